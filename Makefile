@@ -1,0 +1,91 @@
+# Everything here works from a fresh clone with Python 3.11 or newer, a C++20 compiler with OpenMP, and make.
+# PYTHON chooses the interpreter that .venv is made from, CXX the compiler (in the environment or on the command line).
+
+SHELL := bash
+VENV := .venv
+BIN := $(VENV)/bin
+
+# ---- Python and compiler --------------------------------------------------------------------------------------------
+
+PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null && { echo $$python; break; }; done)
+
+# Each compiler has its own build folder: object files of different compilers do not mix.
+ifneq ($(filter environment command,$(firstword $(origin CXX))),)
+  COMPILER := $(notdir $(firstword $(CXX)))
+else
+  COMPILER := default
+endif
+BUILD := build/cmake-$(COMPILER)
+
+# ---- Sources --------------------------------------------------------------------------------------------------------
+
+SOURCES := $(shell find csrc python -type f -not -name '*.pyc') CMakeLists.txt pyproject.toml $(wildcard README.md)
+CXX_SOURCES := $(shell find csrc benchmarks -name '*.cpp' -o -name '*.h')
+
+# ---- Targets --------------------------------------------------------------------------------------------------------
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help build demo test lint format bench clean
+
+help: ## Print this list.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: $(VENV)/.installed ## Build the package and install it in .venv.
+
+demo: $(VENV)/.installed ## Train a classifier of handwritten digits and print its report.
+	@mkdir -p build/demo
+	$(BIN)/fastnet train digits --out build/demo/digits.safetensors
+
+test: $(VENV)/.installed $(VENV)/.test ## Run all tests against the installed package.
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed $(VENV)/.test $(VENV)/.lint ## Check formatting, style and types.
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(CXX_SOURCES)
+
+format: $(VENV)/.lint ## Format the Python and C++ sources.
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/clang-format -i $(CXX_SOURCES)
+
+bench: $(VENV)/.installed $(VENV)/.test ## Measure the speed of this machine and of fastnet on it.
+	$(BIN)/python benchmarks/run.py
+
+clean: ## Remove everything that these targets made.
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# ---- How ------------------------------------------------------------------------------------------------------------
+
+# The files $(VENV)/.<name> record when their step was last done. Dependency groups need pip 25.1.
+$(VENV)/.created:
+	@[ -n "$(PYTHON)" ] || { echo "fastnet needs Python 3.11 or newer, and no python3 here is;" \
+		"install one or name it: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11) and "fastnet needs Python 3.11 or newer; " \
+		+ sys.executable + " is " + sys.version.split()[0])'
+	@"$(PYTHON)" -c 'import venv, ensurepip' 2> /dev/null || { echo "$(PYTHON) cannot make virtual environments;" \
+		"on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	"$(PYTHON)" -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.build $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: pyproject.toml $(VENV)/.created
+	$(BIN)/python -m pip install --quiet --group $*
+	@touch $@
+
+# Build without isolation in a folder that stays: after a change, only what depends on it is compiled again.
+$(VENV)/.installed: $(SOURCES) $(VENV)/.compiler $(VENV)/.build
+	@echo "Building fastnet in $(BUILD) ..."
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --config-settings=build-dir=$(BUILD) .
+	@touch $@
+
+# The name of the compiler that built what is installed; rewritten, hence newer, when that changes.
+$(VENV)/.compiler: $(VENV)/.created FORCE
+	@echo $(COMPILER) | cmp --silent - $@ || echo $(COMPILER) > $@
+
+.PHONY: FORCE
+FORCE:

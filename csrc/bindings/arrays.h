@@ -1,0 +1,67 @@
+// NumPy arrays as the core sees them: checks of shape, dtype and strides.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <string>
+
+#include "../core/kernels.h"
+#include "../core/samples.h"
+
+namespace fastnet {
+
+namespace py = pybind11;
+
+void register_config(py::module_& module);
+void register_functional(py::module_& module);
+void register_network(py::module_& module);
+
+inline std::string describe(const py::array& array) {
+    return py::str(array.dtype()).cast<std::string>() + " array of shape " + py::str(array.attr("shape")).cast<std::string>();
+}
+
+inline void require_dimensions(const py::array& array, const char* name, py::ssize_t dimensions) {
+    if (array.ndim() != dimensions)
+        throw py::value_error(std::string(name) + " must have " + std::to_string(dimensions) + " dimensions, got a " + describe(array));
+}
+
+template <class T> bool has_dtype(const py::array& array) { return array.dtype().equal(py::dtype::of<T>()); }
+
+// A view of the same memory if it can be read as T* with strides in elements, a contiguous copy otherwise.
+template <class T> py::array_t<T> readable(const py::array& array, const char* name) {
+    if (!has_dtype<T>(array))
+        throw py::type_error(std::string(name) + " must be " + py::str(py::dtype::of<T>()).cast<std::string>() + ", got a " + describe(array));
+    bool whole = (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+    for (py::ssize_t i = 0; i < array.ndim(); ++i)
+        whole = whole && array.strides(i) % static_cast<py::ssize_t>(sizeof(T)) == 0;
+    return py::array_t<T>(whole ? array : py::array(array.attr("copy")("C")));
+}
+
+// Calls f with a value of the array's element type, float or double.
+template <class F> auto dispatch_float(const py::array& array, const char* name, F f) {
+    if (has_dtype<float>(array))
+        return f(float());
+    if (has_dtype<double>(array))
+        return f(double());
+    throw py::type_error(std::string(name) + " must be float32 or float64, got a " + describe(array));
+}
+
+inline Rows rows_of(const py::array& array, const char* name) {
+    require_dimensions(array, name, 2);
+    Rows rows;
+    if (has_dtype<std::uint8_t>(array))
+        rows.dtype = DType::uint8;
+    else if (has_dtype<float>(array))
+        rows.dtype = DType::float32;
+    else if (has_dtype<double>(array))
+        rows.dtype = DType::float64;
+    else
+        throw py::type_error(std::string(name) + " must be uint8, float32 or float64, got a " + describe(array));
+    rows.data = static_cast<const char*>(array.data());
+    rows.count = array.shape(0), rows.columns = array.shape(1);
+    rows.row_stride = array.strides(0), rows.column_stride = array.strides(1);
+    return rows;
+}
+
+}  // namespace fastnet

@@ -1,0 +1,48 @@
+// What is running: version, instruction set, compiler, threads.
+#include <omp.h>
+
+#include "../core/cpu.h"
+#include "../core/parallel.h"
+#include "arrays.h"
+
+#define FASTNET_TEXT_OF(x) #x
+#define FASTNET_TEXT(x) FASTNET_TEXT_OF(x)
+
+namespace fastnet {
+namespace {
+
+std::string compiler() {
+#if defined(__clang__)
+    return "clang " FASTNET_TEXT(__clang_major__) "." FASTNET_TEXT(__clang_minor__);
+#elif defined(__GNUC__)
+    return "gcc " FASTNET_TEXT(__GNUC__) "." FASTNET_TEXT(__GNUC_MINOR__);
+#else
+    return "unknown";
+#endif
+}
+
+py::dict build_config() {
+    py::list available;
+    for (const InstructionSet* set : available_instruction_sets())
+        available.append(set->name);
+    py::dict config;
+    config["isa"] = instruction_set().name;
+    config["available_isas"] = available;
+    config["num_threads"] = get_num_threads();
+    config["num_threads_source"] = num_threads_source();
+    config["compiler"] = compiler();
+    config["openmp"] = _OPENMP;
+    return config;
+}
+
+}  // namespace
+
+void register_config(py::module_& module) {
+    instruction_set();  // an unusable FASTNET_ISA is an error at import, not at the first product
+    module.attr("__version__") = FASTNET_VERSION;
+    module.def("build_config", &build_config);
+    module.def("get_num_threads", &get_num_threads);
+    module.def("set_num_threads", &set_num_threads, py::arg("n"));
+}
+
+}  // namespace fastnet

@@ -1,0 +1,184 @@
+// Matrix products, activations and losses on NumPy arrays.
+#include "../core/gemm.h"
+#include "../core/layers.h"
+#include "arrays.h"
+
+namespace fastnet {
+namespace {
+
+template <class Entry> py::list names_of(const Entry* list) {
+    py::list names;
+    for (; list->name; ++list)
+        names.append(list->name);
+    return names;
+}
+
+template <class T>
+py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a, bool transpose_b, double alpha, double beta,
+                  const py::object& out) {
+    const py::array_t<T> a = readable<T>(a_in, "a"), b = readable<T>(b_in, "b");
+    const auto step = [](const py::array_t<T>& x, int axis) { return x.strides(axis) / static_cast<index>(sizeof(T)); };
+    const int a_rows = transpose_a ? 1 : 0, b_rows = transpose_b ? 1 : 0;
+    const index m = a.shape(a_rows), k = a.shape(1 - a_rows), n = b.shape(1 - b_rows);
+    if (b.shape(b_rows) != k)
+        throw py::value_error("a and b do not fit: op(a) has " + std::to_string(k) + " columns, op(b) has " +
+                              std::to_string(b.shape(b_rows)) + " rows");
+    py::array given, result;
+    if (out.is_none()) {
+        result = py::array_t<T>({m, n});
+        beta = 0;
+    } else {
+        given = out.cast<py::array>();
+        require_dimensions(given, "out", 2);
+        if (!has_dtype<T>(given) || given.shape(0) != m || given.shape(1) != n || !given.writeable())
+            throw py::value_error("out must be a writeable " + describe(py::array_t<T>({m, n})) + ", got a " +
+                                  (given.writeable() ? "" : "read-only ") + describe(given));
+        // Rows of C must be contiguous and apart; any other layout goes through a copy.
+        const bool aligned = (given.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+        const index size = static_cast<index>(sizeof(T)), row = given.strides(0);
+        const bool direct = aligned && given.strides(1) == size && row % size == 0 && (row >= n * size || -row >= n * size);
+        result = direct ? given : py::array(given.attr("copy")("C"));
+    }
+    Gemm<T> product{m, n, k, a.data(), step(a, a_rows), step(a, 1 - a_rows), b.data(), step(b, b_rows), step(b, 1 - b_rows),
+                    static_cast<T*>(result.mutable_data()), result.strides(0) / static_cast<index>(sizeof(T))};
+    product.alpha = static_cast<T>(alpha), product.beta = static_cast<T>(beta);
+    {
+        py::gil_scoped_release release;
+        gemm(product);
+    }
+    if (given && !result.is(given))
+        given[py::ellipsis()] = result;
+    return out.is_none() ? result : given;
+}
+
+py::array gemm_array(const py::array& a, const py::array& b, bool transpose_a, bool transpose_b, double alpha, double beta,
+                     const py::object& out) {
+    require_dimensions(a, "a", 2);
+    require_dimensions(b, "b", 2);
+    return dispatch_float(a, "a", [&](auto zero) {
+        return gemm_of<decltype(zero)>(a, b, transpose_a, transpose_b, alpha, beta, out);
+    });
+}
+
+// Applies an activation's forward or backward function to a C-contiguous array, threads taking rows or elements.
+template <class T>
+void apply(typename Epilogue<T>::Function function, bool rowwise, index rows, index columns, T* c, Epilogue<T> epilogue) {
+    if (!rowwise)
+        columns *= rows, rows = 1;
+    if (rows == 0 || columns == 0)
+        return;
+    constexpr double operations_per_element = 30;
+    py::gil_scoped_release release;
+    run_team(threads_for(operations_per_element * static_cast<double>(rows) * static_cast<double>(columns)), [&](Team& team) {
+        const Range r = rowwise ? team.share(rows) : Range{0, 1};
+        const Range e = rowwise ? Range{0, columns} : team.share(columns, 64);
+        if (r.size() > 0 && e.size() > 0)
+            function(r.size(), e.size(), c + r.begin * columns + e.begin, columns, epilogue.at(r.begin, e.begin));
+    });
+}
+
+template <class T> py::array_t<T> contiguous_copy(const py::array& x) { return py::array_t<T>(py::array(x.attr("copy")("C"))); }
+
+// The last axis is the row of a rowwise activation; a 0-dimensional array is one element.
+py::array activation(const std::string& name, const py::array& x, double alpha) {
+    return dispatch_float(x, "x", [&](auto zero) -> py::array {
+        using T = decltype(zero);
+        const auto& kernel = find_kernel(kernels<T>().activations, name, "activation");
+        py::array_t<T> out = contiguous_copy<T>(x);
+        const index columns = x.ndim() ? x.shape(x.ndim() - 1) : 1;
+        Epilogue<T> epilogue;
+        epilogue.alpha = static_cast<T>(alpha);
+        apply<T>(kernel.forward, kernel.rowwise, columns ? out.size() / columns : 0, columns, out.mutable_data(), epilogue);
+        return out;
+    });
+}
+
+py::array activation_backward(const std::string& name, const py::array& grad_output, const py::array& output, double alpha) {
+    return dispatch_float(output, "output", [&](auto zero) -> py::array {
+        using T = decltype(zero);
+        const auto& kernel = find_kernel(kernels<T>().activations, name, "activation");
+        if (!has_dtype<T>(grad_output) || !grad_output.attr("shape").equal(output.attr("shape")))
+            throw py::value_error("grad_output must be a " + describe(output) + " as output is, got a " + describe(grad_output));
+        py::array_t<T> gradient = contiguous_copy<T>(grad_output);
+        const py::array_t<T> y = contiguous_copy<T>(output);
+        const index columns = y.ndim() ? y.shape(y.ndim() - 1) : 1;
+        const Epilogue<T> epilogue{nullptr, nullptr, y.data(), columns, static_cast<T>(alpha)};
+        apply<T>(kernel.backward, kernel.rowwise, columns ? y.size() / columns : 0, columns, gradient.mutable_data(), epilogue);
+        return gradient;
+    });
+}
+
+// The loss of every row and, with `gradient`, d(mean loss)/d(y_pred).
+template <class T>
+double mean_loss(const std::string& name, const py::array& y_true, const py::array& y_pred, py::array_t<T>* gradient) {
+    const auto& kernel = find_kernel(kernels<T>().losses, name, "loss");
+    require_dimensions(y_pred, "y_pred", 2);
+    if (!has_dtype<T>(y_true) || !y_true.attr("shape").equal(y_pred.attr("shape")))
+        throw py::value_error("y_true must be a " + describe(y_pred) + " as y_pred is, got a " + describe(y_true));
+    if (y_pred.size() == 0)
+        throw py::value_error("y_pred must not be empty, got a " + describe(y_pred));
+    const index rows = y_pred.shape(0), columns = y_pred.shape(1);
+    py::array_t<T> y = contiguous_copy<T>(y_pred);
+    const py::array_t<T> target = contiguous_copy<T>(y_true);
+    Buffer<double> losses(rows);
+    if (gradient)
+        *gradient = py::array_t<T>({rows, columns});
+    const LossArguments<T> arguments{rows, columns, y.mutable_data(), target.data(), nullptr,
+                                     static_cast<T>(1.0 / static_cast<double>(rows)),
+                                     gradient ? gradient->mutable_data() : nullptr, losses.data()};
+    py::gil_scoped_release release;
+    kernel.plain(arguments);
+    double total = 0;
+    for (index i = 0; i < rows; ++i)
+        total += losses.data()[i];
+    return total / static_cast<double>(rows);
+}
+
+double loss(const std::string& name, const py::array& y_true, const py::array& y_pred) {
+    return dispatch_float(y_pred, "y_pred", [&](auto zero) { return mean_loss<decltype(zero)>(name, y_true, y_pred, nullptr); });
+}
+
+py::array loss_backward(const std::string& name, const py::array& y_true, const py::array& y_pred) {
+    return dispatch_float(y_pred, "y_pred", [&](auto zero) -> py::array {
+        py::array_t<decltype(zero)> gradient;
+        mean_loss<decltype(zero)>(name, y_true, y_pred, &gradient);
+        return gradient;
+    });
+}
+
+py::ssize_t first_nonfinite_row(const py::array& x) {
+    if (x.ndim() != 1 && x.ndim() != 2)
+        throw py::value_error("x must have 1 or 2 dimensions, got a " + describe(x));
+    return dispatch_float(x, "x", [&](auto zero) -> py::ssize_t {
+        using T = decltype(zero);
+        const py::ssize_t columns = x.ndim() == 2 ? x.shape(1) : 1, stride = x.ndim() == 2 ? x.strides(1) : 0;
+        const DType dtype = sizeof(T) == 4 ? DType::float32 : DType::float64;
+        const char* data = static_cast<const char*>(x.data());
+        Buffer<T> row(columns);
+        py::gil_scoped_release release;
+        for (py::ssize_t i = 0; i < x.shape(0); ++i) {
+            kernels<T>().convert(columns, data + i * x.strides(0), dtype, stride, row.data());
+            if (!kernels<T>().all_finite(columns, row.data()))
+                return i;
+        }
+        return -1;
+    });
+}
+
+}  // namespace
+
+void register_functional(py::module_& module) {
+    module.def("gemm", &gemm_array, py::arg("a"), py::arg("b"), py::arg("transpose_a"), py::arg("transpose_b"), py::arg("alpha"),
+               py::arg("beta"), py::arg("out").none(true));
+    module.def("activation_names", [] { return names_of(kernels<float>().activations); });
+    module.def("activation", &activation, py::arg("name"), py::arg("x"), py::arg("alpha"));
+    module.def("activation_backward", &activation_backward, py::arg("name"), py::arg("grad_output"), py::arg("output"),
+               py::arg("alpha"));
+    module.def("loss_names", [] { return names_of(kernels<float>().losses); });
+    module.def("loss", &loss, py::arg("name"), py::arg("y_true"), py::arg("y_pred"));
+    module.def("loss_backward", &loss_backward, py::arg("name"), py::arg("y_true"), py::arg("y_pred"));
+    module.def("optimizer_names", [] { return names_of(kernels<float>().optimizers); });
+    module.def("first_nonfinite_row", &first_nonfinite_row, py::arg("x"));
+}
+
+}  // namespace fastnet

@@ -1,0 +1,297 @@
+// The network as Python sees it: argument checks, one user at a time, the GIL released around the work.
+#include "../core/network.h"
+
+#include <pybind11/stl.h>
+
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "arrays.h"
+
+namespace fastnet {
+namespace {
+
+using OptionalArray = std::optional<py::array>;
+
+template <class Value> Value item_or(const py::dict& dict, const char* key, Value otherwise) {
+    return dict.contains(key) ? dict[key].cast<Value>() : otherwise;
+}
+
+LayerSpec layer_spec(const py::dict& dict) {
+    LayerSpec spec;
+    spec.type = item_or<std::string>(dict, "type", "");
+    spec.units = item_or<index>(dict, "units", spec.units);
+    spec.use_bias = item_or<bool>(dict, "use_bias", spec.use_bias);
+    spec.activation = item_or<std::string>(dict, "activation", spec.activation);
+    spec.alpha = item_or<double>(dict, "alpha", spec.alpha);
+    spec.scale = item_or<double>(dict, "scale", spec.scale);
+    spec.offset = item_or<double>(dict, "offset", spec.offset);
+    return spec;
+}
+
+std::vector<LayerSpec> layer_specs(const std::vector<py::dict>& dicts) {
+    std::vector<LayerSpec> specs;
+    for (const py::dict& dict : dicts)
+        specs.push_back(layer_spec(dict));
+    return specs;
+}
+
+Metric metric_named(const std::string& name) {
+    if (name.empty())
+        return Metric::none;
+    if (name == "categorical_accuracy")
+        return Metric::categorical_accuracy;
+    if (name == "binary_accuracy")
+        return Metric::binary_accuracy;
+    throw py::value_error("metric must be one of '', 'categorical_accuracy', 'binary_accuracy'; got '" + name + "'");
+}
+
+std::vector<double> ordered_hyperparameters(const char* const* names, const py::dict& given) {
+    std::vector<double> values;
+    for (; *names; ++names) {
+        if (!given.contains(*names))
+            throw py::value_error(std::string("hyperparameters must have '") + *names + "'");
+        values.push_back(given[*names].cast<double>());
+    }
+    if (values.size() != given.size())
+        throw py::value_error("hyperparameters has " + std::to_string(given.size()) + " entries, the optimizer takes " +
+                              std::to_string(values.size()));
+    return values;
+}
+
+using Indices = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+
+const std::int64_t* checked_indices(const py::array& array, const char* name, index limit, Indices& keep) {
+    require_dimensions(array, name, 1);
+    if (!has_dtype<std::int64_t>(array))
+        throw py::type_error(std::string(name) + " must be int64, got a " + describe(array));
+    keep = Indices(array);
+    for (py::ssize_t i = 0; i < keep.size(); ++i)
+        if (keep.data()[i] < 0 || keep.data()[i] >= limit)
+            throw py::value_error(std::string(name) + " must be in 0.." + std::to_string(limit - 1) + ", got " +
+                                  std::to_string(keep.data()[i]) + " at position " + std::to_string(i));
+    return keep.data();
+}
+
+// Samples as the core takes them, together with the arrays that own the memory.
+struct CheckedSamples {
+    Samples samples;
+    py::array x, y;
+    Indices labels, order;
+    py::array_t<double, py::array::c_style | py::array::forcecast> weight;
+
+    CheckedSamples(index input_size, index output_size, const py::array& x_in, const OptionalArray& y_in,
+                   const OptionalArray& order_in = {}, const OptionalArray& weight_in = {})
+        : x(x_in) {
+        samples.x = rows_of(x, "x");
+        const index count = samples.x.count;
+        if (samples.x.columns != input_size)
+            throw py::value_error("x must have " + std::to_string(input_size) + " columns, got a " + describe(x));
+        samples.count = count;
+        if (y_in) {
+            y = *y_in;
+            if (y.ndim() == 1) {
+                samples.y.labels = checked_indices(y, "y", output_size, labels);
+            } else {
+                samples.y.values = rows_of(y, "y");
+                if (samples.y.values.columns != output_size)
+                    throw py::value_error("y must have " + std::to_string(output_size) + " columns, got a " + describe(y));
+            }
+            if (y.shape(0) != count)
+                throw py::value_error("x has " + std::to_string(count) + " rows, y has " + std::to_string(y.shape(0)));
+            if (count == 0)
+                throw py::value_error("x must have at least one row, got a " + describe(x));
+        }
+        if (order_in) {
+            samples.order = checked_indices(*order_in, "order", count, order);
+            samples.count = order.size();
+            if (samples.count == 0)
+                throw py::value_error("order must have at least one index");
+        }
+        if (weight_in) {
+            weight = *weight_in;
+            if (weight.ndim() != 1 || weight.size() != count)
+                throw py::value_error("sample_weight must have " + std::to_string(count) + " values, got a " + describe(*weight_in));
+            samples.weight = weight.data();
+        }
+    }
+};
+
+// A network with a lock. The lock is taken after the GIL is released, so that a thread that waits for it holds nothing.
+// A progress function that comes back to the network it is called from would wait for itself: that is an error.
+template <class T> class LockedNetwork {
+  public:
+    LockedNetwork(index input_size, const std::vector<LayerSpec>& specs) : network_(input_size, specs) {}
+
+    template <class Work> auto with(Work work) {
+        if (owner_.load() == std::this_thread::get_id())
+            throw std::runtime_error("the network is in use by the epoch that called this function");
+        py::gil_scoped_release release;
+        const std::lock_guard<std::mutex> lock(mutex_);
+        const Owner owner(owner_);
+        return work(network_);
+    }
+    const Network<T>& shape() const { return network_; }  // what never changes needs no lock
+
+  private:
+    struct Owner {
+        explicit Owner(std::atomic<std::thread::id>& slot) : slot(slot) { slot.store(std::this_thread::get_id()); }
+        ~Owner() { slot.store(std::thread::id()); }
+        std::atomic<std::thread::id>& slot;
+    };
+    Network<T> network_;
+    std::mutex mutex_;
+    std::atomic<std::thread::id> owner_{};
+};
+
+void require_positive(index value, const char* name) {
+    if (value < 1)
+        throw py::value_error(std::string(name) + " must be at least 1, got " + std::to_string(value));
+}
+
+template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::array& x, const py::array& y, const OptionalArray& order,
+                                         index batch_size, const OptionalArray& sample_weight, const py::object& progress) {
+    require_positive(batch_size, "batch_size");
+    const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);
+    std::optional<py::error_already_set> raised;
+    const Progress report = [&](const EpochResult& result, index total) {
+        py::gil_scoped_acquire acquire;
+        try {
+            if (PyErr_CheckSignals() != 0)
+                throw py::error_already_set();
+            if (!progress.is_none())
+                progress(result.steps, total, result.loss, result.metric);
+            return true;
+        } catch (py::error_already_set& error) {
+            raised.emplace(std::move(error));
+            return false;
+        }
+    };
+    const EpochResult result = self.with([&](Network<T>& network) { return network.train_epoch(checked.samples, batch_size, report); });
+    if (raised)
+        throw std::move(*raised);
+    return py::make_tuple(result.steps, result.loss, result.metric);
+}
+
+template <class T> void register_class(py::module_& module, const char* name) {
+    using Self = LockedNetwork<T>;
+    using Values = py::array_t<T, py::array::c_style>;
+    py::class_<Self>(module, name)
+        .def(py::init([](index input_size, const std::vector<py::dict>& layers) {
+                 return std::make_unique<Self>(input_size, layer_specs(layers));
+             }),
+             py::arg("input_size"), py::arg("layers"))
+        .def_property_readonly("input_size", [](const Self& self) { return self.shape().input_size(); })
+        .def_property_readonly("output_size", [](const Self& self) { return self.shape().output_size(); })
+        .def_property_readonly("parameter_slots",
+                               [](const Self& self) {
+                                   py::list result;
+                                   for (const auto& [layer, slot] : self.shape().slots())
+                                       result.append(py::make_tuple(layer, slot.name, slot.offset, py::tuple(py::cast(slot.shape))));
+                                   return result;
+                               })
+        .def("get_parameters",
+             [](Self& self) {
+                 const index size = self.shape().parameter_count();
+                 Values result(size);
+                 T* out = result.mutable_data();
+                 self.with([&](Network<T>& network) { std::copy(network.parameters(), network.parameters() + size, out); });
+                 return result;
+             })
+        .def("set_parameters",
+             [](Self& self, const Values& values, index offset) {
+                 const index size = self.shape().parameter_count();
+                 if (offset < 0 || offset > size)
+                     throw py::value_error("offset must be in 0.." + std::to_string(size) + ", got " + std::to_string(offset));
+                 if (values.ndim() != 1 || values.size() > size - offset)
+                     throw py::value_error("values must be flat with at most " + std::to_string(size - offset) + " values, got a " +
+                                           describe(values));
+                 const T* from = values.data();
+                 self.with([&](Network<T>& network) { std::copy(from, from + values.size(), network.parameters() + offset); });
+             },
+             py::arg("values").noconvert(), py::arg("offset") = 0)
+        .def("compile",
+             [](Self& self, const std::string& loss, const std::string& metric, const std::string& optimizer,
+                const py::dict& hyperparameters) {
+                 const auto& kernel = find_kernel(kernels<T>().optimizers, optimizer, "optimizer");
+                 const Training training{loss, metric_named(metric), optimizer,
+                                         ordered_hyperparameters(kernel.hyperparameters, hyperparameters)};
+                 self.with([&](Network<T>& network) { network.compile(training); });
+             },
+             py::arg("loss"), py::arg("metric"), py::arg("optimizer"), py::arg("hyperparameters"))
+        .def("set_learning_rate",
+             [](Self& self, double value) {
+                 self.with([&](Network<T>& network) {
+                     if (!network.compiled())
+                         throw std::runtime_error("the network is not compiled");
+                     network.set_learning_rate(value);
+                 });
+             },
+             py::arg("value"))
+        .def("get_optimizer_state",
+             [](Self& self) {
+                 std::vector<T> state;
+                 const std::int64_t steps = self.with([&](Network<T>& network) {
+                     state.assign(network.state(), network.state() + network.state_size());
+                     return network.finished_steps();
+                 });
+                 return py::make_tuple(steps, Values(static_cast<py::ssize_t>(state.size()), state.data()));
+             })
+        .def("set_optimizer_state",
+             [](Self& self, std::int64_t step, const Values& state) {
+                 if (step < 0)
+                     throw py::value_error("step must not be negative, got " + std::to_string(step));
+                 if (state.ndim() != 1)
+                     throw py::value_error("state must be flat, got a " + describe(state));
+                 const T* from = state.data();
+                 self.with([&](Network<T>& network) {
+                     if (state.size() != network.state_size())
+                         throw std::invalid_argument("state must have " + std::to_string(network.state_size()) + " values, got " +
+                                                     std::to_string(state.size()));
+                     std::copy(from, from + state.size(), network.state());
+                     network.set_finished_steps(step);
+                 });
+             },
+             py::arg("step"), py::arg("state").noconvert())
+        .def("train_epoch", &train_epoch<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true), py::arg("batch_size"),
+             py::arg("sample_weight").none(true), py::arg("progress").none(true))
+        .def("loss_and_gradients",
+             [](Self& self, const py::array& x, const py::array& y, const OptionalArray& sample_weight) {
+                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {}, sample_weight);
+                 Values gradients(self.shape().parameter_count());
+                 T* out = gradients.mutable_data();
+                 const double loss = self.with([&](Network<T>& network) { return network.loss_and_gradients(checked.samples, out); });
+                 return py::make_tuple(loss, gradients);
+             },
+             py::arg("x"), py::arg("y"), py::arg("sample_weight").none(true))
+        .def("evaluate",
+             [](Self& self, const py::array& x, const py::array& y, index batch_size, const OptionalArray& sample_weight) {
+                 require_positive(batch_size, "batch_size");
+                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {}, sample_weight);
+                 const EpochResult result = self.with([&](Network<T>& network) { return network.evaluate(checked.samples, batch_size); });
+                 return py::make_tuple(result.loss, result.metric);
+             },
+             py::arg("x"), py::arg("y"), py::arg("batch_size"), py::arg("sample_weight").none(true))
+        .def("predict",
+             [](Self& self, const py::array& x, index batch_size) {
+                 require_positive(batch_size, "batch_size");
+                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, {});
+                 py::array_t<T> result({checked.samples.count, self.shape().output_size()});
+                 T* out = result.mutable_data();
+                 if (checked.samples.count > 0)
+                     self.with([&](Network<T>& network) { network.predict(checked.samples, batch_size, out); });
+                 return result;
+             },
+             py::arg("x"), py::arg("batch_size"));
+}
+
+}  // namespace
+
+void register_network(py::module_& module) {
+    register_class<float>(module, "Network32");
+    register_class<double>(module, "Network64");
+}
+
+}  // namespace fastnet

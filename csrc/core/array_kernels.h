@@ -1,0 +1,58 @@
+// Small loops over arrays: scaling, column sums, conversion of a row of input. Included by kernels_impl.h.
+
+template <class T> void scale(index n, T* x, T factor) {
+    // Zeros are written, not multiplied into place: 0 * NaN is NaN.
+    for_vectors<T>(n, [&](index i, index m) {
+        store_some(x + i, factor == T(0) ? Vec<T>{} : load_some(x + i, m) * factor, m);
+    });
+}
+
+// Rows are added in their order for every column, so the sums do not depend on how columns are shared out.
+template <class T> void add_rows(index rows, index columns, const T* x, index x_row, T* sums) {
+    for_vectors<T>(columns, [&](index j, index n) {
+        Vec<T> total{};
+        for (index i = 0; i < rows; ++i)
+            total = total + load_some(x + i * x_row + j, n);
+        store_some(sums + j, total, n);
+    });
+}
+
+template <class S, class T> FASTNET_INLINE void convert_from(index n, const char* source, index stride, T* out) {
+    if (stride == static_cast<index>(sizeof(S))) {
+        for (index i = 0; i < n; ++i) {
+            S value;
+            __builtin_memcpy(&value, source + i * static_cast<index>(sizeof(S)), sizeof(S));
+            out[i] = static_cast<T>(value);
+        }
+    } else {
+        for (index i = 0; i < n; ++i) {
+            S value;
+            __builtin_memcpy(&value, source + i * stride, sizeof(S));
+            out[i] = static_cast<T>(value);
+        }
+    }
+}
+
+template <class T> void convert(index n, const void* source, DType dtype, index stride, T* out) {
+    const char* bytes = static_cast<const char*>(source);
+    if (dtype == DType::uint8)
+        convert_from<std::uint8_t>(n, bytes, stride, out);
+    else if (dtype == DType::float32)
+        convert_from<float>(n, bytes, stride, out);
+    else
+        convert_from<double>(n, bytes, stride, out);
+}
+
+template <class T> void affine(index n, const T* x, T factor, T offset, T* y) {
+    for_vectors<T>(n, [&](index i, index m) { store_some(y + i, load_some(x + i, m) * factor + offset, m); });
+}
+
+// x - x is zero for a finite value and NaN for the others, and a sum keeps a NaN.
+template <class T> bool all_finite(index n, const T* x) {
+    Vec<T> total{};
+    for_vectors<T>(n, [&](index i, index m) {
+        const Vec<T> v = load_some(x + i, m);
+        total = total + (v - v);
+    });
+    return sum<T>(total) == T(0);
+}

@@ -1,0 +1,174 @@
+// The loops of a network over a data set.
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "network.h"
+
+namespace fastnet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr auto progress_interval = std::chrono::milliseconds(50);
+
+// Sums over samples in their order, whichever thread computed them.
+class RunningMean {
+  public:
+    explicit RunningMean(Metric metric) : with_metric_(metric != Metric::none) {}
+
+    void add(const double* losses, const double* metrics, index count) {
+        for (index i = 0; i < count; ++i)
+            loss_ += losses[i];
+        for (index i = 0; with_metric_ && i < count; ++i)
+            metric_ += metrics[i];
+        samples_ += count;
+    }
+    EpochResult result(index steps) const {
+        const double n = static_cast<double>(samples_);
+        return {steps, loss_ / n, with_metric_ ? metric_ / n : std::nan("")};
+    }
+
+  private:
+    const bool with_metric_;
+    double loss_ = 0, metric_ = 0;
+    index samples_ = 0;
+};
+
+}  // namespace
+
+template <class T> int Network<T>::threads_for_rows(index rows, Use use) const {
+    const double passes = use == Use::training ? 3 : 1;  // forward, the inputs' gradients, the parameters' gradients
+    return threads_for(passes * operations_per_row() * static_cast<double>(rows));
+}
+
+// Makes room for batches of so many rows, in so many arenas, before the threads start: nothing is allocated in them.
+template <class T> void Network<T>::prepare(const Samples& samples, index rows, Use use, int threads, int arenas) {
+    const auto grow = [](auto& list, int size) {
+        if (list.size() < static_cast<std::size_t>(size))
+            list.resize(static_cast<std::size_t>(size));
+    };
+    grow(workspaces_, threads);
+    for (auto& workspace : workspaces_)
+        workspace.reserve(threads);
+    grow(arenas_, arenas);
+    for (Arena& arena : arenas_) {
+        arena.outputs.resize(layers_.size());
+        arena.gradients.resize(layers_.size());
+        for (std::size_t i = 0; i < layers_.size(); ++i) {
+            arena.outputs[i].reserve(rows * layers_[i]->output_size);
+            if (use == Use::training)
+                arena.gradients[i].reserve(rows * layers_[i]->output_size);
+        }
+        if (!samples.x.template in_place<T>(samples.order))
+            arena.input.reserve(rows * input_size());
+        if (use == Use::prediction)
+            continue;
+        arena.target.reserve(rows * output_size());
+        arena.weight.reserve(rows);
+        arena.loss.reserve(rows);
+        arena.metric.reserve(rows);
+    }
+}
+
+template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, const Progress& progress) {
+    require_compiled();
+    const index total = samples.count;
+    batch_size = std::min(batch_size, total);
+    const index steps = (total + batch_size - 1) / batch_size;
+    const int threads = threads_for_rows(batch_size, Use::training);
+    prepare(samples, batch_size, Use::training, threads, 1);
+    const std::int64_t finished = steps_;
+    Arena& arena = arenas_[0];
+
+    RunningMean mean(metric_);
+    EpochResult result;
+    bool proceed = true;
+    run_team(threads, [&](Team& team) {
+        auto reported = Clock::now();
+        for (index i = 0; i < steps && proceed; ++i) {
+            const index begin = i * batch_size, rows = std::min(batch_size, total - begin);
+            step(team, batch(samples, arena, begin, rows), gradients_.data());
+            update(team, finished + i + 1);
+            if (team.leads()) {
+                mean.add(arena.loss.data(), arena.metric.data(), rows);
+                result = mean.result(i + 1);
+                if (progress && Clock::now() - reported >= progress_interval) {
+                    proceed = progress(result, steps);
+                    reported = Clock::now();
+                }
+            }
+            team.barrier();  // the new parameters, and whether to proceed, are there for all
+        }
+    });
+    steps_ = finished + result.steps;
+    return result;
+}
+
+template <class T> double Network<T>::loss_and_gradients(const Samples& samples, T* gradients) {
+    require_compiled();
+    const int threads = threads_for_rows(samples.count, Use::training);
+    prepare(samples, samples.count, Use::training, threads, 1);
+    Arena& arena = arenas_[0];
+    run_team(threads, [&](Team& team) { step(team, batch(samples, arena, 0, samples.count), gradients); });
+    RunningMean mean(Metric::none);
+    mean.add(arena.loss.data(), nullptr, samples.count);
+    return mean.result(1).loss;
+}
+
+// Runs all samples through the layers, chunk by chunk: with many rows each thread goes through its own chunks, with few
+// the team shares the work inside each. finish(batch, rows) is called once for every row by the thread that owns it.
+template <class T>
+template <class Finish>
+void Network<T>::forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish) {
+    const index total = samples.count;
+    chunk = std::min(chunk, total);
+    const int threads = threads_for_rows(total, use);
+    prepare(samples, chunk, use, threads, threads);
+    run_team(threads, [&](Team& team) {
+        Share share = share_of(team, total);
+        Arena& arena = arenas_[share.team.size() == team.size() ? 0 : static_cast<std::size_t>(team.rank())];
+        for (index begin = share.rows.begin; begin < share.rows.end; begin += chunk) {
+            const index rows = std::min(chunk, share.rows.end - begin);
+            Batch piece = batch(samples, arena, begin, rows);
+            if (output)
+                piece.output = output + begin * output_size();
+            const Range mine = share.team.share(rows);
+            gather(piece, mine);
+            share.team.barrier();
+            Share all{share.team, share.workspace, {0, rows}};
+            forward(all, piece, use == Use::evaluation && fused());
+            finish(piece, mine);
+            share.team.barrier();
+        }
+    });
+}
+
+template <class T> EpochResult Network<T>::evaluate(const Samples& samples, index chunk) {
+    require_compiled();
+    std::vector<double> losses(static_cast<std::size_t>(samples.count)), metrics(losses.size());
+    forward_chunks(samples, chunk, Use::evaluation, nullptr, [&](const Batch& batch, Range rows) {
+        loss(batch, rows, false);
+        const Arena& arena = batch.arena;
+        std::copy(arena.loss.data() + rows.begin, arena.loss.data() + rows.end, losses.data() + batch.begin + rows.begin);
+        if (metric_ != Metric::none)
+            std::copy(arena.metric.data() + rows.begin, arena.metric.data() + rows.end, metrics.data() + batch.begin + rows.begin);
+    });
+    RunningMean mean(metric_);
+    mean.add(losses.data(), metrics.data(), samples.count);
+    return mean.result(0);
+}
+
+template <class T> void Network<T>::predict(const Samples& samples, index chunk, T* output) {
+    forward_chunks(samples, chunk, Use::prediction, output, [](const Batch&, Range) {});
+}
+
+template EpochResult Network<float>::train_epoch(const Samples&, index, const Progress&);
+template EpochResult Network<double>::train_epoch(const Samples&, index, const Progress&);
+template double Network<float>::loss_and_gradients(const Samples&, float*);
+template double Network<double>::loss_and_gradients(const Samples&, double*);
+template EpochResult Network<float>::evaluate(const Samples&, index);
+template EpochResult Network<double>::evaluate(const Samples&, index);
+template void Network<float>::predict(const Samples&, index, float*);
+template void Network<double>::predict(const Samples&, index, double*);
+
+}  // namespace fastnet

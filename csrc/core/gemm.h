@@ -1,0 +1,43 @@
+// C = alpha A B + beta C for matrices given by strides, which covers all transposed cases.
+#pragma once
+
+#include "kernels.h"
+#include "parallel.h"
+
+namespace fastnet {
+
+template <class T> struct Gemm {
+    index m, n, k;
+    const T* a;
+    index a_row, a_col;
+    const T* b;
+    index b_row, b_col;
+    T* c;
+    index c_row;  // the column stride of C is 1
+    T alpha = 1, beta = 0;
+    Epilogue<T> epilogue = {};  // applied to C as each piece of it is finished
+
+    double operations() const { return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k); }
+};
+
+// Packed operands of one team; made before the team starts, so that nothing is allocated (or can fail) inside.
+template <class T> class GemmWorkspace {
+  public:
+    void reserve(int threads);
+    T* packed_a(int rank) const { return a_.data() + rank * a_size; }
+    T* packed_b() const { return b_.data(); }
+
+    static const index a_size, b_size;
+
+  private:
+    Buffer<T> a_, b_;
+};
+
+// Called by every member of the team with the same arguments. When it returns, a member has finished its own
+// share only; a barrier makes all of C visible. With a solo team it is an ordinary function.
+template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& product);
+
+// Starts a team of the right size for the product.
+template <class T> void gemm(const Gemm<T>& product);
+
+}  // namespace fastnet

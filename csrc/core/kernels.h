@@ -1,0 +1,137 @@
+// The table of kernels that every instruction set provides. Framework code (gemm, layers, network)
+// is compiled once for the baseline and reaches vector code only through this table.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "panels.h"
+
+namespace fastnet {
+
+enum class DType : int { uint8, float32, float64 };
+
+// What happens to a finished piece of a matrix while it is still in cache:
+//   forward of an activation:   c = f(c + bias)         (bias may be null)
+//   backward of an activation:  c = c * f'(...)         (written with `output`, the activation's output)
+// `output` has the shape of c and its own row stride. alpha is the activation's parameter.
+template <class T> struct Epilogue {
+    using Function = void (*)(index rows, index columns, T* c, index c_row, const Epilogue& operands);
+    Function function = nullptr;
+    const T* bias = nullptr;
+    const T* output = nullptr;
+    index output_row = 0;
+    T alpha = 0;
+
+    // The operands of the piece that starts at row i, column j.
+    Epilogue at(index i, index j) const {
+        return {function, bias ? bias + j : nullptr, output ? output + i * output_row + j : nullptr, output_row, alpha};
+    }
+};
+
+// A rowwise activation (softmax) needs whole rows; the others may be applied to any piece.
+template <class T> struct ActivationKernels {
+    const char* name;
+    bool rowwise;
+    typename Epilogue<T>::Function forward, backward;
+};
+
+// A loss of `rows` predictions. Writes the loss of each row (times its weight) and, unless `gradient` is
+// null, scale * weight * d(row loss)/d(prediction), or d/d(pre-activation) in the fused form, which takes
+// logits in `y` and leaves the activation's output there.
+template <class T> struct LossArguments {
+    index rows, columns;
+    T* y;
+    const T* target;
+    const T* weight;  // one a row, or null for ones
+    T scale;
+    T* gradient;
+    double* row_loss;
+};
+
+template <class T> struct LossKernels {
+    const char* name;
+    void (*plain)(const LossArguments<T>&);
+    const char* fused_activation;  // null where no activation makes a shorter formula
+    void (*fused)(const LossArguments<T>&);
+};
+
+// One step of an optimizer on n parameters. `state` points to the slots of these parameters, each
+// `state_stride` after the one before. `step` counts from 1.
+template <class T> struct OptimizerArguments {
+    index n;
+    T* parameters;
+    const T* gradients;
+    T* state;
+    index state_stride;
+    const double* hyperparameters;
+    std::int64_t step;
+};
+
+template <class T> struct OptimizerKernels {
+    const char* name;
+    int slots;
+    const char* const* hyperparameters;  // names, learning_rate first, null at the end
+    void (*update)(const OptimizerArguments<T>&);
+};
+
+// One thread's share of C = alpha A B (+ C), with A and B as the micro-kernel reads them.
+// A is read by strides, or in packed row panels when a_packed; B in packed column panels, or by rows
+// (column stride 1, whole vectors) when not b_packed. See gemm.cpp for the loops around it.
+template <class T> struct GemmBlock {
+    index m, n, k;
+    const T* a;
+    index a_row, a_step;
+    bool a_packed;
+    const T* b;
+    index b_row;
+    bool b_packed;
+    T* c;
+    index c_row;
+    T alpha;
+    bool accumulate;
+    index first_panel, last_panel;  // column panels [first, last) of n
+    const Epilogue<T>* epilogue;    // null but for the last block along k
+};
+
+inline constexpr int max_panel_vectors = 3;
+
+template <class T> struct GemmKernels {
+    index lanes;                                 // values in a vector
+    index panel_rows[max_panel_vectors + 1];     // rows of the tile that is 1, 2, 3 vectors wide
+    void (*pack_a)(index m, index k, const T* a, index a_row, index a_col, index panel_rows, T* packed);
+    void (*pack_b)(index k, const T* b, index b_row, index b_col, index n, index first_panel, index last_panel,
+                   T* packed);
+    void (*multiply)(const GemmBlock<T>&);
+};
+
+template <class T> struct Kernels {
+    GemmKernels<T> gemm;
+    const ActivationKernels<T>* activations;  // each list ends with a null name
+    const LossKernels<T>* losses;
+    const OptimizerKernels<T>* optimizers;
+    void (*scale)(index n, T* x, T factor);                                  // x *= factor; factor 0 writes zeros
+    void (*add_rows)(index rows, index columns, const T* x, index x_row, T* sums);  // column sums
+    // out[j] = convert(source[j * stride]); stride in bytes
+    void (*convert)(index n, const void* source, DType dtype, index stride, T* out);
+    void (*affine)(index n, const T* x, T scale, T offset, T* y);            // y = scale * x + offset
+    bool (*all_finite)(index n, const T* x);
+};
+
+struct InstructionSet {
+    const char* name;
+    bool (*supported)();
+    const Kernels<float>* float32;
+    const Kernels<double>* float64;
+};
+
+// Defined by kernels_<name>.cpp.
+namespace baseline { extern const Kernels<float> kernels32; extern const Kernels<double> kernels64; }
+namespace avx2 { extern const Kernels<float> kernels32; extern const Kernels<double> kernels64; }
+namespace avx512 { extern const Kernels<float> kernels32; extern const Kernels<double> kernels64; }
+namespace neon { extern const Kernels<float> kernels32; extern const Kernels<double> kernels64; }
+
+// The table in use, chosen when the library is loaded (see cpu.h).
+template <class T> const Kernels<T>& kernels();
+
+}  // namespace fastnet

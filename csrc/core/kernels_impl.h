@@ -1,0 +1,43 @@
+// THE ONE source of the kernels, compiled once per instruction set. A kernels_<name>.cpp defines
+// FASTNET_NAMESPACE and FASTNET_VECTOR_BYTES, is compiled with that instruction set's flags and includes
+// this file. All of it lives in the instruction set's own namespace and nothing from the standard library
+// is instantiated in it, so the linker cannot put one set's code where another's is meant.
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
+
+#include "kernels.h"
+
+namespace fastnet::FASTNET_NAMESPACE {
+
+#include "simd.h"
+
+#include "gemm_kernels.h"
+
+#include "activations.h"
+
+#include "losses.h"
+
+#include "optimizers.h"
+
+#include "array_kernels.h"
+
+template <class T>
+inline constexpr GemmKernels<T> gemm_kernels{
+    lanes<T>, {tile_rows[0], tile_rows[1], tile_rows[2], tile_rows[3]}, pack_a<T>, pack_b<T>, multiply<T>};
+
+template <class T>
+inline constexpr Kernels<T> table{gemm_kernels<T>, activations<T>, losses<T>, optimizers<T>, scale<T>,
+                                  add_rows<T>,     convert<T>,     affine<T>, all_finite<T>};
+
+extern const Kernels<float> kernels32;
+extern const Kernels<double> kernels64;
+const Kernels<float> kernels32 = table<float>;
+const Kernels<double> kernels64 = table<double>;
+
+}  // namespace fastnet::FASTNET_NAMESPACE

@@ -1,0 +1,3 @@
+#define FASTNET_NAMESPACE neon
+#define FASTNET_VECTOR_BYTES 16
+#include "kernels_impl.h"

@@ -1,0 +1,127 @@
+#include "layers.h"
+
+#include <cstdint>
+#include <stdexcept>
+
+namespace fastnet {
+namespace {
+
+// y = x W + b, W being (input_size, output_size).
+template <class T> class Dense final : public Layer<T> {
+  public:
+    Dense(index input_size, index units, bool use_bias) : Layer<T>(input_size, units), use_bias_(use_bias) {}
+
+    std::vector<ParameterSlot> slots() const override {
+        std::vector<ParameterSlot> result{{"kernel", 0, {this->input_size, this->output_size}}};
+        if (use_bias_)
+            result.push_back({"bias", kernel_size(), {this->output_size}});
+        return result;
+    }
+    index parameter_count() const override { return kernel_size() + (use_bias_ ? this->output_size : 0); }
+    double operations_per_row() const override { return 2.0 * static_cast<double>(kernel_size()); }
+
+    void forward(Crew<T> crew, const T* parameters, const T* x, T* y, index rows, const Epilogue<T>& epilogue) const override {
+        const index in = this->input_size, out = this->output_size;
+        Gemm<T> product{rows, out, in, x, in, 1, parameters, out, 1, y, out};
+        product.epilogue = epilogue;
+        if (use_bias_)
+            product.epilogue.bias = parameters + kernel_size();
+        gemm(crew.team, crew.workspace, product);
+    }
+
+    void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows, const Epilogue<T>& epilogue) const override {
+        const index in = this->input_size, out = this->output_size;
+        Gemm<T> product{rows, in, out, dy, out, 1, parameters, 1, out, dx, in};
+        product.epilogue = epilogue;
+        gemm(crew.team, crew.workspace, product);
+    }
+
+    void parameter_gradients(Crew<T> crew, const T* x, const T* dy, T* gradients, index rows) const override {
+        const index in = this->input_size, out = this->output_size;
+        gemm(crew.team, crew.workspace, Gemm<T>{in, out, rows, x, 1, in, dy, out, 1, gradients, out});
+        if (use_bias_) {
+            const Range mine = crew.team.share(out, 64);
+            kernels<T>().add_rows(rows, mine.size(), dy + mine.begin, out, gradients + kernel_size() + mine.begin);
+        }
+    }
+
+  private:
+    index kernel_size() const { return this->input_size * this->output_size; }
+    const bool use_bias_;
+};
+
+// y = scale x + offset. With scale 1 and offset 0 it carries an activation that follows another one.
+template <class T> class Rescaling final : public Layer<T> {
+  public:
+    Rescaling(index size, T scale, T offset) : Layer<T>(size, size), scale_(scale), offset_(offset) {}
+
+    void forward(Crew<T> crew, const T*, const T* x, T* y, index rows, const Epilogue<T>& epilogue) const override {
+        map(crew.team, x, y, rows, offset_, epilogue);
+    }
+    void backward(Crew<T> crew, const T*, const T* dy, T* dx, index rows, const Epilogue<T>& epilogue) const override {
+        map(crew.team, dy, dx, rows, T(0), epilogue);
+    }
+
+  private:
+    void map(Team& team, const T* x, T* y, index rows, T offset, const Epilogue<T>& epilogue) const {
+        const index size = this->input_size;
+        const Range mine = team.share(rows);
+        for (index i = mine.begin; i < mine.end; ++i) {
+            kernels<T>().affine(size, x + i * size, scale_, offset, y + i * size);
+            if (epilogue.function)
+                epilogue.function(1, size, y + i * size, size, epilogue.at(i, 0));
+        }
+    }
+    const T scale_, offset_;
+};
+
+// Parameters, gradients and optimizer state must be addressable together.
+void check_product(index a, index b) {
+    if (b > PTRDIFF_MAX / 1024 / a)
+        throw std::invalid_argument("a layer of " + std::to_string(a) + " x " + std::to_string(b) + " parameters is too large");
+}
+
+}  // namespace
+
+template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index input_size, const std::vector<LayerSpec>& specs) {
+    if (input_size < 1)
+        throw std::invalid_argument("input_size must be at least 1, got " + std::to_string(input_size));
+    const ActivationKernels<T>* identity = kernels<T>().activations;
+    std::vector<std::unique_ptr<Layer<T>>> layers;
+    index size = input_size;
+    const auto append = [&](std::unique_ptr<Layer<T>> layer, const ActivationKernels<T>& activation, const LayerSpec* spec) {
+        layer->activation = &activation;
+        layer->alpha = spec ? static_cast<T>(spec->alpha) : T(0);
+        layer->spec = spec ? spec - specs.data() : 0;
+        size = layer->output_size;
+        layers.push_back(std::move(layer));
+    };
+    for (const LayerSpec& spec : specs) {
+        const ActivationKernels<T>& activation = find_kernel(kernels<T>().activations, spec.activation, "activation");
+        if (spec.type == "activation" && !layers.empty() && layers.back()->activation == identity) {
+            layers.back()->activation = &activation;
+            layers.back()->alpha = static_cast<T>(spec.alpha);
+            continue;
+        }
+        if (spec.type == "dense") {
+            if (spec.units < 1)
+                throw std::invalid_argument("units must be at least 1, got " + std::to_string(spec.units));
+            check_product(size, spec.units);
+            append(std::make_unique<Dense<T>>(size, spec.units, spec.use_bias), activation, &spec);
+        } else if (spec.type == "rescaling") {
+            append(std::make_unique<Rescaling<T>>(size, static_cast<T>(spec.scale), static_cast<T>(spec.offset)), *identity, &spec);
+        } else if (spec.type == "activation") {
+            append(std::make_unique<Rescaling<T>>(size, T(1), T(0)), activation, &spec);
+        } else {
+            throw std::invalid_argument("layer type must be one of dense, activation, rescaling; got '" + spec.type + "'");
+        }
+    }
+    if (layers.empty())
+        append(std::make_unique<Rescaling<T>>(size, T(1), T(0)), *identity, nullptr);
+    return layers;
+}
+
+template std::vector<std::unique_ptr<Layer<float>>> make_layers(index, const std::vector<LayerSpec>&);
+template std::vector<std::unique_ptr<Layer<double>>> make_layers(index, const std::vector<LayerSpec>&);
+
+}  // namespace fastnet

@@ -1,0 +1,77 @@
+// The layers. Each maps rows of input_size values to rows of output_size values; an activation follows it, which the
+// network hands in as an epilogue so that the layer can apply it while its result is still in cache.
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "gemm.h"
+#include "kernels.h"
+#include "parallel.h"
+
+namespace fastnet {
+
+// A layer as the outside describes it.
+struct LayerSpec {
+    std::string type;                   // "dense", "activation" or "rescaling"
+    index units = 0;                    // dense
+    bool use_bias = true;               // dense
+    std::string activation = "linear";  // dense, activation
+    double alpha = 0;                   // the activation's parameter
+    double scale = 1, offset = 0;       // rescaling
+};
+
+// A named array inside the flat vector of parameters.
+struct ParameterSlot {
+    std::string name;
+    index offset;
+    std::vector<index> shape;
+};
+
+// Who computes: a team, and where its members keep packed operands.
+template <class T> struct Crew {
+    Team& team;
+    GemmWorkspace<T>& workspace;
+};
+
+template <class T> class Layer {
+  public:
+    Layer(index input_size, index output_size) : input_size(input_size), output_size(output_size) {}
+    virtual ~Layer() = default;
+
+    const index input_size, output_size;
+    // Set by make_layers: what follows the map, and which description the layer was made from.
+    const ActivationKernels<T>* activation = nullptr;
+    T alpha = 0;
+    index spec = 0;
+
+    // The layer's arrays, offsets counted from its first parameter.
+    virtual std::vector<ParameterSlot> slots() const { return {}; }
+    virtual index parameter_count() const { return 0; }
+    virtual double operations_per_row() const { return static_cast<double>(input_size + output_size); }
+
+    // y = epilogue(map(x)). Members of the team write shares of y; a barrier is the caller's business.
+    virtual void forward(Crew<T> crew, const T* parameters, const T* x, T* y, index rows, const Epilogue<T>& epilogue) const = 0;
+    // dx = epilogue(gradient of the map's input), from dy, the gradient of the map's output.
+    virtual void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows, const Epilogue<T>& epilogue) const = 0;
+    // The gradient of the parameters, summed over the rows.
+    virtual void parameter_gradients(Crew<T>, const T* /*x*/, const T* /*dy*/, T* /*gradients*/, index /*rows*/) const {}
+};
+
+// Throws std::invalid_argument for what does not exist or does not fit.
+template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index input_size, const std::vector<LayerSpec>& specs);
+
+// The entry with this name in a list that ends with a null name. Throws std::invalid_argument naming what there is.
+template <class Entry> const Entry& find_kernel(const Entry* list, const std::string& name, const char* what) {
+    std::string known;
+    for (const Entry* entry = list; entry->name; ++entry) {
+        if (name == entry->name)
+            return *entry;
+        known += (known.empty() ? "" : ", ") + std::string(entry->name);
+    }
+    throw std::invalid_argument(std::string(what) + " must be one of " + known + "; got '" + name + "'");
+}
+
+}  // namespace fastnet

@@ -1,0 +1,212 @@
+// The network's structure and the passes of one batch through its layers. The loops over a data set are in epochs.cpp.
+#include "network.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace fastnet {
+namespace {
+
+// Rows are handed out in multiples of this, so that no thread is left with a sliver.
+constexpr index row_grain = 8;
+
+template <class T> index argmax(const T* x, index n) { return std::max_element(x, x + n) - x; }
+
+template <class T> double row_metric(Metric metric, const T* output, const T* target, index n) {
+    if (metric == Metric::categorical_accuracy)
+        return argmax(output, n) == argmax(target, n) ? 1 : 0;
+    index hits = 0;
+    for (index j = 0; j < n; ++j)
+        hits += target[j] == (output[j] > T(0.5) ? T(1) : T(0));
+    return static_cast<double>(hits) / static_cast<double>(n);
+}
+
+template <class T> bool is_identity(const ActivationKernels<T>& activation) {
+    return &activation == kernels<T>().activations;
+}
+
+}  // namespace
+
+template <class T>
+Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs) : layers_(make_layers<T>(input_size, specs)) {
+    for (const auto& layer : layers_) {
+        offsets_.push_back(parameter_count_);
+        parameter_count_ += layer->parameter_count();
+    }
+    parameters_.reserve(parameter_count_);
+    std::fill(parameters_.data(), parameters_.data() + parameter_count_, T(0));
+}
+
+template <class T> std::vector<std::pair<index, ParameterSlot>> Network<T>::slots() const {
+    std::vector<std::pair<index, ParameterSlot>> result;
+    for (std::size_t i = 0; i < layers_.size(); ++i)
+        for (ParameterSlot slot : layers_[i]->slots()) {
+            slot.offset += offsets_[i];
+            result.emplace_back(layers_[i]->spec, std::move(slot));
+        }
+    return result;
+}
+
+template <class T> void Network<T>::compile(const Training& training) {
+    const LossKernels<T>& loss = find_kernel(kernels<T>().losses, training.loss, "loss");
+    const OptimizerKernels<T>& optimizer = find_kernel(kernels<T>().optimizers, training.optimizer, "optimizer");
+    gradients_.reserve(parameter_count_);
+    state_.reserve(optimizer.slots * parameter_count_);
+    std::fill(state_.data(), state_.data() + optimizer.slots * parameter_count_, T(0));
+    loss_ = &loss, optimizer_ = &optimizer;
+    metric_ = training.metric;
+    hyperparameters_ = training.hyperparameters;
+    steps_ = 0;
+}
+
+template <class T> void Network<T>::require_compiled() const {
+    if (!compiled())
+        throw std::logic_error("the network has no loss: call compile first");
+}
+
+template <class T> bool Network<T>::fused() const {
+    return loss_->fused_activation && std::string(loss_->fused_activation) == layers_.back()->activation->name;
+}
+
+template <class T> double Network<T>::operations_per_row() const {
+    double total = 0;
+    for (const auto& layer : layers_)
+        total += layer->operations_per_row();
+    return total;
+}
+
+// Two ways to share a batch. Either every thread takes rows of it through all layers alone, which needs no barrier
+// between them, or the team computes one layer after the other together. Alone, each thread packs the weights for
+// itself, which pays as long as there are few of them or many rows.
+template <class T> bool Network<T>::splits_rows(index rows, int threads) const {
+    constexpr index few_weights = 1 << 17;
+    constexpr index many_rows = 512;
+    index widest = 0;
+    for (const auto& layer : layers_)
+        widest = std::max(widest, layer->parameter_count());
+    return rows >= row_grain * threads && (widest <= few_weights || rows >= many_rows * threads);
+}
+
+template <class T> typename Network<T>::Share Network<T>::share_of(Team& team, index rows) {
+    if (splits_rows(rows, team.size()))
+        return {Team::solo(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain)};
+    return {team, workspaces_[0], {0, rows}};
+}
+
+template <class T>
+typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& arena, index begin, index rows) const {
+    const T* in_place = samples.x.template in_place<T>(samples.order);
+    return {samples, arena, begin, rows, in_place ? in_place + begin * input_size() : arena.input.data(),
+            arena.outputs.back().data()};
+}
+
+// Brings these rows of the batch into the arena.
+template <class T> void Network<T>::gather(const Batch& batch, Range rows) const {
+    const Samples& samples = batch.samples;
+    const Range source{batch.begin + rows.begin, batch.begin + rows.end};
+    if (batch.input == batch.arena.input.data())
+        samples.x.gather(source, samples.order, batch.arena.input.data() + rows.begin * input_size());
+    if (samples.y.present())
+        samples.y.gather(source, samples.order, output_size(), batch.arena.target.data() + rows.begin * output_size());
+    if (samples.weight)
+        for (index i = rows.begin; i < rows.end; ++i)
+            batch.arena.weight.data()[i] = static_cast<T>(samples.weight[samples.order ? samples.order[batch.begin + i] : batch.begin + i]);
+}
+
+template <class T> void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits) const {
+    const ActivationKernels<T>& identity = kernels<T>().activations[0];
+    const T* x = batch.input + share.rows.begin * input_size();
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const Layer<T>& layer = *layers_[i];
+        const bool last = i + 1 == layers_.size();
+        const ActivationKernels<T>& activation = last && leave_logits ? identity : *layer.activation;
+        T* y = (last ? batch.output : batch.arena.outputs[i].data()) + share.rows.begin * layer.output_size;
+        Epilogue<T> epilogue;
+        epilogue.function = activation.rowwise ? identity.forward : activation.forward;
+        epilogue.alpha = layer.alpha;
+        layer.forward({share.team, share.workspace}, parameters_.data() + offsets_[i], x, y, share.rows.size(), epilogue);
+        share.team.barrier();
+        if (activation.rowwise) {
+            const Range mine = share.team.share(share.rows.size());
+            activation.forward(mine.size(), layer.output_size, y + mine.begin * layer.output_size, layer.output_size, {});
+            share.team.barrier();
+        }
+        x = y;
+    }
+}
+
+// The loss and metric of these rows and, if asked for, the gradient with respect to the last layer's pre-activation.
+template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool with_gradient) const {
+    const Arena& arena = batch.arena;
+    const index size = output_size();
+    T* y = batch.output + rows.begin * size;
+    const T* target = arena.target.data() + rows.begin * size;
+    T* dy = with_gradient ? arena.gradients.back().data() + rows.begin * size : nullptr;
+    const LossArguments<T> arguments{rows.size(), size, y, target,
+                                     batch.samples.weight ? arena.weight.data() + rows.begin : nullptr,
+                                     static_cast<T>(1.0 / static_cast<double>(batch.rows)), dy, arena.loss.data() + rows.begin};
+    const Layer<T>& last = *layers_.back();
+    if (fused()) {
+        loss_->fused(arguments);
+    } else {
+        loss_->plain(arguments);
+        if (with_gradient && !is_identity(*last.activation))
+            last.activation->backward(rows.size(), size, dy, size, {nullptr, nullptr, y, size, last.alpha});
+    }
+    if (metric_ != Metric::none)
+        for (index i = 0; i < rows.size(); ++i)
+            arena.metric.data()[rows.begin + i] = row_metric(metric_, y + i * size, target + i * size, size);
+}
+
+// From the gradient of the last pre-activation to that of the first layer with parameters.
+template <class T> void Network<T>::backward(Share& share, const Batch& batch) const {
+    const Arena& arena = batch.arena;
+    const index rows = share.rows.size();
+    for (std::size_t i = layers_.size() - 1; i > 0 && offsets_[i] > 0; --i) {
+        const Layer<T>& layer = *layers_[i];
+        const Layer<T>& before = *layers_[i - 1];
+        const ActivationKernels<T>& activation = *before.activation;
+        const index size = layer.input_size;
+        const T* dy = arena.gradients[i].data() + share.rows.begin * layer.output_size;
+        T* dx = arena.gradients[i - 1].data() + share.rows.begin * size;
+        const T* y = arena.outputs[i - 1].data() + share.rows.begin * size;
+        const bool fuse = !activation.rowwise && !is_identity(activation);
+        const Epilogue<T> slope{fuse ? activation.backward : nullptr, nullptr, y, size, before.alpha};
+        layer.backward({share.team, share.workspace}, parameters_.data() + offsets_[i], dy, dx, rows, slope);
+        share.team.barrier();
+        if (activation.rowwise) {
+            const Range mine = share.team.share(rows);
+            activation.backward(mine.size(), size, dx + mine.begin * size, size, slope.at(mine.begin, 0));
+            share.team.barrier();
+        }
+    }
+}
+
+// The loss of a batch and the gradient of every parameter, complete for all members when it returns.
+template <class T> void Network<T>::step(Team& team, const Batch& batch, T* gradients) {
+    Share share = share_of(team, batch.rows);
+    const Range mine = share.team.size() < team.size() ? share.rows : team.share(batch.rows);
+    gather(batch, mine);
+    share.team.barrier();
+    forward(share, batch, fused());
+    loss(batch, mine, true);
+    share.team.barrier();
+    backward(share, batch);
+    team.barrier();
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const T* x = i > 0 ? batch.arena.outputs[i - 1].data() : batch.input;
+        layers_[i]->parameter_gradients({team, workspaces_[0]}, x, batch.arena.gradients[i].data(), gradients + offsets_[i], batch.rows);
+    }
+    team.barrier();
+}
+
+template <class T> void Network<T>::update(Team& team, std::int64_t step) {
+    const Range mine = team.share(parameter_count_, 64);
+    optimizer_->update({mine.size(), parameters_.data() + mine.begin, gradients_.data() + mine.begin,
+                        state_.data() + mine.begin, parameter_count_, hyperparameters_.data(), step});
+}
+
+template class Network<float>;
+template class Network<double>;
+
+}  // namespace fastnet

@@ -1,0 +1,116 @@
+// A chain of layers with its parameters in one flat array, gradients and optimizer state likewise, and the loops over
+// a data set: training, evaluation, prediction.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "layers.h"
+#include "samples.h"
+
+namespace fastnet {
+
+enum class Metric { none, categorical_accuracy, binary_accuracy };
+
+// The mean loss and metric over the samples seen (NaN where there is none), and how many steps were finished.
+struct EpochResult {
+    index steps = 0;
+    double loss = 0, metric = 0;
+};
+
+// Asked now and then during an epoch, on the calling thread; returning false stops after the step just finished.
+using Progress = std::function<bool(const EpochResult&, index total_steps)>;
+
+struct Training {
+    std::string loss;
+    Metric metric = Metric::none;
+    std::string optimizer;
+    std::vector<double> hyperparameters;  // in the optimizer's order, learning_rate first
+};
+
+template <class T> class Network {
+  public:
+    Network(index input_size, const std::vector<LayerSpec>& specs);
+
+    index input_size() const { return layers_.front()->input_size; }
+    index output_size() const { return layers_.back()->output_size; }
+    index parameter_count() const { return parameter_count_; }
+    // Every named array with the index of the description its layer was made from.
+    std::vector<std::pair<index, ParameterSlot>> slots() const;
+    T* parameters() { return parameters_.data(); }
+
+    // Sets what training minimizes and how. Optimizer state starts from zero.
+    void compile(const Training& training);
+    bool compiled() const { return loss_ != nullptr; }
+    void set_learning_rate(double value) { hyperparameters_.at(0) = value; }
+    std::int64_t finished_steps() const { return steps_; }
+    void set_finished_steps(std::int64_t steps) { steps_ = steps; }
+    index state_size() const { return compiled() ? optimizer_->slots * parameter_count_ : 0; }
+    T* state() { return state_.data(); }
+
+    // One pass over the samples in batches, the last of which may be short.
+    EpochResult train_epoch(const Samples& samples, index batch_size, const Progress& progress);
+    // The mean loss and, in `gradients` (parameter_count values), its gradient.
+    double loss_and_gradients(const Samples& samples, T* gradients);
+    // Both work through the samples in pieces of at most `chunk` rows, which bounds the memory they take.
+    EpochResult evaluate(const Samples& samples, index chunk);
+    void predict(const Samples& samples, index chunk, T* output);
+
+  private:
+    // What a batch leaves behind: one array of rows a layer. A batch is one pass of `rows` samples from `begin`.
+    struct Arena {
+        Buffer<T> input, target, weight;
+        std::vector<Buffer<T>> outputs, gradients;
+        Buffer<double> loss, metric;
+    };
+    struct Batch {
+        const Samples& samples;
+        Arena& arena;
+        index begin, rows;
+        const T* input;  // in the arena, or in place in the data
+        T* output;       // of the last layer
+    };
+    // Who runs a range of a batch's rows through the layers.
+    struct Share {
+        Team team;
+        GemmWorkspace<T>& workspace;
+        Range rows;
+    };
+    enum class Use { prediction, evaluation, training };
+
+    int threads_for_rows(index rows, Use use) const;
+    void prepare(const Samples& samples, index rows, Use use, int threads, int arenas);
+    bool splits_rows(index rows, int threads) const;
+    Share share_of(Team& team, index rows);
+    bool fused() const;
+    void require_compiled() const;
+    double operations_per_row() const;
+
+    Batch batch(const Samples& samples, Arena& arena, index begin, index rows) const;
+    void gather(const Batch& batch, Range rows) const;
+    void forward(Share& share, const Batch& batch, bool leave_logits) const;
+    void loss(const Batch& batch, Range rows, bool with_gradient) const;
+    void backward(Share& share, const Batch& batch) const;
+    void step(Team& team, const Batch& batch, T* gradients);
+    void update(Team& team, std::int64_t step);
+    template <class Finish> void forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish);
+
+    std::vector<std::unique_ptr<Layer<T>>> layers_;
+    std::vector<index> offsets_;  // of each layer's parameters
+    index parameter_count_ = 0;
+    Buffer<T> parameters_, gradients_, state_;
+    std::vector<GemmWorkspace<T>> workspaces_;  // one a thread
+    std::vector<Arena> arenas_;                 // one a thread that works through its own chunks
+
+    const LossKernels<T>* loss_ = nullptr;
+    const OptimizerKernels<T>* optimizer_ = nullptr;
+    Metric metric_ = Metric::none;
+    std::vector<double> hyperparameters_;
+    std::int64_t steps_ = 0;
+};
+
+}  // namespace fastnet

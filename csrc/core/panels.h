@@ -1,0 +1,25 @@
+// How one dimension of a matrix is cut into panels: as few as possible, then as even as possible,
+// so that no product ends in a thin panel that cannot keep the multipliers busy.
+#pragma once
+
+#include <cstddef>
+
+namespace fastnet {
+
+using index = std::ptrdiff_t;
+
+// Everything here is static: these functions are compiled into files with different instruction sets,
+// and the linker must not merge an AVX-512 copy into code that a baseline machine runs.
+struct Panels {
+    index total, count, width, wider;  // the first `wider` panels have width + 1 items, the others width
+
+    static Panels of(index total, index largest) {
+        const index count = (total + largest - 1) / largest;
+        return {total, count, count ? total / count : 0, count ? total % count : 0};
+    }
+    index start(index i) const { return i * width + (i < wider ? i : wider); }
+    index size(index i) const { return width + (i < wider ? 1 : 0); }
+    index largest() const { return width + (wider ? 1 : 0); }
+};
+
+}  // namespace fastnet

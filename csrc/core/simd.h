@@ -1,0 +1,258 @@
+// A vector of `lanes<T>` floats or doubles, and the mathematics on it.
+//
+// Included by kernels_impl.h inside the namespace of one instruction set, after FASTNET_VECTOR_BYTES
+// has been set, so the same text becomes SSE2, AVX2, AVX-512, NEON or plain C++. It is written with
+// the vector types that gcc and clang share; intrinsics appear only for partial loads and stores.
+// There is no include guard on purpose: each kernels_*.cpp includes it once, in its own namespace.
+
+template <class T> struct VectorOf;
+template <> struct VectorOf<float> {
+    typedef float type __attribute__((vector_size(FASTNET_VECTOR_BYTES)));
+    typedef std::int32_t bits __attribute__((vector_size(FASTNET_VECTOR_BYTES)));
+    typedef std::int32_t integer;
+};
+template <> struct VectorOf<double> {
+    typedef double type __attribute__((vector_size(FASTNET_VECTOR_BYTES)));
+    typedef std::int64_t bits __attribute__((vector_size(FASTNET_VECTOR_BYTES)));
+    typedef std::int64_t integer;
+};
+template <class T> using Vec = typename VectorOf<T>::type;
+template <class T> using Bits = typename VectorOf<T>::bits;
+template <class T> using Integer = typename VectorOf<T>::integer;
+template <class T> inline constexpr index lanes = FASTNET_VECTOR_BYTES / sizeof(T);
+
+#define FASTNET_INLINE inline __attribute__((always_inline))
+
+// x - 0 is x for every x, -0 included; compilers know it and emit a plain broadcast.
+template <class T> FASTNET_INLINE Vec<T> broadcast(T x) { return x - Vec<T>{}; }
+
+template <class T> FASTNET_INLINE Vec<T> load(const T* p) {
+    Vec<T> v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+
+template <class T> FASTNET_INLINE void store(T* p, Vec<T> v) { __builtin_memcpy(p, &v, sizeof v); }
+
+// The first n lanes, 0 < n < lanes; the others are zero (load) or left alone (store).
+template <class T> FASTNET_INLINE Vec<T> load_first(const T* p, index n) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
+    else
+        return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), p);
+#else
+    Vec<T> v{};
+    for (index i = 0; i < n; ++i)
+        v[i] = p[i];
+    return v;
+#endif
+}
+
+template <class T> FASTNET_INLINE void store_first(T* p, Vec<T> v, index n) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
+    else
+        _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1), v);
+#else
+    for (index i = 0; i < n; ++i)
+        p[i] = v[i];
+#endif
+}
+
+// Calls f(offset, count) for every vector of an array of n values; count < lanes for the last one only.
+template <class T, class F> FASTNET_INLINE void for_vectors(index n, F f) {
+    index i = 0;
+    for (; i + lanes<T> <= n; i += lanes<T>)
+        f(i, lanes<T>);
+    if (i < n)
+        f(i, n - i);
+}
+
+template <class T> FASTNET_INLINE Vec<T> load_some(const T* p, index n) {
+    return n == lanes<T> ? load(p) : load_first(p, n);
+}
+
+template <class T> FASTNET_INLINE void store_some(T* p, Vec<T> v, index n) {
+    if (n == lanes<T>)
+        store(p, v);
+    else
+        store_first(p, v, n);
+}
+
+// The first n lanes of v, the others zero.
+template <class T> FASTNET_INLINE Vec<T> first_lanes(Vec<T> v, index n) {
+    if (n == lanes<T>)
+        return v;
+    for (index i = n; i < lanes<T>; ++i)
+        v[i] = T(0);
+    return v;
+}
+
+template <class T> FASTNET_INLINE Bits<T> as_bits(Vec<T> x) { return reinterpret_cast<Bits<T>>(x); }
+template <class T> FASTNET_INLINE Vec<T> as_values(Bits<T> x) { return reinterpret_cast<Vec<T>>(x); }
+
+// A NaN in a comparison selects the second value, as the IEEE comparison is false.
+template <class T> FASTNET_INLINE Vec<T> select(Bits<T> mask, Vec<T> yes, Vec<T> no) { return mask ? yes : no; }
+template <class T> FASTNET_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
+template <class T> FASTNET_INLINE Vec<T> minimum(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
+
+template <class T> FASTNET_INLINE Vec<T> absolute(Vec<T> x) {
+    constexpr Integer<T> magnitude = static_cast<Integer<T>>(~(Integer<T>(1) << (sizeof(T) * 8 - 1)));
+    return as_values<T>(as_bits<T>(x) & magnitude);
+}
+
+template <class T> FASTNET_INLINE Vec<T> copy_sign(Vec<T> magnitude, Vec<T> sign) {
+    constexpr Integer<T> mask = static_cast<Integer<T>>(Integer<T>(1) << (sizeof(T) * 8 - 1));
+    return as_values<T>((as_bits<T>(magnitude) & ~mask) | (as_bits<T>(sign) & mask));
+}
+
+// Sums and maxima fold halves, so the order of the additions is the same for every use.
+template <class T> FASTNET_INLINE T sum(Vec<T> v) {
+    T buffer[lanes<T>];
+    store(buffer, v);
+    for (index width = lanes<T> / 2; width > 0; width /= 2)
+        for (index i = 0; i < width; ++i)
+            buffer[i] += buffer[i + width];
+    return buffer[0];
+}
+
+// A NaN in any lane gives NaN.
+template <class T> FASTNET_INLINE T largest(Vec<T> v) {
+    T result = v[0];
+    for (index i = 1; i < lanes<T>; ++i)
+        result = (v[i] > result || v[i] != v[i]) ? v[i] : result;
+    return result;
+}
+
+template <class T> FASTNET_INLINE Vec<T> square_root(Vec<T> x) {
+    Vec<T> y;
+    for (index i = 0; i < lanes<T>; ++i)  // gcc and clang turn this loop into the vector instruction
+        y[i] = sizeof(T) == 4 ? __builtin_sqrtf(x[i]) : __builtin_sqrt(x[i]);
+    return y;
+}
+
+// Constants of exp and log for one floating-point format.
+template <class T> struct Format;
+template <> struct Format<float> {
+    static constexpr int mantissa = 23, bias = 127;
+    static constexpr float round_magic = 12582912.0f;  // 1.5 * 2^23: adding it rounds to an integer in the low bits
+    static constexpr float ln2_high = 0.693359375f, ln2_low = -2.12194440e-4f;  // Cody and Waite's split
+    static constexpr float exp_overflow = 88.72284f, exp_underflow = -103.97283f;
+};
+template <> struct Format<double> {
+    static constexpr int mantissa = 52, bias = 1023;
+    static constexpr double round_magic = 6755399441055744.0;  // 1.5 * 2^52
+    static constexpr double ln2_high = 6.93147180369123816490e-01, ln2_low = 1.90821492927058770002e-10;
+    static constexpr double exp_overflow = 709.782712893384, exp_underflow = -745.1332191019412;
+};
+
+template <class T> FASTNET_INLINE Vec<T> power_of_two(Bits<T> n) {
+    return as_values<T>((n + static_cast<Integer<T>>(Format<T>::bias)) << Format<T>::mantissa);
+}
+
+// Horner's rule, highest power first.
+template <class T, std::size_t N> FASTNET_INLINE Vec<T> polynomial(Vec<T> x, const T (&coefficients)[N]) {
+    Vec<T> r = broadcast<T>(coefficients[0]);
+#pragma GCC unroll 16
+    for (std::size_t i = 1; i < N; ++i)
+        r = r * x + coefficients[i];
+    return r;
+}
+
+// exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2 (Cody and Waite, "Software Manual for the
+// Elementary Functions", 1980, ch. 6), exp(r) = 1 + r + r^2 p(r). The scale is applied in two halves, so
+// that subnormal results are right. Error at most 1 ulp in float32 and float64 (tests/test_activations.py
+// holds what is built on it to 2 ulp). NaN gives NaN, overflow infinity.
+template <class T> FASTNET_INLINE Vec<T> exp(Vec<T> x) {
+    using F = Format<T>;
+    const Vec<T> top = broadcast<T>(F::exp_overflow), bottom = broadcast<T>(F::exp_underflow);
+    const Vec<T> inside = select<T>(x > top, top, select<T>(x < bottom, bottom, x));
+    const Vec<T> shifted = inside * static_cast<T>(1.44269504088896340736) + F::round_magic;
+    const Vec<T> n = shifted - F::round_magic;
+    const Vec<T> r = (inside - n * F::ln2_high) - n * F::ln2_low;
+    Vec<T> p;
+    if constexpr (sizeof(T) == 4) {
+        constexpr T c[] = {1.9875691500e-4f, 1.3981999507e-3f, 8.3334519073e-3f,
+                           4.1665795894e-2f, 1.6666665459e-1f, 5.0000001201e-1f};  // Moshier, Cephes expf
+        p = polynomial<T>(r, c);
+    } else {
+        constexpr T c[] = {1.0 / 6227020800, 1.0 / 479001600, 1.0 / 39916800, 1.0 / 3628800, 1.0 / 362880, 1.0 / 40320,
+                           1.0 / 5040,       1.0 / 720,       1.0 / 120,      1.0 / 24,      1.0 / 6,      0.5};
+        p = polynomial<T>(r, c);  // the Taylor series: its remainder r^14 / 14! is below 5e-18
+    }
+    const Vec<T> e = r * r * p + r + static_cast<T>(1);
+    const Bits<T> whole = as_bits<T>(shifted) - as_bits<T>(broadcast<T>(F::round_magic));
+    const Bits<T> half = whole >> 1;
+    const Vec<T> y = e * power_of_two<T>(half) * power_of_two<T>(whole - half);
+    return select<T>(x > top, broadcast<T>(static_cast<T>(INFINITY)),
+                     select<T>(x < bottom, broadcast<T>(T(0)), select<T>(x == x, y, x)));
+}
+
+// log(x) for x > 0: x = 2^n m, m in [sqrt(1/2), sqrt(2)), with s = (m - 1) / (m + 1):
+// log m = 2 atanh(s) = 2 (s + s^3/3 + s^5/5 + ...), whose terms fall by a factor of 34 at least.
+// log(0) = -infinity, a negative argument or NaN gives NaN. Subnormal arguments are scaled first.
+template <class T> FASTNET_INLINE Vec<T> log(Vec<T> x) {
+    using F = Format<T>;
+    constexpr T smallest = sizeof(T) == 4 ? static_cast<T>(1.17549435e-38) : static_cast<T>(2.2250738585072014e-308);
+    constexpr T lift = static_cast<T>(Integer<T>(1) << (F::mantissa + 1));
+    const Bits<T> tiny = x < smallest;
+    const Vec<T> normal = select<T>(tiny, x * lift, x);
+    // Subtracting the bits of sqrt(1/2) leaves the exponent of m's binade in the high bits.
+    constexpr T root = static_cast<T>(0.70710678118654752440);
+    const Bits<T> distance = as_bits<T>(normal) - as_bits<T>(broadcast<T>(root));
+    const Bits<T> exponent = distance >> F::mantissa;
+    const Vec<T> m = as_values<T>(as_bits<T>(normal) - (exponent << F::mantissa));
+    Vec<T> n = __builtin_convertvector(exponent, Vec<T>);
+    n = select<T>(tiny, n - static_cast<T>(F::mantissa + 1), n);
+    const Vec<T> f = m - static_cast<T>(1);
+    const Vec<T> s = f / (f + static_cast<T>(2));
+    const Vec<T> z = s * s;
+    Vec<T> p;
+    if constexpr (sizeof(T) == 4) {
+        constexpr T c[] = {T(2) / 11, T(2) / 9, T(2) / 7, T(2) / 5, T(2) / 3};
+        p = polynomial<T>(z, c);
+    } else {
+        constexpr T c[] = {T(2) / 23, T(2) / 21, T(2) / 19, T(2) / 17, T(2) / 15, T(2) / 13,
+                           T(2) / 11, T(2) / 9,  T(2) / 7,  T(2) / 5,  T(2) / 3};
+        p = polynomial<T>(z, c);
+    }
+    // log(1 + f) = f - s (f - z p): the leading term f is exact (fdlibm's e_log.c uses the same form).
+    const Vec<T> y = n * F::ln2_high + (f - (s * (f - z * p) - n * F::ln2_low));
+    const Vec<T> infinity = broadcast<T>(static_cast<T>(INFINITY));
+    return select<T>(x > T(0), select<T>(x == infinity, x, y),
+                     select<T>(x == T(0), -infinity, broadcast<T>(static_cast<T>(NAN))));
+}
+
+// log(1 + u) for 0 <= u <= 1: what rounding 1 + u lost is added back to first order.
+template <class T> FASTNET_INLINE Vec<T> log1p(Vec<T> u) {
+    const Vec<T> w = u + static_cast<T>(1);
+    return log<T>(w) + (u - (w - static_cast<T>(1))) / w;
+}
+
+// tanh: an odd rational or polynomial approximation below 0.625 (Moshier, Cephes tanhf and tanh),
+// 1 - 2 / (exp(2|x|) + 1) above, where no digits cancel. Error at most 2 ulp.
+template <class T> FASTNET_INLINE Vec<T> tanh(Vec<T> x) {
+    const Vec<T> a = absolute<T>(x);
+    const Vec<T> large = static_cast<T>(1) - static_cast<T>(2) / (exp<T>(a + a) + static_cast<T>(1));
+    const Vec<T> z = x * x;
+    Vec<T> small;
+    if constexpr (sizeof(T) == 4) {
+        constexpr T c[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f,
+                           -3.33332819422e-1f};
+        small = polynomial<T>(z, c) * z * a + a;
+    } else {
+        constexpr T p[] = {-9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3};
+        constexpr T q[] = {1.0, 1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406305325125486048e3};
+        small = polynomial<T>(z, p) / polynomial<T>(z, q) * z * a + a;
+    }
+    return copy_sign<T>(select<T>(a < static_cast<T>(0.625), small, large), x);
+}
+
+// 1 / (1 + exp(-x)), through exp(-|x|), so nothing overflows and small results keep their digits.
+template <class T> FASTNET_INLINE Vec<T> sigmoid(Vec<T> x) {
+    const Vec<T> e = exp<T>(-absolute<T>(x));
+    const Vec<T> numerator = select<T>(x < T(0), e, broadcast<T>(T(1)));
+    return numerator / (e + static_cast<T>(1));
+}

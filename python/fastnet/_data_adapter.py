@@ -1,0 +1,183 @@
+"""Arrays as users have them, checked, in the form that the compiled core reads."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import _core
+from fastnet._validation import check_integer, check_number, describe, unsupported
+from fastnet.losses import Loss
+
+Array = NDArray[Any]
+
+_CORE_DTYPES = frozenset(np.dtype(name) for name in ("uint8", "float32", "float64"))
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Checked samples, targets and weights, one row each."""
+
+    x: Array
+    y: Array
+    weight: Array | None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def rows(self, start: int, stop: int) -> "Samples":
+        """Return some of the samples, as views."""
+        weight = None if self.weight is None else self.weight[start:stop]
+        return Samples(self.x[start:stop], self.y[start:stop], weight)
+
+    def split(self, validation_split: Any) -> tuple["Samples", "Samples"]:
+        """Return the first samples, and the last fraction for validation."""
+        fraction = check_number("validation_split", validation_split, minimum=0.0, below=1.0)
+        boundary = math.floor(len(self) * (1.0 - fraction))
+        if boundary in (0, len(self)):
+            raise ValueError(
+                f"validation_split={fraction:g} of {len(self)} samples leaves {boundary} to train on and "
+                f"{len(self) - boundary} to validate with; both must be at least 1"
+            )
+        return self.rows(0, boundary), self.rows(boundary, len(self))
+
+
+def as_array(name: str, values: Any) -> Array:
+    """Return `values` as an array of real numbers, without copying one that is one already."""
+    if values is None:
+        raise ValueError(f"{name} is missing: got None")
+    if isinstance(values, Iterable) and not hasattr(values, "__len__"):
+        raise unsupported(f"{name} must be an array, generators of batches are not available")
+    array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{name} must be an array of real numbers; got {type(values).__name__} with elements of dtype {array.dtype}"
+        )
+    return array
+
+
+def _as_core_array(array: Array, dtype: str) -> Array:
+    """Return the array in a dtype that the core reads: its own if it can, else the model's."""
+    if array.dtype in _CORE_DTYPES:
+        return array
+    if array.dtype == np.bool_:
+        return array.view(np.uint8)
+    return array.astype(dtype)
+
+
+def _check_finite(name: str, array: Array) -> None:
+    if array.dtype.kind == "f" and (row := _core.first_nonfinite_row(array)) >= 0:
+        raise ValueError(f"{name} has a NaN or an infinity in row {row}")
+
+
+def as_features(name: str, values: Any, input_shape: tuple[int, ...], dtype: str) -> Array:
+    """Return samples as rows of features, without copying arrays of uint8, float32 and float64.
+
+    Raises
+    ------
+    ValueError
+        The shape of a sample is not `input_shape`.
+    """
+    array = as_array(name, values)
+    if array.ndim == 1 and input_shape == (1,):
+        array = array[:, None]
+    if array.shape[1:] != input_shape:
+        expected = ", ".join(["samples", *map(str, input_shape)])
+        hint = f": one sample is {name}[None]" if array.shape == input_shape else ""
+        raise ValueError(f"{name} must have shape ({expected}); got {array.shape}{hint}")
+    return _as_core_array(array.reshape(len(array), math.prod(input_shape)), dtype)
+
+
+def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtype: str) -> Array:
+    """Return targets as labels of int64 or as rows of `outputs` numbers.
+
+    Raises
+    ------
+    ValueError
+        The number of rows or the shape does not fit, or a label is out of range.
+    """
+    array = as_array(name, values)
+    if array.ndim == 0 or len(array) != rows:
+        raise ValueError(f"{name} must have as many rows as x, {rows}; got shape {array.shape}")
+    if loss.takes_labels and outputs > 1 and (array.ndim == 1 or array.shape[1:] == (1,)):
+        return _as_labels(name, array.reshape(-1), outputs)
+    if array.ndim == 1 and outputs == 1:
+        array = array[:, None]
+    if array.shape != (rows, outputs):
+        hint = ": for labels use fastnet.utils.to_categorical" if array.ndim == 1 else ""
+        raise ValueError(f"{name} must have shape ({rows}, {outputs}) for {loss.name}; got {array.shape}{hint}")
+    array = _as_core_array(array, dtype)
+    _check_finite(name, array)
+    return array
+
+
+def _as_labels(name: str, labels: Array, outputs: int) -> Array:
+    if labels.dtype.kind == "f":
+        labels = labels.astype(np.float64, copy=False)
+        _check_finite(name, labels)
+        if (fractional := labels != np.floor(labels)).any():
+            row = int(fractional.argmax())
+            raise ValueError(f"{name} has label {labels[row]} at row {row}; labels must be whole numbers")
+    if (wrong := (labels < 0) | (labels >= outputs)).any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"{name} has label {labels[row]:g} at row {row}; the output layer has {outputs} units, "
+            f"so labels must be in 0..{outputs - 1}"
+        )
+    return labels.astype(np.int64, copy=False)
+
+
+def as_sample_weight(name: str, values: Any, rows: int, dtype: str) -> Array | None:
+    """Return one weight for every row, or None for no weights."""
+    if values is None:
+        return None
+    array = as_array(name, values)
+    if array.shape not in ((rows,), (rows, 1)):
+        raise ValueError(f"{name} must have shape ({rows},), one weight for every row of x; got {array.shape}")
+    weight = np.ascontiguousarray(array.reshape(-1), dtype)
+    _check_finite(name, weight)
+    return weight
+
+
+def class_weight_of_rows(class_weight: Mapping[int, float], y: Array, dtype: str) -> Array:
+    """Return the weight of every row's class; a class that is not mentioned weighs 1, as in Keras."""
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight must be a dictionary from label to weight; got {describe(class_weight)}")
+    if y.ndim == 1:
+        labels = y
+    else:
+        labels = np.rint(y[:, 0]).astype(np.int64) if y.shape[1] == 1 else y.argmax(axis=1)
+    weight = np.ones(len(y), dtype)
+    for label, value in class_weight.items():
+        number = check_number(f"class_weight[{label!r}]", value, minimum=0.0)
+        weight[labels == check_integer("a label in class_weight", label, minimum=0)] = number
+    return weight
+
+
+def as_samples(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    class_weight: Any,
+    *,
+    of: str,
+    input_shape: tuple[int, ...],
+    outputs: int,
+    loss: Loss,
+    dtype: str,
+) -> Samples:
+    """Return everything that training or evaluation reads, checked; `of` ends the arguments' names in messages."""
+    features = as_features(f"x{of}", x, input_shape, dtype)
+    if not len(features):
+        raise ValueError(f"x{of} must have at least one row; got shape {np.shape(x)}")
+    _check_finite(f"x{of}", features)
+    targets = as_targets(f"y{of}", y, len(features), outputs, loss, dtype)
+    weight = as_sample_weight(f"sample_weight{of}", sample_weight, len(features), dtype)
+    if class_weight is not None:
+        if weight is not None:
+            raise ValueError("give class_weight or sample_weight, not both")
+        weight = class_weight_of_rows(class_weight, targets, dtype)
+    return Samples(features, targets, weight)

@@ -1,0 +1,101 @@
+"""Writing files so that a reader never meets half of one."""
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+__all__ = ["atomic_write"]
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
+    """Open a file for writing that appears under its name only when it is complete.
+
+    What the body writes goes to a temporary file in the same folder. At the end it is flushed to the disk and takes
+    the place of `path` in one step, with the permissions of the file that it replaces. When the body raises, the
+    temporary file is removed and an earlier file at `path` stays as it was. A symbolic link keeps pointing where it
+    did; a device or a pipe (``/dev/null``) is written to directly.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file to write. Its folder must exist.
+    mode : {"wb", "w"}, default "wb"
+        Bytes, or text in UTF-8 with ``\\n`` at the end of a line.
+
+    Yields
+    ------
+    file object
+        Open for writing.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written, with the reason: the folder does not exist, `path` is a folder, permission is
+        denied, the disk is full. Its type is that of the error behind it (FileNotFoundError, PermissionError, ...).
+
+    Examples
+    --------
+    >>> with atomic_write("answer.txt", "w") as file:
+    ...     _ = file.write("42")
+    >>> Path("answer.txt").read_text()
+    '42'
+    """
+    target = Path(os.path.realpath(path))
+    special = target.exists() and not target.is_file()
+    written = target if special else target.with_name(f".fastnet-{secrets.token_hex(4)}.tmp")
+    try:
+        file = _open(written, mode if special else mode.replace("w", "x"))
+        try:
+            with file:
+                yield file
+                file.flush()
+                if not special:
+                    os.fsync(file.fileno())
+            if not special:
+                _replace(written, target)
+        except BaseException:
+            if not special:
+                with suppress(OSError):
+                    written.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if error.filename not in (None, str(written)):  # the body failed on another file: its own message is right
+            raise
+        raise _explained(error, path) from error
+
+
+def _open(path: Path, mode: str) -> IO[Any]:
+    if "b" in mode:
+        return path.open(mode)
+    return path.open(mode, encoding="utf-8", newline="\n")
+
+
+def _replace(temporary: Path, target: Path) -> None:
+    """Move the finished file to its name and make the move last through a loss of power."""
+    if target.exists():
+        temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+    temporary.replace(target)
+    if os.name == "posix":
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _explained(error: OSError, path: str | os.PathLike[str]) -> OSError:
+    folder = Path(path).parent
+    if isinstance(error, FileNotFoundError):
+        reason = f"the folder {folder} does not exist"
+    elif isinstance(error, IsADirectoryError):
+        reason = "it is a folder"
+    else:
+        reason = (error.strerror or str(error)).lower()
+    explained = type(error)(f"cannot write {os.fspath(path)}: {reason}")
+    explained.errno = error.errno
+    return explained

@@ -1,0 +1,88 @@
+"""Checks of arguments. Every message names the argument, what is accepted and what came."""
+
+import math
+import numbers
+import operator
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def unsupported(what: str) -> NotImplementedError:
+    """Return the error for a feature that Keras has and fastnet does not."""
+    return NotImplementedError(f"fastnet: {what}; use Keras for this")
+
+
+def reject_keywords(owner: str, keywords: Mapping[str, Any], keras_defaults: Mapping[str, Any]) -> None:
+    """Accept Keras's own defaults for what fastnet lacks, and nothing else."""
+    for name, value in keywords.items():
+        if name not in keras_defaults:
+            raise TypeError(f"{owner}() got an unexpected keyword argument {name!r}")
+        default = keras_defaults[name]
+        if value is not default and not (isinstance(value, type(default)) and value == default):
+            raise unsupported(f"{owner}() supports only {name}={default!r}; got {name}={value!r}")
+
+
+def check_integer(name: str, value: Any, *, minimum: int = 1) -> int:
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        integer = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer; got {describe(value)}") from None
+    if integer < minimum:
+        raise ValueError(f"{name} must be at least {minimum}; got {integer}")
+    return integer
+
+
+def check_number(
+    name: str, value: Any, *, minimum: float = -math.inf, maximum: float = math.inf, below: float = math.inf
+) -> float:
+    """Return `value` as a finite float with ``minimum <= value <= maximum`` and ``value < below``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{name} must be a number; got {describe(value)}")
+    number = float(value)
+    if not (math.isfinite(number) and minimum <= number <= maximum and number < below):
+        limits = [
+            text
+            for limit, text in [
+                (minimum, f"at least {minimum:g}"),
+                (maximum, f"at most {maximum:g}"),
+                (below, f"below {below:g}"),
+            ]
+            if math.isfinite(limit)
+        ]
+        raise ValueError(f"{name} must be {' and '.join(limits) or 'finite'}; got {number:g}")
+    return number
+
+
+def check_bool(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False; got {describe(value)}")
+    return value
+
+
+def check_choice(name: str, value: Any, accepted: Iterable[str]) -> str:
+    accepted = list(accepted)
+    if value not in accepted:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, accepted))}; got {value!r}")
+    return str(value)
+
+
+def check_shape(name: str, shape: Any) -> tuple[int, ...]:
+    """Return the shape of one sample, without the batch dimension, as a tuple of positive integers."""
+    try:
+        dimensions = tuple(shape)
+    except TypeError:
+        raise TypeError(f"{name} must be a tuple of integers such as (784,); got {describe(shape)}") from None
+    if not dimensions:
+        raise ValueError(f"{name} must have at least one dimension; got ()")
+    if None in dimensions:
+        raise unsupported(f"{name} must be known in every dimension; got {dimensions}")
+    return tuple(check_integer(f"every dimension of {name}", dimension) for dimension in dimensions)
+
+
+def describe(value: Any) -> str:
+    """Return `value` as an error message shows it: its text when that is short, and its type."""
+    text = repr(value)
+    kind = type(value).__name__
+    return kind if value is None or len(text) > 60 or text.startswith("<") else f"{text} ({kind})"

@@ -1,0 +1,62 @@
+"""The weights of a layer or of a model: named pieces of the one flat vector that the compiled network holds."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnet import _core
+
+Network = _core.Network32 | _core.Network64
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one array lies in the flat vector."""
+
+    label: str  # for messages: "kernel of layer 'dense'"
+    offset: int
+    shape: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        return math.prod(self.shape)
+
+
+class Weights:
+    """Reads and writes the arrays at `slots` of a network."""
+
+    def __init__(self, network: Network, dtype: str, slots: Sequence[Slot]) -> None:
+        self._network = network
+        self._dtype = dtype
+        self.slots = slots
+
+    @property
+    def count(self) -> int:
+        """The number of values."""
+        return sum(slot.size for slot in self.slots)
+
+    def get(self) -> list[NDArray[Any]]:
+        """Return a copy of every array."""
+        return self.split(self._network.get_parameters())
+
+    def split(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the arrays that a vector laid out like the parameters holds, such as the gradients."""
+        return [flat[slot.offset : slot.offset + slot.size].reshape(slot.shape).copy() for slot in self.slots]
+
+    def set(self, arrays: Sequence[ArrayLike]) -> None:
+        """Write every array; when one does not fit, nothing is written."""
+        if len(arrays) != len(self.slots):
+            accepted = ", ".join(f"{slot.label} {slot.shape}" for slot in self.slots) or "none"
+            raise ValueError(f"weights must be {len(self.slots)} arrays ({accepted}); got {len(arrays)}")
+        values = [np.asarray(array) for array in arrays]
+        for slot, value in zip(self.slots, values, strict=True):
+            if value.dtype.kind not in "fiub":
+                raise TypeError(f"{slot.label} must hold real numbers; got dtype {value.dtype}")
+            if value.shape != slot.shape:
+                raise ValueError(f"{slot.label} must have shape {slot.shape}; got {value.shape}")
+        for slot, value in zip(self.slots, values, strict=True):
+            self._network.set_parameters(np.ascontiguousarray(value, self._dtype).reshape(-1), slot.offset)

@@ -1,0 +1,104 @@
+"""Labels of every kind, as codes from 0 to the number of classes - 1."""
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["encode"]
+
+
+def encode(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[str] | None]:
+    """Return integer codes for labels, and the text of each code.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n,), (n, 1) or (n, k)
+        Whole numbers, text, or one-hot rows. Text that is a whole number in every row counts as a number.
+    where : str
+        What the labels are, for messages.
+
+    Returns
+    -------
+    codes : ndarray of shape (n,), int64
+        The place of each label among the sorted distinct labels, as `numpy.unique` sorts them.
+    classes : list of str or None
+        The distinct labels as text; None where they are the numbers from 0 to k - 1, which are their own codes.
+
+    Raises
+    ------
+    ValueError
+        If a label is missing, NaN or a number with a fraction, or if `labels` has another shape.
+    """
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        return _from_one_hot(labels, where)
+    if labels.ndim not in (1, 2):
+        raise ValueError(f"{where} have shape {labels.shape}; expected (samples,) or one-hot rows (samples, classes)")
+    labels = labels.reshape(-1)
+    if labels.dtype.kind in "OUST":
+        return _from_text(labels, where)
+    if labels.dtype.kind in "buif":
+        return _from_numbers(labels, where)
+    raise ValueError(f"{where} have dtype {labels.dtype}; expected integers or text")
+
+
+def _from_one_hot(rows: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[str] | None]:
+    if rows.dtype.kind not in "buif" or not (((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()):
+        raise ValueError(f"{where} have shape {rows.shape}, but are not one-hot rows: a single 1 and zeros in each")
+    return rows.argmax(axis=1).astype(np.int64), None
+
+
+def _from_numbers(numbers: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[str] | None]:
+    if numbers.dtype.kind == "f":
+        with np.errstate(invalid="ignore"):
+            wrong = ~np.isfinite(numbers) | (numbers != np.floor(numbers)) | (np.abs(numbers) >= 2.0**63)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise ValueError(f"{where} must be whole numbers or text; got {numbers[row]:g} in row {row}")
+        numbers = numbers.astype(np.int64)
+    distinct, codes = np.unique(numbers, return_inverse=True)
+    own_codes = np.array_equal(distinct, np.arange(len(distinct)))
+    return codes.astype(np.int64), None if own_codes else [str(int(number)) for number in distinct]
+
+
+def _from_text(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[str] | None]:
+    first_rows: dict[str, int] = {}
+    texts = []
+    for row, label in enumerate(labels.tolist()):
+        text = _text(label)
+        if not text:
+            raise ValueError(f"{where}: the label in row {row} is missing")
+        texts.append(text)
+        first_rows.setdefault(text, row)
+    numbers = {text: _number(text) for text in first_rows}
+    if all(number is not None for number in numbers.values()):
+        return _from_numbers(np.array([numbers[text] for text in texts], dtype=_number_type(numbers)), where)
+    distinct = sorted(first_rows)
+    place = {text: code for code, text in enumerate(distinct)}
+    return np.array([place[text] for text in texts], dtype=np.int64), distinct
+
+
+def _text(label: Any) -> str:
+    if label is None or (isinstance(label, float) and math.isnan(label)):
+        return ""
+    return (label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)).strip()
+
+
+def _number(text: str) -> int | float | None:
+    """The number that a text is, in the notation of numpy.loadtxt: no underscores, ASCII only."""
+    if "_" in text or not text.isascii():
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+def _number_type(numbers: dict[str, int | float | None]) -> type:
+    fits = all(isinstance(number, int) and abs(number) < 2**63 for number in numbers.values())
+    return np.int64 if fits else np.float64

@@ -1,0 +1,108 @@
+"""NumPy's own files: .npy holds samples, .npz holds samples with labels and perhaps a test part. Never pickles."""
+
+import math
+import os
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["read_npy", "read_npz"]
+
+# The names that a file may use for samples, labels, test samples and test labels.
+KEYS = (("x_train", "y_train", "x_test", "y_test"), ("x", "y", "x_test", "y_test"), ("X", "y", "X_test", "y_test"),
+        ("X_train", "y_train", "X_test", "y_test"))
+
+
+def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
+    """Return the array in a .npy file, read from the disk as it is used (a memory map).
+
+    Raises ValueError, naming the file, if it is damaged, shorter than its header promises, or holds Python objects.
+    """
+    path = Path(path)
+    with path.open("rb") as file:
+        _check_header(file, path.stat().st_size, str(path))
+    try:
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    return array
+
+
+def read_npz(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[Any] | None, dict[str, NDArray[Any]]]:
+    """Return the samples and the labels in a .npz file, and its test part.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        A file with the keys x_train, y_train, x_test, y_test (as Keras's mnist.npz), or x and y, or X and y. Labels
+        and test part may be missing.
+
+    Returns
+    -------
+    x : ndarray
+    y : ndarray or None
+    test : dict
+        Empty, or with "x" and, if the file has them, "y".
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, has none of these keys, or holds Python objects.
+    """
+    path = Path(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            keys = _keys(members, path)
+            arrays = {role: _read_member(archive, members[key], path) for role, key in keys.items()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        raise ValueError(f"{path} is damaged or no .npz file ({error})") from error
+    test = {role.removeprefix("test "): arrays[role] for role in ("test x", "test y") if role in arrays}
+    return arrays["x"], arrays.get("y"), test
+
+
+def _keys(members: Mapping[str, str], path: Path) -> dict[str, str]:
+    """Return which key of the file plays which role."""
+    for names in KEYS:
+        if names[0] in members:
+            roles = zip(("x", "y", "test x", "test y"), names, strict=True)
+            found = {role: name for role, name in roles if name in members}
+            if "test x" not in found:
+                found.pop("test y", None)
+            return found
+    keys = ", ".join(map(repr, sorted(members))) or "none"
+    raise ValueError(f"{path} has no array x_train, x or X; its keys are {keys}")
+
+
+def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
+    where = f"{path}, array {name.removesuffix('.npy')!r}"
+    size = archive.getinfo(name).file_size
+    with archive.open(name) as stream:
+        _check_header(stream, size, where)
+    with archive.open(name) as stream:
+        try:
+            array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
+        except ValueError as error:
+            raise ValueError(f"{where} cannot be read: {error}") from error
+    return array
+
+
+def _check_header(stream: IO[bytes], size: int, where: str) -> None:
+    """Compare what a header promises with what is there, before memory is taken for it."""
+    try:
+        version = np.lib.format.read_magic(stream)
+        read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(stream)
+    except ValueError as error:
+        raise ValueError(f"{where} is damaged or no NumPy array: {str(error).splitlines()[0]}") from error
+    if dtype.hasobject:
+        raise ValueError(f"{where} holds Python objects; only numbers and text are read")
+    promised = math.prod(shape) * dtype.itemsize
+    found = size - stream.tell()
+    if found < promised:
+        raise ValueError(f"{where} is truncated: header promises {promised} bytes, {found} found")

@@ -1,0 +1,129 @@
+"""Finding the files of a public data set: in FASTNET_DATA, in the cache, or on the internet with a checksum."""
+
+import hashlib
+import importlib.util
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from fastnet._files import atomic_write
+from fastnet.datasets import idx
+from fastnet.datasets._streams import CHUNK, open_data
+
+__all__ = ["Collection", "cache_folder"]
+
+TIMEOUT = 30  # seconds without an answer
+
+
+def cache_folder() -> Path:
+    """Return the folder for downloads: FASTNET_CACHE, or ``fastnet`` in the user's cache (XDG_CACHE_HOME)."""
+    if folder := os.environ.get("FASTNET_CACHE"):
+        return Path(folder)
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "fastnet"
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A data set in the files of MNIST's names.
+
+    Attributes
+    ----------
+    name : str
+        Its subfolder in FASTNET_DATA and in the cache.
+    mirrors : tuple of str
+        Addresses that end in "/"; a file's name with ".gz" is appended.
+    sha256 : mapping of str to str
+        The checksum of each file, by its name without ".gz".
+    compressed : bool
+        Whether the checksums are of the files as they are downloaded, or of what they unpack to. Mirrors may have
+        compressed the same data differently.
+    in_root : bool
+        Whether the files may also lie in FASTNET_DATA itself. Only one data set of these names can.
+    """
+
+    name: str
+    mirrors: tuple[str, ...]
+    sha256: Mapping[str, str]
+    compressed: bool = False
+    in_root: bool = False
+
+    def folder(self, *names: str) -> Path:
+        """Return a folder with these files, which are downloaded into the cache if they are nowhere.
+
+        Raises
+        ------
+        ConnectionError
+            If they cannot be downloaded; the message says where to put them by hand.
+        """
+        for folder in self._own_folders():
+            if any(idx.find(folder, name) for name in idx.FILES):
+                return folder
+        cache = cache_folder() / self.name
+        for name in names or idx.FILES:
+            if idx.find(cache, name) is None:
+                self._download(name, cache)
+        return cache
+
+    def read(self) -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
+        """Return ``(x_train, y_train), (x_test, y_test)``."""
+        folder = self.folder()
+        (x_train, y_train), (x_test, y_test) = (idx.read_part(folder, part) for part in idx.PARTS)
+        return (x_train, y_train), (x_test, y_test)
+
+    def read_file(self, name: str) -> NDArray[np.uint8]:
+        """Return the array in one of the files."""
+        return idx.read(idx.require(self.folder(name), name))
+
+    def _own_folders(self) -> list[Path]:
+        root = os.environ.get("FASTNET_DATA")
+        if not root:
+            return []
+        return [Path(root, self.name), *([Path(root)] if self.in_root else [])]
+
+    def _download(self, name: str, cache: Path) -> None:
+        cache.mkdir(parents=True, exist_ok=True)
+        path = cache / f"{name}.gz"
+        problems = []
+        for mirror in () if os.environ.get("FASTNET_OFFLINE") else self.mirrors:
+            try:
+                with atomic_write(path) as file:
+                    _transfer(mirror + path.name, file)
+                    file.flush()
+                    self._verify(Path(file.name), name)
+                return
+            except (OSError, ValueError) as error:
+                problems.append(f"{mirror}: {_one_line(error)}")
+        reason = "; ".join(problems) or "FASTNET_OFFLINE is set"
+        files = ", ".join(f"{file}.gz" for file in idx.FILES)
+        raise ConnectionError(f"{self.name}: {path.name} cannot be downloaded ({reason}). To do without, put the files "
+                              f"{files} into {cache}, or into the folder {self.name} of a folder that the environment "
+                              "variable FASTNET_DATA names")
+
+    def _verify(self, path: Path, name: str) -> None:
+        digest = hashlib.sha256()
+        with path.open("rb") if self.compressed else open_data(path) as stream:
+            while piece := stream.read(CHUNK):
+                digest.update(piece)
+        if digest.hexdigest() != self.sha256[name]:
+            raise ValueError(f"the checksum is wrong: sha256 {digest.hexdigest()}, expected {self.sha256[name]}")
+
+
+def _transfer(url: str, file: IO[bytes]) -> None:
+    """Write what is at an address into a file, with pooch where it is installed."""
+    if importlib.util.find_spec("pooch"):
+        import pooch
+
+        pooch.HTTPDownloader(timeout=TIMEOUT)(url, file, None)
+    else:
+        from urllib.request import urlopen
+
+        with urlopen(url, timeout=TIMEOUT) as response:
+            shutil.copyfileobj(response, file, CHUNK)
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

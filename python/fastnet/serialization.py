@@ -1,0 +1,311 @@
+"""Model files: plain safetensors, with the architecture as JSON in their metadata.
+
+The tensors are ``layers.<i>.<layer name>.kernel`` and ``layers.<i>.<layer name>.bias``, where ``i`` counts
+`Sequential.layers` from 0. Kernels have shape (inputs, units). The metadata are strings:
+
+=================== ================================================================
+``format``          ``fastnet``
+``format_version``  ``1``
+``fastnet_version`` the version of the package that wrote the file
+``config``          `Sequential.get_config()` as JSON
+``compile``         `Sequential.get_compile_config()` as JSON; absent when not compiled
+``class_names``     the class of each output, a JSON list of strings; absent when None
+``feature_names``   the name of each input, a JSON list of strings; absent when None
+=================== ================================================================
+
+The state of the optimizer is not part of a model file: training that goes on with a loaded model starts with fresh
+moments. Files of every released format version stay readable.
+"""
+
+import errno
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet import _core, layers
+from fastnet._files import atomic_write
+from fastnet._validation import check_shape, describe
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+__all__ = ["load_model", "read_metadata", "save_model"]
+
+FORMAT = "fastnet"
+FORMAT_VERSION = "1"
+LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
+DTYPES = {"float32": "F32", "float64": "F64"}
+NAME_LISTS = ("class_names", "feature_names")
+
+
+def save_model(model: "Sequential", path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Write a model to one safetensors file: architecture, weights, compile configuration, class and feature names.
+
+    The file is complete or absent: an earlier file at `path` stays as it was until the new one is on the disk. Equal
+    models give files that are equal byte for byte.
+
+    Parameters
+    ----------
+    model : Sequential
+        A built model.
+    path : str or os.PathLike
+        The file to write, by custom ``*.safetensors``.
+    overwrite : bool, default True
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    ValueError
+        If the model is not built, or its class or feature names are not lists of strings.
+    FileExistsError
+        If `path` exists and `overwrite` is False.
+    OSError
+        If the file cannot be written.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.Dense(2, input_shape=(3,))], seed=0)
+    >>> model.save("model.safetensors")
+    >>> from safetensors.numpy import load_file
+    >>> {name: array.shape for name, array in sorted(load_file("model.safetensors").items())}
+    {'layers.0.dense.bias': (2,), 'layers.0.dense.kernel': (3, 2)}
+    """
+    import safetensors.numpy
+
+    if not overwrite and Path(path).exists():
+        raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
+    if not model.built:
+        raise ValueError("the model has no weights to save: build it, or fit it first")
+    # safetensors writes the bytes of a non-contiguous array in the wrong order.
+    arrays = [np.ascontiguousarray(array) for array in model.get_weights()]
+    tensors = dict(zip(_tensor_names(model), arrays, strict=True))
+    header, data = _with_sorted_metadata(safetensors.numpy.save(tensors, metadata=_metadata(model)))
+    with atomic_write(path) as file:
+        file.write(header)
+        file.write(data)
+
+
+def load_model(path: str | os.PathLike[str], *, compile: bool = True) -> "Sequential":
+    """Read a model that `save_model` wrote.
+
+    Nothing in the file is executed, and no memory is taken for what the file does not hold.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The model file.
+    compile : bool, default True
+        Whether a model that was compiled comes back compiled. Its optimizer starts with fresh moments.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    IsADirectoryError
+        If `path` is a folder.
+    ValueError
+        If the file is not a whole model file of fastnet, was written by a newer version, or its tensors do not fit
+        the architecture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.Dense(2, input_shape=(3,))], seed=0)
+    >>> model.save("model.safetensors")
+    >>> x = np.ones((1, 3))
+    >>> bool((fn.load_model("model.safetensors").predict(x) == model.predict(x)).all())
+    True
+    """
+    from fastnet.models import Sequential
+
+    with _refusing(path), _opened(path) as file:
+        metadata = _checked_metadata(file.metadata())
+        config = _parsed(metadata, "config", dict)
+        _check_tensors(file, config)
+        model = Sequential.from_config(config)
+        model.set_weights([file.get_tensor(name) for name in _tensor_names(model)])
+        if compile and "compile" in metadata:
+            model.compile_from_config(_parsed(metadata, "compile", dict))
+        for key in NAME_LISTS:
+            setattr(model, key, _checked_names(key, _parsed(metadata, key, list)) if key in metadata else None)
+        return model
+
+
+def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
+    """Return the metadata of a model file, without reading its weights.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The model file.
+
+    Returns
+    -------
+    dict of str to str
+        The entries that the description of this module lists.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `load_model`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.Sequential([fn.Dense(2, input_shape=(3,))]).save("model.safetensors")
+    >>> fn.serialization.read_metadata("model.safetensors")["format"]
+    'fastnet'
+    """
+    with _refusing(path), _opened(path) as file:
+        return _checked_metadata(file.metadata())
+
+
+# ---- Writing --------------------------------------------------------------------------------------------------------
+
+
+def _tensor_name(index: int, layer: layers.Layer, weight_name: str) -> str:
+    return f"layers.{index}.{layer.name}.{weight_name}"
+
+
+def _tensor_names(model: "Sequential") -> list[str]:
+    """Return the name of every weight, in the order of `Sequential.get_weights`."""
+    return [_tensor_name(index, layer, name) for index, layer in enumerate(model.layers) for name in layer.weight_names]
+
+
+def _metadata(model: "Sequential") -> dict[str, str]:
+    parts = {
+        "config": model.get_config(),
+        "compile": model.get_compile_config(),
+        **{key: _checked_names(key, getattr(model, key)) for key in NAME_LISTS},
+    }
+    texts = {key: json.dumps(part, allow_nan=False) for key, part in parts.items() if part is not None}
+    return {"format": FORMAT, "format_version": FORMAT_VERSION, "fastnet_version": _core.__version__, **texts}
+
+
+def _checked_names(key: str, names: Any) -> list[str] | None:
+    if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
+        return names
+    raise ValueError(f"{key} must be a list of strings or None; got {describe(names)}")
+
+
+def _with_sorted_metadata(file: bytes) -> tuple[bytes, memoryview]:
+    """Return the header of a safetensors file with its metadata sorted, and the data after it.
+
+    The safetensors library writes the metadata in another order each time.
+    """
+    start = 8 + int.from_bytes(file[:8], "little")
+    header = json.loads(file[8:start])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
+    return len(text).to_bytes(8, "little") + text, memoryview(file)[start:]
+
+
+# ---- Reading --------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _refusing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Make one ValueError that names the file out of everything that a bad file can cause."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"cannot load {os.fspath(path)}: {reason}") from error
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
+    """Yield the open safetensors file; it is refused by its first bytes and its size before more of it is read."""
+    import safetensors
+
+    if Path(path).is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder, not a model file", os.fspath(path))
+    if Path(path).exists() and not Path(path).is_file():
+        raise ValueError("it is not a regular file")
+    with Path(path).open("rb") as file:
+        start = file.read(9)
+    header = int.from_bytes(start[:8], "little")
+    if start[8:] != b"{" or header > LARGEST_HEADER:
+        raise ValueError("it is not a safetensors file")
+    size = Path(path).stat().st_size
+    if header > size - 8:
+        raise ValueError(f"it is cut short: the header alone has {header} bytes, the file {size}")
+    try:
+        opened = safetensors.safe_open(os.fspath(path), framework="numpy")
+    except safetensors.SafetensorError as error:
+        raise ValueError(f"it is damaged or cut short ({error})") from error
+    with opened as file:
+        yield file
+
+
+def _checked_metadata(metadata: dict[str, str] | None) -> dict[str, str]:
+    if metadata is None or metadata.get("format") != FORMAT:
+        raise ValueError("it is a safetensors file, but not a model of fastnet")
+    version = metadata.get("format_version", "")
+    if version.isascii() and version.isdigit() and int(version) > int(FORMAT_VERSION):
+        raise ValueError(
+            f"it was written by a newer fastnet ({metadata.get('fastnet_version', 'unknown')}) in format version "
+            f"{version}; fastnet {_core.__version__} reads format version {FORMAT_VERSION}"
+        )
+    if version != FORMAT_VERSION:
+        raise ValueError(f"its format version must be {FORMAT_VERSION!r}; got {version!r:.60}")
+    return metadata
+
+
+def _parsed(metadata: Mapping[str, str], key: str, kind: type) -> Any:
+    """Return one entry of the metadata, which must be JSON of the given kind."""
+    if key not in metadata:
+        raise ValueError(f"its metadata have no {key!r}")
+    try:
+        value = json.loads(metadata[key])
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{key!r} in its metadata is not JSON ({error})") from error
+    if not isinstance(value, kind):
+        raise ValueError(f"{key!r} in its metadata must be a JSON {kind.__name__}; got {type(value).__name__}")
+    return value
+
+
+def _check_tensors(file: Any, config: Mapping[str, Any]) -> None:
+    """Refuse a file whose tensors are not exactly those of its architecture, before memory is taken for that."""
+    dtype = config.get("dtype")
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be one of {', '.join(map(repr, DTYPES))}; got {describe(dtype)}")
+    expected = _expected_shapes(config)
+    names = set(file.keys())
+    for verb, wrong in (("lacks the", set(expected) - names), ("has an unknown", names - set(expected))):
+        if wrong:
+            raise ValueError(f"it {verb} tensor {min(wrong)!r}")
+    for name, shape in expected.items():
+        tensor = file.get_slice(name)
+        if tuple(tensor.get_shape()) != shape:
+            raise ValueError(f"tensor {name!r} must have shape {shape}; got {tuple(tensor.get_shape())}")
+        if tensor.get_dtype() != DTYPES[dtype]:
+            raise ValueError(f"tensor {name!r} must have dtype {DTYPES[dtype]}; got {tensor.get_dtype()}")
+
+
+def _expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Return the name and the shape of every tensor that an architecture needs."""
+    shape = check_shape("input_shape", config.get("input_shape"))
+    if not isinstance(config.get("layers"), list):
+        raise ValueError(f"layers must be a list; got {describe(config.get('layers'))}")
+    all_layers = [layers.deserialize(layer) for layer in config["layers"]]
+    shapes = {}
+    for index, layer in enumerate(layer for layer in all_layers if not isinstance(layer, layers.InputLayer)):
+        output_shape = layer.compute_output_shape(shape)
+        for weight_name in layer.weight_names:
+            weight_shape = (*shape, *output_shape) if weight_name == "kernel" else output_shape
+            shapes[_tensor_name(index, layer, weight_name)] = weight_shape
+        shape = output_shape
+    return shapes

@@ -1,0 +1,31 @@
+"""Fixtures and settings that all tests share."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+# No deadline: the first call of a kernel pays for waking the threads, and a busy machine is not a failure.
+# In continuous integration the examples are always the same, so that a failure belongs to the change.
+settings.register_profile("default", deadline=None)
+settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(scope="session")
+def fastnet_data() -> Path:
+    """Folder that the environment variable FASTNET_DATA names; the test is skipped where it is not set."""
+    folder = os.environ.get("FASTNET_DATA")
+    if not folder:
+        pytest.skip("needs the environment variable FASTNET_DATA: a folder with data sets")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def mnist_dir(fastnet_data: Path) -> Path:
+    """Folder with the four IDX files of MNIST; the test is skipped where there is none."""
+    folder = fastnet_data / "mnist"
+    if not folder.is_dir():
+        pytest.skip(f"needs MNIST's IDX files in {folder}")
+    return folder

@@ -1,0 +1,179 @@
+"""The repository holds together: one version, true stubs, documented names, sources of a readable size, live links."""
+
+import ast
+import importlib
+import importlib.metadata
+import inspect
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import fastnet
+from fastnet import _core
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHON = ROOT / "python" / "fastnet"
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SOURCES = sorted(
+    path
+    for folder in ("csrc", "python", "tests", "benchmarks", "examples")
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".py", ".pyi", ".h", ".cpp"}
+)
+MODULES = [
+    module.name
+    for module in [pkgutil.ModuleInfo(fastnet, "fastnet", True), *pkgutil.walk_packages(fastnet.__path__, "fastnet.")]
+    if not re.search(r"\._", module.name)
+]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+# ---- Version --------------------------------------------------------------------------------------------------------
+
+
+def test_the_compiled_version_is_the_one_in_pyproject() -> None:
+    assert PROJECT["version"] == _core.__version__ == fastnet.__version__ == importlib.metadata.version(PROJECT["name"])
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if PYTHON in p.parents or "csrc" in p.parts], ids=relative)
+def test_no_source_repeats_the_version(path: Path) -> None:
+    assert PROJECT["version"] not in path.read_text(encoding="utf-8")
+
+
+# ---- Stubs of the compiled module -----------------------------------------------------------------------------------
+
+
+def stub_names(body: list[ast.stmt]) -> set[str]:
+    """Public functions, classes and variables that a stub declares; aliases for its annotations are none of these."""
+    names = {node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    names |= {node.target.id for node in body if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
+    return {name for name in names if not name.startswith("_")}
+
+
+def stub_classes() -> dict[str, ast.ClassDef]:
+    tree = ast.parse((PYTHON / "_core.pyi").read_text(encoding="utf-8"))
+    return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
+
+
+def public(thing: object) -> set[str]:
+    return {name for name in dir(thing) if not name.startswith("_")}
+
+
+def test_the_stubs_name_exactly_what_the_compiled_module_has() -> None:
+    tree = ast.parse((PYTHON / "_core.pyi").read_text(encoding="utf-8"))
+    assert stub_names(tree.body) == public(_core)
+
+
+@pytest.mark.parametrize("name", [name for name in stub_classes() if not name.startswith("_")])
+def test_the_stub_of_a_class_names_exactly_its_members(name: str) -> None:
+    classes = stub_classes()
+    members: set[str] = set()
+    pending = [name]
+    while pending:
+        node = classes[pending.pop()]
+        members |= stub_names(node.body)
+        pending += [base.id for base in map(unsubscripted, node.bases) if base.id in classes]
+    assert members == public(getattr(_core, name))
+
+
+def unsubscripted(base: ast.expr) -> ast.Name:
+    """`Base` of both `Base` and `Base[T]`."""
+    base = base.value if isinstance(base, ast.Subscript) else base
+    assert isinstance(base, ast.Name)
+    return base
+
+
+# ---- Public names ---------------------------------------------------------------------------------------------------
+
+
+def own_members(owner: ModuleType | type) -> Iterator[tuple[str, object]]:
+    """Public functions, classes, methods and properties that are defined in the owner itself."""
+    for name, member in vars(owner).items():
+        function = member.fget if isinstance(member, property) else getattr(member, "__func__", member)
+        if name.startswith("_") or not (inspect.isfunction(function) or inspect.isclass(function)):
+            continue
+        if isinstance(owner, type) or function.__module__ == owner.__name__:
+            yield f"{owner.__name__}.{name}", member
+            if inspect.isclass(member) and not isinstance(owner, type):
+                yield from own_members(member)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_name_has_a_docstring(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__
+    # The docstring of a method that a class overrides is the base class's: inspect.getdoc finds it.
+    bare = [path for path, member in own_members(module) if not member_doc(module, path, member)]
+    assert bare == []
+
+
+def member_doc(module: ModuleType, path: str, member: object) -> str | None:
+    owner_name, _, name = path.rpartition(".")
+    owner = getattr(module, owner_name, None)
+    return inspect.getdoc(getattr(owner, name)) if isinstance(owner, type) else inspect.getdoc(member)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_exported_name_exists(name: str) -> None:
+    module = importlib.import_module(name)
+    exported = getattr(module, "__all__", [])
+    assert [entry for entry in exported if not hasattr(module, entry)] == []
+    assert len(exported) == len(set(exported))
+
+
+def test_importing_fastnet_imports_no_optional_package() -> None:
+    optional = "sklearn matplotlib tqdm pyarrow pandas polars pooch onnx scipy"
+    program = f"import sys, fastnet; print(*[name for name in {optional.split()} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+# ---- Sources --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=relative)
+def test_a_source_file_has_at_most_500_lines(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 500
+
+
+def test_cmake_lists_every_source() -> None:
+    cmake = (ROOT / "CMakeLists.txt").read_text(encoding="utf-8")
+    for path in (ROOT / "csrc").rglob("*.cpp"):
+        isa = re.fullmatch(r"kernels_(\w+)\.cpp", path.name)
+        assert (f"fastnet_add_kernels({isa[1]}" if isa else relative(path)) in cmake
+
+
+@pytest.mark.parametrize("path", [p for p in SOURCES if p.parent == ROOT / "csrc" / "core"], ids=relative)
+def test_the_core_knows_no_python(path: Path) -> None:
+    assert not re.search(r"#include.*(pybind11|Python\.h|bindings/)", path.read_text(encoding="utf-8"))
+
+
+# ---- Documents ------------------------------------------------------------------------------------------------------
+
+
+def anchors(document: Path) -> set[str]:
+    """The fragments that GitHub gives a document's headings."""
+    headings = re.findall(r"^#+ +(.+)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=relative)
+def test_links_between_documents_resolve(document: Path) -> None:
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        if re.match(r"[a-z]+:", link):
+            continue
+        target, _, fragment = link.partition("#")
+        file = document.parent / target if target else document
+        assert file.exists(), link
+        assert not fragment or fragment in anchors(file), link

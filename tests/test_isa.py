@@ -1,0 +1,137 @@
+"""Every instruction set of this machine gives the numbers of the baseline, within rounding.
+
+Each runs in a process of its own, as the environment variable FASTNET_ISA is read once: this file is that program too.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import reference
+from cases import activation, dense, random_weights, rescaling, sequential
+from numpy.testing import assert_array_equal
+
+import fastnet as fn
+
+AVAILABLE = fn.show_config(mode="dict")["available_isas"]
+LAYERS = [rescaling(0.5, 0.1), dense(37, "tanh"), dense(50, "leaky_relu"), activation("sigmoid"), dense(3, "softmax")]
+
+
+def compute() -> dict[str, np.ndarray]:
+    """Return the results of fixed operations, by a name that tells the dtype and the kind."""
+    results: dict[str, np.ndarray] = {}
+    for dtype in ("float32", "float64"):
+        rng = np.random.default_rng(1)
+        for m, n, k in ((1, 1, 1), (3, 5, 7), (33, 65, 129), (100, 10, 784), (260, 300, 500)):
+            a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+            results[f"{dtype} gemm {m} {n} {k}"] = fn.gemm(a, b)
+            results[f"{dtype} gemm transposed {m} {n} {k}"] = fn.gemm(b.T, a.T).T
+        x, gradient = rng.normal(scale=5.0, size=(2, 500, 37)).astype(dtype)
+        for name in ("relu", "leaky_relu", "sigmoid", "tanh", "softmax"):
+            out = getattr(fn, name)(x)
+            results[f"{dtype} activation {name}"] = out
+            results[f"{dtype} backward {name}"] = getattr(fn.functional, f"{name}_backward")(gradient, out)
+        labels = rng.integers(0, 3, size=500)
+        for optimizer in ("sgd", "adam", "rmsprop"):
+            model = sequential(LAYERS, 37, dtype=dtype)
+            random_weights(model)
+            model.compile(optimizer, loss="sparse_categorical_crossentropy")
+            history = model.fit(x, labels, batch_size=64, epochs=3, shuffle=False, verbose=0).history
+            results[f"{dtype} training loss {optimizer}"] = np.array(history["loss"])
+            results[f"{dtype} training weights {optimizer}"] = np.concatenate([w.ravel() for w in model.get_weights()])
+            results[f"{dtype} training predictions {optimizer}"] = model.predict(x, verbose=0)
+    return results
+
+
+def run_python(arguments: list[Any], isa: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)],
+        env={**os.environ, "FASTNET_ISA": isa},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, np.ndarray]]:
+    folder = tmp_path_factory.mktemp("isa")
+    loaded = {}
+    for isa in AVAILABLE:
+        done = run_python([Path(__file__), folder / f"{isa}.npz"], isa)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == isa
+        loaded[isa] = dict(np.load(folder / f"{isa}.npz"))
+    return loaded
+
+
+def tolerance(name: str) -> float:
+    """Return the accepted difference relative to the largest entry, in units of eps."""
+    kind = name.split()[1]
+    if (
+        kind == "gemm"
+    ):  # two sums of k terms, each off by k eps / 2 of the sum of magnitudes, itself some 20 times larger
+        return 20.0 * int(name.split()[-1])
+    if kind == "training":  # two runs, each as near to the exact one as the tests of training ask: 1e-5 in float32
+        return 160.0 if "float32" in name else 9000.0
+    return 32.0  # the tests of the activations hold each to this
+
+
+@pytest.mark.parametrize("isa", [isa for isa in AVAILABLE if isa != "baseline"])
+def test_results_are_those_of_the_baseline(isa: str, results: dict[str, dict[str, np.ndarray]]) -> None:
+    assert results[isa].keys() == results["baseline"].keys()
+    for name, expected in results["baseline"].items():
+        eps = np.finfo(name.split()[0]).eps
+        error = np.abs(results[isa][name] - expected).max() / np.abs(expected).max()
+        assert error <= tolerance(name) * eps, f"{name}: {error / eps} eps"
+
+
+@pytest.mark.parametrize("isa", AVAILABLE)
+def test_products_and_activations_are_those_of_the_reference(
+    isa: str, results: dict[str, dict[str, np.ndarray]]
+) -> None:
+    for dtype in ("float32", "float64"):
+        rng = np.random.default_rng(1)
+        for m, n, k in ((1, 1, 1), (3, 5, 7), (33, 65, 129), (100, 10, 784), (260, 300, 500)):
+            a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+            # Higham's bound, as in the tests of gemm
+            bound = (k + 3) * np.finfo(dtype).eps * reference.gemm(np.abs(a), np.abs(b))
+            assert (np.abs(results[isa][f"{dtype} gemm {m} {n} {k}"] - reference.gemm(a, b)) <= bound).all()
+            assert (np.abs(results[isa][f"{dtype} gemm transposed {m} {n} {k}"] - reference.gemm(a, b)) <= bound).all()
+        x = rng.normal(scale=5.0, size=(2, 500, 37)).astype(dtype)[0].astype(np.float64)
+        for name in ("sigmoid", "tanh"):
+            np.testing.assert_allclose(
+                results[isa][f"{dtype} activation {name}"],
+                reference.ACTIVATIONS[name][0](x),
+                rtol=3 * np.finfo(dtype).eps,  # 2 ulp of the result and one of float64's own
+            )
+
+
+def test_the_best_instruction_set_is_chosen_when_none_is_named() -> None:
+    done = run_python(["-c", "import fastnet as fn; print(fn.show_config(mode='dict')['isa'])"], "")
+    assert done.stdout.strip() == AVAILABLE[-1], done.stderr
+
+
+def test_baseline_is_always_there_and_comes_first() -> None:
+    assert AVAILABLE[0] == "baseline"
+    assert_array_equal(np.unique(AVAILABLE), sorted(AVAILABLE))
+
+
+def test_unknown_instruction_set_is_refused_with_the_names_that_work() -> None:
+    done = run_python(["-c", "import fastnet"], "mmx")
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith(("ImportError", "ValueError"))
+    assert "FASTNET_ISA" in last
+    assert "'mmx'" in last
+    assert all(isa in last for isa in AVAILABLE)
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[1], **compute())  # type: ignore[arg-type]
+    print(fn.show_config(mode="dict")["isa"])

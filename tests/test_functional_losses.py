@@ -47,7 +47,7 @@ def test_value_and_gradient_for_every_size_and_layout(
     forward, backward = reference.LOSSES[name]
     wide = y.astype(np.float64), p.astype(np.float64)
     arranged = LAYOUTS[layout](y), LAYOUTS[layout](p)
-    eps = np.finfo(dtype).eps
+    eps = float(np.finfo(dtype).eps)
     # per row: a sum of non-negative terms, each with a few roundings, plus those of adding them up; a loss around 0
     # (one class) still carries the rounding of its probability
     assert LOSS[name](*arranged) == pytest.approx(forward(*wide).mean(), rel=(ROUNDINGS + shape[1]) * eps, abs=4 * eps)
@@ -92,9 +92,9 @@ def test_probabilities_of_zero_and_one_are_clipped_and_flat(dtype: Any) -> None:
     floor = -np.log(1e-7)
     # 1 - 1e-7 is not a float32: the nearest is 1 - 1.19e-7, whose logarithms differ by 0.18 (as in Keras)
     nearest = -np.log(float(dtype(1) - dtype(1 - dtype(1e-7))))
-    assert F.categorical_crossentropy(wrong, certain) == pytest.approx(floor, rel=4 * np.finfo(dtype).eps)
+    assert F.categorical_crossentropy(wrong, certain) == pytest.approx(floor, rel=4 * float(np.finfo(dtype).eps))
     assert F.binary_crossentropy(wrong, certain) == pytest.approx((floor + nearest) / 3, rel=1e-6)
-    assert F.categorical_crossentropy(certain, certain) == pytest.approx(1e-7, abs=np.finfo(dtype).eps)
+    assert F.categorical_crossentropy(certain, certain) == pytest.approx(-np.log(1 - 1e-7), abs=float(np.finfo(dtype).eps))
     for name in ("binary_crossentropy", "categorical_crossentropy"):
         for y in (wrong, certain):
             assert_array_equal(BACKWARD[name](y, certain), np.zeros((1, 3)))

@@ -44,6 +44,23 @@ class Samples:
             )
         return self.rows(0, boundary), self.rows(boundary, len(self))
 
+    def with_class_weight(self, class_weight: Mapping[int, float], dtype: str) -> "Samples":
+        """Return the samples with their weights times those of their classes; a class not mentioned weighs 1."""
+        if not isinstance(class_weight, Mapping):
+            raise TypeError(f"class_weight must be a dictionary from label to weight; got {describe(class_weight)}")
+        labels = self._labels()
+        weight = np.ones(len(self), dtype) if self.weight is None else self.weight.copy()
+        for label, factor in class_weight.items():
+            number = check_integer("a label of class_weight", label, minimum=0)
+            weight[labels == number] *= check_number(f"class_weight[{label}]", factor, minimum=0.0)
+        return Samples(self.x, self.y, weight)
+
+    def _labels(self) -> Array:
+        """Return the label of every row: the largest of its targets, or a single target's nearest integer."""
+        if self.y.ndim == 1:
+            return self.y
+        return np.rint(self.y[:, 0]).astype(np.int64) if self.y.shape[1] == 1 else self.y.argmax(axis=1)
+
 
 def as_array(name: str, values: Any) -> Array:
     """Return `values` as an array of real numbers, without copying one that is one already."""
@@ -142,42 +159,21 @@ def as_sample_weight(name: str, values: Any, rows: int, dtype: str) -> Array | N
     return weight
 
 
-def class_weight_of_rows(class_weight: Mapping[int, float], y: Array, dtype: str) -> Array:
-    """Return the weight of every row's class; a class that is not mentioned weighs 1, as in Keras."""
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight must be a dictionary from label to weight; got {describe(class_weight)}")
-    if y.ndim == 1:
-        labels = y
-    else:
-        labels = np.rint(y[:, 0]).astype(np.int64) if y.shape[1] == 1 else y.argmax(axis=1)
-    weight = np.ones(len(y), dtype)
-    for label, value in class_weight.items():
-        number = check_number(f"class_weight[{label!r}]", value, minimum=0.0)
-        weight[labels == check_integer("a label in class_weight", label, minimum=0)] = number
-    return weight
-
-
 def as_samples(
     x: Any,
     y: Any,
     sample_weight: Any,
-    class_weight: Any,
-    *,
     of: str,
     input_shape: tuple[int, ...],
     outputs: int,
     loss: Loss,
     dtype: str,
 ) -> Samples:
-    """Return everything that training or evaluation reads, checked; `of` ends the arguments' names in messages."""
+    """Return what training or evaluation reads, checked; `of`, as in " of validation_data", tells messages whose it is."""
     features = as_features(f"x{of}", x, input_shape, dtype)
     if not len(features):
         raise ValueError(f"x{of} must have at least one row; got shape {np.shape(x)}")
     _check_finite(f"x{of}", features)
     targets = as_targets(f"y{of}", y, len(features), outputs, loss, dtype)
     weight = as_sample_weight(f"sample_weight{of}", sample_weight, len(features), dtype)
-    if class_weight is not None:
-        if weight is not None:
-            raise ValueError("give class_weight or sample_weight, not both")
-        weight = class_weight_of_rows(class_weight, targets, dtype)
     return Samples(features, targets, weight)

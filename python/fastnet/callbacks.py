@@ -3,7 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from fastnet._validation import describe
 
@@ -255,6 +255,31 @@ class CallbackList:
             callback.set_params(params)
             callback.set_model(model)
 
+    @classmethod
+    def of(cls, callbacks: Any, model: "Trainer", params: dict[str, Any]) -> Self:
+        """Return the callbacks that a user gave: none, one or several."""
+        found = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+        for callback in found:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"callbacks must be objects of fastnet.callbacks.Callback; got {describe(callback)}")
+        return cls(found, model, params)
+
+    @classmethod
+    def for_fit(cls, callbacks: Any, model: "Trainer", params: dict[str, Any]) -> Self:
+        """Return the callbacks that a user gave, the progress bar that `verbose` asks for, and the history."""
+        given = cls.of(callbacks, model, params)._callbacks
+        own: list[Callback] = []
+        if params["verbose"] and not any(isinstance(callback, ProgressBar) for callback in given):
+            own.append(ProgressBar(bar=False if params["verbose"] == 2 else None))
+        if not any(isinstance(callback, History) for callback in given):
+            own.append(History())
+        return cls([*given, *own], model, params)
+
+    @property
+    def history(self) -> History:
+        """The history among the callbacks of `fit`."""
+        return next(callback for callback in self._callbacks if isinstance(callback, History))
+
     def call(self, hook: str, *arguments: Any) -> None:
         """Call one hook of every callback."""
         for callback in self._callbacks:
@@ -269,15 +294,13 @@ class CallbackList:
         )
 
 
-def as_callbacks(callbacks: Any) -> list[Callback]:
-    """Return the argument `callbacks` of `fit` as a list."""
-    if callbacks is None:
-        return []
-    found = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
-    for callback in found:
-        if not isinstance(callback, Callback):
-            raise TypeError(f"callbacks must be a list of fastnet.callbacks.Callback objects; got {describe(callback)}")
-    return found
+def check_verbose(verbose: Any) -> int:
+    """Return 0 for silence, 1 for a bar where there can be one, 2 for lines."""
+    if verbose == "auto":
+        return 1
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"verbose must be 'auto', 0, 1 or 2; got {verbose!r}")
+    return int(verbose)
 
 
 def format_logs(logs: Mapping[str, float] | None) -> str:

@@ -1,0 +1,125 @@
+// What the machine can do and what the matrix product makes of it, as one JSON object a line:
+//   {"name": "fma_peak", "threads": 1, "gflops": ...}
+//   {"name": "gemm", "case": "NN", "m": ..., "n": ..., "k": ..., "threads": 1, "gflops": ...}
+// Each figure is the median of `rounds` measurements, every one long enough (20 ms) for the clock.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include "core/cpu.h"
+#include "core/gemm.h"
+
+namespace fastnet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr int rounds = 9;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+template <class F> double median_rate(double operations, F work) {
+    work();
+    const auto start = Clock::now();
+    work();
+    const long repeats = std::max(1L, static_cast<long>(0.02 / std::max(seconds_since(start), 1e-9)));
+    std::array<double, rounds> rates;
+    for (double& rate : rates) {
+        const auto begin = Clock::now();
+        for (long i = 0; i < repeats; ++i)
+            work();
+        rate = operations * static_cast<double>(repeats) / seconds_since(begin);
+    }
+    std::nth_element(rates.begin(), rates.begin() + rounds / 2, rates.end());
+    return rates[rounds / 2] / 1e9;
+}
+
+constexpr long steps = 100000;
+constexpr int chains = 12;  // independent multiply-adds: two units of latency 4 need 8, and AVX2 has 16 registers
+
+// `chains` multiply-adds a step; the function is compiled for an instruction set of its own.
+#define FASTNET_FMA_PROBE(name, bytes, attribute)                              \
+    attribute float name() {                                                   \
+        typedef float Vector __attribute__((vector_size(bytes)));              \
+        Vector sums[chains], x = Vector{} + 0.999f, y = Vector{} + 0.001f;      \
+        for (int j = 0; j < chains; ++j) /* equal chains would be merged */    \
+            sums[j] = Vector{} + static_cast<float>(j);                        \
+        for (long i = 0; i < steps; ++i)                                       \
+            for (int j = 0; j < chains; ++j)                                   \
+                sums[j] = sums[j] * x + y;                                     \
+        for (int j = 1; j < chains; ++j)                                       \
+            sums[0] += sums[j];                                                \
+        return sums[0][0];                                                     \
+    }
+
+FASTNET_FMA_PROBE(fma_baseline, 16, )
+#if defined(__x86_64__)
+FASTNET_FMA_PROBE(fma_avx2, 32, __attribute__((target("avx2,fma"))))
+FASTNET_FMA_PROBE(fma_avx512, 64, __attribute__((target("avx512f,fma"))))
+#endif
+
+volatile float sink;
+
+double fma_peak(int threads) {
+    const char* isa = instruction_set().name;
+    float (*probe)() = fma_baseline;
+    int lanes = 4;
+#if defined(__x86_64__)
+    if (!std::strcmp(isa, "avx2"))
+        probe = fma_avx2, lanes = 8;
+    if (!std::strcmp(isa, "avx512"))
+        probe = fma_avx512, lanes = 16;
+#else
+    static_cast<void>(isa);
+#endif
+    const double operations = 2.0 * static_cast<double>(steps) * chains * lanes * threads;
+    return median_rate(operations, [&] { run_team(threads, [&](Team&) { sink = probe(); }); });
+}
+
+struct Shape {
+    index m, n, k;
+    bool transpose_a, transpose_b;
+};
+
+double gemm_rate(const Shape& s) {
+    const auto filled = [](index size) {
+        std::vector<float> values(static_cast<std::size_t>(size));
+        for (std::size_t i = 0; i < values.size(); ++i)
+            values[i] = static_cast<float>(i % 17) / 17.0f - 0.5f;
+        return values;
+    };
+    const std::vector<float> a = filled(s.m * s.k), b = filled(s.k * s.n);
+    std::vector<float> c(static_cast<std::size_t>(s.m * s.n));
+    const Gemm<float> product{s.m, s.n, s.k,
+                              a.data(), s.transpose_a ? 1 : s.k, s.transpose_a ? s.m : 1,
+                              b.data(), s.transpose_b ? 1 : s.n, s.transpose_b ? s.k : 1,
+                              c.data(), s.n};
+    return median_rate(product.operations(), [&] { gemm(product); });
+}
+
+void run() {
+    std::vector<Shape> shapes;
+    for (index n : {16, 32, 64, 128, 256, 512, 1024, 2048})
+        shapes.push_back({n, n, n, false, false});
+    for (Shape s : {Shape{1024, 1024, 1024, false, true}, {1024, 1024, 1024, true, false}, {1024, 1024, 1024, true, true},
+                    {32, 64, 784, false, false}, {128, 64, 784, false, false}, {784, 64, 128, true, false},
+                    {256, 2048, 2048, false, false}, {256, 2048, 2048, false, true}, {2048, 2048, 256, true, false},
+                    {41000, 10, 784, false, false}, {784, 10, 41000, true, false}})
+        shapes.push_back(s);
+    for (int threads : {1, 2}) {
+        set_num_threads(threads);
+        std::printf("{\"name\": \"fma_peak\", \"isa\": \"%s\", \"threads\": %d, \"gflops\": %.2f}\n", instruction_set().name, threads,
+                    fma_peak(threads));
+        for (const Shape& s : shapes)
+            std::printf("{\"name\": \"gemm\", \"case\": \"%c%c\", \"m\": %td, \"n\": %td, \"k\": %td, \"threads\": %d, \"gflops\": %.2f}\n",
+                        s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.m, s.n, s.k, threads, gemm_rate(s));
+        std::fflush(stdout);
+    }
+}
+
+}  // namespace
+}  // namespace fastnet
+
+int main() { fastnet::run(); }

@@ -1,0 +1,99 @@
+"""The command ``fastnet``: train, evaluate, predict, info.
+
+The result goes to standard output, everything else to standard error. The exit status is 0; 1 for an error, which is
+explained in one line; 2 for wrong usage; 130 after Ctrl-C.
+"""
+
+import importlib
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TextIO
+
+from fastnet.cli._arguments import parse_arguments
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments, ``sys.argv[1:]`` by default.
+
+    Returns
+    -------
+    int
+        The exit status.
+
+    Examples
+    --------
+    >>> from fastnet.cli import main
+    >>> main(["train", "--epochs", "1", "--quiet"])  # doctest: +ELLIPSIS
+    Held-out accuracy: ...
+    0
+    """
+    try:
+        status = _run(argv)
+        sys.stdout.flush()
+    except BrokenPipeError:  # who reads our output has seen enough
+        _discard_output()
+        return 0
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return 130
+    except (OSError, ValueError, ImportError, NotImplementedError, MemoryError) as error:
+        _say(f"error: {_explanation(error)}")
+        return 1
+    return status
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        arguments = parse_arguments(argv)
+    except SystemExit as stop:  # --help, --version and wrong usage
+        return stop.code if isinstance(stop.code, int) else 2
+    # Each command imports what it needs, so that --help imports next to nothing.
+    command = importlib.import_module(f"fastnet.cli.{arguments.command}")
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        status: int = command.run(arguments)
+    return status
+
+
+def _say(text: str) -> None:
+    print(f"fastnet: {text}", file=sys.stderr, flush=True)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],  # noqa: ARG001 - the signature of warnings.showwarning
+    filename: str,  # noqa: ARG001
+    lineno: int,  # noqa: ARG001
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    _say(f"warning: {' '.join(str(message).split())}")
+
+
+def _explanation(error: BaseException) -> str:
+    """Return what an error says, in one line."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        text = f"{error.filename}: {error.strerror}"
+    elif isinstance(error, MemoryError):
+        text = f"not enough memory ({error})" if str(error) else "not enough memory"
+    else:
+        text = str(error) or type(error).__name__
+    return " ".join(text.split())
+
+
+def _discard_output() -> None:
+    """Let what is still buffered for standard output go nowhere, so that Python does not complain at its exit."""
+    with suppress(OSError, ValueError):
+        sink = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(sink, sys.stdout.fileno())
+        os.close(sink)

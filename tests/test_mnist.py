@@ -1,0 +1,84 @@
+"""The recipes of the lectures on the whole of MNIST, each with the accuracy that its authors and plain NumPy reach."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+import fastnet as fn
+from fastnet.initializers import RandomUniform, VarianceScaling
+from fastnet.layers import Dense, Rescaling
+from fastnet.models import Sequential
+from fastnet.optimizers import SGD
+
+pytestmark = pytest.mark.slow
+
+Images = NDArray[np.uint8]
+Labels = NDArray[np.uint8]
+TRAINED = 41_000  # of the 42,000 images of the competition that the notebook was written for
+HELD_OUT = 1_000
+
+
+@pytest.fixture(scope="module")
+def mnist(mnist_dir: Path) -> tuple[Images, Labels, Images, Labels]:
+    """Return the images as rows of 784 bytes, and the labels."""
+    (x_train, y_train), (x_test, y_test) = fn.datasets.mnist.load_data()
+    return x_train.reshape(-1, 784), y_train, x_test.reshape(-1, 784), y_test
+
+
+def test_sigmoid_network_reaches_97_percent_in_nine_epochs(mnist: tuple[Images, Labels, Images, Labels]) -> None:
+    x_train, y_train, x_test, y_test = mnist
+    one_over_fan_in = VarianceScaling(1.0, "fan_in", "untruncated_normal")
+    model = Sequential(
+        [
+            Rescaling(1 / 255, input_shape=(784,)),
+            Dense(64, activation="sigmoid", kernel_initializer=one_over_fan_in),
+            Dense(10, activation="softmax", kernel_initializer=one_over_fan_in),
+        ],
+        seed=138,
+    )
+    # the lecture's moving average of gradients: v = 0.9 v + 0.1 g, w = w - 4 v
+    model.compile(
+        SGD(4.0, momentum=0.9, dampening=0.9), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
+    model.fit(x_train, y_train, batch_size=128, epochs=9, verbose=0)
+    _, accuracy = model.evaluate(x_test, y_test, verbose=0)
+    assert accuracy >= 0.973  # plain NumPy: 0.976; the slides print 0.98
+
+
+def notebook_network(learning_rate: float, seed: int) -> Sequential:
+    """Return the network of the notebook that works from scratch: ten rectifiers, ten probabilities."""
+    uniform = RandomUniform(-0.5, 0.5)
+    model = Sequential(
+        [
+            Rescaling(1 / 255, input_shape=(784,)),
+            Dense(10, activation="relu", kernel_initializer=uniform, bias_initializer=uniform),
+            Dense(10, activation="softmax", kernel_initializer=uniform, bias_initializer=uniform),
+        ],
+        seed=seed,
+    )
+    model.compile(SGD(learning_rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+def test_full_batch_descent_at_a_rate_of_one_touches_90_percent(mnist: tuple[Images, Labels, Images, Labels]) -> None:
+    x, y = mnist[0][:TRAINED], mnist[1][:TRAINED]
+    best = []
+    for seed in range(3):
+        model = notebook_network(1.0, seed)
+        history = model.fit(x, y, batch_size=TRAINED, epochs=500, shuffle=False, verbose=0)
+        best.append(max(history.history["accuracy"]))
+    # the rate is too high: the loss oscillates, and one start in three may not come so far
+    assert sorted(best)[1] >= 0.90, best
+
+
+def test_full_batch_descent_at_a_tenth_reaches_87_percent(mnist: tuple[Images, Labels, Images, Labels]) -> None:
+    x, y = mnist[0][:TRAINED], mnist[1][:TRAINED]
+    held_out = slice(TRAINED, TRAINED + HELD_OUT)
+    model = notebook_network(0.1, seed=0)
+    history = model.fit(x, y, batch_size=TRAINED, epochs=1000, shuffle=False, verbose=0)
+    assert history.history["accuracy"][-1] >= 0.87  # plain NumPy: 0.879; the notebook, with its wrong bias: 0.881
+    # not in the training data: no better and no worse than that, give or take three deviations of 1,000 coin tosses
+    _, accuracy = model.evaluate(mnist[0][held_out], mnist[1][held_out], verbose=0)
+    assert accuracy >= 0.84

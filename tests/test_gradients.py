@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import reference
 from cases import Description, activation, dense, random_weights, reference_of, relative_error, rescaling, sequential
 from numpy.testing import assert_allclose, assert_array_equal
 
@@ -23,13 +24,15 @@ def layers_of_every_kind(hidden: str, last: str, *, bias: bool) -> list[Descript
     return [
         rescaling(0.5, -0.25),
         dense(5, hidden, use_bias=bias),
+        activation("tanh"),
+        rescaling(2.0, 0.1),
         dense(4, "linear", use_bias=not bias),
         activation(hidden),
         dense(3, last, use_bias=bias),
     ]
 
 
-def distance_to_kinks(network: Any, x: np.ndarray, loss: str) -> float:
+def distance_to_kinks(network: reference.Network, x: np.ndarray, loss: str) -> float:
     """Return how far the nearest input of a (leaky) relu is from 0, and a clipped probability from the clip."""
     p = network.predict(x)
     near = [np.abs(layer.z).min() for layer in network.layers if "relu" in getattr(layer, "name", "")]
@@ -44,19 +47,18 @@ def distance_to_kinks(network: Any, x: np.ndarray, loss: str) -> float:
 
 
 def case(
-    hidden: str, last: str, loss: str, *, bias: bool
-) -> tuple[fn.Sequential, Any, np.ndarray, np.ndarray, np.ndarray]:
-    """Return a compiled model, its reference, and data that keeps away from the kinks."""
-    descriptions = layers_of_every_kind(hidden, last, bias=bias)
+    descriptions: list[Description], loss: str
+) -> tuple[fn.Sequential, reference.Network, np.ndarray, np.ndarray, np.ndarray]:
+    """Return a compiled model, its reference, and inputs, targets and sample weights that keep away from the kinks."""
     model = sequential(descriptions, 3)
     model.compile("sgd", loss=loss)
     for seed in range(1000):
         rng = np.random.default_rng(seed)
         random_weights(model, seed, scale=1.5)
-        x = rng.normal(size=(4, 3))
-        y = rng.dirichlet(np.ones(3), size=4)
-        if distance_to_kinks(reference_of(model, descriptions, loss), x, loss) > KINK:
-            return model, reference_of(model, descriptions, loss), x, y, rng.uniform(0.5, 2.0, size=4)
+        network = reference_of(model, descriptions, loss)
+        x, y = rng.normal(size=(4, 3)), rng.dirichlet(np.ones(3), size=4)
+        if distance_to_kinks(network, x, loss) > KINK:
+            return model, network, x, y, rng.uniform(0.5, 2.0, size=4)
     raise AssertionError("no data away from the kinks")
 
 
@@ -76,14 +78,8 @@ def slopes_of_evaluate(model: fn.Sequential, x: Any, y: Any, weight: Any) -> lis
     return result
 
 
-@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
-@pytest.mark.parametrize("loss", LOSSES)
-@pytest.mark.parametrize("last", ACTIVATIONS)
-@pytest.mark.parametrize("hidden", ACTIVATIONS)
-def test_gradients_are_the_slopes_of_the_loss_and_those_of_the_reference(
-    hidden: str, last: str, loss: str, bias: bool
-) -> None:
-    model, network, x, y, weight = case(hidden, last, loss, bias=bias)
+def assert_true_gradients(descriptions: list[Description], loss: str) -> None:
+    model, network, x, y, weight = case(descriptions, loss)
     value, gradients = model.loss_and_gradients(x, y, sample_weight=weight)
     expected_value, expected = network.loss_and_gradients(x, y, weight)
     assert value == pytest.approx(expected_value, rel=ROUNDING)
@@ -96,9 +92,27 @@ def test_gradients_are_the_slopes_of_the_loss_and_those_of_the_reference(
         assert_allclose(gradient, slope, rtol=0, atol=SLOPE_TOLERANCE * max(1.0, largest))
 
 
+@pytest.mark.parametrize("bias", [True, False], ids=["bias", "no-bias"])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("last", ACTIVATIONS)
+@pytest.mark.parametrize("hidden", ACTIVATIONS)
+def test_gradients_are_the_slopes_of_the_loss_and_those_of_the_reference(
+    hidden: str, last: str, loss: str, bias: bool
+) -> None:
+    assert_true_gradients(layers_of_every_kind(hidden, last, bias=bias), loss)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("last", ACTIVATIONS)
+def test_gradients_with_an_activation_or_a_rescaling_at_the_end(last: str, loss: str) -> None:
+    assert_true_gradients([dense(4, "tanh"), dense(3), activation(last)], loss)
+    assert_true_gradients([dense(4, "tanh"), dense(3, "tanh"), activation(last)], loss)
+    assert_true_gradients([dense(4, "tanh"), dense(3, last), rescaling(0.8, 0.05)], loss)
+
+
 @pytest.mark.parametrize("last", ACTIVATIONS)
 def test_sparse_labels_give_the_gradients_of_one_hot_rows(last: str) -> None:
-    model, _, x, _, weight = case("tanh", last, "categorical_crossentropy", bias=True)
+    model, _, x, _, weight = case([dense(4, "tanh"), dense(3, last)], "categorical_crossentropy")
     labels = np.array([2, 0, 1, 1])
     value, gradients = model.loss_and_gradients(x, np.eye(3)[labels], sample_weight=weight)
     model.compile("sgd", loss="sparse_categorical_crossentropy")
@@ -109,7 +123,7 @@ def test_sparse_labels_give_the_gradients_of_one_hot_rows(last: str) -> None:
 
 
 def test_targets_that_do_not_sum_to_one_have_the_true_gradient_too() -> None:
-    model, network, x, y, weight = case("tanh", "softmax", "categorical_crossentropy", bias=True)
+    model, network, x, y, weight = case([dense(4, "tanh"), dense(3, "softmax")], "categorical_crossentropy")
     y = y * [[0.0], [0.5], [1.0], [3.0]]
     value, gradients = model.loss_and_gradients(x, y, sample_weight=weight)
     expected_value, expected = network.loss_and_gradients(x, y, weight)
@@ -120,7 +134,7 @@ def test_targets_that_do_not_sum_to_one_have_the_true_gradient_too() -> None:
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_sample_of_weight_zero_leaves_no_gradient(loss: str) -> None:
-    model, _, x, y, _ = case("tanh", "softmax", loss, bias=True)
+    model, _, x, y, _ = case([dense(4, "tanh"), dense(3, "softmax")], loss)
     _, both = model.loss_and_gradients(x[:2], y[:2], sample_weight=np.array([1.0, 0.0]))
     _, alone = model.loss_and_gradients(x[:1], y[:1])
     for of_both, of_one in zip(both, alone, strict=True):  # the mean is over two samples, one of which counts nothing

@@ -46,7 +46,8 @@ def test_gemm(dtype: Any, transpose_a: bool, transpose_b: bool, m: int, n: int, 
     b = rng.normal(size=(n, k) if transpose_b else (k, n)).astype(dtype)
     c = rng.normal(size=(m, n)).astype(dtype)
     options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "alpha": 0.7, "beta": -0.3}
-    on_every_number_of_threads(lambda: [fn.gemm(a, b, out=c.copy(), **options)])
+    # several times, as threads that get in each other's way do so only now and then
+    on_every_number_of_threads(lambda: [fn.gemm(a, b, out=c.copy(), **options) for _ in range(10)])
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

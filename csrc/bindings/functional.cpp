@@ -46,9 +46,10 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
         py::gil_scoped_release release;
         gemm(product);
     }
-    if (given && !result.is(given))
-        given[py::ellipsis()] = result;
-    return out.is_none() ? result : given;
+    if (out.is_none() || result.is(given))
+        return result;
+    given[py::ellipsis()] = result;
+    return given;
 }
 
 py::array gemm_array(const py::array& a, const py::array& b, bool transpose_a, bool transpose_b, double alpha, double beta,

@@ -16,7 +16,13 @@ namespace {
 using OptionalArray = std::optional<py::array>;
 
 template <class Value> Value item_or(const py::dict& dict, const char* key, Value otherwise) {
-    return dict.contains(key) ? dict[key].cast<Value>() : otherwise;
+    if (!dict.contains(key))
+        return otherwise;
+    try {
+        return dict[key].cast<Value>();
+    } catch (const py::cast_error&) {
+        throw py::type_error("'" + std::string(key) + "' cannot be " + py::repr(dict[key]).cast<std::string>());
+    }
 }
 
 LayerSpec layer_spec(const py::dict& dict) {
@@ -53,7 +59,7 @@ std::vector<double> ordered_hyperparameters(const char* const* names, const py::
     for (; *names; ++names) {
         if (!given.contains(*names))
             throw py::value_error(std::string("hyperparameters must have '") + *names + "'");
-        values.push_back(given[*names].cast<double>());
+        values.push_back(item_or<double>(given, *names, 0));
     }
     if (values.size() != given.size())
         throw py::value_error("hyperparameters has " + std::to_string(given.size()) + " entries, the optimizer takes " +
@@ -67,7 +73,7 @@ const std::int64_t* checked_indices(const py::array& array, const char* name, in
     require_dimensions(array, name, 1);
     if (!has_dtype<std::int64_t>(array))
         throw py::type_error(std::string(name) + " must be int64, got a " + describe(array));
-    keep = Indices(array);
+    keep = Indices(py::array(array.attr("copy")("C")));  // what was checked must not change during an epoch
     for (py::ssize_t i = 0; i < keep.size(); ++i)
         if (keep.data()[i] < 0 || keep.data()[i] >= limit)
             throw py::value_error(std::string(name) + " must be in 0.." + std::to_string(limit - 1) + ", got " +
@@ -111,6 +117,8 @@ struct CheckedSamples {
                 throw py::value_error("order must have at least one index");
         }
         if (weight_in) {
+            if (std::string("fiub").find(weight_in->dtype().kind()) == std::string::npos)
+                throw py::type_error("sample_weight must hold real numbers, got a " + describe(*weight_in));
             weight = *weight_in;
             if (weight.ndim() != 1 || weight.size() != count)
                 throw py::value_error("sample_weight must have " + std::to_string(count) + " values, got a " + describe(*weight_in));

@@ -68,12 +68,10 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
         const index k = smaller(g.k - p, block_k);
         const T* b_block = b + p * g.b_row;
         if (plan.pack_b) {
-            if (by_rows)
-                team.barrier();  // the block before this one may still be in use
-            const Range mine = by_rows ? team.share(plan.columns.count) : panels;
+            const Range mine = team.share(plan.columns.count);
+            team.barrier();  // the block before this one may still be in use
             plan.kernels.pack_b(k, b_block, g.b_row, g.b_col, n, mine.begin, mine.end, workspace.packed_b());
-            if (by_rows)
-                team.barrier();
+            team.barrier();
             b_block = workspace.packed_b();
         }
         GemmBlock<T> block{};

@@ -36,7 +36,7 @@ struct BinaryCrossentropy {
             const Vec<T> value = -(target * log<T>(p) + (T(1) - target) * log<T>(T(1) - p));
             total = total + first_lanes<T>(value, m);
             if (g)
-                store_some(g + j, select<T>(p == raw, (p - target) / (p * (T(1) - p)) * share, Vec<T>{}), m);
+                store_some(g + j, select<T>((raw < low) | (raw > high), Vec<T>{}, (p - target) / (p * (T(1) - p)) * share), m);
         });
         return sum<T>(total) / static_cast<T>(n);
     }
@@ -74,7 +74,7 @@ struct CategoricalCrossentropy {
             const Vec<T> q = load_some(y + j, m) / total_output, target = load_some(t + j, m);
             const Vec<T> p = select<T>(q < low, low, select<T>(q > high, high, q));
             total = total - target * log<T>(p);
-            const Vec<T> u = select<T>(p == q, target / p, Vec<T>{});
+            const Vec<T> u = select<T>((q < low) | (q > high), Vec<T>{}, target / p);
             inner = inner + u * q;
             if (g)
                 store_some(g + j, u, m);

@@ -82,7 +82,8 @@ std::atomic<int> chosen_threads{0};
 // libgomp's threads do not survive fork: a child that starts a parallel region waits for them for ever.
 // Giving them back before the fork costs the parent a restart and lets the child start its own.
 void release_threads_before_fork() {
-#if defined(_OPENMP) && _OPENMP >= 201811
+// Part of OpenMP 5.0; libgomp has it since gcc 9, which still announces 4.5.
+#if _OPENMP >= 201811 || (defined(__GNUC__) && !defined(__clang__))
     if (!omp_in_parallel())
         omp_pause_resource_all(omp_pause_hard);
 #endif

@@ -1,20 +1,28 @@
-"""Neural networks on the CPU: a compiled core with Keras's way to use it.
+"""fastnet: dense neural networks on the CPU, trained and run by a C++ core.
 
->>> import fastnet as fn
->>> x, y = fn.datasets.digits.load_data()
->>> model = fn.Sequential([fn.Rescaling(1 / 16), fn.Dense(10, activation="softmax")], seed=0)
->>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
->>> history = model.fit(x, y, epochs=5, verbose=0)
+The names that Keras users know are here and in the modules of the same names: `Sequential` and the layers, and
+`fastnet.models`, `layers`, `losses`, `optimizers`, `initializers`, `callbacks`, `utils`. `fastnet.functional` has the
+activations, the losses and their gradients on NumPy arrays, `fastnet.datasets` reads data and `fastnet.metrics` tells
+how good predictions are.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
 from fastnet import callbacks, functional, initializers, layers, losses, models, optimizers, utils
-from fastnet._config import get_num_threads, set_num_threads, show_config
-from fastnet._core import __version__
+from fastnet._config import show_config
+from fastnet._core import __version__, get_num_threads, set_num_threads
 from fastnet.functional import gemm, leaky_relu, linear, relu, sigmoid, softmax, tanh
-from fastnet.layers import Activation, Dense, Flatten, Input, InputLayer, LeakyReLU, ReLU, Rescaling, Softmax
+from fastnet.layers import (
+    Activation,
+    Dense,
+    Flatten,
+    Input,
+    InputLayer,
+    LeakyReLU,
+    ReLU,
+    Rescaling,
+    Softmax,
+)
 from fastnet.models import Sequential, load_model
 
 if TYPE_CHECKING:
@@ -56,12 +64,14 @@ __all__ = [
     "utils",
 ]
 
-_LAZY = ("datasets", "metrics", "serialization")
+_LAZY_MODULES = frozenset(["datasets", "metrics", "serialization"])
 
 
 def __getattr__(name: str) -> Any:
-    """Import the parts that are not needed to build a model when they are first used."""
-    if name in _LAZY:
+    """Import the modules that training does not need when they are first used."""
+    if name in _LAZY_MODULES:
+        import importlib
+
         return importlib.import_module(f"fastnet.{name}")
     raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
 

@@ -7,8 +7,11 @@ from fastnet import _core, functional
 from fastnet._validation import check_number, describe, unsupported
 
 _KERAS_ONLY = frozenset(
-    "celu elu exponential gelu glu hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh log_sigmoid log_softmax mish "
-    "relu6 selu silu soft_shrink softplus softsign sparse_plus sparsemax squareplus swish tanh_shrink threshold".split()
+    [
+        *["celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish"],
+        *["hard_tanh", "log_sigmoid", "log_softmax", "mish", "relu6", "selu", "silu", "soft_shrink", "softplus"],
+        *["softsign", "sparse_plus", "sparsemax", "squareplus", "swish", "tanh_shrink", "threshold"],
+    ]
 )
 
 # What the name alone stands for in a layer, as in Keras. In `fastnet.functional` the default is 0.01, as in PyTorch.
@@ -61,5 +64,6 @@ def get_activation(identifier: Any) -> ActivationFunction:
     accepted = ", ".join(map(repr, known))
     if isinstance(identifier, str):
         raise ValueError(f"activation must be one of {accepted}; got {identifier!r}")
-    raise TypeError(f"activation must be None, a function of fastnet.functional or one of {accepted}; "
-                    f"got {describe(identifier)}")
+    raise TypeError(
+        f"activation must be None, a function of fastnet.functional or one of {accepted}; got {describe(identifier)}"
+    )

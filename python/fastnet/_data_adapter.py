@@ -14,7 +14,8 @@ from fastnet.losses import Loss
 
 Array = NDArray[Any]
 
-_CORE_DTYPES = frozenset(np.dtype(name) for name in ("uint8", "float32", "float64"))
+# What the core reads in place: samples of these types are never copied.
+CORE_DTYPES = tuple(np.dtype(name) for name in ("float32", "float64", "uint8"))
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def as_array(name: str, values: Any) -> Array:
 
 def _as_core_array(array: Array, dtype: str) -> Array:
     """Return the array in a dtype that the core reads: its own if it can, else the model's."""
-    if array.dtype in _CORE_DTYPES:
+    if array.dtype in CORE_DTYPES:
         return array
     if array.dtype == np.bool_:
         return array.view(np.uint8)

@@ -82,14 +82,15 @@ class Registry(Generic[Part]):
             return self.deserialize(identifier)
         if callable(identifier):
             raise unsupported(f"the {self._kind} {describe(identifier)} is not one of fastnet's own")
-        raise TypeError(f"{self._kind} must be a name, a {self._base.__name__} or its configuration; "
-                        f"got {describe(identifier)}")
+        raise TypeError(
+            f"{self._kind} must be a name, a {self._base.__name__} or its configuration; got {describe(identifier)}"
+        )
 
     def serialize(self, part: Part) -> dict[str, Any]:
         """Return the class name and the configuration of `part`."""
         return {"class_name": type(part).__name__, "config": part.get_config()}
 
-    def deserialize(self, config: dict[str, Any]) -> Part:
+    def deserialize(self, config: Any) -> Part:
         """Return the object that `serialize` was given."""
         if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
             raise ValueError(f"a configuration of the {self._kind} needs a 'class_name'; got {describe(config)}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 from fastnet._validation import describe
 
 if TYPE_CHECKING:
-    from fastnet._training import Trainer
+    from fastnet._evaluation import Evaluator
 
 __all__ = ["Callback", "History", "LambdaCallback", "ProgressBar"]
 
@@ -51,7 +51,7 @@ class Callback:
         """Take the parameters of the run."""
         self.params = params
 
-    def set_model(self, model: "Trainer") -> None:
+    def set_model(self, model: "Evaluator") -> None:
         """Take the model that runs."""
         self.model = model
 
@@ -249,14 +249,14 @@ class ProgressBar(Callback):
 class CallbackList:
     """The callbacks of one run, called in their order."""
 
-    def __init__(self, callbacks: Iterable[Callback], model: "Trainer", params: dict[str, Any]) -> None:
+    def __init__(self, callbacks: Iterable[Callback], model: "Evaluator", params: dict[str, Any]) -> None:
         self._callbacks = list(callbacks)
         for callback in self._callbacks:
             callback.set_params(params)
             callback.set_model(model)
 
     @classmethod
-    def of(cls, callbacks: Any, model: "Trainer", params: dict[str, Any]) -> Self:
+    def of(cls, callbacks: Any, model: "Evaluator", params: dict[str, Any]) -> Self:
         """Return the callbacks that a user gave: none, one or several."""
         found = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
         for callback in found:
@@ -265,7 +265,7 @@ class CallbackList:
         return cls(found, model, params)
 
     @classmethod
-    def for_fit(cls, callbacks: Any, model: "Trainer", params: dict[str, Any]) -> Self:
+    def for_fit(cls, callbacks: Any, model: "Evaluator", params: dict[str, Any]) -> Self:
         """Return the callbacks that a user gave, the progress bar that `verbose` asks for, and the history."""
         given = cls.of(callbacks, model, params)._callbacks
         own: list[Callback] = []

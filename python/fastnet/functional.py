@@ -4,7 +4,7 @@ Arrays may have any shape and strides. float32 stays float32 and float64 stays f
 integers and booleans, the result is float64. Results are new arrays.
 """
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 Array = NDArray[Any]
+
+_FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 # --- Matrix product --------------------------------------------------------------------------------------------------
@@ -88,7 +90,8 @@ def gemm(
     >>> fn.gemm([[1.0, 2.0]], [[3.0, 4.0]], transpose_b=True)
     array([[11.]])
     """
-    a, b = _floats(a=a, b=b)
+    if not (_is_float_array(a) and _is_float_array(b) and a.dtype == b.dtype):
+        a, b = _floats(a=a, b=b)
     if out is not None:
         _check_out(out, a.dtype)
         # The core writes while it reads: what shares memory with the result is copied first.
@@ -110,6 +113,11 @@ def _check_out(out: Array, dtype: np.dtype[Any]) -> None:
         raise ValueError("out must be writeable; got a read-only array")
 
 
+def _is_float_array(array: object) -> TypeGuard[Array]:
+    """Return whether the core takes this as it is: the shortest way for small arrays."""
+    return type(array) is np.ndarray and array.dtype in _FLOAT_DTYPES
+
+
 def _floats(**arrays: ArrayLike) -> list[Array]:
     """Return the arguments as arrays of one floating-point dtype that the core computes with."""
     converted = [np.asarray(array) for array in arrays.values()]
@@ -125,16 +133,15 @@ def _floats(**arrays: ArrayLike) -> list[Array]:
 
 
 def _activate(name: str, x: ArrayLike, alpha: float = 0.0) -> Array:
-    (x,) = _floats(x=x)
+    if not _is_float_array(x):
+        (x,) = _floats(x=x)
     return _core.activation(name, x, alpha)
 
 
 def _activate_backward(name: str, grad_output: ArrayLike, output: ArrayLike, alpha: float = 0.0) -> Array:
     grad_output, output = _floats(grad_output=grad_output, output=output)
     if grad_output.shape != output.shape:
-        raise ValueError(
-            f"grad_output must have the shape of output, {output.shape}; got shape {grad_output.shape}"
-        )
+        raise ValueError(f"grad_output must have the shape of output, {output.shape}; got shape {grad_output.shape}")
     return _core.activation_backward(name, grad_output, output, alpha)
 
 
@@ -431,7 +438,7 @@ def _with_one_hot(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
             f"got shape {labels.shape}"
         )
     classes = probabilities.shape[-1]
-    if labels.size and not (0 <= labels.min() and labels.max() < classes):
+    if labels.size and (labels.min() < 0 or labels.max() >= classes):
         wrong = labels[(labels < 0) | (labels >= classes)][0]
         raise ValueError(f"labels in y_true must be in 0..{classes - 1}; got {wrong}")
     return np.equal(labels[..., None], np.arange(classes)).astype(probabilities.dtype), probabilities

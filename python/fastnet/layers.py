@@ -5,17 +5,16 @@ the arithmetic of the whole network in one place.
 """
 
 import math
-import re
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from numpy.typing import ArrayLike, NDArray
+import numpy as np
 
 from fastnet import initializers
 from fastnet._activations import ActivationFunction, get_activation, leaky_relu
-from fastnet._registry import Configurable, Registry
-from fastnet._validation import check_bool, check_integer, check_number, check_shape, describe, reject_keywords, unsupported
-from fastnet._weights import Weights
+from fastnet._layer import Layer, Shape
+from fastnet._registry import Registry
+from fastnet._validation import check_bool, check_integer, check_number, check_shape, describe, unsupported
 
 __all__ = [
     "Activation",
@@ -31,120 +30,6 @@ __all__ = [
     "deserialize",
     "serialize",
 ]
-
-Shape = tuple[int, ...]
-
-class Layer(Configurable):
-    """The base of all layers.
-
-    Parameters
-    ----------
-    name : str, optional
-        A name of your own. Without one the model names its layers dense, dense_1 and so on.
-    input_shape : tuple of int, optional
-        The shape of one sample. Given to the first layer, it lets the model be built before it sees data.
-    input_dim : int, optional
-        Short for ``input_shape=(input_dim,)``.
-
-    Attributes
-    ----------
-    input_shape, output_shape : tuple of int or None
-        The shapes of one sample at the layer's ends; None before the model is built.
-    """
-
-    keras_defaults: ClassVar[dict[str, Any]] = {
-        "trainable": True,
-        "dtype": None,
-        "autocast": True,
-        "activity_regularizer": None,
-        "batch_input_shape": None,
-        "batch_shape": None,
-        "batch_size": None,
-    }
-
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        input_shape: Sequence[int] | None = None,
-        input_dim: int | None = None,
-        **keywords: Any,
-    ) -> None:
-        reject_keywords(type(self).__name__, keywords, self.keras_defaults)
-        if input_dim is not None:
-            if input_shape is not None:
-                raise ValueError("give input_shape or input_dim, not both")
-            input_shape = (check_integer("input_dim", input_dim),)
-        if name is not None and (not isinstance(name, str) or not name):
-            raise TypeError(f"name must be a non-empty string; got {describe(name)}")
-        self.given_name = name
-        self.name = name or self.default_name()
-        self.given_input_shape = None if input_shape is None else check_shape("input_shape", input_shape)
-        self.input_shape: Shape | None = None
-        self.output_shape: Shape | None = None
-        self.in_model = False
-        self._weights: Weights | None = None
-        self._kept_weights: list[NDArray[Any]] = []
-
-    @classmethod
-    def default_name(cls) -> str:
-        """Return the class name in snake case, as Keras does: LeakyReLU gives leaky_re_lu."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
-
-    # --- What the model asks of a layer ---
-
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        """Return the shape of one sample after the layer."""
-        return input_shape
-
-    def description(self) -> dict[str, Any] | None:
-        """Return what the compiled core is told about the layer, or None when there is nothing to compute."""
-        raise NotImplementedError
-
-    def initializer(self, weight_name: str) -> initializers.Initializer:
-        """Return the initializer of one of the layer's weights."""
-        raise KeyError(weight_name)
-
-    def attach(self, weights: Weights, input_shape: Shape, output_shape: Shape) -> None:
-        """Become a part of a built network."""
-        self._weights = weights
-        self._kept_weights = []
-        self.input_shape = input_shape
-        self.output_shape = output_shape
-
-    def detach(self) -> None:
-        """Leave the network, and keep the weights."""
-        self._kept_weights = self.get_weights()
-        self._weights = self.input_shape = self.output_shape = None
-
-    # --- Weights ---
-
-    @property
-    def weight_names(self) -> list[str]:
-        """The names of the layer's weights, in the order of `get_weights`."""
-        return []
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Return a copy of the layer's weights, in the order of `weight_names`; empty before the model is built."""
-        if self._weights is None:
-            return [array.copy() for array in self._kept_weights]
-        return self._weights.get()
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Replace the layer's weights by arrays of the same shapes, in the order of `weight_names`."""
-        if self._weights is None:
-            raise ValueError(f"layer {self.name!r} has no weights before its model is built; give an input_shape")
-        self._weights.set(weights)
-
-    def count_params(self) -> int:
-        """Return the number of values in the layer's weights."""
-        if self._weights is None and self.weight_names:
-            raise ValueError(f"layer {self.name!r} has no weights before its model is built; give an input_shape")
-        return 0 if self._weights is None else self._weights.count
-
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name}
-
 
 _layers = Registry(
     "layer",
@@ -182,7 +67,7 @@ class InputLayer(Layer):
         return {"shape": list(self.shape), **super().get_config()}
 
 
-def Input(shape: Sequence[int], *, name: str | None = None, **keywords: Any) -> InputLayer:  # noqa: N802
+def Input(shape: Sequence[int], *, name: str | None = None, **keywords: Any) -> InputLayer:
     """Return the shape of one sample as the first entry of a model.
 
     Examples
@@ -414,7 +299,7 @@ class Rescaling(Layer):
     def __init__(self, scale: float, offset: float = 0.0, **keywords: Any) -> None:
         super().__init__(**keywords)
         for name, value in {"scale": scale, "offset": offset}.items():
-            if isinstance(value, Sequence) or getattr(value, "ndim", 0):
+            if np.ndim(value):
                 raise unsupported(f"Rescaling takes one number as {name}; got {describe(value)}")
         self.scale = check_number("scale", scale)
         self.offset = check_number("offset", offset)

@@ -1,64 +1,69 @@
-"""The model: layers in a row, the compiled network behind them, and Keras's way to use them."""
+"""Models: layers in a row, built into one compiled network."""
 
+import math
 import os
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnet import _core
-from fastnet import layers as layer_module
+from fastnet._summary import summary_lines
 from fastnet._training import Trainer
-from fastnet._validation import check_choice, check_shape, describe
+from fastnet._validation import check_choice, check_shape, describe, reject_keywords
 from fastnet._weights import Network, Slot, Weights
-from fastnet.layers import InputLayer, Layer, Shape
+from fastnet.layers import InputLayer, Layer, deserialize, serialize
 from fastnet.utils import make_generator
 
 __all__ = ["Sequential", "load_model"]
 
-_NETWORKS: dict[str, type[Network]] = {"float32": _core.Network32, "float64": _core.Network64}
+_NETWORKS: dict[str, type[_core.Network32] | type[_core.Network64]] = {
+    "float32": _core.Network32,
+    "float64": _core.Network64,
+}
 
 
 class Sequential(Trainer):
-    """A chain of layers.
+    """Layers in a row.
 
     Parameters
     ----------
     layers : list of Layer, optional
-        The layers in their order; the first may be an `Input`.
+        The layers, from the input on. When the first one is an `Input` or has an `input_shape`, the weights exist at
+        once; otherwise they are made for the first data that the model sees.
     seed : int, optional
-        Seeds the initial weights and the shuffling. None follows `fastnet.utils.set_random_seed`.
-    dtype : {"float32", "float64"}
-        The type of weights and results, and of the arithmetic.
-    name : str, optional
+        The seed of the initial weights and of the order of training samples. The same seed gives the same results, bit
+        for bit, on any number of threads.
+    dtype : {"float32", "float64"}, default "float32"
+        What weights are stored in and computed with.
+    name : str, default "sequential"
         A name of your own.
 
     Attributes
     ----------
-    layers : list of Layer
-        The layers, without an `Input`.
     input_shape, output_shape : tuple of int or None
-        The shapes of one sample at both ends; None before the model is built.
-    built : bool
-        Whether the model has weights. It is built when its input shape is known: from the first layer, from `build`, or
-        from the first data that it sees.
+        The shapes of one sample, without the batch dimension; None as long as they are not known.
     history : History or None
-        What the last `fit` recorded.
-    class_names, feature_names : list of str or None
-        What the outputs and the inputs are called; kept in the model file.
+        What the last `fit` recorded, also when it was interrupted.
+    stop_training : bool
+        Set it in a callback to end `fit`.
+    class_names : list of str or None
+        The class of each output, kept in the model's file.
+    feature_names : list of str or None
+        The name of each input, kept in the model's file.
 
     Examples
     --------
+    >>> import numpy as np
     >>> import fastnet as fn
-    >>> x, y = fn.datasets.digits.load_data()
-    >>> model = fn.Sequential(
-    ...     [fn.Rescaling(1 / 16), fn.Dense(64, activation="relu"), fn.Dense(10, activation="softmax")], seed=0
-    ... )
+    >>> model = fn.Sequential([fn.Dense(8, activation="relu"), fn.Dense(3, activation="softmax")], seed=0)
     >>> model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    >>> history = model.fit(x, y, epochs=10, verbose=0)
-    >>> history.history["accuracy"][-1] > 0.95
-    True
+    >>> x = np.eye(3).repeat(20, axis=0)
+    >>> y = np.arange(3).repeat(20)
+    >>> history = model.fit(x, y, epochs=100, verbose=0)
+    >>> model.predict(np.eye(3)).argmax(axis=1)
+    array([0, 1, 2])
     """
 
     def __init__(
@@ -66,154 +71,165 @@ class Sequential(Trainer):
         layers: Iterable[Layer] | None = None,
         *,
         seed: int | None = None,
-        dtype: str = "float32",
+        dtype: DTypeLike = "float32",
         name: str | None = None,
+        **keywords: Any,
     ) -> None:
+        reject_keywords("Sequential", keywords, {"trainable": True})
         super().__init__()
-        self.dtype = check_choice("dtype", dtype, _NETWORKS)
         self.name = "sequential" if name is None else name
-        self.input_shape: Shape | None = None
+        self.dtype = check_choice("dtype", dtype if isinstance(dtype, str) else np.dtype(dtype).name, _NETWORKS)
         self.class_names: list[str] | None = None
         self.feature_names: list[str] | None = None
-        self._generator = make_generator(seed)
-        self._input: InputLayer | None = None
+        self.input_shape: tuple[int, ...] | None = None
         self._layers: list[Layer] = []
         self._network: Network | None = None
-        if layers is not None and not isinstance(layers, Iterable):
-            raise TypeError(f"layers must be a list of layers; got {describe(layers)}")
-        for layer in layers or ():
-            self._append(layer)
-        self._build_if_possible()
+        self._generator = make_generator(seed)
+        try:
+            for layer in layers or ():
+                self._append(layer)
+            self._build_if_shape_is_known()
+        except BaseException:
+            for layer in self._layers:
+                layer.in_model = False
+            raise
 
-    # --- Structure ---
+    # --- Layers ---
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers in their order, without an `Input`."""
+        """The layers, from the input on, without an `Input`."""
         return list(self._layers)
 
     @property
-    def built(self) -> bool:
-        """Whether the model has weights."""
-        return self._network is not None
-
-    @property
-    def output_shape(self) -> Shape | None:
-        """The shape of one output, without the batch dimension; None before the model is built."""
-        return self._output_shape() if self.built else None
-
-    def _output_shape(self) -> Shape:
-        shape = self._layers[-1].output_shape if self._layers else self.input_shape
-        assert shape is not None
-        return shape
+    def output_shape(self) -> tuple[int, ...] | None:
+        """The shape of one sample of the output, or None before the model is built."""
+        return self._layers[-1].output_shape if self._layers else None
 
     def add(self, layer: Layer) -> None:
-        """Append a layer. Layers that have weights keep them; an optimizer starts afresh."""
+        """Append a layer. The other layers keep their weights; the optimizer starts with fresh moments."""
         self._append(layer)
-        self._rebuild()
+        self._build_if_shape_is_known()
 
     def pop(self) -> Layer:
-        """Remove the last layer and return it."""
+        """Remove the last layer and return it. The other layers keep their weights."""
         if not self._layers:
-            raise ValueError("the model has no layers to pop")
-        self._unbuild()
+            raise ValueError("the model has no layers to remove")
         layer = self._layers.pop()
+        layer.detach()
         layer.in_model = False
-        self._build_if_possible()
+        if layer.given_name is None:
+            layer.name = layer.default_name()
+        self._build_if_shape_is_known()
         return layer
 
-    def _append(self, layer: Layer) -> None:
+    def _append(self, layer: Any) -> None:
         if not isinstance(layer, Layer):
-            raise TypeError(f"layer must be a fastnet layer; got {describe(layer)}")
+            raise TypeError(f"layers must be objects of fastnet.layers; got {describe(layer)}")
+        if isinstance(layer, InputLayer) and (self._layers or self.input_shape is not None):
+            raise ValueError(f"Input must be the first layer; got it after {len(self._layers)} others")
         if layer.in_model:
-            raise ValueError(f"layer {layer.name!r} already belongs to a model; a layer has one place")
+            raise ValueError(
+                f"layer {layer.name!r} is in a model already: make another with {type(layer).__name__}.from_config"
+            )
+        if not self._layers and layer.given_input_shape is not None:
+            if self.input_shape not in (None, layer.given_input_shape):
+                raise ValueError(f"Input has shape {self.input_shape}, the first layer {layer.given_input_shape}")
+            self.input_shape = layer.given_input_shape
         if isinstance(layer, InputLayer):
-            if self._layers or self._input is not None:
-                raise ValueError("Input must be the first entry of the model")
-            self._input = layer
-        else:
-            layer.name = self._unique_name(layer)
-            self._layers.append(layer)
+            return
+        if self.output_shape is not None:
+            layer.compute_output_shape(self.output_shape)  # raises when the layer does not fit
+        layer.name = self._unique_name(layer)
         layer.in_model = True
+        self._layers.append(layer)
 
     def _unique_name(self, layer: Layer) -> str:
         taken = {other.name for other in self._layers}
         if layer.given_name is not None:
             if layer.given_name in taken:
-                raise ValueError(f"layer names must differ; {layer.given_name!r} appears twice")
+                raise ValueError(f"layers must have different names; got {layer.given_name!r} twice")
             return layer.given_name
-        base, name, number = layer.default_name(), layer.default_name(), 0
-        while name in taken:
-            number += 1
-            name = f"{base}_{number}"
-        return name
+        default = layer.default_name()
+        numbered = (f"{default}_{number}" for number in range(1, len(taken) + 1))
+        return next(name for name in [default, *numbered] if name not in taken)
 
-    def _given_input_shape(self) -> Shape | None:
-        first = self._input or (self._layers[0] if self._layers else None)
-        return self.input_shape if first is None or first.given_input_shape is None else first.given_input_shape
+    # --- Building ---
 
-    def _build_if_possible(self) -> None:
-        shape = self._given_input_shape()
-        if shape is not None and self._layers:
-            self.build(shape)
+    @property
+    def built(self) -> bool:
+        """Whether the weights exist."""
+        return self._network is not None
 
-    def _rebuild(self) -> None:
-        self._unbuild()
-        self._build_if_possible()
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Make the weights; a model that is built stays as it is.
 
-    def _unbuild(self) -> None:
-        if self.built:
-            for layer in self._layers:
-                if layer.input_shape is not None:
-                    layer.detach()
-            self._network = None
-            self._network_is_compiled = False
-
-    def build(self, input_shape: Sequence[int | None]) -> None:
-        """Make the weights for samples of this shape; a leading None for the batch is ignored, as in Keras.
-
-        A model that is built already for this shape stays as it is.
+        Parameters
+        ----------
+        input_shape : tuple of int, optional
+            The shape of one sample; None as its first entry, which stands for the batch in Keras, is left out. It may
+            be missing when the first layer tells it.
         """
-        given = tuple(input_shape)
-        shape = check_shape("input_shape", given[1:] if given[:1] == (None,) else given or (1,))
-        if self.built:
-            if shape != self.input_shape:
-                raise ValueError(f"the model is built for samples of shape {self.input_shape}; got {shape}")
-            return
-        expected = self._given_input_shape()
-        if expected is not None and expected != shape:
-            raise ValueError(f"the first layer says input_shape={expected}; got {shape}")
-        shapes = [shape]
+        if input_shape is not None:
+            given = tuple(input_shape)
+            given = check_shape("input_shape", given[1:] if given[:1] == (None,) else given)
+            if self.input_shape not in (None, given):
+                raise ValueError(f"the model has input_shape {self.input_shape}; got {given}")
+        elif self.input_shape is not None:
+            given = self.input_shape
+        else:
+            raise ValueError("build() needs an input_shape: the first layer has none")
+        if not self._layers:
+            raise ValueError("the model has no layers: add one before it is built")
+        if self._network is None:
+            self._build(given)
+
+    def _build_if_shape_is_known(self) -> None:
+        self._network = None
+        if self._layers and self.input_shape is not None:
+            self._build(self.input_shape)
+
+    def _build(self, input_shape: tuple[int, ...]) -> None:
+        """Make the network; layers that have weights already, from before another layer came or went, keep them."""
+        shapes = [input_shape]
         for layer in self._layers:
+            if layer.given_input_shape not in (None, shapes[-1]):
+                raise ValueError(
+                    f"layer {layer.name!r} has input_shape {layer.given_input_shape}; it gets {shapes[-1]}"
+                )
             shapes.append(layer.compute_output_shape(shapes[-1]))
-        described = [(layer, description) for layer in self._layers if (description := layer.description()) is not None]
-        network = _NETWORKS[self.dtype](int(np.prod(shape)), [description for _, description in described])
-        slots: dict[Layer, list[Slot]] = {layer: [] for layer in self._layers}
-        for index, weight_name, offset, weight_shape in network.parameter_slots:
-            layer = described[index][0]
-            slots[layer].append(Slot(f"{weight_name} of layer {layer.name!r}", offset, tuple(weight_shape)))
-        self._weights = Weights(network, self.dtype, [slot for layer in self._layers for slot in slots[layer]])
-        for layer, layer_input, layer_output in zip(self._layers, shapes, shapes[1:], strict=False):
-            weights = Weights(network, self.dtype, slots[layer])
-            kept = layer.get_weights()
-            if [array.shape for array in kept] != [slot.shape for slot in slots[layer]]:
-                kept = [
-                    layer.initializer(name)(slot.shape, self.dtype, generator=self._generator)
-                    for name, slot in zip(layer.weight_names, slots[layer], strict=True)
-                ]
-            weights.set(kept)
-            layer.attach(weights, layer_input, layer_output)
-        self.input_shape = shape
+        described = [(layer, layer.description()) for layer in self._layers]
+        computing = [(layer, description) for layer, description in described if description is not None]
+        network = _NETWORKS[self.dtype](math.prod(input_shape), [description for _, description in computing])
+        slots: dict[str, list[Slot]] = {layer.name: [] for layer in self._layers}
+        for index, weight_name, offset, shape in network.parameter_slots:
+            layer = computing[index][0]
+            slots[layer.name].append(Slot(f"{weight_name} of layer {layer.name!r}", offset, shape))
+        parts = [Weights(network, self.dtype, slots[layer.name]) for layer in self._layers]
+        for layer, part in zip(self._layers, parts, strict=True):
+            part.set(layer.get_weights() or self._initial_weights(layer, part))
+        for layer, part, *ends in zip(self._layers, parts, shapes[:-1], shapes[1:], strict=True):
+            layer.attach(part, *ends)
+        self.input_shape = input_shape
+        self._weights = Weights(network, self.dtype, [slot for part in parts for slot in part.slots])
         self._network = network
+        self._network_is_compiled = False
+
+    def _initial_weights(self, layer: Layer, part: Weights) -> list[NDArray[Any]]:
+        return [
+            layer.initializer(name)(slot.shape, self.dtype, generator=self._generator)
+            for name, slot in zip(layer.weight_names, part.slots, strict=True)
+        ]
 
     # --- Weights ---
 
-    def _require_built(self, wanted_for: str) -> None:
-        if not self.built:
-            raise ValueError(f"the model has no weights before it is built: give an input_shape or call build before {wanted_for}")
+    def count_params(self) -> int:
+        """Return the number of values in all weights."""
+        self._require_built("count_params")
+        return self._weights.count
 
     def get_weights(self) -> list[NDArray[Any]]:
-        """Return copies of all weights: kernel and bias of the first layer, of the second, and so on."""
+        """Return a copy of all weights: kernel and bias of the first layer, then of the next; empty before building."""
         return self._weights.get() if self.built else []
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
@@ -221,67 +237,82 @@ class Sequential(Trainer):
         self._require_built("set_weights")
         self._weights.set(weights)
 
-    def count_params(self) -> int:
-        """Return the number of values in the weights."""
-        self._require_built("count_params")
-        return self._weights.count
-
-    # --- Description ---
-
-    def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
-        """Print the layers with their output shapes and numbers of parameters, by `print_fn` if one is given."""
-        rows = [
-            (
-                f"{layer.name} ({type(layer).__name__})",
-                "?" if layer.output_shape is None else str((None, *layer.output_shape)),
-                f"{layer.count_params():,}" if layer.input_shape is not None else "?",
+    def _require_built(self, method: str) -> None:
+        if not self.built:
+            raise ValueError(
+                f"the model has no weights yet: build it or give its first layer an input_shape before {method}()"
             )
-            for layer in self._layers
-        ]
-        heads = ("Layer (type)", "Output shape", "Parameters")
-        widths = [max(len(row[i]) for row in [heads, *rows]) for i in range(3)]
-        line = "-" * (sum(widths) + 4)
-        total = "unknown until the model is built" if not self.built else f"{self.count_params():,}"
-        text = [
-            f'Model "{self.name}", {self.dtype}',
-            line,
-            *(f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in [heads, *rows]),
-            line,
-            f"Parameters: {total}",
-        ]
-        (print if print_fn is None else print_fn)("\n".join(text))
 
-    def __repr__(self) -> str:
-        return f"<Sequential {self.name!r}: {', '.join(layer.name for layer in self._layers) or 'no layers'}>"
+    # --- Description and files ---
+
+    def summary(
+        self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None, **keywords: Any
+    ) -> None:
+        """Print a table of the layers, their output shapes and their numbers of parameters.
+
+        Parameters
+        ----------
+        line_length : int, optional
+            The width of the table.
+        print_fn : callable, optional
+            Called with every line, instead of `print`.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(64, activation="relu", input_shape=(784,)), fn.Dense(10)])
+        >>> model.summary()  # doctest: +NORMALIZE_WHITESPACE
+        Model: "sequential"
+        _________________________________________________________________
+         Layer (type)                 Output Shape              Param #
+        =================================================================
+         dense (Dense)                (None, 64)                50,240
+         dense_1 (Dense)              (None, 10)                650
+        =================================================================
+        Total params: 50,890 (198.79 KB)
+        Trainable params: 50,890 (198.79 KB)
+        Non-trainable params: 0 (0.00 B)
+        _________________________________________________________________
+        """
+        keras_defaults = {"positions": None, "expand_nested": False, "show_trainable": False, "layer_range": None}
+        reject_keywords("summary", keywords, keras_defaults)
+        item_size = np.dtype(self.dtype).itemsize
+        for line in summary_lines(self.name, self._layers, self.built, item_size, line_length):
+            (print_fn or print)(line)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the architecture as a dictionary that JSON can hold."""
-        entries = [*([self._input] if self._input else []), *self._layers]
+        """Return the architecture, without weights, as a dictionary that JSON can hold."""
         return {
             "name": self.name,
             "dtype": self.dtype,
             "input_shape": None if self.input_shape is None else list(self.input_shape),
-            "layers": [layer_module.serialize(layer) for layer in entries],
+            "layers": [serialize(layer) for layer in self._layers],
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return a model with the architecture that `get_config` returned, and fresh weights."""
-        model = cls([layer_module.deserialize(layer) for layer in config["layers"]], name=config.get("name"),
-                    dtype=config.get("dtype", "float32"))  # fmt: skip
-        if config.get("input_shape") is not None:
+        parts = [deserialize(layer) for layer in config["layers"]]
+        model = cls(parts, name=config["name"], dtype=config["dtype"])
+        if config["input_shape"] is not None:
             model.build(config["input_shape"])
         return model
 
-    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write the model to a safetensors file: see `fastnet.serialization.save_model`."""
+    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the model to one safetensors file: see `fastnet.serialization.save_model`."""
         from fastnet.serialization import save_model
 
-        save_model(self, filepath, overwrite=overwrite)
+        save_model(self, path, overwrite=overwrite)
+
+    def __repr__(self) -> str:
+        if not self.built:
+            return f"<Sequential {self.name!r}, {len(self._layers)} layers, not built>"
+        sizes = [self.input_shape, *(layer.output_shape for layer in self._layers)]
+        return f"<Sequential {self.name!r}: {' -> '.join('x'.join(map(str, size or ())) for size in sizes)}>"
 
 
-def load_model(filepath: str | os.PathLike[str], *, compile: bool = True) -> Sequential:
+def load_model(path: str | os.PathLike[str], *, compile: bool = True) -> Sequential:
     """Read a model that `Sequential.save` wrote: see `fastnet.serialization.load_model`."""
     from fastnet import serialization
 
-    return serialization.load_model(filepath, compile=compile)
+    return serialization.load_model(path, compile=compile)

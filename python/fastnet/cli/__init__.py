@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # who reads our output has seen enough
         _discard_output()
         return 0
-    except KeyboardInterrupt:
-        _say("interrupted")
+    except KeyboardInterrupt as interrupt:
+        _say(f"interrupted {interrupt}".rstrip())
         return 130
     except (OSError, ValueError, ImportError, NotImplementedError, MemoryError) as error:
         _say(f"error: {_explanation(error)}")

@@ -1,0 +1,109 @@
+"""Data as a model needs them: its classes, its columns, in its order."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.cli._output import note
+from fastnet.datasets import Dataset, load
+from fastnet.models import Sequential
+
+__all__ = ["as_classes", "class_names_of", "load_for_model", "source_name"]
+
+
+def source_name(source: str) -> str:
+    """Return what to call the data in a sentence."""
+    return Path(source).name or source
+
+
+def class_names_of(model: Sequential) -> list[str]:
+    """Return the text of each class that a model knows; "0", "1", ... where the model has no names.
+
+    Raises
+    ------
+    ValueError
+        If the outputs of the model are not the probabilities of classes.
+    """
+    assert model.output_shape is not None
+    outputs = math.prod(model.output_shape)
+    last = next((layer.activation.name for layer in reversed(model.layers) if hasattr(layer, "activation")), "linear")
+    if last not in ("softmax", "sigmoid"):
+        raise ValueError(
+            f"the model does not end with probabilities of classes: its last activation is {last}; "
+            "softmax or sigmoid is needed"
+        )
+    classes = max(outputs, 2)
+    names = model.class_names or [str(code) for code in range(classes)]
+    if len(names) != classes:
+        raise ValueError(f"the model has {len(names)} class names and {outputs} outputs")
+    return names
+
+
+def load_for_model(source: str, target: str | int, model: Sequential, *, with_labels: bool) -> Dataset:
+    """Load data for a trained model: the test part where there is one, with the model's columns and codes.
+
+    Parameters
+    ----------
+    source : str
+        A name or a path that `fastnet.datasets.load` knows.
+    target : str or int
+        The label column.
+    model : Sequential
+        The data come back with its number of features, in the order of its feature names.
+    with_labels : bool
+        Whether labels are needed. They are then codes among the model's classes.
+
+    Raises
+    ------
+    ValueError
+        If the data do not fit the model, or labels are needed and missing or unknown to the model.
+    """
+    assert model.input_shape is not None
+    features = math.prod(model.input_shape)
+    data = load(source, target=target)
+    if not with_labels and data.y is not None and data.test is None and data.x.shape[1] == features - 1:
+        data = load(source, target=None)  # a file without labels: what was taken for the label is a feature
+    part = data if data.test is None else data.test
+    if part.x.shape[1] != features:
+        raise ValueError(f"{source} has {part.x.shape[1]} features in a row; the model takes {features}")
+    if with_labels:
+        if part.y is None:
+            raise ValueError(f"{source} has no labels: there is no column {target!r}")
+        part = part.with_classes(class_names_of(model))
+    return _in_model_order(part, model.feature_names)
+
+
+def _in_model_order(data: Dataset, wanted: Sequence[str] | None) -> Dataset:
+    """Return the data with its columns in the model's order, where both name the same columns."""
+    have = data.feature_names
+    if wanted is None or have is None or have == wanted or sorted(have) != sorted(wanted) or len(set(have)) < len(have):
+        return data
+    note(f"the columns of {data.name} are put in the order of the model")
+    place = {name: index for index, name in enumerate(have)}
+    order = [place[name] for name in wanted]
+    from dataclasses import replace
+
+    return replace(data, x=data.x[:, order], feature_names=list(wanted))
+
+
+def as_classes(outputs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return the most probable class of each row and its probability.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n, k)
+        What a classifier predicts. One column is the probability of class 1 of two.
+
+    Returns
+    -------
+    classes : ndarray of shape (n,), int64
+    probabilities : ndarray of shape (n,)
+    """
+    if outputs.shape[1] == 1:
+        outputs = np.concatenate([1 - outputs, outputs], axis=1)
+    classes = outputs.argmax(axis=1)
+    return classes, outputs[np.arange(len(outputs)), classes]

@@ -1,0 +1,74 @@
+"""Where a command's words go, and the checks of the files that it will write."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import fastnet
+
+__all__ = ["check_output", "describe_size", "note", "print_json", "shortened"]
+
+SCHEMA = 1  # of the JSON documents; grows when an entry changes its meaning or goes
+
+
+def note(text: str, quiet: bool = False) -> None:
+    """Print a message for a person to standard error."""
+    if not quiet:
+        print(text, file=sys.stderr, flush=True)
+
+
+def print_json(command: str, result: Mapping[str, Any]) -> None:
+    """Print the one JSON document of a command to standard output."""
+    document = {"schema": SCHEMA, "command": command, "fastnet_version": fastnet.__version__, **result}
+    print(json.dumps(document, indent=2, allow_nan=False))
+
+
+def check_output(path: str, inputs: Iterable[str]) -> None:
+    """Raise the error that writing to `path` would end with, before the work instead of after it.
+
+    Parameters
+    ----------
+    path : str
+        The file to write.
+    inputs : iterable of str
+        What the command reads; it is not written over.
+
+    Raises
+    ------
+    ValueError
+        If `path` is one of `inputs`.
+    OSError
+        If `path` is a folder, or no file can be made in its folder.
+    """
+    target = Path(os.path.realpath(path))
+    if any(target == Path(os.path.realpath(name)) for name in inputs):
+        raise ValueError(f"--out would replace {path}, which the command reads")
+    if target.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder")
+    if target.exists() and not target.is_file():
+        return
+    try:
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"cannot write {path}: the folder {Path(path).parent} does not exist") from error
+    except OSError as error:
+        raise type(error)(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def describe_size(size: int) -> str:
+    """Return a number of bytes as a person reads it."""
+    for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if size >= bytes_:
+            return f"{size / bytes_:.1f} {unit}"
+    return f"{size} bytes"
+
+
+def shortened(names: list[str], most: int = 10) -> str:
+    """Return names with commas, the middle ones left out where there are many."""
+    shown = names if len(names) <= most else [*names[: most - 2], "...", names[-1]]
+    return ", ".join(shown)

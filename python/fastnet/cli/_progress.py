@@ -1,0 +1,105 @@
+"""What a person sees while a model is trained: a bar on a terminal, lines elsewhere."""
+
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from fastnet.callbacks import Callback
+from fastnet.cli._output import note
+
+__all__ = ["TrainingProgress"]
+
+LINES = 20  # about as many lines for a training of any length
+SECONDS_BETWEEN_LINES = 10.0  # within an epoch
+
+
+class TrainingProgress(Callback):
+    """Prints the progress of a training to standard error, and ends it when its loss is not a number any more.
+
+    Parameters
+    ----------
+    rows : int
+        Number of rows in an epoch.
+    batch_size : int
+        Rows in a step.
+    quiet : bool
+        Whether to print nothing.
+
+    Attributes
+    ----------
+    epoch : int
+        The epoch in progress, from 1.
+    """
+
+    def __init__(self, rows: int, batch_size: int, quiet: bool) -> None:
+        super().__init__()
+        self._rows = rows
+        self._batch_size = batch_size
+        self._quiet = quiet
+        self._bar: Any = None
+        self.epoch = 1
+        self._last_line = 0.0
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._last_line = time.monotonic()
+        if not self._quiet and sys.stderr.isatty():
+            self._bar = _bar(self._rows * self.params["epochs"])
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self.epoch = epoch + 1
+        if self._bar is not None:
+            self._bar.set_description_str(self._title(), refresh=False)
+
+    def on_train_progress(self, step: int, steps: int, logs: dict[str, float] | None = None) -> None:
+        if self._bar is not None:
+            self._move_bar(step * self._batch_size)
+        elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
+            self._line(f"{self._title()} at {step / steps:4.0%}", logs)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs and not np.isfinite(logs["loss"]):
+            raise ValueError(
+                f"the loss is {logs['loss']} after epoch {epoch + 1}: "
+                f"a learning rate below {self.model.optimizer.learning_rate:g} may help (--lr)"
+            )
+        if self._bar is not None:
+            self._bar.set_postfix_str(_figures(logs), refresh=False)
+            self._move_bar(self._rows)
+        elif self._is_due(epoch):
+            self._line(self._title(), logs)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+    def _title(self) -> str:
+        epochs = self.params["epochs"]
+        return f"epoch {self.epoch:{len(str(epochs))}}/{epochs}"
+
+    def _is_due(self, epoch: int) -> bool:
+        epochs = self.params["epochs"]
+        every = max(1, round(epochs / LINES))
+        return (epoch + 1) % every == 0 or epoch in (0, epochs - 1)
+
+    def _line(self, title: str, logs: dict[str, float] | None) -> None:
+        self._last_line = time.monotonic()
+        note(f"{title}  {_figures(logs)}", self._quiet)
+
+    def _move_bar(self, rows: int) -> None:
+        self._bar.update((self.epoch - 1) * self._rows + min(rows, self._rows) - self._bar.n)
+
+
+def _figures(logs: dict[str, float] | None) -> str:
+    return "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
+
+
+def _bar(rows: int) -> Any:
+    """Return a progress bar, or None where tqdm is not installed."""
+    try:
+        from tqdm import tqdm
+    except ImportError:
+        return None
+    return tqdm(total=rows, unit=" rows", unit_scale=True, file=sys.stderr, dynamic_ncols=True, leave=False)

@@ -1,0 +1,110 @@
+"""The result of a classifier, as text and as JSON."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Result", "aligned", "format_confusion_matrix"]
+
+MOST_CONFUSIONS = 10
+LONGEST_NAME = 12
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a classifier did on labeled rows.
+
+    Attributes
+    ----------
+    matrix : ndarray of shape (k, k), int64
+        The confusion matrix: rows are true classes, columns predicted classes.
+    class_names : list of str
+        The name of each class.
+    """
+
+    matrix: NDArray[np.int64]
+    class_names: list[str]
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that were classified."""
+        return int(self.matrix.sum())
+
+    @property
+    def correct(self) -> int:
+        """Number of rows that were classified as they are labeled."""
+        return int(self.matrix.trace())
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the rows that were classified as they are labeled."""
+        return self.correct / self.rows
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as a dictionary that JSON can hold."""
+        return {
+            "rows": self.rows,
+            "correct": self.correct,
+            "accuracy": self.accuracy,
+            "classes": self.class_names,
+            "confusion_matrix": self.matrix.tolist(),
+        }
+
+
+def format_confusion_matrix(result: Result, width: int | None = None) -> str:
+    """Return a confusion matrix as aligned text, or the most frequent confusions where it would be too wide.
+
+    Parameters
+    ----------
+    result : Result
+        The matrix and the names.
+    width : int, optional
+        The number of columns that the text may have; by default that of the terminal, or 120.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> print(format_confusion_matrix(Result(np.array([[5, 1], [0, 4]]), ["cat", "dog"])))
+    Confusion matrix (rows: true class, columns: predicted class)
+         cat  dog  recall
+    cat    5    1   83.3%
+    dog    .    4  100.0%
+    """
+    names = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..." for name in result.class_names]
+    totals = result.matrix.sum(axis=1)
+    table = [["", *names, "recall"]]
+    for index, (name, row) in enumerate(zip(names, result.matrix.tolist(), strict=True)):
+        recall = f"{row[index] / totals[index]:.1%}" if totals[index] else "-"
+        table.append([name, *(str(count) if count else "." for count in row), recall])
+    text = aligned(table)
+    if width is None:
+        width = max(120, shutil.get_terminal_size().columns)
+    if len(text.partition("\n")[0]) <= width:
+        return f"Confusion matrix (rows: true class, columns: predicted class)\n{text}"
+    return _format_confusions(result)
+
+
+def _format_confusions(result: Result) -> str:
+    wrong = result.matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
+    cells = [divmod(int(cell), len(wrong)) for cell in order]
+    names = result.class_names
+    rows = [[str(wrong[cell]), names[cell[0]], names[cell[1]]] for cell in cells if wrong[cell]]
+    if not rows:
+        return "No row was confused."
+    return "Most frequent confusions\n" + aligned([["rows", "true", "predicted"], *rows])
+
+
+def aligned(table: Sequence[Sequence[str]]) -> str:
+    """Return the cells of a table in columns: the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
+    lines = []
+    for row in table:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)

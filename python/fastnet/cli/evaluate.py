@@ -1,0 +1,43 @@
+"""``fastnet evaluate``: how good a model is on labeled data."""
+
+import argparse
+import time
+
+from fastnet import set_num_threads
+from fastnet.cli._data import as_classes, class_names_of, load_for_model
+from fastnet.cli._output import print_json
+from fastnet.cli._report import Result, format_confusion_matrix
+from fastnet.datasets import Dataset
+from fastnet.metrics import confusion_matrix
+from fastnet.models import Sequential
+from fastnet.serialization import load_model
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the accuracy and the confusion matrix of a model on labeled data."""
+    if arguments.threads:
+        set_num_threads(arguments.threads)
+    model = load_model(arguments.model)
+    data = load_for_model(arguments.data, arguments.target, model, with_labels=True)
+    started = time.perf_counter()
+    result = measure(model, data)
+    seconds = time.perf_counter() - started
+    if arguments.json:
+        print_json(
+            "evaluate", {"model": arguments.model, "data": arguments.data, **result.as_json(), "seconds": seconds}
+        )
+    else:
+        print(f"Accuracy: {result.accuracy:.2%} ({result.correct:,} of {result.rows:,} rows of {data.name})\n")
+        print(format_confusion_matrix(result))
+        print(f"\n{result.rows:,} rows in {seconds:.3f} s, {result.rows / seconds:,.0f} rows a second")
+    return 0
+
+
+def measure(model: Sequential, data: Dataset) -> Result:
+    """Return how a model does on data whose codes are those of its classes."""
+    assert model.input_shape is not None
+    names = class_names_of(model)
+    predicted, _ = as_classes(model.predict(data.x.reshape(-1, *model.input_shape), verbose=0))
+    return Result(confusion_matrix(data.y, predicted, labels=range(len(names))), names)

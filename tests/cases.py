@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import reference
 from numpy.typing import NDArray
 
 import fastnet as fn
+import reference
 
 DTYPES = [np.float32, np.float64]
 Description = Mapping[str, Any]

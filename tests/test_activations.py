@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-from cases import DTYPES, LAYOUTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
+import reference
+from cases import DTYPES, LAYOUTS
 
 SLOPE = 0.2
 FORWARD = {
@@ -55,7 +55,7 @@ def ulps(result: np.ndarray, exact: np.ndarray) -> np.ndarray:
 
 @pytest.mark.parametrize("name", FORWARD)
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(shape=shapes, layout=st.sampled_from(sorted(LAYOUTS)), seed=st.integers(0, 2**32 - 1))
 def test_value_for_every_size_and_layout(dtype: Any, name: str, shape: tuple[int, int], layout: str, seed: int) -> None:
     z = np.random.default_rng(seed).normal(scale=3.0, size=shape).astype(dtype)
@@ -71,7 +71,7 @@ def test_value_for_every_size_and_layout(dtype: Any, name: str, shape: tuple[int
 
 @pytest.mark.parametrize("name", FORWARD)
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     shape=shapes,
     layout=st.sampled_from(sorted(LAYOUTS)),

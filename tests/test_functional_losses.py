@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-from cases import DTYPES, LAYOUTS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
+import reference
+from cases import DTYPES, LAYOUTS
 from fastnet import functional as F
 
 LOSS: dict[str, Callable[..., float]] = {
@@ -38,7 +38,7 @@ def probabilities(rng: np.random.Generator, shape: tuple[int, int], dtype: Any) 
 
 @pytest.mark.parametrize("name", LOSS)
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(shape=shapes, layout=st.sampled_from(sorted(LAYOUTS)), seed=st.integers(0, 2**32 - 1))
 def test_value_and_gradient_for_every_size_and_layout(
     dtype: Any, name: str, shape: tuple[int, int], layout: str, seed: int
@@ -94,7 +94,9 @@ def test_probabilities_of_zero_and_one_are_clipped_and_flat(dtype: Any) -> None:
     nearest = -np.log(float(dtype(1) - dtype(1 - dtype(1e-7))))
     assert F.categorical_crossentropy(wrong, certain) == pytest.approx(floor, rel=4 * float(np.finfo(dtype).eps))
     assert F.binary_crossentropy(wrong, certain) == pytest.approx((floor + nearest) / 3, rel=1e-6)
-    assert F.categorical_crossentropy(certain, certain) == pytest.approx(-np.log(1 - 1e-7), abs=float(np.finfo(dtype).eps))
+    assert F.categorical_crossentropy(certain, certain) == pytest.approx(
+        -np.log(1 - 1e-7), abs=float(np.finfo(dtype).eps)
+    )
     for name in ("binary_crossentropy", "categorical_crossentropy"):
         for y in (wrong, certain):
             assert_array_equal(BACKWARD[name](y, certain), np.zeros((1, 3)))

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-from cases import DTYPES, LAYOUTS, broadcast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
+import reference
+from cases import DTYPES, LAYOUTS, broadcast
 
 SIZES = [0, 1, 2, 3, 5, 7, 8, 12, 13, 16, 17, 31, 32, 33, 48, 49, 63, 64, 65, 96, 100, 127, 128, 129, 257]
 TRANSPOSITIONS = [(False, False), (False, True), (True, False), (True, True)]
@@ -44,7 +44,7 @@ def assert_gemm(a: np.ndarray, b: np.ndarray, *, result: np.ndarray, old: Any = 
 
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(m=sizes, n=sizes, k=sizes, layout_a=layouts, layout_b=layouts, seed=seeds)
 def test_product_of_any_size_and_layout(
     dtype: Any, transpose_a: bool, transpose_b: bool, m: int, n: int, k: int, layout_a: str, layout_b: str, seed: int
@@ -59,7 +59,7 @@ def test_product_of_any_size_and_layout(
 
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)
 @pytest.mark.parametrize("dtype", DTYPES)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     m=sizes,
     n=sizes,

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-from cases import Description, activation, dense, random_weights, reference_of, relative_error, rescaling, sequential
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
+import reference
+from cases import Description, activation, dense, random_weights, reference_of, relative_error, rescaling, sequential
 
 ACTIVATIONS = ["linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax"]
 LOSSES = ["mse", "binary_crossentropy", "categorical_crossentropy"]

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-from cases import activation, dense, random_weights, rescaling, sequential
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
+import reference
+from cases import activation, dense, random_weights, rescaling, sequential
 
 AVAILABLE = fn.show_config(mode="dict")["available_isas"]
 LAYERS = [rescaling(0.5, 0.1), dense(37, "tanh"), dense(50, "leaky_relu"), activation("sigmoid"), dense(3, "softmax")]
@@ -76,7 +76,7 @@ def tolerance(name: str) -> float:
     if (
         kind == "gemm"
     ):  # two sums of k terms, each off by k eps / 2 of the sum of magnitudes, itself some 20 times larger
-        return 20.0 * int(name.split()[-1])
+        return 20.0 * int(name.rsplit(maxsplit=1)[-1])
     if kind == "training":  # two runs, each as near to the exact one as the tests of training ask: 1e-5 in float32
         return 160.0 if "float32" in name else 9000.0
     return 32.0  # the tests of the activations hold each to this

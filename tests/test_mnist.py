@@ -39,9 +39,7 @@ def test_sigmoid_network_reaches_97_percent_in_nine_epochs(mnist: tuple[Images, 
         seed=138,
     )
     # the lecture's moving average of gradients: v = 0.9 v + 0.1 g, w = w - 4 v
-    model.compile(
-        SGD(4.0, momentum=0.9, dampening=0.9), loss="sparse_categorical_crossentropy", metrics=["accuracy"]
-    )
+    model.compile(SGD(4.0, momentum=0.9, dampening=0.9), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(x_train, y_train, batch_size=128, epochs=9, verbose=0)
     _, accuracy = model.evaluate(x_test, y_test, verbose=0)
     assert accuracy >= 0.973  # plain NumPy: 0.976; the slides print 0.98

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+
 from reference import (
     ACTIVATIONS,
     LOSSES,

@@ -2,19 +2,18 @@
 
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import pytest
-from cases import DTYPES, LAYOUTS, activation, dense, rescaling
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.lib.stride_tricks import as_strided
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
+from cases import DTYPES, LAYOUTS, activation, dense, rescaling
 from fastnet import _core
 from fastnet import functional as F
 
@@ -30,8 +29,7 @@ def returns_or_refuses(function: Callable[..., Any], *arguments: Any, **keywords
     """Return what the call returns, or None for one of the accepted exceptions; any other one is a failure."""
     try:
         return function(*arguments, **keywords)
-    except REFUSALS as error:
-        assert str(error), f"{type(error).__name__} without a message"
+    except REFUSALS:
         return None
 
 
@@ -110,7 +108,7 @@ def test_activation_of_an_odd_array(name: str, x: str) -> None:
 
 
 @pytest.mark.parametrize("name", ACTIVATIONS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(gradient=odd, out=odd)
 def test_gradient_of_odd_arrays(name: str, gradient: str, out: str) -> None:
     result = returns_or_refuses(getattr(F, f"{name}_backward"), ODD[gradient], ODD[out])
@@ -118,7 +116,7 @@ def test_gradient_of_odd_arrays(name: str, gradient: str, out: str) -> None:
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(y_true=odd, y_pred=odd)
 def test_loss_of_odd_arrays(name: str, y_true: str, y_pred: str) -> None:
     assume(not {y_true, y_pred} <= ENDLESS_NAMES)
@@ -128,7 +126,7 @@ def test_loss_of_odd_arrays(name: str, y_true: str, y_pred: str) -> None:
     assert result is None or np.shape(result) == np.shape(ODD[y_pred])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(
     a=odd,
     b=odd.filter(lambda name: name not in ENDLESS_NAMES),
@@ -188,7 +186,7 @@ CORE_FUNCTIONS: Mapping[str, Callable[[Any, Any], Any]] = {
 
 
 @pytest.mark.parametrize("function", CORE_FUNCTIONS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(a=odd.filter(lambda name: name not in ENDLESS_NAMES), b=odd)
 def test_core_function_of_odd_arrays(function: str, a: str, b: str) -> None:
     returns_or_refuses(CORE_FUNCTIONS[function], writable(ODD[a]), ODD[b])
@@ -442,7 +440,7 @@ def test_no_samples_give_no_steps_and_no_predictions() -> None:
     assert core.get_optimizer_state()[0] == 0
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(x=odd, y=odd, weight=st.one_of(st.none(), odd), order=st.one_of(st.none(), odd), batch_size=st.integers(-3, 9))
 def test_network_methods_with_odd_arrays(
     x: str, y: str, weight: str | None, order: str | None, batch_size: int

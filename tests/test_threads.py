@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cases import DTYPES, dense, random_weights, rescaling, sequential
 
 import fastnet as fn
+from cases import DTYPES, dense, random_weights, rescaling, sequential
 
 THREADS = [1, 2, 3, 4]  # more than the machine has is fine
 # (inputs, hidden units, classes, rows, batch size): from work for one thread to work for many, even and odd

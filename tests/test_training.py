@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-import reference
-from cases import DTYPES, dense, random_weights, reference_of, relative_error, rescaling, sequential
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
+import reference
+from cases import DTYPES, LAYOUTS, dense, random_weights, reference_of, relative_error, rescaling, sequential
 from fastnet import _core
 
 LAYERS = [dense(9, "tanh"), dense(6, "sigmoid", use_bias=False), dense(3, "softmax")]
@@ -163,8 +163,6 @@ def test_uint8_images_with_rescaling_equal_scaled_floats(dtype: Any) -> None:
 
 @pytest.mark.parametrize("layout", ["F", "reversed", "strided", "unaligned", "read-only"])
 def test_layout_of_the_data_does_not_change_one_bit(layout: str) -> None:
-    from cases import LAYOUTS
-
     x, labels = data(np.float32)
     y = np.eye(3, dtype=np.float32)[labels]
     weight = np.random.default_rng(8).uniform(0.5, 2.0, size=ROWS)
@@ -263,8 +261,8 @@ class Interrupt:
         self.sent = time.perf_counter()
         signal.raise_signal(signal.SIGINT)
 
-    def __enter__(self) -> "Interrupt":
-        return self
+    def __enter__(self) -> None:
+        pass
 
     def __exit__(self, *_: object) -> None:
         self.latency = time.perf_counter() - self.sent
@@ -289,8 +287,9 @@ def test_ctrl_c_stops_an_epoch_at_once_after_a_whole_step() -> None:
     rows = int(1000 * 3.0 / (time.perf_counter() - start))
     order = rng.integers(0, 1000, size=rows)
     interrupted = network()
-    with pytest.raises(KeyboardInterrupt), Interrupt(0.3) as interrupt:
-        interrupt.start()
+    interrupt = Interrupt(0.3)
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt), interrupt:
         interrupted.train_epoch(x, y, order, 4, None, None)
     assert 0.0 <= interrupt.latency < 1.0
     steps = interrupted.get_optimizer_state()[0]
@@ -312,8 +311,9 @@ def test_ctrl_c_in_fit_leaves_a_model_that_works() -> None:
     model = sequential([dense(30, "tanh"), dense(1, "linear")], 30, dtype=np.float32)
     model.compile("sgd", loss="mse")
     before = flat(model.get_weights())
-    with pytest.raises(KeyboardInterrupt), Interrupt(0.3) as interrupt:
-        begin = fn.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: interrupt.start())
+    interrupt = Interrupt(0.3)
+    begin = fn.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: interrupt.start())
+    with pytest.raises(KeyboardInterrupt), interrupt:
         model.fit(x, y, batch_size=1, shuffle=False, verbose=0, callbacks=[begin])
     assert 0.0 <= interrupt.latency < 1.0
     after = flat(model.get_weights())

@@ -1,7 +1,7 @@
 """Training of a compiled model: fit, train_on_batch and the gradients."""
 
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,6 +12,9 @@ from fastnet._validation import check_bool, check_integer, describe, unsupported
 from fastnet._weights import Weights
 from fastnet.callbacks import Callback, CallbackList, History, Logs, check_verbose
 
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
 _TRAINING_BATCH = 32
 
 _TRAIN_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
@@ -21,7 +24,7 @@ class Trainer(Evaluator):
     """The part of a model that trains. `Sequential` supplies the network, its weights and the random generator."""
 
     _weights: Weights
-    _generator: np.random.Generator
+    _generator: "Generator"
 
     def __init__(self) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ that a float32 model starts from the same weights as its float64 twin.
 """
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -13,6 +13,9 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet._registry import Configurable, Registry
 from fastnet._validation import check_choice, check_integer, check_number
 from fastnet.utils import make_generator
+
+if TYPE_CHECKING:
+    from numpy.random import Generator  # NumPy imports it when it is first used, which takes a while
 
 __all__ = [
     "Constant",
@@ -41,7 +44,7 @@ class Initializer(Configurable):
     """The base of all initializers."""
 
     def __call__(
-        self, shape: tuple[int, ...], dtype: DTypeLike = "float32", *, generator: np.random.Generator | None = None
+        self, shape: tuple[int, ...], dtype: DTypeLike = "float32", *, generator: "Generator | None" = None
     ) -> NDArray[Any]:
         """Return an array of initial values.
 
@@ -61,7 +64,7 @@ class Initializer(Configurable):
         """
         return self._values(shape, make_generator(None) if generator is None else generator).astype(dtype)
 
-    def _values(self, shape: tuple[int, ...], generator: np.random.Generator, /) -> NDArray[np.float64]:
+    def _values(self, shape: tuple[int, ...], generator: "Generator", /) -> NDArray[np.float64]:
         raise NotImplementedError
 
 
@@ -84,7 +87,7 @@ class Constant(Initializer):
     def get_config(self) -> dict[str, Any]:
         return {"value": self.value}
 
-    def _values(self, shape: tuple[int, ...], _generator: np.random.Generator, /) -> NDArray[np.float64]:
+    def _values(self, shape: tuple[int, ...], _generator: "Generator", /) -> NDArray[np.float64]:
         return np.full(shape, self.value)
 
 
@@ -128,10 +131,10 @@ class RandomInitializer(Initializer):
     def get_config(self) -> dict[str, Any]:
         return {"seed": self.seed}
 
-    def _values(self, shape: tuple[int, ...], generator: np.random.Generator, /) -> NDArray[np.float64]:
+    def _values(self, shape: tuple[int, ...], generator: "Generator", /) -> NDArray[np.float64]:
         return self._draw(shape, generator if self.seed is None else make_generator(self.seed))
 
-    def _draw(self, shape: tuple[int, ...], generator: np.random.Generator, /) -> NDArray[np.float64]:
+    def _draw(self, shape: tuple[int, ...], generator: "Generator", /) -> NDArray[np.float64]:
         raise NotImplementedError
 
 
@@ -155,7 +158,7 @@ class RandomUniform(RandomInitializer):
     def get_config(self) -> dict[str, Any]:
         return {"minval": self.minval, "maxval": self.maxval, "seed": self.seed}
 
-    def _draw(self, shape: tuple[int, ...], generator: np.random.Generator, /) -> NDArray[np.float64]:
+    def _draw(self, shape: tuple[int, ...], generator: "Generator", /) -> NDArray[np.float64]:
         return generator.uniform(self.minval, self.maxval, shape)
 
 
@@ -171,7 +174,7 @@ class RandomNormal(RandomInitializer):
     def get_config(self) -> dict[str, Any]:
         return {"mean": self.mean, "stddev": self.stddev, "seed": self.seed}
 
-    def _draw(self, shape: tuple[int, ...], generator: np.random.Generator, /) -> NDArray[np.float64]:
+    def _draw(self, shape: tuple[int, ...], generator: "Generator", /) -> NDArray[np.float64]:
         return generator.normal(self.mean, self.stddev, shape)
 
 
@@ -179,11 +182,11 @@ class RandomNormal(RandomInitializer):
 class TruncatedNormal(RandomNormal):
     """Normal with values beyond two standard deviations drawn again; the result's own deviation is 0.88 `stddev`."""
 
-    def _draw(self, shape: tuple[int, ...], generator: np.random.Generator, /) -> NDArray[np.float64]:
+    def _draw(self, shape: tuple[int, ...], generator: "Generator", /) -> NDArray[np.float64]:
         return self.mean + self.stddev * _truncated_standard_normal(shape, generator)
 
 
-def _truncated_standard_normal(shape: tuple[int, ...], generator: np.random.Generator) -> NDArray[np.float64]:
+def _truncated_standard_normal(shape: tuple[int, ...], generator: "Generator") -> NDArray[np.float64]:
     values = np.asarray(generator.standard_normal(shape))
     while (outside := np.abs(values) > 2.0).any():
         values[outside] = generator.standard_normal(np.count_nonzero(outside))
@@ -240,7 +243,7 @@ class VarianceScaling(RandomInitializer):
     def get_config(self) -> dict[str, Any]:
         return {"scale": self.scale, "mode": self.mode, "distribution": self.distribution, "seed": self.seed}
 
-    def _draw(self, shape: tuple[int, ...], generator: np.random.Generator, /) -> NDArray[np.float64]:
+    def _draw(self, shape: tuple[int, ...], generator: "Generator", /) -> NDArray[np.float64]:
         fan_in, fan_out = compute_fans(shape)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         stddev = math.sqrt(self.scale / max(1.0, n))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fastnet.datasets._streams import open_data, read_at_most
 
-__all__ = ["FILES", "find", "read", "read_beside", "read_part"]
+__all__ = ["FILES", "PARTS", "find", "read", "read_beside", "read_part", "require"]
 
 FILES = (
     "train-images-idx3-ubyte",
@@ -19,6 +19,7 @@ FILES = (
     "t10k-images-idx3-ubyte",
     "t10k-labels-idx1-ubyte",
 )
+PARTS = ("train", "t10k")
 UNSIGNED_BYTE = 0x08
 TYPE_NAMES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 
@@ -94,7 +95,7 @@ def find(folder: Path, name: str) -> Path | None:
 
 def read_part(folder: Path, part: str) -> Part:
     """Return the images and labels of the part "train" or "t10k" in a folder of IDX files."""
-    images, labels = (_require(folder, name) for name in FILES if name.startswith(part))
+    images, labels = (require(folder, name) for name in FILES if name.startswith(part))
     return _paired(images, labels)
 
 
@@ -108,7 +109,8 @@ def read_beside(images: Path) -> Part:
     return Part(read(images), None) if labels is None else _paired(images, labels)
 
 
-def _require(folder: Path, name: str) -> Path:
+def require(folder: Path, name: str) -> Path:
+    """Return the file of MNIST's name `name` in a folder; FileNotFoundError if it is not there."""
     path = find(folder, name)
     if path is None:
         raise FileNotFoundError(f"no file {name} or {name}.gz in the folder {folder}")

@@ -1,0 +1,12 @@
+"""Data to train on: files in the usual formats, well-known data sets, and splitting.
+
+`load` reads a data set by name or from a file, `train_test_split` divides arrays. The modules `digits`, `mnist` and
+`fashion_mnist` have a `load_data` like Keras's.
+"""
+
+from fastnet.datasets import digits, fashion_mnist, mnist
+from fastnet.datasets._dataset import Dataset
+from fastnet.datasets._load import load
+from fastnet.datasets._split import train_test_split
+
+__all__ = ["Dataset", "digits", "fashion_mnist", "load", "mnist", "train_test_split"]

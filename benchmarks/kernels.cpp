@@ -40,18 +40,18 @@ constexpr long steps = 100000;
 constexpr int chains = 12;  // independent multiply-adds: two units of latency 4 need 8, and AVX2 has 16 registers
 
 // `chains` multiply-adds a step; the function is compiled for an instruction set of its own.
-#define FASTNET_FMA_PROBE(name, bytes, attribute)                              \
-    attribute float name() {                                                   \
-        typedef float Vector __attribute__((vector_size(bytes)));              \
-        Vector sums[chains], x = Vector{} + 0.999f, y = Vector{} + 0.001f;      \
-        for (int j = 0; j < chains; ++j) /* equal chains would be merged */    \
-            sums[j] = Vector{} + static_cast<float>(j);                        \
-        for (long i = 0; i < steps; ++i)                                       \
-            for (int j = 0; j < chains; ++j)                                   \
-                sums[j] = sums[j] * x + y;                                     \
-        for (int j = 1; j < chains; ++j)                                       \
-            sums[0] += sums[j];                                                \
-        return sums[0][0];                                                     \
+#define FASTNET_FMA_PROBE(name, bytes, attribute)                                                                      \
+    attribute float name() {                                                                                           \
+        typedef float Vector __attribute__((vector_size(bytes)));                                                      \
+        Vector sums[chains], x = Vector{} + 0.999f, y = Vector{} + 0.001f;                                             \
+        for (int j = 0; j < chains; ++j) /* equal chains would be merged */                                            \
+            sums[j] = Vector{} + static_cast<float>(j);                                                                \
+        for (long i = 0; i < steps; ++i)                                                                               \
+            for (int j = 0; j < chains; ++j)                                                                           \
+                sums[j] = sums[j] * x + y;                                                                             \
+        for (int j = 1; j < chains; ++j)                                                                               \
+            sums[0] += sums[j];                                                                                        \
+        return sums[0][0];                                                                                             \
     }
 
 FASTNET_FMA_PROBE(fma_baseline, 16, )
@@ -92,10 +92,17 @@ double gemm_rate(const Shape& s) {
     };
     const std::vector<float> a = filled(s.m * s.k), b = filled(s.k * s.n);
     std::vector<float> c(static_cast<std::size_t>(s.m * s.n));
-    const Gemm<float> product{s.m, s.n, s.k,
-                              a.data(), s.transpose_a ? 1 : s.k, s.transpose_a ? s.m : 1,
-                              b.data(), s.transpose_b ? 1 : s.n, s.transpose_b ? s.k : 1,
-                              c.data(), s.n};
+    const Gemm<float> product{s.m,
+                              s.n,
+                              s.k,
+                              a.data(),
+                              s.transpose_a ? 1 : s.k,
+                              s.transpose_a ? s.m : 1,
+                              b.data(),
+                              s.transpose_b ? 1 : s.n,
+                              s.transpose_b ? s.k : 1,
+                              c.data(),
+                              s.n};
     return median_rate(product.operations(), [&] { gemm(product); });
 }
 
@@ -103,17 +110,25 @@ void run() {
     std::vector<Shape> shapes;
     for (index n : {16, 32, 64, 128, 256, 512, 1024, 2048})
         shapes.push_back({n, n, n, false, false});
-    for (Shape s : {Shape{1024, 1024, 1024, false, true}, {1024, 1024, 1024, true, false}, {1024, 1024, 1024, true, true},
-                    {32, 64, 784, false, false}, {128, 64, 784, false, false}, {784, 64, 128, true, false},
-                    {256, 2048, 2048, false, false}, {256, 2048, 2048, false, true}, {2048, 2048, 256, true, false},
-                    {41000, 10, 784, false, false}, {784, 10, 41000, true, false}})
+    for (Shape s : {Shape{1024, 1024, 1024, false, true},
+                    {1024, 1024, 1024, true, false},
+                    {1024, 1024, 1024, true, true},
+                    {32, 64, 784, false, false},
+                    {128, 64, 784, false, false},
+                    {784, 64, 128, true, false},
+                    {256, 2048, 2048, false, false},
+                    {256, 2048, 2048, false, true},
+                    {2048, 2048, 256, true, false},
+                    {41000, 10, 784, false, false},
+                    {784, 10, 41000, true, false}})
         shapes.push_back(s);
     for (int threads : {1, 2}) {
         set_num_threads(threads);
-        std::printf("{\"name\": \"fma_peak\", \"isa\": \"%s\", \"threads\": %d, \"gflops\": %.2f}\n", instruction_set().name, threads,
-                    fma_peak(threads));
+        std::printf("{\"name\": \"fma_peak\", \"isa\": \"%s\", \"threads\": %d, \"gflops\": %.2f}\n",
+                    instruction_set().name, threads, fma_peak(threads));
         for (const Shape& s : shapes)
-            std::printf("{\"name\": \"gemm\", \"case\": \"%c%c\", \"m\": %td, \"n\": %td, \"k\": %td, \"threads\": %d, \"gflops\": %.2f}\n",
+            std::printf("{\"name\": \"gemm\", \"case\": \"%c%c\", \"m\": %td, \"n\": %td, \"k\": %td, \"threads\": %d, "
+                        "\"gflops\": %.2f}\n",
                         s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.m, s.n, s.k, threads, gemm_rate(s));
         std::fflush(stdout);
     }

@@ -46,7 +46,10 @@ class NumPyPeer:
         self.gradients = np.zeros_like(self.parameters)
         self.velocity = np.zeros_like(self.parameters)
         self.scratch = np.empty_like(self.parameters)
-        self.weights, self.weight_gradients = self._views(self.parameters, initial), self._views(self.gradients, initial)
+        self.weights, self.weight_gradients = (
+            self._views(self.parameters, initial),
+            self._views(self.gradients, initial),
+        )
         self.batch_x, self.batch_y = np.empty((BATCH, x.shape[1]), np.float32), np.empty((BATCH, CLASSES), np.float32)
         self.hidden, self.hidden_gradient = np.empty((BATCH, UNITS), np.float32), np.empty((BATCH, UNITS), np.float32)
         self.output = np.empty((BATCH, CLASSES), np.float32)

@@ -8,7 +8,7 @@ them, because the threads of a library go on spinning for a while. MNIST is need
 """
 
 import argparse
-import datetime
+import datetime as dt
 import json
 import os
 import platform
@@ -36,7 +36,9 @@ def kernel_figures() -> list[dict]:
         ["cmake", "--build", str(build), "--target", "fastnet_kernel_benchmark"],
     ):
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    output = subprocess.run([build / "benchmarks" / "fastnet_kernel_benchmark"], check=True, capture_output=True, text=True)
+    output = subprocess.run(
+        [build / "benchmarks" / "fastnet_kernel_benchmark"], check=True, capture_output=True, text=True
+    )
     return [json.loads(line) for line in output.stdout.splitlines()]
 
 
@@ -86,7 +88,7 @@ def report(kernels: list[dict], rows: list[dict], rounds: int) -> str:
         "",
         "Made by `make bench`.",
         "",
-        f"- date: {datetime.datetime.now(datetime.UTC).date()}",
+        f"- date: {dt.datetime.now(dt.UTC).date()}",
         f"- machine: {processor()}, {os.cpu_count()} processors, {platform.system()} {platform.machine()}",
         f"- fastnet {fn.__version__} ({config['isa']}, {config['compiler']}), NumPy {np.__version__}, "
         f"Python {platform.python_version()}",
@@ -102,7 +104,9 @@ def report(kernels: list[dict], rows: list[dict], rounds: int) -> str:
     ]
     products = [k for k in kernels if k["name"] == "gemm"]
     for one in (k for k in products if k["threads"] == 1):
-        two = next(k for k in products if k["threads"] == 2 and all(k[key] == one[key] for key in ("case", "m", "n", "k")))
+        two = next(
+            k for k in products if k["threads"] == 2 and all(k[key] == one[key] for key in ("case", "m", "n", "k"))
+        )
         lines.append(
             f"| {one['m']} x {one['n']} x {one['k']} | {one['case']} | {one['gflops']:.0f} | {one['gflops'] / peak[1]:.0%} | "
             f"{two['gflops']:.0f} | {two['gflops'] / peak[2]:.0%} |"

@@ -18,12 +18,14 @@ void register_functional(py::module_& module);
 void register_network(py::module_& module);
 
 inline std::string describe(const py::array& array) {
-    return py::str(array.dtype()).cast<std::string>() + " array of shape " + py::str(array.attr("shape")).cast<std::string>();
+    return py::str(array.dtype()).cast<std::string>() + " array of shape " +
+           py::str(array.attr("shape")).cast<std::string>();
 }
 
 inline void require_dimensions(const py::array& array, const char* name, py::ssize_t dimensions) {
     if (array.ndim() != dimensions)
-        throw py::value_error(std::string(name) + " must have " + std::to_string(dimensions) + " dimensions, got a " + describe(array));
+        throw py::value_error(std::string(name) + " must have " + std::to_string(dimensions) + " dimensions, got a " +
+                              describe(array));
 }
 
 template <class T> bool has_dtype(const py::array& array) { return array.dtype().equal(py::dtype::of<T>()); }
@@ -31,7 +33,8 @@ template <class T> bool has_dtype(const py::array& array) { return array.dtype()
 // A view of the same memory if it can be read as T* with strides in elements, a contiguous copy otherwise.
 template <class T> py::array_t<T> readable(const py::array& array, const char* name) {
     if (!has_dtype<T>(array))
-        throw py::type_error(std::string(name) + " must be " + py::str(py::dtype::of<T>()).cast<std::string>() + ", got a " + describe(array));
+        throw py::type_error(std::string(name) + " must be " + py::str(py::dtype::of<T>()).cast<std::string>() +
+                             ", got a " + describe(array));
     bool whole = (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
     for (py::ssize_t i = 0; i < array.ndim(); ++i)
         whole = whole && array.strides(i) % static_cast<py::ssize_t>(sizeof(T)) == 0;

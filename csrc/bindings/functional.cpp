@@ -14,8 +14,8 @@ template <class Entry> py::list names_of(const Entry* list) {
 }
 
 template <class T>
-py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a, bool transpose_b, double alpha, double beta,
-                  const py::object& out) {
+py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a, bool transpose_b, double alpha,
+                  double beta, const py::object& out) {
     const py::array_t<T> a = readable<T>(a_in, "a"), b = readable<T>(b_in, "b");
     const auto step = [](const py::array_t<T>& x, int axis) { return x.strides(axis) / static_cast<index>(sizeof(T)); };
     const int a_rows = transpose_a ? 1 : 0, b_rows = transpose_b ? 1 : 0;
@@ -36,11 +36,21 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
         // Rows of C must be contiguous and apart; any other layout goes through a copy.
         const bool aligned = (given.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
         const index size = static_cast<index>(sizeof(T)), row = given.strides(0);
-        const bool direct = aligned && given.strides(1) == size && row % size == 0 && (row >= n * size || -row >= n * size);
+        const bool direct =
+            aligned && given.strides(1) == size && row % size == 0 && (row >= n * size || -row >= n * size);
         result = direct ? given : py::array(given.attr("copy")("C"));
     }
-    Gemm<T> product{m, n, k, a.data(), step(a, a_rows), step(a, 1 - a_rows), b.data(), step(b, b_rows), step(b, 1 - b_rows),
-                    static_cast<T*>(result.mutable_data()), result.strides(0) / static_cast<index>(sizeof(T))};
+    Gemm<T> product{m,
+                    n,
+                    k,
+                    a.data(),
+                    step(a, a_rows),
+                    step(a, 1 - a_rows),
+                    b.data(),
+                    step(b, b_rows),
+                    step(b, 1 - b_rows),
+                    static_cast<T*>(result.mutable_data()),
+                    result.strides(0) / static_cast<index>(sizeof(T))};
     product.alpha = static_cast<T>(alpha), product.beta = static_cast<T>(beta);
     {
         py::gil_scoped_release release;
@@ -52,33 +62,37 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
     return given;
 }
 
-py::array gemm_array(const py::array& a, const py::array& b, bool transpose_a, bool transpose_b, double alpha, double beta,
-                     const py::object& out) {
+py::array gemm_array(const py::array& a, const py::array& b, bool transpose_a, bool transpose_b, double alpha,
+                     double beta, const py::object& out) {
     require_dimensions(a, "a", 2);
     require_dimensions(b, "b", 2);
-    return dispatch_float(a, "a", [&](auto zero) {
-        return gemm_of<decltype(zero)>(a, b, transpose_a, transpose_b, alpha, beta, out);
-    });
+    return dispatch_float(
+        a, "a", [&](auto zero) { return gemm_of<decltype(zero)>(a, b, transpose_a, transpose_b, alpha, beta, out); });
 }
 
 // Applies an activation's forward or backward function to a C-contiguous array, threads taking rows or elements.
 template <class T>
-void apply(typename Epilogue<T>::Function function, bool rowwise, index rows, index columns, T* c, Epilogue<T> epilogue) {
+void apply(typename Epilogue<T>::Function function, bool rowwise, index rows, index columns, T* c,
+           Epilogue<T> epilogue) {
     if (!rowwise)
         columns *= rows, rows = 1;
     if (rows == 0 || columns == 0)
         return;
     constexpr double operations_per_element = 30;
     py::gil_scoped_release release;
-    run_team(threads_for(operations_per_element * static_cast<double>(rows) * static_cast<double>(columns)), [&](Team& team) {
-        const Range r = rowwise ? team.share(rows) : Range{0, 1};
-        const Range e = rowwise ? Range{0, columns} : team.share(columns, 64);
-        if (r.size() > 0 && e.size() > 0)
-            function(r.size(), e.size(), c + r.begin * columns + e.begin, columns, epilogue.at(r.begin, e.begin));
-    });
+    run_team(threads_for(operations_per_element * static_cast<double>(rows) * static_cast<double>(columns)),
+             [&](Team& team) {
+                 const Range r = rowwise ? team.share(rows) : Range{0, 1};
+                 const Range e = rowwise ? Range{0, columns} : team.share(columns, 64);
+                 if (r.size() > 0 && e.size() > 0)
+                     function(r.size(), e.size(), c + r.begin * columns + e.begin, columns,
+                              epilogue.at(r.begin, e.begin));
+             });
 }
 
-template <class T> py::array_t<T> contiguous_copy(const py::array& x) { return py::array_t<T>(py::array(x.attr("copy")("C"))); }
+template <class T> py::array_t<T> contiguous_copy(const py::array& x) {
+    return py::array_t<T>(py::array(x.attr("copy")("C")));
+}
 
 // The last axis is the row of a rowwise activation; a 0-dimensional array is one element.
 py::array activation(const std::string& name, const py::array& x, double alpha) {
@@ -89,22 +103,26 @@ py::array activation(const std::string& name, const py::array& x, double alpha) 
         const index columns = x.ndim() ? x.shape(x.ndim() - 1) : 1;
         Epilogue<T> epilogue;
         epilogue.alpha = static_cast<T>(alpha);
-        apply<T>(kernel.forward, kernel.rowwise, columns ? out.size() / columns : 0, columns, out.mutable_data(), epilogue);
+        apply<T>(kernel.forward, kernel.rowwise, columns ? out.size() / columns : 0, columns, out.mutable_data(),
+                 epilogue);
         return out;
     });
 }
 
-py::array activation_backward(const std::string& name, const py::array& grad_output, const py::array& output, double alpha) {
+py::array activation_backward(const std::string& name, const py::array& grad_output, const py::array& output,
+                              double alpha) {
     return dispatch_float(output, "output", [&](auto zero) -> py::array {
         using T = decltype(zero);
         const auto& kernel = find_kernel(kernels<T>().activations, name, "activation");
         if (!has_dtype<T>(grad_output) || !grad_output.attr("shape").equal(output.attr("shape")))
-            throw py::value_error("grad_output must be a " + describe(output) + " as output is, got a " + describe(grad_output));
+            throw py::value_error("grad_output must be a " + describe(output) + " as output is, got a " +
+                                  describe(grad_output));
         py::array_t<T> gradient = contiguous_copy<T>(grad_output);
         const py::array_t<T> y = contiguous_copy<T>(output);
         const index columns = y.ndim() ? y.shape(y.ndim() - 1) : 1;
         const Epilogue<T> epilogue{nullptr, nullptr, y.data(), columns, static_cast<T>(alpha)};
-        apply<T>(kernel.backward, kernel.rowwise, columns ? y.size() / columns : 0, columns, gradient.mutable_data(), epilogue);
+        apply<T>(kernel.backward, kernel.rowwise, columns ? y.size() / columns : 0, columns, gradient.mutable_data(),
+                 epilogue);
         return gradient;
     });
 }
@@ -124,9 +142,14 @@ double mean_loss(const std::string& name, const py::array& y_true, const py::arr
     Buffer<double> losses(rows);
     if (gradient)
         *gradient = py::array_t<T>({rows, columns});
-    const LossArguments<T> arguments{rows, columns, y.mutable_data(), target.data(), nullptr,
+    const LossArguments<T> arguments{rows,
+                                     columns,
+                                     y.mutable_data(),
+                                     target.data(),
+                                     nullptr,
                                      static_cast<T>(1.0 / static_cast<double>(rows)),
-                                     gradient ? gradient->mutable_data() : nullptr, losses.data()};
+                                     gradient ? gradient->mutable_data() : nullptr,
+                                     losses.data()};
     py::gil_scoped_release release;
     kernel.plain(arguments);
     double total = 0;
@@ -136,7 +159,8 @@ double mean_loss(const std::string& name, const py::array& y_true, const py::arr
 }
 
 double loss(const std::string& name, const py::array& y_true, const py::array& y_pred) {
-    return dispatch_float(y_pred, "y_pred", [&](auto zero) { return mean_loss<decltype(zero)>(name, y_true, y_pred, nullptr); });
+    return dispatch_float(y_pred, "y_pred",
+                          [&](auto zero) { return mean_loss<decltype(zero)>(name, y_true, y_pred, nullptr); });
 }
 
 py::array loss_backward(const std::string& name, const py::array& y_true, const py::array& y_pred) {
@@ -169,8 +193,8 @@ py::ssize_t first_nonfinite_row(const py::array& x) {
 }  // namespace
 
 void register_functional(py::module_& module) {
-    module.def("gemm", &gemm_array, py::arg("a"), py::arg("b"), py::arg("transpose_a"), py::arg("transpose_b"), py::arg("alpha"),
-               py::arg("beta"), py::arg("out").none(true));
+    module.def("gemm", &gemm_array, py::arg("a"), py::arg("b"), py::arg("transpose_a"), py::arg("transpose_b"),
+               py::arg("alpha"), py::arg("beta"), py::arg("out").none(true));
     module.def("activation_names", [] { return names_of(kernels<float>().activations); });
     module.def("activation", &activation, py::arg("name"), py::arg("x"), py::arg("alpha"));
     module.def("activation_backward", &activation_backward, py::arg("name"), py::arg("grad_output"), py::arg("output"),

@@ -103,7 +103,8 @@ struct CheckedSamples {
             } else {
                 samples.y.values = rows_of(y, "y");
                 if (samples.y.values.columns != output_size)
-                    throw py::value_error("y must have " + std::to_string(output_size) + " columns, got a " + describe(y));
+                    throw py::value_error("y must have " + std::to_string(output_size) + " columns, got a " +
+                                          describe(y));
             }
             if (y.shape(0) != count)
                 throw py::value_error("x has " + std::to_string(count) + " rows, y has " + std::to_string(y.shape(0)));
@@ -121,7 +122,8 @@ struct CheckedSamples {
                 throw py::type_error("sample_weight must hold real numbers, got a " + describe(*weight_in));
             weight = *weight_in;
             if (weight.ndim() != 1 || weight.size() != count)
-                throw py::value_error("sample_weight must have " + std::to_string(count) + " values, got a " + describe(*weight_in));
+                throw py::value_error("sample_weight must have " + std::to_string(count) + " values, got a " +
+                                      describe(*weight_in));
             samples.weight = weight.data();
         }
     }
@@ -159,8 +161,9 @@ void require_positive(index value, const char* name) {
         throw py::value_error(std::string(name) + " must be at least 1, got " + std::to_string(value));
 }
 
-template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::array& x, const py::array& y, const OptionalArray& order,
-                                         index batch_size, const OptionalArray& sample_weight, const py::object& progress) {
+template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::array& x, const py::array& y,
+                                         const OptionalArray& order, index batch_size,
+                                         const OptionalArray& sample_weight, const py::object& progress) {
     require_positive(batch_size, "batch_size");
     const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);
     std::optional<py::error_already_set> raised;
@@ -177,7 +180,8 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::array
             return false;
         }
     };
-    const EpochResult result = self.with([&](Network<T>& network) { return network.train_epoch(checked.samples, batch_size, report); });
+    const EpochResult result =
+        self.with([&](Network<T>& network) { return network.train_epoch(checked.samples, batch_size, report); });
     if (raised)
         throw std::move(*raised);
     return py::make_tuple(result.steps, result.loss, result.metric);
@@ -193,51 +197,58 @@ template <class T> void register_class(py::module_& module, const char* name) {
              py::arg("input_size"), py::arg("layers"))
         .def_property_readonly("input_size", [](const Self& self) { return self.shape().input_size(); })
         .def_property_readonly("output_size", [](const Self& self) { return self.shape().output_size(); })
-        .def_property_readonly("parameter_slots",
-                               [](const Self& self) {
-                                   py::list result;
-                                   for (const auto& [layer, slot] : self.shape().slots())
-                                       result.append(py::make_tuple(layer, slot.name, slot.offset, py::tuple(py::cast(slot.shape))));
-                                   return result;
-                               })
+        .def_property_readonly(
+            "parameter_slots",
+            [](const Self& self) {
+                py::list result;
+                for (const auto& [layer, slot] : self.shape().slots())
+                    result.append(py::make_tuple(layer, slot.name, slot.offset, py::tuple(py::cast(slot.shape))));
+                return result;
+            })
         .def("get_parameters",
              [](Self& self) {
                  const index size = self.shape().parameter_count();
                  Values result(size);
                  T* out = result.mutable_data();
-                 self.with([&](Network<T>& network) { std::copy(network.parameters(), network.parameters() + size, out); });
+                 self.with(
+                     [&](Network<T>& network) { std::copy(network.parameters(), network.parameters() + size, out); });
                  return result;
              })
-        .def("set_parameters",
-             [](Self& self, const Values& values, index offset) {
-                 const index size = self.shape().parameter_count();
-                 if (offset < 0 || offset > size)
-                     throw py::value_error("offset must be in 0.." + std::to_string(size) + ", got " + std::to_string(offset));
-                 if (values.ndim() != 1 || values.size() > size - offset)
-                     throw py::value_error("values must be flat with at most " + std::to_string(size - offset) + " values, got a " +
-                                           describe(values));
-                 const T* from = values.data();
-                 self.with([&](Network<T>& network) { std::copy(from, from + values.size(), network.parameters() + offset); });
-             },
-             py::arg("values").noconvert(), py::arg("offset") = 0)
-        .def("compile",
-             [](Self& self, const std::string& loss, const std::string& metric, const std::string& optimizer,
-                const py::dict& hyperparameters) {
-                 const auto& kernel = find_kernel(kernels<T>().optimizers, optimizer, "optimizer");
-                 const Training training{loss, metric_named(metric), optimizer,
-                                         ordered_hyperparameters(kernel.hyperparameters, hyperparameters)};
-                 self.with([&](Network<T>& network) { network.compile(training); });
-             },
-             py::arg("loss"), py::arg("metric"), py::arg("optimizer"), py::arg("hyperparameters"))
-        .def("set_learning_rate",
-             [](Self& self, double value) {
-                 self.with([&](Network<T>& network) {
-                     if (!network.compiled())
-                         throw std::runtime_error("the network is not compiled");
-                     network.set_learning_rate(value);
-                 });
-             },
-             py::arg("value"))
+        .def(
+            "set_parameters",
+            [](Self& self, const Values& values, index offset) {
+                const index size = self.shape().parameter_count();
+                if (offset < 0 || offset > size)
+                    throw py::value_error("offset must be in 0.." + std::to_string(size) + ", got " +
+                                          std::to_string(offset));
+                if (values.ndim() != 1 || values.size() > size - offset)
+                    throw py::value_error("values must be flat with at most " + std::to_string(size - offset) +
+                                          " values, got a " + describe(values));
+                const T* from = values.data();
+                self.with(
+                    [&](Network<T>& network) { std::copy(from, from + values.size(), network.parameters() + offset); });
+            },
+            py::arg("values").noconvert(), py::arg("offset") = 0)
+        .def(
+            "compile",
+            [](Self& self, const std::string& loss, const std::string& metric, const std::string& optimizer,
+               const py::dict& hyperparameters) {
+                const auto& kernel = find_kernel(kernels<T>().optimizers, optimizer, "optimizer");
+                const Training training{loss, metric_named(metric), optimizer,
+                                        ordered_hyperparameters(kernel.hyperparameters, hyperparameters)};
+                self.with([&](Network<T>& network) { network.compile(training); });
+            },
+            py::arg("loss"), py::arg("metric"), py::arg("optimizer"), py::arg("hyperparameters"))
+        .def(
+            "set_learning_rate",
+            [](Self& self, double value) {
+                self.with([&](Network<T>& network) {
+                    if (!network.compiled())
+                        throw std::runtime_error("the network is not compiled");
+                    network.set_learning_rate(value);
+                });
+            },
+            py::arg("value"))
         .def("get_optimizer_state",
              [](Self& self) {
                  std::vector<T> state;
@@ -247,52 +258,61 @@ template <class T> void register_class(py::module_& module, const char* name) {
                  });
                  return py::make_tuple(steps, Values(static_cast<py::ssize_t>(state.size()), state.data()));
              })
-        .def("set_optimizer_state",
-             [](Self& self, std::int64_t step, const Values& state) {
-                 if (step < 0)
-                     throw py::value_error("step must not be negative, got " + std::to_string(step));
-                 if (state.ndim() != 1)
-                     throw py::value_error("state must be flat, got a " + describe(state));
-                 const T* from = state.data();
-                 self.with([&](Network<T>& network) {
-                     if (state.size() != network.state_size())
-                         throw std::invalid_argument("state must have " + std::to_string(network.state_size()) + " values, got " +
-                                                     std::to_string(state.size()));
-                     std::copy(from, from + state.size(), network.state());
-                     network.set_finished_steps(step);
-                 });
-             },
-             py::arg("step"), py::arg("state").noconvert())
-        .def("train_epoch", &train_epoch<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true), py::arg("batch_size"),
-             py::arg("sample_weight").none(true), py::arg("progress").none(true))
-        .def("loss_and_gradients",
-             [](Self& self, const py::array& x, const py::array& y, const OptionalArray& sample_weight) {
-                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {}, sample_weight);
-                 Values gradients(self.shape().parameter_count());
-                 T* out = gradients.mutable_data();
-                 const double loss = self.with([&](Network<T>& network) { return network.loss_and_gradients(checked.samples, out); });
-                 return py::make_tuple(loss, gradients);
-             },
-             py::arg("x"), py::arg("y"), py::arg("sample_weight").none(true))
-        .def("evaluate",
-             [](Self& self, const py::array& x, const py::array& y, index batch_size, const OptionalArray& sample_weight) {
-                 require_positive(batch_size, "batch_size");
-                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {}, sample_weight);
-                 const EpochResult result = self.with([&](Network<T>& network) { return network.evaluate(checked.samples, batch_size); });
-                 return py::make_tuple(result.loss, result.metric);
-             },
-             py::arg("x"), py::arg("y"), py::arg("batch_size"), py::arg("sample_weight").none(true))
-        .def("predict",
-             [](Self& self, const py::array& x, index batch_size) {
-                 require_positive(batch_size, "batch_size");
-                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, {});
-                 py::array_t<T> result({checked.samples.count, self.shape().output_size()});
-                 T* out = result.mutable_data();
-                 if (checked.samples.count > 0)
-                     self.with([&](Network<T>& network) { network.predict(checked.samples, batch_size, out); });
-                 return result;
-             },
-             py::arg("x"), py::arg("batch_size"));
+        .def(
+            "set_optimizer_state",
+            [](Self& self, std::int64_t step, const Values& state) {
+                if (step < 0)
+                    throw py::value_error("step must not be negative, got " + std::to_string(step));
+                if (state.ndim() != 1)
+                    throw py::value_error("state must be flat, got a " + describe(state));
+                const T* from = state.data();
+                self.with([&](Network<T>& network) {
+                    if (state.size() != network.state_size())
+                        throw std::invalid_argument("state must have " + std::to_string(network.state_size()) +
+                                                    " values, got " + std::to_string(state.size()));
+                    std::copy(from, from + state.size(), network.state());
+                    network.set_finished_steps(step);
+                });
+            },
+            py::arg("step"), py::arg("state").noconvert())
+        .def("train_epoch", &train_epoch<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
+             py::arg("batch_size"), py::arg("sample_weight").none(true), py::arg("progress").none(true))
+        .def(
+            "loss_and_gradients",
+            [](Self& self, const py::array& x, const py::array& y, const OptionalArray& sample_weight) {
+                const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {},
+                                             sample_weight);
+                Values gradients(self.shape().parameter_count());
+                T* out = gradients.mutable_data();
+                const double loss =
+                    self.with([&](Network<T>& network) { return network.loss_and_gradients(checked.samples, out); });
+                return py::make_tuple(loss, gradients);
+            },
+            py::arg("x"), py::arg("y"), py::arg("sample_weight").none(true))
+        .def(
+            "evaluate",
+            [](Self& self, const py::array& x, const py::array& y, index batch_size,
+               const OptionalArray& sample_weight) {
+                require_positive(batch_size, "batch_size");
+                const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {},
+                                             sample_weight);
+                const EpochResult result =
+                    self.with([&](Network<T>& network) { return network.evaluate(checked.samples, batch_size); });
+                return py::make_tuple(result.loss, result.metric);
+            },
+            py::arg("x"), py::arg("y"), py::arg("batch_size"), py::arg("sample_weight").none(true))
+        .def(
+            "predict",
+            [](Self& self, const py::array& x, index batch_size) {
+                require_positive(batch_size, "batch_size");
+                const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, {});
+                py::array_t<T> result({checked.samples.count, self.shape().output_size()});
+                T* out = result.mutable_data();
+                if (checked.samples.count > 0)
+                    self.with([&](Network<T>& network) { network.predict(checked.samples, batch_size, out); });
+                return result;
+            },
+            py::arg("x"), py::arg("batch_size"));
 }
 
 }  // namespace

@@ -104,7 +104,8 @@ template <class T> void softmax_backward(index rows, index columns, T* c, index 
     const T* y = e.output;
     for (index i = 0; i < rows; ++i, c += c_row, y += e.output_row) {
         Vec<T> products{};
-        for_vectors<T>(columns, [&](index j, index n) { products = products + load_some(c + j, n) * load_some(y + j, n); });
+        for_vectors<T>(columns,
+                       [&](index j, index n) { products = products + load_some(c + j, n) * load_some(y + j, n); });
         const T inner = sum<T>(products);
         for_vectors<T>(columns, [&](index j, index n) {
             store_some(c + j, load_some(y + j, n) * (load_some(c + j, n) - inner), n);

@@ -2,9 +2,8 @@
 
 template <class T> void scale(index n, T* x, T factor) {
     // Zeros are written, not multiplied into place: 0 * NaN is NaN.
-    for_vectors<T>(n, [&](index i, index m) {
-        store_some(x + i, factor == T(0) ? Vec<T>{} : load_some(x + i, m) * factor, m);
-    });
+    for_vectors<T>(
+        n, [&](index i, index m) { store_some(x + i, factor == T(0) ? Vec<T>{} : load_some(x + i, m) * factor, m); });
 }
 
 // Rows are added in their order for every column, so the sums do not depend on how columns are shared out.

@@ -70,7 +70,8 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
     }
 }
 
-template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, const Progress& progress) {
+template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size,
+                                                       const Progress& progress) {
     require_compiled();
     const index total = samples.count;
     batch_size = std::min(batch_size, total);
@@ -149,9 +150,11 @@ template <class T> EpochResult Network<T>::evaluate(const Samples& samples, inde
     forward_chunks(samples, chunk, Use::evaluation, nullptr, [&](const Batch& batch, Range rows) {
         loss(batch, rows, false);
         const Arena& arena = batch.arena;
-        std::copy(arena.loss.data() + rows.begin, arena.loss.data() + rows.end, losses.data() + batch.begin + rows.begin);
+        std::copy(arena.loss.data() + rows.begin, arena.loss.data() + rows.end,
+                  losses.data() + batch.begin + rows.begin);
         if (metric_ != Metric::none)
-            std::copy(arena.metric.data() + rows.begin, arena.metric.data() + rows.end, metrics.data() + batch.begin + rows.begin);
+            std::copy(arena.metric.data() + rows.begin, arena.metric.data() + rows.end,
+                      metrics.data() + batch.begin + rows.begin);
     });
     RunningMean mean(metric_);
     mean.add(losses.data(), metrics.data(), samples.count);

@@ -54,12 +54,14 @@ template <class T> void finish(const Gemm<T>& g, Range rows, Range columns) {
 template <class T>
 void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g, index first, index n) {
     const Plan<T> plan(kernels<T>().gemm, g, n);
-    const bool by_rows = team.size() == 1 || plan.rows.count >= plan.columns.count || plan.rows.count >= 4 * team.size();
+    const bool by_rows =
+        team.size() == 1 || plan.rows.count >= plan.columns.count || plan.rows.count >= 4 * team.size();
     const Range panels = by_rows ? Range{0, plan.columns.count} : team.share(plan.columns.count);
     const index tile_rows = plan.rows.largest();
     const Range rows = by_rows ? team.share(g.m, tile_rows) : Range{0, g.m};
     const index lanes = plan.kernels.lanes;
-    const Range columns{smaller(plan.columns.start(panels.begin) * lanes, n), smaller(plan.columns.start(panels.end) * lanes, n)};
+    const Range columns{smaller(plan.columns.start(panels.begin) * lanes, n),
+                        smaller(plan.columns.start(panels.end) * lanes, n)};
     if (g.beta != T(1) && (g.beta != T(0) || g.k == 0))
         scale_rows(g, rows, {first + columns.begin, first + columns.end}, g.beta);
 
@@ -86,7 +88,8 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
             block.a_packed = plan.pack_a;
             if (plan.pack_a) {
                 T* packed = workspace.packed_a(team.rank());
-                plan.kernels.pack_a(block.m, k, block.a, g.a_row, g.a_col, plan.kernels.panel_rows[plan.columns.largest()], packed);
+                plan.kernels.pack_a(block.m, k, block.a, g.a_row, g.a_col,
+                                    plan.kernels.panel_rows[plan.columns.largest()], packed);
                 block.a = packed;
             }
             block.c = g.c + i * g.c_row + first;

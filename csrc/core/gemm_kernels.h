@@ -119,7 +119,9 @@ void pack_b(index k, const T* b, index b_row, index b_col, index n, index first_
                 for_vectors<T>(width, [&](index j, index) {
                     const index left = columns - j;
                     const T* from = source + p * b_row + j;
-                    store(out + p * width + j, left >= lanes<T> ? load(from) : left > 0 ? load_first(from, left) : Vec<T>{});
+                    store(out + p * width + j, left >= lanes<T> ? load(from)
+                                               : left > 0       ? load_first(from, left)
+                                                                : Vec<T>{});
                 });
         } else {
             for (index j = 0; j < width; ++j)
@@ -142,8 +144,8 @@ template <class T> void multiply(const GemmBlock<T>& block) {
             const T* a = block.a_packed ? block.a + i * block.k : block.a + i * block.a_row;
             T* c = block.c + i * block.c_row + j;
             const index n = block.n - j < width ? block.n - j : width;
-            const Tile<T> tile{block.k, a, block.a_row, block.a_step, b, block.b_packed ? width : block.b_row, c, block.c_row,
-                               n, block.alpha, block.accumulate};
+            const Tile<T> tile{block.k,     a, block.a_row, block.a_step,    b, block.b_packed ? width : block.b_row, c,
+                               block.c_row, n, block.alpha, block.accumulate};
             if (block.a_packed)
                 micro_kernels<T, true>.table[vectors][height](tile);
             else

@@ -97,8 +97,8 @@ template <class T> struct GemmBlock {
 inline constexpr int max_panel_vectors = 3;
 
 template <class T> struct GemmKernels {
-    index lanes;                                 // values in a vector
-    index panel_rows[max_panel_vectors + 1];     // rows of the tile that is 1, 2, 3 vectors wide
+    index lanes;                              // values in a vector
+    index panel_rows[max_panel_vectors + 1];  // rows of the tile that is 1, 2, 3 vectors wide
     void (*pack_a)(index m, index k, const T* a, index a_row, index a_col, index panel_rows, T* packed);
     void (*pack_b)(index k, const T* b, index b_row, index b_col, index n, index first_panel, index last_panel,
                    T* packed);
@@ -110,11 +110,11 @@ template <class T> struct Kernels {
     const ActivationKernels<T>* activations;  // each list ends with a null name
     const LossKernels<T>* losses;
     const OptimizerKernels<T>* optimizers;
-    void (*scale)(index n, T* x, T factor);                                  // x *= factor; factor 0 writes zeros
+    void (*scale)(index n, T* x, T factor);  // x *= factor; factor 0 writes zeros
     void (*add_rows)(index rows, index columns, const T* x, index x_row, T* sums);  // column sums
     // out[j] = convert(source[j * stride]); stride in bytes
     void (*convert)(index n, const void* source, DType dtype, index stride, T* out);
-    void (*affine)(index n, const T* x, T scale, T offset, T* y);            // y = scale * x + offset
+    void (*affine)(index n, const T* x, T scale, T offset, T* y);  // y = scale * x + offset
     bool (*all_finite)(index n, const T* x);
 };
 
@@ -126,10 +126,22 @@ struct InstructionSet {
 };
 
 // Defined by kernels_<name>.cpp.
-namespace baseline { extern const Kernels<float> kernels32; extern const Kernels<double> kernels64; }
-namespace avx2 { extern const Kernels<float> kernels32; extern const Kernels<double> kernels64; }
-namespace avx512 { extern const Kernels<float> kernels32; extern const Kernels<double> kernels64; }
-namespace neon { extern const Kernels<float> kernels32; extern const Kernels<double> kernels64; }
+namespace baseline {
+extern const Kernels<float> kernels32;
+extern const Kernels<double> kernels64;
+}  // namespace baseline
+namespace avx2 {
+extern const Kernels<float> kernels32;
+extern const Kernels<double> kernels64;
+}  // namespace avx2
+namespace avx512 {
+extern const Kernels<float> kernels32;
+extern const Kernels<double> kernels64;
+}  // namespace avx512
+namespace neon {
+extern const Kernels<float> kernels32;
+extern const Kernels<double> kernels64;
+}  // namespace neon
 
 // The table in use, chosen when the library is loaded (see cpu.h).
 template <class T> const Kernels<T>& kernels();

@@ -20,7 +20,8 @@ template <class T> class Dense final : public Layer<T> {
     index parameter_count() const override { return kernel_size() + (use_bias_ ? this->output_size : 0); }
     double operations_per_row() const override { return 2.0 * static_cast<double>(kernel_size()); }
 
-    void forward(Crew<T> crew, const T* parameters, const T* x, T* y, index rows, const Epilogue<T>& epilogue) const override {
+    void forward(Crew<T> crew, const T* parameters, const T* x, T* y, index rows,
+                 const Epilogue<T>& epilogue) const override {
         const index in = this->input_size, out = this->output_size;
         Gemm<T> product{rows, out, in, x, in, 1, parameters, out, 1, y, out};
         product.epilogue = epilogue;
@@ -29,7 +30,8 @@ template <class T> class Dense final : public Layer<T> {
         gemm(crew.team, crew.workspace, product);
     }
 
-    void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows, const Epilogue<T>& epilogue) const override {
+    void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows,
+                  const Epilogue<T>& epilogue) const override {
         const index in = this->input_size, out = this->output_size;
         Gemm<T> product{rows, in, out, dy, out, 1, parameters, 1, out, dx, in};
         product.epilogue = epilogue;
@@ -78,18 +80,21 @@ template <class T> class Rescaling final : public Layer<T> {
 // Parameters, gradients and optimizer state must be addressable together.
 void check_product(index a, index b) {
     if (b > PTRDIFF_MAX / 1024 / a)
-        throw std::invalid_argument("a layer of " + std::to_string(a) + " x " + std::to_string(b) + " parameters is too large");
+        throw std::invalid_argument("a layer of " + std::to_string(a) + " x " + std::to_string(b) +
+                                    " parameters is too large");
 }
 
 }  // namespace
 
-template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index input_size, const std::vector<LayerSpec>& specs) {
+template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index input_size,
+                                                                      const std::vector<LayerSpec>& specs) {
     if (input_size < 1)
         throw std::invalid_argument("input_size must be at least 1, got " + std::to_string(input_size));
     const ActivationKernels<T>* identity = kernels<T>().activations;
     std::vector<std::unique_ptr<Layer<T>>> layers;
     index size = input_size;
-    const auto append = [&](std::unique_ptr<Layer<T>> layer, const ActivationKernels<T>& activation, const LayerSpec* spec) {
+    const auto append = [&](std::unique_ptr<Layer<T>> layer, const ActivationKernels<T>& activation,
+                            const LayerSpec* spec) {
         layer->activation = &activation;
         layer->alpha = spec ? static_cast<T>(spec->alpha) : T(0);
         layer->spec = spec ? spec - specs.data() : 0;
@@ -109,11 +114,13 @@ template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index inpu
             check_product(size, spec.units);
             append(std::make_unique<Dense<T>>(size, spec.units, spec.use_bias), activation, &spec);
         } else if (spec.type == "rescaling") {
-            append(std::make_unique<Rescaling<T>>(size, static_cast<T>(spec.scale), static_cast<T>(spec.offset)), *identity, &spec);
+            append(std::make_unique<Rescaling<T>>(size, static_cast<T>(spec.scale), static_cast<T>(spec.offset)),
+                   *identity, &spec);
         } else if (spec.type == "activation") {
             append(std::make_unique<Rescaling<T>>(size, T(1), T(0)), activation, &spec);
         } else {
-            throw std::invalid_argument("layer type must be one of dense, activation, rescaling; got '" + spec.type + "'");
+            throw std::invalid_argument("layer type must be one of dense, activation, rescaling; got '" + spec.type +
+                                        "'");
         }
     }
     if (layers.empty())

@@ -53,15 +53,19 @@ template <class T> class Layer {
     virtual double operations_per_row() const { return static_cast<double>(input_size + output_size); }
 
     // y = epilogue(map(x)). Members of the team write shares of y; a barrier is the caller's business.
-    virtual void forward(Crew<T> crew, const T* parameters, const T* x, T* y, index rows, const Epilogue<T>& epilogue) const = 0;
+    virtual void forward(Crew<T> crew, const T* parameters, const T* x, T* y, index rows,
+                         const Epilogue<T>& epilogue) const = 0;
     // dx = epilogue(gradient of the map's input), from dy, the gradient of the map's output.
-    virtual void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows, const Epilogue<T>& epilogue) const = 0;
+    virtual void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows,
+                          const Epilogue<T>& epilogue) const = 0;
     // The gradient of the parameters, summed over the rows.
-    virtual void parameter_gradients(Crew<T>, const T* /*x*/, const T* /*dy*/, T* /*gradients*/, index /*rows*/) const {}
+    virtual void parameter_gradients(Crew<T>, const T* /*x*/, const T* /*dy*/, T* /*gradients*/, index /*rows*/) const {
+    }
 };
 
 // Throws std::invalid_argument for what does not exist or does not fit.
-template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index input_size, const std::vector<LayerSpec>& specs);
+template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index input_size,
+                                                                      const std::vector<LayerSpec>& specs);
 
 // The entry with this name in a list that ends with a null name. Throws std::invalid_argument naming what there is.
 template <class Entry> const Entry& find_kernel(const Entry* list, const std::string& name, const char* what) {

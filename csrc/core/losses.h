@@ -36,7 +36,8 @@ struct BinaryCrossentropy {
             const Vec<T> value = -(target * log<T>(p) + (T(1) - target) * log<T>(T(1) - p));
             total = total + first_lanes<T>(value, m);
             if (g)
-                store_some(g + j, select<T>((raw < low) | (raw > high), Vec<T>{}, (p - target) / (p * (T(1) - p)) * share), m);
+                store_some(g + j,
+                           select<T>((raw < low) | (raw > high), Vec<T>{}, (p - target) / (p * (T(1) - p)) * share), m);
         });
         return sum<T>(total) / static_cast<T>(n);
     }
@@ -114,7 +115,8 @@ template <class L, class T> void loss_rows(const LossArguments<T>& a) {
     for (index i = 0; i < a.rows; ++i) {
         const T weight = a.weight ? a.weight[i] : T(1);
         T* gradient = a.gradient ? a.gradient + i * a.columns : nullptr;
-        const T value = L::template row<T>(a.columns, a.y + i * a.columns, a.target + i * a.columns, gradient, weight * a.scale);
+        const T value =
+            L::template row<T>(a.columns, a.y + i * a.columns, a.target + i * a.columns, gradient, weight * a.scale);
         a.row_loss[i] = static_cast<double>(weight) * static_cast<double>(value);
     }
 }

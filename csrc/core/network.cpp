@@ -28,7 +28,8 @@ template <class T> bool is_identity(const ActivationKernels<T>& activation) {
 }  // namespace
 
 template <class T>
-Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs) : layers_(make_layers<T>(input_size, specs)) {
+Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs)
+    : layers_(make_layers<T>(input_size, specs)) {
     for (const auto& layer : layers_) {
         offsets_.push_back(parameter_count_);
         parameter_count_ += layer->parameter_count();
@@ -96,7 +97,11 @@ template <class T> typename Network<T>::Share Network<T>::share_of(Team& team, i
 template <class T>
 typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& arena, index begin, index rows) const {
     const T* in_place = samples.x.template in_place<T>(samples.order);
-    return {samples, arena, begin, rows, in_place ? in_place + begin * input_size() : arena.input.data(),
+    return {samples,
+            arena,
+            begin,
+            rows,
+            in_place ? in_place + begin * input_size() : arena.input.data(),
             arena.outputs.back().data()};
 }
 
@@ -110,7 +115,8 @@ template <class T> void Network<T>::gather(const Batch& batch, Range rows) const
         samples.y.gather(source, samples.order, output_size(), batch.arena.target.data() + rows.begin * output_size());
     if (samples.weight)
         for (index i = rows.begin; i < rows.end; ++i)
-            batch.arena.weight.data()[i] = static_cast<T>(samples.weight[samples.order ? samples.order[batch.begin + i] : batch.begin + i]);
+            batch.arena.weight.data()[i] =
+                static_cast<T>(samples.weight[samples.order ? samples.order[batch.begin + i] : batch.begin + i]);
 }
 
 template <class T> void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits) const {
@@ -124,11 +130,13 @@ template <class T> void Network<T>::forward(Share& share, const Batch& batch, bo
         Epilogue<T> epilogue;
         epilogue.function = activation.rowwise ? identity.forward : activation.forward;
         epilogue.alpha = layer.alpha;
-        layer.forward({share.team, share.workspace}, parameters_.data() + offsets_[i], x, y, share.rows.size(), epilogue);
+        layer.forward({share.team, share.workspace}, parameters_.data() + offsets_[i], x, y, share.rows.size(),
+                      epilogue);
         share.team.barrier();
         if (activation.rowwise) {
             const Range mine = share.team.share(share.rows.size());
-            activation.forward(mine.size(), layer.output_size, y + mine.begin * layer.output_size, layer.output_size, {});
+            activation.forward(mine.size(), layer.output_size, y + mine.begin * layer.output_size, layer.output_size,
+                               {});
             share.team.barrier();
         }
         x = y;
@@ -142,9 +150,14 @@ template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool wi
     T* y = batch.output + rows.begin * size;
     const T* target = arena.target.data() + rows.begin * size;
     T* dy = with_gradient ? arena.gradients.back().data() + rows.begin * size : nullptr;
-    const LossArguments<T> arguments{rows.size(), size, y, target,
+    const LossArguments<T> arguments{rows.size(),
+                                     size,
+                                     y,
+                                     target,
                                      batch.samples.weight ? arena.weight.data() + rows.begin : nullptr,
-                                     static_cast<T>(1.0 / static_cast<double>(batch.rows)), dy, arena.loss.data() + rows.begin};
+                                     static_cast<T>(1.0 / static_cast<double>(batch.rows)),
+                                     dy,
+                                     arena.loss.data() + rows.begin};
     const Layer<T>& last = *layers_.back();
     if (fused()) {
         loss_->fused(arguments);
@@ -195,7 +208,8 @@ template <class T> void Network<T>::step(Team& team, const Batch& batch, T* grad
     team.barrier();
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const T* x = i > 0 ? batch.arena.outputs[i - 1].data() : batch.input;
-        layers_[i]->parameter_gradients({team, workspaces_[0]}, x, batch.arena.gradients[i].data(), gradients + offsets_[i], batch.rows);
+        layers_[i]->parameter_gradients({team, workspaces_[0]}, x, batch.arena.gradients[i].data(),
+                                        gradients + offsets_[i], batch.rows);
     }
     team.barrier();
 }

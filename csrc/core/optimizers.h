@@ -7,8 +7,8 @@
 struct Sgd {
     static constexpr const char* name = "sgd";
     static constexpr int slots = 1;
-    static constexpr const char* hyperparameters[] = {"learning_rate", "momentum", "dampening", "nesterov",
-                                                      "weight_decay", nullptr};
+    static constexpr const char* hyperparameters[] = {"learning_rate", "momentum",     "dampening",
+                                                      "nesterov",      "weight_decay", nullptr};
     // v = momentum v + (1 - dampening) g, w -= learning_rate v. With dampening = momentum, v is the moving
     // average of the gradients. Nesterov's form looks ahead: w -= learning_rate (momentum v + (1 - dampening) g)
     // (Sutskever, Martens, Dahl and Hinton, ICML 2013). weight_decay adds weight_decay * w to g.
@@ -79,7 +79,8 @@ template <class O, class T> void update(const OptimizerArguments<T>& a) {
     });
 }
 
-template <class O, class T> inline constexpr OptimizerKernels<T> optimizer{O::name, O::slots, O::hyperparameters, update<O, T>};
+template <class O, class T> inline constexpr OptimizerKernels<T> optimizer{O::name, O::slots, O::hyperparameters,
+                                                                           update<O, T>};
 
 template <class T>
 inline constexpr OptimizerKernels<T> optimizers[] = {

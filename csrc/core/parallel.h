@@ -109,8 +109,7 @@ void run_team(int threads, TeamFunction function, void* context);
 
 // Runs body(team) on `threads` threads, the caller being rank 0. body must not throw.
 template <class Body> void run_team(int threads, Body&& body) {
-    detail::run_team(
-        threads, [](void* context, Team& team) { (*static_cast<Body*>(context))(team); }, &body);
+    detail::run_team(threads, [](void* context, Team& team) { (*static_cast<Body*>(context))(team); }, &body);
 }
 
 }  // namespace fastnet

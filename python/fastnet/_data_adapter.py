@@ -69,7 +69,10 @@ def as_array(name: str, values: Any) -> Array:
         raise ValueError(f"{name} is missing: got None")
     if isinstance(values, Iterable) and not hasattr(values, "__len__"):
         raise unsupported(f"{name} must be an array, generators of batches are not available")
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(f"{name} must be an array: {error}") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{name} must be an array of real numbers; got {type(values).__name__} with elements of dtype {array.dtype}"

@@ -1,5 +1,6 @@
 """Writing files so that a reader never meets half of one."""
 
+import errno
 import os
 import secrets
 import stat
@@ -49,24 +50,27 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     special = target.exists() and not target.is_file()
     written = target if special else target.with_name(f".fastnet-{secrets.token_hex(4)}.tmp")
     try:
-        file = _open(written, mode if special else mode.replace("w", "x"))
-        try:
-            with file:
-                yield file
-                file.flush()
-                if not special:
-                    os.fsync(file.fileno())
+        with _open(written, mode if special else mode.replace("w", "x")) as file:
+            yield file
+            file.flush()
             if not special:
-                _replace(written, target)
-        except BaseException:
-            if not special:
-                with suppress(OSError):
-                    written.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        if error.filename not in (None, str(written)):  # the body failed on another file: its own message is right
-            raise
-        raise _explained(error, path) from error
+                os.fsync(file.fileno())
+        if not special:
+            _replace(written, target)
+    except BaseException as error:
+        if not special:
+            with suppress(OSError):
+                written.unlink(missing_ok=True)
+        if isinstance(error, OSError) and _is_about(error, written):
+            raise _explained(error, path) from error
+        raise
+
+
+def _is_about(error: OSError, path: Path) -> bool:
+    """Whether an error comes from writing this file, not from something else that the body does."""
+    if error.filename is None:  # as write() raises it
+        return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+    return error.filename in {str(path), path, str(path.parent)}
 
 
 def _open(path: Path, mode: str) -> IO[Any]:

@@ -18,7 +18,7 @@ def reject_keywords(owner: str, keywords: Mapping[str, Any], keras_defaults: Map
         if name not in keras_defaults:
             raise TypeError(f"{owner}() got an unexpected keyword argument {name!r}")
         default = keras_defaults[name]
-        if value is not default and not (isinstance(value, type(default)) and value == default):
+        if value is not default and not (isinstance(value, str | int | float) and value == default):
             raise unsupported(f"{owner}() supports only {name}={default!r}; got {name}={value!r}")
 
 

@@ -79,9 +79,10 @@ def gemm(
     Raises
     ------
     ValueError
-        An argument is not two-dimensional, the shapes do not fit, or `out` is missing while `beta` is not 0.
+        An argument is not two-dimensional, the shapes do not fit, `out` is read-only or has another dtype than the
+        product, or it is missing while `beta` is not 0.
     TypeError
-        An argument does not hold real numbers, or `out` has another dtype than the product.
+        An argument does not hold real numbers, or `out` is not an array.
 
     Examples
     --------
@@ -93,7 +94,8 @@ def gemm(
     if not (_is_float_array(a) and _is_float_array(b) and a.dtype == b.dtype):
         a, b = _floats(a=a, b=b)
     if out is not None:
-        _check_out(out, a.dtype)
+        if not isinstance(out, np.ndarray):
+            raise TypeError(f"out must be an ndarray; got {type(out).__name__}")
         # The core writes while it reads: what shares memory with the result is copied first.
         if np.may_share_memory(out, a):
             a = a.copy()
@@ -102,15 +104,6 @@ def gemm(
     elif beta != 0.0:
         raise ValueError(f"out must be given when beta is not 0; got out=None and beta={beta}")
     return _core.gemm(a, b, transpose_a, transpose_b, alpha, beta, out)
-
-
-def _check_out(out: Array, dtype: np.dtype[Any]) -> None:
-    if not isinstance(out, np.ndarray):
-        raise TypeError(f"out must be an ndarray; got {type(out).__name__}")
-    if out.dtype != dtype:
-        raise TypeError(f"out must have the dtype of the product, {dtype}; got {out.dtype}")
-    if not out.flags.writeable:
-        raise ValueError("out must be writeable; got a read-only array")
 
 
 def _is_float_array(array: object) -> TypeGuard[Array]:

@@ -10,9 +10,10 @@ __all__ = ["accuracy_score", "classification_report", "confusion_matrix"]
 
 def _labels(name: str, values: ArrayLike) -> NDArray[Any]:
     """Return one label a row; rows of several columns are one-hot or probabilities, and their largest column counts."""
-    array = np.asarray(values)
+    array: NDArray[Any] = np.asarray(values)
     if array.ndim == 2 and array.shape[1] > 1:
-        return array.argmax(axis=1)
+        largest: NDArray[np.int64] = array.argmax(axis=1)
+        return largest
     if array.ndim == 2:
         array = array[:, 0]
     if array.ndim != 1:

@@ -71,9 +71,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         metavar="N,N",
         help="units of each hidden layer, or none (default: 128,128)",
     )
-    model.add_argument(
-        "--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)"
-    )
+    model.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)")
     training = parser.add_argument_group("training")
     training.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="(default: adam)")
     training.add_argument(

@@ -38,6 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
 def measure(model: Sequential, data: Dataset) -> Result:
     """Return how a model does on data whose codes are those of its classes."""
     assert model.input_shape is not None
+    assert data.y is not None
     names = class_names_of(model)
     predicted, _ = as_classes(model.predict(data.x.reshape(-1, *model.input_shape), verbose=0))
     return Result(confusion_matrix(data.y, predicted, labels=range(len(names))), names)

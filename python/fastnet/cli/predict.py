@@ -23,6 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         set_num_threads(arguments.threads)
     model = load_model(arguments.model, compile=False)
     names = class_names_of(model)
+    assert model.input_shape is not None
     data = load_for_model(arguments.data, arguments.target, model, with_labels=False)
     codes, probabilities = as_classes(model.predict(data.x.reshape(-1, *model.input_shape), verbose=0))
     rows = zip((names[code] for code in codes.tolist()), probabilities.tolist(), strict=True)

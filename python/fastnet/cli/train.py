@@ -211,7 +211,9 @@ def _report(result: Result, parts: Parts, training: dict[str, Any], model: Seque
     what = "Training accuracy" if parts.measured is parts.training else "Held-out accuracy"
     threads = f"{training['threads']} thread{'s' if training['threads'] > 1 else ''}"
     if out:
-        kept = f"Model: {model.count_params():,} parameters, {describe_size(Path(out).stat().st_size)}, written to {out}"
+        kept = (
+            f"Model: {model.count_params():,} parameters, {describe_size(Path(out).stat().st_size)}, written to {out}"
+        )
     else:
         kept = f"Model: {model.count_params():,} parameters, not kept; --out model.safetensors writes it"
     return (

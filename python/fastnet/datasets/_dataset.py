@@ -102,11 +102,15 @@ class Dataset:
         wanted = {name: code for code, name in enumerate(class_names)}
         codes = np.array([wanted.get(name, -1) for name in own], dtype=np.int64)
         for part in (self, self.test):
-            unknown = [] if part is None or part.y is None else sorted({own[code] for code in part.y[codes[part.y] < 0]})
+            unknown = (
+                [] if part is None or part.y is None else sorted({own[code] for code in part.y[codes[part.y] < 0]})
+            )
             if unknown:
                 known = ", ".join(map(repr, list(class_names)[:10])) + (", ..." if len(class_names) > 10 else "")
-                raise ValueError(f"{self.name}: the label {unknown[0]!r} is not one of the {len(class_names)} "
-                                 f"known classes ({known})")
+                raise ValueError(
+                    f"{self.name}: the label {unknown[0]!r} is not one of the {len(class_names)} "
+                    f"known classes ({known})"
+                )
         test = None if self.test is None else self.test._recoded(codes, class_names)
         return replace(self._recoded(codes, class_names), test=test)
 

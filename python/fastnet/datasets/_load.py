@@ -1,131 +1,201 @@
-"""From a name or a path to a `Dataset`: which reader it is, by what the file holds."""
+"""From a name or a path to a Dataset."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.datasets import arrays, digits, fashion_mnist, idx, mnist
+from fastnet.datasets import _labels, arrays, digits, fashion_mnist, idx, mnist, parquet, tabular
 from fastnet.datasets._dataset import Dataset, features
-from fastnet.datasets._labels import encode
 from fastnet.datasets._streams import open_data
-from fastnet.datasets.download import Collection
 
 __all__ = ["load"]
 
-COLLECTIONS: dict[str, Collection] = {"mnist": mnist.COLLECTION, "fashion_mnist": fashion_mnist.COLLECTION}
-NAMES = ("digits", *COLLECTIONS)
 
-# The first bytes of the binary formats; what has none of them is read as CSV.
-PARQUET, NPY, ZIP, IDX = b"PAR1", b"\x93NUMPY", b"PK\x03\x04", b"\x00\x00"
+def load(
+    source: str | os.PathLike[str], *, target: str | int | None = "label", require_labels: bool = False
+) -> Dataset:
+    """Load a data set by its name, or from a file or a folder.
 
-
-def load(source: str | os.PathLike[str], *, target: str | int | None = "label", require_labels: bool = False) -> Dataset:
-    """Read a data set by its name or from a file.
+    What kind a file is of is seen from its content. IDX and CSV files may be compressed with gzip.
 
     Parameters
     ----------
     source : str or os.PathLike
-        "digits", "mnist" or "fashion_mnist"; a folder with IDX files of MNIST's names; or a file, compressed with gzip or
-        not: CSV, IDX (with its labels beside it), ``.npz``, ``.npy``, Parquet. What a file holds decides, not its name.
+        One of
+
+        - a name: "digits", "mnist", "fashion_mnist" (write "./mnist" for a folder of that name);
+        - a folder with MNIST's IDX files, train-* and, as the test part, t10k-*;
+        - an IDX file of images, with its labels in the file of the same name with "labels" for "images" beside it;
+        - a CSV file with a row for each sample: Kaggle's layout with a header, or without a header and the label
+          first. Whether the first line is a header is decided as `fastnet.datasets.tabular.read_csv` says;
+        - a Parquet file with a column for each feature;
+        - an .npz file with x_train, y_train, x_test and y_test, or x and y, or X and y;
+        - an .npy file of samples.
     target : str, int or None, default "label"
-        For files with columns: the label column, by its name or its index. None: every column is a feature. A CSV file
-        without a header has the label in its first column.
+        The label column of a CSV or Parquet file: a name, or an index (-1 is the last). None: every column is a
+        feature. A file without a "label" column has no labels.
     require_labels : bool, default False
-        Whether data without labels are an error.
+        Whether it is an error when there are no labels.
 
     Returns
     -------
     Dataset
-        With the official test part, where there is one.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file, and `source` is not one of the names.
+        If there is no such file or folder.
     ValueError
-        If the data are damaged, not numbers, or not finite; the message names the file, and the line where there is one.
-    ConnectionError
-        If a data set must be downloaded and cannot be.
+        If the content is damaged, is in no known format, or holds something else than finite numbers; if there are no
+        labels and `require_labels` is set. The message is one line that names the file and, in a CSV file, the line.
     ImportError
-        If a library is missing that reads the file.
+        If a Parquet file needs a package that is not installed.
+    ConnectionError
+        If a data set is not on this machine and cannot be downloaded.
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from fastnet.datasets import load
-    >>> load("digits")
-    <Dataset 'digits': x (1797, 64) uint8, 10 classes>
+    >>> _ = Path("flowers.csv").write_text("width,height,label\\n1.5,2,rose\\n0.5,9,tulip\\n")
+    >>> flowers = load("flowers.csv")
+    >>> flowers
+    <Dataset 'flowers.csv': x (2, 2) float32, 2 classes>
+    >>> flowers.y, flowers.classes, flowers.feature_names
+    (array([0, 1]), ['rose', 'tulip'], ['width', 'height'])
     """
-    name = os.fspath(source)
-    if name == "digits":
-        x, y = digits.load_data()
-        return Dataset(x, y.astype(np.int64), name="digits", image_shape=(8, 8))
-    if name in COLLECTIONS:
-        return _from_folder(COLLECTIONS[name].folder(), name)
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(f"source must be a name or a path; got {type(source).__name__}")
+    if isinstance(source, str) and source in NAMES:
+        return NAMES[source]()
     path = Path(source)
     if not path.exists():
-        raise FileNotFoundError(f"{name}: no such file or folder, nor one of the data sets {', '.join(NAMES)}")
-    data = _from_folder(path, path.name) if path.is_dir() else _from_file(path, target, require_labels)
-    if require_labels and data.y is None:
-        raise ValueError(f"{name} has no labels")
-    return data
+        raise FileNotFoundError(
+            f"there is no file or folder {path}, and no data set of this name (known are {', '.join(NAMES)})"
+        )
+    if path.is_dir():
+        return _from_idx_folder(path)
+    kind = _kind(path)
+    if kind is tabular.read_csv or kind is parquet.read_parquet:
+        return _from_table(kind(path, target=target, require_labels=require_labels), path)
+    dataset: Dataset = kind(path)
+    if require_labels and dataset.y is None:
+        raise ValueError(f"{path} has no labels")
+    return dataset
 
 
-def _from_folder(folder: Path, name: str) -> Dataset:
-    train = idx.read_part(folder, "train")
-    has_test = any(idx.find(folder, file) for file in idx.FILES if file.startswith("t10k"))
-    test = idx.read_part(folder, "t10k") if has_test else None
-    return _dataset(name, str(folder), train.images, train.labels, *((None, None) if test is None else test))
-
-
-def _from_file(path: Path, target: str | int | None, require_labels: bool) -> Dataset:
+def _kind(path: Path) -> Callable[..., Any]:
+    """Return the function that reads a file, by its first bytes."""
+    with path.open("rb") as file:
+        outer = file.read(6)
     with open_data(path) as stream:
-        start = stream.read(6)
-    if start.startswith(PARQUET):
-        from fastnet.datasets.parquet import read_parquet
+        head = stream.read(4096)
+    if not head:
+        raise ValueError(f"{path} is empty")
+    for magic, reader in MAGIC.items():
+        if outer.startswith(magic):
+            return reader
+    if head.startswith(b"\0\0"):
+        return _from_idx
+    if b"\0" in head or head.startswith(tuple(MAGIC)):
+        raise ValueError(
+            f"{path} is in no format that can be read; expected IDX or CSV (also compressed with gzip), "
+            "npz, npy or Parquet"
+        )
+    return tabular.read_csv
 
-        return _from_table(path, *read_parquet(path, target=target, require_labels=require_labels))
-    if start.startswith(NPY):
-        return _dataset(path.name, str(path), arrays.read_npy(path))
-    if start.startswith(ZIP):
-        x, y, test = arrays.read_npz(path)
-        return _dataset(path.name, str(path), x, y, test.get("x"), test.get("y"))
-    if start.startswith(IDX):
-        return _dataset(path.name, str(path), *idx.read_beside(path))
-    from fastnet.datasets.tabular import read_csv
 
-    return _from_table(path, *read_csv(path, target=target, require_labels=require_labels))
+def _from_digits() -> Dataset:
+    x, y = digits.load_data()
+    return _dataset(x, y, "digits", image_shape=(8, 8))
 
 
-def _from_table(path: Path, x: NDArray[Any], labels: NDArray[Any] | None, feature_names: list[str] | None) -> Dataset:
-    y, classes = (None, None) if labels is None else encode(labels, f"{path}: the labels")
-    return Dataset(x, y, classes, feature_names, path.name)
+def _from_mnist() -> Dataset:
+    (x, y), test = mnist.load_data()
+    return _dataset(x, y, "mnist", test=test)
+
+
+def _from_fashion_mnist() -> Dataset:
+    (x, y), test = fashion_mnist.load_data()
+    return _dataset(x, y, "fashion_mnist", test=test).with_classes(fashion_mnist.CLASS_NAMES)
+
+
+def _from_idx_folder(path: Path) -> Dataset:
+    if not any(idx.find(path, name) for name in idx.FILES):
+        raise FileNotFoundError(f"the folder {path} holds none of MNIST's IDX files, such as {idx.FILES[0]}.gz")
+    x, y = idx.read_part(path, "train")
+    has_test = any(idx.find(path, name) for name in idx.FILES if name.startswith("t10k"))
+    return _dataset(x, y, path.resolve().name, test=idx.read_part(path, "t10k") if has_test else None)
+
+
+def _from_idx(path: Path) -> Dataset:
+    x, y = idx.read_beside(path)
+    if x.ndim == 1:
+        raise ValueError(f"{path} holds labels; give the file of the images")
+    return _dataset(x, y, path.name, where=str(path))
+
+
+def _from_npz(path: Path) -> Dataset:
+    x, y, test = arrays.read_npz(path)
+    return _dataset(x, y, path.name, test=(test["x"], test.get("y")) if test else None, where=str(path))
+
+
+def _from_npy(path: Path) -> Dataset:
+    return _dataset(arrays.read_npy(path), None, path.name, where=str(path))
+
+
+def _from_table(table: tabular.Table, path: Path) -> Dataset:
+    y, classes = (None, None) if table.labels is None else _labels.encode(table.labels, f"{path}: the labels")
+    return Dataset(table.x, y, classes, table.feature_names, path.name)
 
 
 def _dataset(
-    name: str,
-    where: str,
     x: NDArray[Any],
-    y: NDArray[Any] | None = None,
-    x_test: NDArray[Any] | None = None,
-    y_test: NDArray[Any] | None = None,
+    y: NDArray[Any] | None,
+    name: str,
+    *,
+    image_shape: tuple[int, ...] | None = None,
+    test: tuple[NDArray[Any], NDArray[Any] | None] | None = None,
+    where: str | None = None,
 ) -> Dataset:
-    """Return a data set from arrays; both parts get their codes from one list of classes."""
-    rows, image_shape = features(x, where)
-    parts = [labels for labels in (y, y_test) if labels is not None]
-    for labels, samples in ((y, x), (y_test, x_test)):
-        if labels is not None and samples is not None and len(labels) != len(samples):
-            raise ValueError(f"{where} has {len(labels)} labels for {len(samples)} samples")
-    codes, classes = encode(np.concatenate(parts), f"{where}: the labels") if parts else (None, None)
-    boundary = 0 if y is None else len(y)
-    test = None
-    if x_test is not None:
-        test_rows, test_image_shape = features(x_test, f"{where}, test part")
-        if test_rows.shape[1] != rows.shape[1]:
-            raise ValueError(f"{where} has {rows.shape[1]} features, its test part {test_rows.shape[1]}")
-        test_codes = None if codes is None or y_test is None else codes[boundary:]
-        test = Dataset(test_rows, test_codes, classes, name=name, image_shape=test_image_shape)
-    own = None if codes is None or y is None else codes[:boundary]
-    return Dataset(rows, own, classes, name=name, image_shape=image_shape, test=test)
+    """Return the Dataset for arrays. The labels of both parts are encoded together: a code means the same in both."""
+    where = where or name
+    rows, shape = features(x, where)
+    image_shape = image_shape or shape
+    if test is None:
+        codes, classes = (None, None) if y is None else _encode(y, len(x), where)
+        return Dataset(rows, codes, classes, None, name, image_shape)
+    x_test, y_test = test
+    test_rows, _ = features(x_test, f"{where}, the test part")
+    if test_rows.shape[1] != rows.shape[1]:
+        raise ValueError(f"{where}: the test part has {test_rows.shape[1]} features, the training part {rows.shape[1]}")
+    if y is None or y_test is None:
+        codes, classes = (None, None) if y is None else _encode(y, len(x), where)
+        return Dataset(rows, codes, classes, None, name, image_shape, Dataset(test_rows, name=name))
+    if y.shape[1:] != y_test.shape[1:]:
+        raise ValueError(f"{where}: the labels have shape {y.shape}, those of the test part {y_test.shape}")
+    both, classes = _encode(np.concatenate([y, y_test]), len(x) + len(x_test), where)
+    test_set = Dataset(test_rows, both[len(x) :], classes, None, name, image_shape)
+    return Dataset(rows, both[: len(x)], classes, None, name, image_shape, test_set)
+
+
+def _encode(labels: NDArray[Any], samples: int, where: str) -> tuple[NDArray[np.int64], list[str] | None]:
+    if labels.ndim == 0 or len(labels) != samples:
+        raise ValueError(f"{where}: there are {samples} samples, but the labels have shape {labels.shape}")
+    return _labels.encode(labels, f"{where}: the labels")
+
+
+NAMES: dict[str, Callable[[], Dataset]] = {
+    "digits": _from_digits,
+    "mnist": _from_mnist,
+    "fashion_mnist": _from_fashion_mnist,
+}
+MAGIC: dict[bytes, Callable[..., Any]] = {
+    b"PAR1": parquet.read_parquet,
+    b"PK\3\4": _from_npz,
+    b"\x93NUMPY": _from_npy,
+}

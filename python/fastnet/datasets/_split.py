@@ -79,17 +79,13 @@ def train_test_split(
         order = np.arange(n_train + n_test)
         train, test = order[:n_train], order[n_train:]
     else:
-        generator = make_generator(random_state) if _is_seed(random_state) else np.random.default_rng(random_state)
+        generator = random_state if isinstance(random_state, np.random.Generator) else make_generator(random_state)
         if stratify is None:
             order = generator.permutation(lengths[0])
             test, train = order[:n_test], order[n_test : n_test + n_train]
         else:
             train, test = _stratified(stratify, lengths[0], n_train, n_test, generator)
     return [_take(array, part) for array in arrays for part in (train, test)]
-
-
-def _is_seed(random_state: Any) -> bool:
-    return random_state is None or isinstance(random_state, numbers.Integral)
 
 
 def _length(array: Any) -> int:
@@ -127,10 +123,10 @@ def _rows(name: str, size: Any, n: int, to_integer: Callable[[float], int]) -> i
     if isinstance(size, bool) or not isinstance(size, numbers.Real):
         raise TypeError(f"{name} must be a float, an int or None; got {size!r}")
     if isinstance(size, numbers.Integral):
-        if not 0 < size < n:
+        if not 0 < int(size) < n:
             raise ValueError(f"{name} must be above 0 and below the number of rows, {n}; got {size}")
         return int(size)
-    if not 0.0 < size < 1.0:
+    if not 0.0 < float(size) < 1.0:
         raise ValueError(f"{name} must be above 0.0 and below 1.0 when it is a float; got {size}")
     return to_integer(float(size) * n)
 

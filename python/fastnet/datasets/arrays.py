@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 __all__ = ["read_npy", "read_npz"]
 
 # The names that a file may use for samples, labels, test samples and test labels.
-KEYS = (("x_train", "y_train", "x_test", "y_test"), ("x", "y", "x_test", "y_test"), ("X", "y", "X_test", "y_test"),
-        ("X_train", "y_train", "X_test", "y_test"))
+KEYS = (
+    ("x_train", "y_train", "x_test", "y_test"),
+    ("x", "y", "x_test", "y_test"),
+    ("X", "y", "X_test", "y_test"),
+    ("X_train", "y_train", "X_test", "y_test"),
+)
 
 
 def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:

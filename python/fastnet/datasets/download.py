@@ -74,8 +74,7 @@ class Collection:
     def read(self) -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
         """Return ``(x_train, y_train), (x_test, y_test)``."""
         folder = self.folder()
-        (x_train, y_train), (x_test, y_test) = (idx.read_part(folder, part) for part in idx.PARTS)
-        return (x_train, y_train), (x_test, y_test)
+        return idx.read_part(folder, idx.PARTS[0]), idx.read_part(folder, idx.PARTS[1])
 
     def read_file(self, name: str) -> NDArray[np.uint8]:
         """Return the array in one of the files."""
@@ -102,9 +101,11 @@ class Collection:
                 problems.append(f"{mirror}: {_one_line(error)}")
         reason = "; ".join(problems) or "FASTNET_OFFLINE is set"
         files = ", ".join(f"{file}.gz" for file in idx.FILES)
-        raise ConnectionError(f"{self.name}: {path.name} cannot be downloaded ({reason}). To do without, put the files "
-                              f"{files} into {cache}, or into the folder {self.name} of a folder that the environment "
-                              "variable FASTNET_DATA names")
+        raise ConnectionError(
+            f"{self.name}: {path.name} cannot be downloaded ({reason}). To do without, put the files "
+            f"{files} into {cache}, or into the folder {self.name} of a folder that the environment "
+            "variable FASTNET_DATA names"
+        )
 
     def _verify(self, path: Path, name: str) -> None:
         digest = hashlib.sha256()

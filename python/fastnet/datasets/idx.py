@@ -4,7 +4,7 @@ import math
 import os
 import struct
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,6 @@ FILES = (
 PARTS = ("train", "t10k")
 UNSIGNED_BYTE = 0x08
 TYPE_NAMES = {0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
-
-
-class Part(NamedTuple):
-    """Images of shape (n, height, width) and their labels of shape (n,), both uint8; None without labels."""
-
-    images: NDArray[np.uint8]
-    labels: NDArray[np.uint8] | None
 
 
 def read(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
@@ -93,36 +86,36 @@ def find(folder: Path, name: str) -> Path | None:
     return None
 
 
-def read_part(folder: Path, part: str) -> Part:
-    """Return the images and labels of the part "train" or "t10k" in a folder of IDX files."""
-    images, labels = (require(folder, name) for name in FILES if name.startswith(part))
-    return _paired(images, labels)
-
-
-def read_beside(images: Path) -> Part:
-    """Return the images in one file, and their labels where a file of labels lies beside it.
-
-    Its name is that of the images with "labels" for "images" and "idx1" for "idx3".
-    """
-    name = images.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
-    labels = find(images.parent, name) if "images" in images.name else None
-    return Part(read(images), None) if labels is None else _paired(images, labels)
-
-
 def require(folder: Path, name: str) -> Path:
-    """Return the file of MNIST's name `name` in a folder; FileNotFoundError if it is not there."""
+    """Return what `find` finds, or raise FileNotFoundError."""
     path = find(folder, name)
     if path is None:
         raise FileNotFoundError(f"no file {name} or {name}.gz in the folder {folder}")
     return path
 
 
-def _paired(images_path: Path, labels_path: Path) -> Part:
+def read_part(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Return the images and the labels of the part "train" or "t10k" in a folder of IDX files."""
+    images, labels = (require(folder, name) for name in FILES if name.startswith(part))
+    return _paired(images, labels)
+
+
+def read_beside(images: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+    """Return the images in one file, and their labels where a file of labels lies beside it.
+
+    Its name is that of the images with "labels" for "images" and "idx1" for "idx3".
+    """
+    name = images.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
+    labels = find(images.parent, name) if "images" in images.name else None
+    return (read(images), None) if labels is None else _paired(images, labels)
+
+
+def _paired(images_path: Path, labels_path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     images, labels = read(images_path), read(labels_path)
-    if labels.ndim != 1:
-        raise ValueError(f"{labels_path} holds an array of shape {labels.shape}; expected labels, one dimension")
     if images.ndim < 2:
         raise ValueError(f"{images_path} holds an array of shape {images.shape}; expected images")
+    if labels.ndim != 1:
+        raise ValueError(f"{labels_path} holds an array of shape {labels.shape}; expected labels, one dimension")
     if len(labels) != len(images):
         raise ValueError(f"{labels_path} holds {len(labels)} labels for the {len(images)} images of {images_path}")
-    return Part(images, labels)
+    return images, labels

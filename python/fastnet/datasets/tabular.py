@@ -8,9 +8,8 @@ and what that refuses is looked at line by line for the message. So values and e
 import csv
 import io
 import itertools
-import math
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -148,15 +147,19 @@ def _header(cells: list[str], target: str | int | None, where: str) -> list[str]
     """Return the column names in the first line of a file, or None if the line is data."""
     names = [cell.strip() for cell in cells]
     if "" in names:
-        raise ValueError(f"{where}, column {names.index('') + 1}: the cell is empty; expected the name of a column or "
-                         "a number (an index column, which pandas writes unless index=False, has no name)")
+        raise ValueError(
+            f"{where}, column {names.index('') + 1}: the cell is empty; expected the name of a column or "
+            "a number (an index column, which pandas writes unless index=False, has no name)"
+        )
     label = target % len(names) if isinstance(target, int) and -len(names) <= target < len(names) else None
     text = [name for index, name in enumerate(names) if index != label and not _is_number(name)]
     if not text:
         return None
     if len(text) < len(names) - (label is not None) and target not in names:
-        raise ValueError(f"{where}: {_short(text[0])} is not a number, so the line is no data; and it is no header "
-                         f"with a column {target!r}")
+        raise ValueError(
+            f"{where}: {_short(text[0])} is not a number, so the line is no data; and it is no header "
+            f"with a column {target!r}"
+        )
     return names
 
 

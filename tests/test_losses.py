@@ -1,0 +1,87 @@
+"""Losses by name, as objects and as configurations; their numbers are tested with the functions."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastnet import functional, losses
+
+CLASSES = [
+    losses.MeanSquaredError,
+    losses.BinaryCrossentropy,
+    losses.CategoricalCrossentropy,
+    losses.SparseCategoricalCrossentropy,
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "cls"),
+    [
+        ("mse", losses.MeanSquaredError),
+        ("MSE", losses.MeanSquaredError),
+        ("mean_squared_error", losses.MeanSquaredError),
+        ("MeanSquaredError", losses.MeanSquaredError),
+        ("binary_crossentropy", losses.BinaryCrossentropy),
+        ("bce", losses.BinaryCrossentropy),
+        ("categorical_crossentropy", losses.CategoricalCrossentropy),
+        ("sparse_categorical_crossentropy", losses.SparseCategoricalCrossentropy),
+    ],
+)
+def test_names_are_those_of_keras(name: str, cls: type[losses.Loss]) -> None:
+    assert type(losses.get(name)) is cls
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_an_identifier_names_the_loss_and_its_function(cls: type[losses.Loss]) -> None:
+    assert type(losses.get(cls.identifier)) is cls
+    assert callable(getattr(functional, cls.identifier))
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_a_configuration_makes_an_equal_loss(cls: Any) -> None:
+    loss = losses.deserialize(losses.serialize(cls(name="mine")))
+    assert type(loss) is cls
+    assert loss.name == "mine"
+
+
+def test_a_loss_is_a_function_of_targets_and_predictions() -> None:
+    y, p = np.array([[0.0, 1.0]]), np.array([[0.25, 0.75]])
+    assert losses.MeanSquaredError()(y, p) == functional.mse(y, p) == 0.0625
+    assert losses.SparseCategoricalCrossentropy()([1], p) == losses.CategoricalCrossentropy()(y, p)
+
+
+def test_defaults_of_keras_may_be_written_out() -> None:
+    losses.CategoricalCrossentropy(False, 0.0, -1, "sum_over_batch_size", "name", None)
+    losses.SparseCategoricalCrossentropy(from_logits=False, ignore_class=None)
+    losses.BinaryCrossentropy(label_smoothing=0)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: losses.CategoricalCrossentropy(from_logits=True),
+        lambda: losses.CategoricalCrossentropy(label_smoothing=0.1),
+        lambda: losses.BinaryCrossentropy(True),
+        lambda: losses.MeanSquaredError(reduction="sum"),
+        lambda: losses.SparseCategoricalCrossentropy(ignore_class=255),
+        lambda: losses.get("mae"),
+        lambda: losses.get("Huber"),
+        lambda: losses.get(lambda y, p: 0.0),
+    ],
+)
+def test_what_only_keras_has_is_refused(make: Any) -> None:
+    with pytest.raises(NotImplementedError, match=r"^fastnet: .*; use Keras for this$"):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("identifier", "error", "message"),
+    [
+        ("mean_squared", ValueError, r"loss must be one of .*'mse'.*; got 'mean_squared'"),
+        (2, TypeError, r"loss must be a name, a Loss or its configuration; got 2 \(int\)"),
+    ],
+)
+def test_what_is_no_loss_is_refused(identifier: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        losses.get(identifier)

@@ -1,0 +1,102 @@
+"""Optimizers by name, as objects and as configurations; their steps are tested in whole training runs."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastnet import _core, optimizers
+from fastnet.optimizers import SGD, Adam, RMSprop
+
+
+@pytest.mark.parametrize(
+    ("cls", "defaults"),
+    [
+        (SGD, {"learning_rate": 0.01, "momentum": 0.0, "nesterov": False, "dampening": 0.0, "weight_decay": 0.0}),
+        (RMSprop, {"learning_rate": 0.001, "rho": 0.9, "momentum": 0.0, "epsilon": 1e-7}),
+        (Adam, {"learning_rate": 0.001, "beta_1": 0.9, "beta_2": 0.999, "epsilon": 1e-7}),
+    ],
+)
+def test_defaults_are_those_of_keras(cls: Any, defaults: dict[str, Any]) -> None:
+    config = cls().get_config()
+    assert config.pop("name") == cls.__name__.lower()
+    assert config == defaults
+
+
+@pytest.mark.parametrize("cls", [SGD, RMSprop, Adam])
+@pytest.mark.parametrize("network", [_core.Network32, _core.Network64])
+def test_the_core_takes_the_hyperparameters(cls: Any, network: Any) -> None:
+    optimizer = cls()
+    assert optimizer.core_name in _core.optimizer_names()
+    network(3, []).compile("mse", "", optimizer.core_name, optimizer.hyperparameters)
+    assert all(isinstance(value, float) for value in optimizer.hyperparameters.values())
+
+
+@pytest.mark.parametrize(
+    "optimizer", [SGD(0.5, 0.9, True, dampening=0.1, weight_decay=1e-4, name="mine"), RMSprop(rho=0.5), Adam(0.1, 0.8)]
+)
+def test_a_configuration_makes_an_equal_optimizer(optimizer: optimizers.Optimizer) -> None:
+    again = optimizers.deserialize(optimizers.serialize(optimizer))
+    assert type(again) is type(optimizer)
+    assert again.get_config() == optimizer.get_config()
+
+
+def test_name_class_and_object_stand_for_an_optimizer() -> None:
+    adam = Adam()
+    assert optimizers.get(adam) is adam
+    for identifier in ("adam", "Adam", Adam):
+        assert isinstance(optimizers.get(identifier), Adam)
+
+
+def test_the_learning_rate_can_change_and_nothing_else() -> None:
+    optimizer = SGD(0.1, momentum=0.9)
+    optimizer.learning_rate = np.float32(0.5)
+    assert optimizer.hyperparameters["learning_rate"] == 0.5
+    with pytest.raises(AttributeError, match="momentum of SGD is fixed; only learning_rate can change"):
+        optimizer.momentum = 0.5
+    with pytest.raises(ValueError, match="learning_rate must be at least 0; got -1"):
+        optimizer.learning_rate = -1.0
+    assert optimizer.get_config()["learning_rate"] == 0.5
+
+
+def test_no_weight_decay_may_be_written_as_in_keras() -> None:
+    assert SGD(weight_decay=None).weight_decay == 0.0
+    Adam(weight_decay=None, amsgrad=False, clipnorm=None, use_ema=False, ema_momentum=0.99)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Adam(amsgrad=True),
+        lambda: Adam(weight_decay=0.01),
+        lambda: Adam(clipnorm=1.0),
+        lambda: SGD(use_ema=True),
+        lambda: RMSprop(centered=True),
+        lambda: SGD(lambda step: 0.1),
+        lambda: optimizers.get("adamw"),
+        lambda: optimizers.get("Nadam"),
+    ],
+)
+def test_what_only_keras_has_is_refused(make: Any) -> None:
+    with pytest.raises(NotImplementedError, match=r"^fastnet: .*; use Keras for this$"):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda: SGD(-0.1), ValueError, "learning_rate must be at least 0; got -0.1"),
+        (lambda: SGD(float("nan")), ValueError, "learning_rate must be at least 0; got nan"),
+        (lambda: SGD("fast"), TypeError, r"learning_rate must be a number; got 'fast' \(str\)"),
+        (lambda: SGD(momentum=1.0), ValueError, "momentum must be at least 0 and below 1; got 1"),
+        (lambda: SGD(dampening=1.5), ValueError, "dampening must be at least 0 and at most 1; got 1.5"),
+        (lambda: SGD(nesterov=1), TypeError, r"nesterov must be True or False; got 1 \(int\)"),
+        (lambda: Adam(beta_2=1.0), ValueError, "beta_2 must be at least 0 and below 1; got 1"),
+        (lambda: Adam(lr=0.1), TypeError, r"Adam\(\) got an unexpected keyword argument 'lr'"),
+        (lambda: optimizers.get("sgdm"), ValueError, r"optimizer must be one of .*'sgd'.*; got 'sgdm'"),
+        (lambda: optimizers.get(0.1), TypeError, r"optimizer must be a name.*; got 0.1 \(float\)"),
+    ],
+)
+def test_wrong_arguments_are_refused(make: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        make()

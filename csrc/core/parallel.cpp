@@ -131,8 +131,9 @@ const char* num_threads_source() {
 }
 
 int threads_for(double operations) {
-    // Starting a team costs a few microseconds, in which one core does about 10^5 operations.
-    constexpr double operations_per_thread = 4e5;
+    // A share of about 20 us: below that, barriers (1 us each, and much more where a neighbour keeps a core busy) eat
+    // what a second thread gains.
+    constexpr double operations_per_thread = 4e6;
     const int available = get_num_threads();
     const double useful = operations / operations_per_thread;
     return useful >= available ? available : useful < 2 ? 1 : static_cast<int>(useful);

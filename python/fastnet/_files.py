@@ -46,6 +46,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     >>> Path("answer.txt").read_text()
     '42'
     """
+    if mode not in ("wb", "w"):
+        raise ValueError(f"mode must be 'wb' or 'w'; got {mode!r}")
     target = Path(os.path.realpath(path))
     special = target.exists() and not target.is_file()
     written = target if special else target.with_name(f".fastnet-{secrets.token_hex(4)}.tmp")

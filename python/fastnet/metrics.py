@@ -8,28 +8,57 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["accuracy_score", "classification_report", "confusion_matrix"]
 
 
-def _labels(name: str, values: ArrayLike) -> NDArray[Any]:
-    """Return one label a row; rows of several columns are one-hot or probabilities, and their largest column counts."""
-    array: NDArray[Any] = np.asarray(values)
+def _labels(name: str, values: ArrayLike, *, probabilities: bool) -> NDArray[Any]:
+    """Return one label for each row; where `probabilities` are accepted, rows and fractions may be such."""
+    array = np.asarray(values)
+    if array.dtype.kind == "O":
+        array = np.asarray(array.tolist())
     if array.ndim == 2 and array.shape[1] > 1:
-        largest: NDArray[np.int64] = array.argmax(axis=1)
-        return largest
-    if array.ndim == 2:
-        array = array[:, 0]
-    if array.ndim != 1:
+        return _from_rows(name, array, probabilities)
+    if array.ndim not in (1, 2):
         raise ValueError(f"{name} must be labels of shape (n,) or rows of shape (n, classes); got shape {array.shape}")
-    if array.dtype.kind == "f" and not (array == np.floor(array)).all():
-        raise ValueError(f"{name} must be labels; got the fraction {array[array != np.floor(array)][0]:g}")
-    return array
+    array = array.reshape(-1)
+    if array.dtype.kind != "f":
+        return array
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} must be finite; got {array[~np.isfinite(array)][0]}")
+    fractions = array[array != np.floor(array)]
+    if not fractions.size:
+        return array.astype(np.int64)
+    if not probabilities:
+        raise ValueError(f"{name} must hold labels, whole numbers or text; got {fractions[0]:g}")
+    if array.min() < 0 or array.max() > 1:
+        raise ValueError(
+            f"{name} must hold labels or probabilities; got fractions from {array.min():g} to {array.max():g}"
+        )
+    return (array > 0.5).astype(np.int64)
+
+
+def _from_rows(name: str, rows: NDArray[Any], probabilities: bool) -> NDArray[Any]:
+    if rows.dtype.kind not in "buif" or not np.isfinite(rows).all():
+        raise ValueError(
+            f"{name} must hold finite numbers where it has a column for each class; got shape {rows.shape}"
+        )
+    if not probabilities and not (((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()):
+        raise ValueError(f"{name} must be labels or one-hot rows; got shape {rows.shape} with other rows")
+    return rows.argmax(axis=1)
 
 
 def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-    true, predicted = _labels("y_true", y_true), _labels("y_pred", y_pred)
+    true, predicted = _labels("y_true", y_true, probabilities=False), _labels("y_pred", y_pred, probabilities=True)
     if len(true) != len(predicted):
         raise ValueError(f"y_true and y_pred must have the same number of rows; got {len(true)} and {len(predicted)}")
     if not len(true):
         raise ValueError("y_true must have at least one row; got none")
+    _check_same_kind("y_true", true, "y_pred", predicted)
     return true, predicted
+
+
+def _check_same_kind(name: str, values: NDArray[Any], other_name: str, others: NDArray[Any]) -> None:
+    """Numbers never equal text: to compare them is a mistake that would give an accuracy of 0."""
+    if (values.dtype.kind in "buif") != (others.dtype.kind in "buif"):
+        kinds = ["numbers" if array.dtype.kind in "buif" else "text" for array in (values, others)]
+        raise ValueError(f"{name} and {other_name} must be of one kind; got {kinds[0]} and {kinds[1]}")
 
 
 def accuracy_score(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -37,13 +66,22 @@ def accuracy_score(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
     Parameters
     ----------
-    y_true, y_pred : array_like of shape (n,), (n, 1) or (n, classes)
-        Labels, or rows of which the largest column is the label: one-hot rows, probabilities.
+    y_true : array_like of shape (n,), (n, 1) or (n, classes)
+        The true labels, whole numbers or text, or one-hot rows.
+    y_pred : array_like of shape (n,), (n, 1) or (n, classes)
+        What is predicted: labels; or a row of probabilities or scores, of which the largest is the label; or, with
+        fractions in one column, the probability of class 1, which is the label above 0.5.
+
+    Returns
+    -------
+    float
+        From 0 to 1.
 
     Raises
     ------
     ValueError
-        If the lengths differ, there are no rows, or a label is a fraction.
+        If the lengths differ, there are no rows, one holds numbers and the other text, `y_true` holds fractions or
+        `y_pred` fractions that are no probabilities, or a value is not finite.
 
     Examples
     --------
@@ -74,7 +112,7 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *, labels: ArrayLike 
     Raises
     ------
     ValueError
-        As `accuracy_score`; or if `labels` has a label twice or none at all.
+        As `accuracy_score`; or if `labels` has a label twice, or none that is in `y_true`.
 
     Examples
     --------
@@ -87,6 +125,9 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *, labels: ArrayLike 
     wanted = np.unique(np.concatenate([true, predicted])) if labels is None else np.asarray(labels).reshape(-1)
     if not len(wanted) or len(np.unique(wanted)) < len(wanted):
         raise ValueError(f"labels must be at least one label, each once; got {wanted.tolist()}")
+    _check_same_kind("labels", wanted, "y_true", true)
+    if not np.isin(wanted, true).any():
+        raise ValueError("labels must have at least one that is in y_true; got none")
     order = np.argsort(wanted, kind="stable")
     ordered = wanted[order]
     codes = []

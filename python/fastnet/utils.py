@@ -66,6 +66,8 @@ def _whole_numbers(x: ArrayLike) -> NDArray[np.int64]:
         fractional = ~np.isfinite(values) | (values != np.floor(values))
         if fractional.any():
             raise ValueError(f"x must hold whole numbers; got {values[fractional].flat[0]}")
+        if values.size and np.abs(values).max() >= 2.0**63:
+            raise ValueError(f"x holds a number that is too large for a label: {np.abs(values).max():g}")
     return values.astype(np.int64)
 
 

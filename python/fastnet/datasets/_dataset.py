@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Dataset", "compact", "features"]
+__all__ = ["FLOAT32_MAX", "Dataset", "compact", "features"]
 
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 BLOCK_ROWS = 4096  # rows that are looked at together: temporary arrays stay small beside the data
 
 
@@ -163,8 +164,7 @@ def _are_bytes(block: NDArray[Any]) -> bool:
 
 
 def _check_finite(block: NDArray[Any], first_row: int, where: str) -> None:
-    limit = np.finfo(np.float32).max
-    bad = ~(np.abs(block) <= limit)
+    bad = ~np.isfinite(block) if block.dtype.itemsize <= 4 else ~(np.abs(block) <= FLOAT32_MAX)
     if bad.any():
         row, column = (int(index) for index in np.argwhere(bad)[0])
         value = block[row, column]

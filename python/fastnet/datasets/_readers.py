@@ -4,6 +4,7 @@ A reader gets the rows without the header, as bytes, and returns the features an
 is strict: no cell is taken for missing, a label is read as text and a number is a number.
 """
 
+import codecs
 import importlib.util
 import io
 from collections.abc import Callable
@@ -46,10 +47,10 @@ def read(engine: str, body: bytes, columns: int, label: int | None, bytes_likely
 def _is_plain(body: bytes) -> bool:
     """Whether the libraries agree on the meaning of every character.
 
-    They differ in quotes, in carriage returns inside a line, in what they take for white space, and in hexadecimal
-    numbers.
+    They differ in quotes, in carriage returns inside a line, in hexadecimal numbers, and in a byte order mark where
+    none belongs.
     """
-    if b'"' in body or b"0x" in body or b"0X" in body:
+    if b'"' in body or b"0x" in body or b"0X" in body or body.startswith(codecs.BOM_UTF8):
         return False
     return b"\r" not in body or body.count(b"\r") == body.count(b"\r\n")
 
@@ -119,7 +120,8 @@ def _pandas(body: bytes, columns: int, label: int | None, dtype: str) -> Parsed 
                 if chunk.shape[1] != columns:
                     return None
                 if label is not None:
-                    labels += chunk.pop(label).tolist()
+                    labels += chunk[label].tolist()
+                    chunk = chunk.drop(columns=label)
                 if not all(kind.kind in "iuf" for kind in chunk.dtypes):
                     return None
                 blocks.append(compact(chunk.to_numpy(dtype=np.float64) if _mixed(chunk) else chunk.to_numpy(), ""))

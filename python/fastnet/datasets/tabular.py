@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.datasets import _readers
-from fastnet.datasets._dataset import compact
+from fastnet.datasets._dataset import FLOAT32_MAX, compact
 from fastnet.datasets._streams import open_data
 
 __all__ = ["Table", "label_column", "read_csv"]
@@ -157,8 +157,8 @@ def _header(cells: list[str], target: str | int | None, where: str) -> list[str]
         return None
     if len(text) < len(names) - (label is not None) and target not in names:
         raise ValueError(
-            f"{where}: {_short(text[0])} is not a number, so the line is no data; and it is no header "
-            f"with a column {target!r}"
+            f"{where}: {_short(text[0])} is not a number, so this is no row of numbers; "
+            f"it is no header either, for it has no column {target!r}"
         )
     return names
 
@@ -211,8 +211,8 @@ class _Lines(Iterator[str]):
         self.start = self.end = skip
 
     def __next__(self) -> str:
-        line = "\n"
-        while line.isspace():
+        line = ""
+        while not line.strip():
             try:
                 line = next(self._text)
             except UnicodeDecodeError as error:
@@ -299,7 +299,7 @@ def _problem(cells: list[str], layout: Layout) -> str | None:
             continue
         if not _is_number(cell):
             return f", {layout.column(index)}: {_short(cell)} is not a number"
-        if not abs(float(cell)) <= np.finfo(np.float32).max:
+        if not abs(float(cell)) <= FLOAT32_MAX:
             return f", {layout.column(index)}: {_short(cell)} is not a finite number in float32"
     return None
 

@@ -1,0 +1,49 @@
+"""The package as a whole: what show_config tells, and modules that are imported when they are used."""
+
+import subprocess
+import sys
+
+import pytest
+
+import fastnet as fn
+
+
+def test_show_config_prints_what_it_returns(capsys: pytest.CaptureFixture[str]) -> None:
+    config = fn.show_config(mode="dict")
+    assert fn.show_config() is None
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert lines.keys() == config.keys()
+    assert lines["version"] == fn.__version__
+    assert lines["isa"] == config["isa"]
+    assert config["isa"] in config["available_isas"]
+    assert lines["available_isas"] == ", ".join(config["available_isas"])
+
+
+def test_show_config_follows_the_number_of_threads() -> None:
+    before = fn.get_num_threads()
+    try:
+        fn.set_num_threads(1)
+        config = fn.show_config(mode="dict")
+        assert config["num_threads"] == fn.get_num_threads() == 1
+        assert "set_num_threads" in config["num_threads_source"]
+    finally:
+        fn.set_num_threads(before)
+
+
+def test_show_config_refuses_other_modes() -> None:
+    with pytest.raises(ValueError, match="mode must be one of 'dict'; got 'json'"):
+        fn.show_config(mode="json")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("name", ["datasets", "metrics", "serialization"])
+def test_modules_that_training_does_not_need_are_imported_when_they_are_used(name: str) -> None:
+    program = (
+        f"import sys, fastnet; assert 'fastnet.{name}' not in sys.modules; "
+        f"assert '{name}' in dir(fastnet); assert fastnet.{name} is sys.modules['fastnet.{name}']"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'fastnet' has no attribute 'Dropuot'"):
+        _ = fn.Dropuot

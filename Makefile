@@ -53,7 +53,7 @@ format: $(VENV)/.lint ## Format the Python and C++ sources.
 	$(BIN)/clang-format -i $(CXX_SOURCES)
 
 bench: $(VENV)/.installed $(VENV)/.test ## Measure the speed of this machine and of fastnet on it.
-	$(BIN)/python benchmarks/run.py
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run.py
 
 clean: ## Remove everything that these targets made.
 	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -59,7 +59,7 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
             if (use == Use::training)
                 arena.gradients[i].reserve(rows * layers_[i]->output_size);
         }
-        if (!samples.x.template in_place<T>(samples.order))
+        if (!input_in_place(samples))
             arena.input.reserve(rows * input_size());
         if (use == Use::prediction)
             continue;

@@ -29,7 +29,12 @@ template <class T> bool is_identity(const ActivationKernels<T>& activation) {
 
 template <class T>
 Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs)
-    : layers_(make_layers<T>(input_size, specs)) {
+    : rescales_(specs.size() > 1 && specs.front().type == "rescaling"),
+      layers_(make_layers<T>(input_size, {specs.begin() + (rescales_ ? 1 : 0), specs.end()})) {
+    if (rescales_) {
+        input_scale_ = static_cast<T>(specs.front().scale);
+        input_offset_ = static_cast<T>(specs.front().offset);
+    }
     for (const auto& layer : layers_) {
         offsets_.push_back(parameter_count_);
         parameter_count_ += layer->parameter_count();
@@ -43,7 +48,7 @@ template <class T> std::vector<std::pair<index, ParameterSlot>> Network<T>::slot
     for (std::size_t i = 0; i < layers_.size(); ++i)
         for (ParameterSlot slot : layers_[i]->slots()) {
             slot.offset += offsets_[i];
-            result.emplace_back(layers_[i]->spec, std::move(slot));
+            result.emplace_back(layers_[i]->spec + (rescales_ ? 1 : 0), std::move(slot));
         }
     return result;
 }
@@ -94,9 +99,13 @@ template <class T> typename Network<T>::Share Network<T>::share_of(Team& team, i
     return {team, workspaces_[0], {0, rows}};
 }
 
+template <class T> const T* Network<T>::input_in_place(const Samples& samples) const {
+    return rescales_ ? nullptr : samples.x.template in_place<T>(samples.order);
+}
+
 template <class T>
 typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& arena, index begin, index rows) const {
-    const T* in_place = samples.x.template in_place<T>(samples.order);
+    const T* in_place = input_in_place(samples);
     return {samples,
             arena,
             begin,
@@ -110,7 +119,12 @@ template <class T> void Network<T>::gather(const Batch& batch, Range rows) const
     const Samples& samples = batch.samples;
     const Range source{batch.begin + rows.begin, batch.begin + rows.end};
     if (batch.input == batch.arena.input.data())
-        samples.x.gather(source, samples.order, batch.arena.input.data() + rows.begin * input_size());
+        for (index i = 0; i < source.size(); ++i) {
+            T* row = batch.arena.input.data() + (rows.begin + i) * input_size();
+            samples.x.gather({source.begin + i, source.begin + i + 1}, samples.order, row);
+            if (rescales_)
+                kernels<T>().affine(input_size(), row, input_scale_, input_offset_, row);
+        }
     if (samples.y.present())
         samples.y.gather(source, samples.order, output_size(), batch.arena.target.data() + rows.begin * output_size());
     if (samples.weight)

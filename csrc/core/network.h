@@ -90,6 +90,7 @@ template <class T> class Network {
     void require_compiled() const;
     double operations_per_row() const;
 
+    const T* input_in_place(const Samples& samples) const;
     Batch batch(const Samples& samples, Arena& arena, index begin, index rows) const;
     void gather(const Batch& batch, Range rows) const;
     void forward(Share& share, const Batch& batch, bool leave_logits) const;
@@ -99,6 +100,9 @@ template <class T> class Network {
     void update(Team& team, std::int64_t step);
     template <class Finish> void forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish);
 
+    // A rescaling in front of the other layers is done as rows are gathered, while they are in cache.
+    bool rescales_;
+    T input_scale_ = 1, input_offset_ = 0;
     std::vector<std::unique_ptr<Layer<T>>> layers_;
     std::vector<index> offsets_;  // of each layer's parameters
     index parameter_count_ = 0;

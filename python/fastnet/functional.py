@@ -416,8 +416,8 @@ def _targets_and_predictions(y_true: ArrayLike, y_pred: ArrayLike) -> list[Array
 
 def _as_rows(name: str, values: Array) -> Array:
     """Return samples by outputs: one vector is one row of class probabilities, but many samples of anything else."""
-    outputs = values.shape[-1] if values.ndim > 1 or name == "categorical_crossentropy" else 1
-    return values.reshape(-1, outputs)
+    by_row = values.ndim > 1 or (values.ndim == 1 and name == "categorical_crossentropy")
+    return values.reshape(-1, values.shape[-1] if by_row else 1)
 
 
 def _with_one_hot(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:

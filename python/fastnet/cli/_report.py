@@ -94,17 +94,20 @@ def _format_confusions(result: Result) -> str:
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
     cells = [divmod(int(cell), len(wrong)) for cell in order]
     names = result.class_names
-    rows = [[str(wrong[cell]), names[cell[0]], names[cell[1]]] for cell in cells if wrong[cell]]
+    rows = [[names[cell[0]], names[cell[1]], str(wrong[cell])] for cell in cells if wrong[cell]]
     if not rows:
         return "No row was confused."
-    return "Most frequent confusions\n" + aligned([["rows", "true", "predicted"], *rows])
+    return "Most frequent confusions\n" + aligned([["true", "predicted", "rows"], *rows], left=2)
 
 
-def aligned(table: Sequence[Sequence[str]]) -> str:
-    """Return the cells of a table in columns: the first to the left, the others to the right."""
+def aligned(table: Sequence[Sequence[str]], left: int = 1) -> str:
+    """Return the cells of a table in columns: the first `left` ones to the left, the others to the right."""
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = []
     for row in table:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        cells = [
+            cell.ljust(width) if column < left else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)

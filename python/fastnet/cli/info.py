@@ -56,7 +56,7 @@ def _as_text(path: str, size: int, metadata: dict[str, str], model: Sequential) 
     if compiled:
         facts.append(("loss", str(compiled["loss"])))
         facts.append(("metrics", ", ".join(compiled["metrics"]) or "none"))
-    return "\n".join([*(f"{name + ':':<12}{value}" for name, value in facts), "", aligned(table)])
+    return "\n".join([*(f"{name + ':':<12}{value}" for name, value in facts), "", aligned(table, left=2)])
 
 
 def _kind(layer: Any) -> str:

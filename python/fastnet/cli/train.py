@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import get_num_threads, optimizers, set_num_threads
+from fastnet.callbacks import Callback
 from fastnet.cli._data import source_name
 from fastnet.cli._output import check_output, describe_size, note, print_json, shortened
 from fastnet.cli._progress import TrainingProgress
@@ -26,6 +27,7 @@ LEARNING_RATES = {"adam": 1e-3, "rmsprop": 1e-3, "sgd": 0.1}
 # A network of a few hundred units has learned what it can from about so many rows.
 ROWS_TO_SHOW = 600_000
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 100
+LAST_LEARNING_RATE = 0.01  # of the first
 
 
 class Parts(NamedTuple):
@@ -102,7 +104,7 @@ def _load(arguments: argparse.Namespace) -> Parts:
     if data.test is not None:
         return Parts(training, validation, data.test.with_classes(data.class_names or []), f"the test set of {name}")
     if validation is not None:
-        return Parts(training, validation, validation, f"{arguments.validation:.3g} of {name}, held out")
+        return Parts(training, validation, validation, f"{100 * arguments.validation:g}% of {name}, held out")
     return Parts(training, None, training, f"the training data, because nothing was held out of {name}")
 
 
@@ -155,6 +157,20 @@ def _scale(x: NDArray[Any]) -> float:
     return 1 / largest if largest else 1.0
 
 
+class LinearDecay(Callback):
+    """Lowers the learning rate by the same amount after each epoch, so that the last steps settle the weights."""
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._first = self.model.optimizer.learning_rate
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        done = epoch / max(self.params["epochs"] - 1, 1)
+        self.model.optimizer.learning_rate = self._first * (1 - (1 - LAST_LEARNING_RATE) * done)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self.model.optimizer.learning_rate = self._first
+
+
 def _default_epochs(rows: int) -> int:
     return min(max(math.ceil(ROWS_TO_SHOW / rows), FEWEST_EPOCHS), MOST_EPOCHS)
 
@@ -172,7 +188,7 @@ def _fit(model: Sequential, parts: Parts, epochs: int, arguments: argparse.Names
             epochs=epochs,
             verbose=0,
             validation_data=None if validation is None else (validation.x, validation.y),
-            callbacks=[progress],
+            callbacks=[progress, LinearDecay()],
         )
     except KeyboardInterrupt:
         trained = any((now != then).any() for now, then in zip(model.get_weights(), untrained, strict=True))

@@ -47,10 +47,10 @@ def read(engine: str, body: bytes, columns: int, label: int | None, bytes_likely
 def _is_plain(body: bytes) -> bool:
     """Whether the libraries agree on the meaning of every character.
 
-    They differ in quotes, in carriage returns inside a line, in hexadecimal numbers, and in a byte order mark where
-    none belongs.
+    They differ in quotes, in carriage returns inside a line, in hexadecimal numbers, in a byte order mark where none
+    belongs, and in a comma at the very end.
     """
-    if b'"' in body or b"0x" in body or b"0X" in body or body.startswith(codecs.BOM_UTF8):
+    if b'"' in body or b"0x" in body or b"0X" in body or body.startswith(codecs.BOM_UTF8) or body.endswith(b","):
         return False
     return b"\r" not in body or body.count(b"\r") == body.count(b"\r\n")
 

@@ -206,7 +206,7 @@ def test_a_failed_write_leaves_the_earlier_file(path: Path, monkeypatch: pytest.
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match="(?i)no space left"):
+    with pytest.raises(OSError, match=r"(?i)no space left"):
         make_model(seed=1).save(path)
     assert path.read_bytes() == before
     assert list(path.parent.iterdir()) == [path]

@@ -124,9 +124,12 @@ void pack_b(index k, const T* b, index b_row, index b_col, index n, index first_
                                                                 : Vec<T>{});
                 });
         } else {
-            for (index j = 0; j < width; ++j)
-                for (index p = 0; p < k; ++p)
-                    out[p * width + j] = j < columns ? source[p * b_row + j * b_col] : T(0);
+            // A line of the source at a time, so that the rows it is spread over stay in the first-level cache.
+            constexpr index line = 64 / static_cast<index>(sizeof(T));
+            for (index first = 0; first < k; first += line)
+                for (index j = 0; j < width; ++j)
+                    for (index p = first; p < first + line && p < k; ++p)
+                        out[p * width + j] = j < columns ? source[p * b_row + j * b_col] : T(0);
         }
     }
 }

@@ -133,7 +133,7 @@ def test_the_metadata_are_strings_with_json(path: Path) -> None:
     assert metadata["format"] == "fastnet"
     assert metadata["format_version"] == "1"
     assert metadata["fastnet_version"] == fn.__version__
-    assert json.loads(metadata["config"])["layers"][2]["class_name"] == "Dense"
+    assert json.loads(metadata["config"])["layers"][1]["class_name"] == "Dense"
     assert json.loads(metadata["compile"])["optimizer"]["class_name"] == "SGD"
     assert json.loads(metadata["class_names"]) == ["cat", "größer 犬"]
 
@@ -297,14 +297,14 @@ def test_a_tensor_of_another_dtype_is_named(dtype: type, name: str, path: Path) 
 
 
 def test_sizes_are_checked_before_memory_is_taken(path: Path) -> None:
-    with_config(path, lambda config: config["layers"][2]["config"].update(units=10**12))
+    with_config(path, lambda config: config["layers"][1]["config"].update(units=10**12))
     assert "must have shape" in refused(path)
     with_config(path, lambda config: config.update(input_shape=[10**15]))
     assert "must have shape" in refused(path)
 
 
 def test_an_unknown_layer_is_named(path: Path) -> None:
-    with_config(path, lambda config: config["layers"][2].update(class_name="os.system"))
+    with_config(path, lambda config: config["layers"][1].update(class_name="os.system"))
     assert "'os.system'" in refused(path)
 
 
@@ -323,16 +323,15 @@ def test_an_unknown_layer_is_named(path: Path) -> None:
         lambda config: config.update(layers=[]),
         lambda config: config.update(layers={}),
         lambda config: config.update(layers=[None]),
-        lambda config: config["layers"][2].update(config=None),
-        lambda config: config["layers"][2].update(config={"units": 4, "surprise": 1}),
-        lambda config: config["layers"][2]["config"].update(units="4"),
-        lambda config: config["layers"][2]["config"].update(units=1e400),
-        lambda config: config["layers"][2]["config"].update(activation="warp"),
-        lambda config: config["layers"][2]["config"].update(activation={"class_name": "Dense"}),
-        lambda config: config["layers"][2]["config"].update(kernel_initializer=17),
-        lambda config: config["layers"][2]["config"].update(name=None),
-        lambda config: config["layers"][1]["config"].update(scale=float("nan")),
-        lambda config: config["layers"][4]["config"].update(name="dense"),
+        lambda config: config["layers"][1].update(config=None),
+        lambda config: config["layers"][1].update(config={"units": 4, "surprise": 1}),
+        lambda config: config["layers"][1]["config"].update(units="4"),
+        lambda config: config["layers"][1]["config"].update(units=1e400),
+        lambda config: config["layers"][1]["config"].update(activation="warp"),
+        lambda config: config["layers"][1]["config"].update(activation={"class_name": "Dense"}),
+        lambda config: config["layers"][1]["config"].update(kernel_initializer=17),
+        lambda config: config["layers"][0]["config"].update(scale=float("nan")),
+        lambda config: config["layers"][3]["config"].update(name="dense"),
     ],
 )
 def test_a_wrong_architecture_is_refused(change: Callable[[dict[str, Any]], Any], path: Path) -> None:

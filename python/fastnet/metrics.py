@@ -41,7 +41,8 @@ def _from_rows(name: str, rows: NDArray[Any], probabilities: bool) -> NDArray[An
         )
     if not probabilities and not (((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()):
         raise ValueError(f"{name} must be labels or one-hot rows; got shape {rows.shape} with other rows")
-    return rows.argmax(axis=1)
+    largest: NDArray[np.int64] = rows.argmax(axis=1)
+    return largest
 
 
 def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +65,7 @@ def load_for_model(source: str, target: str | int, model: Sequential, *, with_la
     """
     assert model.input_shape is not None
     features = math.prod(model.input_shape)
-    data = load(source, target=target)
+    data = load(source, target=target, require_labels=with_labels)
     if not with_labels and data.y is not None and data.test is None and data.x.shape[1] == features - 1:
         data = load(source, target=None)  # a file without labels: what was taken for the label is a feature
     part = data if data.test is None else data.test
@@ -72,7 +73,7 @@ def load_for_model(source: str, target: str | int, model: Sequential, *, with_la
         raise ValueError(f"{source} has {part.x.shape[1]} features in a row; the model takes {features}")
     if with_labels:
         if part.y is None:
-            raise ValueError(f"{source} has no labels: there is no column {target!r}")
+            raise ValueError(f"the test part of {source} has no labels")
         part = part.with_classes(class_names_of(model))
     return _in_model_order(part, model.feature_names)
 
@@ -85,8 +86,6 @@ def _in_model_order(data: Dataset, wanted: Sequence[str] | None) -> Dataset:
     note(f"the columns of {data.name} are put in the order of the model")
     place = {name: index for index, name in enumerate(have)}
     order = [place[name] for name in wanted]
-    from dataclasses import replace
-
     return replace(data, x=data.x[:, order], feature_names=list(wanted))
 
 

@@ -45,7 +45,7 @@ def check_output(path: str, inputs: Iterable[str]) -> None:
         If `path` is a folder, or no file can be made in its folder.
     """
     target = Path(os.path.realpath(path))
-    if any(target == Path(os.path.realpath(name)) for name in inputs):
+    if target.exists() and any(target == Path(os.path.realpath(name)) for name in inputs):
         raise ValueError(f"--out would replace {path}, which the command reads")
     if target.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder")

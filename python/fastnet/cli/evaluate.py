@@ -3,6 +3,8 @@
 import argparse
 import time
 
+import numpy as np
+
 from fastnet import set_num_threads
 from fastnet.cli._data import as_classes, class_names_of, load_for_model
 from fastnet.cli._output import print_json
@@ -41,4 +43,4 @@ def measure(model: Sequential, data: Dataset) -> Result:
     assert data.y is not None
     names = class_names_of(model)
     predicted, _ = as_classes(model.predict(data.x.reshape(-1, *model.input_shape), verbose=0))
-    return Result(confusion_matrix(data.y, predicted, labels=range(len(names))), names)
+    return Result(confusion_matrix(data.y, predicted, labels=np.arange(len(names))), names)

@@ -92,17 +92,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _load(arguments: argparse.Namespace) -> Parts:
     """Load the data and hold a part of them out."""
-    data = load(arguments.data, target=arguments.target)
-    if data.y is None:
-        raise ValueError(f"{arguments.data} has no labels to learn: there is no column {arguments.target!r}")
+    data = load(arguments.data, target=arguments.target, require_labels=True)
+    assert data.y is not None
     if data.n_classes < 2:
         raise ValueError(f"{arguments.data} has only one class; a classifier needs at least two")
     name = source_name(arguments.data)
     training, validation = replace(data, test=None), None
     if arguments.validation:
         training, validation = _split(training, data.y, arguments)
-    if data.test is not None:
-        return Parts(training, validation, data.test.with_classes(data.class_names or []), f"the test set of {name}")
+    if data.test is not None and data.test.y is not None:
+        return Parts(training, validation, data.test, f"the test set of {name}")
     if validation is not None:
         return Parts(training, validation, validation, f"{100 * arguments.validation:g}% of {name}, held out")
     return Parts(training, None, training, f"the training data, because nothing was held out of {name}")

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +122,10 @@ def _from_mnist() -> Dataset:
 
 def _from_fashion_mnist() -> Dataset:
     (x, y), test = fashion_mnist.load_data()
-    return _dataset(x, y, "fashion_mnist", test=test).with_classes(fashion_mnist.CLASS_NAMES)
+    data = _dataset(x, y, "fashion_mnist", test=test)
+    assert data.test is not None
+    classes = list(fashion_mnist.CLASS_NAMES)
+    return replace(data, classes=classes, test=replace(data.test, classes=classes))
 
 
 def _from_idx_folder(path: Path) -> Dataset:

@@ -1,0 +1,191 @@
+"""Bad input: the right exception in Python; on the command line one line, status 1, and nothing written over."""
+
+import gzip
+import re
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastnet as fn
+from fastnet.cli import main
+from fastnet.datasets import load
+
+KEPT = b"an earlier file"
+
+Failing = Callable[..., str]
+
+
+@pytest.fixture
+def failing(capsys: pytest.CaptureFixture[str]) -> Failing:
+    """Run a command that must fail, and return its one line."""
+
+    def run(*arguments: object) -> str:
+        status = main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        assert (status, out) == (1, "")
+        assert re.fullmatch(r"fastnet: error: [^\n]+\n", err)
+        return err.removeprefix("fastnet: error: ").rstrip()
+
+    return run
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> fn.Sequential:
+    model = fn.Sequential([fn.Dense(2, activation="softmax", input_shape=(3,))], seed=0)
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    return model
+
+
+@pytest.fixture
+def model_file(model: fn.Sequential, tmp_path: Path) -> Path:
+    model.save(tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+def idx(values: Any) -> bytes:
+    array = np.asarray(values, np.uint8)
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+# ---- Files ----------------------------------------------------------------------------------------------------------
+
+HEADER = b"label,a,b,c\n"
+FILES = {
+    "ragged row": (HEADER + b"0,1,2,3\n1,1,2\n", "line 3.* 3 values; expected 4"),
+    "ragged row without a header": (b"0,1,2,3\n1,1,2,3,4\n", "line 2.* 5 values; expected 4"),
+    "letter": (HEADER + b"0,1,2,3\n1,1,x,3\n", "line 3, column 'b': 'x' is not a number"),
+    "empty cell": (HEADER + b"0,1,2,3\n1,1,,3\n", "line 3, column 'b': the cell is empty"),
+    "missing label": (HEADER + b"0,1,2,3\n,1,2,3\n", "line 3, column 'label': the cell is empty"),
+    "label column": (b"a,b,c\n1,2,3\n4,5,6\n", "no column 'label' for the labels; its columns are 'a', 'b', 'c'"),
+    "not a number": (HEADER + b"0,1,2,3\n1,1,nan,3\n", "line 3, column 'b': 'nan' is not a finite number"),
+    "infinity": (HEADER + b"0,1,2,3\n1,inf,2,3\n", "line 3, column 'a': 'inf' is not a finite number"),
+    "fractional labels": (HEADER + b"0.5,1,2,3\n1,1,2,3\n", "must be whole numbers or text"),
+    "header only": (HEADER, "has a header and no rows"),
+    "empty": (b"", "is empty"),
+    "one class": (HEADER + b"7,1,2,3\n7,1,2,3\n", "has only one class"),
+    "binary": (bytes(range(256)), "is in no format that can be read"),
+    "cut gzip": (gzip.compress(HEADER + b"0,1,2,3\n" * 1000)[:40], "data"),
+    "truncated IDX": (idx(np.zeros((5, 4, 4)))[:50], "data"),
+    "labels only": (idx(np.zeros(5)), "holds labels; give the file of the images"),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_a_bad_file_is_one_line_and_nothing_is_written(case: str, failing: Failing, tmp_path: Path) -> None:
+    content, reason = FILES[case]
+    data, out = tmp_path / "data", tmp_path / "model.safetensors"
+    data.write_bytes(content)
+    out.write_bytes(KEPT)
+    line = failing("train", data, "--out", out)
+    assert str(data) in line
+    assert re.search(reason, line)
+    assert out.read_bytes() == KEPT
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "model.safetensors"]
+
+
+@pytest.mark.parametrize("case", [case for case in FILES if case != "one class"])
+def test_a_bad_file_is_a_value_error_in_python(case: str, tmp_path: Path) -> None:
+    content, reason = FILES[case]
+    (tmp_path / "data").write_bytes(content)
+    with pytest.raises(ValueError, match=reason):
+        load(tmp_path / "data", require_labels=True)
+
+
+@pytest.mark.parametrize("cut", ["images", "labels"])
+def test_a_truncated_idx_file_in_a_folder_is_named(cut: str, failing: Failing, tmp_path: Path) -> None:
+    files = {"images": idx(np.zeros((6, 4, 4))), "labels": idx([0, 1] * 3)}
+    for name, content in files.items():
+        kept = content[:-2] if name == cut else content
+        (tmp_path / f"train-{name}-idx{3 if name == 'images' else 1}-ubyte").write_bytes(kept)
+    assert f"train-{cut}-idx" in failing("train", tmp_path)
+    with pytest.raises(ValueError, match=f"train-{cut}-idx"):
+        load(tmp_path)
+
+
+def test_missing_data_are_named(failing: Failing) -> None:
+    assert "nowhere.csv" in failing("train", "nowhere.csv")
+    with pytest.raises(FileNotFoundError, match=r"nowhere\.csv"):
+        load("nowhere.csv")
+
+
+# ---- Arrays ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_that_are_not_finite_are_named_and_change_nothing(bad: float, dtype: type, model: fn.Sequential) -> None:
+    x, y = np.ones((5, 3), dtype), np.array([0, 1, 0, 1, 0])
+    x[3, 1] = bad
+    before = model.get_weights()
+    for method in (model.fit, model.train_on_batch):
+        with pytest.raises(ValueError, match="x has a NaN or an infinity in row 3"):
+            method(x, y)
+    with pytest.raises(ValueError, match="x has a NaN or an infinity in row 3"):
+        model.evaluate(x, y, verbose=0)
+    assert all((now == then).all() for now, then in zip(model.get_weights(), before, strict=True))
+
+
+@pytest.mark.parametrize("label", [2, -1, 255])
+def test_labels_out_of_range_are_named(label: int, model: fn.Sequential) -> None:
+    y = np.array([0, 1, label])
+    for method in (model.fit, model.evaluate):
+        with pytest.raises(ValueError, match=rf"label {label} at row 2.*0\.\.1"):
+            method(np.ones((3, 3)), y, verbose=0)
+
+
+def test_the_wrong_number_of_features_is_named(model: fn.Sequential) -> None:
+    for call in (lambda x: model.fit(x, [0, 1]), model.predict, lambda x: model.evaluate(x, [0, 1])):
+        with pytest.raises(ValueError, match=r"x must have shape \(samples, 3\); got \(2, 4\)"):
+            call(np.ones((2, 4)))
+
+
+# ---- A model and data that do not fit --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_data_with_other_features_than_the_model_are_refused(
+    command: str, failing: Failing, model_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "data.csv").write_bytes(b"label,a,b,c,d\n0,1,2,3,4\n1,1,2,3,4\n")
+    line = failing(command, model_file, tmp_path / "data.csv")
+    assert line.endswith("data.csv has 4 features in a row; the model takes 3")
+
+
+def test_labels_that_the_model_does_not_know_are_refused(failing: Failing, model_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(HEADER + b"0,1,2,3\n7,1,2,3\n")
+    line = failing("evaluate", model_file, tmp_path / "data.csv")
+    assert "the label '7' is not one of the 2 known classes ('0', '1')" in line
+
+
+def test_evaluate_needs_labels(failing: Failing, model_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(b"a,b,c\n1,2,3\n")
+    assert "no column 'label'" in failing("evaluate", model_file, tmp_path / "data.csv")
+
+
+# ---- Model files ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["info", "evaluate", "predict"])
+def test_a_model_file_cut_in_half_is_refused(command: str, failing: Failing, model_file: Path, tmp_path: Path) -> None:
+    data, out = tmp_path / "data.csv", tmp_path / "predictions.csv"
+    data.write_bytes(HEADER + b"0,1,2,3\n1,1,2,3\n")
+    out.write_bytes(KEPT)
+    whole = model_file.read_bytes()
+    model_file.write_bytes(whole[: len(whole) // 2])
+    arguments = {"info": [], "evaluate": [data], "predict": [data, "--out", out]}[command]
+    line = failing(command, model_file, *arguments)
+    assert line.startswith(f"cannot load {model_file}: it is cut short")
+    assert out.read_bytes() == KEPT
+    with pytest.raises(ValueError, match="cut short"):
+        fn.load_model(model_file)
+
+
+def test_a_model_that_is_no_model_is_refused(failing: Failing, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(HEADER + b"0,1,2,3\n")
+    assert failing("info", tmp_path / "data.csv").endswith("data.csv: it is not a safetensors file")
+    assert "nothing" in failing("info", tmp_path / "nothing")
+    assert "folder" in failing("info", tmp_path)

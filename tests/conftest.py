@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from command import flowers, model, run  # noqa: F401 - fixtures
+
 # No deadline: the first call of a kernel pays for waking the threads, and a busy machine is not a failure.
 # In continuous integration the examples are always the same, so that a failure belongs to the change.
 settings.register_profile("default", deadline=None)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["make_generator", "set_random_seed", "to_categorical"]
 
-_global_seed: np.random.SeedSequence | None = None
+_global_seed: "np.random.SeedSequence | None" = None
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float64]:
@@ -122,7 +122,7 @@ def set_random_seed(seed: int) -> None:
     _global_seed = np.random.SeedSequence(number)
 
 
-def make_generator(seed: int | None = None) -> np.random.Generator:
+def make_generator(seed: int | None = None) -> "np.random.Generator":
     """Return a random generator for an integer seed, or for None one that follows `set_random_seed`.
 
     Parameters

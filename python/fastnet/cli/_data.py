@@ -65,9 +65,7 @@ def load_for_model(source: str, target: str | int, model: Sequential, *, with_la
     """
     assert model.input_shape is not None
     features = math.prod(model.input_shape)
-    data = load(source, target=target, require_labels=with_labels)
-    if not with_labels and data.y is not None and data.test is None and data.x.shape[1] == features - 1:
-        data = load(source, target=None)  # a file without labels: what was taken for the label is a feature
+    data = load(source, target=target, require_labels=True) if with_labels else _load_features(source, target, features)
     part = data if data.test is None else data.test
     if part.x.shape[1] != features:
         raise ValueError(f"{source} has {part.x.shape[1]} features in a row; the model takes {features}")
@@ -76,6 +74,26 @@ def load_for_model(source: str, target: str | int, model: Sequential, *, with_la
             raise ValueError(f"the test part of {source} has no labels")
         part = part.with_classes(class_names_of(model))
     return _in_model_order(part, model.feature_names)
+
+
+def _load_features(source: str, target: str | int, features: int) -> Dataset:
+    """Load data that may have labels or not; where there is no header, the number of columns tells."""
+    try:
+        data = load(source, target=target)
+        refused = None
+    except ValueError as error:  # a feature that was taken for the label need not look like one
+        refused = error
+    if refused is None and (data.test is not None or data.x.shape[1] != features - 1):
+        return data
+    try:
+        unlabeled = load(source, target=None)
+    except ValueError:
+        unlabeled = None
+    if unlabeled is not None and unlabeled.x.shape[1] == features:
+        return unlabeled
+    if refused is not None:
+        raise refused
+    return data
 
 
 def _in_model_order(data: Dataset, wanted: Sequence[str] | None) -> Dataset:

@@ -97,7 +97,8 @@ def _load(arguments: argparse.Namespace) -> Parts:
     if data.n_classes < 2:
         raise ValueError(f"{arguments.data} has only one class; a classifier needs at least two")
     name = source_name(arguments.data)
-    training, validation = replace(data, test=None), None
+    # The classes are named before the split, which may leave a rare one out of a part.
+    training, validation = replace(data, classes=data.class_names, test=None), None
     if arguments.validation:
         training, validation = _split(training, data.y, arguments)
     if data.test is not None and data.test.y is not None:

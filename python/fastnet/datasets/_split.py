@@ -103,7 +103,7 @@ def _take(array: Any, rows: Indices) -> Any:
     return array[rows] if hasattr(array, "shape") else np.asarray(array)[rows]
 
 
-def _part_sizes(n: int, test_size: float | None, train_size: float | None) -> tuple[int, int]:
+def _part_sizes(n: int, test_size: Any, train_size: Any) -> tuple[int, int]:
     """Return the numbers of training and test rows, by scikit-learn's rules."""
     if train_size is None:
         n_test = _rows("test_size", 0.25 if test_size is None else test_size, n, math.ceil)
@@ -111,6 +111,8 @@ def _part_sizes(n: int, test_size: float | None, train_size: float | None) -> tu
     else:
         n_train = _rows("train_size", train_size, n, math.floor)
         n_test = n - n_train if test_size is None else _rows("test_size", test_size, n, math.ceil)
+        if isinstance(test_size, float) and isinstance(train_size, float) and test_size + train_size > 1:
+            raise ValueError(f"test_size and train_size must not exceed 1 together; got {test_size} and {train_size}")
     if n_train + n_test > n:
         raise ValueError(f"test_size and train_size ask for {n_test} and {n_train} rows; the arrays have {n}")
     for part, rows in (("training", n_train), ("test", n_test)):

@@ -1,0 +1,73 @@
+"""The command line in tests: running it, data and a model for it."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import fastnet as fn
+from fastnet.cli import main
+
+
+class Done(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    """Run a command in this process, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    threads = fn.get_num_threads()
+
+    def run_main(*arguments: object) -> Done:
+        capsys.readouterr()
+        status = main([str(argument) for argument in arguments])
+        return Done(status, *capsys.readouterr())
+
+    yield run_main
+    fn.set_num_threads(threads)
+
+
+def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """Start a command in a process of its own."""
+    command = [sys.executable, "-m", "fastnet", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def write_flowers(path: Path, *, rows: int = 60, header: str = "width,height,label", labels: bool = True) -> Path:
+    """Write a table of three kinds of flowers that are easy to tell apart."""
+    rng = np.random.default_rng(0)
+    lines = [header] if header else []
+    for row in range(rows):
+        kind = row % 3
+        values = [f"{value:.3f}" for value in rng.normal([[1, 5], [5, 1], [9, 9]][kind], 0.3)]
+        lines.append(",".join([*values, *([["rose", '"tulip, red"', "lily"][kind]] if labels else [])]))
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def flowers(tmp_path: Path) -> Path:
+    return write_flowers(tmp_path / "flowers.csv")
+
+
+@pytest.fixture
+def model(run: Run, flowers: Path, tmp_path: Path) -> Path:
+    """A model that tells the flowers apart."""
+    path = tmp_path / "flowers.safetensors"
+    assert run("train", flowers, "--quiet", "--out", path).status == 0
+    return path

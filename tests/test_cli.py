@@ -264,7 +264,7 @@ def test_ctrl_c_before_the_first_step_writes_nothing(
 
     monkeypatch.setattr(fn.Sequential, "fit", fit)
     done = run("train", flowers, "--quiet", "--out", model)
-    assert (done.status, done.err) == (130, "fastnet: interrupted in epoch 1 of 100; no model was written\n")
+    assert (done.status, done.err) == (130, "fastnet: interrupted in epoch 1 of 50; no model was written\n")
     assert model.read_bytes() == before
 
 

@@ -244,7 +244,7 @@ def test_what_is_no_safetensors_file_is_refused(content: bytes, path: Path) -> N
 def test_a_file_that_is_cut_anywhere_is_refused(path: Path) -> None:
     whole = path.read_bytes()
     assert "cut short" in refused_with(path, whole[: len(whole) // 2])
-    for size in range(len(whole)):
+    for size in range(0, len(whole), 7):
         refused_with(path, whole[:size])
 
 

@@ -67,24 +67,33 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--hidden",
         type=_hidden,
-        default=(128, 128),
+        default=(256, 128),
         metavar="N,N",
-        help="units of each hidden layer, or none (default: 128,128)",
+        help="units of each hidden layer, or none (default: 256,128)",
     )
     model.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)")
     training = parser.add_argument_group("training")
     training.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="(default: adam)")
     training.add_argument(
-        "--lr", type=_positive_number, metavar="X", help="learning rate (default: 0.001; 0.1 for sgd)"
+        "--lr",
+        type=_positive_number,
+        metavar="X",
+        help="learning rate of the first epoch, from which it falls in equal steps to a hundredth "
+        "(default: 0.003; 0.001 for rmsprop, 0.1 for sgd)",
     )
     training.add_argument("--momentum", type=_fraction, metavar="X", help="of sgd or rmsprop (default: 0)")
     training.add_argument(
         "--epochs",
         type=_integer(1),
         metavar="N",
-        help="passes over the data (default: as many as show 600,000 rows, from 10 to 100)",
+        help="passes over the data (default: as many as show 300,000 rows, from 5 to 50)",
     )
-    training.add_argument("--batch-size", type=_integer(1), default=32, metavar="N", help="(default: 32)")
+    training.add_argument(
+        "--batch-size",
+        type=_integer(1),
+        metavar="N",
+        help="rows in a step (default: 16; 128 from 10,000 rows on)",
+    )
     training.add_argument(
         "--seed", type=_integer(0), default=0, metavar="N", help="of the split, the weights and the order (default: 0)"
     )

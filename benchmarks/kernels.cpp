@@ -44,8 +44,8 @@ constexpr int chains = 12;  // independent multiply-adds: two units of latency 4
     attribute float name() {                                                                                           \
         typedef float Vector __attribute__((vector_size(bytes)));                                                      \
         Vector sums[chains], x = Vector{} + 0.999f, y = Vector{} + 0.001f;                                             \
-        for (int j = 0; j < chains; ++j) /* equal chains would be merged */                                            \
-            sums[j] = Vector{} + static_cast<float>(j);                                                                \
+        for (int j = 0; j < chains; ++j) /* equal chains would be merged, and one that starts at 1 stays there */      \
+            sums[j] = Vector{} + static_cast<float>(j + 2);                                                            \
         for (long i = 0; i < steps; ++i)                                                                               \
             for (int j = 0; j < chains; ++j)                                                                           \
                 sums[j] = sums[j] * x + y;                                                                             \

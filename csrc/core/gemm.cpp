@@ -17,25 +17,39 @@ constexpr index block_m = 256;   // a block of A: 512 KiB of float32, in the sec
 constexpr index block_n = 3072;  // a block of B: 6 MiB of float32, in the third-level cache
 
 // Reading A in place costs cache misses for each column panel; packing costs one pass over A.
-constexpr index panels_worth_packing = 4;
+constexpr index panels_worth_packing_a = 4;
+// B in place costs a page for every step along k where its rows are far apart (in values).
+constexpr index panels_worth_packing_b = 16, far_apart = 1024;
+
+// The transposed product of a narrow result is computed in pieces of so many columns.
+constexpr index transposed_columns = 4096, transposed_rows = 16;
 
 index smaller(index a, index b) { return a < b ? a : b; }
 
-// How a product is carried out, decided by its shape and the kernel table alone.
+// How a product is carried out, decided by its shape, the kernel table and the size of the team.
 template <class T> struct Plan {
     const GemmKernels<T>& kernels;
-    index panel_columns;  // the widest column panel, in columns
+    index panel_vectors;  // the widest column panel allowed
     Panels columns, rows;
     bool pack_a, pack_b;
+    bool by_rows;    // what the team shares out: rows of C, or column panels
+    bool on_demand;  // each thread packs a panel of B just before it uses it
 
-    Plan(const GemmKernels<T>& table, const Gemm<T>& g, index n) : kernels(table) {
-        const index vectors = (n + table.lanes - 1) / table.lanes;
-        columns = Panels::of(vectors, max_panel_vectors);
-        panel_columns = columns.largest() * table.lanes;
-        rows = Panels::of(g.m, table.panel_rows[columns.largest()]);
-        pack_a = columns.count >= panels_worth_packing;
-        pack_b = g.b_col != 1 || n % table.lanes != 0 || rows.count >= panels_worth_packing * 4;
+    Plan(const GemmKernels<T>& table, const Gemm<T>& g, index n, int team) : kernels(table) {
+        // Rows that fit into one tile of two vectors need not be cut in two for a tile of three.
+        panel_vectors = g.m > table.panel_rows[3] && g.m <= table.panel_rows[2] ? 2 : max_panel_vectors;
+        columns = Panels::of((n + table.lanes - 1) / table.lanes, panel_vectors);
+        rows = Panels::of(g.m, tile_rows());
+        pack_a = columns.count >= panels_worth_packing_a;
+        pack_b = g.b_col != 1 || n % table.lanes != 0 || (rows.count >= panels_worth_packing_b && g.b_row > far_apart);
+        // With one block of A, threads that share out the columns need not wait for each other, and no panel of B
+        // leaves the second-level cache before it is used.
+        const bool one_block = g.m <= block_m;
+        by_rows = team == 1 || (one_block ? columns.count < 4 * team && rows.count >= columns.count
+                                          : rows.count >= columns.count || rows.count >= 4 * team);
+        on_demand = pack_b && one_block && (team == 1 || !by_rows);
     }
+    index tile_rows() const { return kernels.panel_rows[columns.largest()]; }
 };
 
 // C = beta C for a product without terms, and before a pass that accumulates with a beta other than 0 and 1.
@@ -54,13 +68,10 @@ template <class T> void finish(const Gemm<T>& g, Range rows, Range columns) {
 // them, the column panels; either way one thread computes an element from its first term to its last.
 template <class T>
 void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g, index first, index n) {
-    const Plan<T> plan(kernels<T>().gemm, g, n);
-    const bool by_rows =
-        team.size() == 1 || plan.rows.count >= plan.columns.count || plan.rows.count >= 4 * team.size();
-    const Range panels = by_rows ? Range{0, plan.columns.count} : team.share(plan.columns.count);
-    const index tile_rows = plan.rows.largest();
-    const Range rows = by_rows ? team.share(g.m, tile_rows) : Range{0, g.m};
+    const Plan<T> plan(kernels<T>().gemm, g, n, team.size());
     const index lanes = plan.kernels.lanes;
+    const Range panels = plan.by_rows ? Range{0, plan.columns.count} : team.share(plan.columns.count);
+    const Range rows = plan.by_rows ? team.share(g.m, plan.rows.largest()) : Range{0, g.m};
     const Range columns{smaller(plan.columns.start(panels.begin) * lanes, n),
                         smaller(plan.columns.start(panels.end) * lanes, n)};
     if (g.beta != T(1) && (g.beta != T(0) || g.k == 0))
@@ -70,50 +81,92 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
     for (index p = 0; p < g.k; p += block_k) {
         const index k = smaller(g.k - p, block_k);
         const T* b_block = b + p * g.b_row;
-        if (plan.pack_b) {
-            const Range mine = team.share(plan.columns.count);
-            team.barrier();  // the block before this one may still be in use
-            plan.kernels.pack_b(k, b_block, g.b_row, g.b_col, n, mine.begin, mine.end, workspace.packed_b());
-            team.barrier();
-            b_block = workspace.packed_b();
-        }
+        const auto pack_b = [&](Range range, T* packed) {
+            plan.kernels.pack_b(k, b_block, g.b_row, g.b_col, n, plan.panel_vectors, range.begin, range.end, packed);
+        };
         GemmBlock<T> block{};
         block.n = n, block.k = k;
         block.b = b_block, block.b_row = g.b_row, block.b_packed = plan.pack_b;
+        if (plan.pack_b && !plan.on_demand) {
+            const Range mine = team.share(plan.columns.count);
+            team.barrier();  // the block before this one may still be in use
+            pack_b(mine, workspace.packed_b() + plan.columns.start(mine.begin) * lanes * k);
+            team.barrier();
+            block.b = workspace.packed_b() + plan.columns.start(panels.begin) * lanes * k;
+        }
         block.c_row = g.c_row, block.alpha = g.alpha;
         block.accumulate = p > 0 || g.beta != T(0);
-        block.first_panel = panels.begin, block.last_panel = panels.end;
+        block.panel_vectors = plan.panel_vectors, block.first_panel = panels.begin, block.last_panel = panels.end;
         for (index i = rows.begin; i < rows.end; i += block_m) {
             block.m = smaller(rows.end - i, block_m);
             block.a = g.a + i * g.a_row + p * g.a_col, block.a_row = g.a_row, block.a_step = g.a_col;
             block.a_packed = plan.pack_a;
             if (plan.pack_a) {
                 T* packed = workspace.packed_a(team.rank());
-                plan.kernels.pack_a(block.m, k, block.a, g.a_row, g.a_col,
-                                    plan.kernels.panel_rows[plan.columns.largest()], packed);
+                plan.kernels.pack_a(block.m, k, block.a, g.a_row, g.a_col, plan.tile_rows(), packed);
                 block.a = packed;
             }
             block.c = g.c + i * g.c_row + first;
             const Epilogue<T> epilogue = g.epilogue.at(i, first);
             block.epilogue = g.epilogue.function && p + k == g.k ? &epilogue : nullptr;
-            plan.kernels.multiply(block);
+            if (!plan.on_demand) {
+                plan.kernels.multiply(block);
+                continue;
+            }
+            for (index panel = panels.begin; panel < panels.end; ++panel) {
+                T* packed = workspace.packed_panel(team.rank());
+                pack_b({panel, panel + 1}, packed);
+                block.b = packed, block.first_panel = panel, block.last_panel = panel + 1;
+                plan.kernels.multiply(block);
+            }
         }
     }
     if (g.k == 0)
         finish(g, rows, {first + columns.begin, first + columns.end});
 }
 
+// A result of a few columns would leave most lanes of a vector idle. Where the columns of A are contiguous, C^T = B^T
+// A^T fills them: the same chain of operations for every element, written to its transposed place at the end.
+template <class T> bool is_better_transposed(const Gemm<T>& g) {
+    const GemmKernels<T>& table = kernels<T>().gemm;
+    return g.a_row == 1 && g.n % table.lanes != 0 && g.n <= table.panel_rows[2] && g.n <= transposed_rows &&
+           g.m >= 4 * table.lanes && g.k > 0;
+}
+
+template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g) {
+    T* const scratch = workspace.transposed();
+    for (index first = 0; first < g.m; first += transposed_columns) {
+        const index columns = smaller(g.m - first, transposed_columns);
+        const Gemm<T> piece{g.n,     columns, g.k,     g.b,     g.b_col, g.b_row, g.a + first * g.a_row,
+                            g.a_col, g.a_row, scratch, columns, g.alpha};
+        team.barrier();  // the piece before this one may still be in use
+        multiply_columns(team, workspace, piece, 0, columns);
+        team.barrier();
+        const Range mine = team.share(columns, 64);
+        for (index i = mine.begin; i < mine.end; ++i) {
+            T* c = g.c + (first + i) * g.c_row;
+            for (index j = 0; j < g.n; ++j)
+                c[j] = scratch[j * columns + i] + (g.beta == T(0) ? T(0) : g.beta * c[j]);
+        }
+        finish(g, {first + mine.begin, first + mine.end}, {0, g.n});
+    }
+}
+
 }  // namespace
 
 template <class T> const index GemmWorkspace<T>::a_size = block_m * block_k;
+template <class T> const index GemmWorkspace<T>::panel_size = max_panel_vectors * 64 / sizeof(T) * block_k;
 template <class T> const index GemmWorkspace<T>::b_size = (block_n + 64) * block_k;
 
 template <class T> void GemmWorkspace<T>::reserve(int threads) {
-    a_.reserve(threads * a_size);
+    private_.reserve(threads * (a_size + panel_size));
     b_.reserve(b_size);
+    transposed_.reserve(transposed_rows * transposed_columns);
 }
 
 template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g) {
+    if (is_better_transposed(g))
+        return multiply_transposed(team, workspace, g);
     for (index first = 0; first < g.n && g.m > 0; first += block_n)
         multiply_columns(team, workspace, g, first, smaller(g.n - first, block_n));
 }

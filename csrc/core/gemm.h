@@ -24,13 +24,15 @@ template <class T> struct Gemm {
 template <class T> class GemmWorkspace {
   public:
     void reserve(int threads);
-    T* packed_a(int rank) const { return a_.data() + rank * a_size; }
+    T* packed_a(int rank) const { return private_.data() + rank * (a_size + panel_size); }
+    T* packed_panel(int rank) const { return packed_a(rank) + a_size; }
     T* packed_b() const { return b_.data(); }
+    T* transposed() const { return transposed_.data(); }
 
-    static const index a_size, b_size;
+    static const index a_size, panel_size, b_size;
 
   private:
-    Buffer<T> a_, b_;
+    Buffer<T> private_, b_, transposed_;
 };
 
 // Called by every member of the team with the same arguments. When it returns, a member has finished its own

@@ -24,16 +24,41 @@ template <class T> struct Tile {
     index c_row, columns;
     T alpha;
     bool accumulate;
+    // How far away lies what the next tiles read: brought into the cache meanwhile, where the operand is used as it
+    // lies in memory. The hardware does not see that the rows of a narrow panel belong together. 0 for nothing.
+    index a_ahead, b_ahead;
 };
 
-// One product of a row panel with a column panel. Every element is the same chain of operations whatever
-// the tile's shape, which is why the result does not depend on how C is cut among threads.
-template <class T, int rows, int vectors, bool packed> void micro_kernel(const Tile<T>& t) {
-    Vec<T> sums[rows][vectors] = {};
+// C = alpha sums (+ C); only the last vector of a row may be a part of one.
+template <class T, int rows, int vectors, bool accumulate>
+FASTNET_INLINE void write_back(const Tile<T>& t, const Vec<T> (&sums)[rows][vectors]) {
+    const index tail = t.columns - (vectors - 1) * lanes<T>;
+    T* c = t.c;
+#pragma GCC unroll 16
+    for (int i = 0; i < rows; ++i, c += t.c_row) {
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+            const index n = v + 1 < vectors ? lanes<T> : tail;
+            T* at = c + v * lanes<T>;
+            const Vec<T> before = accumulate ? load_some(at, n) : Vec<T>{};
+            store_some(at, multiply_add<T>(sums[i][v], broadcast(t.alpha), before), n);
+        }
+    }
+}
+
+template <class T, int rows, int vectors, bool packed, bool ahead>
+FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][vectors]) {
+    constexpr index line = 64 / static_cast<index>(sizeof(T));
     const T* a = t.a;
     const T* b = t.b;
     const index a_row = packed ? 1 : t.a_row, a_step = packed ? rows : t.a_step;
     for (index p = 0; p < t.k; ++p) {
+        if constexpr (ahead) {
+            for (index i = p % line; !packed && i < rows; i += line)  // a row's line once in a line's steps along k
+                __builtin_prefetch(a + t.a_ahead + i * a_row);
+            for (int v = 0; v < vectors; ++v)
+                __builtin_prefetch(b + t.b_ahead + v * lanes<T>);
+        }
         Vec<T> bv[vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
@@ -43,24 +68,28 @@ template <class T, int rows, int vectors, bool packed> void micro_kernel(const T
             const Vec<T> av = broadcast(a[i * a_row]);
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; ++v)
-                sums[i][v] += av * bv[v];
+                sums[i][v] = multiply_add<T>(av, bv[v], sums[i][v]);
         }
         a += a_step;
         b += t.b_step;
     }
-    const index tail = t.columns - (vectors - 1) * lanes<T>;  // columns of the last vector
-    T* c = t.c;
-#pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i) {
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) {
-            const index n = v + 1 < vectors ? lanes<T> : tail;
-            T* at = c + v * lanes<T>;
-            const Vec<T> before = t.accumulate ? load_some(at, n) : Vec<T>{};
-            store_some(at, sums[i][v] * t.alpha + before, n);
-        }
-        c += t.c_row;
-    }
+}
+
+// One product of a row panel with a column panel. Every element is the same chain of operations whatever
+// the tile's shape, which is why the result does not depend on how C is cut among threads.
+template <class T, int rows, int vectors, bool packed> void micro_kernel(const Tile<T>& t) {
+    for (int i = 0; i < rows; ++i)  // by the time that the sums are ready, so is their place
+        for (int v = 0; v < vectors; ++v)
+            __builtin_prefetch(t.c + i * t.c_row + v * lanes<T>, 1);
+    Vec<T> sums[rows][vectors] = {};
+    if (t.a_ahead || t.b_ahead)
+        accumulate_along_k<T, rows, vectors, packed, true>(t, sums);
+    else
+        accumulate_along_k<T, rows, vectors, packed, false>(t, sums);
+    if (t.accumulate)
+        write_back<T, rows, vectors, true>(t, sums);
+    else
+        write_back<T, rows, vectors, false>(t, sums);
 }
 
 // micro_kernels<T, packed>[vectors][rows]
@@ -81,8 +110,58 @@ template <class T, bool packed> struct MicroKernels {
 
 template <class T, bool packed> inline constexpr MicroKernels<T, packed> micro_kernels{};
 
-template <class T> FASTNET_INLINE Panels column_panels(index n) {
-    return Panels::of((n + lanes<T> - 1) / lanes<T>, max_panel_vectors);
+template <class T> FASTNET_INLINE Panels column_panels(index n, index panel_vectors) {
+    return Panels::of((n + lanes<T> - 1) / lanes<T>, panel_vectors);
+}
+
+// out[p * out_step + i] = source[p * step + i] for i < height, p < k.
+template <class T>
+FASTNET_INLINE void copy_steps(index height, index k, const T* source, index step, T* out, index out_step) {
+    for (index p = 0; p < k; ++p, source += step, out += out_step) {
+        index i = 0;
+        for (; i + quad<T> <= height; i += quad<T>)
+            store_quad(out + i, load_quad(source + i));
+        for (; i < height; ++i)
+            out[i] = source[i];
+    }
+}
+
+// out[p * out_step + i] = source[i * row + p] for i < height, p < k: squares are transposed in registers, all rows of a
+// line's width at a time, so that the lines written are complete before they leave the first-level cache.
+template <class T>
+FASTNET_INLINE void transpose_rows(index height, index k, const T* source, index row, T* out, index out_step) {
+    constexpr index line = 64 / static_cast<index>(sizeof(T)), lines_ahead = 4;
+    const index whole = height / quad<T> * quad<T>;
+    for (index first = 0; first < k; first += line) {
+        const index last = first + line < k ? first + line : k;
+        for (index i = 0; i < whole; i += quad<T>) {
+            for (index j = i; j < i + quad<T>; ++j)  // rows far apart: the hardware prefetches none of them
+                __builtin_prefetch(source + j * row + first + lines_ahead * line);
+            index p = first;
+            for (; p + quad<T> <= last; p += quad<T>)
+                transpose_square(source + i * row + p, row, out + p * out_step + i, out_step);
+            for (; p < last; ++p)
+                for (index j = i; j < i + quad<T>; ++j)
+                    out[p * out_step + j] = source[j * row + p];
+        }
+        for (index i = whole; i < height; ++i)
+            for (index p = first; p < last; ++p)
+                out[p * out_step + i] = source[i * row + p];
+    }
+}
+
+// out[p * out_step + i] = source[i * row + p * step], whatever the strides.
+template <class T>
+FASTNET_INLINE void pack_panel(index height, index k, const T* source, index row, index step, T* out, index out_step) {
+    if (row == 1) {
+        copy_steps(height, k, source, step, out, out_step);
+    } else if (step == 1) {
+        transpose_rows(height, k, source, row, out, out_step);
+    } else {
+        for (index p = 0; p < k; ++p)
+            for (index i = 0; i < height; ++i)
+                out[p * out_step + i] = source[i * row + p * step];
+    }
 }
 
 // Row panels of A, each column of a panel contiguous: packed[start * k + p * height + i].
@@ -90,65 +169,57 @@ template <class T>
 void pack_a(index m, index k, const T* a, index a_row, index a_col, index panel_rows, T* packed) {
     const Panels panels = Panels::of(m, panel_rows);
     for (index panel = 0; panel < panels.count; ++panel) {
-        const index height = panels.size(panel);
-        const T* source = a + panels.start(panel) * a_row;
-        T* out = packed + panels.start(panel) * k;
-        if (a_row == 1) {
-            for (index p = 0; p < k; ++p)
-                for (index i = 0; i < height; ++i)
-                    out[p * height + i] = source[p * a_col + i];
-        } else {
-            for (index i = 0; i < height; ++i)
-                for (index p = 0; p < k; ++p)
-                    out[p * height + i] = source[i * a_row + p * a_col];
-        }
+        const index start = panels.start(panel), height = panels.size(panel);
+        pack_panel(height, k, a + start * a_row, a_row, a_col, packed + start * k, height);
     }
 }
 
-// Column panels of B in whole vectors, zero beyond column n: packed[start * lanes * k + p * width + j].
+// Column panels of B in whole vectors, zero beyond column n: packed[(start - first start) * lanes * k + p * width + j].
 template <class T>
-void pack_b(index k, const T* b, index b_row, index b_col, index n, index first_panel, index last_panel, T* packed) {
-    const Panels panels = column_panels<T>(n);
+void pack_b(index k, const T* b, index b_row, index b_col, index n, index panel_vectors, index first_panel,
+            index last_panel, T* packed) {
+    const Panels panels = column_panels<T>(n, panel_vectors);
     for (index panel = first_panel; panel < last_panel; ++panel) {
         const index start = panels.start(panel) * lanes<T>, width = panels.size(panel) * lanes<T>;
         const index columns = n - start < width ? n - start : width;
-        const T* source = b + start * b_col;
-        T* out = packed + start * k;
-        if (b_col == 1) {
-            for (index p = 0; p < k; ++p)
-                for_vectors<T>(width, [&](index j, index) {
-                    const index left = columns - j;
-                    const T* from = source + p * b_row + j;
-                    store(out + p * width + j, left >= lanes<T> ? load(from)
-                                               : left > 0       ? load_first(from, left)
-                                                                : Vec<T>{});
-                });
-        } else {
-            // A line of the source at a time, so that the rows it is spread over stay in the first-level cache.
-            constexpr index line = 64 / static_cast<index>(sizeof(T));
-            for (index first = 0; first < k; first += line)
-                for (index j = 0; j < width; ++j)
-                    for (index p = first; p < first + line && p < k; ++p)
-                        out[p * width + j] = j < columns ? source[p * b_row + j * b_col] : T(0);
-        }
+        pack_panel(columns, k, b + start * b_col, b_col, b_row, packed, width);
+        for (index p = 0; columns < width && p < k; ++p)
+            for (index j = columns; j < width; ++j)
+                packed[p * width + j] = T(0);
+        packed += width * k;
     }
 }
 
-// The two innermost loops: a column panel of B stays in the first-level cache while all row panels of the
+// The two innermost loops: a column panel of B stays in the nearest cache that holds it while all row panels of the
 // block pass by it.
 template <class T> void multiply(const GemmBlock<T>& block) {
-    const Panels columns = column_panels<T>(block.n);
+    const Panels columns = column_panels<T>(block.n, block.panel_vectors);
     const Panels rows = Panels::of(block.m, tile_rows[columns.largest()]);
+    const T* packed_b = block.b;
     for (index jp = block.first_panel; jp < block.last_panel; ++jp) {
         const index j = columns.start(jp) * lanes<T>, vectors = columns.size(jp), width = vectors * lanes<T>;
-        const T* b = block.b_packed ? block.b + j * block.k : block.b + j;
+        const T* b = block.b_packed ? packed_b : block.b + j;
+        packed_b += width * block.k;
+        const index b_ahead = !block.b_packed && jp + 1 < block.last_panel ? width : 0;
         for (index ip = 0; ip < rows.count; ++ip) {
             const index i = rows.start(ip), height = rows.size(ip);
             const T* a = block.a_packed ? block.a + i * block.k : block.a + i * block.a_row;
+            const index a_ahead = !block.a_packed && ip + 1 < rows.count ? height * block.a_row : 0;
             T* c = block.c + i * block.c_row + j;
             const index n = block.n - j < width ? block.n - j : width;
-            const Tile<T> tile{block.k,     a, block.a_row, block.a_step,    b, block.b_packed ? width : block.b_row, c,
-                               block.c_row, n, block.alpha, block.accumulate};
+            const Tile<T> tile{block.k,
+                               a,
+                               block.a_row,
+                               block.a_step,
+                               b,
+                               block.b_packed ? width : block.b_row,
+                               c,
+                               block.c_row,
+                               n,
+                               block.alpha,
+                               block.accumulate,
+                               a_ahead,
+                               ip == 0 ? b_ahead : 0};
             if (block.a_packed)
                 micro_kernels<T, true>.table[vectors][height](tile);
             else

@@ -90,7 +90,8 @@ template <class T> struct GemmBlock {
     index c_row;
     T alpha;
     bool accumulate;
-    index first_panel, last_panel;  // column panels [first, last) of n
+    index panel_vectors;            // n is cut into column panels of at most so many vectors
+    index first_panel, last_panel;  // column panels [first, last) of n; a packed B starts with the first
     const Epilogue<T>* epilogue;    // null but for the last block along k
 };
 
@@ -100,8 +101,8 @@ template <class T> struct GemmKernels {
     index lanes;                              // values in a vector
     index panel_rows[max_panel_vectors + 1];  // rows of the tile that is 1, 2, 3 vectors wide
     void (*pack_a)(index m, index k, const T* a, index a_row, index a_col, index panel_rows, T* packed);
-    void (*pack_b)(index k, const T* b, index b_row, index b_col, index n, index first_panel, index last_panel,
-                   T* packed);
+    void (*pack_b)(index k, const T* b, index b_row, index b_col, index n, index panel_vectors, index first_panel,
+                   index last_panel, T* packed);
     void (*multiply)(const GemmBlock<T>&);
 };
 

@@ -7,8 +7,10 @@
 #include <cstdint>
 #include <utility>
 
-#if defined(__AVX512F__)
+#if defined(__FMA__)
 #include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
 #endif
 
 #include "kernels.h"

@@ -2,7 +2,8 @@
 //
 // Included by kernels_impl.h inside the namespace of one instruction set, after FASTNET_VECTOR_BYTES
 // has been set, so the same text becomes SSE2, AVX2, AVX-512, NEON or plain C++. It is written with
-// the vector types that gcc and clang share; intrinsics appear only for partial loads and stores.
+// the vector types that gcc and clang share; intrinsics appear only for partial loads and stores and for fused
+// multiply-add.
 // There is no include guard on purpose: each kernels_*.cpp includes it once, in its own namespace.
 
 template <class T> struct VectorOf;
@@ -59,6 +60,62 @@ template <class T> FASTNET_INLINE void store_first(T* p, Vec<T> v, index n) {
     for (index i = 0; i < n; ++i)
         p[i] = v[i];
 #endif
+}
+
+// a b + c, rounded once where the machine can. Compilers make that of the plain expression too, but not everywhere they
+// compile it, and elements of a matrix product must not differ with the tile that they happen to lie in.
+template <class T> FASTNET_INLINE Vec<T> multiply_add(Vec<T> a, Vec<T> b, Vec<T> c) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4)
+        return _mm512_fmadd_ps(a, b, c);
+    else
+        return _mm512_fmadd_pd(a, b, c);
+#elif defined(__FMA__)
+    if constexpr (sizeof(T) == 4)
+        return _mm256_fmadd_ps(a, b, c);
+    else
+        return _mm256_fmadd_pd(a, b, c);
+#elif defined(__aarch64__)
+    if constexpr (sizeof(T) == 4)
+        return vfmaq_f32(c, a, b);
+    else
+        return vfmaq_f64(c, a, b);
+#else
+    return a * b + c;
+#endif
+}
+
+// Sixteen bytes, in every instruction set: what packing copies and transposes.
+template <class T> inline constexpr index quad = 16 / static_cast<index>(sizeof(T));
+template <class T> struct QuadOf {
+    typedef T type __attribute__((vector_size(16)));
+};
+template <class T> using Quad = typename QuadOf<T>::type;
+
+template <class T> FASTNET_INLINE Quad<T> load_quad(const T* p) {
+    Quad<T> v;
+    __builtin_memcpy(&v, p, sizeof v);
+    return v;
+}
+
+template <class T> FASTNET_INLINE void store_quad(T* p, Quad<T> v) { __builtin_memcpy(p, &v, sizeof v); }
+
+// out[j * out_row + i] = in[i * row + j] for i, j < quad.
+template <class T> FASTNET_INLINE void transpose_square(const T* in, index row, T* out, index out_row) {
+    if constexpr (sizeof(T) == 4) {
+        const Quad<T> a = load_quad(in), b = load_quad(in + row), c = load_quad(in + 2 * row),
+                      d = load_quad(in + 3 * row);
+        const Quad<T> ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
+        const Quad<T> ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+        store_quad(out, __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
+        store_quad(out + out_row, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
+        store_quad(out + 2 * out_row, __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5));
+        store_quad(out + 3 * out_row, __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7));
+    } else {
+        const Quad<T> a = load_quad(in), b = load_quad(in + row);
+        store_quad(out, __builtin_shufflevector(a, b, 0, 2));
+        store_quad(out + out_row, __builtin_shufflevector(a, b, 1, 3));
+    }
 }
 
 // Calls f(offset, count) for every vector of an array of n values; count < lanes for the last one only.

@@ -17,18 +17,17 @@ template <class T> void add_rows(index rows, index columns, const T* x, index x_
 }
 
 template <class S, class T> FASTNET_INLINE void convert_from(index n, const char* source, index stride, T* out) {
-    if (stride == static_cast<index>(sizeof(S))) {
-        for (index i = 0; i < n; ++i) {
-            S value;
-            __builtin_memcpy(&value, source + i * static_cast<index>(sizeof(S)), sizeof(S));
-            out[i] = static_cast<T>(value);
-        }
-    } else {
-        for (index i = 0; i < n; ++i) {
-            S value;
-            __builtin_memcpy(&value, source + i * stride, sizeof(S));
-            out[i] = static_cast<T>(value);
-        }
+    typedef S Source __attribute__((vector_size(sizeof(S) * lanes<T>)));
+    index i = 0;
+    for (; stride == static_cast<index>(sizeof(S)) && i + lanes<T> <= n; i += lanes<T>) {
+        Source values;
+        __builtin_memcpy(&values, source + i * stride, sizeof values);
+        store(out + i, __builtin_convertvector(values, Vec<T>));
+    }
+    for (; i < n; ++i) {
+        S value;
+        __builtin_memcpy(&value, source + i * stride, sizeof(S));
+        out[i] = static_cast<T>(value);
     }
 }
 

@@ -1,5 +1,6 @@
 // The loops of a network over a data set.
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 
@@ -88,8 +89,13 @@ template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, i
         auto reported = Clock::now();
         for (index i = 0; i < steps && proceed; ++i) {
             const index begin = i * batch_size, rows = std::min(batch_size, total - begin);
-            step(team, batch(samples, arena, begin, rows), gradients_.data());
-            update(team, finished + i + 1);
+            std::array<double, max_hyperparameters> hyperparameters{};
+            std::copy(hyperparameters_.begin(), hyperparameters_.end(), hyperparameters.begin());
+            optimizer_->prepare(hyperparameters.data(), finished + i + 1);
+            const Optimization<T> optimization{*optimizer_,
+                                               {parameters_.data(), gradients_.data(), state_.data(), parameter_count_,
+                                                optimizer_->slots, hyperparameters.data()}};
+            step(team, batch(samples, arena, begin, rows), gradients_.data(), &optimization);
             if (team.leads()) {
                 mean.add(arena.loss.data(), arena.metric.data(), rows);
                 result = mean.result(i + 1);
@@ -110,7 +116,7 @@ template <class T> double Network<T>::loss_and_gradients(const Samples& samples,
     const int threads = threads_for_rows(samples.count, Use::training);
     prepare(samples, samples.count, Use::training, threads, 1);
     Arena& arena = arenas_[0];
-    run_team(threads, [&](Team& team) { step(team, batch(samples, arena, 0, samples.count), gradients); });
+    run_team(threads, [&](Team& team) { step(team, batch(samples, arena, 0, samples.count), gradients, nullptr); });
     RunningMean mean(Metric::none);
     mean.add(arena.loss.data(), nullptr, samples.count);
     return mean.result(1).loss;

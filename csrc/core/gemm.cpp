@@ -13,8 +13,9 @@ namespace {
 // cache while a row panel of A stays in the first. The length of a pass fixes the order of additions, so it is one
 // number for every machine.
 constexpr index block_k = 512;
-constexpr index block_m = 256;   // a block of A: 512 KiB of float32, in the second-level cache
-constexpr index block_n = 3072;  // a block of B: 6 MiB of float32, in the third-level cache
+constexpr index block_m = 256;    // a block of A: 512 KiB of float32, in the second-level cache
+constexpr index block_c = 65536;  // a block of C that an epilogue works on: 256 KiB of float32
+constexpr index block_n = 3072;   // a block of B: 6 MiB of float32, in the third-level cache
 
 // Reading A in place costs cache misses for each column panel; packing costs one pass over A.
 constexpr index panels_worth_packing_a = 4;
@@ -50,6 +51,13 @@ template <class T> struct Plan {
         on_demand = pack_b && one_block && (team == 1 || !by_rows);
     }
     index tile_rows() const { return kernels.panel_rows[columns.largest()]; }
+    // What an epilogue of a whole block reads again should still be in the second-level cache.
+    index block_rows(const Gemm<T>& g) const {
+        if (!g.epilogue.by_block || on_demand)
+            return block_m;
+        const index tiles = block_c / (g.n * tile_rows());
+        return smaller(tiles > 1 ? tiles * tile_rows() : tile_rows(), block_m);
+    }
 };
 
 // C = beta C for a product without terms, and before a pass that accumulates with a beta other than 0 and 1.
@@ -97,8 +105,10 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
         block.c_row = g.c_row, block.alpha = g.alpha;
         block.accumulate = p > 0 || g.beta != T(0);
         block.panel_vectors = plan.panel_vectors, block.first_panel = panels.begin, block.last_panel = panels.end;
-        for (index i = rows.begin; i < rows.end; i += block_m) {
-            block.m = smaller(rows.end - i, block_m);
+        const bool last = p + k == g.k;
+        const index most_rows = last ? plan.block_rows(g) : block_m;
+        for (index i = rows.begin; i < rows.end; i += most_rows) {
+            block.m = smaller(rows.end - i, most_rows);
             block.a = g.a + i * g.a_row + p * g.a_col, block.a_row = g.a_row, block.a_step = g.a_col;
             block.a_packed = plan.pack_a;
             if (plan.pack_a) {
@@ -108,17 +118,17 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
             }
             block.c = g.c + i * g.c_row + first;
             const Epilogue<T> epilogue = g.epilogue.at(i, first);
-            block.epilogue = g.epilogue.function && p + k == g.k ? &epilogue : nullptr;
-            if (!plan.on_demand) {
+            block.epilogue = last && g.epilogue.function && !g.epilogue.by_block ? &epilogue : nullptr;
+            if (!plan.on_demand)
                 plan.kernels.multiply(block);
-                continue;
-            }
-            for (index panel = panels.begin; panel < panels.end; ++panel) {
+            for (index panel = panels.begin; plan.on_demand && panel < panels.end; ++panel) {
                 T* packed = workspace.packed_panel(team.rank());
                 pack_b({panel, panel + 1}, packed);
                 block.b = packed, block.first_panel = panel, block.last_panel = panel + 1;
                 plan.kernels.multiply(block);
             }
+            if (last && g.epilogue.by_block)
+                finish(g, {i, i + block.m}, {first + columns.begin, first + columns.end});
         }
     }
     if (g.k == 0)

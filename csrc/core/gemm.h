@@ -1,6 +1,7 @@
 // C = alpha A B + beta C for matrices given by strides, which covers all transposed cases.
 #pragma once
 
+#include "buffer.h"
 #include "kernels.h"
 #include "parallel.h"
 

@@ -14,7 +14,9 @@ enum class DType : int { uint8, float32, float64 };
 // What happens to a finished piece of a matrix while it is still in cache:
 //   forward of an activation:   c = f(c + bias)         (bias may be null)
 //   backward of an activation:  c = c * f'(...)         (written with `output`, the activation's output)
+//   step of an optimizer:       the parameters whose gradients are c are updated
 // `output` has the shape of c and its own row stride. alpha is the activation's parameter.
+template <class T> struct OptimizerArguments;
 template <class T> struct Epilogue {
     using Function = void (*)(index rows, index columns, T* c, index c_row, const Epilogue& operands);
     Function function = nullptr;
@@ -22,10 +24,18 @@ template <class T> struct Epilogue {
     const T* output = nullptr;
     index output_row = 0;
     T alpha = 0;
+    const OptimizerArguments<T>* optimizer = nullptr;
+    bool by_block = false;  // wants long runs of contiguous memory, not tiles
 
     // The operands of the piece that starts at row i, column j.
     Epilogue at(index i, index j) const {
-        return {function, bias ? bias + j : nullptr, output ? output + i * output_row + j : nullptr, output_row, alpha};
+        return {function,
+                bias ? bias + j : nullptr,
+                output ? output + i * output_row + j : nullptr,
+                output_row,
+                alpha,
+                optimizer,
+                by_block};
     }
 };
 
@@ -56,23 +66,26 @@ template <class T> struct LossKernels {
     void (*fused)(const LossArguments<T>&);
 };
 
-// One step of an optimizer on n parameters. `state` points to the slots of these parameters, each
-// `state_stride` after the one before. `step` counts from 1.
+// What a step of an optimizer works on: flat arrays of all parameters, their gradients and the state's slots, each
+// `state_stride` after the one before. The hyperparameters are those that `prepare` returned for the step.
 template <class T> struct OptimizerArguments {
-    index n;
     T* parameters;
     const T* gradients;
     T* state;
     index state_stride;
+    int slots;
     const double* hyperparameters;
-    std::int64_t step;
 };
+
+inline constexpr int max_hyperparameters = 8;
 
 template <class T> struct OptimizerKernels {
     const char* name;
     int slots;
-    const char* const* hyperparameters;  // names, learning_rate first, null at the end
-    void (*update)(const OptimizerArguments<T>&);
+    const char* const* hyperparameters;                           // names, learning_rate first, null at the end
+    void (*prepare)(double* hyperparameters, std::int64_t step);  // what is the same for all parameters; counts from 1
+    void (*update)(const OptimizerArguments<T>&, index first, index n);
+    typename Epilogue<T>::Function update_block;  // the same for a block of the array of gradients
 };
 
 // One thread's share of C = alpha A B (+ C), with A and B as the micro-kernel reads them.

@@ -38,12 +38,23 @@ template <class T> class Dense final : public Layer<T> {
         gemm(crew.team, crew.workspace, product);
     }
 
-    void parameter_gradients(Crew<T> crew, const T* x, const T* dy, T* gradients, index rows) const override {
+    void parameter_gradients(Crew<T> crew, const T* x, const T* dy, T* gradients, index rows,
+                             const Optimization<T>* optimization) const override {
         const index in = this->input_size, out = this->output_size;
-        gemm(crew.team, crew.workspace, Gemm<T>{in, out, rows, x, 1, in, dy, out, 1, gradients, out});
+        Gemm<T> product{in, out, rows, x, 1, in, dy, out, 1, gradients, out};
+        if (optimization) {
+            product.epilogue.function = optimization->kernels.update_block;
+            product.epilogue.optimizer = &optimization->arguments;
+            product.epilogue.by_block = true;
+        }
+        gemm(crew.team, crew.workspace, product);
         if (use_bias_) {
             const Range mine = crew.team.share(out, 64);
-            kernels<T>().add_rows(rows, mine.size(), dy + mine.begin, out, gradients + kernel_size() + mine.begin);
+            T* const bias = gradients + kernel_size() + mine.begin;
+            kernels<T>().add_rows(rows, mine.size(), dy + mine.begin, out, bias);
+            if (optimization)
+                optimization->kernels.update(optimization->arguments, bias - optimization->arguments.gradients,
+                                             mine.size());
         }
     }
 

@@ -121,7 +121,7 @@ template <class T> void Network<T>::gather(const Batch& batch, Range rows) const
     if (batch.input == batch.arena.input.data())
         for (index i = 0; i < source.size(); ++i) {
             T* row = batch.arena.input.data() + (rows.begin + i) * input_size();
-            samples.x.gather({source.begin + i, source.begin + i + 1}, samples.order, row);
+            samples.x.gather_row(source.begin + i, source, samples.order, row);
             if (rescales_)
                 kernels<T>().affine(input_size(), row, input_scale_, input_offset_, row);
         }
@@ -209,8 +209,10 @@ template <class T> void Network<T>::backward(Share& share, const Batch& batch) c
     }
 }
 
-// The loss of a batch and the gradient of every parameter, complete for all members when it returns.
-template <class T> void Network<T>::step(Team& team, const Batch& batch, T* gradients) {
+// The loss of a batch and the gradient of every parameter and, if asked for, the optimizer's step, complete for all
+// members when it returns.
+template <class T>
+void Network<T>::step(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization) {
     Share share = share_of(team, batch.rows);
     const Range mine = share.team.size() < team.size() ? share.rows : team.share(batch.rows);
     gather(batch, mine);
@@ -223,15 +225,9 @@ template <class T> void Network<T>::step(Team& team, const Batch& batch, T* grad
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const T* x = i > 0 ? batch.arena.outputs[i - 1].data() : batch.input;
         layers_[i]->parameter_gradients({team, workspaces_[0]}, x, batch.arena.gradients[i].data(),
-                                        gradients + offsets_[i], batch.rows);
+                                        gradients + offsets_[i], batch.rows, optimization);
     }
     team.barrier();
-}
-
-template <class T> void Network<T>::update(Team& team, std::int64_t step) {
-    const Range mine = team.share(parameter_count_, 64);
-    optimizer_->update({mine.size(), parameters_.data() + mine.begin, gradients_.data() + mine.begin,
-                        state_.data() + mine.begin, parameter_count_, hyperparameters_.data(), step});
 }
 
 template class Network<float>;

@@ -96,8 +96,7 @@ template <class T> class Network {
     void forward(Share& share, const Batch& batch, bool leave_logits) const;
     void loss(const Batch& batch, Range rows, bool with_gradient) const;
     void backward(Share& share, const Batch& batch) const;
-    void step(Team& team, const Batch& batch, T* gradients);
-    void update(Team& team, std::int64_t step);
+    void step(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
     template <class Finish> void forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish);
 
     // A rescaling in front of the other layers is done as rows are gathered, while they are in cache.

@@ -1,10 +1,14 @@
 // The optimizers, simplest first: each is one loop over flat arrays. Included by kernels_impl.h.
 //
 // To add one, write a struct here and name it in `optimizers` below: its name, the number of state arrays
-// ("slots"), the names of its hyperparameters (learning_rate first) and the update of one vector.
+// ("slots"), the names of its hyperparameters (learning_rate first) and the update of one vector. `prepare` changes a
+// step's hyperparameters where they depend on its number.
 
-// Hyperparameters as the loop needs them, made once a call in double precision.
-struct Sgd {
+struct SameEveryStep {
+    static void prepare(double*, std::int64_t) {}
+};
+
+struct Sgd : SameEveryStep {
     static constexpr const char* name = "sgd";
     static constexpr int slots = 1;
     static constexpr const char* hyperparameters[] = {"learning_rate", "momentum",     "dampening",
@@ -15,7 +19,7 @@ struct Sgd {
     template <class T> struct Step {
         T rate, momentum, gain, decay;
         bool nesterov;
-        Step(const double* h, std::int64_t)
+        explicit Step(const double* h)
             : rate(static_cast<T>(h[0])), momentum(static_cast<T>(h[1])), gain(static_cast<T>(1 - h[2])),
               decay(static_cast<T>(h[4])), nesterov(h[3] != 0) {}
         Vec<T> operator()(Vec<T> w, Vec<T> g, Vec<T> (&state)[slots]) const {
@@ -28,13 +32,13 @@ struct Sgd {
 
 // Tieleman and Hinton, Lecture 6.5 of "Neural Networks for Machine Learning", 2012, in Keras's form:
 // v = rho v + (1 - rho) g^2, u = learning_rate g / sqrt(v + epsilon), m = momentum m + u, w -= m.
-struct RmsProp {
+struct RmsProp : SameEveryStep {
     static constexpr const char* name = "rmsprop";
     static constexpr int slots = 2;
     static constexpr const char* hyperparameters[] = {"learning_rate", "rho", "momentum", "epsilon", nullptr};
     template <class T> struct Step {
         T rate, rho, rest, momentum, epsilon;
-        Step(const double* h, std::int64_t)
+        explicit Step(const double* h)
             : rate(static_cast<T>(h[0])), rho(static_cast<T>(h[1])), rest(static_cast<T>(1 - h[1])),
               momentum(static_cast<T>(h[2])), epsilon(static_cast<T>(h[3])) {}
         Vec<T> operator()(Vec<T> w, Vec<T> g, Vec<T> (&state)[slots]) const {
@@ -51,13 +55,15 @@ struct Adam {
     static constexpr const char* name = "adam";
     static constexpr int slots = 2;
     static constexpr const char* hyperparameters[] = {"learning_rate", "beta_1", "beta_2", "epsilon", nullptr};
+    static void prepare(double* h, std::int64_t step) {
+        const double t = static_cast<double>(step);
+        h[0] *= std::sqrt(1 - std::pow(h[2], t)) / (1 - std::pow(h[1], t));
+    }
     template <class T> struct Step {
         T rate, beta_1, rest_1, beta_2, rest_2, epsilon;
-        Step(const double* h, std::int64_t step)
-            : rate(static_cast<T>(h[0] * std::sqrt(1 - std::pow(h[2], static_cast<double>(step))) /
-                                  (1 - std::pow(h[1], static_cast<double>(step))))),
-              beta_1(static_cast<T>(h[1])), rest_1(static_cast<T>(1 - h[1])), beta_2(static_cast<T>(h[2])),
-              rest_2(static_cast<T>(1 - h[2])), epsilon(static_cast<T>(h[3])) {}
+        explicit Step(const double* h)
+            : rate(static_cast<T>(h[0])), beta_1(static_cast<T>(h[1])), rest_1(static_cast<T>(1 - h[1])),
+              beta_2(static_cast<T>(h[2])), rest_2(static_cast<T>(1 - h[2])), epsilon(static_cast<T>(h[3])) {}
         Vec<T> operator()(Vec<T> w, Vec<T> g, Vec<T> (&state)[slots]) const {
             state[0] = beta_1 * state[0] + rest_1 * g;
             state[1] = beta_2 * state[1] + rest_2 * (g * g);
@@ -66,9 +72,11 @@ struct Adam {
     };
 };
 
-template <class O, class T> void update(const OptimizerArguments<T>& a) {
-    const typename O::template Step<T> step(a.hyperparameters, a.step);
-    for_vectors<T>(a.n, [&](index i, index n) {
+template <class O, class T>
+FASTNET_INLINE void update_run(const OptimizerArguments<T>& a, const typename O::template Step<T>& step, index first,
+                               index count) {
+    for_vectors<T>(count, [&](index i, index n) {
+        i += first;
         Vec<T> state[O::slots];
         for (int s = 0; s < O::slots; ++s)
             state[s] = load_some(a.state + s * a.state_stride + i, n);
@@ -79,13 +87,26 @@ template <class O, class T> void update(const OptimizerArguments<T>& a) {
     });
 }
 
-template <class O, class T> inline constexpr OptimizerKernels<T> optimizer{O::name, O::slots, O::hyperparameters,
-                                                                           update<O, T>};
+template <class O, class T> void update(const OptimizerArguments<T>& a, index first, index n) {
+    update_run<O, T>(a, typename O::template Step<T>(a.hyperparameters), first, n);
+}
+
+template <class O, class T> void update_block(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
+    const typename O::template Step<T> step(e.optimizer->hyperparameters);
+    if (columns == c_row)
+        columns *= rows, rows = 1;
+    for (index i = 0; i < rows; ++i)
+        update_run<O, T>(*e.optimizer, step, c + i * c_row - e.optimizer->gradients, columns);
+}
+
+template <class O, class T>
+inline constexpr OptimizerKernels<T> optimizer{O::name,    O::slots,     O::hyperparameters,
+                                               O::prepare, update<O, T>, update_block<O, T>};
 
 template <class T>
 inline constexpr OptimizerKernels<T> optimizers[] = {
     optimizer<Sgd, T>,
     optimizer<RmsProp, T>,
     optimizer<Adam, T>,
-    {nullptr, 0, nullptr, nullptr},
+    {nullptr, 0, nullptr, nullptr, nullptr, nullptr},
 };

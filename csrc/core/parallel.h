@@ -3,49 +3,10 @@
 // step costs a few barriers and no start of a thread.
 #pragma once
 
-#include <atomic>
-#include <cstddef>
-#include <new>
-
 #include "panels.h"
+#include <atomic>
 
 namespace fastnet {
-
-// An array aligned to a cache line (and to any vector) that grows but never shrinks. Growing loses the contents.
-template <class T> class Buffer {
-  public:
-    Buffer() = default;
-    explicit Buffer(index size) { reserve(size); }
-    ~Buffer() { release(); }
-    Buffer(Buffer&& other) noexcept : data_(other.data_), size_(other.size_) { other.data_ = nullptr, other.size_ = 0; }
-    Buffer(const Buffer&) = delete;
-    Buffer& operator=(const Buffer&) = delete;
-    Buffer& operator=(Buffer&&) = delete;
-
-    void reserve(index size) {
-        if (size <= size_)
-            return;
-        release();
-        data_ = static_cast<T*>(::operator new(bytes(size), alignment));
-        size_ = size;
-    }
-    T* data() const { return data_; }
-    index size() const { return size_; }
-
-  private:
-    static constexpr std::align_val_t alignment{64};
-    static std::size_t bytes(index size) {
-        if (static_cast<std::size_t>(size) > static_cast<std::size_t>(PTRDIFF_MAX) / sizeof(T))
-            throw std::bad_alloc();
-        return static_cast<std::size_t>(size) * sizeof(T);
-    }
-    void release() {
-        ::operator delete(data_, alignment);
-        data_ = nullptr, size_ = 0;
-    }
-    T* data_ = nullptr;
-    index size_ = 0;
-};
 
 struct Range {
     index begin, end;

@@ -1,4 +1,7 @@
 // Matrix products, activations and losses on NumPy arrays.
+#include <algorithm>
+#include <vector>
+
 #include "../core/gemm.h"
 #include "../core/layers.h"
 #include "arrays.h"
@@ -171,22 +174,35 @@ py::array loss_backward(const std::string& name, const py::array& y_true, const 
     });
 }
 
+// The first row of x with a NaN or an infinity, or -1.
 py::ssize_t first_nonfinite_row(const py::array& x) {
     if (x.ndim() != 1 && x.ndim() != 2)
         throw py::value_error("x must have 1 or 2 dimensions, got a " + describe(x));
     return dispatch_float(x, "x", [&](auto zero) -> py::ssize_t {
         using T = decltype(zero);
-        const py::ssize_t columns = x.ndim() == 2 ? x.shape(1) : 1, stride = x.ndim() == 2 ? x.strides(1) : 0;
-        const DType dtype = sizeof(T) == 4 ? DType::float32 : DType::float64;
-        const char* data = static_cast<const char*>(x.data());
-        Buffer<T> row(columns);
+        Rows rows;
+        rows.data = static_cast<const char*>(x.data());
+        rows.dtype = sizeof(T) == 4 ? DType::float32 : DType::float64;
+        rows.count = x.shape(0), rows.columns = x.ndim() == 2 ? x.shape(1) : 1;
+        rows.row_stride = x.strides(0), rows.column_stride = x.ndim() == 2 ? x.strides(1) : 0;
+        constexpr double operations_per_value = 8;  // the time that a value takes to come from memory
         py::gil_scoped_release release;
-        for (py::ssize_t i = 0; i < x.shape(0); ++i) {
-            kernels<T>().convert(columns, data + i * x.strides(0), dtype, stride, row.data());
-            if (!kernels<T>().all_finite(columns, row.data()))
-                return i;
-        }
-        return -1;
+        const int threads = threads_for(operations_per_value * static_cast<double>(x.size()));
+        Buffer<T> scratch(threads * rows.columns);
+        std::vector<index> first(static_cast<std::size_t>(threads), rows.count);
+        run_team(threads, [&](Team& team) {
+            T* row = scratch.data() + team.rank() * rows.columns;
+            const Range mine = team.share(rows.count);
+            for (index i = mine.begin; i < mine.end; ++i) {
+                rows.gather_row(i, rows.count, nullptr, row);
+                if (!kernels<T>().all_finite(rows.columns, row)) {
+                    first[static_cast<std::size_t>(team.rank())] = i;
+                    break;
+                }
+            }
+        });
+        const index found = *std::min_element(first.begin(), first.end());
+        return found < rows.count ? found : -1;
     });
 }
 

@@ -39,7 +39,10 @@ class RunningMean {
 
 template <class T> int Network<T>::threads_for_rows(index rows, Use use) const {
     const double passes = use == Use::training ? 3 : 1;  // forward, the inputs' gradients, the parameters' gradients
-    return threads_for(passes * operations_per_row() * static_cast<double>(rows));
+    // Weights that come from the third-level cache or memory take as long as so many operations each, however few rows.
+    constexpr double operations_per_weight = 14;
+    return threads_for(passes * (operations_per_row() * static_cast<double>(rows) +
+                                 operations_per_weight * static_cast<double>(parameter_count_)));
 }
 
 // Makes room for batches of so many rows, in so many arenas, before the threads start: nothing is allocated in them.

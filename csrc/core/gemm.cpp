@@ -162,6 +162,26 @@ template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& worksp
     }
 }
 
+// Up to so many vector multiply-adds, planning and packing take longer than the product.
+constexpr index small_product = 64;
+
+template <class T> bool is_small(const Gemm<T>& g) {
+    const index lanes = kernels<T>().gemm.lanes;
+    const index columns = g.b_col != 1 ? g.n : g.n <= lanes ? 1 : (g.n + lanes - 1) / lanes;
+    return g.m <= small_product && columns <= small_product && g.k <= small_product &&
+           g.m * columns * g.k <= small_product && g.k > 0 && g.beta == T(0);
+}
+
+template <class T> void multiply_small(const Gemm<T>& g) {
+    GemmBlock<T> block{};
+    block.m = g.m, block.n = g.n, block.k = g.k;
+    block.a = g.a, block.a_row = g.a_row, block.a_step = g.a_col;
+    block.b = g.b, block.b_row = g.b_row;
+    block.c = g.c, block.c_row = g.c_row, block.alpha = g.alpha;
+    block.epilogue = g.epilogue.function ? &g.epilogue : nullptr;
+    kernels<T>().gemm.multiply_small(block, g.b_col);
+}
+
 }  // namespace
 
 template <class T> const index GemmWorkspace<T>::a_size = block_m * block_k;
@@ -175,6 +195,8 @@ template <class T> void GemmWorkspace<T>::reserve(int threads) {
 }
 
 template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g) {
+    if (team.size() == 1 && is_small(g))
+        return multiply_small(g);
     if (is_better_transposed(g))
         return multiply_transposed(team, workspace, g);
     for (index first = 0; first < g.n && g.m > 0; first += block_n)

@@ -117,6 +117,7 @@ template <class T> struct GemmKernels {
     void (*pack_b)(index k, const T* b, index b_row, index b_col, index n, index panel_vectors, index first_panel,
                    index last_panel, T* packed);
     void (*multiply)(const GemmBlock<T>&);
+    void (*multiply_small)(const GemmBlock<T>&, index b_col);  // neither operand packed
 };
 
 template <class T> struct Kernels {

@@ -30,8 +30,9 @@ namespace fastnet::FASTNET_NAMESPACE {
 #include "array_kernels.h"
 
 template <class T>
-inline constexpr GemmKernels<T> gemm_kernels{
-    lanes<T>, {tile_rows[0], tile_rows[1], tile_rows[2], tile_rows[3]}, pack_a<T>, pack_b<T>, multiply<T>};
+inline constexpr GemmKernels<T> gemm_kernels{lanes<T>,    {tile_rows[0], tile_rows[1], tile_rows[2], tile_rows[3]},
+                                             pack_a<T>,   pack_b<T>,
+                                             multiply<T>, multiply_small<T>};
 
 template <class T>
 inline constexpr Kernels<T> table{gemm_kernels<T>, activations<T>, losses<T>, optimizers<T>, scale<T>,

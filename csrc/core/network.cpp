@@ -121,12 +121,13 @@ template <class T> void Network<T>::gather(const Batch& batch, Range rows) const
     if (batch.input == batch.arena.input.data())
         for (index i = 0; i < source.size(); ++i) {
             T* row = batch.arena.input.data() + (rows.begin + i) * input_size();
-            samples.x.gather_row(source.begin + i, source, samples.order, row);
+            samples.x.gather_row(source.begin + i, samples.count, samples.order, row);
             if (rescales_)
                 kernels<T>().affine(input_size(), row, input_scale_, input_offset_, row);
         }
     if (samples.y.present())
-        samples.y.gather(source, samples.order, output_size(), batch.arena.target.data() + rows.begin * output_size());
+        samples.y.gather(source, samples.count, samples.order, output_size(),
+                         batch.arena.target.data() + rows.begin * output_size());
     if (samples.weight)
         for (index i = rows.begin; i < rows.end; ++i)
             batch.arena.weight.data()[i] =

@@ -158,6 +158,9 @@ def compact(values: NDArray[Any], where: str) -> NDArray[Any]:
 
 
 def _are_bytes(block: NDArray[Any]) -> bool:
+    if block.dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            block = block.astype(np.float32, copy=False)  # what is kept decides: 1e-184 becomes 0
     if not (block.min() >= 0 and block.max() <= 255):  # also False where there is a NaN
         return False
     return block.dtype.kind != "f" or bool((block == np.floor(block)).all())

@@ -11,8 +11,15 @@ import fastnet as fn
 from cases import DTYPES, dense, random_weights, rescaling, sequential
 
 THREADS = [1, 2, 3, 4]  # more than the machine has is fine
-# (inputs, hidden units, classes, rows, batch size): from work for one thread to work for many, even and odd
-NETWORKS = [(2, 2, 2, 50, 1), (7, 5, 3, 101, 10), (784, 64, 10, 1000, 128), (100, 517, 33, 1200, 601)]
+# (inputs, hidden units, classes, rows, batch size): from work for one thread to work for many, even and odd; the last has
+# batches that are computed in parts, and a batch of one row after them
+NETWORKS = [
+    (2, 2, 2, 50, 1),
+    (7, 5, 3, 101, 10),
+    (784, 64, 10, 1000, 128),
+    (100, 517, 33, 1200, 601),
+    (70, 40, 10, 9001, 4500),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -81,6 +81,20 @@ def test_weights_and_history_after_three_epochs_are_those_of_the_reference(
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("rows", [4096, 4097, 4500 + 7, 9001])
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_batches_of_thousands_train_like_the_reference(optimizer: str, rows: int, dtype: Any) -> None:
+    x, y = data(dtype, rows)
+    model = compiled(dtype, optimizer)
+    network = reference_of(model, LAYERS, "categorical_crossentropy")
+    steps = reference_optimizer(optimizer)
+    expected = [network.fit(x, y, steps, 4500) for _ in range(3)]
+    history = model.fit(x, y, batch_size=4500, epochs=3, shuffle=False, verbose=0).history
+    assert_same_weights(model, network, TOLERANCE[dtype])
+    np.testing.assert_allclose(history["loss"], expected, rtol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("last", "loss"), [("linear", "mse"), ("sigmoid", "binary_crossentropy"), ("softmax", "mse")])
 def test_other_losses_train_like_the_reference(last: str, loss: str, dtype: Any) -> None:
     x, labels = data(dtype)

@@ -7,9 +7,9 @@ template <class T> void scale(index n, T* x, T factor) {
 }
 
 // Rows are added in their order for every column, so the sums do not depend on how columns are shared out.
-template <class T> void add_rows(index rows, index columns, const T* x, index x_row, T* sums) {
+template <class T> void add_rows(index rows, index columns, const T* x, index x_row, T* sums, bool accumulate) {
     for_vectors<T>(columns, [&](index j, index n) {
-        Vec<T> total{};
+        Vec<T> total = accumulate ? load_some(sums + j, n) : Vec<T>{};
         for (index i = 0; i < rows; ++i)
             total = total + load_some(x + i * x_row + j, n);
         store_some(sums + j, total, n);

@@ -74,6 +74,21 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
     }
 }
 
+// Makes room for training on batches of so many rows; returns the arena in which a whole batch leaves its losses.
+template <class T> typename Network<T>::Arena& Network<T>::prepare_training(const Samples& samples, index rows,
+                                                                            int threads) {
+    if (!in_parts(rows)) {
+        prepare(samples, rows, Use::training, threads, 1);
+        return arenas_[0];
+    }
+    prepare(samples, block_rows, Use::training, threads, threads + 1);
+    part_gradients_.reserve(parts * parameter_count_);
+    Arena& whole = arenas_[static_cast<std::size_t>(threads)];
+    whole.loss.reserve(rows);
+    whole.metric.reserve(rows);
+    return whole;
+}
+
 template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size,
                                                        const Progress& progress) {
     require_compiled();
@@ -81,9 +96,9 @@ template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, i
     batch_size = std::min(batch_size, total);
     const index steps = (total + batch_size - 1) / batch_size;
     const int threads = threads_for_rows(batch_size, Use::training);
-    prepare(samples, batch_size, Use::training, threads, 1);
+    Arena& arena = prepare_training(samples, batch_size, threads);
+    const bool parted = in_parts(batch_size);  // the last batch, too, though it may be short
     const std::int64_t finished = steps_;
-    Arena& arena = arenas_[0];
 
     RunningMean mean(metric_);
     EpochResult result;
@@ -98,7 +113,7 @@ template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, i
             const Optimization<T> optimization{*optimizer_,
                                                {parameters_.data(), gradients_.data(), state_.data(), parameter_count_,
                                                 optimizer_->slots, hyperparameters.data()}};
-            step(team, batch(samples, arena, begin, rows), gradients_.data(), &optimization);
+            step(team, batch(samples, arena, begin, rows), parted, gradients_.data(), &optimization);
             if (team.leads()) {
                 mean.add(arena.loss.data(), arena.metric.data(), rows);
                 result = mean.result(i + 1);
@@ -117,9 +132,10 @@ template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, i
 template <class T> double Network<T>::loss_and_gradients(const Samples& samples, T* gradients) {
     require_compiled();
     const int threads = threads_for_rows(samples.count, Use::training);
-    prepare(samples, samples.count, Use::training, threads, 1);
-    Arena& arena = arenas_[0];
-    run_team(threads, [&](Team& team) { step(team, batch(samples, arena, 0, samples.count), gradients, nullptr); });
+    Arena& arena = prepare_training(samples, samples.count, threads);
+    run_team(threads, [&](Team& team) {
+        step(team, batch(samples, arena, 0, samples.count), in_parts(samples.count), gradients, nullptr);
+    });
     RunningMean mean(Metric::none);
     mean.add(arena.loss.data(), nullptr, samples.count);
     return mean.result(1).loss;

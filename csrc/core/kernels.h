@@ -126,7 +126,8 @@ template <class T> struct Kernels {
     const LossKernels<T>* losses;
     const OptimizerKernels<T>* optimizers;
     void (*scale)(index n, T* x, T factor);  // x *= factor; factor 0 writes zeros
-    void (*add_rows)(index rows, index columns, const T* x, index x_row, T* sums);  // column sums
+    // sums = column sums of x, or, to accumulate, those added to what was there
+    void (*add_rows)(index rows, index columns, const T* x, index x_row, T* sums, bool accumulate);
     // out[j] = convert(source[j * stride]); stride in bytes
     void (*convert)(index n, const void* source, DType dtype, index stride, T* out);
     void (*affine)(index n, const T* x, T scale, T offset, T* y);  // y = scale * x + offset

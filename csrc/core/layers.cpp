@@ -38,10 +38,11 @@ template <class T> class Dense final : public Layer<T> {
         gemm(crew.team, crew.workspace, product);
     }
 
-    void parameter_gradients(Crew<T> crew, const T* x, const T* dy, T* gradients, index rows,
+    void parameter_gradients(Crew<T> crew, const T* x, const T* dy, T* gradients, index rows, bool accumulate,
                              const Optimization<T>* optimization) const override {
         const index in = this->input_size, out = this->output_size;
         Gemm<T> product{in, out, rows, x, 1, in, dy, out, 1, gradients, out};
+        product.beta = accumulate ? T(1) : T(0);
         if (optimization) {
             product.epilogue.function = optimization->kernels.update_block;
             product.epilogue.optimizer = &optimization->arguments;
@@ -51,7 +52,7 @@ template <class T> class Dense final : public Layer<T> {
         if (use_bias_) {
             const Range mine = crew.team.share(out, 64);
             T* const bias = gradients + kernel_size() + mine.begin;
-            kernels<T>().add_rows(rows, mine.size(), dy + mine.begin, out, bias);
+            kernels<T>().add_rows(rows, mine.size(), dy + mine.begin, out, bias, accumulate);
             if (optimization)
                 optimization->kernels.update(optimization->arguments, bias - optimization->arguments.gradients,
                                              mine.size());

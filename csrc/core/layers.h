@@ -64,10 +64,10 @@ template <class T> class Layer {
     // dx = epilogue(gradient of the map's input), from dy, the gradient of the map's output.
     virtual void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows,
                           const Epilogue<T>& epilogue) const = 0;
-    // The gradient of the parameters, summed over the rows. With an optimizer each member of the team goes on to update
-    // the parameters whose gradients it has computed.
+    // The gradient of the parameters, summed over the rows, and, to accumulate, over those of earlier calls. With an
+    // optimizer each member of the team goes on to update the parameters whose gradients it has computed.
     virtual void parameter_gradients(Crew<T>, const T* /*x*/, const T* /*dy*/, T* /*gradients*/, index /*rows*/,
-                                     const Optimization<T>* /*optimization*/) const {}
+                                     bool /*accumulate*/, const Optimization<T>* /*optimization*/) const {}
 };
 
 // Throws std::invalid_argument for what does not exist or does not fit.

@@ -81,6 +81,12 @@ template <class T> double Network<T>::operations_per_row() const {
     return total;
 }
 
+// The sums of all parts together should not outgrow the cache.
+template <class T> bool Network<T>::in_parts(index rows) const {
+    constexpr index many_rows = 4096, few_parameters = 1 << 16;
+    return rows >= many_rows && parameter_count_ <= few_parameters;
+}
+
 // Two ways to share a batch. Either every thread takes rows of it through all layers alone, which needs no barrier
 // between them, or the team computes one layer after the other together. Alone, each thread packs the weights for
 // itself, which pays as long as there are few of them or many rows.
@@ -109,6 +115,7 @@ typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& aren
     return {samples,
             arena,
             begin,
+            rows,
             rows,
             in_place ? in_place + begin * input_size() : arena.input.data(),
             arena.outputs.back().data()};
@@ -170,7 +177,7 @@ template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool wi
                                      y,
                                      target,
                                      batch.samples.weight ? arena.weight.data() + rows.begin : nullptr,
-                                     static_cast<T>(1.0 / static_cast<double>(batch.rows)),
+                                     static_cast<T>(1.0 / static_cast<double>(batch.of)),
                                      dy,
                                      arena.loss.data() + rows.begin};
     const Layer<T>& last = *layers_.back();
@@ -213,7 +220,15 @@ template <class T> void Network<T>::backward(Share& share, const Batch& batch) c
 // The loss of a batch and the gradient of every parameter and, if asked for, the optimizer's step, complete for all
 // members when it returns.
 template <class T>
-void Network<T>::step(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization) {
+void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization) {
+    if (parted)
+        step_in_parts(team, batch, gradients, optimization);
+    else
+        step_together(team, batch, gradients, optimization);
+}
+
+template <class T>
+void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization) {
     Share share = share_of(team, batch.rows);
     const Range mine = share.team.size() < team.size() ? share.rows : team.share(batch.rows);
     gather(batch, mine);
@@ -226,8 +241,43 @@ void Network<T>::step(Team& team, const Batch& batch, T* gradients, const Optimi
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const T* x = i > 0 ? batch.arena.outputs[i - 1].data() : batch.input;
         layers_[i]->parameter_gradients({team, workspaces_[0]}, x, batch.arena.gradients[i].data(),
-                                        gradients + offsets_[i], batch.rows, optimization);
+                                        gradients + offsets_[i], batch.rows, false, optimization);
     }
+    team.barrier();
+}
+
+template <class T>
+void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, const Optimization<T>* optimization) {
+    const std::size_t rank = static_cast<std::size_t>(team.rank());
+    Arena& arena = arenas_[rank];
+    const Range mine = team.share(parts);
+    for (index part = mine.begin; part < mine.end; ++part) {
+        const Range rows = fastnet::share(whole.rows, 1, static_cast<int>(part), static_cast<int>(parts));
+        T* sums = part_gradients_.data() + part * parameter_count_;
+        if (rows.size() == 0)
+            std::fill_n(sums, parameter_count_, T(0));
+        for (index begin = rows.begin; begin < rows.end; begin += block_rows) {
+            Batch block = batch(whole.samples, arena, whole.begin + begin, std::min(block_rows, rows.end - begin));
+            block.of = whole.rows;
+            Share all{Team::solo(), workspaces_[rank], {0, block.rows}};
+            gather(block, all.rows);
+            forward(all, block, fused());
+            loss(block, all.rows, true);
+            backward(all, block);
+            for (std::size_t i = 0; i < layers_.size(); ++i)
+                layers_[i]->parameter_gradients(
+                    {all.team, all.workspace}, i > 0 ? arena.outputs[i - 1].data() : block.input,
+                    arena.gradients[i].data(), sums + offsets_[i], block.rows, begin > rows.begin, nullptr);
+            std::copy_n(arena.loss.data(), block.rows, whole.arena.loss.data() + begin);
+            std::copy_n(arena.metric.data(), block.rows, whole.arena.metric.data() + begin);
+        }
+    }
+    team.barrier();
+    const Range slice = team.share(parameter_count_, 64);
+    kernels<T>().add_rows(parts, slice.size(), part_gradients_.data() + slice.begin, parameter_count_,
+                          gradients + slice.begin, false);
+    if (optimization)
+        optimization->kernels.update(optimization->arguments, slice.begin, slice.size());
     team.barrier();
 }
 

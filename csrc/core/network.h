@@ -71,6 +71,7 @@ template <class T> class Network {
         const Samples& samples;
         Arena& arena;
         index begin, rows;
+        index of;        // the rows that the loss is a mean over
         const T* input;  // in the arena, or in place in the data
         T* output;       // of the last layer
     };
@@ -81,9 +82,13 @@ template <class T> class Network {
         Range rows;
     };
     enum class Use { prediction, evaluation, training };
+    // A batch of many rows is computed in parts, whatever the number of threads, and a part in blocks of rows that stay
+    // in the second-level cache from the first product to the last. Each part has its own sum of the gradients.
+    static constexpr index parts = 16, block_rows = 256;
 
     int threads_for_rows(index rows, Use use) const;
     void prepare(const Samples& samples, index rows, Use use, int threads, int arenas);
+    bool in_parts(index rows) const;
     bool splits_rows(index rows, int threads) const;
     Share share_of(Team& team, index rows);
     bool fused() const;
@@ -96,7 +101,10 @@ template <class T> class Network {
     void forward(Share& share, const Batch& batch, bool leave_logits) const;
     void loss(const Batch& batch, Range rows, bool with_gradient) const;
     void backward(Share& share, const Batch& batch) const;
-    void step(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
+    void step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
+    void step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
+    void step_in_parts(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
+    Arena& prepare_training(const Samples& samples, index rows, int threads);
     template <class Finish> void forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish);
 
     // A rescaling in front of the other layers is done as rows are gathered, while they are in cache.
@@ -105,7 +113,7 @@ template <class T> class Network {
     std::vector<std::unique_ptr<Layer<T>>> layers_;
     std::vector<index> offsets_;  // of each layer's parameters
     index parameter_count_ = 0;
-    Buffer<T> parameters_, gradients_, state_;
+    Buffer<T> parameters_, gradients_, state_, part_gradients_;
     std::vector<GemmWorkspace<T>> workspaces_;  // one a thread
     std::vector<Arena> arenas_;                 // one a thread that works through its own chunks
 

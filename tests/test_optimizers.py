@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fastnet as fn
 from fastnet import _core, optimizers
 from fastnet.optimizers import SGD, Adam, RMSprop
 
@@ -100,3 +101,20 @@ def test_what_only_keras_has_is_refused(make: Any) -> None:
 def test_wrong_arguments_are_refused(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize("optimizer", [Adam(0.5), RMSprop(0.5)], ids=["adam", "rmsprop"])
+def test_adaptive_steps_are_exact_to_a_few_ulp_for_gradients_of_any_size(optimizer: optimizers.Optimizer) -> None:
+    gradients = np.concatenate([np.logspace(-14, 14, 999), -np.logspace(-14, 14, 999), [0.0]]).astype(np.float32)
+    model = fn.Sequential([fn.Dense(gradients.size, use_bias=False, input_shape=(1,))])
+    model.compile(optimizer, loss="mse")
+    model.set_weights([np.zeros((1, gradients.size))])
+    targets = -gradients[None] * (gradients.size / 2)  # the gradient of the mean of (0 - t)^2 is -2 t / n
+    _, (computed,) = model.loss_and_gradients([[1.0]], targets)
+    g = computed[0].astype(np.float64)
+    model.train_on_batch([[1.0]], targets)
+    if isinstance(optimizer, Adam):  # after one step m = 0.1 g and v = 0.001 g^2
+        expected = -0.5 * np.sqrt(1 - 0.999) / (1 - 0.9) * 0.1 * g / (np.sqrt(0.001 * g * g) + 1e-7)
+    else:  # v = 0.1 g^2
+        expected = -0.5 * g / np.sqrt(0.1 * g * g + 1e-7)
+    np.testing.assert_allclose(model.get_weights()[0][0], expected, rtol=8 * np.finfo(np.float32).eps, atol=0)

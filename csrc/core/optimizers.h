@@ -43,7 +43,7 @@ struct RmsProp : SameEveryStep {
               momentum(static_cast<T>(h[2])), epsilon(static_cast<T>(h[3])) {}
         Vec<T> operator()(Vec<T> w, Vec<T> g, Vec<T> (&state)[slots]) const {
             state[0] = rho * state[0] + rest * (g * g);
-            state[1] = momentum * state[1] + rate * g / square_root<T>(state[0] + epsilon);
+            state[1] = momentum * state[1] + divide_by_root<T>(rate * g, state[0] + epsilon, T(0));
             return w - state[1];
         }
     };
@@ -67,7 +67,7 @@ struct Adam {
         Vec<T> operator()(Vec<T> w, Vec<T> g, Vec<T> (&state)[slots]) const {
             state[0] = beta_1 * state[0] + rest_1 * g;
             state[1] = beta_2 * state[1] + rest_2 * (g * g);
-            return w - rate * state[0] / (square_root<T>(state[1]) + epsilon);
+            return w - divide_by_root<T>(rate * state[0], state[1], epsilon);
         }
     };
 };

@@ -190,6 +190,25 @@ template <class T> FASTNET_INLINE Vec<T> square_root(Vec<T> x) {
     return y;
 }
 
+// n / (sqrt(v) + epsilon) for v >= 0: the step of adaptive optimizers, which would otherwise wait for the divider, 35
+// cycles for 16 floats. AVX-512's approximations to 14 bits take one Newton step each, which leaves at most 2 ulp.
+template <class T> FASTNET_INLINE Vec<T> divide_by_root(Vec<T> n, Vec<T> v, T epsilon) {
+#if defined(__AVX512F__)
+    if constexpr (sizeof(T) == 4) {
+        const Vec<T> largest = broadcast<T>(3.4028235e38f);
+        v = select<T>(v > largest, largest, v);  // infinity times the reciprocal's 0 would be NaN
+        const Vec<T> y = _mm512_maskz_rsqrt14_ps(_mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NEQ_UQ), v);
+        const Vec<T> s = v * y;
+        const Vec<T> root = multiply_add<T>(y * T(0.5), multiply_add<T>(-s, s, v), s);
+        const Vec<T> d = root + epsilon;
+        const Vec<T> r = _mm512_rcp14_ps(d);
+        const Vec<T> q = n * r;
+        return multiply_add<T>(r, multiply_add<T>(-q, d, n), q);
+    }
+#endif
+    return n / (square_root<T>(v) + epsilon);
+}
+
 // Constants of exp and log for one floating-point format.
 template <class T> struct Format;
 template <> struct Format<float> {

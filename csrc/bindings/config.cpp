@@ -2,7 +2,7 @@
 #include <omp.h>
 
 #include "../core/cpu.h"
-#include "../core/parallel.h"
+#include "../core/thread_count.h"
 #include "arrays.h"
 
 #define FASTNET_TEXT_OF(x) #x
@@ -28,8 +28,9 @@ py::dict build_config() {
     py::dict config;
     config["isa"] = instruction_set().name;
     config["available_isas"] = available;
-    config["num_threads"] = get_num_threads();
-    config["num_threads_source"] = num_threads_source();
+    const ThreadCount count = thread_count();
+    config["num_threads"] = count.threads;
+    config["num_threads_source"] = count.source;
     config["compiler"] = compiler();
     config["openmp"] = _OPENMP;
     return config;
@@ -41,8 +42,9 @@ void register_config(py::module_& module) {
     instruction_set();  // an unusable FASTNET_ISA is an error at import, not at the first product
     module.attr("__version__") = FASTNET_VERSION;
     module.def("build_config", &build_config);
-    module.def("get_num_threads", &get_num_threads);
+    module.def("get_num_threads", [] { return thread_count().threads; });
     module.def("set_num_threads", &set_num_threads, py::arg("n"));
+    module.def("cgroup_quota", &cgroup_quota, py::arg("root"));
 }
 
 }  // namespace fastnet

@@ -3,7 +3,9 @@
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
+#include "float_mode.h"
 #include "network.h"
 
 namespace fastnet {
@@ -11,6 +13,14 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr auto progress_interval = std::chrono::milliseconds(50);
+// An epoch is a chain of segments of about this length, each with a team of its own, whose size can follow what else
+// the machine does. Between segments nothing is in the middle of anything: that is where Python is called.
+constexpr auto segment = std::chrono::milliseconds(2);
+
+template <class Body> void run_network_team(int threads, Body&& body) {
+    const FlushSubnormals flush;
+    run_team(threads, std::forward<Body>(body));
+}
 
 // Sums over samples in their order, whichever thread computed them.
 class RunningMean {
@@ -100,31 +110,39 @@ template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, i
     const bool parted = in_parts(batch_size);  // the last batch, too, though it may be short
     const std::int64_t finished = steps_;
 
+    // A look at the clock costs as much as a step of a tiny network.
+    const index look = 1 + static_cast<index>(1e5 / (operations_per_row() * static_cast<double>(batch_size)));
+
     RunningMean mean(metric_);
     EpochResult result;
     bool proceed = true;
-    run_team(threads, [&](Team& team) {
-        auto reported = Clock::now();
-        for (index i = 0; i < steps && proceed; ++i) {
-            const index begin = i * batch_size, rows = std::min(batch_size, total - begin);
-            std::array<double, max_hyperparameters> hyperparameters{};
-            std::copy(hyperparameters_.begin(), hyperparameters_.end(), hyperparameters.begin());
-            optimizer_->prepare(hyperparameters.data(), finished + i + 1);
-            const Optimization<T> optimization{*optimizer_,
-                                               {parameters_.data(), gradients_.data(), state_.data(), parameter_count_,
-                                                optimizer_->slots, hyperparameters.data()}};
-            step(team, batch(samples, arena, begin, rows), parted, gradients_.data(), &optimization);
-            if (team.leads()) {
-                mean.add(arena.loss.data(), arena.metric.data(), rows);
-                result = mean.result(i + 1);
-                if (progress && Clock::now() - reported >= progress_interval) {
-                    proceed = progress(result, steps);
-                    reported = Clock::now();
+    auto reported = Clock::now();
+    for (index first = 0; first < steps && proceed; first = result.steps) {
+        bool more = true;
+        const auto started = Clock::now();
+        run_network_team(threads, [&](Team& team) {
+            for (index i = first; more; ++i) {
+                const index begin = i * batch_size, rows = std::min(batch_size, total - begin);
+                std::array<double, max_hyperparameters> hyperparameters{};
+                std::copy(hyperparameters_.begin(), hyperparameters_.end(), hyperparameters.begin());
+                optimizer_->prepare(hyperparameters.data(), finished + i + 1);
+                const Optimization<T> optimization{*optimizer_,
+                                                   {parameters_.data(), gradients_.data(), state_.data(),
+                                                    parameter_count_, optimizer_->slots, hyperparameters.data()}};
+                step(team, batch(samples, arena, begin, rows), parted, gradients_.data(), &optimization);
+                if (team.leads()) {
+                    mean.add(arena.loss.data(), arena.metric.data(), rows);
+                    result = mean.result(i + 1);
+                    more = i + 1 < steps && ((i + 1) % look != 0 || Clock::now() - started < segment);
                 }
+                team.barrier();  // the new parameters, and whether to go on, are there for all
             }
-            team.barrier();  // the new parameters, and whether to proceed, are there for all
+        });
+        if (progress && Clock::now() - reported >= progress_interval) {
+            proceed = progress(result, steps);
+            reported = Clock::now();
         }
-    });
+    }
     steps_ = finished + result.steps;
     return result;
 }
@@ -133,7 +151,7 @@ template <class T> double Network<T>::loss_and_gradients(const Samples& samples,
     require_compiled();
     const int threads = threads_for_rows(samples.count, Use::training);
     Arena& arena = prepare_training(samples, samples.count, threads);
-    run_team(threads, [&](Team& team) {
+    run_network_team(threads, [&](Team& team) {
         step(team, batch(samples, arena, 0, samples.count), in_parts(samples.count), gradients, nullptr);
     });
     RunningMean mean(Metric::none);
@@ -150,7 +168,7 @@ void Network<T>::forward_chunks(const Samples& samples, index chunk, Use use, T*
     chunk = std::min(chunk, total);
     const int threads = threads_for_rows(total, use);
     prepare(samples, chunk, use, threads, threads);
-    run_team(threads, [&](Team& team) {
+    run_network_team(threads, [&](Team& team) {
         Share share = share_of(team, total);
         Arena& arena = arenas_[share.team.size() == team.size() ? 0 : static_cast<std::size_t>(team.rank())];
         for (index begin = share.rows.begin; begin < share.rows.end; begin += chunk) {

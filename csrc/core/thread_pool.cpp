@@ -1,0 +1,196 @@
+#include "thread_pool.h"
+
+#include <algorithm>
+#include <system_error>
+#include <thread>
+
+#if defined(__unix__) || defined(__APPLE__)
+#include <pthread.h>
+#endif
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+namespace fastnet {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long a thread spins before it sleeps. Waking a sleeper costs 5 to 50 us, so members of a team that runs
+// undisturbed should meet within this time; it is short against a time slice of the scheduler (milliseconds).
+constexpr Clock::duration spin_time = 50us;
+// With more members than processors, spinning takes the processor from the member that is waited for.
+constexpr Clock::duration no_spin = 0us;
+
+void pause_briefly() {
+#if defined(__x86_64__) || defined(_M_X64)
+    _mm_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
+// Waits until `word` is no longer `old`: spins for a bounded time, then sleeps in the kernel. Returns how long it took.
+// Words are changed in sequentially consistent order: whoever changes one either sees that somebody sleeps on it and
+// wakes him, or the sleeper sees the new value before he sleeps.
+Clock::duration wait_while(const std::atomic<unsigned>& word, unsigned old, Clock::duration spin) {
+    constexpr int spins = 32;  // about 1 us
+    const auto changed = [&] {
+        for (int i = 0; i < spins; ++i) {
+            if (word.load(std::memory_order_acquire) != old)
+                return true;
+            pause_briefly();
+        }
+        return false;
+    };
+    if (changed())
+        return {};  // most waits end here, too short to be worth looking at the clock
+    const auto start = Clock::now();
+    while (Clock::now() - start < spin)
+        if (changed())
+            return Clock::now() - start;
+    while (word.load(std::memory_order_seq_cst) == old)
+        word.wait(old, std::memory_order_seq_cst);
+    return Clock::now() - start;
+}
+
+std::atomic<ThreadPool*> current_pool{nullptr};
+
+// A forked child has none of its parent's threads, and the parent may have been in the middle of anything. The child
+// leaves the parent's pool alone and starts its own when it needs one.
+[[maybe_unused]] const bool fork_handler_installed = [] {
+#if defined(__unix__) || defined(__APPLE__)
+    pthread_atfork(nullptr, nullptr, [] { current_pool.store(nullptr); });
+#endif
+    return true;
+}();
+
+}  // namespace
+
+// ---- Team -----------------------------------------------------------------------------------------------------------
+
+void Team::meet() { state_->barrier(rank_); }
+
+void TeamState::reset(int size, Clock::duration spin) {
+    size_ = size, spin_ = spin;
+    waits_.assign(static_cast<std::size_t>(size), Wait{});
+}
+
+void TeamState::barrier(int rank) {
+    const unsigned phase = phase_.load(std::memory_order_relaxed);
+    if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < static_cast<unsigned>(size_)) {
+        waited(rank) += wait_while(phase_, phase, spin_);
+        return;
+    }
+    arrived_.store(0, std::memory_order_relaxed);
+    phase_.store(phase + 1, std::memory_order_seq_cst);
+    phase_.notify_all();
+}
+
+void TeamWatch::record(int size, Clock::time_point now, Clock::duration elapsed, Clock::duration longest_wait) {
+    constexpr Clock::duration window = 1ms, shortest_pause = 5ms, longest_pause = 640ms;
+    constexpr double worthwhile = 1.1;
+    elapsed_ += elapsed;
+    // Members have equal shares, and the one that waited longest was never held up.
+    work_ += size * (elapsed - longest_wait);
+    if (elapsed_ < window)
+        return;
+    const bool pays = work_ > elapsed_ * worthwhile;
+    pause_ = std::clamp(pays ? pause_ / 2 : pause_ * 2, shortest_pause, longest_pause);
+    if (!pays)
+        resume_ = now + pause_;
+    elapsed_ = work_ = {};
+}
+
+// ---- Pool -----------------------------------------------------------------------------------------------------------
+
+ThreadPool& ThreadPool::instance() {
+    ThreadPool* pool = current_pool.load(std::memory_order_acquire);
+    if (!pool) {
+        auto made = std::make_unique<ThreadPool>();
+        if (current_pool.compare_exchange_strong(pool, made.get(), std::memory_order_acq_rel))
+            pool = made.release();
+    }
+    return *pool;
+}
+
+// Starts threads until there are enough for a team of this size; returns the size that is possible.
+int ThreadPool::grow(int size) {
+    try {
+        state_.reserve(size);
+        while (workers_.size() + 1 < static_cast<std::size_t>(size)) {
+            auto worker = std::make_unique<Worker>();
+            workers_.reserve(workers_.size() + 1);  // nothing may fail once the thread runs
+            std::thread([this, self = worker.get(), rank = static_cast<int>(workers_.size()) + 1] {
+                work(*self, rank);
+            }).detach();
+            workers_.push_back(std::move(worker));
+        }
+    } catch (const std::bad_alloc&) {     // no memory,
+    } catch (const std::system_error&) {  // or no threads left: those that there are will do
+    }
+    return std::min({size, static_cast<int>(workers_.size()) + 1, state_.capacity()});
+}
+
+void ThreadPool::work(Worker& self, int rank) {
+    for (unsigned ticket = 0;; ++ticket) {
+        wait_while(self.ticket, ticket, spin_time);
+        set_float_mode(float_mode_);
+        Team team(rank, state_.size(), &state_);
+        function_(context_, team);
+        self.finished = Clock::now();
+        if (running_.fetch_sub(1, std::memory_order_seq_cst) == 1)
+            running_.notify_one();
+    }
+}
+
+void ThreadPool::lead(int size, Clock::time_point start, detail::TeamFunction function, void* context) {
+    state_.reset(size, size > available_processors() ? no_spin : spin_time);
+    function_ = function, context_ = context;
+    float_mode_ = float_mode();
+    const unsigned members = static_cast<unsigned>(size) - 1;
+    running_.store(members, std::memory_order_relaxed);
+    for (unsigned i = 0; i < members; ++i) {
+        workers_[i]->ticket.fetch_add(1, std::memory_order_seq_cst);
+        workers_[i]->ticket.notify_one();
+    }
+    Team team(0, size, &state_);
+    function(context, team);
+    for (unsigned left; (left = running_.load(std::memory_order_acquire)) > 0;)
+        state_.waited(0) += wait_while(running_, left, state_.spin());
+
+    const auto end = Clock::now();
+    auto longest_wait = state_.waited(0);
+    for (unsigned i = 0; i < members; ++i)
+        longest_wait = std::max(longest_wait, state_.waited(static_cast<int>(i) + 1) + (end - workers_[i]->finished));
+    watch_.record(size, end, end - start, longest_wait);
+}
+
+void ThreadPool::run(int threads, detail::TeamFunction function, void* context) {
+    // Callers that come at the same time share the processors: one leads a team, the others work alone.
+    const int callers = callers_.fetch_add(1, std::memory_order_relaxed) + 1;
+    const auto start = Clock::now();
+    bool led = false;
+    if (threads / callers > 1 && !taken_.exchange(true, std::memory_order_acquire)) {
+        const int size = watch_.rests(start) ? 1 : grow(threads / callers);
+        if (size > 1) {
+            lead(size, start, function, context);
+            led = true;
+        }
+        taken_.store(false, std::memory_order_release);
+    }
+    if (!led) {
+        Team team = Team::solo();
+        function(context, team);
+    }
+    callers_.fetch_sub(1, std::memory_order_relaxed);
+}
+
+void detail::run_team(int threads, TeamFunction function, void* context) {
+    if (threads > 1)
+        return ThreadPool::instance().run(threads, function, context);
+    Team team = Team::solo();
+    function(context, team);
+}
+
+}  // namespace fastnet

@@ -1,0 +1,86 @@
+// The threads behind run_team: started when they are first needed, asleep when there is nothing to do.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "float_mode.h"
+#include "parallel.h"
+
+namespace fastnet {
+
+using Clock = std::chrono::steady_clock;
+
+// What the members of a team share.
+class TeamState {
+  public:
+    void reserve(int size) { waits_.reserve(static_cast<std::size_t>(size)); }
+    int capacity() const { return static_cast<int>(waits_.capacity()); }
+    // Before the members start.
+    void reset(int size, Clock::duration spin);
+    void barrier(int rank);
+    int size() const { return size_; }
+    Clock::duration& waited(int rank) { return waits_[static_cast<std::size_t>(rank)].total; }
+    Clock::duration spin() const { return spin_; }
+
+  private:
+    struct alignas(64) Wait {
+        Clock::duration total;
+    };
+    int size_ = 1;
+    Clock::duration spin_{};
+    std::vector<Wait> waits_;  // one a member
+    alignas(64) std::atomic<unsigned> arrived_{0};
+    alignas(64) std::atomic<unsigned> phase_{0};
+};
+
+// Watches whether teams pay. Where another program keeps a processor busy, a member of a team gets half of it or less
+// and all others wait for that member: a team of two is then slower than one thread. So when the members have waited
+// so much that one thread would have done the same work in about the same time, work runs alone for a while, and then
+// a team tries again. The pause doubles with every try that fails, so that tries cost a few percent at most, and
+// halves with every one that pays: a single hiccup costs milliseconds.
+class TeamWatch {
+  public:
+    bool rests(Clock::time_point now) const { return now < resume_; }
+    // A team of this size took `elapsed`, and its most idle member waited for the others for `longest_wait`.
+    void record(int size, Clock::time_point now, Clock::duration elapsed, Clock::duration longest_wait);
+
+  private:
+    Clock::time_point resume_{};
+    Clock::duration pause_{}, elapsed_{}, work_{};
+};
+
+class ThreadPool {
+  public:
+    // The pool of this process. Never destroyed: at exit its threads end with the process, asleep or not, without a
+    // destructor that would have to wait for them.
+    static ThreadPool& instance();
+
+    // run_team on at least two threads.
+    void run(int threads, detail::TeamFunction function, void* context);
+
+  private:
+    struct alignas(64) Worker {
+        std::atomic<unsigned> ticket{0};  // counts the teams it was called to
+        Clock::time_point finished;
+    };
+    int grow(int size);
+    void work(Worker& self, int rank);
+    void lead(int size, Clock::time_point start, detail::TeamFunction function, void* context);
+
+    std::vector<std::unique_ptr<Worker>> workers_;
+    std::atomic<int> callers_{0};
+    std::atomic<bool> taken_{false};
+    TeamWatch watch_;
+
+    // The work of the team, the same for all members.
+    TeamState state_;
+    detail::TeamFunction function_ = nullptr;
+    void* context_ = nullptr;
+    FloatMode float_mode_{};
+    alignas(64) std::atomic<unsigned> running_{0};  // members that have not finished, besides the leader
+};
+
+}  // namespace fastnet

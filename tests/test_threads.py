@@ -45,7 +45,8 @@ def on_every_number_of_threads(compute: Callable[[], list[np.ndarray]]) -> None:
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), [(False, False), (False, True), (True, False), (True, True)])
 @pytest.mark.parametrize(
-    ("m", "n", "k"), [(5, 7, 9), (64, 64, 64), (257, 300, 129), (1000, 333, 500), (10, 784, 4001), (4001, 10, 784)]
+    ("m", "n", "k"),
+    [(5, 7, 9), (64, 64, 64), (257, 300, 129), (1000, 333, 500), (10, 784, 4001), (4001, 10, 784), (1, 3001, 2003)],
 )
 def test_gemm(dtype: Any, transpose_a: bool, transpose_b: bool, m: int, n: int, k: int) -> None:
     rng = np.random.default_rng(m)

@@ -42,7 +42,8 @@ template <class T> struct Plan {
         columns = Panels::of((n + table.lanes - 1) / table.lanes, panel_vectors);
         rows = Panels::of(g.m, tile_rows());
         pack_a = columns.count >= panels_worth_packing_a;
-        pack_b = g.b_col != 1 || n % table.lanes != 0 || (rows.count >= panels_worth_packing_b && g.b_row > far_apart);
+        pack_b = g.b_col != 1 || (g.m > 1 && n % table.lanes != 0) ||
+                 (rows.count >= panels_worth_packing_b && g.b_row > far_apart);
         // With one block of A, threads that share out the columns need not wait for each other, and no panel of B
         // leaves the second-level cache before it is used.
         const bool one_block = g.m <= block_m;

@@ -94,8 +94,8 @@ def test_version_2_beside_version_1(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/docker/0123", "/../../elsewhere", "/"])
 def test_in_a_container_the_uppermost_group_counts(tmp_path: Path, path: str) -> None:
     root = fake_root(tmp_path / "inside", f"0::{path}\n", **{"cpu.max": "200000 100000"})
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "elsewhere" / "cpu.max").write_text("100000 100000")
+    (tmp_path / "inside/sys/elsewhere").mkdir()  # where the second path leads, taken literally
+    (tmp_path / "inside/sys/elsewhere/cpu.max").write_text("100000 100000")
     assert _core.cgroup_quota(root) == 2
 
 

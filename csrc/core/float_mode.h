@@ -1,7 +1,7 @@
 // How the processor treats subnormal numbers ("denormals"). Arithmetic with them takes a hundred cycles and more on
-// many machines, and a network produces them by the thousand once an activation or a moving average dies away, where
-// they mean nothing. So the loops over a data set flush them to zero. Functions on arrays do not: there a user expects
-// NumPy's numbers.
+// some processors (Intel's; none on Zen 4), and a network produces them by the thousand once an activation or a moving
+// average dies away, where they mean nothing. So the loops over a data set flush them to zero. Functions on arrays do
+// not: there a user expects NumPy's numbers.
 #pragma once
 
 #if defined(__x86_64__) || defined(_M_X64)

@@ -194,7 +194,7 @@ py::ssize_t first_nonfinite_row(const py::array& x) {
             T* row = scratch.data() + team.rank() * rows.columns;
             const Range mine = team.share(rows.count);
             for (index i = mine.begin; i < mine.end; ++i) {
-                rows.gather_row(i, rows.count, nullptr, row);
+                rows.gather_row(i, rows.count, nullptr, {0, rows.columns}, row);
                 if (!kernels<T>().all_finite(rows.columns, row)) {
                     first[static_cast<std::size_t>(team.rank())] = i;
                     break;

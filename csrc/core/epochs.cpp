@@ -77,6 +77,8 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
             arena.input.reserve(rows * input_size());
         if (use == Use::prediction)
             continue;
+        if (use == Use::training)
+            arena.sums.reserve(layers_.front()->stretches().count * rows * layers_.front()->output_size);
         arena.target.reserve(rows * output_size());
         arena.weight.reserve(rows);
         arena.loss.reserve(rows);

@@ -87,8 +87,9 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
         scale_rows(g, rows, {first + columns.begin, first + columns.end}, g.beta);
 
     const T* b = g.b + first * g.b_col;
-    for (index p = 0; p < g.k; p += block_k) {
-        const index k = smaller(g.k - p, block_k);
+    const Panels passes = gemm_passes(g.k);
+    for (index pass = 0; pass < passes.count; ++pass) {
+        const index p = passes.start(pass), k = passes.size(pass);
         const T* b_block = b + p * g.b_row;
         const auto pack_b = [&](Range range, T* packed) {
             plan.kernels.pack_b(k, b_block, g.b_row, g.b_col, n, plan.panel_vectors, range.begin, range.end, packed);
@@ -106,7 +107,7 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
         block.c_row = g.c_row, block.alpha = g.alpha;
         block.accumulate = p > 0 || g.beta != T(0);
         block.panel_vectors = plan.panel_vectors, block.first_panel = panels.begin, block.last_panel = panels.end;
-        const bool last = p + k == g.k;
+        const bool last = pass + 1 == passes.count;
         const index most_rows = last ? plan.block_rows(g) : block_m;
         for (index i = rows.begin; i < rows.end; i += most_rows) {
             block.m = smaller(rows.end - i, most_rows);
@@ -184,6 +185,8 @@ template <class T> void multiply_small(const Gemm<T>& g) {
 }
 
 }  // namespace
+
+Panels gemm_passes(index k) { return Panels::of(k, block_k); }
 
 template <class T> const index GemmWorkspace<T>::a_size = block_m * block_k;
 template <class T> const index GemmWorkspace<T>::panel_size = max_panel_vectors * 64 / sizeof(T) * block_k;

@@ -21,6 +21,10 @@ template <class T> struct Gemm {
     double operations() const { return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k); }
 };
 
+// A product is computed in passes along k, as even as possible, whose sums are added one after the other. This fixes
+// the order of the additions, so it is one rule for every machine.
+Panels gemm_passes(index k);
+
 // Packed operands of one team; made before the team starts, so that nothing is allocated (or can fail) inside.
 template <class T> class GemmWorkspace {
   public:

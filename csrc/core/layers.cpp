@@ -38,10 +38,29 @@ template <class T> class Dense final : public Layer<T> {
         gemm(crew.team, crew.workspace, product);
     }
 
-    void parameter_gradients(Crew<T> crew, const T* x, const T* dy, T* gradients, index rows, bool accumulate,
-                             const Optimization<T>* optimization) const override {
+    Panels stretches() const override { return gemm_passes(this->input_size); }
+
+    void forward_stretch(Crew<T> crew, const T* parameters, index stretch, const T* x, T* sums,
+                         index rows) const override {
         const index in = this->input_size, out = this->output_size;
-        Gemm<T> product{in, out, rows, x, 1, in, dy, out, 1, gradients, out};
+        const index first = stretches().start(stretch), size = stretches().size(stretch);
+        gemm(crew.team, crew.workspace,
+             Gemm<T>{rows, out, size, x + first, in, 1, parameters + first * out, out, 1, sums, out});
+    }
+
+    void finish_sum(const T* parameters, const T* sums, index stride, T* y, index rows,
+                    Epilogue<T> epilogue) const override {
+        const index out = this->output_size;
+        kernels<T>().add_rows(stretches().count, rows * out, sums, stride, y, false);
+        epilogue.bias = use_bias_ ? parameters + kernel_size() : nullptr;
+        epilogue.function(rows, out, y, out, epilogue);
+    }
+
+    void parameter_gradients(Crew<T> crew, Range inputs, const T* x, const T* dy, T* gradients, index rows,
+                             bool accumulate, const Optimization<T>* optimization) const override {
+        const index in = this->input_size, out = this->output_size;
+        T* const kernel = gradients + inputs.begin * out;
+        Gemm<T> product{inputs.size(), out, rows, x + inputs.begin, 1, in, dy, out, 1, kernel, out};
         product.beta = accumulate ? T(1) : T(0);
         if (optimization) {
             product.epilogue.function = optimization->kernels.update_block;
@@ -49,7 +68,7 @@ template <class T> class Dense final : public Layer<T> {
             product.epilogue.by_block = true;
         }
         gemm(crew.team, crew.workspace, product);
-        if (use_bias_) {
+        if (use_bias_ && inputs.begin == 0) {
             const Range mine = crew.team.share(out, 64);
             T* const bias = gradients + kernel_size() + mine.begin;
             kernels<T>().add_rows(rows, mine.size(), dy + mine.begin, out, bias, accumulate);

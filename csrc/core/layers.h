@@ -64,10 +64,20 @@ template <class T> class Layer {
     // dx = epilogue(gradient of the map's input), from dy, the gradient of the map's output.
     virtual void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows,
                           const Epilogue<T>& epilogue) const = 0;
-    // The gradient of the parameters, summed over the rows, and, to accumulate, over those of earlier calls. With an
-    // optimizer each member of the team goes on to update the parameters whose gradients it has computed.
-    virtual void parameter_gradients(Crew<T>, const T* /*x*/, const T* /*dy*/, T* /*gradients*/, index /*rows*/,
-                                     bool /*accumulate*/, const Optimization<T>* /*optimization*/) const {}
+    // The gradient of the parameters that belong to these inputs (the bias to the first), summed over the rows, and, to
+    // accumulate, over those of earlier calls. With an optimizer each member of the team goes on to update the
+    // parameters whose gradients it has computed.
+    virtual void parameter_gradients(Crew<T>, Range /*inputs*/, const T* /*x*/, const T* /*dy*/, T* /*gradients*/,
+                                     index /*rows*/, bool /*accumulate*/,
+                                     const Optimization<T>* /*optimization*/) const {}
+
+    // The map may be a sum over stretches of its input, each of which one thread can compute: sums = what the inputs of
+    // a stretch add. finish_sum(parts, y) gives y = epilogue(map(x)) of these rows, with the same bits as forward.
+    virtual Panels stretches() const { return Panels::of(input_size, input_size); }
+    virtual void forward_stretch(Crew<T>, const T* /*parameters*/, index /*stretch*/, const T* /*x*/, T* /*sums*/,
+                                 index /*rows*/) const {}
+    virtual void finish_sum(const T* /*parameters*/, const T* /*sums*/, index /*stride*/, T* /*y*/, index /*rows*/,
+                            Epilogue<T> /*epilogue*/) const {}
 };
 
 // Throws std::invalid_argument for what does not exist or does not fit.

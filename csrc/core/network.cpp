@@ -123,42 +123,60 @@ typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& aren
 
 // Brings these rows of the batch into the arena.
 template <class T> void Network<T>::gather(const Batch& batch, Range rows) const {
+    gather_input(batch, rows, {0, input_size()});
+    gather_targets(batch, rows);
+}
+
+template <class T> void Network<T>::gather_input(const Batch& batch, Range rows, Range columns) const {
     const Samples& samples = batch.samples;
-    const Range source{batch.begin + rows.begin, batch.begin + rows.end};
-    if (batch.input == batch.arena.input.data())
-        for (index i = 0; i < source.size(); ++i) {
-            T* row = batch.arena.input.data() + (rows.begin + i) * input_size();
-            samples.x.gather_row(source.begin + i, samples.count, samples.order, row);
-            if (rescales_)
-                kernels<T>().affine(input_size(), row, input_scale_, input_offset_, row);
-        }
+    if (batch.input != batch.arena.input.data())
+        return;
+    for (index i = rows.begin; i < rows.end; ++i) {
+        T* row = batch.arena.input.data() + i * input_size() + columns.begin;
+        samples.x.gather_row(batch.begin + i, samples.count, samples.order, columns, row);
+        if (rescales_)
+            kernels<T>().affine(columns.size(), row, input_scale_, input_offset_, row);
+    }
+}
+
+template <class T> void Network<T>::gather_targets(const Batch& batch, Range rows) const {
+    const Samples& samples = batch.samples;
     if (samples.y.present())
-        samples.y.gather(source, samples.count, samples.order, output_size(),
-                         batch.arena.target.data() + rows.begin * output_size());
+        samples.y.gather({batch.begin + rows.begin, batch.begin + rows.end}, samples.count, samples.order,
+                         output_size(), batch.arena.target.data() + rows.begin * output_size());
     if (samples.weight)
         for (index i = rows.begin; i < rows.end; ++i)
             batch.arena.weight.data()[i] =
                 static_cast<T>(samples.weight[samples.order ? samples.order[batch.begin + i] : batch.begin + i]);
 }
 
-template <class T> void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits) const {
-    const ActivationKernels<T>& identity = kernels<T>().activations[0];
-    const T* x = batch.input + share.rows.begin * input_size();
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
+// What a layer applies to its result as it is written: its activation, unless that needs whole rows or is left out.
+template <class T> Epilogue<T> Network<T>::elementwise(std::size_t layer, bool leave_logits) const {
+    const bool last = layer + 1 == layers_.size();
+    const ActivationKernels<T>& activation = *layers_[layer]->activation;
+    Epilogue<T> epilogue;
+    epilogue.function =
+        activation.rowwise || (last && leave_logits) ? kernels<T>().activations[0].forward : activation.forward;
+    epilogue.alpha = layers_[layer]->alpha;
+    return epilogue;
+}
+
+// From the layer `first` on, whose input is there.
+template <class T>
+void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits, std::size_t first) const {
+    const T* x = first == 0 ? batch.input + share.rows.begin * input_size()
+                            : batch.arena.outputs[first - 1].data() + share.rows.begin * layers_[first]->input_size;
+    for (std::size_t i = first; i < layers_.size(); ++i) {
         const Layer<T>& layer = *layers_[i];
         const bool last = i + 1 == layers_.size();
-        const ActivationKernels<T>& activation = last && leave_logits ? identity : *layer.activation;
         T* y = (last ? batch.output : batch.arena.outputs[i].data()) + share.rows.begin * layer.output_size;
-        Epilogue<T> epilogue;
-        epilogue.function = activation.rowwise ? identity.forward : activation.forward;
-        epilogue.alpha = layer.alpha;
         layer.forward({share.team, share.workspace}, parameters_.data() + offsets_[i], x, y, share.rows.size(),
-                      epilogue);
+                      elementwise(i, leave_logits));
         share.team.barrier();
-        if (activation.rowwise) {
+        if (layer.activation->rowwise && !(last && leave_logits)) {
             const Range mine = share.team.share(share.rows.size());
-            activation.forward(mine.size(), layer.output_size, y + mine.begin * layer.output_size, layer.output_size,
-                               {});
+            layer.activation->forward(mine.size(), layer.output_size, y + mine.begin * layer.output_size,
+                                      layer.output_size, {});
             share.team.barrier();
         }
         x = y;
@@ -223,6 +241,8 @@ template <class T>
 void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization) {
     if (parted)
         step_in_parts(team, batch, gradients, optimization);
+    else if (by_stretches(batch, team.size()))
+        step_by_stretches(team, batch, gradients, optimization);
     else
         step_together(team, batch, gradients, optimization);
 }
@@ -240,9 +260,51 @@ void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
     team.barrier();
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const T* x = i > 0 ? batch.arena.outputs[i - 1].data() : batch.input;
-        layers_[i]->parameter_gradients({team, workspaces_[0]}, x, batch.arena.gradients[i].data(),
-                                        gradients + offsets_[i], batch.rows, false, optimization);
+        layers_[i]->parameter_gradients({team, workspaces_[0]}, {0, layers_[i]->input_size}, x,
+                                        batch.arena.gradients[i].data(), gradients + offsets_[i], batch.rows, false,
+                                        optimization);
     }
+    team.barrier();
+}
+
+// Threads that share the rows of a batch read the whole first kernel, half of which others have just updated, and for
+// its gradient the rows that others gathered: with few rows the time goes into moving them from cache to cache. Threads
+// that share the inputs keep their columns of the batch and their rows of the kernel to themselves, and exchange sums.
+template <class T> bool Network<T>::by_stretches(const Batch& batch, int threads) const {
+    const Layer<T>& first = *layers_.front();
+    return threads > 1 && threads <= first.stretches().count && layers_.size() > 1 &&
+           batch.input == batch.arena.input.data() && batch.rows >= row_grain * threads &&
+           2 * first.stretches().count * batch.rows <= first.input_size && !first.activation->rowwise;
+}
+
+template <class T>
+void Network<T>::step_by_stretches(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization) {
+    const Layer<T>& first = *layers_.front();
+    const index rows = batch.rows, out = first.output_size;
+    Share share{Team::solo(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain)};
+    const Panels stretches = first.stretches();
+    const Range mine = team.share(stretches.count);
+    const Range inputs{stretches.start(mine.begin), stretches.start(mine.end)};
+    T* const sums = batch.arena.sums.data();
+
+    gather_input(batch, {0, rows}, inputs);
+    for (index i = mine.begin; i < mine.end; ++i)
+        first.forward_stretch({share.team, share.workspace}, parameters_.data(), i, batch.input, sums + i * rows * out,
+                              rows);
+    gather_targets(batch, share.rows);
+    team.barrier();
+    first.finish_sum(parameters_.data(), sums + share.rows.begin * out, rows * out,
+                     batch.arena.outputs[0].data() + share.rows.begin * out, share.rows.size(), elementwise(0, false));
+    forward(share, batch, fused(), 1);
+    loss(batch, share.rows, true);
+    backward(share, batch);
+    team.barrier();
+    first.parameter_gradients({share.team, share.workspace}, inputs, batch.input, batch.arena.gradients[0].data(),
+                              gradients, rows, false, optimization);
+    for (std::size_t i = 1; i < layers_.size(); ++i)
+        layers_[i]->parameter_gradients({team, workspaces_[0]}, {0, layers_[i]->input_size},
+                                        batch.arena.outputs[i - 1].data(), batch.arena.gradients[i].data(),
+                                        gradients + offsets_[i], rows, false, optimization);
     team.barrier();
 }
 
@@ -265,9 +327,10 @@ void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, con
             loss(block, all.rows, true);
             backward(all, block);
             for (std::size_t i = 0; i < layers_.size(); ++i)
-                layers_[i]->parameter_gradients(
-                    {all.team, all.workspace}, i > 0 ? arena.outputs[i - 1].data() : block.input,
-                    arena.gradients[i].data(), sums + offsets_[i], block.rows, begin > rows.begin, nullptr);
+                layers_[i]->parameter_gradients({all.team, all.workspace}, {0, layers_[i]->input_size},
+                                                i > 0 ? arena.outputs[i - 1].data() : block.input,
+                                                arena.gradients[i].data(), sums + offsets_[i], block.rows,
+                                                begin > rows.begin, nullptr);
             std::copy_n(arena.loss.data(), block.rows, whole.arena.loss.data() + begin);
             std::copy_n(arena.metric.data(), block.rows, whole.arena.metric.data() + begin);
         }

@@ -64,6 +64,7 @@ template <class T> class Network {
     // What a batch leaves behind: one array of rows a layer. A batch is one pass of `rows` samples from `begin`.
     struct Arena {
         Buffer<T> input, target, weight;
+        Buffer<T> sums;  // of the first layer, one array a stretch of its inputs
         std::vector<Buffer<T>> outputs, gradients;
         Buffer<double> loss, metric;
     };
@@ -98,11 +99,16 @@ template <class T> class Network {
     const T* input_in_place(const Samples& samples) const;
     Batch batch(const Samples& samples, Arena& arena, index begin, index rows) const;
     void gather(const Batch& batch, Range rows) const;
-    void forward(Share& share, const Batch& batch, bool leave_logits) const;
+    void gather_input(const Batch& batch, Range rows, Range columns) const;
+    void gather_targets(const Batch& batch, Range rows) const;
+    void forward(Share& share, const Batch& batch, bool leave_logits, std::size_t first = 0) const;
+    Epilogue<T> elementwise(std::size_t layer, bool leave_logits) const;
     void loss(const Batch& batch, Range rows, bool with_gradient) const;
     void backward(Share& share, const Batch& batch) const;
     void step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     void step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
+    bool by_stretches(const Batch& batch, int threads) const;
+    void step_by_stretches(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
     void step_in_parts(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
     Arena& prepare_training(const Samples& samples, index rows, int threads);
     template <class Finish> void forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish);

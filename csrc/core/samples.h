@@ -18,19 +18,21 @@ struct Rows {
 
     const char* row(index r, const std::int64_t* order) const { return data + (order ? order[r] : r) * row_stride; }
 
-    // out = row order[r] (or r), converted to T, for one r after the other up to `end`: the rows to come are on
-    // their way from memory meanwhile. No hardware foresees a permutation, and in order too this is 2.5 times faster.
-    template <class T> void gather_row(index r, index end, const std::int64_t* order, T* out) const {
+    // out = the wanted columns of row order[r] (or r), converted to T, for one r after the other up to `end`: the rows
+    // to come are on their way from memory meanwhile. No hardware foresees a permutation, and in order too this is 2.5
+    // times faster.
+    template <class T> void gather_row(index r, index end, const std::int64_t* order, Range wanted, T* out) const {
+        const index offset = wanted.begin * column_stride;
         if (r + rows_ahead < end)
-            prefetch(row(r + rows_ahead, order));
-        kernels<T>().convert(columns, row(r, order), dtype, column_stride, out);
+            prefetch(row(r + rows_ahead, order) + offset, wanted.size());
+        kernels<T>().convert(wanted.size(), row(r, order) + offset, dtype, column_stride, out);
     }
 
     static constexpr index rows_ahead = 3;
-    void prefetch(const char* row) const {
-        const index bytes = columns * column_stride;
+    void prefetch(const char* from, index count) const {
+        const index bytes = count * column_stride;
         for (index i = 0; i < bytes; i += 64)
-            __builtin_prefetch(row + i, 0, 2);
+            __builtin_prefetch(from + i, 0, 2);
     }
 
     // The rows themselves where they can be used as they lie; null where they must be gathered.
@@ -54,7 +56,7 @@ struct Targets {
     void gather(Range range, index end, const std::int64_t* order, index classes, T* out) const {
         if (!labels) {
             for (index r = range.begin; r < range.end; ++r, out += classes)
-                values.gather_row(r, end, order, out);
+                values.gather_row(r, end, order, {0, values.columns}, out);
             return;
         }
         std::fill(out, out + range.size() * classes, T(0));

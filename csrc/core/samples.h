@@ -30,8 +30,11 @@ struct Rows {
 
     static constexpr index rows_ahead = 3;
     void prefetch(const char* from, index count) const {
+        constexpr index line = 64;
+        if (column_stride > line)  // values far apart, as in Fortran order, have their lines in common with other rows
+            return;
         const index bytes = count * column_stride;
-        for (index i = 0; i < bytes; i += 64)
+        for (index i = 0; i < bytes; i += line)
             __builtin_prefetch(from + i, 0, 2);
     }
 

@@ -1,6 +1,9 @@
 """The command line in tests: running it, data and a model for it."""
 
+import functools
 import json
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -43,8 +46,10 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
 
 
 def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-    """Start a command in a process of its own."""
+    """Start a command in a process of its own, which hears Ctrl-C even if the tests run in the background."""
     command = [sys.executable, "-m", "fastnet", *map(str, arguments)]
+    if os.name == "posix":  # a shell's background jobs and their children ignore SIGINT
+        options["preexec_fn"] = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 

@@ -28,22 +28,51 @@ def mnist(mnist_dir: Path) -> tuple[Images, Labels, Images, Labels]:
     return x_train.reshape(-1, 784), y_train, x_test.reshape(-1, 784), y_test
 
 
-def test_sigmoid_network_reaches_97_percent_in_nine_epochs(mnist: tuple[Images, Labels, Images, Labels]) -> None:
-    x_train, y_train, x_test, y_test = mnist
-    one_over_fan_in = VarianceScaling(1.0, "fan_in", "untruncated_normal")
+def test_program_of_the_lecture_runs_with_only_its_imports_changed(mnist_dir: Path) -> None:
+    from fastnet.datasets import mnist
+    from fastnet.layers import Dense
+    from fastnet.models import Sequential
+    from fastnet.utils import to_categorical
+
+    train_images = (mnist.train_images() / 255 - 0.5).reshape((-1, 784))
+    test_images = (mnist.test_images() / 255 - 0.5).reshape((-1, 784))
     model = Sequential(
         [
-            Rescaling(1 / 255, input_shape=(784,)),
-            Dense(64, activation="sigmoid", kernel_initializer=one_over_fan_in),
-            Dense(10, activation="softmax", kernel_initializer=one_over_fan_in),
-        ],
-        seed=138,
+            Dense(64, activation="relu", input_shape=(784,)),
+            Dense(64, activation="relu"),
+            Dense(10, activation="softmax"),
+        ]
     )
-    # the lecture's moving average of gradients: v = 0.9 v + 0.1 g, w = w - 4 v
-    model.compile(SGD(4.0, momentum=0.9, dampening=0.9), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(x_train, y_train, batch_size=128, epochs=9, verbose=0)
-    _, accuracy = model.evaluate(x_test, y_test, verbose=0)
-    assert accuracy >= 0.973  # plain NumPy: 0.976; the slides print 0.98
+    model.compile(optimizer="adam", loss="categorical_crossentropy", metrics=["accuracy"])
+    model.fit(train_images, to_categorical(mnist.train_labels()), epochs=5, batch_size=32)
+    _, accuracy = model.evaluate(test_images, to_categorical(mnist.test_labels()))
+    assert accuracy >= 0.95  # Keras: 0.96 to 0.97
+    predictions = model.predict(test_images[:5])
+    assert np.argmax(predictions, axis=1).tolist() == [7, 2, 1, 0, 4] == mnist.test_labels()[:5].tolist()
+
+
+def test_sigmoid_network_reaches_97_percent_in_nine_epochs(mnist: tuple[Images, Labels, Images, Labels]) -> None:
+    # The rate is high, so where a run ends depends on its seed: over 20 seeds 96.9% to 97.8%, 97.4% on average. NumPy
+    # from the same weights in the same order ends at the same accuracy, whatever the seed; the slides print 98%.
+    x_train, y_train, x_test, y_test = mnist
+    one_over_fan_in = VarianceScaling(1.0, "fan_in", "untruncated_normal")
+    accuracies = []
+    for seed in range(5):
+        model = Sequential(
+            [
+                Rescaling(1 / 255, input_shape=(784,)),
+                Dense(64, activation="sigmoid", kernel_initializer=one_over_fan_in),
+                Dense(10, activation="softmax", kernel_initializer=one_over_fan_in),
+            ],
+            seed=seed,
+        )
+        # the lecture's moving average of gradients: v = 0.9 v + 0.1 g, w = w - 4 v
+        optimizer = SGD(4.0, momentum=0.9, dampening=0.9)
+        model.compile(optimizer, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(x_train, y_train, batch_size=128, epochs=9, verbose=0)
+        accuracies.append(model.evaluate(x_test, y_test, verbose=0)[1])
+    assert np.median(accuracies) >= 0.973, accuracies
+    assert min(accuracies) >= 0.965, accuracies
 
 
 def notebook_network(learning_rate: float, seed: int) -> Sequential:

@@ -80,7 +80,7 @@ $(VENV)/.build $(VENV)/.test $(VENV)/.lint: $(VENV)/.%: pyproject.toml $(VENV)/.
 # Build without isolation in a folder that stays: after a change, only what depends on it is compiled again.
 $(VENV)/.installed: $(SOURCES) $(VENV)/.compiler $(VENV)/.build
 	@echo "Building fastnet in $(BUILD) ..."
-	@$(BIN)/python -m pip install --quiet --no-build-isolation --config-settings=build-dir=$(BUILD) .
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --config-settings=build-dir=$(BUILD) ".[progress]"
 	@touch $@
 
 # The name of the compiler that built what is installed; rewritten, hence newer, when that changes.

@@ -184,6 +184,25 @@ def test_a_model_file_cut_in_half_is_refused(command: str, failing: Failing, mod
         fn.load_model(model_file)
 
 
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_a_model_that_gives_nan_has_no_answer(
+    command: str, failing: Failing, model: fn.Sequential, model_file: Path, tmp_path: Path
+) -> None:
+    data, out = tmp_path / "data.csv", tmp_path / "predictions.csv"
+    data.write_bytes(HEADER + b"0,1,2,3\n1,1,2,3\n")
+    out.write_bytes(KEPT)
+    model.set_weights([np.full_like(array, np.nan) for array in model.get_weights()])
+    model.save(model_file)
+    line = failing(command, model_file, data, *(["--out", out] if command == "predict" else []))
+    assert "the model's output for row 0 is NaN" in line
+    assert out.read_bytes() == KEPT
+
+
+@pytest.mark.parametrize("option", ["--batch-size", "--threads", "--epochs"])
+def test_numbers_beyond_all_bounds_are_refused(option: str, failing: Failing) -> None:
+    assert re.search(r"must be at most \d+; got 10{30}$", failing("train", "--quiet", option, 10**30))
+
+
 def test_a_model_that_is_no_model_is_refused(failing: Failing, tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_bytes(HEADER + b"0,1,2,3\n")
     assert failing("info", tmp_path / "data.csv").endswith("data.csv: it is not a safetensors file")

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -28,6 +29,23 @@ def test_show_config_follows_the_number_of_threads() -> None:
         assert "set_num_threads" in config["num_threads_source"]
     finally:
         fn.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("n", "error", "message"),
+    [
+        (0, ValueError, "n must be at least 1; got 0"),
+        (2**31, ValueError, "n must be at most 2147483647; got 2147483648"),
+        (1.5, TypeError, r"n must be an integer; got 1.5 \(float\)"),
+        ("2", TypeError, r"n must be an integer; got '2' \(str\)"),
+        (None, TypeError, "n must be an integer; got NoneType"),
+    ],
+)
+def test_numbers_of_threads_that_cannot_be_are_refused(n: Any, error: type[Exception], message: str) -> None:
+    before = fn.get_num_threads()
+    with pytest.raises(error, match=message):
+        fn.set_num_threads(n)
+    assert fn.get_num_threads() == before
 
 
 def test_show_config_refuses_other_modes() -> None:

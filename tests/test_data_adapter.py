@@ -181,6 +181,25 @@ def test_samples_that_are_not_finite_are_refused_in_training(value: float, dtype
         assert_array_equal(now, then)
 
 
+@pytest.mark.parametrize("value", [1e300, -1e300])
+def test_numbers_that_the_dtype_of_the_model_cannot_hold_are_refused_in_training(value: float) -> None:
+    x, wide = X.astype(np.float64), classifier(dtype="float64")
+    x[17, 2] = value
+    model = classifier()
+    before = model.get_weights()
+    for method in (model.fit, model.evaluate, model.train_on_batch, model.loss_and_gradients):
+        with pytest.raises(ValueError, match="x has a number in row 17 that is too large for float32"):
+            method(x, LABELS)
+    for now, then in zip(model.get_weights(), before, strict=True):
+        assert_array_equal(now, then)
+    wide.evaluate(x, LABELS, verbose=0)
+    targets = np.eye(3)[LABELS]
+    targets[4, 1] = value
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="y has a number in row 4 that is too large for float32"):
+        model.fit(X, targets)
+
+
 def test_nan_in_a_row_gives_nan_in_its_prediction_only() -> None:
     x = X.copy()
     x[3, 0] = np.nan

@@ -222,6 +222,21 @@ def test_integers_become_float64_and_mixed_types_the_wider_one() -> None:
     assert mixed.dtype == np.float64
 
 
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("alpha", "x", r"alpha must be a number; got 'x' \(str\)"),
+        ("beta", None, "beta must be a number; got NoneType"),
+        ("transpose_a", "no", r"transpose_a must be True or False; got 'no' \(str\)"),
+        ("transpose_b", "T", r"transpose_b must be True or False; got 'T' \(str\)"),
+    ],
+)
+def test_arguments_of_another_type_are_refused_by_name(argument: str, value: Any, message: str) -> None:
+    a = np.ones((2, 2))
+    with pytest.raises(TypeError, match=message):
+        fn.gemm(a, a, out=np.zeros((2, 2)), **{argument: value})
+
+
 def test_shapes_that_do_not_fit_are_refused_by_name() -> None:
     a = np.ones((2, 3))
     with pytest.raises(ValueError, match=r"3.*2|2.*3"):

@@ -75,6 +75,7 @@ def test_weights_that_are_read_are_copies() -> None:
         ([np.ones((3, 2))], ValueError, r"weights must be 2 arrays \(kernel of layer 'dense' \(3, 2\), bias .*; got 1"),
         ([np.ones((2, 3)), np.ones(2)], ValueError, r"kernel of layer 'dense' must have shape \(3, 2\); got \(2, 3\)"),
         ([np.ones((3, 2)), ["a", "b"]], TypeError, "bias of layer 'dense' must hold real numbers"),
+        (None, TypeError, "weights must be a list of arrays; got NoneType"),
     ],
 )
 def test_weights_that_do_not_fit_are_refused_and_change_nothing(weights: Any, error: Any, message: str) -> None:
@@ -139,6 +140,8 @@ def test_softmax_layer_gives_probabilities() -> None:
         (fn.gemm, NotImplementedError, "use Keras for this"),
         (3, TypeError, r"activation must be None, .*; got 3 \(int\)"),
         (Dense(2), TypeError, "activation must be None"),
+        ({"slope": 0.1}, ValueError, r"configuration of an activation must be .*; got \{'slope': 0.1\} \(dict\)"),
+        ({"name": "relu", "negative_slope": 0.1}, ValueError, "configuration of an activation must be"),
     ],
 )
 def test_what_is_no_activation_is_refused(identifier: Any, error: Any, message: str) -> None:
@@ -185,7 +188,9 @@ def test_input_is_the_shape_of_the_first_layer() -> None:
         (lambda: Input((None, 3)), NotImplementedError, "shape must be known in every dimension"),
         (lambda: Input((2.5,)), TypeError, r"every dimension of shape must be an integer; got 2.5 \(float\)"),
         (lambda: Dense(2, input_shape=(3,), input_dim=3), ValueError, "give input_shape or input_dim, not both"),
+        (lambda: Input((2**32, 2**31)), ValueError, r"number of values in shape=.* must be at most \d+; got \d+"),
         (lambda: Dense(0), ValueError, "units must be at least 1; got 0"),
+        (lambda: Dense(2**63), ValueError, r"units must be at most \d+; got 9223372036854775808"),
         (lambda: Dense(2.0), TypeError, r"units must be an integer; got 2.0 \(float\)"),
         (lambda: Dense(True), TypeError, r"units must be an integer; got True \(bool\)"),
         (lambda: Dense(2, use_bias="no"), TypeError, "use_bias must be True or False"),

@@ -79,7 +79,7 @@ def test_what_only_keras_has_is_refused(make: Any) -> None:
     ("identifier", "error", "message"),
     [
         ("mean_squared", ValueError, r"loss must be one of .*'mse'.*; got 'mean_squared'"),
-        (2, TypeError, r"loss must be a name, a Loss or its configuration; got 2 \(int\)"),
+        (2, TypeError, r"loss must be a name, an object of class Loss or its configuration; got 2 \(int\)"),
     ],
 )
 def test_what_is_no_loss_is_refused(identifier: Any, error: type[Exception], message: str) -> None:

@@ -112,6 +112,8 @@ def test_a_layer_that_does_not_fit_is_not_added() -> None:
     ("make", "error", "message"),
     [
         (lambda: fn.Sequential(["dense"]), TypeError, r"layers must be objects of fastnet.layers; got 'dense' \(str\)"),
+        (lambda: fn.Sequential(Dense(2)), TypeError, "layers must be a list of layers; got Dense"),
+        (lambda: fn.Sequential(name=3), TypeError, r"name must be a string; got 3 \(int\)"),
         (lambda: fn.Sequential([Dense(2), Input((3,))]), ValueError, "Input must be the first layer; got it after 1"),
         (lambda: fn.Sequential([Dense(2, name="a"), Dense(2, name="a")]), ValueError, "different names; got 'a' twice"),
         (lambda: fn.Sequential([Input((3,)), Dense(2, input_dim=4)]), ValueError, r"shape \(3,\), .* \(4,\)"),

@@ -104,7 +104,7 @@ CORE_FUNCTIONS: Mapping[str, Callable[[Any, Any], Any]] = {
     "activation_backward": lambda a, b: _core.activation_backward("tanh", a, b, 0.0),
     "loss": lambda a, b: _core.loss("mse", a, b),
     "loss_backward": lambda a, b: _core.loss_backward("categorical_crossentropy", a, b),
-    "first_nonfinite_row": lambda a, b: _core.first_nonfinite_row(a),
+    "first_nonfinite_row": lambda a, b: _core.first_nonfinite_row(a, True),
 }
 
 
@@ -145,13 +145,15 @@ def test_core_refuses_what_does_not_fit(call: Callable[[], Any]) -> None:
 def test_first_row_that_is_not_finite(dtype: Any, layout: str) -> None:
     for shape in ((50,), (50, 1), (50, 33)):
         x = np.random.default_rng(1).normal(size=shape).astype(dtype)
-        assert _core.first_nonfinite_row(LAYOUTS[layout](x)) == -1
+        assert _core.first_nonfinite_row(LAYOUTS[layout](x), False) == -1
         for row, bad in ((49, np.nan), (31, np.inf), (7, -np.inf), (0, np.nan)):
             x[(row, *(n - 1 for n in shape[1:]))] = bad
-            assert _core.first_nonfinite_row(LAYOUTS[layout](x)) == row
-    assert _core.first_nonfinite_row(np.full((3, 3), np.finfo(dtype).max, dtype)) == -1
-    assert _core.first_nonfinite_row(np.empty((0, 3), dtype)) == -1
-    assert _core.first_nonfinite_row(np.empty((3, 0), dtype)) == -1
+            assert _core.first_nonfinite_row(LAYOUTS[layout](x), False) == row
+    assert _core.first_nonfinite_row(np.full((3, 3), np.finfo(dtype).max, dtype), False) == -1
+    assert _core.first_nonfinite_row(np.array([[1.0, 2.0], [1e300, 3.0]]), True) == 1
+    assert _core.first_nonfinite_row(np.array([[1.0, 2.0], [1e300, 3.0]]), False) == -1
+    assert _core.first_nonfinite_row(np.empty((0, 3), dtype), False) == -1
+    assert _core.first_nonfinite_row(np.empty((3, 0), dtype), False) == -1
 
 
 # --- Things that a crash would show in a process of its own ----------------------------------------------------------

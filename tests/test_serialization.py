@@ -339,6 +339,11 @@ def test_a_wrong_architecture_is_refused(change: Callable[[dict[str, Any]], Any]
     refused(path)
 
 
+def test_a_missing_entry_of_the_configuration_is_named(path: Path) -> None:
+    with_config(path, lambda config: config.pop("name"))
+    assert refused(path) == "its configuration lacks 'name'"
+
+
 @pytest.mark.parametrize("key", ["config", "compile", "class_names", "feature_names"])
 @pytest.mark.parametrize("text", ["", "{", "17", "[1]", '{"a": 1}', "[" * 100_000, "1" * 10_000])
 def test_metadata_that_make_no_sense_are_refused(key: str, text: str, path: Path) -> None:

@@ -174,8 +174,30 @@ py::array loss_backward(const std::string& name, const py::array& y_true, const 
     });
 }
 
-// The first row of x with a NaN or an infinity, or -1.
-py::ssize_t first_nonfinite_row(const py::array& x) {
+// The first row with a value that is not finite as a T; -1 where all are.
+template <class T> index first_nonfinite(const Rows& rows) {
+    constexpr double operations_per_value = 8;  // the time that a value takes to come from memory
+    py::gil_scoped_release release;
+    const int threads =
+        threads_for(operations_per_value * static_cast<double>(rows.count) * static_cast<double>(rows.columns));
+    Buffer<T> scratch(threads * rows.columns);
+    std::vector<index> first(static_cast<std::size_t>(threads), rows.count);
+    run_team(threads, [&](Team& team) {
+        T* row = scratch.data() + team.rank() * rows.columns;
+        const Range mine = team.share(rows.count);
+        for (index i = mine.begin; i < mine.end; ++i) {
+            rows.gather_row(i, rows.count, nullptr, {0, rows.columns}, row);
+            if (!kernels<T>().all_finite(rows.columns, row)) {
+                first[static_cast<std::size_t>(team.rank())] = i;
+                break;
+            }
+        }
+    });
+    const index found = *std::min_element(first.begin(), first.end());
+    return found < rows.count ? found : -1;
+}
+
+py::ssize_t first_nonfinite_row(const py::array& x, bool as_float32) {
     if (x.ndim() != 1 && x.ndim() != 2)
         throw py::value_error("x must have 1 or 2 dimensions, got a " + describe(x));
     return dispatch_float(x, "x", [&](auto zero) -> py::ssize_t {
@@ -185,24 +207,7 @@ py::ssize_t first_nonfinite_row(const py::array& x) {
         rows.dtype = sizeof(T) == 4 ? DType::float32 : DType::float64;
         rows.count = x.shape(0), rows.columns = x.ndim() == 2 ? x.shape(1) : 1;
         rows.row_stride = x.strides(0), rows.column_stride = x.ndim() == 2 ? x.strides(1) : 0;
-        constexpr double operations_per_value = 8;  // the time that a value takes to come from memory
-        py::gil_scoped_release release;
-        const int threads = threads_for(operations_per_value * static_cast<double>(x.size()));
-        Buffer<T> scratch(threads * rows.columns);
-        std::vector<index> first(static_cast<std::size_t>(threads), rows.count);
-        run_team(threads, [&](Team& team) {
-            T* row = scratch.data() + team.rank() * rows.columns;
-            const Range mine = team.share(rows.count);
-            for (index i = mine.begin; i < mine.end; ++i) {
-                rows.gather_row(i, rows.count, nullptr, {0, rows.columns}, row);
-                if (!kernels<T>().all_finite(rows.columns, row)) {
-                    first[static_cast<std::size_t>(team.rank())] = i;
-                    break;
-                }
-            }
-        });
-        const index found = *std::min_element(first.begin(), first.end());
-        return found < rows.count ? found : -1;
+        return as_float32 ? first_nonfinite<float>(rows) : first_nonfinite<T>(rows);
     });
 }
 
@@ -219,7 +224,7 @@ void register_functional(py::module_& module) {
     module.def("loss", &loss, py::arg("name"), py::arg("y_true"), py::arg("y_pred"));
     module.def("loss_backward", &loss_backward, py::arg("name"), py::arg("y_true"), py::arg("y_pred"));
     module.def("optimizer_names", [] { return names_of(kernels<float>().optimizers); });
-    module.def("first_nonfinite_row", &first_nonfinite_row, py::arg("x"));
+    module.def("first_nonfinite_row", &first_nonfinite_row, py::arg("x"), py::arg("as_float32"));
 }
 
 }  // namespace fastnet

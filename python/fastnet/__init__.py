@@ -9,8 +9,8 @@ how good predictions are.
 from typing import TYPE_CHECKING, Any
 
 from fastnet import callbacks, functional, initializers, layers, losses, models, optimizers, utils
-from fastnet._config import show_config
-from fastnet._core import __version__, get_num_threads, set_num_threads
+from fastnet._config import get_num_threads, set_num_threads, show_config
+from fastnet._core import __version__
 from fastnet.functional import gemm, leaky_relu, linear, relu, sigmoid, softmax, tanh
 from fastnet.layers import (
     Activation,

@@ -52,6 +52,11 @@ def get_activation(identifier: Any) -> ActivationFunction:
     if isinstance(identifier, ActivationFunction):
         return identifier
     if isinstance(identifier, dict):
+        if identifier.keys() != {"name", "negative_slope"} or identifier["name"] != "leaky_relu":
+            raise ValueError(
+                "the configuration of an activation must be {'name': 'leaky_relu', 'negative_slope': a number}; "
+                f"got {describe(identifier)}"
+            )
         return leaky_relu(identifier["negative_slope"])
     name = identifier if isinstance(identifier, str) else getattr(identifier, "__name__", "")
     known = _core.activation_names()

@@ -6,7 +6,38 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from fastnet import _core
-from fastnet._validation import check_choice
+from fastnet._validation import check_choice, check_integer
+
+LARGEST_THREADS = 2**31 - 1  # an int in the compiled core
+
+
+def set_num_threads(n: int) -> None:
+    """Set the largest number of threads that one piece of work may use. Results do not depend on it.
+
+    Parameters
+    ----------
+    n : int
+        At least 1. Small work uses fewer threads, down to one.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> before = fn.get_num_threads()
+    >>> fn.set_num_threads(1)
+    >>> fn.get_num_threads()
+    1
+    >>> fn.set_num_threads(before)
+    """
+    _core.set_num_threads(check_integer("n", n, maximum=LARGEST_THREADS))
+
+
+def get_num_threads() -> int:
+    """Return the largest number of threads that one piece of work may use.
+
+    It is what `set_num_threads` said, else the smallest of the processors that the process may run on, its cgroup's
+    quota and OMP_NUM_THREADS. `show_config` tells which.
+    """
+    return _core.get_num_threads()
 
 
 @overload

@@ -83,7 +83,8 @@ class Registry(Generic[Part]):
         if callable(identifier):
             raise unsupported(f"the {self._kind} {describe(identifier)} is not one of fastnet's own")
         raise TypeError(
-            f"{self._kind} must be a name, a {self._base.__name__} or its configuration; got {describe(identifier)}"
+            f"{self._kind} must be a name, an object of class {self._base.__name__} or its configuration; "
+            f"got {describe(identifier)}"
         )
 
     def serialize(self, part: Part) -> dict[str, Any]:

@@ -22,7 +22,10 @@ def reject_keywords(owner: str, keywords: Mapping[str, Any], keras_defaults: Map
             raise unsupported(f"{owner}() supports only {name}={default!r}; got {name}={value!r}")
 
 
-def check_integer(name: str, value: Any, *, minimum: int = 1) -> int:
+LARGEST_INTEGER = 2**63 - 1  # what the compiled core counts with
+
+
+def check_integer(name: str, value: Any, *, minimum: int = 1, maximum: int = LARGEST_INTEGER) -> int:
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -31,6 +34,8 @@ def check_integer(name: str, value: Any, *, minimum: int = 1) -> int:
         raise TypeError(f"{name} must be an integer; got {describe(value)}") from None
     if integer < minimum:
         raise ValueError(f"{name} must be at least {minimum}; got {integer}")
+    if integer > maximum:
+        raise ValueError(f"{name} must be at most {maximum}; got {integer}")
     return integer
 
 
@@ -78,7 +83,9 @@ def check_shape(name: str, shape: Any) -> tuple[int, ...]:
         raise ValueError(f"{name} must have at least one dimension; got ()")
     if None in dimensions:
         raise unsupported(f"{name} must be known in every dimension; got {dimensions}")
-    return tuple(check_integer(f"every dimension of {name}", dimension) for dimension in dimensions)
+    sizes = tuple(check_integer(f"every dimension of {name}", dimension) for dimension in dimensions)
+    check_integer(f"the number of values in {name}={sizes}", math.prod(sizes))
+    return sizes
 
 
 def describe(value: Any) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet import _core
+from fastnet._validation import describe
 
 Network = _core.Network32 | _core.Network64
 
@@ -49,6 +50,8 @@ class Weights:
 
     def set(self, arrays: Sequence[ArrayLike]) -> None:
         """Write every array; when one does not fit, nothing is written."""
+        if not isinstance(arrays, Sequence | np.ndarray):
+            raise TypeError(f"weights must be a list of arrays; got {describe(arrays)}")
         if len(arrays) != len(self.slots):
             accepted = ", ".join(f"{slot.label} {slot.shape}" for slot in self.slots) or "none"
             raise ValueError(f"weights must be {len(self.slots)} arrays ({accepted}); got {len(arrays)}")

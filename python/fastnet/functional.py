@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet import _core
-from fastnet._validation import check_number
+from fastnet._validation import check_bool, check_number
 
 __all__ = [
     "binary_crossentropy",
@@ -82,7 +82,7 @@ def gemm(
         An argument is not two-dimensional, the shapes do not fit, `out` is read-only or has another dtype than the
         product, or it is missing while `beta` is not 0.
     TypeError
-        An argument does not hold real numbers, or `out` is not an array.
+        A factor does not hold real numbers, `out` is not an array, or another argument has the wrong type.
 
     Examples
     --------
@@ -103,7 +103,14 @@ def gemm(
             b = b.copy()
     elif beta != 0.0:
         raise ValueError(f"out must be given when beta is not 0; got out=None and beta={beta}")
-    return _core.gemm(a, b, transpose_a, transpose_b, alpha, beta, out)
+    try:
+        return _core.gemm(a, b, transpose_a, transpose_b, alpha, beta, out)
+    except TypeError:  # found out afterwards, so that a good call pays nothing for it
+        check_bool("transpose_a", transpose_a)
+        check_bool("transpose_b", transpose_b)
+        check_number("alpha", alpha)
+        check_number("beta", beta)
+        raise
 
 
 def _is_float_array(array: object) -> TypeGuard[Array]:

@@ -77,6 +77,10 @@ class Sequential(Trainer):
     ) -> None:
         reject_keywords("Sequential", keywords, {"trainable": True})
         super().__init__()
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name must be a string; got {describe(name)}")
+        if layers is not None and not isinstance(layers, Iterable):
+            raise TypeError(f"layers must be a list of layers; got {describe(layers)}")
         self.name = "sequential" if name is None else name
         self.dtype = check_choice("dtype", dtype if isinstance(dtype, str) else np.dtype(dtype).name, _NETWORKS)
         self.class_names: list[str] | None = None

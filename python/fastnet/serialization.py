@@ -221,8 +221,8 @@ def _refusing(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"cannot load {os.fspath(path)}: {reason}") from error
+        reason = f"its configuration lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        raise ValueError(f"cannot load {os.fspath(path)}: {reason or type(error).__name__}") from error
 
 
 @contextmanager

@@ -119,7 +119,15 @@ def as_classes(outputs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
     -------
     classes : ndarray of shape (n,), int64
     probabilities : ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If an output is NaN: no class is more probable than another then.
     """
+    if (undefined := np.isnan(outputs).any(axis=1)).any():
+        row = int(undefined.argmax())
+        raise ValueError(f"the model's output for row {row} is NaN: its weights are not finite, or grew too large")
     if outputs.shape[1] == 1:
         outputs = np.concatenate([1 - outputs, outputs], axis=1)
     classes = outputs.argmax(axis=1)

@@ -1,11 +1,13 @@
 // What the machine can do and what the matrix product makes of it, as one JSON object a line:
 //   {"name": "fma_peak", "threads": 1, "gflops": ...}
 //   {"name": "gemm", "case": "NN", "m": ..., "n": ..., "k": ..., "threads": 1, "gflops": ...}
-// Each figure is the median of `rounds` measurements, every one long enough (20 ms) for the clock.
+// With `--peak THREADS` only the first of these. Each figure is the median of `rounds` measurements, every one long enough
+// (20 ms) for the clock.
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <vector>
 
@@ -106,6 +108,11 @@ double gemm_rate(const Shape& s) {
     return median_rate(product.operations(), [&] { gemm(product); });
 }
 
+void print_peak(int threads) {
+    std::printf("{\"name\": \"fma_peak\", \"isa\": \"%s\", \"threads\": %d, \"gflops\": %.2f}\n", instruction_set().name,
+                threads, fma_peak(threads));
+}
+
 void run() {
     std::vector<Shape> shapes;
     for (index n : {16, 32, 64, 128, 256, 512, 1024, 2048})
@@ -124,8 +131,7 @@ void run() {
         shapes.push_back(s);
     for (int threads : {1, 2}) {
         set_num_threads(threads);
-        std::printf("{\"name\": \"fma_peak\", \"isa\": \"%s\", \"threads\": %d, \"gflops\": %.2f}\n",
-                    instruction_set().name, threads, fma_peak(threads));
+        print_peak(threads);
         for (const Shape& s : shapes)
             std::printf("{\"name\": \"gemm\", \"case\": \"%c%c\", \"m\": %td, \"n\": %td, \"k\": %td, \"threads\": %d, "
                         "\"gflops\": %.2f}\n",
@@ -137,4 +143,9 @@ void run() {
 }  // namespace
 }  // namespace fastnet
 
-int main() { fastnet::run(); }
+int main(int count, char** arguments) {
+    if (count == 3 && !std::strcmp(arguments[1], "--peak"))
+        fastnet::print_peak(std::max(1, std::atoi(arguments[2])));
+    else
+        fastnet::run();
+}

@@ -1,0 +1,110 @@
+"""The arrays that every peer gets: samples, initial weights, and the reference that checks what a peer computed."""
+
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .workloads import Training
+
+FOLDER = Path(__file__).resolve().parent.parent / "build" / "benchmarks"
+MNIST = FOLDER / "mnist.npz"  # written once by the runner, so that no peer's process needs fastnet to read MNIST
+
+Weights = list[np.ndarray]  # kernel and bias of the first layer, then of the next; kernels are (inputs, units)
+
+
+class Samples(NamedTuple):
+    x: np.ndarray  # float32, or uint8 pixels
+    y: np.ndarray  # int64 labels
+    x_test: np.ndarray  # float32
+    y_test: np.ndarray
+
+
+@cache
+def mnist() -> tuple[np.ndarray, ...]:
+    with np.load(MNIST) as arrays:
+        return tuple(arrays[name] for name in ("x", "y", "x_test", "y_test"))
+
+
+def scaled(pixels: np.ndarray) -> np.ndarray:
+    return pixels.astype(np.float32) * np.float32(1 / 255)
+
+
+def samples(case: Training, count: int) -> Samples:
+    """Return `count` samples to train on, and those to test with."""
+    if case.data == "mnist":
+        x, y, x_test, y_test = mnist()
+        x, y = x[:count], y[:count]
+        test = slice(case.test_samples)
+        return Samples(x if case.form == "uint8 pixels" else scaled(x), y, scaled(x_test[test]), y_test[test])
+    rng = np.random.default_rng(0)
+    if case.data == "xor":
+        corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
+        y = np.array([0, 1, 1, 0])
+        chosen = rng.integers(0, 4, count)
+        return Samples(corners[chosen], y[chosen], corners, y)
+    x = rng.standard_normal((count, case.sizes[0]), dtype=np.float32)
+    y = rng.integers(0, case.sizes[-1], count)
+    return Samples(x, y, x[:1000], y[:1000])
+
+
+def initial_weights(sizes: tuple[int, ...], seed: int) -> Weights:
+    """Normal with variance 2 / fan_in, and biases of zero."""
+    rng = np.random.default_rng(seed)
+    weights: Weights = []
+    for inputs, units in pairwise(sizes):
+        kernel = rng.standard_normal((inputs, units), dtype=np.float32)
+        weights += [kernel * np.float32((2 / inputs) ** 0.5), np.zeros(units, np.float32)]
+    return weights
+
+
+def one_cycle(case: Training, steps: int) -> np.ndarray:
+    """The learning rate of each step: Smith and Topin (2017) with cosines, the numbers are PyTorch's defaults."""
+    low, peak, end = case.learning_rate / 25, case.learning_rate, case.learning_rate / 25 / 1e4
+    turn = 0.3 * steps - 1
+    step = np.arange(steps)
+    up, down = step / turn, (step - turn) / (steps - 1 - turn)
+    between = lambda a, b, part: b + (a - b) / 2 * (1 + np.cos(np.pi * part))  # noqa: E731
+    return np.where(step <= turn, between(low, peak, up), between(peak, end, down))
+
+
+def learning_rates(case: Training, steps: int) -> np.ndarray:
+    return one_cycle(case, steps) if case.one_cycle else np.full(steps, case.learning_rate)
+
+
+# ---- The reference --------------------------------------------------------------------------------------------------
+
+
+def forward(weights: Weights, x: np.ndarray, hidden: str) -> np.ndarray:
+    """Return the logits."""
+    for kernel, bias in zip(weights[0:-2:2], weights[1:-2:2], strict=True):
+        x = x @ kernel + bias
+        x = np.maximum(x, 0) if hidden == "relu" else 1 / (1 + np.exp(-x))
+    return x @ weights[-2] + weights[-1]
+
+
+def probabilities(weights: Weights, x: np.ndarray, hidden: str = "relu") -> np.ndarray:
+    """Return the probability of each class, of two classes for one logit."""
+    logits = forward(weights, x, hidden).astype(np.float64)
+    if logits.shape[1] == 1:
+        logits = np.hstack([np.zeros_like(logits), logits])
+    e = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return e / e.sum(axis=1, keepdims=True)
+
+
+def quality(weights: Weights, case: Training, data: Samples) -> dict[str, float]:
+    """Return the loss and the accuracy on the test samples, computed in the same way for all peers."""
+    p = probabilities(weights, data.x_test, case.hidden)
+    right = p[np.arange(len(p)), data.y_test]
+    return {"loss": float(-np.log(np.maximum(right, 1e-30)).mean()),
+            "accuracy": float((p.argmax(axis=1) == data.y_test).mean())}  # fmt: skip
+
+
+def factors(m: int, n: int, k: int, transpose: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return A and B as they are stored."""
+    rng = np.random.default_rng(0)
+    a = rng.random((k, m) if transpose[0] == "T" else (m, k), dtype=np.float32)
+    b = rng.random((n, k) if transpose[1] == "T" else (k, n), dtype=np.float32)
+    return a, b

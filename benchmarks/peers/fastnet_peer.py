@@ -1,0 +1,80 @@
+"""fastnet through its public interface, as its users write it."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+import fastnet as fn
+
+from ..data import Samples, Weights
+from ..workloads import Gemm, Prediction, Training
+from . import base
+
+Array = np.ndarray
+
+# The dtype of the model for each form of a case.
+FORMS = {"": "float32", "uint8 pixels": "float32"}
+
+
+def make_model(sizes: tuple[int, ...], hidden: str, form: str = "") -> fn.Sequential:
+    model = fn.Sequential([fn.Input((sizes[0],))], seed=0, dtype=FORMS[form])
+    if form == "uint8 pixels":
+        model.add(fn.Rescaling(1 / 255))
+    for units in sizes[1:-1]:
+        model.add(fn.Dense(units, activation=hidden))
+    model.add(fn.Dense(sizes[-1], activation="softmax" if sizes[-1] > 1 else "sigmoid"))
+    return model
+
+
+class Trainer(base.Trainer):
+    def __init__(self, case: Training, data: Samples) -> None:
+        self.case, self.x, self.y = case, data.x, data.y
+        self.model = make_model(case.sizes, case.hidden, case.form)
+        self.loss = "sparse_categorical_crossentropy" if case.sizes[-1] > 1 else "binary_crossentropy"
+
+    def optimizer(self) -> fn.optimizers.Optimizer:
+        rate = self.case.learning_rate
+        if self.case.one_cycle:
+            if not hasattr(fn, "schedules"):
+                raise NotImplementedError
+            rate = fn.schedules.OneCycle(rate, self.case.epochs * self.case.steps)
+        if self.case.optimizer == "adam":
+            return fn.optimizers.Adam(rate, epsilon=1e-8)
+        return fn.optimizers.SGD(rate, momentum=self.case.momentum)
+
+    def reset(self, weights: Weights) -> None:
+        self.model.compile(self.optimizer(), self.loss)
+        self.model.set_weights(weights)
+
+    def epoch(self, shuffle: bool) -> None:
+        self.model.fit(self.x, self.y, batch_size=self.case.batch, epochs=1, shuffle=shuffle, verbose=0)
+
+    def weights(self) -> Weights:
+        return self.model.get_weights()
+
+
+class Library(base.Library):
+    statement = "import fastnet"
+    forms = tuple(FORMS)
+
+    def __init__(self, threads: int) -> None:
+        super().__init__(threads)
+        fn.set_num_threads(threads)
+
+    def version(self) -> str:
+        config = fn.show_config(mode="dict")
+        return f"fastnet {config['version']} ({config['isa']} kernels, {config['compiler']})"
+
+    def gemm(self, case: Gemm, a: Array, b: Array) -> tuple[Callable[[], object], Callable[[], Array]]:
+        ta, tb = (letter == "T" for letter in case.transpose)
+        out = np.empty((case.m, case.n), np.float32)
+        gemm = fn.gemm
+        return lambda: gemm(a, b, transpose_a=ta, transpose_b=tb, out=out), lambda: out
+
+    def trainer(self, case: Training, data: Samples) -> Trainer:
+        return Trainer(case, data)
+
+    def predictor(self, case: Prediction, weights: Weights, x: Array) -> Callable[[], Array]:
+        model = make_model(case.sizes, "relu")
+        model.set_weights(weights)
+        return lambda: model(x)

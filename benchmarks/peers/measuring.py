@@ -1,0 +1,138 @@
+"""How a case is measured in a peer's process: made ready, checked, and timed in short units."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import singledispatch
+from typing import Any
+
+import numpy as np
+
+from .. import data
+from ..workloads import Case, Gemm, Peak, Prediction, Training
+from .base import Library, Trainer
+
+UNIT = 0.015  # seconds that a unit takes at least
+FIRST_STEPS = 100  # of a training, after which all peers must have the same loss
+Values = dict[str, float]
+
+
+@dataclass
+class Prepared:
+    """A case that is ready: `measure(round)` takes one unit; `checks` says what training led to, see `checked`."""
+
+    measure: Callable[[int], Values]
+    checks: dict[str, list[Values]] = field(default_factory=dict)
+
+
+def timed(work: Callable[[], Any], repeats: int) -> float:
+    start = time.perf_counter()
+    for _ in range(repeats):
+        work()
+    return (time.perf_counter() - start) / repeats
+
+
+def repeats_for(work: Callable[[], Any], compiles: bool) -> int:
+    """How often to repeat the work for a unit, from a second call: the first one warms up."""
+    seconds = timed(work, 1)
+    if compiles or seconds < 0.3:
+        seconds = timed(work, 1)
+    if seconds < UNIT:
+        seconds = timed(work, max(1, int(0.3 * UNIT / seconds)))
+    return max(1, round(UNIT / seconds))
+
+
+@singledispatch
+def prepare(case: Case, library: Library, check: bool) -> Prepared:
+    raise NotImplementedError
+
+
+@prepare.register
+def _(case: Peak, library: Library, check: bool) -> Prepared:  # noqa: ARG001
+    library.peak()
+    return Prepared(lambda _: {"gflops": library.peak()})
+
+
+@prepare.register
+def _(case: Gemm, library: Library, check: bool) -> Prepared:
+    a, b = data.factors(case.m, case.n, case.k, case.transpose)
+    work, result = library.gemm(case, a, b)
+    repeats = repeats_for(work, library.compiles)
+    if check:
+        rows = [0, case.m - 1]
+        left = (a.T if case.transpose[0] == "T" else a)[rows]
+        expected = left @ (b.T if case.transpose[1] == "T" else b)
+        np.testing.assert_allclose(result()[rows], expected, rtol=1e-3)
+    return Prepared(lambda _: {"seconds": timed(work, repeats)})
+
+
+@prepare.register
+def _(case: Training, library: Library, check: bool) -> Prepared:
+    few = min(case.samples, case.few_samples or case.samples)
+    count = few if library.slow_steps else case.samples
+    samples = data.samples(case, count)
+    trainer = library.trainer(case, samples)
+    if case.one_cycle:
+        whole_training(case, trainer, samples, 0)
+        return Prepared(lambda seed: whole_training(case, trainer, samples, seed))
+    checks = checked(case, library, few) if check and case.check_epochs else {}
+    trainer.reset(data.initial_weights(case.sizes, 0))
+
+    def epoch() -> None:
+        trainer.epoch(case.shuffle)
+
+    repeats = repeats_for(epoch, library.compiles)
+    return Prepared(lambda _: {"seconds": timed(epoch, repeats) * case.samples / count}, checks)
+
+
+def checked(case: Training, library: Library, count: int) -> dict[str, list[Values]]:
+    """Train on samples in the order in which they lie, and return how good the network is afterwards.
+
+    "start" is after the first steps: later on rounding alone leads the peers apart. "end" is after all `count` samples,
+    from the initial weights of each seed.
+    """
+
+    def train(count: int, seeds: int) -> list[Values]:
+        samples = data.samples(case, count)
+        trainer = library.trainer(case, samples)
+        results = []
+        for seed in range(seeds):
+            trainer.reset(data.initial_weights(case.sizes, seed))
+            for _ in range(case.check_epochs):
+                trainer.epoch(shuffle=False)
+            results.append(data.quality(trainer.weights(), case, samples))
+        return results
+
+    return {"start": train(min(count, FIRST_STEPS * case.batch), 1), "end": train(count, case.seeds)}
+
+
+def whole_training(case: Training, trainer: Trainer, samples: data.Samples, seed: int) -> Values:
+    """Time all epochs from fresh weights on; a first call, before the rounds, has compiled what needs it."""
+    trainer.reset(data.initial_weights(case.sizes, seed))
+    seconds = timed(lambda: trainer.epoch(shuffle=True), case.epochs) * case.epochs
+    return {"seconds": seconds, "accuracy": data.quality(trainer.weights(), case, samples)["accuracy"]}
+
+
+@prepare.register
+def _(case: Prediction, library: Library, check: bool) -> Prepared:
+    weights = data.initial_weights(case.sizes, 0)
+    x = np.random.default_rng(1).random((case.batch, case.sizes[0]), dtype=np.float32)
+    work = library.predictor(case, weights, x)
+    repeats = repeats_for(work, library.compiles)
+    if check:
+        rows = slice(100)
+        np.testing.assert_allclose(np.asarray(work())[rows], data.probabilities(weights, x[rows]), atol=1e-4)
+    if not case.each_call:
+        return Prepared(lambda _: {"seconds": timed(work, repeats)})
+    return Prepared(lambda _: latencies(work, min(5_000, max(500, 3 * repeats))))
+
+
+def latencies(work: Callable[[], Any], calls: int) -> Values:
+    """The median and the 99th percentile of the times of single calls."""
+    clock = time.perf_counter
+    times = np.empty(calls)
+    for i in range(calls):
+        start = clock()
+        work()
+        times[i] = clock() - start
+    return {"seconds": float(np.median(times)), "p99": float(np.quantile(times, 0.99))}

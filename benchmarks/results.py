@@ -1,0 +1,102 @@
+"""What was measured, as JSON keeps it, and how it is compared: ratios of figures of the same round."""
+
+import json
+import statistics
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .workloads import WORKLOADS, Case
+
+WIN = 1.15  # a smaller ratio is not called a difference
+
+
+class Ratio(NamedTuple):
+    """The median of the ratios of the rounds, and the lowest and highest of them."""
+
+    median: float
+    low: float
+    high: float
+
+    @property
+    def verdict(self) -> str:
+        return "win" if self.median >= WIN else "loss" if self.median <= 1 / WIN else "even"
+
+
+@dataclass
+class Row:
+    """One case of one peer with a number of threads; `values` has an entry for every round."""
+
+    peer: str
+    threads: int
+    case: str
+    values: list[dict[str, float]] = field(default_factory=list)
+
+    def series(self, quantity: str = "seconds") -> list[float]:
+        return [values[quantity] for values in self.values]
+
+    def median(self, quantity: str = "seconds") -> float:
+        return statistics.median(self.series(quantity))
+
+    def over(self, other: "Row", quantity: str = "seconds") -> Ratio:
+        ratios = [a / b for a, b in zip(self.series(quantity), other.series(quantity), strict=True)]
+        return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+
+
+@dataclass
+class Record:
+    """The rows of a workload; `checks` has, for each peer and case, how good a network is after the same training."""
+
+    name: str
+    rows: list[Row] = field(default_factory=list)
+    checks: dict[str, dict[str, dict[str, list[dict[str, float]]]]] = field(default_factory=dict)
+
+    def find(self, case: str, peer: str, threads: int | None = None) -> Row | None:
+        """Return the row with so many threads, or with those that were fastest."""
+        rows = [row for row in self.rows if (row.case, row.peer) == (case, peer) and threads in (None, row.threads)]
+        return min(rows, key=Row.median, default=None)
+
+    def ratio(self, case: str, peer: str, threads: int | None = None, against: str | None = None) -> Ratio | None:
+        """Return the peer's time over fastnet's time of the same case, or of the case `against`."""
+        row, base = self.find(case, peer, threads), self.find(against or case, "fastnet", threads)
+        return row.over(base) if row and base else None
+
+    def peers(self) -> list[str]:
+        return list(dict.fromkeys(row.peer for row in self.rows))
+
+    def best_peer(self, case: str, threads: int | None = None) -> tuple[str, Ratio] | None:
+        """Return the peer with the least time, and its ratio to fastnet."""
+        ratios = [(peer, self.ratio(case, peer, threads)) for peer in self.peers() if peer not in ("fastnet", "peak")]
+        known = [(peer, ratio) for peer, ratio in ratios if ratio]
+        return min(known, key=lambda item: item[1].median, default=None)
+
+
+@dataclass
+class Results:
+    machine: dict[str, str]
+    threads: list[int]
+    versions: dict[str, str]
+    notes: list[str]
+    quick: bool
+    records: dict[str, Record] = field(default_factory=dict)
+    kernels: list[dict[str, Any]] = field(default_factory=list)  # what the compiled benchmark printed
+
+    def cases(self, name: str) -> tuple[Case, ...]:
+        """The cases of a workload as they were measured."""
+        return WORKLOADS[name].quick().cases if self.quick else WORKLOADS[name].cases
+
+    def title(self, peer: str) -> str:
+        """The name that a peer gives itself before its version."""
+        return self.versions[peer].split()[0]
+
+    def save(self, path: Path) -> None:
+        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "Results":
+        raw = json.loads(path.read_text(encoding="utf-8"))
+        records = {
+            name: Record(record["name"], [Row(**row) for row in record["rows"]], record["checks"])
+            for name, record in raw.pop("records").items()
+        }
+        return cls(**raw, records=records)

@@ -1,0 +1,302 @@
+"""What is measured. A workload is a few cases that one process measures one after another; a peer is not named here.
+
+To add a case, add it to a workload below; every peer that can do its kind takes part. `target` is the ratio of the best
+peer's time to fastnet's that the project aims at.
+"""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+
+class Named:
+    """A case is known by its name and, if it has one, its form."""
+
+    name: str
+    form: str
+
+    @property
+    def key(self) -> str:
+        return f"{self.name}, {self.form}" if self.form else self.name
+
+
+@dataclass(frozen=True)
+class Gemm(Named):
+    """C = op(A) op(B) in float32; `transpose` says of A and of B whether it is stored transposed (T) or not (N)."""
+
+    m: int
+    n: int
+    k: int
+    transpose: Literal["NN", "NT", "TN"] = "NN"
+    form: str = ""
+    target: float | None = 1.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.m} x {self.n} x {self.k} {self.transpose}"
+
+    @property
+    def operations(self) -> float:
+        return 2.0 * self.m * self.n * self.k
+
+
+@dataclass(frozen=True)
+class Peak(Named):
+    """Fused multiply-adds out of registers: the most that the machine can do."""
+
+    name: str = "fused multiply-adds"
+    form: str = ""
+
+
+@dataclass(frozen=True)
+class Training(Named):
+    """An epoch of a dense network. One output is a sigmoid with binary cross-entropy, more are a softmax with theirs.
+
+    `form` marks a case that computes something cheaper than float32 throughout ("uint8 pixels", "bfloat16"): its row
+    stands beside the plain one. `few_samples` is the epoch for peers that spend tens of microseconds on any step.
+    Every peer trains `check_epochs` from the same weights in the same order, for as many seeds of the weights as `seeds`
+    says, and what comes of it is compared. With `one_cycle` the learning rate rises to `learning_rate` and falls
+    again within `epochs`, and the unit of measurement is the whole training from its first step on.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    batch: int
+    samples: int
+    hidden: Literal["relu", "sigmoid"] = "relu"
+    optimizer: Literal["sgd", "adam"] = "adam"
+    learning_rate: float = 1e-3
+    momentum: float = 0.0
+    data: Literal["mnist", "xor", "random"] = "mnist"
+    shuffle: bool = True
+    one_cycle: bool = False
+    epochs: int = 1
+    few_samples: int | None = None
+    check_epochs: int = 1
+    test_samples: int = 10_000
+    seeds: int = 1
+    form: str = ""
+    target: float | None = None
+
+    @property
+    def steps(self) -> int:
+        """The steps of an epoch."""
+        return -(-self.samples // self.batch)
+
+    @property
+    def operations(self) -> float:
+        """Multiplications and additions of an epoch's matrix products; the first layer has no input gradient."""
+        products = [inputs * units for inputs, units in pairwise(self.sizes)]
+        return 2.0 * self.samples * (3 * sum(products) - products[0])
+
+
+@dataclass(frozen=True)
+class Prediction(Named):
+    """The probabilities of `batch` samples by a ReLU network; with `each_call` calls are timed one by one."""
+
+    sizes: tuple[int, ...]
+    batch: int
+    each_call: bool = False
+    form: str = ""
+    target: float | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{'-'.join(map(str, self.sizes))}, {self.batch:,} sample{'s' * (self.batch > 1)}"
+
+    @property
+    def operations(self) -> float:
+        return 2.0 * self.batch * sum(inputs * units for inputs, units in pairwise(self.sizes))
+
+
+Case = Gemm | Peak | Training | Prediction
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Cases measured together. `peers` limits who takes part; `busy` keeps a core busy with another process."""
+
+    name: str
+    title: str
+    cases: tuple[Case, ...]
+    rounds: int
+    peers: tuple[str, ...] | None = None
+    busy: bool = False
+
+    def quick(self) -> "Workload":
+        """A rough look: few rounds of small cases."""
+        cases = [
+            replace(c, samples=max(c.samples // 10, c.batch)) if isinstance(c, Training) and not c.one_cycle else c
+            for c in self.cases
+            if isinstance(c, Peak) or c.operations < 1e12
+        ]
+        small = [c for c in cases if not isinstance(c, Gemm | Prediction) or c.operations < 3e9]
+        return replace(self, cases=tuple(small), rounds=2)
+
+
+# ---- Matrix products ------------------------------------------------------------------------------------------------
+
+SQUARES = (16, 32, 64, 128, 256, 512, 1024, 2048)
+
+GEMM = Workload(
+    "gemm",
+    "Matrix product",
+    (
+        Peak(),
+        *(Gemm(n, n, n) for n in SQUARES),
+        Gemm(64, 64, 64, "NT"),
+        Gemm(64, 64, 64, "TN"),
+        Gemm(1024, 1024, 1024, "NT"),
+        Gemm(1024, 1024, 1024, "TN"),
+        # Layers of 784-64-10: forward for batches of 1 to 1,024, the gradient of the kernel, the way back.
+        Gemm(1, 64, 784),
+        Gemm(32, 64, 784),
+        Gemm(128, 64, 784),
+        Gemm(1024, 64, 784),
+        Gemm(784, 64, 128, "TN"),
+        Gemm(784, 64, 32, "TN"),
+        Gemm(128, 10, 64),
+        Gemm(64, 10, 128, "TN"),
+        Gemm(128, 64, 10, "NT"),
+        # A layer of 1,024 units for one sample, and layers of 2,048 units for 256.
+        Gemm(1, 1024, 1024),
+        Gemm(32, 1024, 1024),
+        Gemm(256, 2048, 784),
+        Gemm(256, 2048, 2048),
+        Gemm(256, 2048, 2048, "NT"),
+        Gemm(2048, 2048, 256, "TN"),
+    ),
+    rounds=7,
+)
+GEMM_LARGE = Workload(
+    "gemm_large",
+    "Matrix product, large and narrow",
+    (
+        Peak(),
+        Gemm(4096, 4096, 4096),
+        Gemm(41_000, 10, 784),
+        Gemm(784, 10, 41_000, "TN"),
+        Gemm(10, 784, 41_000),
+        Gemm(10, 41_000, 784),
+    ),
+    rounds=4,
+)
+
+# ---- Training -------------------------------------------------------------------------------------------------------
+
+MOMENTUM = Training(
+    "784-64-10 sigmoid, momentum, batch 128",
+    (784, 64, 10),
+    batch=128,
+    samples=60_000,
+    hidden="sigmoid",
+    optimizer="sgd",
+    learning_rate=0.4,
+    momentum=0.9,
+    seeds=3,
+    target=2.4,
+)
+ADAM = Training("784-64-64-10 ReLU, Adam, batch 32", (784, 64, 64, 10), batch=32, samples=60_000, seeds=3, target=2.5)
+WIDE = Training(
+    "784-2048-2048-10 ReLU, Adam, batch 256",
+    (784, 2048, 2048, 10),
+    batch=256,
+    samples=2_560,
+    test_samples=1_000,
+    target=1.25,
+)
+FULL_BATCH = Training(
+    "784-10-10 ReLU, full batch of 41,000",
+    (784, 10, 10),
+    batch=41_000,
+    samples=41_000,
+    optimizer="sgd",
+    learning_rate=0.1,
+    shuffle=False,
+    check_epochs=20,
+    target=2.8,
+)
+ONE_SAMPLE = Training(
+    "2-2-1 sigmoid, one sample a step",
+    (2, 2, 1),
+    batch=1,
+    samples=40_000,
+    few_samples=2_000,
+    hidden="sigmoid",
+    optimizer="sgd",
+    learning_rate=0.5,
+    data="xor",
+    target=0.5,
+)
+ONE_CYCLE = Training(
+    "784-256-10 ReLU, Adam, one cycle to 0.009, batch 128",
+    (784, 256, 10),
+    batch=128,
+    samples=60_000,
+    learning_rate=0.009,
+    one_cycle=True,
+    epochs=3,
+    target=2.5,
+)
+
+# ---- The cost as the work grows -------------------------------------------------------------------------------------
+
+
+def _random(name: str, sizes: tuple[int, ...], samples: int, batch: int = 128) -> Training:
+    return Training(name, sizes, batch=batch, samples=samples, data="random", check_epochs=0)
+
+
+BATCHES = tuple(
+    _random(f"batch {b:,}", (784, 64, 10), min(16_384, 2_048 * b), b) for b in (1, 4, 16, 64, 256, 1024, 4096)
+)
+WIDTHS = tuple(
+    _random(f"width {w:,}", (784, w, w, 10), max(256, 256 * (512 // w)), 128)
+    for w in (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
+)
+DEPTHS = tuple(_random(f"depth {d}", (64, *[64] * d, 10), 16_384) for d in (1, 2, 4, 8, 16))
+SAMPLES = tuple(_random(f"{n:,} samples", (8, 16, 2), n, 1000) for n in (1_000, 10_000, 100_000, 1_000_000, 10_000_000))
+NARROW = tuple(_random(f"10-{w}-{w}-10", (10, w, w, 10), 12_800) for w in (32, 40, 44, 45, 46, 48, 56, 64))
+
+# ---- Predictions ----------------------------------------------------------------------------------------------------
+
+SMALL, LARGE = (784, 64, 64, 10), (784, 1024, 1024, 10)
+
+WORKLOADS = {
+    workload.name: workload
+    for workload in (
+        GEMM,
+        GEMM_LARGE,
+        Workload("momentum", "An epoch of MNIST", (MOMENTUM, replace(MOMENTUM, form="uint8 pixels")), rounds=7),
+        Workload("adam", "An epoch of MNIST in small steps", (ADAM,), rounds=5),
+        Workload("wide", "Wide layers", (WIDE, replace(WIDE, form="bfloat16")), rounds=4),
+        Workload("full_batch", "Full batch", (FULL_BATCH,), rounds=7),
+        Workload("one_sample", "One sample a step", (ONE_SAMPLE,), rounds=7),
+        Workload("one_cycle", "98% of MNIST's test images", (ONE_CYCLE,), rounds=3),
+        Workload(
+            "prediction",
+            "Prediction",
+            (
+                Prediction(SMALL, 1, each_call=True, target=2.5),
+                Prediction(SMALL, 256, target=1.6),
+                Prediction(SMALL, 10_000, target=1.6),
+                Prediction(LARGE, 1, each_call=True, target=1.2),
+                Prediction(LARGE, 256, target=1.3),
+                Prediction(LARGE, 10_000, target=1.25),
+            ),
+            rounds=5,
+        ),
+        Workload("batches", "Cost as the batch grows", BATCHES, rounds=5, peers=("fastnet",)),
+        Workload("widths", "Cost as the layers grow", WIDTHS, rounds=3, peers=("fastnet",)),
+        Workload("depths", "Cost as the network grows", DEPTHS, rounds=5, peers=("fastnet",)),
+        Workload("samples", "Cost as the data grow", SAMPLES, rounds=3, peers=("fastnet",)),
+        Workload("narrow", "Narrow layers", NARROW, rounds=5, peers=("fastnet", "torch")),
+        Workload(
+            "narrow_busy",
+            "Narrow layers beside a busy process",
+            NARROW,
+            rounds=5,
+            peers=("fastnet", "torch"),
+            busy=True,
+        ),
+    )
+}

@@ -1,0 +1,162 @@
+"""The benchmark: ratios, reports, the checks that peers compute the same, and a small run from end to end."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import checks, data, report
+from benchmarks.peers import names
+from benchmarks.results import Ratio, Record, Results, Row
+from benchmarks.workloads import MOMENTUM, ONE_CYCLE, ONE_SAMPLE, WORKLOADS, Training
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def row(peer: str, threads: int, seconds: list[float], case: str = "c") -> Row:
+    return Row(peer, threads, case, [{"seconds": value} for value in seconds])
+
+
+def results(*records: Record) -> Results:
+    versions = {"fastnet": "fastnet 1", "numpy": "NumPy 2", "torch": "PyTorch 3"}
+    return Results({"date": "today"}, [1, 2], versions, [], False, {record.name: record for record in records})
+
+
+def test_a_ratio_compares_figures_of_the_same_round() -> None:
+    # The second round is slow for both: of the medians' ratio, 3, nothing is left in the paired one.
+    ratio = row("numpy", 1, [2.0, 20.0, 6.0]).over(row("fastnet", 1, [1.0, 10.0, 2.0]))
+    assert ratio == Ratio(2.0, 2.0, 3.0)
+
+
+def test_each_side_has_its_best_number_of_threads() -> None:
+    rows = [row("fastnet", 1, [4.0]), row("fastnet", 2, [2.0]), row("numpy", 1, [3.0]), row("numpy", 2, [5.0])]
+    record = Record("r", rows)
+    assert record.ratio("c", "numpy").median == 1.5
+    assert record.ratio("c", "numpy", 2).median == 2.5
+    assert record.ratio("c", "torch") is None
+
+
+@pytest.mark.parametrize(("ratio", "verdict"), [(1.15, "win"), (1.14, "even"), (0.88, "even"), (0.86, "loss")])
+def test_only_clear_differences_are_called_so(ratio: float, verdict: str) -> None:
+    assert Ratio(ratio, 0.0, 9.0).verdict == verdict
+
+
+def test_the_best_peer_is_the_fastest_other() -> None:
+    record = Record("r", [row("fastnet", 1, [1.0]), row("numpy", 1, [3.0]), row("torch", 1, [2.0])])
+    assert record.best_peer("c") == ("torch", Ratio(2.0, 2.0, 2.0))
+
+
+def test_results_survive_the_file(tmp_path: Path) -> None:
+    written = results(Record("gemm", [row("numpy", 1, [3.0])], {"numpy": {"c": {"start": [], "end": [{"loss": 1.0}]}}}))
+    written.save(tmp_path / "results.json")
+    assert Results.load(tmp_path / "results.json") == written
+
+
+def momentum(loss: float) -> Results:
+    key, form = MOMENTUM.key, replace(MOMENTUM, form="uint8 pixels").key
+    rows = [row("fastnet", 1, [0.1, 0.1], key), row("numpy", 1, [0.2, 0.3], key), row("fastnet", 1, [0.05, 0.05], form)]
+    found = {peer: {key: {"start": [{"loss": value, "accuracy": 0.9}], "end": [{"loss": 0.2, "accuracy": 0.95}] * 3}}
+             for peer, value in (("fastnet", 0.5), ("numpy", loss))}  # fmt: skip
+    return results(Record("momentum", rows, found))
+
+
+def test_a_peer_that_computes_something_else_is_found() -> None:
+    assert checks.disagreements(momentum(0.501)) == []
+    (line,) = checks.disagreements(momentum(0.52))
+    assert line.startswith("**numpy does not agree with fastnet**")
+    assert line in report.write(momentum(0.52)).replace("- ", "")
+
+
+def test_the_report_shows_other_forms_beside_the_plain_one() -> None:
+    text = report.write(momentum(0.5))
+    summary = next(line for line in text.splitlines() if line.startswith(f"| {MOMENTUM.name}"))
+    assert "| 100 ms | NumPy 250 ms | 2.50 |" in summary
+    assert "2.40 reached" in summary
+    marked = next(line for line in text.splitlines() if "beside the others: uint8 pixels" in line)
+    assert "| 0.50 (0.50 to 0.50) |" in marked
+
+
+def test_operations_of_an_epoch() -> None:
+    # A kernel of 3 x 4 on 10 samples: forward and its gradient; one of 4 x 2 has an input gradient as well.
+    assert Training("t", (3, 4, 2), batch=5, samples=10).operations == 2 * 10 * (2 * 12 + 3 * 8)
+
+
+def test_the_learning_rate_rises_to_its_peak_and_falls() -> None:
+    rates = data.one_cycle(ONE_CYCLE, 100)
+    assert rates[0] == pytest.approx(0.009 / 25)
+    assert rates[29] == rates.max() == 0.009
+    assert rates[-1] == pytest.approx(0.009 / 25e4)
+
+
+def test_keys_of_a_workload_differ() -> None:
+    for workload in WORKLOADS.values():
+        keys = [case.key for case in workload.cases]
+        assert len(keys) == len(set(keys)), workload.name
+
+
+def test_the_first_peer_is_fastnet() -> None:
+    assert names()[0] == "fastnet"
+    assert {"numpy", "torch", "jax", "sklearn", "onnxruntime", "python"} < set(names())
+
+
+def ask(requests: list[dict], *process: str) -> list[dict]:
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.peers", *process],
+        input="".join(json.dumps(request) + "\n" for request in requests),
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": process[1]},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("peer", ["fastnet", "python", "sklearn"])
+def test_a_peer_trains_as_the_reference_does(peer: str) -> None:
+    """One sample a step, from the same weights in the same order, against a few lines of NumPy in float64."""
+    workload = {"prepare": "one_sample", "quick": True, "check": True}
+    first, prepared, measured = ask([workload, {"measure": 0}], peer, "1")
+    assert first["version"]
+    assert prepared["failures"] == {}
+    (found,) = prepared["checks"][ONE_SAMPLE.key]["end"]
+    assert found["loss"] == pytest.approx(one_sample_loss(), rel=1e-4)
+    assert measured["values"][ONE_SAMPLE.key]["seconds"] > 0
+
+
+def one_sample_loss() -> float:
+    samples = data.samples(ONE_SAMPLE, ONE_SAMPLE.few_samples)
+    w1, b1, w2, b2 = (weight.astype(float) for weight in data.initial_weights(ONE_SAMPLE.sizes, 0))
+    for x, y in zip(samples.x.astype(float), samples.y, strict=True):
+        h = 1 / (1 + np.exp(-(x @ w1 + b1)))
+        dz = 1 / (1 + np.exp(-(h @ w2 + b2))) - y
+        dh = (w2 @ dz) * h * (1 - h)
+        w2 -= 0.5 * np.outer(h, dz)
+        b2 -= 0.5 * dz
+        w1 -= 0.5 * np.outer(x, dh)
+        b1 -= 0.5 * dh
+    return data.quality([w1, b1, w2, b2], ONE_SAMPLE, samples)["loss"]
+
+
+def test_a_product_is_checked_and_timed() -> None:
+    _, prepared, measured, _ = ask(
+        [{"prepare": "gemm", "quick": True, "check": True}, {"measure": 0}, {"release": "gemm"}], "fastnet", "1"
+    )
+    assert prepared["failures"] == {}
+    assert "64 x 64 x 64 NT" in measured["values"]
+
+
+def test_a_peer_that_is_not_installed_says_so(tmp_path: Path) -> None:
+    (tmp_path / "sklearn.py").write_text("raise ModuleNotFoundError('No module named sklearn')")
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = ['sklearn', '1']; "
+         "from benchmarks.peers.__main__ import main; main()"],
+        capture_output=True, text=True, cwd=ROOT, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout) == {"missing": "No module named sklearn"}

@@ -1,8 +1,8 @@
 // What the machine can do and what the matrix product makes of it, as one JSON object a line:
 //   {"name": "fma_peak", "threads": 1, "gflops": ...}
 //   {"name": "gemm", "case": "NN", "m": ..., "n": ..., "k": ..., "threads": 1, "gflops": ...}
-// With `--peak THREADS` only the first of these. Each figure is the median of `rounds` measurements, every one long enough
-// (20 ms) for the clock.
+// With `--peak THREADS` only the first of these. Each figure is the median of `rounds` measurements, every one long
+// enough (20 ms) for the clock.
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -71,7 +71,7 @@ double fma_peak(int threads) {
 #if defined(__x86_64__)
     if (!std::strcmp(isa, "avx2"))
         probe = fma_avx2, lanes = 8;
-    if (!std::strcmp(isa, "avx512"))
+    if (!std::strncmp(isa, "avx512", 6))
         probe = fma_avx512, lanes = 16;
 #else
     static_cast<void>(isa);
@@ -109,8 +109,8 @@ double gemm_rate(const Shape& s) {
 }
 
 void print_peak(int threads) {
-    std::printf("{\"name\": \"fma_peak\", \"isa\": \"%s\", \"threads\": %d, \"gflops\": %.2f}\n", instruction_set().name,
-                threads, fma_peak(threads));
+    std::printf("{\"name\": \"fma_peak\", \"isa\": \"%s\", \"threads\": %d, \"gflops\": %.2f}\n",
+                instruction_set().name, threads, fma_peak(threads));
 }
 
 void run() {

@@ -90,7 +90,7 @@ def sequential(
                 layers.append(fn.layers.Activation(description["activation"]))
             case "rescaling":
                 layers.append(fn.layers.Rescaling(description["scale"], description["offset"]))
-    return fn.Sequential(layers, dtype=np.dtype(dtype).name, seed=seed)
+    return fn.Sequential(layers, dtype=dtype, seed=seed)
 
 
 def reference_of(model: fn.Sequential, descriptions: Sequence[Description], loss: str) -> reference.Network:

@@ -31,6 +31,17 @@ def gemm(
     return product if beta == 0.0 or out is None else product + beta * np.asarray(out, np.float64)
 
 
+def bfloat16(x: ArrayLike) -> NDArray[np.float32]:
+    """Round to 8 significant bits, ties to even, by arithmetic on the bits of float32; subnormals become zero."""
+    bits = np.asarray(x, np.float32).view(np.uint32).astype(np.uint64)
+    sign, magnitude = bits & 0x80000000, bits & 0x7FFFFFFF
+    kept, rest = magnitude >> 16, magnitude & 0xFFFF
+    up = (rest > 0x8000) | ((rest == 0x8000) & (kept % 2 == 1))
+    rounded = np.where(magnitude < 0x00800000, 0, (kept + up) << 16)
+    rounded = np.where(magnitude > 0x7F800000, 0x7FC00000, rounded)  # NaN, which must not round to infinity
+    return (sign | rounded).astype(np.uint32).view(np.float32)
+
+
 # --- Activations: forward(z) and backward(gradient, z) ---------------------------------------------------------------
 
 
@@ -199,17 +210,20 @@ class Layer:
 
 
 class Dense(Layer):
+    rounded: Callable[[Array], NDArray[Any]] = staticmethod(np.asarray)  # what becomes of the factors of a product
+
     def __init__(self, kernel: ArrayLike, bias: ArrayLike | None = None) -> None:
         arrays = [kernel] if bias is None else [kernel, bias]
         self.parameters = [np.array(array, np.float64) for array in arrays]
 
     def forward(self, x: Array) -> Array:
         self.x = x
-        return x @ self.parameters[0] + sum(self.parameters[1:])
+        return gemm(self.rounded(x), self.rounded(self.parameters[0])) + sum(self.parameters[1:])
 
     def backward(self, gradient: Array) -> Array:
-        self.gradients = [self.x.T @ gradient, gradient.sum(axis=0)][: len(self.parameters)]
-        return gradient @ self.parameters[0].T
+        kernel_gradient = gemm(self.rounded(self.x), self.rounded(gradient), transpose_a=True)
+        self.gradients = [kernel_gradient, gradient.sum(axis=0)][: len(self.parameters)]
+        return gemm(self.rounded(gradient), self.rounded(self.parameters[0]), transpose_b=True)
 
 
 class Activation(Layer):

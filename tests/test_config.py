@@ -17,6 +17,7 @@ def test_show_config_prints_what_it_returns(capsys: pytest.CaptureFixture[str]) 
     assert lines["version"] == fn.__version__
     assert lines["isa"] == config["isa"]
     assert config["isa"] in config["available_isas"]
+    assert config["bfloat16"] == ("native" if config["isa"] == "avx512_bf16" else "emulated")
     assert lines["available_isas"] == ", ".join(config["available_isas"])
 
 

@@ -30,6 +30,12 @@ def compute() -> dict[str, np.ndarray]:
             a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
             results[f"{dtype} gemm {m} {n} {k}"] = fn.gemm(a, b)
             results[f"{dtype} gemm transposed {m} {n} {k}"] = fn.gemm(b.T, a.T).T
+            if dtype == "float32":
+                results[f"{dtype} bfloat16 {m} {n} {k}"] = fn.gemm(a, b, compute_dtype="bfloat16")
+                results[f"{dtype} bfloat16 transposed {m} {n} {k}"] = fn.gemm(b.T, a.T, compute_dtype="bfloat16").T
+        if dtype == "float32":
+            ties = ((np.arange(0x7F00, dtype=np.uint32) << 16) | 0x8000).view(np.float32)[:, None]
+            results[f"{dtype} bfloat16 ties"] = fn.gemm(ties, np.ones((1, 1), np.float32), compute_dtype="bfloat16")
         x, gradient = rng.normal(scale=5.0, size=(2, 500, 37)).astype(dtype)
         for name in ("relu", "leaky_relu", "sigmoid", "tanh", "softmax"):
             out = getattr(fn, name)(x)
@@ -77,6 +83,8 @@ def tolerance(name: str) -> float:
         kind == "gemm"
     ):  # two sums of k terms, each off by k eps / 2 of the sum of magnitudes, itself some 20 times larger
         return 20.0 * int(name.rsplit(maxsplit=1)[-1])
+    if kind == "bfloat16":  # products are exact, and each term is rounded once, fused or not
+        return 0.0
     if kind == "training":  # two runs, each as near to the exact one as the tests of training ask: 1e-5 in float32
         return 160.0 if "float32" in name else 9000.0
     return 32.0  # the tests of the activations hold each to this

@@ -75,6 +75,20 @@ def test_sigmoid_network_reaches_97_percent_in_nine_epochs(mnist: tuple[Images, 
     assert min(accuracies) >= 0.965, accuracies
 
 
+def test_mixed_bfloat16_is_as_accurate_as_float32(mnist: tuple[Images, Labels, Images, Labels]) -> None:
+    x_train, y_train, x_test, y_test = mnist
+    accuracy: dict[str, list[float]] = {"float32": [], "mixed_bfloat16": []}
+    for seed in range(3):  # one run of either scatters by 0.1 points
+        for dtype, reached in accuracy.items():
+            layers = [Rescaling(1 / 255, input_shape=(784,)), Dense(128, activation="relu")]
+            model = Sequential([*layers, Dense(10, activation="softmax")], seed=seed, dtype=dtype)
+            model.compile("adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+            model.fit(x_train, y_train, batch_size=128, epochs=5, verbose=0)
+            reached.append(model.evaluate(x_test, y_test, verbose=0, return_dict=True)["accuracy"])
+    assert np.mean(accuracy["mixed_bfloat16"]) >= 0.97
+    assert abs(np.mean(accuracy["mixed_bfloat16"]) - np.mean(accuracy["float32"])) <= 0.002, accuracy
+
+
 def notebook_network(learning_rate: float, seed: int) -> Sequential:
     """Return the network of the notebook that works from scratch: ten rectifiers, ten probabilities."""
     uniform = RandomUniform(-0.5, 0.5)

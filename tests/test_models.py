@@ -121,7 +121,7 @@ def test_a_layer_that_does_not_fit_is_not_added() -> None:
         (
             lambda: fn.Sequential(dtype="float16"),
             ValueError,
-            "dtype must be one of 'float32', 'float64'; got 'float16'",
+            "dtype must be one of 'float32', 'float64', 'mixed_bfloat16'; got 'float16'",
         ),
         (lambda: fn.Sequential(seed="a"), TypeError, "seed must be an integer"),
         (lambda: fn.Sequential(trainable=False), NotImplementedError, "use Keras for this"),

@@ -20,6 +20,7 @@ NETWORKS = [
     (100, 517, 33, 1200, 601),
     (70, 40, 10, 9001, 4500),
 ]
+POLICIES = ["float32", "float64", "mixed_bfloat16"]
 
 
 @pytest.fixture(autouse=True)
@@ -42,18 +43,21 @@ def on_every_number_of_threads(compute: Callable[[], list[np.ndarray]]) -> None:
             assert array.tobytes() == first.tobytes(), f"result {number} differs on {threads} threads"
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("dtype", "compute_dtype"), [(np.float32, None), (np.float64, None), (np.float32, "bfloat16")])
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), [(False, False), (False, True), (True, False), (True, True)])
 @pytest.mark.parametrize(
     ("m", "n", "k"),
     [(5, 7, 9), (64, 64, 64), (257, 300, 129), (1000, 333, 500), (10, 784, 4001), (4001, 10, 784), (1, 3001, 2003)],
 )
-def test_gemm(dtype: Any, transpose_a: bool, transpose_b: bool, m: int, n: int, k: int) -> None:
+def test_gemm(
+    dtype: Any, compute_dtype: str | None, transpose_a: bool, transpose_b: bool, m: int, n: int, k: int
+) -> None:
     rng = np.random.default_rng(m)
     a = rng.normal(size=(k, m) if transpose_a else (m, k)).astype(dtype)
     b = rng.normal(size=(n, k) if transpose_b else (k, n)).astype(dtype)
     c = rng.normal(size=(m, n)).astype(dtype)
     options = {"transpose_a": transpose_a, "transpose_b": transpose_b, "alpha": 0.7, "beta": -0.3}
+    options["compute_dtype"] = compute_dtype
     # several times, as threads that get in each other's way do so only now and then
     on_every_number_of_threads(lambda: [fn.gemm(a, b, out=c.copy(), **options) for _ in range(10)])
 
@@ -84,7 +88,7 @@ def model_and_data(shape: tuple[int, ...], dtype: Any, seed: int = 0) -> tuple[f
     return model, rng.integers(0, 256, size=(rows, inputs)).astype(np.uint8), rng.integers(0, classes, size=rows)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", POLICIES)
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize("shape", NETWORKS, ids=str)
 def test_training(shape: tuple[int, ...], optimizer: str, dtype: Any) -> None:
@@ -97,7 +101,7 @@ def test_training(shape: tuple[int, ...], optimizer: str, dtype: Any) -> None:
     on_every_number_of_threads(compute)
 
 
-@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("dtype", POLICIES)
 @pytest.mark.parametrize("shape", NETWORKS, ids=str)
 def test_predictions_evaluation_and_gradients(shape: tuple[int, ...], dtype: Any) -> None:
     model, x, y = model_and_data(shape, dtype)

@@ -13,7 +13,7 @@ from . import base
 Array = np.ndarray
 
 # The dtype of the model for each form of a case.
-FORMS = {"": "float32", "uint8 pixels": "float32"}
+FORMS = {"": "float32", "uint8 pixels": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def make_model(sizes: tuple[int, ...], hidden: str, form: str = "") -> fn.Sequential:

@@ -28,6 +28,7 @@ py::dict build_config() {
     py::dict config;
     config["isa"] = instruction_set().name;
     config["available_isas"] = available;
+    config["bfloat16"] = kernels<float>().gemm_bfloat16->terms > 1 ? "native" : "emulated";
     const ThreadCount count = thread_count();
     config["num_threads"] = count.threads;
     config["num_threads_source"] = count.source;

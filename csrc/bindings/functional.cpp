@@ -18,7 +18,9 @@ template <class Entry> py::list names_of(const Entry* list) {
 
 template <class T>
 py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a, bool transpose_b, double alpha,
-                  double beta, const py::object& out) {
+                  double beta, const py::object& out, bool bfloat16) {
+    if (bfloat16 && !kernels<T>().gemm_bfloat16)
+        throw py::type_error("a must be float32 to be multiplied in bfloat16, got a " + describe(a_in));
     const py::array_t<T> a = readable<T>(a_in, "a"), b = readable<T>(b_in, "b");
     const auto step = [](const py::array_t<T>& x, int axis) { return x.strides(axis) / static_cast<index>(sizeof(T)); };
     const int a_rows = transpose_a ? 1 : 0, b_rows = transpose_b ? 1 : 0;
@@ -55,6 +57,7 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
                     static_cast<T*>(result.mutable_data()),
                     result.strides(0) / static_cast<index>(sizeof(T))};
     product.alpha = static_cast<T>(alpha), product.beta = static_cast<T>(beta);
+    product.precision = bfloat16 ? Precision::bfloat16 : Precision::full;
     {
         py::gil_scoped_release release;
         gemm(product);
@@ -66,11 +69,12 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
 }
 
 py::array gemm_array(const py::array& a, const py::array& b, bool transpose_a, bool transpose_b, double alpha,
-                     double beta, const py::object& out) {
+                     double beta, const py::object& out, bool bfloat16) {
     require_dimensions(a, "a", 2);
     require_dimensions(b, "b", 2);
-    return dispatch_float(
-        a, "a", [&](auto zero) { return gemm_of<decltype(zero)>(a, b, transpose_a, transpose_b, alpha, beta, out); });
+    return dispatch_float(a, "a", [&](auto zero) {
+        return gemm_of<decltype(zero)>(a, b, transpose_a, transpose_b, alpha, beta, out, bfloat16);
+    });
 }
 
 // Applies an activation's forward or backward function to a C-contiguous array, threads taking rows or elements.
@@ -215,7 +219,7 @@ py::ssize_t first_nonfinite_row(const py::array& x, bool as_float32) {
 
 void register_functional(py::module_& module) {
     module.def("gemm", &gemm_array, py::arg("a"), py::arg("b"), py::arg("transpose_a"), py::arg("transpose_b"),
-               py::arg("alpha"), py::arg("beta"), py::arg("out").none(true));
+               py::arg("alpha"), py::arg("beta"), py::arg("out").none(true), py::arg("bfloat16") = false);
     module.def("activation_names", [] { return names_of(kernels<float>().activations); });
     module.def("activation", &activation, py::arg("name"), py::arg("x"), py::arg("alpha"));
     module.def("activation_backward", &activation_backward, py::arg("name"), py::arg("grad_output"), py::arg("output"),

@@ -34,6 +34,7 @@ LayerSpec layer_spec(const py::dict& dict) {
     spec.alpha = item_or<double>(dict, "alpha", spec.alpha);
     spec.scale = item_or<double>(dict, "scale", spec.scale);
     spec.offset = item_or<double>(dict, "offset", spec.offset);
+    spec.precision = item_or<bool>(dict, "bfloat16", false) ? Precision::bfloat16 : Precision::full;
     return spec;
 }
 

@@ -15,6 +15,9 @@ bool has_avx512() {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
 }
+#if defined(FASTNET_AVX512_BF16)
+bool has_avx512_bf16() { return has_avx512() && __builtin_cpu_supports("avx512bf16"); }
+#endif
 #endif
 
 const InstructionSet sets[] = {
@@ -22,6 +25,9 @@ const InstructionSet sets[] = {
 #if defined(__x86_64__) || defined(_M_X64)
     {"avx2", has_avx2, &avx2::kernels32, &avx2::kernels64},
     {"avx512", has_avx512, &avx512::kernels32, &avx512::kernels64},
+#if defined(FASTNET_AVX512_BF16)
+    {"avx512_bf16", has_avx512_bf16, &avx512_bf16::kernels32, &avx512_bf16::kernels64},
+#endif
 #elif defined(__aarch64__)
     {"neon", always, &neon::kernels32, &neon::kernels64},
 #endif

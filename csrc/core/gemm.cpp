@@ -27,11 +27,16 @@ constexpr index transposed_columns = 4096, transposed_rows = 16;
 
 index smaller(index a, index b) { return a < b ? a : b; }
 
+template <class T> const GemmKernels<T>& table_of(const Gemm<T>& g) {
+    return g.precision == Precision::bfloat16 ? *kernels<T>().gemm_bfloat16 : kernels<T>().gemm;
+}
+
 // How a product is carried out, decided by its shape, the kernel table and the size of the team.
 template <class T> struct Plan {
     const GemmKernels<T>& kernels;
     index panel_vectors;  // the widest column panel allowed
     Panels columns, rows;
+    bool must_pack;  // the operands are not multiplied as they lie in memory
     bool pack_a, pack_b;
     bool by_rows;    // what the team shares out: rows of C, or column panels
     bool on_demand;  // each thread packs a panel of B just before it uses it
@@ -41,8 +46,9 @@ template <class T> struct Plan {
         panel_vectors = g.m > table.panel_rows[3] && g.m <= table.panel_rows[2] ? 2 : max_panel_vectors;
         columns = Panels::of((n + table.lanes - 1) / table.lanes, panel_vectors);
         rows = Panels::of(g.m, tile_rows());
-        pack_a = columns.count >= panels_worth_packing_a;
-        pack_b = g.b_col != 1 || (g.m > 1 && n % table.lanes != 0) ||
+        must_pack = table.rounds && (g.m > 1 || g.b_col != 1);  // a single row reads and rounds B as a stream
+        pack_a = columns.count >= panels_worth_packing_a && (must_pack || !table.rounds);
+        pack_b = must_pack || g.b_col != 1 || (g.m > 1 && n % table.lanes != 0) ||
                  (rows.count >= panels_worth_packing_b && g.b_row > far_apart);
         // With one block of A, threads that share out the columns need not wait for each other, and no panel of B
         // leaves the second-level cache before it is used.
@@ -52,6 +58,8 @@ template <class T> struct Plan {
         on_demand = pack_b && one_block && (team == 1 || !by_rows);
     }
     index tile_rows() const { return kernels.panel_rows[columns.largest()]; }
+    // What k terms are for the kernels: themselves, or packed values.
+    index depth(index k) const { return must_pack ? (k + kernels.terms - 1) / kernels.terms : k; }
     // What an epilogue of a whole block reads again should still be in the second-level cache.
     index block_rows(const Gemm<T>& g) const {
         if (!g.epilogue.by_block || on_demand)
@@ -77,7 +85,7 @@ template <class T> void finish(const Gemm<T>& g, Range rows, Range columns) {
 // them, the column panels; either way one thread computes an element from its first term to its last.
 template <class T>
 void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g, index first, index n) {
-    const Plan<T> plan(kernels<T>().gemm, g, n, team.size());
+    const Plan<T> plan(table_of(g), g, n, team.size());
     const index lanes = plan.kernels.lanes;
     const Range panels = plan.by_rows ? Range{0, plan.columns.count} : team.share(plan.columns.count);
     const Range rows = plan.by_rows ? team.share(g.m, plan.rows.largest()) : Range{0, g.m};
@@ -89,20 +97,20 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
     const T* b = g.b + first * g.b_col;
     const Panels passes = gemm_passes(g.k);
     for (index pass = 0; pass < passes.count; ++pass) {
-        const index p = passes.start(pass), k = passes.size(pass);
+        const index p = passes.start(pass), k = passes.size(pass), depth = plan.depth(k);
         const T* b_block = b + p * g.b_row;
         const auto pack_b = [&](Range range, T* packed) {
             plan.kernels.pack_b(k, b_block, g.b_row, g.b_col, n, plan.panel_vectors, range.begin, range.end, packed);
         };
         GemmBlock<T> block{};
-        block.n = n, block.k = k;
+        block.n = n, block.k = depth;
         block.b = b_block, block.b_row = g.b_row, block.b_packed = plan.pack_b;
         if (plan.pack_b && !plan.on_demand) {
             const Range mine = team.share(plan.columns.count);
             team.barrier();  // the block before this one may still be in use
-            pack_b(mine, workspace.packed_b() + plan.columns.start(mine.begin) * lanes * k);
+            pack_b(mine, workspace.packed_b() + plan.columns.start(mine.begin) * lanes * depth);
             team.barrier();
-            block.b = workspace.packed_b() + plan.columns.start(panels.begin) * lanes * k;
+            block.b = workspace.packed_b() + plan.columns.start(panels.begin) * lanes * depth;
         }
         block.c_row = g.c_row, block.alpha = g.alpha;
         block.accumulate = p > 0 || g.beta != T(0);
@@ -113,10 +121,12 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
             block.m = smaller(rows.end - i, most_rows);
             block.a = g.a + i * g.a_row + p * g.a_col, block.a_row = g.a_row, block.a_step = g.a_col;
             block.a_packed = plan.pack_a;
-            if (plan.pack_a) {
+            if (plan.pack_a || plan.must_pack) {
                 T* packed = workspace.packed_a(team.rank());
-                plan.kernels.pack_a(block.m, k, block.a, g.a_row, g.a_col, plan.tile_rows(), packed);
+                const index height = plan.pack_a ? plan.tile_rows() : g.a_col == 1 ? 1 : block.m;
+                plan.kernels.pack_a(block.m, k, block.a, g.a_row, g.a_col, height, packed);
                 block.a = packed;
+                block.a_row = height == 1 ? depth : 1, block.a_step = height;
             }
             block.c = g.c + i * g.c_row + first;
             const Epilogue<T> epilogue = g.epilogue.at(i, first);
@@ -140,7 +150,7 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
 // A result of a few columns would leave most lanes of a vector idle. Where the columns of A are contiguous, C^T = B^T
 // A^T fills them: the same chain of operations for every element, written to its transposed place at the end.
 template <class T> bool is_better_transposed(const Gemm<T>& g) {
-    const GemmKernels<T>& table = kernels<T>().gemm;
+    const GemmKernels<T>& table = table_of(g);
     return g.a_row == 1 && g.n % table.lanes != 0 && g.n <= table.panel_rows[2] && g.n <= transposed_rows &&
            g.m >= 4 * table.lanes && g.k > 0;
 }
@@ -149,8 +159,9 @@ template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& worksp
     T* const scratch = workspace.transposed();
     for (index first = 0; first < g.m; first += transposed_columns) {
         const index columns = smaller(g.m - first, transposed_columns);
-        const Gemm<T> piece{g.n,     columns, g.k,     g.b,     g.b_col, g.b_row, g.a + first * g.a_row,
-                            g.a_col, g.a_row, scratch, columns, g.alpha};
+        Gemm<T> piece{g.n,     columns, g.k,     g.b,     g.b_col, g.b_row, g.a + first * g.a_row,
+                      g.a_col, g.a_row, scratch, columns, g.alpha};
+        piece.precision = g.precision;
         team.barrier();  // the piece before this one may still be in use
         multiply_columns(team, workspace, piece, 0, columns);
         team.barrier();
@@ -168,7 +179,7 @@ template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& worksp
 constexpr index small_product = 64;
 
 template <class T> bool is_small(const Gemm<T>& g) {
-    const index lanes = kernels<T>().gemm.lanes;
+    const index lanes = table_of(g).lanes;
     const index columns = g.b_col != 1 ? g.n : g.n <= lanes ? 1 : (g.n + lanes - 1) / lanes;
     return g.m <= small_product && columns <= small_product && g.k <= small_product &&
            g.m * columns * g.k <= small_product && g.k > 0 && g.beta == T(0);
@@ -181,7 +192,7 @@ template <class T> void multiply_small(const Gemm<T>& g) {
     block.b = g.b, block.b_row = g.b_row;
     block.c = g.c, block.c_row = g.c_row, block.alpha = g.alpha;
     block.epilogue = g.epilogue.function ? &g.epilogue : nullptr;
-    kernels<T>().gemm.multiply_small(block, g.b_col);
+    table_of(g).multiply_small(block, g.b_col);
 }
 
 }  // namespace

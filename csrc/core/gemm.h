@@ -7,6 +7,9 @@
 
 namespace fastnet {
 
+// What the operands are multiplied in; sums are in T. bfloat16 is for float only.
+enum class Precision { full, bfloat16 };
+
 template <class T> struct Gemm {
     index m, n, k;
     const T* a;
@@ -17,6 +20,7 @@ template <class T> struct Gemm {
     index c_row;  // the column stride of C is 1
     T alpha = 1, beta = 0;
     Epilogue<T> epilogue = {};  // applied to C as each piece of it is finished
+    Precision precision = Precision::full;
 
     double operations() const { return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k); }
 };

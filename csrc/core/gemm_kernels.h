@@ -46,7 +46,7 @@ FASTNET_INLINE void write_back(const Tile<T>& t, const Vec<T> (&sums)[rows][vect
     }
 }
 
-template <class T, int rows, int vectors, bool packed, bool ahead>
+template <class Form, int rows, int vectors, bool packed, bool ahead, class T = typename Form::Value>
 FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][vectors]) {
     constexpr index line = 64 / static_cast<index>(sizeof(T));
     const T* a = t.a;
@@ -65,10 +65,10 @@ FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][ve
             bv[v] = load(b + v * lanes<T>);
 #pragma GCC unroll 16
         for (int i = 0; i < rows; ++i) {
-            const Vec<T> av = broadcast(a[i * a_row]);
+            const Vec<T> av = Form::broadcast(a + i * a_row);
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; ++v)
-                sums[i][v] = multiply_add<T>(av, bv[v], sums[i][v]);
+                sums[i][v] = Form::multiply_add(av, bv[v], sums[i][v]);
         }
         a += a_step;
         b += t.b_step;
@@ -77,26 +77,27 @@ FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][ve
 
 // One product of a row panel with a column panel. Every element is the same chain of operations whatever
 // the tile's shape, which is why the result does not depend on how C is cut among threads.
-template <class T, int rows, int vectors, bool packed> void micro_kernel(const Tile<T>& t) {
+template <class Form, int rows, int vectors, bool packed> void micro_kernel(const Tile<typename Form::Value>& t) {
+    using T = typename Form::Value;
     for (int i = 0; i < rows; ++i)  // by the time that the sums are ready, so is their place
         for (int v = 0; v < vectors; ++v)
             __builtin_prefetch(t.c + i * t.c_row + v * lanes<T>, 1);
     Vec<T> sums[rows][vectors] = {};
     if (t.a_ahead || t.b_ahead)
-        accumulate_along_k<T, rows, vectors, packed, true>(t, sums);
+        accumulate_along_k<Form, rows, vectors, packed, true>(t, sums);
     else
-        accumulate_along_k<T, rows, vectors, packed, false>(t, sums);
+        accumulate_along_k<Form, rows, vectors, packed, false>(t, sums);
     if (t.accumulate)
         write_back<T, rows, vectors, true>(t, sums);
     else
         write_back<T, rows, vectors, false>(t, sums);
 }
 
-// micro_kernels<T, packed>[vectors][rows]
+// micro_kernels<Form, packed>[vectors][rows]
 template <class T> using MicroKernel = void (*)(const Tile<T>&);
 
-template <class T, bool packed> struct MicroKernels {
-    MicroKernel<T> table[max_panel_vectors + 1][most_rows + 1] = {};
+template <class Form, bool packed> struct MicroKernels {
+    MicroKernel<typename Form::Value> table[max_panel_vectors + 1][most_rows + 1] = {};
 
     constexpr MicroKernels() {
         fill<1>(std::make_integer_sequence<int, tile_rows[1]>());
@@ -104,95 +105,121 @@ template <class T, bool packed> struct MicroKernels {
         fill<3>(std::make_integer_sequence<int, tile_rows[3]>());
     }
     template <int vectors, int... i> constexpr void fill(std::integer_sequence<int, i...>) {
-        ((table[vectors][i + 1] = micro_kernel<T, i + 1, vectors, packed>), ...);
+        ((table[vectors][i + 1] = micro_kernel<Form, i + 1, vectors, packed>), ...);
     }
 };
 
-template <class T, bool packed> inline constexpr MicroKernels<T, packed> micro_kernels{};
+template <class Form, bool packed> inline constexpr MicroKernels<Form, packed> micro_kernels{};
 
 template <class T> FASTNET_INLINE Panels column_panels(index n, index panel_vectors) {
     return Panels::of((n + lanes<T> - 1) / lanes<T>, panel_vectors);
 }
 
-// out[p * out_step + i] = source[p * step + i] for i < height, p < k.
-template <class T>
-FASTNET_INLINE void copy_steps(index height, index k, const T* source, index step, T* out, index out_step) {
-    for (index p = 0; p < k; ++p, source += step, out += out_step) {
+// Packing. Of the k terms every `terms` ones make a packed value; the last value of an odd k is filled up with zero.
+template <class Form> FASTNET_INLINE index packed_depth(index k) { return (k + Form::terms - 1) / Form::terms; }
+
+// out[p * out_step + i] = the value of source[p * terms * step + i] for i < height, p < depth.
+template <class Form, class T>
+FASTNET_INLINE void copy_steps(index height, index depth, const T* source, index step, T* out, index out_step) {
+    for (index p = 0; p < depth; ++p, source += Form::terms * step, out += out_step) {
         index i = 0;
+        for (; i + lanes<T> <= height; i += lanes<T>)
+            store(out + i, Form::across(source + i, step));
         for (; i + quad<T> <= height; i += quad<T>)
-            store_quad(out + i, load_quad(source + i));
+            store_quad(out + i, Form::quad_across(source + i, step));
         for (; i < height; ++i)
-            out[i] = source[i];
+            out[i] = Form::value(source[i], source[i + (Form::terms - 1) * step]);
     }
 }
 
-// out[p * out_step + i] = source[i * row + p] for i < height, p < k: squares are transposed in registers, all rows of a
-// line's width at a time, so that the lines written are complete before they leave the first-level cache.
-template <class T>
-FASTNET_INLINE void transpose_rows(index height, index k, const T* source, index row, T* out, index out_step) {
-    constexpr index line = 64 / static_cast<index>(sizeof(T)), lines_ahead = 4;
+// out[p * out_step + i] = the value of source[i * row + p * terms] for i < height, p < depth: squares are transposed in
+// registers, all rows of a line's width at a time, so that the lines written are complete before they leave the
+// first-level cache.
+template <class Form, class T>
+FASTNET_INLINE void transpose_rows(index height, index depth, const T* source, index row, T* out, index out_step) {
+    constexpr index line = 64 / static_cast<index>(sizeof(T)), terms = Form::terms, lines_ahead = 4;
     const index whole = height / quad<T> * quad<T>;
-    for (index first = 0; first < k; first += line) {
-        const index last = first + line < k ? first + line : k;
+    for (index first = 0; first < depth; first += line) {
+        const index last = first + line < depth ? first + line : depth;
         for (index i = 0; i < whole; i += quad<T>) {
             for (index j = i; j < i + quad<T>; ++j)  // rows far apart: the hardware prefetches none of them
-                __builtin_prefetch(source + j * row + first + lines_ahead * line);
+                for (index t = 0; t < terms; ++t)
+                    __builtin_prefetch(source + j * row + first * terms + (lines_ahead + t) * line);
             index p = first;
             for (; p + quad<T> <= last; p += quad<T>)
-                transpose_square(source + i * row + p, row, out + p * out_step + i, out_step);
+                transpose_square<Form>(source + i * row + p * terms, row, out + p * out_step + i, out_step);
             for (; p < last; ++p)
                 for (index j = i; j < i + quad<T>; ++j)
-                    out[p * out_step + j] = source[j * row + p];
+                    out[p * out_step + j] = value_along<Form>(source + j * row + p * terms);
         }
         for (index i = whole; i < height; ++i)
             for (index p = first; p < last; ++p)
-                out[p * out_step + i] = source[i * row + p];
+                out[p * out_step + i] = value_along<Form>(source + i * row + p * terms);
     }
 }
 
-// out[p * out_step + i] = source[i * row + p * step], whatever the strides.
-template <class T>
+// out[p] = the value of source[p * terms] for p < depth.
+template <class Form, class T> FASTNET_INLINE void copy_row(index depth, const T* source, T* out) {
+    index p = 0;
+    for (; p + lanes<T> <= depth; p += lanes<T>)
+        store(out + p, Form::along(source + p * Form::terms));
+    for (; p < depth; ++p)
+        out[p] = value_along<Form>(source + p * Form::terms);
+}
+
+// out[p * out_step + i] = the value of source[i * row + p * terms * step], whatever the strides.
+template <class Form, class T>
 FASTNET_INLINE void pack_panel(index height, index k, const T* source, index row, index step, T* out, index out_step) {
-    if (row == 1) {
-        copy_steps(height, k, source, step, out, out_step);
+    constexpr index terms = Form::terms;
+    const index whole = k / terms;
+    if (height == 1 && step == 1 && out_step == 1) {
+        copy_row<Form>(whole, source, out);
+    } else if (row == 1) {
+        copy_steps<Form>(height, whole, source, step, out, out_step);
     } else if (step == 1) {
-        transpose_rows(height, k, source, row, out, out_step);
+        transpose_rows<Form>(height, whole, source, row, out, out_step);
     } else {
-        for (index p = 0; p < k; ++p)
-            for (index i = 0; i < height; ++i)
-                out[p * out_step + i] = source[i * row + p * step];
+        for (index p = 0; p < whole; ++p)
+            for (index i = 0; i < height; ++i) {
+                const T* first = source + i * row + p * terms * step;
+                out[p * out_step + i] = Form::value(first[0], first[(terms - 1) * step]);
+            }
     }
+    for (index i = 0; whole * terms < k && i < height; ++i)
+        out[whole * out_step + i] = Form::value(source[i * row + (k - 1) * step], T(0));
 }
 
-// Row panels of A, each column of a panel contiguous: packed[start * k + p * height + i].
-template <class T>
+// Row panels of A, each column of a panel contiguous: packed[start * depth + p * height + i].
+template <class Form, class T = typename Form::Value>
 void pack_a(index m, index k, const T* a, index a_row, index a_col, index panel_rows, T* packed) {
     const Panels panels = Panels::of(m, panel_rows);
     for (index panel = 0; panel < panels.count; ++panel) {
         const index start = panels.start(panel), height = panels.size(panel);
-        pack_panel(height, k, a + start * a_row, a_row, a_col, packed + start * k, height);
+        pack_panel<Form>(height, k, a + start * a_row, a_row, a_col, packed + start * packed_depth<Form>(k), height);
     }
 }
 
-// Column panels of B in whole vectors, zero beyond column n: packed[(start - first start) * lanes * k + p * width + j].
-template <class T>
+// Column panels of B in whole vectors, zero beyond column n:
+// packed[(start - first start) * lanes * depth + p * width + j].
+template <class Form, class T = typename Form::Value>
 void pack_b(index k, const T* b, index b_row, index b_col, index n, index panel_vectors, index first_panel,
             index last_panel, T* packed) {
     const Panels panels = column_panels<T>(n, panel_vectors);
+    const index depth = packed_depth<Form>(k);
     for (index panel = first_panel; panel < last_panel; ++panel) {
         const index start = panels.start(panel) * lanes<T>, width = panels.size(panel) * lanes<T>;
         const index columns = n - start < width ? n - start : width;
-        pack_panel(columns, k, b + start * b_col, b_col, b_row, packed, width);
-        for (index p = 0; columns < width && p < k; ++p)
+        pack_panel<Form>(columns, k, b + start * b_col, b_col, b_row, packed, width);
+        for (index p = 0; columns < width && p < depth; ++p)
             for (index j = columns; j < width; ++j)
                 packed[p * width + j] = T(0);
-        packed += width * k;
+        packed += width * depth;
     }
 }
 
 // One row of A times B as it lies: B is read as a stream, a few rows side by side, which the hardware foresees, and not
 // panel by panel. The sums of a stretch of columns stay in the first-level cache.
-template <class T> void multiply_row(const GemmBlock<T>& block, index first, index last) {
+template <class Form, class T> void multiply_row(const GemmBlock<T>& block, index first, index last) {
     constexpr index stretch = 4096 / static_cast<index>(sizeof(T)), together = 4;
     const index a_step = block.a_packed ? 1 : block.a_step;
     alignas(64) T buffer[stretch];
@@ -207,12 +234,14 @@ template <class T> void multiply_row(const GemmBlock<T>& block, index first, ind
                 Vec<T> sums = load(buffer + j);
 #pragma GCC unroll 4
                 for (index i = 0; i < together; ++i)
-                    sums = multiply_add<T>(broadcast(a[i * a_step]), load_some(b + i * block.b_row + j, m), sums);
+                    sums = multiply_add<T>(Form::read(broadcast(a[i * a_step])),
+                                           Form::read(load_some(b + i * block.b_row + j, m)), sums);
                 store(buffer + j, sums);
             });
         for (; p < block.k; ++p, a += a_step, b += block.b_row)
             for_vectors<T>(n, [&](index j, index m) {
-                store(buffer + j, multiply_add<T>(broadcast(*a), load_some(b + j, m), load(buffer + j)));
+                store(buffer + j,
+                      multiply_add<T>(Form::read(broadcast(*a)), Form::read(load_some(b + j, m)), load(buffer + j)));
             });
         T* c = block.c + start;
         for_vectors<T>(n, [&](index j, index m) {
@@ -226,11 +255,12 @@ template <class T> void multiply_row(const GemmBlock<T>& block, index first, ind
 
 // The two innermost loops: a column panel of B stays in the nearest cache that holds it while all row panels of the
 // block pass by it.
-template <class T> void multiply(const GemmBlock<T>& block) {
+template <class Form, class T = typename Form::Value> void multiply(const GemmBlock<T>& block) {
     const Panels columns = column_panels<T>(block.n, block.panel_vectors);
     if (block.m == 1 && !block.b_packed) {
         const index end = columns.start(block.last_panel) * lanes<T>;
-        return multiply_row(block, columns.start(block.first_panel) * lanes<T>, end < block.n ? end : block.n);
+        return multiply_row<typename Form::InPlace>(block, columns.start(block.first_panel) * lanes<T>,
+                                                    end < block.n ? end : block.n);
     }
     const Panels rows = Panels::of(block.m, tile_rows[columns.largest()]);
     const T* packed_b = block.b;
@@ -259,9 +289,9 @@ template <class T> void multiply(const GemmBlock<T>& block) {
                                a_ahead,
                                ip == 0 ? b_ahead : 0};
             if (block.a_packed)
-                micro_kernels<T, true>.table[vectors][height](tile);
+                micro_kernels<typename Form::Packed, true>.table[vectors][height](tile);
             else
-                micro_kernels<T, false>.table[vectors][height](tile);
+                micro_kernels<typename Form::Packed, false>.table[vectors][height](tile);
             if (block.epilogue)
                 block.epilogue->function(height, n, c, block.c_row, block.epilogue->at(i, j));
         }
@@ -269,7 +299,7 @@ template <class T> void multiply(const GemmBlock<T>& block) {
 }
 
 // A product so small that cutting it up would take longer than computing it. `b_col` is the column stride of B.
-template <class T> void multiply_small(const GemmBlock<T>& block, index b_col) {
+template <class Form, class T = typename Form::Value> void multiply_small(const GemmBlock<T>& block, index b_col) {
     for (index i = 0; i < block.m; ++i) {
         const T* a = block.a + i * block.a_row;
         T* c = block.c + i * block.c_row;
@@ -280,7 +310,7 @@ template <class T> void multiply_small(const GemmBlock<T>& block, index b_col) {
             for (index p = 0; p < block.k; ++p) {
                 const T* b = block.b + p * block.b_row + j * b_col;
                 const Vec<T> bv = b_col == 1 ? load_some(b, n) : broadcast(*b);
-                sums = multiply_add<T>(broadcast(a[p * block.a_step]), bv, sums);
+                sums = multiply_add<T>(Form::read(broadcast(a[p * block.a_step])), Form::read(bv), sums);
             }
             const Vec<T> before = block.accumulate ? load_some(c + j, n) : Vec<T>{};
             store_some(c + j, multiply_add<T>(sums, broadcast(block.alpha), before), n);

@@ -88,7 +88,8 @@ template <class T> struct OptimizerKernels {
     typename Epilogue<T>::Function update_block;  // the same for a block of the array of gradients
 };
 
-// One thread's share of C = alpha A B (+ C), with A and B as the micro-kernel reads them.
+// One thread's share of C = alpha A B (+ C), with A and B as the micro-kernel reads them: k counts packed values, which
+// are terms of the sum or, in bfloat16 where the machine multiplies pairs, two of them.
 // A is read by strides, or in packed row panels when a_packed; B in packed column panels, or by rows
 // (column stride 1, whole vectors) when not b_packed. See gemm.cpp for the loops around it.
 template <class T> struct GemmBlock {
@@ -113,6 +114,8 @@ inline constexpr int max_panel_vectors = 3;
 template <class T> struct GemmKernels {
     index lanes;                              // values in a vector
     index panel_rows[max_panel_vectors + 1];  // rows of the tile that is 1, 2, 3 vectors wide
+    index terms;                              // along k, in a packed value
+    bool rounds;                              // operands are packed, but for a single row, because packing rounds
     void (*pack_a)(index m, index k, const T* a, index a_row, index a_col, index panel_rows, T* packed);
     void (*pack_b)(index k, const T* b, index b_row, index b_col, index n, index panel_vectors, index first_panel,
                    index last_panel, T* packed);
@@ -122,6 +125,7 @@ template <class T> struct GemmKernels {
 
 template <class T> struct Kernels {
     GemmKernels<T> gemm;
+    const GemmKernels<T>* gemm_bfloat16;      // of operands rounded to bfloat16; null for double
     const ActivationKernels<T>* activations;  // each list ends with a null name
     const LossKernels<T>* losses;
     const OptimizerKernels<T>* optimizers;
@@ -154,6 +158,10 @@ namespace avx512 {
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;
 }  // namespace avx512
+namespace avx512_bf16 {
+extern const Kernels<float> kernels32;
+extern const Kernels<double> kernels64;
+}  // namespace avx512_bf16
 namespace neon {
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;

@@ -19,6 +19,8 @@ namespace fastnet::FASTNET_NAMESPACE {
 
 #include "simd.h"
 
+#include "operands.h"
+
 #include "gemm_kernels.h"
 
 #include "activations.h"
@@ -29,14 +31,31 @@ namespace fastnet::FASTNET_NAMESPACE {
 
 #include "array_kernels.h"
 
-template <class T>
-inline constexpr GemmKernels<T> gemm_kernels{lanes<T>,    {tile_rows[0], tile_rows[1], tile_rows[2], tile_rows[3]},
-                                             pack_a<T>,   pack_b<T>,
-                                             multiply<T>, multiply_small<T>};
+template <class Form>
+inline constexpr GemmKernels<typename Form::Value> gemm_kernels{
+    lanes<typename Form::Value>,
+    {tile_rows[0], tile_rows[1], tile_rows[2], tile_rows[3]},
+    Form::terms,
+    Form::rounds,
+    pack_a<Form>,
+    pack_b<Form>,
+    multiply<Form>,
+    multiply_small<typename Form::InPlace>};
+
+template <class T> inline constexpr const GemmKernels<T>* gemm_bfloat16 = nullptr;
+template <> inline constexpr const GemmKernels<float>* gemm_bfloat16<float> = &gemm_kernels<BFloat16>;
 
 template <class T>
-inline constexpr Kernels<T> table{gemm_kernels<T>, activations<T>, losses<T>, optimizers<T>, scale<T>,
-                                  add_rows<T>,     convert<T>,     affine<T>, all_finite<T>};
+inline constexpr Kernels<T> table{gemm_kernels<Plain<T>>,
+                                  gemm_bfloat16<T>,
+                                  activations<T>,
+                                  losses<T>,
+                                  optimizers<T>,
+                                  scale<T>,
+                                  add_rows<T>,
+                                  convert<T>,
+                                  affine<T>,
+                                  all_finite<T>};
 
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;

@@ -9,7 +9,8 @@ namespace {
 // y = x W + b, W being (input_size, output_size).
 template <class T> class Dense final : public Layer<T> {
   public:
-    Dense(index input_size, index units, bool use_bias) : Layer<T>(input_size, units), use_bias_(use_bias) {}
+    Dense(index input_size, index units, bool use_bias, Precision precision)
+        : Layer<T>(input_size, units), use_bias_(use_bias), precision_(precision) {}
 
     std::vector<ParameterSlot> slots() const override {
         std::vector<ParameterSlot> result{{"kernel", 0, {this->input_size, this->output_size}}};
@@ -27,7 +28,7 @@ template <class T> class Dense final : public Layer<T> {
         product.epilogue = epilogue;
         if (use_bias_)
             product.epilogue.bias = parameters + kernel_size();
-        gemm(crew.team, crew.workspace, product);
+        multiply(crew, product);
     }
 
     void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows,
@@ -35,7 +36,7 @@ template <class T> class Dense final : public Layer<T> {
         const index in = this->input_size, out = this->output_size;
         Gemm<T> product{rows, in, out, dy, out, 1, parameters, 1, out, dx, in};
         product.epilogue = epilogue;
-        gemm(crew.team, crew.workspace, product);
+        multiply(crew, product);
     }
 
     Panels stretches() const override { return gemm_passes(this->input_size); }
@@ -44,8 +45,7 @@ template <class T> class Dense final : public Layer<T> {
                          index rows) const override {
         const index in = this->input_size, out = this->output_size;
         const index first = stretches().start(stretch), size = stretches().size(stretch);
-        gemm(crew.team, crew.workspace,
-             Gemm<T>{rows, out, size, x + first, in, 1, parameters + first * out, out, 1, sums, out});
+        multiply(crew, Gemm<T>{rows, out, size, x + first, in, 1, parameters + first * out, out, 1, sums, out});
     }
 
     void finish_sum(const T* parameters, const T* sums, index stride, T* y, index rows,
@@ -67,7 +67,7 @@ template <class T> class Dense final : public Layer<T> {
             product.epilogue.optimizer = &optimization->arguments;
             product.epilogue.by_block = true;
         }
-        gemm(crew.team, crew.workspace, product);
+        multiply(crew, product);
         if (use_bias_ && inputs.begin == 0) {
             const Range mine = crew.team.share(out, 64);
             T* const bias = gradients + kernel_size() + mine.begin;
@@ -79,8 +79,13 @@ template <class T> class Dense final : public Layer<T> {
     }
 
   private:
+    void multiply(Crew<T> crew, Gemm<T> product) const {
+        product.precision = precision_;
+        gemm(crew.team, crew.workspace, product);
+    }
     index kernel_size() const { return this->input_size * this->output_size; }
     const bool use_bias_;
+    const Precision precision_;
 };
 
 // y = scale x + offset. With scale 1 and offset 0 it carries an activation that follows another one.
@@ -143,7 +148,9 @@ template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index inpu
             if (spec.units < 1)
                 throw std::invalid_argument("units must be at least 1, got " + std::to_string(spec.units));
             check_product(size, spec.units);
-            append(std::make_unique<Dense<T>>(size, spec.units, spec.use_bias), activation, &spec);
+            if (spec.precision == Precision::bfloat16 && !kernels<T>().gemm_bfloat16)
+                throw std::invalid_argument("a layer computes in bfloat16 in a network of float32 only");
+            append(std::make_unique<Dense<T>>(size, spec.units, spec.use_bias, spec.precision), activation, &spec);
         } else if (spec.type == "rescaling") {
             append(std::make_unique<Rescaling<T>>(size, static_cast<T>(spec.scale), static_cast<T>(spec.offset)),
                    *identity, &spec);

@@ -15,12 +15,13 @@ namespace fastnet {
 
 // A layer as the outside describes it.
 struct LayerSpec {
-    std::string type;                   // "dense", "activation" or "rescaling"
-    index units = 0;                    // dense
-    bool use_bias = true;               // dense
-    std::string activation = "linear";  // dense, activation
-    double alpha = 0;                   // the activation's parameter
-    double scale = 1, offset = 0;       // rescaling
+    std::string type;                       // "dense", "activation" or "rescaling"
+    index units = 0;                        // dense
+    bool use_bias = true;                   // dense
+    std::string activation = "linear";      // dense, activation
+    double alpha = 0;                       // the activation's parameter
+    double scale = 1, offset = 0;           // rescaling
+    Precision precision = Precision::full;  // dense
 };
 
 // A named array inside the flat vector of parameters.

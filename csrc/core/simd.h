@@ -100,24 +100,6 @@ template <class T> FASTNET_INLINE Quad<T> load_quad(const T* p) {
 
 template <class T> FASTNET_INLINE void store_quad(T* p, Quad<T> v) { __builtin_memcpy(p, &v, sizeof v); }
 
-// out[j * out_row + i] = in[i * row + j] for i, j < quad.
-template <class T> FASTNET_INLINE void transpose_square(const T* in, index row, T* out, index out_row) {
-    if constexpr (sizeof(T) == 4) {
-        const Quad<T> a = load_quad(in), b = load_quad(in + row), c = load_quad(in + 2 * row),
-                      d = load_quad(in + 3 * row);
-        const Quad<T> ab = __builtin_shufflevector(a, b, 0, 4, 1, 5), cd = __builtin_shufflevector(c, d, 0, 4, 1, 5);
-        const Quad<T> ab2 = __builtin_shufflevector(a, b, 2, 6, 3, 7), cd2 = __builtin_shufflevector(c, d, 2, 6, 3, 7);
-        store_quad(out, __builtin_shufflevector(ab, cd, 0, 1, 4, 5));
-        store_quad(out + out_row, __builtin_shufflevector(ab, cd, 2, 3, 6, 7));
-        store_quad(out + 2 * out_row, __builtin_shufflevector(ab2, cd2, 0, 1, 4, 5));
-        store_quad(out + 3 * out_row, __builtin_shufflevector(ab2, cd2, 2, 3, 6, 7));
-    } else {
-        const Quad<T> a = load_quad(in), b = load_quad(in + row);
-        store_quad(out, __builtin_shufflevector(a, b, 0, 2));
-        store_quad(out + out_row, __builtin_shufflevector(a, b, 1, 3));
-    }
-}
-
 // Calls f(offset, count) for every vector of an array of n values; count < lanes for the last one only.
 template <class T, class F> FASTNET_INLINE void for_vectors(index n, F f) {
     index i = 0;

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 __version__: str
 
-# "isa", "available_isas", "num_threads", "num_threads_source", "compiler", "openmp"
+# "isa", "available_isas", "bfloat16" ("native" or "emulated"), "num_threads", "num_threads_source", "compiler", "openmp"
 def build_config() -> dict[str, Any]: ...
 def get_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
@@ -17,6 +17,7 @@ def set_num_threads(n: int) -> None: ...
 def cgroup_quota(root: str) -> int: ...
 
 # a, b and out are 2-D, and all float32 or all float64. out may not share memory with a or b. beta needs an out.
+# With bfloat16 they are float32, and a and b are rounded to bfloat16 before they are multiplied.
 def gemm(
     a: NDArray[Any],
     b: NDArray[Any],
@@ -25,6 +26,7 @@ def gemm(
     alpha: float,
     beta: float,
     out: NDArray[Any] | None,
+    bfloat16: bool = False,
 ) -> NDArray[Any]: ...
 
 # float32 or float64, any shape; rows are the last axis. Gradients are computed from the activation's output.
@@ -47,6 +49,7 @@ class _Network:
     #   {"type": "dense", "units": 64, "use_bias": True, "activation": "relu", "alpha": 0.0}
     #   {"type": "activation", "activation": "leaky_relu", "alpha": 0.3}
     #   {"type": "rescaling", "scale": 1 / 255, "offset": 0.0}
+    # "bfloat16": True makes a dense layer of Network32 multiply in bfloat16.
     def __init__(self, input_size: int, layers: Sequence[Mapping[str, Any]]) -> None: ...
     @property
     def input_size(self) -> int: ...

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet import _core
-from fastnet._validation import check_bool, check_number
+from fastnet._validation import check_bool, check_choice, check_number
 
 __all__ = [
     "binary_crossentropy",
@@ -53,6 +53,7 @@ def gemm(
     alpha: float = 1.0,
     beta: float = 0.0,
     out: Array | None = None,
+    compute_dtype: str | None = None,
 ) -> Array:
     """Return ``alpha * op(a) @ op(b) + beta * out``, the general matrix product of BLAS.
 
@@ -70,6 +71,10 @@ def gemm(
         The factor of what `out` holds before. With 0 it is not read, so NaN in it does no harm.
     out : ndarray of shape (m, n), optional
         Where the result goes. It may overlap `a` and `b`.
+    compute_dtype : {None, "bfloat16"}, default None
+        With "bfloat16" the factors, which must be float32, are rounded to bfloat16 (8 significant bits, the range of
+        float32; ties to even, subnormal numbers to zero) before they are multiplied; products, sums and the result are
+        float32. Where `show_config` says that bfloat16 is native, this takes about half the time.
 
     Returns
     -------
@@ -82,7 +87,8 @@ def gemm(
         An argument is not two-dimensional, the shapes do not fit, `out` is read-only or has another dtype than the
         product, or it is missing while `beta` is not 0.
     TypeError
-        A factor does not hold real numbers, `out` is not an array, or another argument has the wrong type.
+        A factor does not hold real numbers or, with `compute_dtype`, is not float32; `out` is not an array; or another
+        argument has the wrong type.
 
     Examples
     --------
@@ -93,6 +99,9 @@ def gemm(
     """
     if not (_is_float_array(a) and _is_float_array(b) and a.dtype == b.dtype):
         a, b = _floats(a=a, b=b)
+    bfloat16 = compute_dtype is not None and check_choice("compute_dtype", compute_dtype, ["bfloat16"]) == "bfloat16"
+    if bfloat16 and a.dtype != np.float32:
+        raise TypeError(f"a and b must be float32 for compute_dtype='bfloat16'; got {a.dtype}")
     if out is not None:
         if not isinstance(out, np.ndarray):
             raise TypeError(f"out must be an ndarray; got {type(out).__name__}")
@@ -104,7 +113,7 @@ def gemm(
     elif beta != 0.0:
         raise ValueError(f"out must be given when beta is not 0; got out=None and beta={beta}")
     try:
-        return _core.gemm(a, b, transpose_a, transpose_b, alpha, beta, out)
+        return _core.gemm(a, b, transpose_a, transpose_b, alpha, beta, out, bfloat16)
     except TypeError:  # found out afterwards, so that a good call pays nothing for it
         check_bool("transpose_a", transpose_a)
         check_bool("transpose_b", transpose_b)

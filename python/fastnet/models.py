@@ -22,6 +22,12 @@ _NETWORKS: dict[str, type[_core.Network32] | type[_core.Network64]] = {
     "float32": _core.Network32,
     "float64": _core.Network64,
 }
+# What a policy of Keras's stores weights in, and what it multiplies in.
+_POLICIES = {
+    "float32": ("float32", "float32"),
+    "float64": ("float64", "float64"),
+    "mixed_bfloat16": ("float32", "bfloat16"),
+}
 
 
 class Sequential(Trainer):
@@ -35,8 +41,10 @@ class Sequential(Trainer):
     seed : int, optional
         The seed of the initial weights and of the order of training samples. The same seed gives the same results, bit
         for bit, on any number of threads.
-    dtype : {"float32", "float64"}, default "float32"
-        What weights are stored in and computed with.
+    dtype : {"float32", "float64", "mixed_bfloat16"}, default "float32"
+        What weights are stored in and computed with. With "mixed_bfloat16", Keras's name, everything is float32 but
+        the factors of the layers' matrix products, forward and backward, which are rounded to bfloat16 first. Where
+        `fastnet.show_config` says that bfloat16 is native, wide layers train in little more than half the time.
     name : str, default "sequential"
         A name of your own.
 
@@ -44,6 +52,12 @@ class Sequential(Trainer):
     ----------
     input_shape, output_shape : tuple of int or None
         The shapes of one sample, without the batch dimension; None as long as they are not known.
+    dtype : str
+        What weights, gradients and predictions are: "float32" or "float64".
+    dtype_policy : str
+        The argument `dtype`.
+    compute_dtype : str
+        What is multiplied: `dtype`, or "bfloat16".
     history : History or None
         What the last `fit` recorded, also when it was interrupted.
     stop_training : bool
@@ -82,7 +96,9 @@ class Sequential(Trainer):
         if layers is not None and not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a list of layers; got {describe(layers)}")
         self.name = "sequential" if name is None else name
-        self.dtype = check_choice("dtype", dtype if isinstance(dtype, str) else np.dtype(dtype).name, _NETWORKS)
+        policy = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+        self.dtype_policy = check_choice("dtype", policy, _POLICIES)
+        self.dtype, self.compute_dtype = _POLICIES[self.dtype_policy]
         self.class_names: list[str] | None = None
         self.feature_names: list[str] | None = None
         self.input_shape: tuple[int, ...] | None = None
@@ -204,7 +220,10 @@ class Sequential(Trainer):
             shapes.append(layer.compute_output_shape(shapes[-1]))
         described = [(layer, layer.description()) for layer in self._layers]
         computing = [(layer, description) for layer, description in described if description is not None]
-        network = _NETWORKS[self.dtype](math.prod(input_shape), [description for _, description in computing])
+        precision = {"bfloat16": self.compute_dtype == "bfloat16"}
+        network = _NETWORKS[self.dtype](
+            math.prod(input_shape), [description | precision for _, description in computing]
+        )
         slots: dict[str, list[Slot]] = {layer.name: [] for layer in self._layers}
         for index, weight_name, offset, shape in network.parameter_slots:
             layer = computing[index][0]
@@ -288,7 +307,7 @@ class Sequential(Trainer):
         """Return the architecture, without weights, as a dictionary that JSON can hold."""
         return {
             "name": self.name,
-            "dtype": self.dtype,
+            "dtype": self.dtype_policy,
             "input_shape": None if self.input_shape is None else list(self.input_shape),
             "layers": [serialize(layer) for layer in self._layers],
         }

@@ -39,7 +39,7 @@ __all__ = ["load_model", "read_metadata", "save_model"]
 FORMAT = "fastnet"
 FORMAT_VERSION = "1"
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
-DTYPES = {"float32": "F32", "float64": "F64"}
+DTYPES = {"float32": "F32", "float64": "F64", "mixed_bfloat16": "F32"}
 NAME_LISTS = ("class_names", "feature_names")
 
 

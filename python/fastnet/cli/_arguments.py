@@ -9,6 +9,7 @@ import fastnet
 __all__ = ["parse_arguments"]
 
 ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "linear")
+DTYPES = ("float32", "float64", "mixed_bfloat16")
 OPTIMIZERS = ("adam", "sgd", "rmsprop")
 OPTIMIZERS_WITH_MOMENTUM = ("sgd", "rmsprop")
 
@@ -72,6 +73,13 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         help="units of each hidden layer, or none (default: 256,128)",
     )
     model.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)")
+    model.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default="float32",
+        help="what the model computes in; mixed_bfloat16 is about twice as fast for wide layers on a processor that "
+        "multiplies bfloat16 (default: float32)",
+    )
     training = parser.add_argument_group("training")
     training.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="(default: adam)")
     training.add_argument(

@@ -45,10 +45,11 @@ def _as_text(path: str, size: int, metadata: dict[str, str], model: Sequential) 
     for layer in model.layers:
         table.append([layer.name, _kind(layer), _shape(layer.output_shape), f"{layer.count_params():,}"])
     compiled = model.get_compile_config()
+    multiplied = "" if model.compute_dtype == model.dtype else f", multiplied in {model.compute_dtype}"
     facts = [
         ("file", f"{path}, {describe_size(size)}, format version {metadata['format_version']}"),
         ("written by", f"fastnet {metadata.get('fastnet_version', 'unknown')}"),
-        ("parameters", f"{model.count_params():,} of {model.dtype}"),
+        ("parameters", f"{model.count_params():,} of {model.dtype}{multiplied}"),
         ("input", _shape(model.input_shape) + (f": {shortened(model.feature_names)}" if model.feature_names else "")),
         ("classes", f"{len(model.class_names)}: {shortened(model.class_names)}" if model.class_names else "no names"),
         ("optimizer", _call(compiled["optimizer"]) if compiled else "not compiled"),

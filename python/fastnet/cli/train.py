@@ -137,7 +137,7 @@ def _model(arguments: argparse.Namespace, data: Dataset) -> Sequential:
     layers: list[Layer] = [Input((data.x.shape[1],)), Rescaling(_scale(data.x))]
     layers += [Dense(units, arguments.activation, kernel_initializer=initializer) for units in arguments.hidden]
     layers.append(Dense(data.n_classes, "softmax"))
-    model = Sequential(layers, seed=arguments.seed)
+    model = Sequential(layers, seed=arguments.seed, dtype=arguments.dtype)
     learning_rate = arguments.lr or LEARNING_RATES[arguments.optimizer]
     momentum = {"momentum": arguments.momentum} if arguments.momentum else {}
     model.compile(

@@ -241,7 +241,7 @@ assert net.predict(x, 64).shape == (2000, 10)
         "net.loss_and_gradients(x, y, None)",
         "net.get_parameters(); net.get_optimizer_state()",
         "net.set_parameters(np.zeros(3, 'f4'))",
-        "net.set_learning_rate(0.5)",
+        "net.finished_steps",
         "fn.gemm(x, x.T)",
         "globals().pop('net'); import gc; gc.collect()",
     ],

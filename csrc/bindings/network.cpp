@@ -162,11 +162,25 @@ void require_positive(index value, const char* name) {
         throw py::value_error(std::string(name) + " must be at least 1, got " + std::to_string(value));
 }
 
+using LearningRates = py::array_t<double, py::array::c_style | py::array::forcecast>;
+
+std::vector<double> learning_rates(const std::optional<LearningRates>& given, index samples, index batch_size) {
+    if (!given)
+        return {};
+    const index steps = (samples - 1) / batch_size + 1;
+    if (given->ndim() > 1 || (given->ndim() == 1 && given->size() != steps))
+        throw py::value_error("learning_rate must be a number or have " + std::to_string(steps) +
+                              " values, one for each step, got a " + describe(*given));
+    return {given->data(), given->data() + given->size()};
+}
+
 template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::array& x, const py::array& y,
                                          const OptionalArray& order, index batch_size,
-                                         const OptionalArray& sample_weight, const py::object& progress) {
+                                         const OptionalArray& sample_weight, const py::object& progress,
+                                         const std::optional<LearningRates>& learning_rate) {
     require_positive(batch_size, "batch_size");
     const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);
+    const std::vector<double> rates = learning_rates(learning_rate, checked.samples.count, batch_size);
     std::optional<py::error_already_set> raised;
     const Progress report = [&](const EpochResult& result, index total) {
         py::gil_scoped_acquire acquire;
@@ -182,7 +196,7 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::array
         }
     };
     const EpochResult result =
-        self.with([&](Network<T>& network) { return network.train_epoch(checked.samples, batch_size, report); });
+        self.with([&](Network<T>& network) { return network.train_epoch(checked.samples, batch_size, rates, report); });
     if (raised)
         throw std::move(*raised);
     return py::make_tuple(result.steps, result.loss, result.metric);
@@ -240,16 +254,9 @@ template <class T> void register_class(py::module_& module, const char* name) {
                 self.with([&](Network<T>& network) { network.compile(training); });
             },
             py::arg("loss"), py::arg("metric"), py::arg("optimizer"), py::arg("hyperparameters"))
-        .def(
-            "set_learning_rate",
-            [](Self& self, double value) {
-                self.with([&](Network<T>& network) {
-                    if (!network.compiled())
-                        throw std::runtime_error("the network is not compiled");
-                    network.set_learning_rate(value);
-                });
-            },
-            py::arg("value"))
+        .def_property_readonly(
+            "finished_steps",
+            [](Self& self) { return self.with([](Network<T>& network) { return network.finished_steps(); }); })
         .def("get_optimizer_state",
              [](Self& self) {
                  std::vector<T> state;
@@ -277,7 +284,8 @@ template <class T> void register_class(py::module_& module, const char* name) {
             },
             py::arg("step"), py::arg("state").noconvert())
         .def("train_epoch", &train_epoch<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
-             py::arg("batch_size"), py::arg("sample_weight").none(true), py::arg("progress").none(true))
+             py::arg("batch_size"), py::arg("sample_weight").none(true), py::arg("progress").none(true),
+             py::arg("learning_rate").none(true) = py::none())
         .def(
             "loss_and_gradients",
             [](Self& self, const py::array& x, const py::array& y, const OptionalArray& sample_weight) {

@@ -101,8 +101,9 @@ template <class T> typename Network<T>::Arena& Network<T>::prepare_training(cons
     return whole;
 }
 
-template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size,
-                                                       const Progress& progress) {
+template <class T>
+EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
+                                    const Progress& progress) {
     require_compiled();
     const index total = samples.count;
     batch_size = std::min(batch_size, total);
@@ -127,6 +128,9 @@ template <class T> EpochResult Network<T>::train_epoch(const Samples& samples, i
                 const index begin = i * batch_size, rows = std::min(batch_size, total - begin);
                 std::array<double, max_hyperparameters> hyperparameters{};
                 std::copy(hyperparameters_.begin(), hyperparameters_.end(), hyperparameters.begin());
+                if (!learning_rates.empty())
+                    hyperparameters[0] =
+                        learning_rates[std::min(static_cast<std::size_t>(i), learning_rates.size() - 1)];
                 optimizer_->prepare(hyperparameters.data(), finished + i + 1);
                 const Optimization<T> optimization{*optimizer_,
                                                    {parameters_.data(), gradients_.data(), state_.data(),
@@ -210,8 +214,8 @@ template <class T> void Network<T>::predict(const Samples& samples, index chunk,
     forward_chunks(samples, chunk, Use::prediction, output, [](const Batch&, Range) {});
 }
 
-template EpochResult Network<float>::train_epoch(const Samples&, index, const Progress&);
-template EpochResult Network<double>::train_epoch(const Samples&, index, const Progress&);
+template EpochResult Network<float>::train_epoch(const Samples&, index, const std::vector<double>&, const Progress&);
+template EpochResult Network<double>::train_epoch(const Samples&, index, const std::vector<double>&, const Progress&);
 template double Network<float>::loss_and_gradients(const Samples&, float*);
 template double Network<double>::loss_and_gradients(const Samples&, double*);
 template EpochResult Network<float>::evaluate(const Samples&, index);

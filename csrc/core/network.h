@@ -46,14 +46,15 @@ template <class T> class Network {
     // Sets what training minimizes and how. Optimizer state starts from zero.
     void compile(const Training& training);
     bool compiled() const { return loss_ != nullptr; }
-    void set_learning_rate(double value) { hyperparameters_.at(0) = value; }
     std::int64_t finished_steps() const { return steps_; }
     void set_finished_steps(std::int64_t steps) { steps_ = steps; }
     index state_size() const { return compiled() ? optimizer_->slots * parameter_count_ : 0; }
     T* state() { return state_.data(); }
 
-    // One pass over the samples in batches, the last of which may be short.
-    EpochResult train_epoch(const Samples& samples, index batch_size, const Progress& progress);
+    // One pass over the samples in batches, the last of which may be short. There is a learning rate for each step
+    // or one for all; none stands for the one of compile.
+    EpochResult train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
+                            const Progress& progress);
     // The mean loss and, in `gradients` (parameter_count values), its gradient.
     double loss_and_gradients(const Samples& samples, T* gradients);
     // Both work through the samples in pieces of at most `chunk` rows, which bounds the memory they take.

@@ -1,14 +1,14 @@
 """fastnet: dense neural networks on the CPU, trained and run by a C++ core.
 
 The names that Keras users know are here and in the modules of the same names: `Sequential` and the layers, and
-`fastnet.models`, `layers`, `losses`, `optimizers`, `initializers`, `callbacks`, `utils`. `fastnet.functional` has the
-activations, the losses and their gradients on NumPy arrays, `fastnet.datasets` reads data and `fastnet.metrics` tells
+`fastnet.models`, `layers`, `losses`, `optimizers`, `schedules`, `initializers`, `callbacks`, `utils`.
+`fastnet.functional` has the activations, the losses and their gradients on NumPy arrays, `fastnet.datasets` reads data and `fastnet.metrics` tells
 how good predictions are.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from fastnet import callbacks, functional, initializers, layers, losses, models, optimizers, utils
+from fastnet import callbacks, functional, initializers, layers, losses, models, optimizers, schedules, utils
 from fastnet._config import get_num_threads, set_num_threads, show_config
 from fastnet._core import __version__
 from fastnet.functional import gemm, leaky_relu, linear, relu, sigmoid, softmax, tanh
@@ -55,6 +55,7 @@ __all__ = [
     "models",
     "optimizers",
     "relu",
+    "schedules",
     "serialization",
     "set_num_threads",
     "show_config",

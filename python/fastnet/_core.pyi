@@ -67,13 +67,16 @@ class _Network:
     #   adam: learning_rate, beta_1, beta_2, epsilon
     # The state of the optimizer starts from zero.
     def compile(self, loss: str, metric: str, optimizer: str, hyperparameters: Mapping[str, float]) -> None: ...
-    def set_learning_rate(self, value: float) -> None: ...
+    # Steps since compile, or since the step that set_optimizer_state was given.
+    @property
+    def finished_steps(self) -> int: ...
     def get_optimizer_state(self) -> tuple[int, NDArray[Any]]: ...
     def set_optimizer_state(self, step: int, state: NDArray[Any]) -> None: ...
     # x is (n, input_size) of uint8, float32 or float64, read row by row. y is (n,) labels of int64, or (n, output_size)
     # of uint8, float32 or float64. order holds the row indices of this epoch, None stands for 0..n-1.
     # progress(steps_done, steps_total, mean_loss, mean_metric) is called now and then; an exception from it, and Ctrl-C,
     # stop the epoch after the step in progress and propagate.
+    # learning_rate is one for all steps or one for each; None stands for the one of compile.
     # Returns the finished steps and the means over the samples; the metric is NaN when there is none.
     def train_epoch(
         self,
@@ -83,6 +86,7 @@ class _Network:
         batch_size: int,
         sample_weight: NDArray[Any] | None,
         progress: Callable[[int, int, float, float], None] | None,
+        learning_rate: float | NDArray[np.float64] | None = None,
     ) -> tuple[int, float, float]: ...
     def loss_and_gradients(
         self, x: NDArray[Any], y: NDArray[Any], sample_weight: NDArray[Any] | None

@@ -53,7 +53,7 @@ class Evaluator:
         Parameters
         ----------
         optimizer : str or Optimizer, default "rmsprop"
-            "sgd", "rmsprop" or "adam", or an object of `fastnet.optimizers`.
+            "sgd", "rmsprop" or "adam", or an object of `fastnet.optimizers`, which may follow one of `schedules`.
         loss : str or Loss, optional
             "mse", "binary_crossentropy", "categorical_crossentropy" or "sparse_categorical_crossentropy", or an
             object of `fastnet.losses`. Without one the model can only predict.
@@ -72,6 +72,7 @@ class Evaluator:
         >>> model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         """
         self._compilation = Compilation.from_arguments(optimizer, loss, metrics, keywords)
+        self._compilation.optimizer._iterations = 0
         self._network_is_compiled = False
 
     @property
@@ -115,7 +116,7 @@ class Evaluator:
         return self._network
 
     def _trainable_network(self, method: str, x: Any) -> Network:
-        """Return the network, built and compiled, with the learning rate of the moment."""
+        """Return the network, built and compiled; its optimizer knows the number of its steps."""
         if self._compilation is None or self._compilation.loss is None:
             raise ValueError(f"call compile(optimizer, loss) before {method}()")
         network = self._built_network(x)
@@ -124,7 +125,7 @@ class Evaluator:
         if not self._network_is_compiled:
             self._compilation.apply(network)
             self._network_is_compiled = True
-        network.set_learning_rate(self._compilation.optimizer.learning_rate)
+        self._compilation.optimizer._iterations = network.finished_steps
         return network
 
     def _samples(self, x: Any, y: Any, sample_weight: Any, *, of: str = "") -> Samples:

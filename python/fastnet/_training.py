@@ -93,7 +93,8 @@ class Trainer(Evaluator):
         Returns
         -------
         History
-            Its `history` maps "loss", "val_loss" and the metrics to lists with one value for every epoch.
+            Its `history` maps "loss", "val_loss", the metrics and, when it follows a schedule, "learning_rate" to
+            lists with one value for every epoch.
 
         Raises
         ------
@@ -146,6 +147,8 @@ class Trainer(Evaluator):
                 if validation is not None and validates(epoch + 1):
                     results = self._evaluate(validation, validation_batch_size, running)
                     logs |= {f"val_{name}": value for name, value in results.items()}
+                if self.optimizer.scheduled:
+                    logs["learning_rate"] = self.optimizer.learning_rate
                 running.call("on_epoch_end", epoch, logs)
                 if self.stop_training:
                     break
@@ -181,7 +184,13 @@ class Trainer(Evaluator):
         self, samples: Samples, order: NDArray[np.int64] | None, batch_size: int, progress: Callable[..., None] | None
     ) -> tuple[int, float, float]:
         network = self._trainable_network("fit", samples.x)
-        return network.train_epoch(samples.x, samples.y, order, batch_size, samples.weight, progress)
+        optimizer = self.optimizer
+        steps = -(-len(samples if order is None else order) // batch_size)
+        rates = optimizer.learning_rates(steps)
+        try:
+            return network.train_epoch(samples.x, samples.y, order, batch_size, samples.weight, progress, rates)
+        finally:
+            optimizer._iterations = network.finished_steps
 
     def _validation_samples(self, validation_data: Sequence[Any]) -> Samples:
         if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
@@ -203,11 +212,11 @@ class Trainer(Evaluator):
 
         The arguments are those of `fit`, the result is as that of `evaluate`.
         """
-        network = self._trainable_network("train_on_batch", x)
+        self._trainable_network("train_on_batch", x)
         samples = self._samples(x, y, sample_weight)
         if class_weight is not None:
             samples = samples.with_class_weight(class_weight, self.dtype)
-        _, loss, metric = network.train_epoch(samples.x, samples.y, None, len(samples), samples.weight, None)
+        _, loss, metric = self._step(samples, None, len(samples), None)
         return result(self._logs(loss, metric), return_dict)
 
     def loss_and_gradients(

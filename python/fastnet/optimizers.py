@@ -5,10 +5,17 @@ An optimizer is a set of hyperparameters; the compiled core does the arithmetic 
 
 from typing import Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import schedules
 from fastnet._registry import Configurable, Registry
 from fastnet._validation import check_bool, check_number, describe, reject_keywords, unsupported
+from fastnet.schedules import LearningRateSchedule
 
-__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "serialize"]
+__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "schedules", "serialize"]
+
+LearningRate = float | LearningRateSchedule
 
 _KERAS_DEFAULTS = {
     "weight_decay": None,
@@ -31,26 +38,60 @@ class Optimizer(Configurable):
     """
 
     core_name: ClassVar[str]
-    learning_rate: float
     name: str
 
     def __init__(
-        self, learning_rate: float, name: str | None, hyperparameters: dict[str, float], keywords: dict[str, Any]
+        self, learning_rate: LearningRate, name: str | None, hyperparameters: dict[str, float], keywords: dict[str, Any]
     ) -> None:
         reject_keywords(type(self).__name__, keywords, _KERAS_DEFAULTS)
-        self.learning_rate = learning_rate
+        self._learning_rate = _checked_learning_rate(learning_rate)
+        self._iterations = 0
         self.name = self.core_name if name is None else name
         vars(self).update(hyperparameters)
         self._fixed = tuple(hyperparameters)
 
     def __setattr__(self, attribute: str, value: Any) -> None:
-        if attribute == "learning_rate":
-            value = _check_learning_rate(value)
-        elif attribute in vars(self).get("_fixed", ()):
+        if attribute in vars(self).get("_fixed", ()):
             raise AttributeError(
                 f"{attribute} of {type(self).__name__} is fixed; only learning_rate can change after construction"
             )
         super().__setattr__(attribute, value)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next batch: with a schedule, the schedule's value at `iterations`.
+
+        It may be set to a number when it is one, and to a schedule.
+        """
+        rates = self.learning_rates(1)
+        return rates if isinstance(rates, float) else float(rates[0])
+
+    @learning_rate.setter
+    def learning_rate(self, value: LearningRate) -> None:
+        rate = _checked_learning_rate(value)
+        if self.scheduled and not isinstance(rate, LearningRateSchedule):
+            raise TypeError(
+                f"learning_rate of this {type(self).__name__} follows {type(self._learning_rate).__name__}, so only a "
+                f"schedule can take its place; got {describe(value)}"
+            )
+        self._learning_rate = rate
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether the learning rate follows a schedule."""
+        return isinstance(self._learning_rate, LearningRateSchedule)
+
+    @property
+    def iterations(self) -> int:
+        """The number of batches since the model was compiled. `fit` counts them."""
+        return self._iterations
+
+    def learning_rates(self, steps: int) -> float | NDArray[np.float64]:
+        """Return the learning rate of each of the next `steps` batches, or the one of all of them."""
+        rate = self._learning_rate
+        return (
+            schedules.learning_rates(rate, self.iterations, steps) if isinstance(rate, LearningRateSchedule) else rate
+        )
 
     @property
     def hyperparameters(self) -> dict[str, float]:
@@ -58,12 +99,18 @@ class Optimizer(Configurable):
         return {name: float(getattr(self, name)) for name in ("learning_rate", *self._fixed)}
 
     def get_config(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("learning_rate", *self._fixed, "name")}
+        rate = self._learning_rate
+        return {
+            "learning_rate": schedules.serialize(rate) if isinstance(rate, LearningRateSchedule) else rate,
+            **{name: getattr(self, name) for name in (*self._fixed, "name")},
+        }
 
 
-def _check_learning_rate(value: Any) -> float:
+def _checked_learning_rate(value: Any) -> LearningRate:
+    if isinstance(value, LearningRateSchedule | dict):
+        return schedules.get(value)
     if callable(value):
-        raise unsupported(f"learning_rate must be a number, schedules are not available; got {describe(value)}")
+        raise unsupported(f"learning_rate must be a number or a schedule of fastnet.schedules; got {describe(value)}")
     return check_number("learning_rate", value, minimum=0.0)
 
 
@@ -94,8 +141,8 @@ class SGD(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, default 0.01
-        The size of a step.
+    learning_rate : float or LearningRateSchedule, default 0.01
+        The size of a step; see `fastnet.schedules` for one that changes with every batch.
     momentum : float, default 0.0
         How much of the last step the next one keeps, in [0, 1).
     nesterov : bool, default False
@@ -125,7 +172,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.01,
+        learning_rate: LearningRate = 0.01,
         momentum: float = 0.0,
         nesterov: bool = False,
         *,
@@ -155,8 +202,8 @@ class RMSprop(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, default 0.001
-        The size of a step.
+    learning_rate : float or LearningRateSchedule, default 0.001
+        The size of a step; see `fastnet.schedules` for one that changes with every batch.
     rho : float, default 0.9
         How slowly the average of the squared gradient moves, in [0, 1).
     momentum : float, default 0.0
@@ -176,7 +223,7 @@ class RMSprop(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = 0.001,
         rho: float = 0.9,
         momentum: float = 0.0,
         epsilon: float = 1e-7,
@@ -207,8 +254,8 @@ class Adam(Optimizer):
 
     Parameters
     ----------
-    learning_rate : float, default 0.001
-        The size of a step.
+    learning_rate : float or LearningRateSchedule, default 0.001
+        The size of a step; see `fastnet.schedules` for one that changes with every batch.
     beta_1, beta_2 : float, default 0.9 and 0.999
         How slowly the averages of the gradient and of its square move, in [0, 1).
     epsilon : float, default 1e-7
@@ -230,7 +277,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float = 0.001,
+        learning_rate: LearningRate = 0.001,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-7,

@@ -154,6 +154,19 @@ def test_float64_is_within_two_ulp(name: str) -> None:
     assert error[worst] <= 2.0, f"{error[worst]} ulp at {x[worst]!r}"
 
 
+@pytest.mark.parametrize(("dtype", "below"), [(np.float32, 17.4), (np.float64, 37.5)])
+@pytest.mark.skipif(np.finfo(np.longdouble).eps > 1e-18, reason="long double has no more digits than float64 here")
+def test_exp_is_within_two_ulp(dtype: Any, below: float) -> None:
+    # From there down exp(x) vanishes beside exp(0) = 1: the softmax of 0 and x is 1 and exp(x), with no other rounding.
+    lowest = np.log(np.finfo(dtype).tiny)
+    x = np.random.default_rng(6).uniform(lowest + 1, -below, 300_000).astype(dtype)
+    one, result = fn.softmax(np.stack([np.zeros_like(x), x], axis=1)).T
+    assert (one == 1).all()
+    error = ulps(result, np.exp(x.astype(np.longdouble)))
+    worst = error.argmax()
+    assert error[worst] <= 2.0, f"{error[worst]} ulp at {x[worst]!r}"
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_softmax_error_is_that_of_its_exponents(dtype: Any) -> None:
     rng = np.random.default_rng(5)

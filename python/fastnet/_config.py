@@ -34,8 +34,8 @@ def set_num_threads(n: int) -> None:
 def get_num_threads() -> int:
     """Return the largest number of threads that one piece of work may use.
 
-    It is what `set_num_threads` said, else the smallest of the processors that the process may run on, its cgroup's
-    quota and OMP_NUM_THREADS. `show_config` tells which.
+    `show_config` names what decided it: `set_num_threads`, the processors that the process may run on, its cgroup's
+    quota, OMP_NUM_THREADS or threadpoolctl.
     """
     return _core.get_num_threads()
 

@@ -135,7 +135,7 @@ def features(values: NDArray[Any], where: str) -> tuple[NDArray[Any], tuple[int,
 
 
 def compact(values: NDArray[Any], where: str) -> NDArray[Any]:
-    """Return a matrix of numbers as uint8 where each is a whole number from 0 to 255, else as float32.
+    """Return a matrix of numbers as uint8 where each is, in float32, a whole number from 0 to 255, else as float32.
 
     Raises ValueError, beginning with `where`, for a value that is not finite in float32.
     """

@@ -81,5 +81,5 @@ def draw_steps(results: Results) -> Any:
     axis.invert_yaxis()
     axis.set_xscale("log")
     axis.set_xlabel("us a step, each peer with its best number of threads (logarithmic)")
-    axis.legend(frameon=False, loc="upper right")
+    axis.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.02, 1))
     return figure

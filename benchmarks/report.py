@@ -11,8 +11,9 @@ from .workloads import WORKLOADS, Gemm, Prediction, Training
 METHOD = (
     "Every peer runs in processes of its own, one for each number of threads, bound to as many processors. Units of work "
     "take turns, with a pause before each; a figure is the median over the rounds. A ratio is the peer's time over "
-    "fastnet's in the same round, each with the number of threads that suits it, as the median over the rounds and, in "
-    f"brackets, the lowest and highest. From {WIN} on it is called a win, below 1 / {WIN} a loss, between them even."
+    "fastnet's in the same round, each with the number of threads that suits it: the median over the rounds and, in brackets, "
+    f"the middle half of them. From {WIN} on it is called a win, below 1 / {WIN} a loss, between them even; unclear, if the "
+    "middle half has 1 in it."
 )
 
 
@@ -20,7 +21,9 @@ def write(results: Results) -> str:
     lines = ["# Results", "", *note(opening(results), METHOD)]
     lines += [f"- {name}: {value}" for name, value in results.machine.items()]
     lines += [f"- {version}" for peer, version in results.versions.items() if peer != "peak"]
-    lines += [f"- {text}" for text in (*peaks(results), *results.notes, *checks.disagreements(results))]
+    lines += [
+        f"- {text}" for text in (*peaks(results), *disturbance(results), *results.notes, *checks.disagreements(results))
+    ]
     for section in (summary, products, trainings, predictions, *report_growth.SECTIONS):
         lines += section(results)
     return "\n".join(lines).rstrip().replace("\n\n\n", "\n\n") + "\n"
@@ -37,6 +40,16 @@ def peaks(results: Results) -> list[str]:
     ]
     figures = {row.threads: f"{row.median('gflops'):.0f} GFLOP/s on {threads_text(row.threads)}" for row in rows}
     return [f"peak of fused multiply-adds in float32, measured: {', '.join(figures.values())}"] if figures else []
+
+
+def disturbance(results: Results) -> list[str]:
+    """How much other programs were at work."""
+    shares = {name: r.disturbance for name, r in results.records.items() if r.disturbance is not None}
+    if not shares:
+        return []
+    worst = max(shares, key=lambda name: shares[name])
+    mean = statistics.mean(shares.values())
+    return [f"busy with other work in the pauses: {mean:.0%} of the processors, at most {shares[worst]:.0%} ({worst})"]
 
 
 def peak_rows(record: Record) -> list[Row]:
@@ -104,7 +117,7 @@ def gemm_summary(results: Results, low: int, high: int) -> list[str] | None:
     if not best:
         return None
     verdicts = [ratio.verdict for ratio in best]
-    counts = ", ".join(f"{verdicts.count(word)} {word}" for word in ("win", "even", "loss"))
+    counts = ", ".join(f"{verdicts.count(word)} {word}" for word in ("win", "even", "loss", "unclear"))
     size = f"up to {high}" if low == 0 else f"from {low} on" if high == 10**6 else f"{low} to {high}"
     reached = f"1.00 reached by {sum(ratio.median >= 1 for ratio in best)}"
     name = f"matrix product, middle dimension {size}: {len(best)} shapes, geometric means"

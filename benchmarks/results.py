@@ -12,7 +12,7 @@ WIN = 1.15  # a smaller ratio is not called a difference
 
 
 class Ratio(NamedTuple):
-    """The median of the ratios of the rounds, and the lowest and highest of them."""
+    """The median of the ratios of the rounds, and the bounds of their middle half."""
 
     median: float
     low: float
@@ -20,7 +20,12 @@ class Ratio(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        return "win" if self.median >= WIN else "loss" if self.median <= 1 / WIN else "even"
+        """A win or a loss is clear in the median and in the whole middle half of the rounds."""
+        if self.median >= WIN:
+            return "win" if self.low > 1 else "unclear"
+        if self.median <= 1 / WIN:
+            return "loss" if self.high < 1 else "unclear"
+        return "even"
 
 
 @dataclass
@@ -40,16 +45,24 @@ class Row:
 
     def over(self, other: "Row", quantity: str = "seconds") -> Ratio:
         ratios = [a / b for a, b in zip(self.series(quantity), other.series(quantity), strict=True)]
-        return Ratio(statistics.median(ratios), min(ratios), max(ratios))
+        if len(ratios) == 1:
+            return Ratio(*3 * ratios)
+        low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
+        return Ratio(median, low, high)
 
 
 @dataclass
 class Record:
-    """The rows of a workload; `checks` has, for each peer and case, how good a network is after the same training."""
+    """The rows of a workload; `checks` has, for each peer and case, how good a network is after the same training.
+
+    `disturbance` is the share of the processors that was busy in the pauses, when nothing here works.
+    """
 
     name: str
     rows: list[Row] = field(default_factory=list)
     checks: dict[str, dict[str, dict[str, list[dict[str, float]]]]] = field(default_factory=dict)
+
+    disturbance: float | None = None
 
     def find(self, case: str, peer: str, threads: int | None = None) -> Row | None:
         """Return the row with so many threads, or with those that were fastest."""
@@ -96,7 +109,7 @@ class Results:
     def load(cls, path: Path) -> "Results":
         raw = json.loads(path.read_text(encoding="utf-8"))
         records = {
-            name: Record(record["name"], [Row(**row) for row in record["rows"]], record["checks"])
+            name: Record(**(record | {"rows": [Row(**row) for row in record["rows"]]}))
             for name, record in raw.pop("records").items()
         }
         return cls(**raw, records=records)

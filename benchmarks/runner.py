@@ -9,10 +9,12 @@ import contextlib
 import json
 import os
 import random
+import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from .data import FOLDER
@@ -24,6 +26,25 @@ PAUSE = 0.12  # seconds
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 # Settings that would make NumPy's BLAS run other kernels than it chooses for the machine.
 BLAS_OVERRIDES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
+
+
+def pause() -> float | None:
+    """Wait for threads to come to rest; return the share of the processors that other programs kept busy meanwhile."""
+    start, begin = time.perf_counter(), idle_seconds()
+    time.sleep(PAUSE)
+    end = idle_seconds()
+    if begin is None or end is None:
+        return None
+    return 1 - (end - begin) / (os.cpu_count() or 1) / (time.perf_counter() - start)
+
+
+def idle_seconds() -> float | None:
+    """How long all processors together have had nothing to do, where the system tells (Linux)."""
+    try:
+        first = Path("/proc/stat").read_text().split("\n", 1)[0].split()
+    except OSError:
+        return None
+    return (int(first[4]) + int(first[5])) / os.sysconf("SC_CLK_TCK")
 
 
 class PeerError(Exception):
@@ -108,11 +129,12 @@ class Runner:
             for process in ready
             for case in self._cases[process]
         }
+        pauses: list[float | None] = []
         with busy_process() if workload.busy else contextlib.nullcontext():
             for number in range(workload.rounds):
                 random.Random(number).shuffle(ready)
                 for process in list(ready):
-                    time.sleep(PAUSE)
+                    pauses.append(pause())
                     if (answer := self._ask(process, measure=number)) is None:
                         ready.remove(process)
                         continue
@@ -120,6 +142,8 @@ class Runner:
                         rows[process, case].values.append(values)
         for process in ready:
             self._ask(process, release=workload.name)
+        known = [share for share in pauses if share is not None]
+        record.disturbance = max(0.0, statistics.mean(known)) if known and not workload.busy else None
         record.rows = [row for row in rows.values() if len(row.values) == workload.rounds]
         return record
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import checks, data, report
+from benchmarks import checks, data, report, runner
 from benchmarks.peers import names
 from benchmarks.results import Ratio, Record, Results, Row
 from benchmarks.workloads import MOMENTUM, ONE_CYCLE, ONE_SAMPLE, WORKLOADS, Training
@@ -30,7 +30,7 @@ def results(*records: Record) -> Results:
 def test_a_ratio_compares_figures_of_the_same_round() -> None:
     # The second round is slow for both: of the medians' ratio, 3, nothing is left in the paired one.
     ratio = row("numpy", 1, [2.0, 20.0, 6.0]).over(row("fastnet", 1, [1.0, 10.0, 2.0]))
-    assert ratio == Ratio(2.0, 2.0, 3.0)
+    assert ratio == Ratio(2.0, 2.0, 2.5)
 
 
 def test_each_side_has_its_best_number_of_threads() -> None:
@@ -41,9 +41,27 @@ def test_each_side_has_its_best_number_of_threads() -> None:
     assert record.ratio("c", "torch") is None
 
 
-@pytest.mark.parametrize(("ratio", "verdict"), [(1.15, "win"), (1.14, "even"), (0.88, "even"), (0.86, "loss")])
-def test_only_clear_differences_are_called_so(ratio: float, verdict: str) -> None:
-    assert Ratio(ratio, 0.0, 9.0).verdict == verdict
+@pytest.mark.parametrize(
+    ("ratio", "verdict"),
+    [
+        (Ratio(1.15, 1.01, 2.0), "win"),
+        (Ratio(1.15, 0.99, 2.0), "unclear"),
+        (Ratio(1.14, 1.01, 2.0), "even"),
+        (Ratio(0.88, 0.5, 0.99), "even"),
+        (Ratio(0.86, 0.5, 0.99), "loss"),
+        (Ratio(0.86, 0.5, 1.01), "unclear"),
+    ],
+)
+def test_only_clear_differences_are_called_so(ratio: Ratio, verdict: str) -> None:
+    assert ratio.verdict == verdict
+
+
+def test_the_pause_measures_how_busy_the_machine_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two processors idle for half the pause.
+    monkeypatch.setattr(runner.os, "cpu_count", lambda: 2)
+    moments = iter([100.0, 100.0 + runner.PAUSE])
+    monkeypatch.setattr(runner, "idle_seconds", lambda: next(moments))
+    assert runner.pause() == pytest.approx(0.5, abs=0.1)
 
 
 def test_the_best_peer_is_the_fastest_other() -> None:

@@ -13,6 +13,7 @@ import fastnet as fn
 import reference
 from cases import LAYOUTS, dense, random_weights, reference_of, relative_error, sequential
 from command import Run
+from fastnet import _core
 from fastnet.datasets import digits, train_test_split
 
 SIZES = [0, 1, 2, 3, 5, 7, 8, 13, 16, 17, 31, 33, 48, 49, 65, 100, 129, 257]
@@ -113,6 +114,14 @@ def test_other_dtypes_are_refused() -> None:
         fn.gemm(a, a, compute_dtype="float16")
     with pytest.raises(TypeError, match="a and b must be float32 for compute_dtype='bfloat16'; got float64"):
         fn.gemm(a, a.astype(np.float64), compute_dtype="bfloat16")
+
+
+def test_core_refuses_bfloat16_of_float64() -> None:
+    a = np.ones((2, 2))
+    with pytest.raises(TypeError, match="a must be float32 to be multiplied in bfloat16"):
+        _core.gemm(a, a, False, False, 1.0, 0.0, None, True)
+    with pytest.raises(ValueError, match="a layer computes in bfloat16 in a network of float32 only"):
+        _core.Network64(2, [{"type": "dense", "units": 1, "bfloat16": True}])
 
 
 # --- Models ----------------------------------------------------------------------------------------------------------

@@ -183,7 +183,7 @@ template <class T> FASTNET_INLINE Vec<T> divide_by_root(Vec<T> n, Vec<T> v, T ep
         const Vec<T> s = v * y;
         const Vec<T> root = multiply_add<T>(y * T(0.5), multiply_add<T>(-s, s, v), s);
         const Vec<T> d = root + epsilon;
-        const Vec<T> r = _mm512_rcp14_ps(d);
+        const Vec<T> r = _mm512_maskz_rcp14_ps(0xffff, d);  // the form without a mask makes gcc 12 warn
         const Vec<T> q = n * r;
         return multiply_add<T>(r, multiply_add<T>(-q, d, n), q);
     }

@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include <string>
+#include <utility>
 
 #include "../core/kernels.h"
 #include "../core/samples.h"
@@ -17,6 +18,9 @@ void register_config(py::module_& module);
 void register_functional(py::module_& module);
 void register_network(py::module_& module);
 
+// About 10 us: such work keeps the GIL.
+inline constexpr double brief_operations = 1e6;
+
 inline std::string describe(const py::array& array) {
     return py::str(array.dtype()).cast<std::string>() + " array of shape " +
            py::str(array.attr("shape")).cast<std::string>();
@@ -28,17 +32,36 @@ inline void require_dimensions(const py::array& array, const char* name, py::ssi
                               describe(array));
 }
 
-template <class T> bool has_dtype(const py::array& array) { return array.dtype().equal(py::dtype::of<T>()); }
+// Mostly answered without a call of Python, which would take longer than a small product.
+template <class T> bool has_dtype(const py::array& array) {
+    const py::dtype dtype = array.dtype();
+    const bool native = dtype.byteorder() == '=' || dtype.byteorder() == '|';
+    return (native && dtype.num() == py::dtype::num_of<T>()) || dtype.equal(py::dtype::of<T>());
+}
 
 // A view of the same memory if it can be read as T* with strides in elements, a contiguous copy otherwise.
-template <class T> py::array_t<T> readable(const py::array& array, const char* name) {
+template <class T> py::array readable(const py::array& array, const char* name) {
     if (!has_dtype<T>(array))
         throw py::type_error(std::string(name) + " must be " + py::str(py::dtype::of<T>()).cast<std::string>() +
                              ", got a " + describe(array));
     bool whole = (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
     for (py::ssize_t i = 0; i < array.ndim(); ++i)
         whole = whole && array.strides(i) % static_cast<py::ssize_t>(sizeof(T)) == 0;
-    return py::array_t<T>(whole ? array : py::array(array.attr("copy")("C")));
+    return whole ? array : py::array(array.attr("copy")("C"));
+}
+
+// Whether the memory between the lowest and the highest element of two arrays has something in common.
+inline bool may_share_memory(const py::array& x, const py::array& y) {
+    const auto extent = [](const py::array& array) {
+        const char* low = static_cast<const char*>(array.data());
+        const char* high = low + (array.size() > 0 ? array.itemsize() : 0);
+        for (py::ssize_t i = 0; i < array.ndim() && array.size() > 0; ++i)
+            (array.strides(i) < 0 ? low : high) += (array.shape(i) - 1) * array.strides(i);
+        return std::pair{low, high};
+    };
+    const auto [x_low, x_high] = extent(x);
+    const auto [y_low, y_high] = extent(y);
+    return x_low < y_high && y_low < x_high;
 }
 
 // Calls f with a value of the array's element type, float or double.

@@ -1,5 +1,8 @@
 // Matrix products, activations and losses on NumPy arrays.
+#include <pybind11/stl.h>
+
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "../core/gemm.h"
@@ -16,60 +19,61 @@ template <class Entry> py::list names_of(const Entry* list) {
     return names;
 }
 
+// Where the product goes: rows of C must be contiguous and apart; any other layout goes through a copy.
+template <class T> py::array result_for(const py::array& out, index m, index n) {
+    require_dimensions(out, "out", 2);
+    if (!has_dtype<T>(out) || out.shape(0) != m || out.shape(1) != n || !out.writeable())
+        throw py::value_error("out must be a writeable " + describe(py::array_t<T>({m, n})) + ", got a " +
+                              (out.writeable() ? "" : "read-only ") + describe(out));
+    const bool aligned = (out.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+    const index size = static_cast<index>(sizeof(T)), row = out.strides(0);
+    const bool direct = aligned && out.strides(1) == size && row % size == 0 && (row >= n * size || -row >= n * size);
+    return direct ? out : py::array(out.attr("copy")("C"));
+}
+
 template <class T>
 py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a, bool transpose_b, double alpha,
-                  double beta, const py::object& out, bool bfloat16) {
+                  double beta, const std::optional<py::array>& out, bool bfloat16) {
     if (bfloat16 && !kernels<T>().gemm_bfloat16)
         throw py::type_error("a must be float32 to be multiplied in bfloat16, got a " + describe(a_in));
-    const py::array_t<T> a = readable<T>(a_in, "a"), b = readable<T>(b_in, "b");
-    const auto step = [](const py::array_t<T>& x, int axis) { return x.strides(axis) / static_cast<index>(sizeof(T)); };
+    py::array a = readable<T>(a_in, "a"), b = readable<T>(b_in, "b");
+    const auto step = [](const py::array& x, int axis) { return x.strides(axis) / static_cast<index>(sizeof(T)); };
     const int a_rows = transpose_a ? 1 : 0, b_rows = transpose_b ? 1 : 0;
     const index m = a.shape(a_rows), k = a.shape(1 - a_rows), n = b.shape(1 - b_rows);
     if (b.shape(b_rows) != k)
         throw py::value_error("a and b do not fit: op(a) has " + std::to_string(k) + " columns, op(b) has " +
                               std::to_string(b.shape(b_rows)) + " rows");
-    py::array given, result;
-    if (out.is_none()) {
-        result = py::array_t<T>({m, n});
-        beta = 0;
-    } else {
-        given = out.cast<py::array>();
-        require_dimensions(given, "out", 2);
-        if (!has_dtype<T>(given) || given.shape(0) != m || given.shape(1) != n || !given.writeable())
-            throw py::value_error("out must be a writeable " + describe(py::array_t<T>({m, n})) + ", got a " +
-                                  (given.writeable() ? "" : "read-only ") + describe(given));
-        // Rows of C must be contiguous and apart; any other layout goes through a copy.
-        const bool aligned = (given.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
-        const index size = static_cast<index>(sizeof(T)), row = given.strides(0);
-        const bool direct =
-            aligned && given.strides(1) == size && row % size == 0 && (row >= n * size || -row >= n * size);
-        result = direct ? given : py::array(given.attr("copy")("C"));
-    }
+    py::array result = out ? result_for<T>(*out, m, n) : py::array_t<T>({m, n});
+    for (py::array* factor : {&a, &b})
+        if (out && may_share_memory(result, *factor))  // the core writes while it reads
+            *factor = py::array(factor->attr("copy")("C"));
     Gemm<T> product{m,
                     n,
                     k,
-                    a.data(),
+                    static_cast<const T*>(a.data()),
                     step(a, a_rows),
                     step(a, 1 - a_rows),
-                    b.data(),
+                    static_cast<const T*>(b.data()),
                     step(b, b_rows),
                     step(b, 1 - b_rows),
                     static_cast<T*>(result.mutable_data()),
                     result.strides(0) / static_cast<index>(sizeof(T))};
-    product.alpha = static_cast<T>(alpha), product.beta = static_cast<T>(beta);
+    product.alpha = static_cast<T>(alpha), product.beta = static_cast<T>(out ? beta : 0);
     product.precision = bfloat16 ? Precision::bfloat16 : Precision::full;
-    {
+    if (product.operations() < brief_operations) {  // others would not notice that they could run
+        gemm(product);
+    } else {
         py::gil_scoped_release release;
         gemm(product);
     }
-    if (out.is_none() || result.is(given))
+    if (!out || result.is(*out))
         return result;
-    given[py::ellipsis()] = result;
-    return given;
+    (*out)[py::ellipsis()] = result;
+    return *out;
 }
 
 py::array gemm_array(const py::array& a, const py::array& b, bool transpose_a, bool transpose_b, double alpha,
-                     double beta, const py::object& out, bool bfloat16) {
+                     double beta, const std::optional<py::array>& out, bool bfloat16) {
     require_dimensions(a, "a", 2);
     require_dimensions(b, "b", 2);
     return dispatch_float(a, "a", [&](auto zero) {
@@ -178,26 +182,39 @@ py::array loss_backward(const std::string& name, const py::array& y_true, const 
     });
 }
 
-// The first row with a value that is not finite as a T; -1 where all are.
+// The first row of a range with a value that is not finite as a T; the end of the range where all are.
+template <class T> index first_nonfinite(const Rows& rows, Range range, T* scratch) {
+    for (index i = range.begin; i < range.end; ++i) {
+        rows.gather_row(i, range.end, nullptr, {0, rows.columns}, scratch);
+        if (!kernels<T>().all_finite(rows.columns, scratch))
+            return i;
+    }
+    return range.end;
+}
+
+// The first row with a value that is not finite as a T; -1 where all are. Short rows that follow each other in memory
+// are looked at many at a time.
 template <class T> index first_nonfinite(const Rows& rows) {
     constexpr double operations_per_value = 8;  // the time that a value takes to come from memory
+    constexpr index values_at_a_time = 1024;
+    const bool contiguous = rows.row_stride == rows.columns * rows.column_stride;
+    const index together = contiguous ? std::max<index>(1, values_at_a_time / std::max<index>(1, rows.columns)) : 1;
+    Rows blocks = rows;
+    blocks.count = rows.count / together, blocks.columns *= together, blocks.row_stride *= together;
+
     py::gil_scoped_release release;
     const int threads =
         threads_for(operations_per_value * static_cast<double>(rows.count) * static_cast<double>(rows.columns));
-    Buffer<T> scratch(threads * rows.columns);
-    std::vector<index> first(static_cast<std::size_t>(threads), rows.count);
+    Buffer<T> scratch(threads * blocks.columns);
+    std::vector<index> first(static_cast<std::size_t>(threads), blocks.count);
     run_team(threads, [&](Team& team) {
-        T* row = scratch.data() + team.rank() * rows.columns;
-        const Range mine = team.share(rows.count);
-        for (index i = mine.begin; i < mine.end; ++i) {
-            rows.gather_row(i, rows.count, nullptr, {0, rows.columns}, row);
-            if (!kernels<T>().all_finite(rows.columns, row)) {
-                first[static_cast<std::size_t>(team.rank())] = i;
-                break;
-            }
-        }
+        const Range mine = team.share(blocks.count);
+        const index found = first_nonfinite(blocks, mine, scratch.data() + team.rank() * blocks.columns);
+        if (found < mine.end)
+            first[static_cast<std::size_t>(team.rank())] = found;
     });
-    const index found = *std::min_element(first.begin(), first.end());
+    const index block = *std::min_element(first.begin(), first.end());
+    const index found = first_nonfinite(rows, {block * together, rows.count}, scratch.data());
     return found < rows.count ? found : -1;
 }
 
@@ -210,7 +227,7 @@ py::ssize_t first_nonfinite_row(const py::array& x, bool as_float32) {
         rows.data = static_cast<const char*>(x.data());
         rows.dtype = sizeof(T) == 4 ? DType::float32 : DType::float64;
         rows.count = x.shape(0), rows.columns = x.ndim() == 2 ? x.shape(1) : 1;
-        rows.row_stride = x.strides(0), rows.column_stride = x.ndim() == 2 ? x.strides(1) : 0;
+        rows.row_stride = x.strides(0), rows.column_stride = x.ndim() == 2 ? x.strides(1) : x.itemsize();
         return as_float32 ? first_nonfinite<float>(rows) : first_nonfinite<T>(rows);
     });
 }

@@ -70,24 +70,28 @@ std::vector<double> ordered_hyperparameters(const char* const* names, const py::
 
 using Indices = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
 
-const std::int64_t* checked_indices(const py::array& array, const char* name, index limit, Indices& keep) {
+const std::int64_t* checked_indices(const py::array& array, const char* name, index limit,
+                                    std::optional<Indices>& keep) {
     require_dimensions(array, name, 1);
     if (!has_dtype<std::int64_t>(array))
         throw py::type_error(std::string(name) + " must be int64, got a " + describe(array));
-    keep = Indices(py::array(array.attr("copy")("C")));  // what was checked must not change during an epoch
-    for (py::ssize_t i = 0; i < keep.size(); ++i)
-        if (keep.data()[i] < 0 || keep.data()[i] >= limit)
+    keep.emplace(py::array(array.attr("copy")("C")));  // what was checked must not change during an epoch
+    const std::int64_t* const values = keep->data();
+    for (py::ssize_t i = 0; i < keep->size(); ++i)
+        if (values[i] < 0 || values[i] >= limit)
             throw py::value_error(std::string(name) + " must be in 0.." + std::to_string(limit - 1) + ", got " +
-                                  std::to_string(keep.data()[i]) + " at position " + std::to_string(i));
-    return keep.data();
+                                  std::to_string(values[i]) + " at position " + std::to_string(i));
+    return values;
 }
 
-// Samples as the core takes them, together with the arrays that own the memory.
+// Samples as the core takes them, together with the arrays that own the memory. An array that is not there is no
+// py::array, which would be an empty array of NumPy's and take 0.1 us to make.
 struct CheckedSamples {
     Samples samples;
-    py::array x, y;
-    Indices labels, order;
-    py::array_t<double, py::array::c_style | py::array::forcecast> weight;
+    py::array x;
+    OptionalArray y;
+    std::optional<Indices> labels, order;
+    std::optional<py::array_t<double, py::array::c_style | py::array::forcecast>> weight;
 
     CheckedSamples(index input_size, index output_size, const py::array& x_in, const OptionalArray& y_in,
                    const OptionalArray& order_in = {}, const OptionalArray& weight_in = {})
@@ -98,23 +102,23 @@ struct CheckedSamples {
             throw py::value_error("x must have " + std::to_string(input_size) + " columns, got a " + describe(x));
         samples.count = count;
         if (y_in) {
-            y = *y_in;
-            if (y.ndim() == 1) {
-                samples.y.labels = checked_indices(y, "y", output_size, labels);
+            y = y_in;
+            if (y->ndim() == 1) {
+                samples.y.labels = checked_indices(*y, "y", output_size, labels);
             } else {
-                samples.y.values = rows_of(y, "y");
+                samples.y.values = rows_of(*y, "y");
                 if (samples.y.values.columns != output_size)
                     throw py::value_error("y must have " + std::to_string(output_size) + " columns, got a " +
-                                          describe(y));
+                                          describe(*y));
             }
-            if (y.shape(0) != count)
-                throw py::value_error("x has " + std::to_string(count) + " rows, y has " + std::to_string(y.shape(0)));
+            if (y->shape(0) != count)
+                throw py::value_error("x has " + std::to_string(count) + " rows, y has " + std::to_string(y->shape(0)));
             if (count == 0)
                 throw py::value_error("x must have at least one row, got a " + describe(x));
         }
         if (order_in) {
             samples.order = checked_indices(*order_in, "order", count, order);
-            samples.count = order.size();
+            samples.count = order->size();
             if (samples.count == 0)
                 throw py::value_error("order must have at least one index");
         }
@@ -122,10 +126,10 @@ struct CheckedSamples {
             if (std::string("fiub").find(weight_in->dtype().kind()) == std::string::npos)
                 throw py::type_error("sample_weight must hold real numbers, got a " + describe(*weight_in));
             weight = *weight_in;
-            if (weight.ndim() != 1 || weight.size() != count)
+            if (weight->ndim() != 1 || weight->size() != count)
                 throw py::value_error("sample_weight must have " + std::to_string(count) + " values, got a " +
                                       describe(*weight_in));
-            samples.weight = weight.data();
+            samples.weight = weight->data();
         }
     }
 };
@@ -136,9 +140,14 @@ template <class T> class LockedNetwork {
   public:
     LockedNetwork(index input_size, const std::vector<LayerSpec>& specs) : network_(input_size, specs) {}
 
-    template <class Work> auto with(Work work) {
+    // Brief work keeps the GIL unless it has to wait: others would not notice that they could run.
+    template <class Work> auto with(Work work, bool brief = false) {
         if (owner_.load() == std::this_thread::get_id())
             throw std::runtime_error("the network is in use by the epoch that called this function");
+        if (std::unique_lock<std::mutex> lock(mutex_, std::defer_lock); brief && lock.try_lock()) {
+            const Owner owner(owner_);
+            return work(network_);
+        }
         py::gil_scoped_release release;
         const std::lock_guard<std::mutex> lock(mutex_);
         const Owner owner(owner_);
@@ -317,8 +326,11 @@ template <class T> void register_class(py::module_& module, const char* name) {
                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, {});
                 py::array_t<T> result({checked.samples.count, self.shape().output_size()});
                 T* out = result.mutable_data();
+                const double operations = 2.0 * static_cast<double>(self.shape().parameter_count()) *
+                                          static_cast<double>(checked.samples.count);
                 if (checked.samples.count > 0)
-                    self.with([&](Network<T>& network) { network.predict(checked.samples, batch_size, out); });
+                    self.with([&](Network<T>& network) { network.predict(checked.samples, batch_size, out); },
+                              operations < brief_operations);
                 return result;
             },
             py::arg("x"), py::arg("batch_size"));

@@ -58,17 +58,11 @@ template <class A, class T> void backward_elements(index rows, index columns, T*
 
 // softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x): without the shift by the maximum exp overflows.
 template <class T> FASTNET_INLINE T row_maximum(index columns, const T* x) {
-    T largest_value = -static_cast<T>(INFINITY);
-    for_vectors<T>(columns, [&](index j, index n) {
-        if (n == lanes<T>) {
-            const T candidate = largest<T>(load(x + j));
-            largest_value = candidate > largest_value || candidate != candidate ? candidate : largest_value;
-        } else {
-            for (index i = j; i < columns; ++i)
-                largest_value = x[i] > largest_value || x[i] != x[i] ? x[i] : largest_value;
-        }
-    });
-    return largest_value;
+    const Vec<T> lowest = broadcast(-static_cast<T>(INFINITY));
+    Vec<T> maxima = lowest;
+    for_vectors<T>(
+        columns, [&](index j, index n) { maxima = larger<T>(maxima, first_lanes<T>(load_some(x + j, n), n, lowest)); });
+    return largest<T>(maxima);
 }
 
 // Turns a row of logits into probabilities; returns the maximum and the sum of the shifted exponentials.
@@ -79,10 +73,9 @@ template <class T> FASTNET_INLINE SoftmaxRow<T> softmax_row(index columns, T* x)
     const T shift = row_maximum(columns, x);
     Vec<T> sums{};
     for_vectors<T>(columns, [&](index j, index n) {
-        // Lanes beyond the row would add exp(0 - shift): they are loaded as -infinity in effect.
         const Vec<T> e = exp<T>(load_some(x + j, n) - shift);
         store_some(x + j, e, n);
-        sums = sums + (n == lanes<T> ? e : load_first(x + j, n));
+        sums = sums + first_lanes<T>(e, n);  // lanes beyond the row hold exp(0 - shift)
     });
     const T total = sum<T>(sums);
     for_vectors<T>(columns, [&](index j, index n) { store_some(x + j, load_some(x + j, n) / total, n); });

@@ -186,7 +186,7 @@ void Network<T>::forward_chunks(const Samples& samples, index chunk, Use use, T*
             gather(piece, mine);
             share.team.barrier();
             Share all{share.team, share.workspace, {0, rows}};
-            forward(all, piece, use == Use::evaluation && fused());
+            forward(all, piece, use == Use::evaluation && fused_);
             finish(piece, mine);
             share.team.barrier();
         }

@@ -62,7 +62,7 @@ template <class T> struct Plan {
     index depth(index k) const { return must_pack ? (k + kernels.terms - 1) / kernels.terms : k; }
     // What an epilogue of a whole block reads again should still be in the second-level cache.
     index block_rows(const Gemm<T>& g) const {
-        if (!g.epilogue.by_block || on_demand)
+        if (!(g.epilogue && g.epilogue->by_block) || on_demand)
             return block_m;
         const index tiles = block_c / (g.n * tile_rows());
         return smaller(tiles > 1 ? tiles * tile_rows() : tile_rows(), block_m);
@@ -76,9 +76,9 @@ template <class T> void scale_rows(const Gemm<T>& g, Range rows, Range columns, 
 }
 
 template <class T> void finish(const Gemm<T>& g, Range rows, Range columns) {
-    if (g.epilogue.function && rows.size() > 0 && columns.size() > 0)
-        g.epilogue.function(rows.size(), columns.size(), g.c + rows.begin * g.c_row + columns.begin, g.c_row,
-                            g.epilogue.at(rows.begin, columns.begin));
+    if (g.epilogue && rows.size() > 0 && columns.size() > 0)
+        g.epilogue->function(rows.size(), columns.size(), g.c + rows.begin * g.c_row + columns.begin, g.c_row,
+                             g.epilogue->at(rows.begin, columns.begin));
 }
 
 // The passes over k for the columns [first, first + n) of C. The team shares the rows, or, where there are too few of
@@ -129,8 +129,9 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
                 block.a_row = height == 1 ? depth : 1, block.a_step = height;
             }
             block.c = g.c + i * g.c_row + first;
-            const Epilogue<T> epilogue = g.epilogue.at(i, first);
-            block.epilogue = last && g.epilogue.function && !g.epilogue.by_block ? &epilogue : nullptr;
+            const bool by_tile = last && g.epilogue && !g.epilogue->by_block;
+            const Epilogue<T> epilogue = by_tile ? g.epilogue->at(i, first) : Epilogue<T>{};
+            block.epilogue = by_tile ? &epilogue : nullptr;
             if (!plan.on_demand)
                 plan.kernels.multiply(block);
             for (index panel = panels.begin; plan.on_demand && panel < panels.end; ++panel) {
@@ -139,7 +140,7 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
                 block.b = packed, block.first_panel = panel, block.last_panel = panel + 1;
                 plan.kernels.multiply(block);
             }
-            if (last && g.epilogue.by_block)
+            if (last && g.epilogue && g.epilogue->by_block)
                 finish(g, {i, i + block.m}, {first + columns.begin, first + columns.end});
         }
     }
@@ -185,16 +186,6 @@ template <class T> bool is_small(const Gemm<T>& g) {
            g.m * columns * g.k <= small_product && g.k > 0 && g.beta == T(0);
 }
 
-template <class T> void multiply_small(const Gemm<T>& g) {
-    GemmBlock<T> block{};
-    block.m = g.m, block.n = g.n, block.k = g.k;
-    block.a = g.a, block.a_row = g.a_row, block.a_step = g.a_col;
-    block.b = g.b, block.b_row = g.b_row;
-    block.c = g.c, block.c_row = g.c_row, block.alpha = g.alpha;
-    block.epilogue = g.epilogue.function ? &g.epilogue : nullptr;
-    table_of(g).multiply_small(block, g.b_col);
-}
-
 }  // namespace
 
 Panels gemm_passes(index k) { return Panels::of(k, block_k); }
@@ -211,7 +202,7 @@ template <class T> void GemmWorkspace<T>::reserve(int threads) {
 
 template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g) {
     if (team.size() == 1 && is_small(g))
-        return multiply_small(g);
+        return table_of(g).multiply_small(g);
     if (is_better_transposed(g))
         return multiply_transposed(team, workspace, g);
     for (index first = 0; first < g.n && g.m > 0; first += block_n)

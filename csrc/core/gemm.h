@@ -1,4 +1,4 @@
-// C = alpha A B + beta C for matrices given by strides, which covers all transposed cases.
+// The matrix product: which team and which memory it takes.
 #pragma once
 
 #include "buffer.h"
@@ -6,24 +6,6 @@
 #include "parallel.h"
 
 namespace fastnet {
-
-// What the operands are multiplied in; sums are in T. bfloat16 is for float only.
-enum class Precision { full, bfloat16 };
-
-template <class T> struct Gemm {
-    index m, n, k;
-    const T* a;
-    index a_row, a_col;
-    const T* b;
-    index b_row, b_col;
-    T* c;
-    index c_row;  // the column stride of C is 1
-    T alpha = 1, beta = 0;
-    Epilogue<T> epilogue = {};  // applied to C as each piece of it is finished
-    Precision precision = Precision::full;
-
-    double operations() const { return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k); }
-};
 
 // A product is computed in passes along k, as even as possible, whose sums are added one after the other. This fixes
 // the order of the additions, so it is one rule for every machine.

@@ -298,24 +298,23 @@ template <class Form, class T = typename Form::Value> void multiply(const GemmBl
     }
 }
 
-// A product so small that cutting it up would take longer than computing it. `b_col` is the column stride of B.
-template <class Form, class T = typename Form::Value> void multiply_small(const GemmBlock<T>& block, index b_col) {
-    for (index i = 0; i < block.m; ++i) {
-        const T* a = block.a + i * block.a_row;
-        T* c = block.c + i * block.c_row;
-        const index step = b_col == 1 ? lanes<T> : 1;  // columns at a time
-        for (index j = 0; j < block.n; j += step) {
-            const index n = block.n - j < step ? block.n - j : step;
+// A product so small that cutting it up would take longer than computing it.
+template <class Form, class T = typename Form::Value> void multiply_small(const Gemm<T>& g) {
+    for (index i = 0; i < g.m; ++i) {
+        const T* a = g.a + i * g.a_row;
+        T* c = g.c + i * g.c_row;
+        const index step = g.b_col == 1 ? lanes<T> : 1;  // columns at a time
+        for (index j = 0; j < g.n; j += step) {
+            const index n = g.n - j < step ? g.n - j : step;
             Vec<T> sums{};
-            for (index p = 0; p < block.k; ++p) {
-                const T* b = block.b + p * block.b_row + j * b_col;
-                const Vec<T> bv = b_col == 1 ? load_some(b, n) : broadcast(*b);
-                sums = multiply_add<T>(Form::read(broadcast(a[p * block.a_step])), Form::read(bv), sums);
+            for (index p = 0; p < g.k; ++p) {
+                const T* b = g.b + p * g.b_row + j * g.b_col;
+                const Vec<T> bv = g.b_col == 1 ? load_some(b, n) : broadcast(*b);
+                sums = multiply_add<T>(Form::read(broadcast(a[p * g.a_col])), Form::read(bv), sums);
             }
-            const Vec<T> before = block.accumulate ? load_some(c + j, n) : Vec<T>{};
-            store_some(c + j, multiply_add<T>(sums, broadcast(block.alpha), before), n);
+            store_some(c + j, multiply_add<T>(sums, broadcast(g.alpha), Vec<T>{}), n);
         }
     }
-    if (block.epilogue)
-        block.epilogue->function(block.m, block.n, block.c, block.c_row, *block.epilogue);
+    if (g.epilogue)
+        g.epilogue->function(g.m, g.n, g.c, g.c_row, *g.epilogue);
 }

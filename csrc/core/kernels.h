@@ -88,6 +88,25 @@ template <class T> struct OptimizerKernels {
     typename Epilogue<T>::Function update_block;  // the same for a block of the array of gradients
 };
 
+// C = alpha A B + beta C for matrices given by strides, which covers all transposed cases.
+// What the operands are multiplied in; sums are in T. bfloat16 is for float only.
+enum class Precision { full, bfloat16 };
+
+template <class T> struct Gemm {
+    index m, n, k;
+    const T* a;
+    index a_row, a_col;
+    const T* b;
+    index b_row, b_col;
+    T* c;
+    index c_row;  // the column stride of C is 1
+    T alpha = 1, beta = 0;
+    const Epilogue<T>* epilogue = nullptr;  // applied to C as each piece of it is finished
+    Precision precision = Precision::full;
+
+    double operations() const { return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k); }
+};
+
 // One thread's share of C = alpha A B (+ C), with A and B as the micro-kernel reads them: k counts packed values, which
 // are terms of the sum or, in bfloat16 where the machine multiplies pairs, two of them.
 // A is read by strides, or in packed row panels when a_packed; B in packed column panels, or by rows
@@ -120,7 +139,7 @@ template <class T> struct GemmKernels {
     void (*pack_b)(index k, const T* b, index b_row, index b_col, index n, index panel_vectors, index first_panel,
                    index last_panel, T* packed);
     void (*multiply)(const GemmBlock<T>&);
-    void (*multiply_small)(const GemmBlock<T>&, index b_col);  // neither operand packed
+    void (*multiply_small)(const Gemm<T>&);  // a product with terms, beta 0
 };
 
 template <class T> struct Kernels {

@@ -20,19 +20,18 @@ template <class T> class Dense final : public Layer<T> {
     }
     index parameter_count() const override { return kernel_size() + (use_bias_ ? this->output_size : 0); }
     double operations_per_row() const override { return 2.0 * static_cast<double>(kernel_size()); }
+    const T* bias(const T* parameters) const override { return use_bias_ ? parameters + kernel_size() : nullptr; }
 
     void forward(Crew<T> crew, const T* parameters, const T* x, T* y, index rows,
                  const Epilogue<T>& epilogue) const override {
         const index in = this->input_size, out = this->output_size;
         Gemm<T> product{rows, out, in, x, in, 1, parameters, out, 1, y, out};
-        product.epilogue = epilogue;
-        if (use_bias_)
-            product.epilogue.bias = parameters + kernel_size();
+        product.epilogue = &epilogue;
         multiply(crew, product);
     }
 
     void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows,
-                  const Epilogue<T>& epilogue) const override {
+                  const Epilogue<T>* epilogue) const override {
         const index in = this->input_size, out = this->output_size;
         Gemm<T> product{rows, in, out, dy, out, 1, parameters, 1, out, dx, in};
         product.epilogue = epilogue;
@@ -45,14 +44,13 @@ template <class T> class Dense final : public Layer<T> {
                          index rows) const override {
         const index in = this->input_size, out = this->output_size;
         const index first = stretches().start(stretch), size = stretches().size(stretch);
-        multiply(crew, Gemm<T>{rows, out, size, x + first, in, 1, parameters + first * out, out, 1, sums, out});
+        Gemm<T> product{rows, out, size, x + first, in, 1, parameters + first * out, out, 1, sums, out};
+        multiply(crew, product);
     }
 
-    void finish_sum(const T* parameters, const T* sums, index stride, T* y, index rows,
-                    Epilogue<T> epilogue) const override {
+    void finish_sum(const T* sums, index stride, T* y, index rows, const Epilogue<T>& epilogue) const override {
         const index out = this->output_size;
         kernels<T>().add_rows(stretches().count, rows * out, sums, stride, y, false);
-        epilogue.bias = use_bias_ ? parameters + kernel_size() : nullptr;
         epilogue.function(rows, out, y, out, epilogue);
     }
 
@@ -62,10 +60,12 @@ template <class T> class Dense final : public Layer<T> {
         T* const kernel = gradients + inputs.begin * out;
         Gemm<T> product{inputs.size(), out, rows, x + inputs.begin, 1, in, dy, out, 1, kernel, out};
         product.beta = accumulate ? T(1) : T(0);
+        Epilogue<T> update;
         if (optimization) {
-            product.epilogue.function = optimization->kernels.update_block;
-            product.epilogue.optimizer = &optimization->arguments;
-            product.epilogue.by_block = true;
+            update.function = optimization->kernels.update_block;
+            update.optimizer = &optimization->arguments;
+            update.by_block = true;
+            product.epilogue = &update;
         }
         multiply(crew, product);
         if (use_bias_ && inputs.begin == 0) {
@@ -79,7 +79,7 @@ template <class T> class Dense final : public Layer<T> {
     }
 
   private:
-    void multiply(Crew<T> crew, Gemm<T> product) const {
+    void multiply(Crew<T> crew, Gemm<T>& product) const {
         product.precision = precision_;
         gemm(crew.team, crew.workspace, product);
     }
@@ -94,20 +94,20 @@ template <class T> class Rescaling final : public Layer<T> {
     Rescaling(index size, T scale, T offset) : Layer<T>(size, size), scale_(scale), offset_(offset) {}
 
     void forward(Crew<T> crew, const T*, const T* x, T* y, index rows, const Epilogue<T>& epilogue) const override {
-        map(crew.team, x, y, rows, offset_, epilogue);
+        map(crew.team, x, y, rows, offset_, &epilogue);
     }
-    void backward(Crew<T> crew, const T*, const T* dy, T* dx, index rows, const Epilogue<T>& epilogue) const override {
+    void backward(Crew<T> crew, const T*, const T* dy, T* dx, index rows, const Epilogue<T>* epilogue) const override {
         map(crew.team, dy, dx, rows, T(0), epilogue);
     }
 
   private:
-    void map(Team& team, const T* x, T* y, index rows, T offset, const Epilogue<T>& epilogue) const {
+    void map(Team& team, const T* x, T* y, index rows, T offset, const Epilogue<T>* epilogue) const {
         const index size = this->input_size;
         const Range mine = team.share(rows);
         for (index i = mine.begin; i < mine.end; ++i) {
             kernels<T>().affine(size, x + i * size, scale_, offset, y + i * size);
-            if (epilogue.function)
-                epilogue.function(1, size, y + i * size, size, epilogue.at(i, 0));
+            if (epilogue)
+                epilogue->function(1, size, y + i * size, size, epilogue->at(i, 0));
         }
     }
     const T scale_, offset_;

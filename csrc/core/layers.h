@@ -59,12 +59,16 @@ template <class T> class Layer {
     virtual index parameter_count() const { return 0; }
     virtual double operations_per_row() const { return static_cast<double>(input_size + output_size); }
 
-    // y = epilogue(map(x)). Members of the team write shares of y; a barrier is the caller's business.
+    // What the map adds to every row, or null. The epilogue of a forward product brings it, from registers to C.
+    virtual const T* bias(const T* /*parameters*/) const { return nullptr; }
+
+    // y = epilogue(map(x)), the bias in the epilogue. Members of the team write shares of y; a barrier is the caller's
+    // business.
     virtual void forward(Crew<T> crew, const T* parameters, const T* x, T* y, index rows,
                          const Epilogue<T>& epilogue) const = 0;
-    // dx = epilogue(gradient of the map's input), from dy, the gradient of the map's output.
+    // dx = epilogue(gradient of the map's input), from dy, the gradient of the map's output; null for no epilogue.
     virtual void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows,
-                          const Epilogue<T>& epilogue) const = 0;
+                          const Epilogue<T>* epilogue) const = 0;
     // The gradient of the parameters that belong to these inputs (the bias to the first), summed over the rows, and, to
     // accumulate, over those of earlier calls. With an optimizer each member of the team goes on to update the
     // parameters whose gradients it has computed.
@@ -77,8 +81,8 @@ template <class T> class Layer {
     virtual Panels stretches() const { return Panels::of(input_size, input_size); }
     virtual void forward_stretch(Crew<T>, const T* /*parameters*/, index /*stretch*/, const T* /*x*/, T* /*sums*/,
                                  index /*rows*/) const {}
-    virtual void finish_sum(const T* /*parameters*/, const T* /*sums*/, index /*stride*/, T* /*y*/, index /*rows*/,
-                            Epilogue<T> /*epilogue*/) const {}
+    virtual void finish_sum(const T* /*sums*/, index /*stride*/, T* /*y*/, index /*rows*/,
+                            const Epilogue<T>& /*epilogue*/) const {}
 };
 
 // Throws std::invalid_argument for what does not exist or does not fit.

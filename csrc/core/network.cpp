@@ -60,6 +60,7 @@ template <class T> void Network<T>::compile(const Training& training) {
     state_.reserve(optimizer.slots * parameter_count_);
     std::fill(state_.data(), state_.data() + optimizer.slots * parameter_count_, T(0));
     loss_ = &loss, optimizer_ = &optimizer;
+    fused_ = loss.fused_activation && std::string(loss.fused_activation) == layers_.back()->activation->name;
     metric_ = training.metric;
     hyperparameters_ = training.hyperparameters;
     steps_ = 0;
@@ -68,10 +69,6 @@ template <class T> void Network<T>::compile(const Training& training) {
 template <class T> void Network<T>::require_compiled() const {
     if (!compiled())
         throw std::logic_error("the network has no loss: call compile first");
-}
-
-template <class T> bool Network<T>::fused() const {
-    return loss_->fused_activation && std::string(loss_->fused_activation) == layers_.back()->activation->name;
 }
 
 template <class T> double Network<T>::operations_per_row() const {
@@ -150,13 +147,15 @@ template <class T> void Network<T>::gather_targets(const Batch& batch, Range row
                 static_cast<T>(samples.weight[samples.order ? samples.order[batch.begin + i] : batch.begin + i]);
 }
 
-// What a layer applies to its result as it is written: its activation, unless that needs whole rows or is left out.
+// What a layer applies to its result as it is written: its bias and its activation, unless that needs whole rows or is
+// left out.
 template <class T> Epilogue<T> Network<T>::elementwise(std::size_t layer, bool leave_logits) const {
     const bool last = layer + 1 == layers_.size();
     const ActivationKernels<T>& activation = *layers_[layer]->activation;
     Epilogue<T> epilogue;
     epilogue.function =
         activation.rowwise || (last && leave_logits) ? kernels<T>().activations[0].forward : activation.forward;
+    epilogue.bias = layers_[layer]->bias(parameters_.data() + offsets_[layer]);
     epilogue.alpha = layers_[layer]->alpha;
     return epilogue;
 }
@@ -199,7 +198,7 @@ template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool wi
                                      dy,
                                      arena.loss.data() + rows.begin};
     const Layer<T>& last = *layers_.back();
-    if (fused()) {
+    if (fused_) {
         loss_->fused(arguments);
     } else {
         loss_->plain(arguments);
@@ -224,8 +223,9 @@ template <class T> void Network<T>::backward(Share& share, const Batch& batch) c
         T* dx = arena.gradients[i - 1].data() + share.rows.begin * size;
         const T* y = arena.outputs[i - 1].data() + share.rows.begin * size;
         const bool fuse = !activation.rowwise && !is_identity(activation);
-        const Epilogue<T> slope{fuse ? activation.backward : nullptr, nullptr, y, size, before.alpha};
-        layer.backward({share.team, share.workspace}, parameters_.data() + offsets_[i], dy, dx, rows, slope);
+        const Epilogue<T> slope{activation.backward, nullptr, y, size, before.alpha};
+        layer.backward({share.team, share.workspace}, parameters_.data() + offsets_[i], dy, dx, rows,
+                       fuse ? &slope : nullptr);
         share.team.barrier();
         if (activation.rowwise) {
             const Range mine = share.team.share(rows);
@@ -253,7 +253,7 @@ void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
     const Range mine = share.team.size() < team.size() ? share.rows : team.share(batch.rows);
     gather(batch, mine);
     share.team.barrier();
-    forward(share, batch, fused());
+    forward(share, batch, fused_);
     loss(batch, mine, true);
     share.team.barrier();
     backward(share, batch);
@@ -293,9 +293,9 @@ void Network<T>::step_by_stretches(Team& team, const Batch& batch, T* gradients,
                               rows);
     gather_targets(batch, share.rows);
     team.barrier();
-    first.finish_sum(parameters_.data(), sums + share.rows.begin * out, rows * out,
-                     batch.arena.outputs[0].data() + share.rows.begin * out, share.rows.size(), elementwise(0, false));
-    forward(share, batch, fused(), 1);
+    first.finish_sum(sums + share.rows.begin * out, rows * out, batch.arena.outputs[0].data() + share.rows.begin * out,
+                     share.rows.size(), elementwise(0, false));
+    forward(share, batch, fused_, 1);
     loss(batch, share.rows, true);
     backward(share, batch);
     team.barrier();
@@ -323,7 +323,7 @@ void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, con
             block.of = whole.rows;
             Share all{Team::solo(), workspaces_[rank], {0, block.rows}};
             gather(block, all.rows);
-            forward(all, block, fused());
+            forward(all, block, fused_);
             loss(block, all.rows, true);
             backward(all, block);
             for (std::size_t i = 0; i < layers_.size(); ++i)

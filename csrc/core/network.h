@@ -93,7 +93,6 @@ template <class T> class Network {
     bool in_parts(index rows) const;
     bool splits_rows(index rows, int threads) const;
     Share share_of(Team& team, index rows);
-    bool fused() const;
     void require_compiled() const;
     double operations_per_row() const;
 
@@ -125,6 +124,7 @@ template <class T> class Network {
     std::vector<Arena> arenas_;                 // one a thread that works through its own chunks
 
     const LossKernels<T>* loss_ = nullptr;
+    bool fused_ = false;  // the loss comes with the last activation
     const OptimizerKernels<T>* optimizer_ = nullptr;
     Metric metric_ = Metric::none;
     std::vector<double> hyperparameters_;

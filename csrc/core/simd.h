@@ -120,20 +120,22 @@ template <class T> FASTNET_INLINE void store_some(T* p, Vec<T> v, index n) {
         store_first(p, v, n);
 }
 
-// The first n lanes of v, the others zero.
-template <class T> FASTNET_INLINE Vec<T> first_lanes(Vec<T> v, index n) {
-    if (n == lanes<T>)
-        return v;
-    for (index i = n; i < lanes<T>; ++i)
-        v[i] = T(0);
-    return v;
-}
-
 template <class T> FASTNET_INLINE Bits<T> as_bits(Vec<T> x) { return reinterpret_cast<Bits<T>>(x); }
 template <class T> FASTNET_INLINE Vec<T> as_values(Bits<T> x) { return reinterpret_cast<Vec<T>>(x); }
 
 // A NaN in a comparison selects the second value, as the IEEE comparison is false.
 template <class T> FASTNET_INLINE Vec<T> select(Bits<T> mask, Vec<T> yes, Vec<T> no) { return mask ? yes : no; }
+
+template <class T, int... i> FASTNET_INLINE Bits<T> lane_numbers(std::integer_sequence<int, i...>) {
+    return Bits<T>{i...};
+}
+
+// The first n lanes of v, the others as in `rest`.
+template <class T> FASTNET_INLINE Vec<T> first_lanes(Vec<T> v, index n, Vec<T> rest = Vec<T>{}) {
+    const Bits<T> lane = lane_numbers<T>(std::make_integer_sequence<int, lanes<T>>());
+    return select<T>(lane < static_cast<Integer<T>>(n), v, rest);
+}
+
 template <class T> FASTNET_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
 template <class T> FASTNET_INLINE Vec<T> minimum(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
 
@@ -147,23 +149,27 @@ template <class T> FASTNET_INLINE Vec<T> copy_sign(Vec<T> magnitude, Vec<T> sign
     return as_values<T>((as_bits<T>(magnitude) & ~mask) | (as_bits<T>(sign) & mask));
 }
 
-// Sums and maxima fold halves, so the order of the additions is the same for every use.
-template <class T> FASTNET_INLINE T sum(Vec<T> v) {
-    T buffer[lanes<T>];
-    store(buffer, v);
-    for (index width = lanes<T> / 2; width > 0; width /= 2)
-        for (index i = 0; i < width; ++i)
-            buffer[i] += buffer[i + width];
-    return buffer[0];
+// f(lane i, lane i + width) in every lane i; lanes count in a circle.
+template <int width, class V, class F, int... i>
+FASTNET_INLINE V fold(V v, F f, std::integer_sequence<int, i...>) {
+    return f(v, __builtin_shufflevector(v, v, (i + width) % static_cast<int>(sizeof...(i))...));
 }
 
-// A NaN in any lane gives NaN.
-template <class T> FASTNET_INLINE T largest(Vec<T> v) {
-    T result = v[0];
-    for (index i = 1; i < lanes<T>; ++i)
-        result = (v[i] > result || v[i] != v[i]) ? v[i] : result;
-    return result;
+// Sums and maxima fold halves, so the order of the additions is the same for every use.
+template <class T, int width = static_cast<int>(lanes<T>) / 2, class F> FASTNET_INLINE T fold_halves(Vec<T> v, F f) {
+    if constexpr (width == 0)
+        return v[0];
+    else
+        return fold_halves<T, width / 2>(fold<width>(v, f, std::make_integer_sequence<int, lanes<T>>()), f);
 }
+
+template <class T> FASTNET_INLINE T sum(Vec<T> v) {
+    return fold_halves<T>(v, [](Vec<T> a, Vec<T> b) { return a + b; });
+}
+
+// NaN if one of the two is NaN.
+template <class T> FASTNET_INLINE Vec<T> larger(Vec<T> a, Vec<T> b) { return select<T>((b > a) | (b != b), b, a); }
+template <class T> FASTNET_INLINE T largest(Vec<T> v) { return fold_halves<T>(v, larger<T>); }
 
 template <class T> FASTNET_INLINE Vec<T> square_root(Vec<T> x) {
     Vec<T> y;

@@ -266,8 +266,15 @@ class Evaluator:
         """Return the outputs for samples with the least overhead; otherwise the same as `predict`."""
         if training:
             raise unsupported("a call with training=True is not available")
-        if type(x) is np.ndarray and x.ndim == 2 and x.shape[1:] == self.input_shape and x.dtype in CORE_DTYPES:
-            return self._built_network(x).predict(x, _PREDICTION_BATCH)
+        network = self._network
+        if (
+            network is not None
+            and type(x) is np.ndarray
+            and x.ndim == 2
+            and x.shape[1:] == self.input_shape
+            and x.dtype in CORE_DTYPES
+        ):
+            return network.predict(x, _PREDICTION_BATCH)
         return self.predict(x)
 
 

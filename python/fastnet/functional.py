@@ -4,12 +4,13 @@ Arrays may have any shape and strides. float32 stays float32 and float64 stays f
 integers and booleans, the result is float64. Results are new arrays.
 """
 
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet import _core
+from fastnet._core import gemm as _core_gemm
 from fastnet._validation import check_bool, check_choice, check_number
 
 __all__ = [
@@ -97,7 +98,8 @@ def gemm(
     >>> fn.gemm([[1.0, 2.0]], [[3.0, 4.0]], transpose_b=True)
     array([[11.]])
     """
-    if not (_is_float_array(a) and _is_float_array(b) and a.dtype == b.dtype):
+    # The core takes arrays of one dtype of its own as they are: the shortest way for small ones.
+    if not (type(a) is type(b) is np.ndarray and a.dtype is b.dtype and a.dtype in _FLOAT_DTYPES):
         a, b = _floats(a=a, b=b)
     bfloat16 = compute_dtype is not None and check_choice("compute_dtype", compute_dtype, ["bfloat16"]) == "bfloat16"
     if bfloat16 and a.dtype != np.float32:
@@ -105,26 +107,16 @@ def gemm(
     if out is not None:
         if not isinstance(out, np.ndarray):
             raise TypeError(f"out must be an ndarray; got {type(out).__name__}")
-        # The core writes while it reads: what shares memory with the result is copied first.
-        if np.may_share_memory(out, a):
-            a = a.copy()
-        if np.may_share_memory(out, b):
-            b = b.copy()
     elif beta != 0.0:
         raise ValueError(f"out must be given when beta is not 0; got out=None and beta={beta}")
     try:
-        return _core.gemm(a, b, transpose_a, transpose_b, alpha, beta, out, bfloat16)
+        return _core_gemm(a, b, transpose_a, transpose_b, alpha, beta, out, bfloat16)
     except TypeError:  # found out afterwards, so that a good call pays nothing for it
         check_bool("transpose_a", transpose_a)
         check_bool("transpose_b", transpose_b)
         check_number("alpha", alpha)
         check_number("beta", beta)
         raise
-
-
-def _is_float_array(array: object) -> TypeGuard[Array]:
-    """Return whether the core takes this as it is: the shortest way for small arrays."""
-    return type(array) is np.ndarray and array.dtype in _FLOAT_DTYPES
 
 
 def _floats(**arrays: ArrayLike) -> list[Array]:
@@ -142,7 +134,7 @@ def _floats(**arrays: ArrayLike) -> list[Array]:
 
 
 def _activate(name: str, x: ArrayLike, alpha: float = 0.0) -> Array:
-    if not _is_float_array(x):
+    if not (type(x) is np.ndarray and x.dtype in _FLOAT_DTYPES):
         (x,) = _floats(x=x)
     return _core.activation(name, x, alpha)
 

@@ -55,7 +55,8 @@ class Training(Named):
     `form` marks a case that computes something cheaper than float32 throughout ("uint8 pixels", "bfloat16"): its row
     stands beside the plain one. `few_samples` is the epoch for peers that spend tens of microseconds on any step.
     Every peer trains `check_epochs` from the same weights in the same order, for as many seeds of the weights as `seeds`
-    says, and what comes of it is compared. With `one_cycle` the learning rate rises to `learning_rate` and falls
+    says, and what comes of it is compared. An epoch's time is that of `in_a_row` of them over their number: what happens
+    once a training, as checks of the data, is shared as it is where one trains for long. With `one_cycle` the learning rate rises to `learning_rate` and falls
     again within `epochs`, and the unit of measurement is the whole training from its first step on.
     """
 
@@ -72,6 +73,7 @@ class Training(Named):
     one_cycle: bool = False
     epochs: int = 1
     few_samples: int | None = None
+    in_a_row: int = 1
     check_epochs: int = 1
     test_samples: int = 10_000
     seeds: int = 1
@@ -213,6 +215,7 @@ FULL_BATCH = Training(
     optimizer="sgd",
     learning_rate=0.1,
     shuffle=False,
+    in_a_row=10,
     check_epochs=20,
     target=2.8,
 )

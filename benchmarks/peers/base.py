@@ -20,6 +20,11 @@ class Trainer:
         """Pass over the data once, in a new random order or as they lie."""
         raise NotImplementedError
 
+    def train(self, epochs: int, shuffle: bool) -> None:
+        """Train for so many epochs in a row; a library may know a way of its own."""
+        for _ in range(epochs):
+            self.epoch(shuffle)
+
     def weights(self) -> Weights:
         raise NotImplementedError
 

@@ -47,7 +47,10 @@ class Trainer(base.Trainer):
         self.model.set_weights(weights)
 
     def epoch(self, shuffle: bool) -> None:
-        self.model.fit(self.x, self.y, batch_size=self.case.batch, epochs=1, shuffle=shuffle, verbose=0)
+        self.train(1, shuffle)
+
+    def train(self, epochs: int, shuffle: bool) -> None:
+        self.model.fit(self.x, self.y, batch_size=self.case.batch, epochs=epochs, shuffle=shuffle, verbose=0)
 
     def weights(self) -> Weights:
         return self.model.get_weights()

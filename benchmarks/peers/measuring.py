@@ -78,11 +78,11 @@ def _(case: Training, library: Library, check: bool) -> Prepared:
     checks = checked(case, library, few) if check and case.check_epochs else {}
     trainer.reset(data.initial_weights(case.sizes, 0))
 
-    def epoch() -> None:
-        trainer.epoch(case.shuffle)
+    def train() -> None:
+        trainer.train(case.in_a_row, case.shuffle)
 
-    repeats = repeats_for(epoch, library.compiles)
-    return Prepared(lambda _: {"seconds": timed(epoch, repeats) * case.samples / count}, checks)
+    repeats = repeats_for(train, library.compiles)
+    return Prepared(lambda _: {"seconds": timed(train, repeats) / case.in_a_row * case.samples / count}, checks)
 
 
 def checked(case: Training, library: Library, count: int) -> dict[str, list[Values]]:
@@ -98,8 +98,7 @@ def checked(case: Training, library: Library, count: int) -> dict[str, list[Valu
         results = []
         for seed in range(seeds):
             trainer.reset(data.initial_weights(case.sizes, seed))
-            for _ in range(case.check_epochs):
-                trainer.epoch(shuffle=False)
+            trainer.train(case.check_epochs, shuffle=False)
             results.append(data.quality(trainer.weights(), case, samples))
         return results
 
@@ -109,7 +108,7 @@ def checked(case: Training, library: Library, count: int) -> dict[str, list[Valu
 def whole_training(case: Training, trainer: Trainer, samples: data.Samples, seed: int) -> Values:
     """Time all epochs from fresh weights on; a first call, before the rounds, has compiled what needs it."""
     trainer.reset(data.initial_weights(case.sizes, seed))
-    seconds = timed(lambda: trainer.epoch(shuffle=True), case.epochs) * case.epochs
+    seconds = timed(lambda: trainer.train(case.epochs, shuffle=True), 1)
     return {"seconds": seconds, "accuracy": data.quality(trainer.weights(), case, samples)["accuracy"]}
 
 

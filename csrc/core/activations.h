@@ -56,12 +56,15 @@ template <class A, class T> void backward_elements(index rows, index columns, T*
         });
 }
 
+// Lanes beyond the row are -infinity.
+template <class T> FASTNET_INLINE Vec<T> load_logits(const T* x, index n) {
+    return first_lanes<T>(load_some(x, n), n, broadcast(-static_cast<T>(INFINITY)));
+}
+
 // softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x): without the shift by the maximum exp overflows.
 template <class T> FASTNET_INLINE T row_maximum(index columns, const T* x) {
-    const Vec<T> lowest = broadcast(-static_cast<T>(INFINITY));
-    Vec<T> maxima = lowest;
-    for_vectors<T>(
-        columns, [&](index j, index n) { maxima = larger<T>(maxima, first_lanes<T>(load_some(x + j, n), n, lowest)); });
+    Vec<T> maxima = broadcast(-static_cast<T>(INFINITY));
+    for_vectors<T>(columns, [&](index j, index n) { maxima = larger<T>(maxima, load_logits(x + j, n)); });
     return largest<T>(maxima);
 }
 
@@ -73,9 +76,9 @@ template <class T> FASTNET_INLINE SoftmaxRow<T> softmax_row(index columns, T* x)
     const T shift = row_maximum(columns, x);
     Vec<T> sums{};
     for_vectors<T>(columns, [&](index j, index n) {
-        const Vec<T> e = exp<T>(load_some(x + j, n) - shift);
+        const Vec<T> e = exp<T>(load_logits(x + j, n) - shift);
         store_some(x + j, e, n);
-        sums = sums + first_lanes<T>(e, n);  // lanes beyond the row hold exp(0 - shift)
+        sums = sums + e;
     });
     const T total = sum<T>(sums);
     for_vectors<T>(columns, [&](index j, index n) { store_some(x + j, load_some(x + j, n) / total, n); });

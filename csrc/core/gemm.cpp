@@ -211,7 +211,11 @@ template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm
 
 template <class T> void gemm(const Gemm<T>& g) {
     thread_local GemmWorkspace<T> workspace;
-    const int threads = threads_for(g.operations());
+    // A factor that is read for one row or a few takes as long to come from the third-level cache as so many
+    // operations.
+    constexpr double operations_per_value = 7;
+    const int threads =
+        threads_for(g.operations() + operations_per_value * static_cast<double>(g.k) * static_cast<double>(g.m + g.n));
     workspace.reserve(threads);
     GemmWorkspace<T>& shared = workspace;
     run_team(threads, [&](Team& team) { gemm(team, shared, g); });

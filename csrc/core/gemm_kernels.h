@@ -49,13 +49,18 @@ FASTNET_INLINE void write_back(const Tile<T>& t, const Vec<T> (&sums)[rows][vect
 template <class Form, int rows, int vectors, bool packed, bool ahead, class T = typename Form::Value>
 FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][vectors]) {
     constexpr index line = 64 / static_cast<index>(sizeof(T));
-    const T* a = t.a;
-    const T* b = t.b;
+    // Four rows share a pointer, from which they are at most three strides away: a pointer or an offset for every row,
+    // which compilers prefer, would not leave a register to anything else.
+    constexpr int together = packed ? rows : 4, pointers = (rows + together - 1) / together;
     const index a_row = packed ? 1 : t.a_row, a_step = packed ? rows : t.a_step;
+    const T* a[pointers];
+    for (int g = 0; g < pointers; ++g)
+        a[g] = t.a + g * together * a_row;
+    const T* b = t.b;
     for (index p = 0; p < t.k; ++p) {
         if constexpr (ahead) {
             for (index i = p % line; !packed && i < rows; i += line)  // a row's line once in a line's steps along k
-                __builtin_prefetch(a + t.a_ahead + i * a_row);
+                __builtin_prefetch(a[0] + t.a_ahead + i * a_row);
             for (int v = 0; v < vectors; ++v)
                 __builtin_prefetch(b + t.b_ahead + v * lanes<T>);
         }
@@ -65,12 +70,16 @@ FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][ve
             bv[v] = load(b + v * lanes<T>);
 #pragma GCC unroll 16
         for (int i = 0; i < rows; ++i) {
-            const Vec<T> av = Form::broadcast(a + i * a_row);
+            const Vec<T> av = Form::broadcast(a[i / together] + i % together * a_row);
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; ++v)
                 sums[i][v] = Form::multiply_add(av, bv[v], sums[i][v]);
         }
-        a += a_step;
+#pragma GCC unroll 4
+        for (int g = 0; g < pointers; ++g) {
+            a[g] += a_step;
+            keep_in_register(a[g]);
+        }
         b += t.b_step;
     }
 }

@@ -24,6 +24,9 @@ template <class T> inline constexpr index lanes = FASTNET_VECTOR_BYTES / sizeof(
 
 #define FASTNET_INLINE inline __attribute__((always_inline))
 
+// Compilers must not replace this pointer by others from which it could be computed.
+template <class T> FASTNET_INLINE void keep_in_register(const T*& p) { asm("" : "+r"(p)); }
+
 // x - 0 is x for every x, -0 included; compilers know it and emit a plain broadcast.
 template <class T> FASTNET_INLINE Vec<T> broadcast(T x) { return x - Vec<T>{}; }
 

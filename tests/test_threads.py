@@ -9,8 +9,9 @@ import pytest
 
 import fastnet as fn
 from cases import DTYPES, dense, random_weights, rescaling, sequential
+from fastnet import _core
 
-THREADS = [1, 2, 3, 4]  # more than the machine has is fine
+THREADS = [1, 2, 3, 4, 8, 16]  # more than the machine has is fine
 # (inputs, hidden units, classes, rows, batch size): from work for one thread to work for many, even and odd; the last has
 # batches that are computed in parts, and a batch of one row after them
 NETWORKS = [
@@ -26,12 +27,14 @@ POLICIES = ["float32", "float64", "mixed_bfloat16"]
 @pytest.fixture(autouse=True)
 def _restore_threads() -> Iterator[None]:
     before = fn.get_num_threads()
+    _core.rest_teams(False)
     yield
+    _core.rest_teams(True)
     fn.set_num_threads(before)
 
 
 def on_every_number_of_threads(compute: Callable[[], list[np.ndarray]]) -> None:
-    """Run a computation on 1 to 4 threads and compare the bytes."""
+    """Run a computation on 1 to 16 threads and compare the bytes."""
     results = []
     for threads in THREADS:
         fn.set_num_threads(threads)

@@ -2,7 +2,7 @@
 #include <omp.h>
 
 #include "../core/cpu.h"
-#include "../core/thread_count.h"
+#include "../core/parallel.h"
 #include "arrays.h"
 
 #define FASTNET_TEXT_OF(x) #x
@@ -45,6 +45,7 @@ void register_config(py::module_& module) {
     module.def("build_config", &build_config);
     module.def("get_num_threads", [] { return thread_count().threads; });
     module.def("set_num_threads", &set_num_threads, py::arg("n"));
+    module.def("rest_teams", &rest_teams, py::arg("may_rest"));
     module.def("cgroup_quota", &cgroup_quota, py::arg("root"));
 }
 

@@ -47,6 +47,9 @@ using TeamFunction = void (*)(void* context, Team& team);
 void run_team(int threads, TeamFunction function, void* context);
 }  // namespace detail
 
+// Whether the teams below are smaller where a larger one does not pay. Tests of many threads say no.
+void rest_teams(bool may_rest);
+
 // Runs body(team) on at most `threads` threads, the caller being rank 0. There are fewer where others need the
 // processors: while another thread of this process leads a team, while other programs keep processors so busy that a
 // team does not pay, and inside of a team. body must not throw, fork or call anything that might.

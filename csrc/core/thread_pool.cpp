@@ -186,6 +186,8 @@ void ThreadPool::run(int threads, detail::TeamFunction function, void* context) 
     callers_.fetch_sub(1, std::memory_order_relaxed);
 }
 
+void rest_teams(bool may_rest) { ThreadPool::instance().rest_teams(may_rest); }
+
 void detail::run_team(int threads, TeamFunction function, void* context) {
     if (threads > 1)
         return ThreadPool::instance().run(threads, function, context);

@@ -43,7 +43,8 @@ class TeamState {
 // halves with every one that pays: a single hiccup costs milliseconds.
 class TeamWatch {
   public:
-    bool rests(Clock::time_point now) const { return now < resume_; }
+    bool rests(Clock::time_point now) const { return now < resume_ && may_rest; }
+    std::atomic<bool> may_rest{true};
     // A team of this size took `elapsed`, and its most idle member waited for the others for `longest_wait`.
     void record(int size, Clock::time_point now, Clock::duration elapsed, Clock::duration longest_wait);
 
@@ -60,6 +61,7 @@ class ThreadPool {
 
     // run_team on at least two threads.
     void run(int threads, detail::TeamFunction function, void* context);
+    void rest_teams(bool may_rest) { watch_.may_rest.store(may_rest, std::memory_order_relaxed); }
 
   private:
     struct alignas(64) Worker {

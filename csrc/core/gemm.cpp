@@ -53,9 +53,15 @@ template <class T> struct Plan {
         // With one block of A, threads that share out the columns need not wait for each other, and no panel of B
         // leaves the second-level cache before it is used.
         const bool one_block = g.m <= block_m;
-        by_rows = team == 1 || (one_block ? columns.count < 4 * team && rows.count >= columns.count
+        by_rows = team == 1 || (one_block ? columns.count < 4 * team && rows_share_evenly(team)
                                           : rows.count >= columns.count || rows.count >= 4 * team);
         on_demand = pack_b && one_block && (team == 1 || !by_rows);
+    }
+    // Whether the largest share of row panels is no larger a part of the work than that of column panels.
+    bool rows_share_evenly(int team) const {
+        const index of_rows = (rows.count + team - 1) / team * columns.count;
+        const index of_columns = (columns.count + team - 1) / team * rows.count;
+        return of_rows < of_columns || (of_rows == of_columns && rows.count >= columns.count);
     }
     index tile_rows() const { return kernels.panel_rows[columns.largest()]; }
     // What k terms are for the kernels: themselves, or packed values.

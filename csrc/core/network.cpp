@@ -258,12 +258,17 @@ void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
     share.team.barrier();
     backward(share, batch);
     team.barrier();
+    // The update of few parameters takes less time than the calls that would make it layer by layer.
+    constexpr index few_parameters = 1024;
+    const bool at_once = optimization && team.size() == 1 && parameter_count_ <= few_parameters;
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         const T* x = i > 0 ? batch.arena.outputs[i - 1].data() : batch.input;
         layers_[i]->parameter_gradients({team, workspaces_[0]}, {0, layers_[i]->input_size}, x,
                                         batch.arena.gradients[i].data(), gradients + offsets_[i], batch.rows, false,
-                                        optimization);
+                                        at_once ? nullptr : optimization);
     }
+    if (at_once)
+        optimization->kernels.update(optimization->arguments, 0, parameter_count_);
     team.barrier();
 }
 

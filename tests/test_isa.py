@@ -18,6 +18,7 @@ import reference
 from cases import activation, dense, random_weights, rescaling, sequential
 
 AVAILABLE = fn.show_config(mode="dict")["available_isas"]
+FORMS = ("dense", "compressed")  # of the first layer's input
 LAYERS = [rescaling(0.5, 0.1), dense(37, "tanh"), dense(50, "leaky_relu"), activation("sigmoid"), dense(3, "softmax")]
 
 
@@ -50,6 +51,15 @@ def compute() -> dict[str, np.ndarray]:
             results[f"{dtype} training loss {optimizer}"] = np.array(history["loss"])
             results[f"{dtype} training weights {optimizer}"] = np.concatenate([w.ravel() for w in model.get_weights()])
             results[f"{dtype} training predictions {optimizer}"] = model.predict(x, verbose=0)
+        few = np.where(rng.random((300, 600)) < 0.1, rng.normal(size=(300, 600)), 0).astype(dtype)
+        for form in FORMS:
+            for units in (3, 37, 300):
+                model = sequential([dense(units, "tanh"), dense(3, "softmax")], 600, dtype=dtype)
+                model.compile("sgd", loss="sparse_categorical_crossentropy")
+                model._network.set_input_form(form)  # type: ignore[union-attr]
+                model.fit(few, labels[:300], batch_size=100, epochs=2, shuffle=False, verbose=0)
+                weights = np.concatenate([w.ravel() for w in model.get_weights()])
+                results[f"{dtype} training {form} {units}"] = weights
     return results
 
 
@@ -118,6 +128,13 @@ def test_products_and_activations_are_those_of_the_reference(
                 reference.ACTIVATIONS[name][0](x),
                 rtol=3 * np.finfo(dtype).eps,  # 2 ulp of the result and one of float64's own
             )
+
+
+@pytest.mark.parametrize("isa", AVAILABLE)
+def test_skipping_zeros_changes_no_bit(isa: str, results: dict[str, dict[str, np.ndarray]]) -> None:
+    for name, expected in results[isa].items():
+        if FORMS[0] in name:
+            assert_array_equal(results[isa][name.replace(*FORMS)], expected)
 
 
 def test_the_best_instruction_set_is_chosen_when_none_is_named() -> None:

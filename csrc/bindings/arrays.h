@@ -73,17 +73,20 @@ template <class F> auto dispatch_float(const py::array& array, const char* name,
     throw py::type_error(std::string(name) + " must be float32 or float64, got a " + describe(array));
 }
 
+inline DType dtype_of(const py::array& array, const char* name) {
+    if (has_dtype<std::uint8_t>(array))
+        return DType::uint8;
+    if (has_dtype<float>(array))
+        return DType::float32;
+    if (has_dtype<double>(array))
+        return DType::float64;
+    throw py::type_error(std::string(name) + " must be uint8, float32 or float64, got a " + describe(array));
+}
+
 inline Rows rows_of(const py::array& array, const char* name) {
     require_dimensions(array, name, 2);
     Rows rows;
-    if (has_dtype<std::uint8_t>(array))
-        rows.dtype = DType::uint8;
-    else if (has_dtype<float>(array))
-        rows.dtype = DType::float32;
-    else if (has_dtype<double>(array))
-        rows.dtype = DType::float64;
-    else
-        throw py::type_error(std::string(name) + " must be uint8, float32 or float64, got a " + describe(array));
+    rows.dtype = dtype_of(array, name);
     rows.data = static_cast<const char*>(array.data());
     rows.count = array.shape(0), rows.columns = array.shape(1);
     rows.row_stride = array.strides(0), rows.column_stride = array.strides(1);

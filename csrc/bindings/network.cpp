@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "arrays.h"
+#include "sparse_rows.h"
 
 namespace fastnet {
 namespace {
@@ -55,6 +56,16 @@ Metric metric_named(const std::string& name) {
     throw py::value_error("metric must be one of '', 'categorical_accuracy', 'binary_accuracy'; got '" + name + "'");
 }
 
+InputForm input_form_named(const std::string& name) {
+    if (name == "automatic")
+        return InputForm::automatic;
+    if (name == "dense")
+        return InputForm::dense;
+    if (name == "compressed")
+        return InputForm::compressed;
+    throw py::value_error("form must be one of 'automatic', 'dense', 'compressed'; got '" + name + "'");
+}
+
 std::vector<double> ordered_hyperparameters(const char* const* names, const py::dict& given) {
     std::vector<double> values;
     for (; *names; ++names) {
@@ -84,22 +95,38 @@ const std::int64_t* checked_indices(const py::array& array, const char* name, in
     return values;
 }
 
+// x is an array or SparseRows, which keep their own checks.
+Rows features_of(const py::object& x) {
+    if (py::isinstance<py::array>(x))
+        return rows_of(py::reinterpret_borrow<py::array>(x), "x");
+    if (!py::isinstance<SparseRows>(x))
+        throw py::type_error("x must be an array or SparseRows, got " + py::repr(py::type::of(x)).cast<std::string>());
+    const SparseRows& sparse = x.cast<const SparseRows&>();
+    if (!sparse.canonical())
+        throw py::value_error("the columns of every row of x must ascend");
+    return sparse.rows();
+}
+
+std::string shape_of(const Rows& rows) {
+    return "shape (" + std::to_string(rows.count) + ", " + std::to_string(rows.columns) + ")";
+}
+
 // Samples as the core takes them, together with the arrays that own the memory. An array that is not there is no
 // py::array, which would be an empty array of NumPy's and take 0.1 us to make.
 struct CheckedSamples {
     Samples samples;
-    py::array x;
+    py::object x;
     OptionalArray y;
     std::optional<Indices> labels, order;
     std::optional<py::array_t<double, py::array::c_style | py::array::forcecast>> weight;
 
-    CheckedSamples(index input_size, index output_size, const py::array& x_in, const OptionalArray& y_in,
+    CheckedSamples(index input_size, index output_size, const py::object& x_in, const OptionalArray& y_in,
                    const OptionalArray& order_in = {}, const OptionalArray& weight_in = {})
         : x(x_in) {
-        samples.x = rows_of(x, "x");
+        samples.x = features_of(x);
         const index count = samples.x.count;
         if (samples.x.columns != input_size)
-            throw py::value_error("x must have " + std::to_string(input_size) + " columns, got a " + describe(x));
+            throw py::value_error("x must have " + std::to_string(input_size) + " columns, got " + shape_of(samples.x));
         samples.count = count;
         if (y_in) {
             y = y_in;
@@ -114,7 +141,7 @@ struct CheckedSamples {
             if (y->shape(0) != count)
                 throw py::value_error("x has " + std::to_string(count) + " rows, y has " + std::to_string(y->shape(0)));
             if (count == 0)
-                throw py::value_error("x must have at least one row, got a " + describe(x));
+                throw py::value_error("x must have at least one row, got " + shape_of(samples.x));
         }
         if (order_in) {
             samples.order = checked_indices(*order_in, "order", count, order);
@@ -183,7 +210,7 @@ std::vector<double> learning_rates(const std::optional<LearningRates>& given, in
     return {given->data(), given->data() + given->size()};
 }
 
-template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::array& x, const py::array& y,
+template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::object& x, const py::array& y,
                                          const OptionalArray& order, index batch_size,
                                          const OptionalArray& sample_weight, const py::object& progress,
                                          const std::optional<LearningRates>& learning_rate) {
@@ -229,6 +256,13 @@ template <class T> void register_class(py::module_& module, const char* name) {
                     result.append(py::make_tuple(layer, slot.name, slot.offset, py::tuple(py::cast(slot.shape))));
                 return result;
             })
+        .def(
+            "set_input_form",
+            [](Self& self, const std::string& form) {
+                const InputForm chosen = input_form_named(form);
+                self.with([&](Network<T>& network) { network.set_input_form(chosen); });
+            },
+            py::arg("form"))
         .def("get_parameters",
              [](Self& self) {
                  const index size = self.shape().parameter_count();
@@ -297,7 +331,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
              py::arg("learning_rate").none(true) = py::none())
         .def(
             "loss_and_gradients",
-            [](Self& self, const py::array& x, const py::array& y, const OptionalArray& sample_weight) {
+            [](Self& self, const py::object& x, const py::array& y, const OptionalArray& sample_weight) {
                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {},
                                              sample_weight);
                 Values gradients(self.shape().parameter_count());
@@ -309,7 +343,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
             py::arg("x"), py::arg("y"), py::arg("sample_weight").none(true))
         .def(
             "evaluate",
-            [](Self& self, const py::array& x, const py::array& y, index batch_size,
+            [](Self& self, const py::object& x, const py::array& y, index batch_size,
                const OptionalArray& sample_weight) {
                 require_positive(batch_size, "batch_size");
                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {},
@@ -321,7 +355,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
             py::arg("x"), py::arg("y"), py::arg("batch_size"), py::arg("sample_weight").none(true))
         .def(
             "predict",
-            [](Self& self, const py::array& x, index batch_size) {
+            [](Self& self, const py::object& x, index batch_size) {
                 require_positive(batch_size, "batch_size");
                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, {});
                 py::array_t<T> result({checked.samples.count, self.shape().output_size()});

@@ -31,9 +31,18 @@ template <class S, class T> FASTNET_INLINE void convert_from(index n, const char
     }
 }
 
+// Compilers take vectors of bytes apart one by one, but find the instructions for a loop over bytes.
+template <class T> FASTNET_INLINE void convert_bytes(index n, const std::uint8_t* __restrict source,
+                                                     T* __restrict out) {
+    for (index i = 0; i < n; ++i)
+        out[i] = static_cast<T>(source[i]);
+}
+
 template <class T> void convert(index n, const void* source, DType dtype, index stride, T* out) {
     const char* bytes = static_cast<const char*>(source);
-    if (dtype == DType::uint8)
+    if (dtype == DType::uint8 && stride == 1)
+        convert_bytes(n, static_cast<const std::uint8_t*>(source), out);
+    else if (dtype == DType::uint8)
         convert_from<std::uint8_t>(n, bytes, stride, out);
     else if (dtype == DType::float32)
         convert_from<float>(n, bytes, stride, out);

@@ -65,6 +65,7 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
     for (auto& workspace : workspaces_)
         workspace.reserve(threads);
     grow(arenas_, arenas);
+    const index terms = compresses_ ? most_values(samples, rows) : 0;
     for (Arena& arena : arenas_) {
         arena.outputs.resize(layers_.size());
         arena.gradients.resize(layers_.size());
@@ -73,7 +74,10 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
             if (use == Use::training)
                 arena.gradients[i].reserve(rows * layers_[i]->output_size);
         }
-        if (!input_in_place(samples))
+        if (compresses_)
+            arena.compressed.reserve(rows, input_size(), layers_.front()->stretches().count, terms,
+                                     use == Use::training);
+        else if (!input_in_place(samples))
             arena.input.reserve(rows * input_size());
         if (use == Use::prediction)
             continue;
@@ -108,6 +112,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
     const index total = samples.count;
     batch_size = std::min(batch_size, total);
     const index steps = (total + batch_size - 1) / batch_size;
+    choose_input(samples, batch_size, Use::training);
     const int threads = threads_for_rows(batch_size, Use::training);
     Arena& arena = prepare_training(samples, batch_size, threads);
     const bool parted = in_parts(batch_size);  // the last batch, too, though it may be short
@@ -155,6 +160,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
 
 template <class T> double Network<T>::loss_and_gradients(const Samples& samples, T* gradients) {
     require_compiled();
+    choose_input(samples, samples.count, Use::training);
     const int threads = threads_for_rows(samples.count, Use::training);
     Arena& arena = prepare_training(samples, samples.count, threads);
     run_network_team(threads, [&](Team& team) {
@@ -172,6 +178,7 @@ template <class Finish>
 void Network<T>::forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish) {
     const index total = samples.count;
     chunk = std::min(chunk, total);
+    choose_input(samples, chunk, use);
     const int threads = threads_for_rows(total, use);
     prepare(samples, chunk, use, threads, threads);
     run_network_team(threads, [&](Team& team) {

@@ -128,6 +128,36 @@ template <class T> struct GemmBlock {
     const Epilogue<T>* epilogue;    // null but for the last block along k
 };
 
+// Rows of a matrix without their zeros: row r has the terms [begin[r], end[r]), their columns ascending.
+template <class T> struct Term {
+    T value;
+    std::int32_t column;
+};
+template <class T> struct CompressedRows {
+    const index *begin, *end;
+    const Term<T>* terms;
+};
+
+// C = S B (+ C) with a compressed S; rows of B and C have n values and follow each other. Every element is the same
+// chain of operations as that of a dense product, pass by pass along the columns of S, the terms that are zero left
+// out. These change nothing: the chain starts from zero, adding 0 * b to it leaves every number what it is but for the
+// sign of a zero, and a pass ends with adding zero or C, after which no zero is negative. So the bits are those of the
+// dense product as long as B is finite.
+template <class T> struct SparseProduct {
+    CompressedRows<T> s;
+    Panels passes;
+    index n;
+    const T* b;
+    T* c;
+    bool accumulate;
+};
+
+template <class T> struct SparseKernels {
+    void (*multiply)(const SparseProduct<T>&, index first_row, index last_row);
+    // A term for every value that is not zero, columns counted from first; returns their number. There is room for n.
+    index (*compress)(index n, const T* x, index first, Term<T>* terms);
+};
+
 inline constexpr int max_panel_vectors = 3;
 
 template <class T> struct GemmKernels {
@@ -155,6 +185,7 @@ template <class T> struct Kernels {
     void (*convert)(index n, const void* source, DType dtype, index stride, T* out);
     void (*affine)(index n, const T* x, T scale, T offset, T* y);  // y = scale * x + offset
     bool (*all_finite)(index n, const T* x);
+    SparseKernels<T> sparse;
 };
 
 struct InstructionSet {

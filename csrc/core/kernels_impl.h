@@ -31,6 +31,8 @@ namespace fastnet::FASTNET_NAMESPACE {
 
 #include "array_kernels.h"
 
+#include "sparse_kernels.h"
+
 template <class Form>
 inline constexpr GemmKernels<typename Form::Value> gemm_kernels{
     lanes<typename Form::Value>,
@@ -55,7 +57,8 @@ inline constexpr Kernels<T> table{gemm_kernels<Plain<T>>,
                                   add_rows<T>,
                                   convert<T>,
                                   affine<T>,
-                                  all_finite<T>};
+                                  all_finite<T>,
+                                  {multiply_sparse<T>, compress<T>}};
 
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;

@@ -22,10 +22,30 @@ template <class T> class Dense final : public Layer<T> {
     double operations_per_row() const override { return 2.0 * static_cast<double>(kernel_size()); }
     const T* bias(const T* parameters) const override { return use_bias_ ? parameters + kernel_size() : nullptr; }
 
-    void forward(Crew<T> crew, const T* parameters, const T* x, T* y, index rows,
+    // Time of an epoch with compressed rows to that with rows as they are: 784 inputs, zeros anywhere, batches of 128,
+    // momentum (AVX-512, float32, 1 thread). The numbers of 2 threads, of predictions, of float64 and of batches of 32
+    // and 1,024 are like these.
+    //     units   density 5%    10%    20%    30%    40%    50%
+    //         1       0.95    1.13   1.48   1.88   2.22   2.66
+    //        10       0.80    0.93   1.23   1.52   1.85   2.16
+    //        64       0.39    0.49   0.69   0.88   1.08   1.29
+    //       256       0.25    0.35   0.54   0.74   0.95   1.13
+    //      1024       0.24    0.34   0.58   0.82   1.04   1.29
+    double densest_compressed() const override {
+        if (precision_ != Precision::full)
+            return -1;
+        const double units = static_cast<double>(this->output_size);
+        return 0.3 * units / (units + 16);
+    }
+
+    void forward(Crew<T> crew, const T* parameters, const Input<T>& x, T* y, index rows,
                  const Epilogue<T>& epilogue) const override {
         const index in = this->input_size, out = this->output_size;
-        Gemm<T> product{rows, out, in, x, in, 1, parameters, out, 1, y, out};
+        if (x.compressed) {
+            const SparseProduct<T> product{x.segment(0), gemm_passes(in), out, parameters, y, false};
+            return multiply_compressed(product, crew.team.share(rows), &epilogue);
+        }
+        Gemm<T> product{rows, out, in, x.rows, in, 1, parameters, out, 1, y, out};
         product.epilogue = &epilogue;
         multiply(crew, product);
     }
@@ -40,11 +60,15 @@ template <class T> class Dense final : public Layer<T> {
 
     Panels stretches() const override { return gemm_passes(this->input_size); }
 
-    void forward_stretch(Crew<T> crew, const T* parameters, index stretch, const T* x, T* sums,
+    void forward_stretch(Crew<T> crew, const T* parameters, index stretch, const Input<T>& x, T* sums,
                          index rows) const override {
         const index in = this->input_size, out = this->output_size;
+        if (x.compressed) {
+            const SparseProduct<T> product{x.segment(stretch), gemm_passes(in), out, parameters, sums, false};
+            return multiply_compressed<T>(product, crew.team.share(rows), nullptr);
+        }
         const index first = stretches().start(stretch), size = stretches().size(stretch);
-        Gemm<T> product{rows, out, size, x + first, in, 1, parameters + first * out, out, 1, sums, out};
+        Gemm<T> product{rows, out, size, x.rows + first, in, 1, parameters + first * out, out, 1, sums, out};
         multiply(crew, product);
     }
 
@@ -54,20 +78,28 @@ template <class T> class Dense final : public Layer<T> {
         epilogue.function(rows, out, y, out, epilogue);
     }
 
-    void parameter_gradients(Crew<T> crew, Range inputs, const T* x, const T* dy, T* gradients, index rows,
+    void parameter_gradients(Crew<T> crew, Range inputs, const Input<T>& x, const T* dy, T* gradients, index rows,
                              bool accumulate, const Optimization<T>* optimization) const override {
         const index in = this->input_size, out = this->output_size;
         T* const kernel = gradients + inputs.begin * out;
-        Gemm<T> product{inputs.size(), out, rows, x + inputs.begin, 1, in, dy, out, 1, kernel, out};
-        product.beta = accumulate ? T(1) : T(0);
         Epilogue<T> update;
         if (optimization) {
             update.function = optimization->kernels.update_block;
             update.optimizer = &optimization->arguments;
             update.by_block = true;
-            product.epilogue = &update;
         }
-        multiply(crew, product);
+        const Epilogue<T>* const epilogue = optimization ? &update : nullptr;
+        if (x.compressed) {
+            const Range share = crew.team.share(inputs.size(), 16);
+            const Range mine{inputs.begin + share.begin, inputs.begin + share.end};
+            const CompressedRows<T> transposed = x.compressed->transpose(rows, mine, *x.segments);
+            multiply_compressed({transposed, gemm_passes(rows), out, dy, gradients, accumulate}, mine, epilogue);
+        } else {
+            Gemm<T> product{inputs.size(), out, rows, x.rows + inputs.begin, 1, in, dy, out, 1, kernel, out};
+            product.beta = accumulate ? T(1) : T(0);
+            product.epilogue = epilogue;
+            multiply(crew, product);
+        }
         if (use_bias_ && inputs.begin == 0) {
             const Range mine = crew.team.share(out, 64);
             T* const bias = gradients + kernel_size() + mine.begin;
@@ -93,8 +125,9 @@ template <class T> class Rescaling final : public Layer<T> {
   public:
     Rescaling(index size, T scale, T offset) : Layer<T>(size, size), scale_(scale), offset_(offset) {}
 
-    void forward(Crew<T> crew, const T*, const T* x, T* y, index rows, const Epilogue<T>& epilogue) const override {
-        map(crew.team, x, y, rows, offset_, &epilogue);
+    void forward(Crew<T> crew, const T*, const Input<T>& x, T* y, index rows,
+                 const Epilogue<T>& epilogue) const override {
+        map(crew.team, x.rows, y, rows, offset_, &epilogue);
     }
     void backward(Crew<T> crew, const T*, const T* dy, T* dx, index rows, const Epilogue<T>* epilogue) const override {
         map(crew.team, dy, dx, rows, T(0), epilogue);

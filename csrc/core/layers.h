@@ -10,6 +10,7 @@
 #include "gemm.h"
 #include "kernels.h"
 #include "parallel.h"
+#include "sparse.h"
 
 namespace fastnet {
 
@@ -59,12 +60,16 @@ template <class T> class Layer {
     virtual index parameter_count() const { return 0; }
     virtual double operations_per_row() const { return static_cast<double>(input_size + output_size); }
 
+    // The density up to which compressed rows of input are faster than rows as they are; negative where the layer
+    // cannot read them.
+    virtual double densest_compressed() const { return -1; }
+
     // What the map adds to every row, or null. The epilogue of a forward product brings it, from registers to C.
     virtual const T* bias(const T* /*parameters*/) const { return nullptr; }
 
     // y = epilogue(map(x)), the bias in the epilogue. Members of the team write shares of y; a barrier is the caller's
     // business.
-    virtual void forward(Crew<T> crew, const T* parameters, const T* x, T* y, index rows,
+    virtual void forward(Crew<T> crew, const T* parameters, const Input<T>& x, T* y, index rows,
                          const Epilogue<T>& epilogue) const = 0;
     // dx = epilogue(gradient of the map's input), from dy, the gradient of the map's output; null for no epilogue.
     virtual void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows,
@@ -72,15 +77,15 @@ template <class T> class Layer {
     // The gradient of the parameters that belong to these inputs (the bias to the first), summed over the rows, and, to
     // accumulate, over those of earlier calls. With an optimizer each member of the team goes on to update the
     // parameters whose gradients it has computed.
-    virtual void parameter_gradients(Crew<T>, Range /*inputs*/, const T* /*x*/, const T* /*dy*/, T* /*gradients*/,
-                                     index /*rows*/, bool /*accumulate*/,
+    virtual void parameter_gradients(Crew<T>, Range /*inputs*/, const Input<T>& /*x*/, const T* /*dy*/,
+                                     T* /*gradients*/, index /*rows*/, bool /*accumulate*/,
                                      const Optimization<T>* /*optimization*/) const {}
 
     // The map may be a sum over stretches of its input, each of which one thread can compute: sums = what the inputs of
     // a stretch add. finish_sum(parts, y) gives y = epilogue(map(x)) of these rows, with the same bits as forward.
-    virtual Panels stretches() const { return Panels::of(input_size, input_size); }
-    virtual void forward_stretch(Crew<T>, const T* /*parameters*/, index /*stretch*/, const T* /*x*/, T* /*sums*/,
-                                 index /*rows*/) const {}
+    virtual Panels stretches() const { return Panels::whole(input_size); }
+    virtual void forward_stretch(Crew<T>, const T* /*parameters*/, index /*stretch*/, const Input<T>& /*x*/,
+                                 T* /*sums*/, index /*rows*/) const {}
     virtual void finish_sum(const T* /*sums*/, index /*stride*/, T* /*y*/, index /*rows*/,
                             const Epilogue<T>& /*epilogue*/) const {}
 };

@@ -2,6 +2,7 @@
 #include "network.h"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 namespace fastnet {
@@ -29,7 +30,7 @@ template <class T> bool is_identity(const ActivationKernels<T>& activation) {
 
 template <class T>
 Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs)
-    : rescales_(specs.size() > 1 && specs.front().type == "rescaling"),
+    : rescales_(specs.size() > 1 && specs.front().type == "rescaling"), whole_input_(Panels::whole(input_size)),
       layers_(make_layers<T>(input_size, {specs.begin() + (rescales_ ? 1 : 0), specs.end()})) {
     if (rescales_) {
         input_scale_ = static_cast<T>(specs.front().scale);
@@ -75,7 +76,27 @@ template <class T> double Network<T>::operations_per_row() const {
     double total = 0;
     for (const auto& layer : layers_)
         total += layer->operations_per_row();
-    return total;
+    // A term of a compressed row takes about three times as long as one of a dense row.
+    const double first = layers_.front()->operations_per_row();
+    return compresses_ ? total - first + std::min(3 * density_, 1.0) * first : total;
+}
+
+// Decided by the data and the model alone, before the batches of so many rows are made.
+template <class T> void Network<T>::choose_input(const Samples& samples, index rows, Use use) {
+    // To measure the density of few dense rows takes as long as it could save; the terms of many take several times the
+    // room of the rows themselves.
+    constexpr index most_indices = INT32_MAX, fewest_dense_rows = 32, most_dense_values = 1 << 22;
+    if (use == Use::training && in_parts(rows))
+        rows = block_rows;
+    const bool forced = input_form_ == InputForm::compressed, given = samples.x.compressed();
+    const double densest = layers_.front()->densest_compressed();
+    const bool keeps_zeros = input_offset_ == T(0) && std::isfinite(input_scale_);
+    const bool possible = input_form_ != InputForm::dense && densest >= 0 && keeps_zeros &&
+                          input_size() <= most_indices && rows <= most_indices &&
+                          (given || rows <= most_dense_values / input_size());
+    const bool measured = possible && (forced || given || rows >= fewest_dense_rows);
+    density_ = measured ? density<T>(samples.x) : 1;
+    compresses_ = possible && (forced || density_ <= densest);
 }
 
 // The sums of all parts together should not outgrow the cache.
@@ -109,24 +130,31 @@ template <class T> const T* Network<T>::input_in_place(const Samples& samples) c
 template <class T>
 typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& arena, index begin, index rows) const {
     const T* in_place = input_in_place(samples);
-    return {samples,
-            arena,
-            begin,
-            rows,
-            rows,
-            in_place ? in_place + begin * input_size() : arena.input.data(),
-            arena.outputs.back().data()};
+    const T* dense = in_place ? in_place + begin * input_size() : arena.input.data();
+    Input<T> input{compresses_ ? nullptr : dense, compresses_ ? &arena.compressed : nullptr};
+    input.segments = &whole_input_;
+    return {samples, arena, begin, rows, rows, input, arena.outputs.back().data()};
+}
+
+// What layer i reads of the batch.
+template <class T> Input<T> Network<T>::input_of(const Batch& batch, std::size_t i) const {
+    return i == 0 ? batch.input : Input<T>{batch.arena.outputs[i - 1].data()};
 }
 
 // Brings these rows of the batch into the arena.
 template <class T> void Network<T>::gather(const Batch& batch, Range rows) const {
-    gather_input(batch, rows, {0, input_size()});
+    gather_input(batch, rows, 0);
     gather_targets(batch, rows);
 }
 
-template <class T> void Network<T>::gather_input(const Batch& batch, Range rows, Range columns) const {
+template <class T> void Network<T>::gather_input(const Batch& batch, Range rows, index segment) const {
     const Samples& samples = batch.samples;
-    if (batch.input != batch.arena.input.data())
+    const Panels& segments = *batch.input.segments;
+    if (batch.input.compressed)
+        return batch.arena.compressed.gather(samples, batch.begin, rows, segments, segment,
+                                             rescales_ ? input_scale_ : T(1));
+    const Range columns{segments.start(segment), segments.start(segment + 1)};
+    if (batch.input.rows != batch.arena.input.data())
         return;
     for (index i = rows.begin; i < rows.end; ++i) {
         T* row = batch.arena.input.data() + i * input_size() + columns.begin;
@@ -163,8 +191,7 @@ template <class T> Epilogue<T> Network<T>::elementwise(std::size_t layer, bool l
 // From the layer `first` on, whose input is there.
 template <class T>
 void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits, std::size_t first) const {
-    const T* x = first == 0 ? batch.input + share.rows.begin * input_size()
-                            : batch.arena.outputs[first - 1].data() + share.rows.begin * layers_[first]->input_size;
+    Input<T> x = input_of(batch, first).from(share.rows.begin, layers_[first]->input_size);
     for (std::size_t i = first; i < layers_.size(); ++i) {
         const Layer<T>& layer = *layers_[i];
         const bool last = i + 1 == layers_.size();
@@ -178,7 +205,7 @@ void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits, st
                                       layer.output_size, {});
             share.team.barrier();
         }
-        x = y;
+        x = Input<T>{y};
     }
 }
 
@@ -262,8 +289,7 @@ void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
     constexpr index few_parameters = 1024;
     const bool at_once = optimization && team.size() == 1 && parameter_count_ <= few_parameters;
     for (std::size_t i = 0; i < layers_.size(); ++i) {
-        const T* x = i > 0 ? batch.arena.outputs[i - 1].data() : batch.input;
-        layers_[i]->parameter_gradients({team, workspaces_[0]}, {0, layers_[i]->input_size}, x,
+        layers_[i]->parameter_gradients({team, workspaces_[0]}, {0, layers_[i]->input_size}, input_of(batch, i),
                                         batch.arena.gradients[i].data(), gradients + offsets_[i], batch.rows, false,
                                         at_once ? nullptr : optimization);
     }
@@ -277,13 +303,15 @@ void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
 // that share the inputs keep their columns of the batch and their rows of the kernel to themselves, and exchange sums.
 template <class T> bool Network<T>::by_stretches(const Batch& batch, int threads) const {
     const Layer<T>& first = *layers_.front();
-    return threads > 1 && threads <= first.stretches().count && layers_.size() > 1 &&
-           batch.input == batch.arena.input.data() && batch.rows >= row_grain * threads &&
-           2 * first.stretches().count * batch.rows <= first.input_size && !first.activation->rowwise;
+    const bool copies =
+        batch.input.compressed ? !batch.samples.x.compressed() : batch.input.rows == batch.arena.input.data();
+    return copies && threads > 1 && threads <= first.stretches().count && layers_.size() > 1 &&
+           batch.rows >= row_grain * threads && 2 * first.stretches().count * batch.rows <= first.input_size &&
+           !first.activation->rowwise;
 }
 
 template <class T>
-void Network<T>::step_by_stretches(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization) {
+void Network<T>::step_by_stretches(Team& team, Batch batch, T* gradients, const Optimization<T>* optimization) {
     const Layer<T>& first = *layers_.front();
     const index rows = batch.rows, out = first.output_size;
     Share share{Team::solo(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain)};
@@ -291,11 +319,13 @@ void Network<T>::step_by_stretches(Team& team, const Batch& batch, T* gradients,
     const Range mine = team.share(stretches.count);
     const Range inputs{stretches.start(mine.begin), stretches.start(mine.end)};
     T* const sums = batch.arena.sums.data();
+    batch.input.segments = &stretches;
 
-    gather_input(batch, {0, rows}, inputs);
-    for (index i = mine.begin; i < mine.end; ++i)
+    for (index i = mine.begin; i < mine.end; ++i) {
+        gather_input(batch, {0, rows}, i);
         first.forward_stretch({share.team, share.workspace}, parameters_.data(), i, batch.input, sums + i * rows * out,
                               rows);
+    }
     gather_targets(batch, share.rows);
     team.barrier();
     first.finish_sum(sums + share.rows.begin * out, rows * out, batch.arena.outputs[0].data() + share.rows.begin * out,
@@ -307,9 +337,9 @@ void Network<T>::step_by_stretches(Team& team, const Batch& batch, T* gradients,
     first.parameter_gradients({share.team, share.workspace}, inputs, batch.input, batch.arena.gradients[0].data(),
                               gradients, rows, false, optimization);
     for (std::size_t i = 1; i < layers_.size(); ++i)
-        layers_[i]->parameter_gradients({team, workspaces_[0]}, {0, layers_[i]->input_size},
-                                        batch.arena.outputs[i - 1].data(), batch.arena.gradients[i].data(),
-                                        gradients + offsets_[i], rows, false, optimization);
+        layers_[i]->parameter_gradients({team, workspaces_[0]}, {0, layers_[i]->input_size}, input_of(batch, i),
+                                        batch.arena.gradients[i].data(), gradients + offsets_[i], rows, false,
+                                        optimization);
     team.barrier();
 }
 
@@ -333,9 +363,8 @@ void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, con
             backward(all, block);
             for (std::size_t i = 0; i < layers_.size(); ++i)
                 layers_[i]->parameter_gradients({all.team, all.workspace}, {0, layers_[i]->input_size},
-                                                i > 0 ? arena.outputs[i - 1].data() : block.input,
-                                                arena.gradients[i].data(), sums + offsets_[i], block.rows,
-                                                begin > rows.begin, nullptr);
+                                                input_of(block, i), arena.gradients[i].data(), sums + offsets_[i],
+                                                block.rows, begin > rows.begin, nullptr);
             std::copy_n(arena.loss.data(), block.rows, whole.arena.loss.data() + begin);
             std::copy_n(arena.metric.data(), block.rows, whole.arena.metric.data() + begin);
         }

@@ -32,6 +32,9 @@ struct Training {
     std::vector<double> hyperparameters;  // in the optimizer's order, learning_rate first
 };
 
+// How the first layer gets its input: as rows without their zeros where that is faster and possible, or always one way.
+enum class InputForm { automatic, dense, compressed };
+
 template <class T> class Network {
   public:
     Network(index input_size, const std::vector<LayerSpec>& specs);
@@ -51,6 +54,9 @@ template <class T> class Network {
     index state_size() const { return compiled() ? optimizer_->slots * parameter_count_ : 0; }
     T* state() { return state_.data(); }
 
+    // Changes no bit of a result as long as the first layer's weights and gradients are finite.
+    void set_input_form(InputForm form) { input_form_ = form; }
+
     // One pass over the samples in batches, the last of which may be short. There is a learning rate for each step
     // or one for all; none stands for the one of compile.
     EpochResult train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
@@ -65,6 +71,7 @@ template <class T> class Network {
     // What a batch leaves behind: one array of rows a layer. A batch is one pass of `rows` samples from `begin`.
     struct Arena {
         Buffer<T> input, target, weight;
+        CompressedBatch<T> compressed;
         Buffer<T> sums;  // of the first layer, one array a stretch of its inputs
         std::vector<Buffer<T>> outputs, gradients;
         Buffer<double> loss, metric;
@@ -74,7 +81,7 @@ template <class T> class Network {
         Arena& arena;
         index begin, rows;
         index of;        // the rows that the loss is a mean over
-        const T* input;  // in the arena, or in place in the data
+        Input<T> input;  // in the arena, or in place in the data
         T* output;       // of the last layer
     };
     // Who runs a range of a batch's rows through the layers.
@@ -88,6 +95,7 @@ template <class T> class Network {
     // in the second-level cache from the first product to the last. Each part has its own sum of the gradients.
     static constexpr index parts = 16, block_rows = 256;
 
+    void choose_input(const Samples& samples, index rows, Use use);
     int threads_for_rows(index rows, Use use) const;
     void prepare(const Samples& samples, index rows, Use use, int threads, int arenas);
     bool in_parts(index rows) const;
@@ -98,8 +106,9 @@ template <class T> class Network {
 
     const T* input_in_place(const Samples& samples) const;
     Batch batch(const Samples& samples, Arena& arena, index begin, index rows) const;
+    Input<T> input_of(const Batch& batch, std::size_t layer) const;
     void gather(const Batch& batch, Range rows) const;
-    void gather_input(const Batch& batch, Range rows, Range columns) const;
+    void gather_input(const Batch& batch, Range rows, index segment) const;
     void gather_targets(const Batch& batch, Range rows) const;
     void forward(Share& share, const Batch& batch, bool leave_logits, std::size_t first = 0) const;
     Epilogue<T> elementwise(std::size_t layer, bool leave_logits) const;
@@ -108,7 +117,7 @@ template <class T> class Network {
     void step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     void step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
     bool by_stretches(const Batch& batch, int threads) const;
-    void step_by_stretches(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
+    void step_by_stretches(Team& team, Batch batch, T* gradients, const Optimization<T>* optimization);
     void step_in_parts(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
     Arena& prepare_training(const Samples& samples, index rows, int threads);
     template <class Finish> void forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish);
@@ -116,6 +125,10 @@ template <class T> class Network {
     // A rescaling in front of the other layers is done as rows are gathered, while they are in cache.
     bool rescales_;
     T input_scale_ = 1, input_offset_ = 0;
+    InputForm input_form_ = InputForm::automatic;
+    bool compresses_ = false;  // the input of the data in work, of this density
+    double density_ = 1;
+    const Panels whole_input_;  // one segment
     std::vector<std::unique_ptr<Layer<T>>> layers_;
     std::vector<index> offsets_;  // of each layer's parameters
     index parameter_count_ = 0;

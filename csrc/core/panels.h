@@ -17,6 +17,7 @@ struct Panels {
         const index count = (total + largest - 1) / largest;
         return {total, count, count ? total / count : 0, count ? total % count : 0};
     }
+    static Panels whole(index total) { return {total, 1, total, 0}; }
     index start(index i) const { return i * width + (i < wider ? i : wider); }
     index size(index i) const { return width + (i < wider ? 1 : 0); }
     index largest() const { return width + (wider ? 1 : 0); }

@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import _core
+from fastnet._sparse import as_sparse_rows, is_sparse
 from fastnet._validation import check_integer, check_number, describe, unsupported
 from fastnet.losses import Loss
 
 Array = NDArray[Any]
+Features = Array | _core.SparseRows
 
 # What the core reads in place: samples of these types are never copied.
 CORE_DTYPES = tuple(np.dtype(name) for name in ("float32", "float64", "uint8"))
@@ -22,7 +24,7 @@ CORE_DTYPES = tuple(np.dtype(name) for name in ("float32", "float64", "uint8"))
 class Samples:
     """Checked samples, targets and weights, one row each."""
 
-    x: Array
+    x: Features
     y: Array
     weight: Array | None
 
@@ -89,31 +91,51 @@ def _as_core_array(array: Array, dtype: str) -> Array:
     return array.astype(dtype)
 
 
-def _check_finite(name: str, array: Array, dtype: str) -> None:
+def _check_finite(name: str, array: Features, dtype: str) -> None:
     """Refuse numbers that are not finite, or are not once they are rounded to `dtype`."""
-    if array.dtype.kind != "f" or (row := _core.first_nonfinite_row(array, dtype == "float32")) < 0:
-        return
-    if np.isfinite(array[row]).all():
+    row = _first_nonfinite_row(array, dtype == "float32")
+    if row >= 0 and _first_nonfinite_row(array[row : row + 1], False) < 0:
         raise ValueError(f"{name} has a number in row {row} that is too large for float32, the dtype of the model")
-    raise ValueError(f"{name} has a NaN or an infinity in row {row}")
+    if row >= 0:
+        raise ValueError(f"{name} has a NaN or an infinity in row {row}")
 
 
-def as_features(name: str, values: Any, input_shape: tuple[int, ...], dtype: str) -> Array:
+def _first_nonfinite_row(array: Features, as_float32: bool) -> int:
+    if isinstance(array, _core.SparseRows):
+        return array.first_nonfinite_row(as_float32)
+    return _core.first_nonfinite_row(array, as_float32) if array.dtype.kind == "f" else -1
+
+
+def shape_of(name: str, values: Any) -> tuple[int, ...]:
+    """Return the shape of an array or of a sparse matrix."""
+    return tuple(values.shape) if is_sparse(values) else as_array(name, values).shape
+
+
+def as_features(name: str, values: Any, input_shape: tuple[int, ...], dtype: str) -> Features:
     """Return samples as rows of features, without copying arrays of uint8, float32 and float64.
+
+    The rows of a sparse matrix stay sparse.
 
     Raises
     ------
     ValueError
         The shape of a sample is not `input_shape`.
     """
+    if is_sparse(values):
+        _check_shape(name, shape_of(name, values), input_shape)
+        return as_sparse_rows(name, values, dtype)
     array = as_array(name, values)
     if array.ndim == 1 and input_shape == (1,):
         array = array[:, None]
-    if array.shape[1:] != input_shape:
-        expected = ", ".join(["samples", *map(str, input_shape)])
-        hint = f": one sample is {name}[None]" if array.shape == input_shape else ""
-        raise ValueError(f"{name} must have shape ({expected}); got {array.shape}{hint}")
+    _check_shape(name, array.shape, input_shape)
     return _as_core_array(array.reshape(len(array), math.prod(input_shape)), dtype)
+
+
+def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
+    if shape[1:] != input_shape:
+        expected = ", ".join(["samples", *map(str, input_shape)])
+        hint = f": one sample is {name}[None]" if shape == input_shape else ""
+        raise ValueError(f"{name} must have shape ({expected}); got {shape}{hint}")
 
 
 def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtype: str) -> Array:

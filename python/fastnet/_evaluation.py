@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet._compilation import Compilation
-from fastnet._data_adapter import CORE_DTYPES, Samples, as_array, as_features, as_samples
+from fastnet._data_adapter import CORE_DTYPES, Samples, as_features, as_samples, shape_of
 from fastnet._validation import check_integer, unsupported
 from fastnet._weights import Network
 from fastnet.callbacks import Callback, CallbackList, Logs, check_verbose, format_logs
@@ -108,7 +108,7 @@ class Evaluator:
     def _built_network(self, x: Any) -> Network:
         """Return the network, built for the shape of `x` if it was not built before."""
         if self._network is None:
-            shape = as_array("x", x).shape
+            shape = shape_of("x", x)
             if len(shape) < 2:
                 raise ValueError(f"x must have a row for every sample, as (samples, features); got shape {shape}")
             self.build(shape[1:])
@@ -218,8 +218,9 @@ class Evaluator:
 
         Parameters
         ----------
-        x : array_like, shape (n, *input_shape)
-            The samples, none at all included. NaN in a row gives NaN in its outputs.
+        x : array_like or sparse matrix, shape (n, *input_shape)
+            The samples, none at all included. NaN in a row gives NaN in its outputs. Sparse matrices are read as in
+            `fit`, `batch_size` rows at a time.
         batch_size : int, optional
             How many samples are computed at a time.
         verbose : {"auto", 0, 1, 2}, default "auto"

@@ -57,8 +57,9 @@ class Trainer(Evaluator):
 
         Parameters
         ----------
-        x : array_like, shape (n, *input_shape)
-            The samples. Arrays of uint8, float32 and float64 are read in place, whatever their strides.
+        x : array_like or sparse matrix, shape (n, *input_shape)
+            The samples. Arrays of uint8, float32 and float64 are read in place, whatever their strides. A matrix or array
+            of scipy.sparse is never made dense as a whole; CSR is read in place, other formats are converted to it.
         y : array_like
             The targets: rows of shape (n, outputs); labels 0 to outputs - 1 of shape (n,) or (n, 1) with a categorical
             cross-entropy; values of shape (n,) for one output.

@@ -1,0 +1,113 @@
+#include "sparse_rows.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace fastnet {
+namespace {
+
+// A view, so that its dtype and shape stay, or a copy where the values do not follow each other.
+py::array flat(const py::array& array, const char* name) {
+    require_dimensions(array, name, 1);
+    const bool plain =
+        (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0 && (array.flags() & py::array::c_style) != 0;
+    return plain ? array.attr("view")() : array.attr("copy")("C");
+}
+
+// The first row with a value that is not finite as a T; -1 where all are.
+template <class T> index first_nonfinite(const Rows& rows) {
+    constexpr index piece = 1024;
+    T values[piece];
+    for (index r = 0; r < rows.count; ++r) {
+        const Range row = rows.values_of(r, nullptr);
+        for (index begin = row.begin; begin < row.end; begin += piece) {
+            const index n = std::min(piece, row.end - begin);
+            kernels<T>().convert(n, rows.data + begin * rows.column_stride, rows.dtype, rows.column_stride, values);
+            if (!kernels<T>().all_finite(n, values))
+                return r;
+        }
+    }
+    return -1;
+}
+
+}  // namespace
+
+SparseRows::SparseRows(const py::array& data, const py::array& indices, const py::array& indptr, index columns)
+    : data_(flat(data, "data")), indices_(flat(indices, "indices")) {
+    require_dimensions(indptr, "indptr", 1);
+    if (!has_dtype<std::int64_t>(indptr))
+        throw py::type_error("indptr must be int64, got a " + describe(indptr));
+    if (indptr.size() < 1)
+        throw py::value_error("indptr must have one value more than there are rows, got none");
+    starts_ = py::array(indptr.attr("copy")("C"));
+    rows_.dtype = dtype_of(data_, "data");
+    rows_.wide_indices = has_dtype<std::int64_t>(indices_);
+    if (!rows_.wide_indices && !has_dtype<std::int32_t>(indices_))
+        throw py::type_error("indices must be int32 or int64, got a " + describe(indices_));
+    rows_.data = static_cast<const char*>(data_.data());
+    rows_.count = starts_.size() - 1, rows_.columns = columns;
+    rows_.column_stride = data_.itemsize();
+    rows_.starts = starts_.data();
+    rows_.indices = indices_.data();
+    check_starts(std::min(data_.size(), indices_.size()));
+    py::gil_scoped_release release;
+    check_columns();
+}
+
+void SparseRows::check_starts(index values) const {
+    for (index r = 0, previous = 0; r <= rows_.count; ++r) {
+        const index start = rows_.starts[r];
+        if (start < previous || start > values)
+            throw py::value_error("indptr must ascend from 0 to at most " + std::to_string(values) +
+                                  ", the number of values; got " + std::to_string(start) + " at position " +
+                                  std::to_string(r));
+        previous = start;
+    }
+}
+
+void SparseRows::check_columns() {
+    for (index r = 0; r < rows_.count; ++r) {
+        const Range row = rows_.values_of(r, nullptr);
+        for (index p = row.begin, previous = -1; p < row.end; ++p) {
+            const index column = rows_.column(p);
+            if (column < 0 || column >= rows_.columns)
+                throw std::invalid_argument("indices must be in 0.." + std::to_string(rows_.columns - 1) + ", got " +
+                                            std::to_string(column) + " in row " + std::to_string(r));
+            canonical_ = canonical_ && column > previous;
+            previous = column;
+        }
+    }
+}
+
+index SparseRows::first_nonfinite_row(bool as_float32) const {
+    py::gil_scoped_release release;
+    if (rows_.dtype == DType::uint8)
+        return -1;
+    const bool wide = rows_.dtype == DType::float64 && !as_float32;
+    return wide ? first_nonfinite<double>(rows_) : first_nonfinite<float>(rows_);
+}
+
+SparseRows SparseRows::slice(const py::slice& slice) const {
+    py::ssize_t start = 0, stop = 0, step = 0, length = 0;
+    if (!slice.compute(rows_.count, &start, &stop, &step, &length))
+        throw py::error_already_set();
+    if (step != 1)
+        throw py::value_error("rows can be sliced with step 1, got " + std::to_string(step));
+    SparseRows part = *this;
+    part.rows_.starts += start, part.rows_.count = length;
+    return part;
+}
+
+void register_sparse_rows(py::module_& module) {
+    py::class_<SparseRows>(module, "SparseRows")
+        .def(py::init<const py::array&, const py::array&, const py::array&, index>(), py::arg("data"),
+             py::arg("indices"), py::arg("indptr"), py::arg("columns"))
+        .def("__len__", [](const SparseRows& self) { return self.rows().count; })
+        .def("__getitem__", &SparseRows::slice, py::arg("rows"))
+        .def_property_readonly(
+            "shape", [](const SparseRows& self) { return py::make_tuple(self.rows().count, self.rows().columns); })
+        .def_property_readonly("canonical", &SparseRows::canonical)
+        .def("first_nonfinite_row", &SparseRows::first_nonfinite_row, py::arg("as_float32"));
+}
+
+}  // namespace fastnet

@@ -1,0 +1,32 @@
+// Compressed rows (CSR) from Python: checked once, when they are handed over.
+#pragma once
+
+#include "arrays.h"
+
+namespace fastnet {
+
+// A range of rows of one matrix, which slices share.
+class SparseRows {
+  public:
+    SparseRows(const py::array& data, const py::array& indices, const py::array& starts, index columns);
+
+    // Whether the columns of every row ascend, so that none comes twice. What a network reads must.
+    bool canonical() const { return canonical_; }
+    // -1 where all are finite; as_float32 counts what float32 cannot hold as an infinity.
+    index first_nonfinite_row(bool as_float32) const;
+    SparseRows slice(const py::slice& slice) const;
+    const Rows& rows() const { return rows_; }
+
+  private:
+    void check_starts(index values) const;
+    void check_columns();
+
+    Rows rows_;
+    py::array data_, indices_;          // views of our own, whose dtype and shape nobody else can change
+    py::array_t<std::int64_t> starts_;  // a copy: what was checked must not change
+    bool canonical_ = true;
+};
+
+void register_sparse_rows(py::module_& module);
+
+}  // namespace fastnet

@@ -3,7 +3,7 @@
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,9 +16,9 @@ Weights = list[np.ndarray]  # kernel and bias of the first layer, then of the ne
 
 
 class Samples(NamedTuple):
-    x: np.ndarray  # float32, or uint8 pixels
+    x: Any  # an array of float32 or of uint8 pixels, or a sparse matrix of float32
     y: np.ndarray  # int64 labels
-    x_test: np.ndarray  # float32
+    x_test: Any  # float32
     y_test: np.ndarray
 
 
@@ -39,6 +39,9 @@ def samples(case: Training, count: int) -> Samples:
         x, y = x[:count], y[:count]
         test = slice(case.test_samples)
         return Samples(x if case.form == "uint8 pixels" else scaled(x), y, scaled(x_test[test]), y_test[test])
+    if case.data == "text":
+        x, y = texts(count + case.test_samples, case.sizes[0], case.sizes[-1])
+        return Samples(x[:count], y[:count], x[count:], y[count:])
     rng = np.random.default_rng(0)
     if case.data == "xor":
         corners = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
@@ -48,6 +51,26 @@ def samples(case: Training, count: int) -> Samples:
     x = rng.standard_normal((count, case.sizes[0]), dtype=np.float32)
     y = rng.integers(0, case.sizes[-1], count)
     return Samples(x, y, x[:1000], y[:1000])
+
+
+@cache
+def texts(rows: int, vocabulary: int, classes: int, words: int = 120) -> tuple[Any, np.ndarray]:
+    """Return how often each text has each word, as CSR, and the classes of the texts.
+
+    Words are as frequent as Zipf's law has them; a tenth of a text's words is of its class.
+    """
+    import scipy.sparse
+
+    rng = np.random.default_rng(0)
+    popularity = np.cumsum(1 / np.arange(10, vocabulary + 10))
+    y = rng.integers(0, classes, rows)
+    drawn = np.searchsorted(popularity, rng.random((rows, words)) * popularity[-1])
+    own = drawn[:, : words // 10]
+    own += y[:, None] - own % classes
+    starts = np.arange(rows + 1) * words
+    x = scipy.sparse.csr_matrix((np.ones(drawn.size, np.float32), drawn.ravel(), starts), (rows, vocabulary))
+    x.sum_duplicates()
+    return x, y
 
 
 def initial_weights(sizes: tuple[int, ...], seed: int) -> Weights:

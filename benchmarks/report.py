@@ -2,6 +2,7 @@
 
 import statistics
 from collections.abc import Iterator
+from dataclasses import replace
 
 from . import checks, report_growth
 from .results import WIN, Ratio, Record, Results, Row
@@ -203,7 +204,7 @@ def training_row(results: Results, record: Record, case: Training, row: Row) -> 
         *(duration(single.median()) if single else "" for single in singles),
         spread(row),
         duration(row.median() / case.epochs / case.steps),
-        rate(row, case.operations * case.epochs),
+        "" if replace(case, form=form).skips_zeros else rate(row, case.operations * case.epochs),
         times(ratio) if ratio and not is_base else "",
         *checks.cells(record, row),
     ]

@@ -48,12 +48,15 @@ class Peak(Named):
     form: str = ""
 
 
+ZEROS_SKIPPED = "zeros skipped"
+
+
 @dataclass(frozen=True)
 class Training(Named):
     """An epoch of a dense network. One output is a sigmoid with binary cross-entropy, more are a softmax with theirs.
 
-    `form` marks a case that computes something cheaper than float32 throughout ("uint8 pixels", "bfloat16"): its row
-    stands beside the plain one. `few_samples` is the epoch for peers that spend tens of microseconds on any step.
+    `form` marks a case that computes something cheaper than float32 throughout ("uint8 pixels", "bfloat16") or leaves
+    out what is zero (ZEROS_SKIPPED): its row stands beside the plain one. The data "text" are a sparse matrix. `few_samples` is the epoch for peers that spend tens of microseconds on any step.
     Every peer trains `check_epochs` from the same weights in the same order, for as many seeds of the weights as `seeds`
     says, and what comes of it is compared. An epoch's time is that of `in_a_row` of them over their number: what happens
     once a training, as checks of the data, is shared as it is where one trains for long. With `one_cycle` the learning rate rises to `learning_rate` and falls
@@ -68,7 +71,7 @@ class Training(Named):
     optimizer: Literal["sgd", "adam"] = "adam"
     learning_rate: float = 1e-3
     momentum: float = 0.0
-    data: Literal["mnist", "xor", "random"] = "mnist"
+    data: Literal["mnist", "xor", "random", "text"] = "mnist"
     shuffle: bool = True
     one_cycle: bool = False
     epochs: int = 1
@@ -79,6 +82,11 @@ class Training(Named):
     seeds: int = 1
     form: str = ""
     target: float | None = None
+
+    @property
+    def skips_zeros(self) -> bool:
+        """Whether the first layer may multiply less than a dense one does."""
+        return self.data == "text" or self.form == ZEROS_SKIPPED
 
     @property
     def steps(self) -> int:
@@ -242,6 +250,17 @@ ONE_CYCLE = Training(
     target=2.5,
 )
 
+TEXT = Training(
+    "20,000-64-10 ReLU, Adam, batch 128, texts as CSR",
+    (20_000, 64, 10),
+    batch=128,
+    samples=6_400,
+    data="text",
+    test_samples=2_000,
+    seeds=3,
+    target=2.5,
+)
+
 # ---- The cost as the work grows -------------------------------------------------------------------------------------
 
 
@@ -269,12 +288,20 @@ WORKLOADS = {
     for workload in (
         GEMM,
         GEMM_LARGE,
-        Workload("momentum", "An epoch of MNIST", (MOMENTUM, replace(MOMENTUM, form="uint8 pixels")), rounds=7),
+        Workload(
+            "momentum",
+            "An epoch of MNIST",
+            (MOMENTUM, *(replace(MOMENTUM, form=form) for form in ("uint8 pixels", ZEROS_SKIPPED))),
+            rounds=7,
+        ),
         Workload("adam", "An epoch of MNIST in small steps", (ADAM,), rounds=5),
         Workload("wide", "Wide layers", (WIDE, replace(WIDE, form="bfloat16")), rounds=4),
         Workload("full_batch", "Full batch", (FULL_BATCH,), rounds=7),
         Workload("one_sample", "One sample a step", (ONE_SAMPLE,), rounds=7),
-        Workload("one_cycle", "98% of MNIST's test images", (ONE_CYCLE,), rounds=3),
+        Workload(
+            "one_cycle", "98% of MNIST's test images", (ONE_CYCLE, replace(ONE_CYCLE, form=ZEROS_SKIPPED)), rounds=3
+        ),
+        Workload("text", "An epoch of sparse features", (TEXT,), rounds=5),
         Workload(
             "prediction",
             "Prediction",

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from benchmarks import checks, data, report, runner
-from benchmarks.peers import names
+from benchmarks.peers import fastnet_peer, names
 from benchmarks.results import Ratio, Record, Results, Row
-from benchmarks.workloads import MOMENTUM, ONE_CYCLE, ONE_SAMPLE, WORKLOADS, Training
+from benchmarks.workloads import MOMENTUM, ONE_CYCLE, ONE_SAMPLE, TEXT, WORKLOADS, ZEROS_SKIPPED, Training
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -160,6 +160,25 @@ def one_sample_loss() -> float:
         w1 -= 0.5 * np.outer(x, dh)
         b1 -= 0.5 * dh
     return data.quality([w1, b1, w2, b2], ONE_SAMPLE, samples)["loss"]
+
+
+def test_zeros_of_images_are_multiplied_in_all_rows_but_the_one_that_says_so() -> None:
+    """A zero times an infinite weight is NaN; zeros that are skipped leave no trace of it."""
+    weights = data.initial_weights((784, 64, 10), 0)
+    weights[0][783] = np.inf
+    x = np.zeros((64, 784), np.float32)
+    samples = data.Samples(x, np.zeros(64, np.int64), x, np.zeros(64, np.int64))
+    for form, multiplied in (("", True), ("uint8 pixels", True), (ZEROS_SKIPPED, False)):
+        trainer = fastnet_peer.Trainer(replace(MOMENTUM, form=form), samples)
+        trainer.reset(weights)
+        assert np.isnan(trainer.model.predict(x)).all() == multiplied
+
+
+@pytest.mark.parametrize(("peer", "takes_part"), [("fastnet", True), ("sklearn", True), ("python", False)])
+def test_peers_that_know_sparse_matrices_train_on_texts(peer: str, takes_part: bool) -> None:
+    _, prepared = ask([{"prepare": "text", "quick": True, "check": True}], peer, "1")
+    assert prepared["failures"] == {}
+    assert [len(found["end"]) for found in prepared["checks"].values()] == [TEXT.seeds] * takes_part
 
 
 def test_a_product_is_checked_and_timed() -> None:

@@ -33,12 +33,13 @@ class Library:
     """A peer.
 
     `statement` imports what its user imports; `forms` are the forms of a case that it knows ("" is float32);
-    `threaded` says whether it can use threads; `slow_steps` that the smallest step takes tens of microseconds; `compiles`
-    that first calls compile.
+    `sparse` says whether it trains on a sparse matrix; `threaded` whether it can use threads; `slow_steps` that the
+    smallest step takes tens of microseconds; `compiles` that first calls compile.
     """
 
     statement: str | None = None
     forms: tuple[str, ...] = ("",)
+    sparse = False
     threaded = True
     slow_steps = False
     compiles = False

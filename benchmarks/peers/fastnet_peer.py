@@ -7,13 +7,13 @@ import numpy as np
 import fastnet as fn
 
 from ..data import Samples, Weights
-from ..workloads import Gemm, Prediction, Training
+from ..workloads import ZEROS_SKIPPED, Gemm, Prediction, Training
 from . import base
 
 Array = np.ndarray
 
 # The dtype of the model for each form of a case.
-FORMS = {"": "float32", "uint8 pixels": "float32", "bfloat16": "mixed_bfloat16"}
+FORMS = {"": "float32", "uint8 pixels": "float32", ZEROS_SKIPPED: "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def make_model(sizes: tuple[int, ...], hidden: str, form: str = "") -> fn.Sequential:
@@ -30,6 +30,8 @@ class Trainer(base.Trainer):
     def __init__(self, case: Training, data: Samples) -> None:
         self.case, self.x, self.y = case, data.x, data.y
         self.model = make_model(case.sizes, case.hidden, case.form)
+        # Other libraries multiply the zeros of images, too. There is no public name for that.
+        self.model._network.set_input_form("automatic" if case.skips_zeros else "dense")
         self.loss = "sparse_categorical_crossentropy" if case.sizes[-1] > 1 else "binary_crossentropy"
 
     def optimizer(self) -> fn.optimizers.Optimizer:
@@ -59,6 +61,7 @@ class Trainer(base.Trainer):
 class Library(base.Library):
     statement = "import fastnet"
     forms = tuple(FORMS)
+    sparse = True
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)

@@ -68,6 +68,8 @@ def _(case: Gemm, library: Library, check: bool) -> Prepared:
 
 @prepare.register
 def _(case: Training, library: Library, check: bool) -> Prepared:
+    if case.data == "text" and not library.sparse:
+        raise NotImplementedError
     few = min(case.samples, case.few_samples or case.samples)
     count = few if library.slow_steps else case.samples
     samples = data.samples(case, count)

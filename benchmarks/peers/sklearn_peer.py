@@ -52,6 +52,7 @@ class Trainer(base.Trainer):
 
 class Library(base.Library):
     statement = "import sklearn.neural_network"
+    sparse = True
     slow_steps = True
 
     def version(self) -> str:

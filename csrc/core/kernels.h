@@ -88,10 +88,10 @@ template <class T> struct OptimizerKernels {
     typename Epilogue<T>::Function update_block;  // the same for a block of the array of gradients
 };
 
-// C = alpha A B + beta C for matrices given by strides, which covers all transposed cases.
 // What the operands are multiplied in; sums are in T. bfloat16 is for float only.
 enum class Precision { full, bfloat16 };
 
+// C = alpha A B + beta C for matrices given by strides, which covers all transposed cases.
 template <class T> struct Gemm {
     index m, n, k;
     const T* a;

@@ -7,7 +7,7 @@ from dataclasses import replace
 from . import checks, report_growth
 from .results import WIN, Ratio, Record, Results, Row
 from .tables import call_time, duration, heading, note, rate, spread, table, threads_text, times
-from .workloads import WORKLOADS, Gemm, Prediction, Training
+from .workloads import WORKLOADS, ZEROS_SKIPPED, Gemm, Prediction, Training
 
 METHOD = (
     "Every peer runs in processes of its own, one for each number of threads, bound to as many processors. Units of work "
@@ -75,14 +75,19 @@ def verdict(results: Results, best: tuple[str, Ratio] | None) -> list[str]:
 def summary(results: Results) -> list[str]:
     rows = [gemm_summary(results, low, high) for low, high in ((0, 63), (64, 511), (512, 10**6))]
     for kind in (Training, Prediction):
-        rows += [case_summary(results, record, case) for record, case in compared(results, kind)]
+        for record, case in compared(results, kind):
+            rows.append(case_summary(results, record, case))
+            if record.find(f"{case.key}, {ZEROS_SKIPPED}", "fastnet"):
+                rows.append(case_summary(results, record, case, ZEROS_SKIPPED))
     header = ["workload", "fastnet", "best peer", *map(threads_text, results.threads), "best of each", "", "aim"]
     lines = table(header, [row for row in rows if row])
     return heading("Summary") + note("Ratios to the best peer.") + lines if lines else []
 
 
-def case_summary(results: Results, record: Record, case: Training | Prediction) -> list[str] | None:
-    mine, best = record.find(case.key, "fastnet"), record.best_peer(case.key)
+def case_summary(results: Results, record: Record, case: Training | Prediction, form: str = "") -> list[str] | None:
+    """One line for a case, or for a form of it that stands beside: the best peer computes the plain one."""
+    key = f"{case.key}, {form}" if form else case.key
+    mine, best = record.find(key, "fastnet"), record.best_peer(case.key, against=key)
     if mine is None:
         return [case.name, "does not take part", "", *[""] * len(results.threads), "", "", ""]
     if best is None:
@@ -91,10 +96,12 @@ def case_summary(results: Results, record: Record, case: Training | Prediction) 
     theirs = record.find(case.key, peer)
     assert theirs is not None
     steps = case.epochs * case.steps if isinstance(case, Training) and case.batch == 1 else 1
-    singles = [record.best_peer(case.key, threads) for threads in results.threads]
+    singles = [record.best_peer(case.key, threads, key) for threads in results.threads]
     aim = f"{case.target:.2f} {'reached' if ratio.median >= case.target else 'missed'}" if case.target else ""
+    if form:  # what has an aim is the plain case
+        aim = ""
     return [
-        case.name,
+        case.name + (f"<br>*beside it: {form}*" if form else ""),
         duration(mine.median() / steps),
         f"{results.title(peer)} {duration(theirs.median() / steps)}",
         *(f"{single[1].median:.2f}" if single else "" for single in singles),

@@ -77,9 +77,10 @@ class Record:
     def peers(self) -> list[str]:
         return list(dict.fromkeys(row.peer for row in self.rows))
 
-    def best_peer(self, case: str, threads: int | None = None) -> tuple[str, Ratio] | None:
-        """Return the peer with the least time, and its ratio to fastnet."""
-        ratios = [(peer, self.ratio(case, peer, threads)) for peer in self.peers() if peer not in ("fastnet", "peak")]
+    def best_peer(self, case: str, threads: int | None = None, against: str | None = None) -> tuple[str, Ratio] | None:
+        """Return the peer with the least time, and its ratio to fastnet, on the same case or the case `against`."""
+        peers = [peer for peer in self.peers() if peer not in ("fastnet", "peak")]
+        ratios = [(peer, self.ratio(case, peer, threads, against)) for peer in peers]
         known = [(peer, ratio) for peer, ratio in ratios if ratio]
         return min(known, key=lambda item: item[1].median, default=None)
 

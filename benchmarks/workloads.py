@@ -56,11 +56,13 @@ class Training(Named):
     """An epoch of a dense network. One output is a sigmoid with binary cross-entropy, more are a softmax with theirs.
 
     `form` marks a case that computes something cheaper than float32 throughout ("uint8 pixels", "bfloat16") or leaves
-    out what is zero (ZEROS_SKIPPED): its row stands beside the plain one. The data "text" are a sparse matrix. `few_samples` is the epoch for peers that spend tens of microseconds on any step.
+    out what is zero (ZEROS_SKIPPED): its row stands beside the plain one. The data "text" are a sparse matrix.
+    `few_samples` is the epoch for peers that spend tens of microseconds on any step.
     Every peer trains `check_epochs` from the same weights in the same order, for as many seeds of the weights as `seeds`
     says, and what comes of it is compared. An epoch's time is that of `in_a_row` of them over their number: what happens
-    once a training, as checks of the data, is shared as it is where one trains for long. With `one_cycle` the learning rate rises to `learning_rate` and falls
-    again within `epochs`, and the unit of measurement is the whole training from its first step on.
+    once a training, as checks of the data, is shared as it is where one trains for long. With `one_cycle` the learning
+    rate rises to `learning_rate` and falls again within `epochs`, and the unit of measurement is the whole training from
+    its first step on.
     """
 
     name: str
@@ -294,12 +296,12 @@ WORKLOADS = {
             (MOMENTUM, *(replace(MOMENTUM, form=form) for form in ("uint8 pixels", ZEROS_SKIPPED))),
             rounds=7,
         ),
-        Workload("adam", "An epoch of MNIST in small steps", (ADAM,), rounds=5),
+        Workload("adam", "An epoch of MNIST in small steps", (ADAM, replace(ADAM, form=ZEROS_SKIPPED)), rounds=5),
         Workload("wide", "Wide layers", (WIDE, replace(WIDE, form="bfloat16")), rounds=4),
         Workload("full_batch", "Full batch", (FULL_BATCH,), rounds=7),
         Workload("one_sample", "One sample a step", (ONE_SAMPLE,), rounds=7),
         Workload(
-            "one_cycle", "98% of MNIST's test images", (ONE_CYCLE, replace(ONE_CYCLE, form=ZEROS_SKIPPED)), rounds=3
+            "one_cycle", "98% of MNIST's test images", (ONE_CYCLE, replace(ONE_CYCLE, form=ZEROS_SKIPPED)), rounds=5
         ),
         Workload("text", "An epoch of sparse features", (TEXT,), rounds=5),
         Workload(

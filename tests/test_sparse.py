@@ -12,6 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
 import reference
+from fastnet import _core
 from cases import dense, random_weights, reference_of, relative_error, rescaling, sequential
 
 FORMS = ["dense", "compressed", "automatic"]
@@ -23,7 +24,9 @@ FORMATS = ["csr", "csc", "coo", "bsr", "lil", "dok", "dia"]
 @pytest.fixture(autouse=True)
 def _restore_threads() -> Iterator[None]:
     before = fn.get_num_threads()
+    _core.rest_teams(False)
     yield
+    _core.rest_teams(True)
     fn.set_num_threads(before)
 
 

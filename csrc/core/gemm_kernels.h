@@ -78,7 +78,8 @@ FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][ve
 #pragma GCC unroll 4
         for (int g = 0; g < pointers; ++g) {
             a[g] += a_step;
-            keep_in_register(a[g]);
+            if constexpr (!packed)
+                keep_in_register(a[g]);
         }
         b += t.b_step;
     }

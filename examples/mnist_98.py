@@ -8,8 +8,8 @@ and images as bytes and do not include the evaluations. Medians on two cores wit
 =======  ==========  =====  ====================  ======  ========  =========
 recipe   network     batch  runs at 98% or above  lowest  1 thread  2 threads
 =======  ==========  =====  ====================  ======  ========  =========
-lecture  784-256-10  128    10 of 10              98.08%  1.61 s    0.92 s
-fast     784-160-10  192    20 of 20              98.00%  1.07 s    0.58 s
+lecture  784-256-10  128    20 of 20              98.01%  0.83 s    0.46 s
+fast     784-160-10  192    19 of 20              97.97%  0.54 s    0.38 s
 =======  ==========  =====  ====================  ======  ========  =========
 
 Fast does less work a sample and makes up for it: straight lines instead of cosines, and a shorter memory of the squared

@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
 import reference
-from fastnet import _core
 from cases import dense, random_weights, reference_of, relative_error, rescaling, sequential
+from fastnet import _core
 
 FORMS = ["dense", "compressed", "automatic"]
 POLICIES = ["float32", "float64", "mixed_bfloat16"]

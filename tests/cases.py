@@ -10,6 +10,8 @@ import fastnet as fn
 import reference
 
 DTYPES = [np.float32, np.float64]
+POLICIES = ["float32", "float64", "mixed_bfloat16"]
+THREADS = [1, 2, 3, 4, 8, 16]  # more than the machine has is fine in `teams_of_any_size`
 Description = Mapping[str, Any]
 
 

@@ -1,18 +1,31 @@
 """Fixtures and settings that all tests share."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+import fastnet as fn
 from command import flowers, model, run  # noqa: F401 - fixtures
+from fastnet import _core
 
 # No deadline: the first call of a kernel pays for waking the threads, and a busy machine is not a failure.
 # In continuous integration the examples are always the same, so that a failure belongs to the change.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture
+def teams_of_any_size() -> Iterator[None]:
+    """Teams run even where they are larger than the machine; the number of threads is put back at the end."""
+    before = fn.get_num_threads()
+    _core.rest_teams(False)
+    yield
+    _core.rest_teams(True)
+    fn.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Zeros of the first layer's input: skipping them changes no bit, and matrices of scipy.sparse are read as they are."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,22 +12,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
 import reference
-from cases import dense, random_weights, reference_of, relative_error, rescaling, sequential
-from fastnet import _core
+from cases import POLICIES, THREADS, dense, random_weights, reference_of, relative_error, rescaling, sequential
 
 FORMS = ["dense", "compressed", "automatic"]
-POLICIES = ["float32", "float64", "mixed_bfloat16"]
-THREADS = [1, 2, 3, 4, 8, 16]
+pytestmark = pytest.mark.usefixtures("teams_of_any_size")
+
 FORMATS = ["csr", "csc", "coo", "bsr", "lil", "dok", "dia"]
-
-
-@pytest.fixture(autouse=True)
-def _restore_threads() -> Iterator[None]:
-    before = fn.get_num_threads()
-    _core.rest_teams(False)
-    yield
-    _core.rest_teams(True)
-    fn.set_num_threads(before)
 
 
 def mostly_zeros(rows: int, columns: int, density: float, dtype: Any = np.float32, seed: int = 0) -> np.ndarray:

@@ -1,17 +1,17 @@
 """Results are the same bit for bit on any number of threads, and two Python threads do not disturb each other."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 import fastnet as fn
-from cases import DTYPES, dense, random_weights, rescaling, sequential
-from fastnet import _core
+from cases import DTYPES, POLICIES, THREADS, dense, random_weights, rescaling, sequential
 
-THREADS = [1, 2, 3, 4, 8, 16]  # more than the machine has is fine
+pytestmark = pytest.mark.usefixtures("teams_of_any_size")
+
 # (inputs, hidden units, classes, rows, batch size): from work for one thread to work for many, even and odd; the last has
 # batches that are computed in parts, and a batch of one row after them
 NETWORKS = [
@@ -21,16 +21,6 @@ NETWORKS = [
     (100, 517, 33, 1200, 601),
     (70, 40, 10, 9001, 4500),
 ]
-POLICIES = ["float32", "float64", "mixed_bfloat16"]
-
-
-@pytest.fixture(autouse=True)
-def _restore_threads() -> Iterator[None]:
-    before = fn.get_num_threads()
-    _core.rest_teams(False)
-    yield
-    _core.rest_teams(True)
-    fn.set_num_threads(before)
 
 
 def on_every_number_of_threads(compute: Callable[[], list[np.ndarray]]) -> None:

@@ -50,7 +50,8 @@ template <class T> py::array readable(const py::array& array, const char* name) 
     return whole ? array : py::array(array.attr("copy")("C"));
 }
 
-// Whether the memory between the lowest and the highest element of two arrays has something in common.
+// Whether the memory between the lowest and the highest element of two arrays has something in common: what
+// numpy.may_share_memory answers, whose call from Python takes 0.25 us, a third of a small product's.
 inline bool may_share_memory(const py::array& x, const py::array& y) {
     const auto extent = [](const py::array& array) {
         const char* low = static_cast<const char*>(array.data());

@@ -172,7 +172,8 @@ void ThreadPool::run(int threads, detail::TeamFunction function, void* context) 
     const auto start = Clock::now();
     bool led = false;
     if (threads / callers > 1 && !taken_.exchange(true, std::memory_order_acquire)) {
-        const int size = watch_.rests(start) ? 1 : grow(threads / callers);
+        const bool rests = may_rest_.load(std::memory_order_relaxed) && watch_.rests(start);
+        const int size = rests ? 1 : grow(threads / callers);
         if (size > 1) {
             lead(size, start, function, context);
             led = true;

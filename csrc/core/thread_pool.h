@@ -43,8 +43,7 @@ class TeamState {
 // halves with every one that pays: a single hiccup costs milliseconds.
 class TeamWatch {
   public:
-    bool rests(Clock::time_point now) const { return now < resume_ && may_rest; }
-    std::atomic<bool> may_rest{true};
+    bool rests(Clock::time_point now) const { return now < resume_; }
     // A team of this size took `elapsed`, and its most idle member waited for the others for `longest_wait`.
     void record(int size, Clock::time_point now, Clock::duration elapsed, Clock::duration longest_wait);
 
@@ -61,7 +60,7 @@ class ThreadPool {
 
     // run_team on at least two threads.
     void run(int threads, detail::TeamFunction function, void* context);
-    void rest_teams(bool may_rest) { watch_.may_rest.store(may_rest, std::memory_order_relaxed); }
+    void rest_teams(bool may_rest) { may_rest_.store(may_rest, std::memory_order_relaxed); }
 
   private:
     struct alignas(64) Worker {
@@ -75,6 +74,7 @@ class ThreadPool {
     std::vector<std::unique_ptr<Worker>> workers_;
     std::atomic<int> callers_{0};
     std::atomic<bool> taken_{false};
+    std::atomic<bool> may_rest_{true};
     TeamWatch watch_;
 
     // The work of the team, the same for all members.

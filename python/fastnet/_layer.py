@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._registry import Configurable
+from fastnet._registry import Configurable, Registry
 from fastnet._validation import check_integer, check_shape, describe, reject_keywords
 from fastnet._weights import Weights
 from fastnet.initializers import Initializer
@@ -128,3 +128,13 @@ class Layer(Configurable):
     def __repr__(self) -> str:
         shapes = "" if self.input_shape is None else f": {self.input_shape} -> {self.output_shape}"
         return f"<{type(self).__name__} {self.name!r}{shapes}>"
+
+
+layers = Registry(
+    "layer",
+    Layer,
+    keras_only=[
+        *["BatchNormalization", "Conv1D", "Conv2D", "Dropout", "ELU", "Embedding", "GRU", "GaussianNoise", "LSTM"],
+        *["GlobalAveragePooling2D", "LayerNormalization", "MaxPooling2D", "Normalization", "PReLU", "Reshape"],
+    ],
+)

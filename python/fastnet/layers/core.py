@@ -1,0 +1,134 @@
+"""The input and the fully connected layer."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from fastnet import initializers
+from fastnet._layer import Layer, Shape, layers
+from fastnet._validation import check_bool, check_integer, check_shape, unsupported
+from fastnet.layers.activation import activation_of
+
+
+@layers.add()
+class InputLayer(Layer):
+    """The shape of one sample, as the first entry of a model; it is not counted among the model's layers.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of one sample, without the batch dimension.
+    name : str, optional
+        A name of your own.
+    """
+
+    def __init__(self, shape: Sequence[int], *, name: str | None = None, **keywords: Any) -> None:
+        super().__init__(name=name, **keywords)
+        self.shape = self.given_input_shape = check_shape("shape", shape)
+
+    def description(self) -> None:
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        return {"shape": list(self.shape), **super().get_config()}
+
+
+def Input(shape: Sequence[int], *, name: str | None = None, **keywords: Any) -> InputLayer:
+    """Return the shape of one sample as the first entry of a model.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.Sequential([fn.Input((784,)), fn.Dense(10)]).output_shape
+    (10,)
+    """
+    return InputLayer(shape, name=name, **keywords)
+
+
+@layers.add()
+class Dense(Layer):
+    """A fully connected layer: ``activation(x @ kernel + bias)``.
+
+    Parameters
+    ----------
+    units : int
+        The number of outputs.
+    activation : str or function of `fastnet.functional`, optional
+        "linear" (the default), "relu", "leaky_relu" (slope 0.2, as in Keras), "sigmoid", "tanh" or "softmax".
+    use_bias : bool, default True
+        Whether the layer has a bias.
+    kernel_initializer : str or Initializer, default "glorot_uniform"
+        The initial values of the kernel, of shape (inputs, units).
+    bias_initializer : str or Initializer, default "zeros"
+        The initial values of the bias, of shape (units,).
+    input_shape, input_dim, name
+        See `Layer`.
+
+    Raises
+    ------
+    NotImplementedError
+        An argument asks for something that Keras has and fastnet does not, such as `kernel_regularizer`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.Dense(3, activation="relu", input_shape=(2,))], seed=0)
+    >>> [array.shape for array in model.layers[0].get_weights()]
+    [(2, 3), (3,)]
+    """
+
+    keras_defaults: ClassVar[dict[str, Any]] = {
+        **Layer.keras_defaults,
+        "kernel_regularizer": None,
+        "bias_regularizer": None,
+        "kernel_constraint": None,
+        "bias_constraint": None,
+        "lora_rank": None,
+        "lora_alpha": None,
+    }
+
+    def __init__(
+        self,
+        units: int,
+        activation: Any = None,
+        use_bias: bool = True,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        *,
+        input_shape: Sequence[int] | None = None,
+        input_dim: int | None = None,
+        name: str | None = None,
+        **keywords: Any,
+    ) -> None:
+        super().__init__(name=name, input_shape=input_shape, input_dim=input_dim, **keywords)
+        self.units = check_integer("units", units)
+        self.activation = activation_of(activation)
+        self.use_bias = check_bool("use_bias", use_bias)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if len(input_shape) != 1:
+            raise unsupported(
+                f"layer {self.name!r} takes samples of one dimension; got shape {input_shape}: put Flatten() before it"
+            )
+        return (self.units,)
+
+    def description(self) -> dict[str, Any]:
+        return {"type": "dense", "units": self.units, "use_bias": self.use_bias, **self.activation.description}
+
+    @property
+    def weight_names(self) -> list[str]:
+        return ["kernel", "bias"] if self.use_bias else ["kernel"]
+
+    def initializer(self, weight_name: str) -> initializers.Initializer:
+        return {"kernel": self.kernel_initializer, "bias": self.bias_initializer}[weight_name]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "units": self.units,
+            "activation": self.activation.config,
+            "use_bias": self.use_bias,
+            "kernel_initializer": initializers.serialize(self.kernel_initializer),
+            "bias_initializer": initializers.serialize(self.bias_initializer),
+            **super().get_config(),
+        }

@@ -93,7 +93,8 @@ def test_a_layer_outside_a_model_has_no_weights_to_set_or_count() -> None:
         Dense(2).set_weights([])
     with pytest.raises(ValueError, match="layer 'dense' has no weights before its model is built"):
         Dense(2).count_params()
-    assert Flatten().count_params() == 0
+    with pytest.raises(ValueError, match="layer 'flatten' has no weights before its model is built"):
+        Flatten().count_params()
 
 
 # --- Activations -----------------------------------------------------------------------------------------------------

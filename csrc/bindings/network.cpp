@@ -35,6 +35,13 @@ LayerSpec layer_spec(const py::dict& dict) {
     spec.alpha = item_or<double>(dict, "alpha", spec.alpha);
     spec.scale = item_or<double>(dict, "scale", spec.scale);
     spec.offset = item_or<double>(dict, "offset", spec.offset);
+    spec.rate = item_or<double>(dict, "rate", spec.rate);
+    spec.deviation = item_or<double>(dict, "deviation", spec.deviation);
+    spec.seed = item_or<std::uint64_t>(dict, "seed", spec.seed);
+    spec.momentum = item_or<double>(dict, "momentum", spec.momentum);
+    spec.epsilon = item_or<double>(dict, "epsilon", spec.epsilon);
+    spec.use_gamma = item_or<bool>(dict, "use_gamma", spec.use_gamma);
+    spec.use_beta = item_or<bool>(dict, "use_beta", spec.use_beta);
     spec.precision = item_or<bool>(dict, "bfloat16", false) ? Precision::bfloat16 : Precision::full;
     return spec;
 }
@@ -248,14 +255,14 @@ template <class T> void register_class(py::module_& module, const char* name) {
              py::arg("input_size"), py::arg("layers"))
         .def_property_readonly("input_size", [](const Self& self) { return self.shape().input_size(); })
         .def_property_readonly("output_size", [](const Self& self) { return self.shape().output_size(); })
-        .def_property_readonly(
-            "parameter_slots",
-            [](const Self& self) {
-                py::list result;
-                for (const auto& [layer, slot] : self.shape().slots())
-                    result.append(py::make_tuple(layer, slot.name, slot.offset, py::tuple(py::cast(slot.shape))));
-                return result;
-            })
+        .def_property_readonly("parameter_slots",
+                               [](const Self& self) {
+                                   py::list result;
+                                   for (const auto& [layer, slot] : self.shape().slots())
+                                       result.append(py::make_tuple(layer, slot.name, slot.offset,
+                                                                    py::tuple(py::cast(slot.shape)), slot.trainable));
+                                   return result;
+                               })
         .def(
             "set_input_form",
             [](Self& self, const std::string& form) {
@@ -265,17 +272,16 @@ template <class T> void register_class(py::module_& module, const char* name) {
             py::arg("form"))
         .def("get_parameters",
              [](Self& self) {
-                 const index size = self.shape().parameter_count();
+                 const index size = self.shape().value_count();
                  Values result(size);
                  T* out = result.mutable_data();
-                 self.with(
-                     [&](Network<T>& network) { std::copy(network.parameters(), network.parameters() + size, out); });
+                 self.with([&](Network<T>& network) { std::copy(network.values(), network.values() + size, out); });
                  return result;
              })
         .def(
             "set_parameters",
             [](Self& self, const Values& values, index offset) {
-                const index size = self.shape().parameter_count();
+                const index size = self.shape().value_count();
                 if (offset < 0 || offset > size)
                     throw py::value_error("offset must be in 0.." + std::to_string(size) + ", got " +
                                           std::to_string(offset));
@@ -284,7 +290,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
                                           " values, got a " + describe(values));
                 const T* from = values.data();
                 self.with(
-                    [&](Network<T>& network) { std::copy(from, from + values.size(), network.parameters() + offset); });
+                    [&](Network<T>& network) { std::copy(from, from + values.size(), network.values() + offset); });
             },
             py::arg("values").noconvert(), py::arg("offset") = 0)
         .def(

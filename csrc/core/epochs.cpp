@@ -69,10 +69,15 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
     for (Arena& arena : arenas_) {
         arena.outputs.resize(layers_.size());
         arena.gradients.resize(layers_.size());
+        arena.memories.resize(layers_.size());
         for (std::size_t i = 0; i < layers_.size(); ++i) {
             arena.outputs[i].reserve(rows * layers_[i]->output_size);
             if (use == Use::training)
                 arena.gradients[i].reserve(rows * layers_[i]->output_size);
+            arena.memories[i].reserve(rows * layers_[i]->memory_per_row() + layers_[i]->memory_per_batch());
+            layers_[i]->prepare(parameters_.data() + offsets_[i],
+                                parameters_.data() + parameter_count_ + statistic_offsets_[i],
+                                arena.memories[i].data());
         }
         if (compresses_)
             arena.compressed.reserve(rows, input_size(), layers_.front()->stretches().count, terms,
@@ -140,7 +145,9 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
                 const Optimization<T> optimization{*optimizer_,
                                                    {parameters_.data(), gradients_.data(), state_.data(),
                                                     parameter_count_, optimizer_->slots, hyperparameters.data()}};
-                step(team, batch(samples, arena, begin, rows), parted, gradients_.data(), &optimization);
+                Batch now = batch(samples, arena, begin, rows);
+                now.step = finished + i + 1;
+                step(team, now, parted, gradients_.data(), &optimization);
                 if (team.leads()) {
                     mean.add(arena.loss.data(), arena.metric.data(), rows);
                     result = mean.result(i + 1);
@@ -164,7 +171,9 @@ template <class T> double Network<T>::loss_and_gradients(const Samples& samples,
     const int threads = threads_for_rows(samples.count, Use::training);
     Arena& arena = prepare_training(samples, samples.count, threads);
     run_network_team(threads, [&](Team& team) {
-        step(team, batch(samples, arena, 0, samples.count), in_parts(samples.count), gradients, nullptr);
+        Batch all = batch(samples, arena, 0, samples.count);
+        all.step = steps_ + 1;
+        step(team, all, in_parts(samples.count), gradients, nullptr);
     });
     RunningMean mean(Metric::none);
     mean.add(arena.loss.data(), nullptr, samples.count);

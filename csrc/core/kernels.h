@@ -158,6 +158,41 @@ template <class T> struct SparseKernels {
     index (*compress)(index n, const T* x, index first, Term<T>* terms);
 };
 
+// Where random numbers are used: a layer's row in a step of training. Nothing else decides them.
+struct RandomRow {
+    std::uint64_t seed;
+    std::int64_t step;
+    index stream, row;  // stream: the layer
+};
+
+// Of columns of a batch: the mean and 1 / sqrt(variance + epsilon), gamma times that, and the sums over the rows of dy
+// and of dy times what was normalized.
+template <class T> struct NormalizationGradient {
+    const T *mean, *inverse, *factor, *sum, *product;
+    T share;  // 1 / rows
+};
+
+// The layers that are no matrix product: see random.h and layer_kernels.h.
+template <class T> struct LayerKernels {
+    void (*multiply)(index n, const T* x, const T* factor, T* y);
+    void (*add)(index n, const T* x, const T* other, T* y);
+    void (*dropout)(const RandomRow& row, index n, const T* x, T rate, T* mask, T* y);
+    void (*add_noise)(const RandomRow& row, index n, const T* x, T deviation, T* y);
+    void (*prelu)(index n, const T* x, const T* slope, T* y);
+    void (*prelu_backward)(index n, const T* x, const T* slope, const T* dy, T* dx);
+    void (*prelu_slopes)(index n, const T* x, const T* dy, T* slopes);
+    void (*moments)(index rows, index n, const T* x, index x_row, T* mean, T* variance);
+    void (*normalization_factors)(index n, const T* variance, T epsilon, const T* gamma, T* inverse, T* factor);
+    void (*normalize)(index n, const T* x, const T* mean, const T* factor, const T* beta, T* y);
+    void (*normalization_sums)(index rows, index n, const T* x, const T* dy, index row, const T* mean, const T* inverse,
+                               T* sum, T* product);
+    void (*normalize_backward)(index n, const T* x, const T* dy, const NormalizationGradient<T>& a, T* dx);
+    void (*move_average)(index n, const T* value, T momentum, T* moving);
+    void (*normalize_row)(index n, const T* x, T epsilon, const T* gamma, const T* beta, T* y, T* moments);
+    void (*normalize_row_backward)(index n, const T* x, const T* moments, const T* gamma, const T* dy, T* dx);
+    void (*add_row_products)(index n, const T* x, const T* moments, const T* dy, T* gamma, T* beta);
+};
+
 inline constexpr int max_panel_vectors = 3;
 
 template <class T> struct GemmKernels {
@@ -186,6 +221,7 @@ template <class T> struct Kernels {
     void (*affine)(index n, const T* x, T scale, T offset, T* y);  // y = scale * x + offset
     bool (*all_finite)(index n, const T* x);
     SparseKernels<T> sparse;
+    LayerKernels<T> layers;
 };
 
 struct InstructionSet {

@@ -33,6 +33,10 @@ namespace fastnet::FASTNET_NAMESPACE {
 
 #include "sparse_kernels.h"
 
+#include "random.h"
+
+#include "layer_kernels.h"
+
 template <class Form>
 inline constexpr GemmKernels<typename Form::Value> gemm_kernels{
     lanes<typename Form::Value>,
@@ -58,7 +62,11 @@ inline constexpr Kernels<T> table{gemm_kernels<Plain<T>>,
                                   convert<T>,
                                   affine<T>,
                                   all_finite<T>,
-                                  {multiply_sparse<T>, compress<T>}};
+                                  {multiply_sparse<T>, compress<T>},
+                                  {multiply_elements<T>, add_elements<T>, dropout<T>, add_noise<T>, prelu<T>,
+                                   prelu_backward<T>, prelu_slopes<T>, moments<T>, normalization_factors<T>,
+                                   normalize<T>, normalization_sums<T>, normalize_backward<T>, move_average<T>,
+                                   normalize_row<T>, normalize_row_backward<T>, add_row_products<T>}};
 
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;

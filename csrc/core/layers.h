@@ -2,6 +2,7 @@
 // network hands in as an epilogue so that the layer can apply it while its result is still in cache.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -16,20 +17,28 @@ namespace fastnet {
 
 // A layer as the outside describes it.
 struct LayerSpec {
-    std::string type;                       // "dense", "activation" or "rescaling"
-    index units = 0;                        // dense
-    bool use_bias = true;                   // dense
-    std::string activation = "linear";      // dense, activation
-    double alpha = 0;                       // the activation's parameter
-    double scale = 1, offset = 0;           // rescaling
-    Precision precision = Precision::full;  // dense
+    std::string type;                        // see make_layers
+    index units = 0;                         // dense
+    bool use_bias = true;                    // dense
+    std::string activation = "linear";       // dense, activation
+    double alpha = 0;                        // the activation's parameter
+    double scale = 1, offset = 0;            // rescaling
+    double rate = 0;                         // dropout
+    double deviation = 0;                    // gaussian_noise
+    std::uint64_t seed = 0;                  // dropout, gaussian_noise
+    double momentum = 0;                     // batch_normalization
+    double epsilon = 0;                      // batch_normalization, layer_normalization, normalization
+    bool use_gamma = true, use_beta = true;  // batch_normalization, layer_normalization
+    Precision precision = Precision::full;   // dense
 };
 
-// A named array inside the flat vector of parameters.
+// A named array inside the flat vector of the layer's values. What is not trained, such as a moving average, is a
+// statistic: those of all layers lie behind the parameters of all layers.
 struct ParameterSlot {
     std::string name;
     index offset;
     std::vector<index> shape;
+    bool trainable = true;
 };
 
 // Who computes: a team, and where its members keep packed operands.
@@ -42,6 +51,25 @@ template <class T> struct Crew {
 template <class T> struct Optimization {
     const OptimizerKernels<T>& kernels;
     OptimizerArguments<T> arguments;
+
+    // Updates the parameters of these gradients.
+    void update(const T* gradients, index count) const {
+        kernels.update(arguments, gradients - arguments.gradients, count);
+    }
+};
+
+// One way of rows through a layer: who computes, the layer's own arrays, and what random numbers depend on.
+template <class T> struct Pass {
+    Crew<T> crew;
+    index rows;
+    index first_row;    // the number in the batch of the first of these rows
+    std::int64_t step;  // of training; 0 stands for none, when layers act as they do in prediction
+    const T* parameters = nullptr;
+    const T* statistics = nullptr;
+    T* memory = nullptr;      // what the way forward leaves for the way back, of these rows
+    const T* skip = nullptr;  // what an addition adds
+
+    bool training() const { return step != 0; }
 };
 
 template <class T> class Layer {
@@ -50,15 +78,27 @@ template <class T> class Layer {
     virtual ~Layer() = default;
 
     const index input_size, output_size;
-    // Set by make_layers: what follows the map, and which description the layer was made from.
+    // Set by make_layers: what follows the map, which description the layer was made from, and, for an addition, the
+    // layer whose output it adds.
     const ActivationKernels<T>* activation = nullptr;
     T alpha = 0;
     index spec = 0;
+    index skip = -1;
 
-    // The layer's arrays, offsets counted from its first parameter.
+    // The layer's arrays, offsets counted from its first parameter or statistic.
     virtual std::vector<ParameterSlot> slots() const { return {}; }
     virtual index parameter_count() const { return 0; }
+    virtual index statistic_count() const { return 0; }
     virtual double operations_per_row() const { return static_cast<double>(input_size + output_size); }
+    // The size of a pass's memory: a part for each row, or one that all rows have in common, or none.
+    virtual index memory_per_row() const { return 0; }
+    virtual index memory_per_batch() const { return 0; }
+    // Brings into the common memory, before rows come, what depends on the layer's arrays alone.
+    virtual void prepare(const T* /*parameters*/, const T* /*statistics*/, T* /*memory*/) const {}
+    // Whether the layer trains on all rows of a batch at once.
+    virtual bool needs_whole_batch() const { return false; }
+    // Whether prediction may leave the layer out.
+    virtual bool only_in_training() const { return false; }
 
     // The density up to which compressed rows of input are faster than rows as they are; negative where the layer
     // cannot read them.
@@ -69,23 +109,25 @@ template <class T> class Layer {
 
     // y = epilogue(map(x)), the bias in the epilogue. Members of the team write shares of y; a barrier is the caller's
     // business.
-    virtual void forward(Crew<T> crew, const T* parameters, const Input<T>& x, T* y, index rows,
-                         const Epilogue<T>& epilogue) const = 0;
-    // dx = epilogue(gradient of the map's input), from dy, the gradient of the map's output; null for no epilogue.
-    virtual void backward(Crew<T> crew, const T* parameters, const T* dy, T* dx, index rows,
+    virtual void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const = 0;
+    // What the two gradients have in common, of dy, the gradient of the map's output.
+    virtual void prepare_backward(const Pass<T>&, const Input<T>& /*x*/, const T* /*dy*/) const {}
+    // dx = epilogue(gradient of the map's input); null for no epilogue.
+    virtual void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                           const Epilogue<T>* epilogue) const = 0;
-    // The gradient of the parameters that belong to these inputs (the bias to the first), summed over the rows, and, to
-    // accumulate, over those of earlier calls. With an optimizer each member of the team goes on to update the
-    // parameters whose gradients it has computed.
-    virtual void parameter_gradients(Crew<T>, Range /*inputs*/, const Input<T>& /*x*/, const T* /*dy*/,
-                                     T* /*gradients*/, index /*rows*/, bool /*accumulate*/,
+    // The gradient of the parameters that belong to these inputs (what belongs to none: to the first), summed over the
+    // rows, and, to accumulate, over those of earlier calls. With an optimizer each member of the team goes on to
+    // update the parameters whose gradients it has computed.
+    virtual void parameter_gradients(const Pass<T>&, Range /*inputs*/, const Input<T>& /*x*/, const T* /*dy*/,
+                                     T* /*gradients*/, bool /*accumulate*/,
                                      const Optimization<T>* /*optimization*/) const {}
+    // Learns from a batch that was trained on what no gradient tells.
+    virtual void learn_statistics(const Pass<T>&, T* /*statistics*/) const {}
 
     // The map may be a sum over stretches of its input, each of which one thread can compute: sums = what the inputs of
     // a stretch add. finish_sum(parts, y) gives y = epilogue(map(x)) of these rows, with the same bits as forward.
     virtual Panels stretches() const { return Panels::whole(input_size); }
-    virtual void forward_stretch(Crew<T>, const T* /*parameters*/, index /*stretch*/, const Input<T>& /*x*/,
-                                 T* /*sums*/, index /*rows*/) const {}
+    virtual void forward_stretch(const Pass<T>&, index /*stretch*/, const Input<T>& /*x*/, T* /*sums*/) const {}
     virtual void finish_sum(const T* /*sums*/, index /*stride*/, T* /*y*/, index /*rows*/,
                             const Epilogue<T>& /*epilogue*/) const {}
 };

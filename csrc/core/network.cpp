@@ -36,19 +36,26 @@ Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs)
         input_scale_ = static_cast<T>(specs.front().scale);
         input_offset_ = static_cast<T>(specs.front().offset);
     }
-    for (const auto& layer : layers_) {
+    added_to_.resize(layers_.size());
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        const Layer<T>& layer = *layers_[i];
         offsets_.push_back(parameter_count_);
-        parameter_count_ += layer->parameter_count();
+        statistic_offsets_.push_back(statistic_count_);
+        parameter_count_ += layer.parameter_count();
+        statistic_count_ += layer.statistic_count();
+        needs_whole_batch_ = needs_whole_batch_ || layer.needs_whole_batch();
+        if (layer.skip >= 0)
+            added_to_[static_cast<std::size_t>(layer.skip)].push_back(i);
     }
-    parameters_.reserve(parameter_count_);
-    std::fill(parameters_.data(), parameters_.data() + parameter_count_, T(0));
+    parameters_.reserve(value_count());
+    std::fill_n(parameters_.data(), value_count(), T(0));
 }
 
 template <class T> std::vector<std::pair<index, ParameterSlot>> Network<T>::slots() const {
     std::vector<std::pair<index, ParameterSlot>> result;
     for (std::size_t i = 0; i < layers_.size(); ++i)
         for (ParameterSlot slot : layers_[i]->slots()) {
-            slot.offset += offsets_[i];
+            slot.offset += slot.trainable ? offsets_[i] : parameter_count_ + statistic_offsets_[i];
             result.emplace_back(layers_[i]->spec + (rescales_ ? 1 : 0), std::move(slot));
         }
     return result;
@@ -102,7 +109,7 @@ template <class T> void Network<T>::choose_input(const Samples& samples, index r
 // The sums of all parts together should not outgrow the cache.
 template <class T> bool Network<T>::in_parts(index rows) const {
     constexpr index many_rows = 4096, few_parameters = 1 << 16;
-    return rows >= many_rows && parameter_count_ <= few_parameters;
+    return rows >= many_rows && parameter_count_ <= few_parameters && !needs_whole_batch_;
 }
 
 // Two ways to share a batch. Either every thread takes rows of it through all layers alone, which needs no barrier
@@ -139,6 +146,36 @@ typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& aren
 // What layer i reads of the batch.
 template <class T> Input<T> Network<T>::input_of(const Batch& batch, std::size_t i) const {
     return i == 0 ? batch.input : Input<T>{batch.arena.outputs[i - 1].data()};
+}
+
+// The rows of an earlier layer's output that an addition adds, from this one on.
+template <class T> const T* Network<T>::skip_of(const Batch& batch, const Layer<T>& layer, index row) const {
+    std::size_t after = static_cast<std::size_t>(layer.skip) + 1;
+    while (after > 0 && leaves_out(after - 1, batch.step != 0))
+        --after;
+    return input_of(batch, after).rows + row * layer.input_size;
+}
+
+// Prediction leaves out a layer that would only copy; the last one writes the output.
+template <class T> bool Network<T>::leaves_out(std::size_t i, bool training) const {
+    return !training && layers_[i]->only_in_training() && is_identity(*layers_[i]->activation) &&
+           i + 1 < layers_.size();
+}
+
+template <class T> Pass<T> Network<T>::pass(const Crew<T>& crew, const Batch& batch, Range rows) const {
+    return {crew, rows.size(), batch.first_row + rows.begin, batch.step};
+}
+
+// Gives the pass, whose rows begin at `row` of the batch, what belongs to layer i.
+template <class T> void Network<T>::enter(Pass<T>& pass, const Batch& batch, std::size_t i, index row) const {
+    const Layer<T>& layer = *layers_[i];
+    pass.parameters = parameters_.data() + offsets_[i];
+    pass.statistics = parameters_.data() + parameter_count_ + statistic_offsets_[i];
+    pass.memory = batch.arena.memories[i].data();
+    if (pass.memory)
+        pass.memory += row * layer.memory_per_row();
+    if (layer.skip >= 0)
+        pass.skip = skip_of(batch, layer, row);
 }
 
 // Brings these rows of the batch into the arena.
@@ -191,13 +228,17 @@ template <class T> Epilogue<T> Network<T>::elementwise(std::size_t layer, bool l
 // From the layer `first` on, whose input is there.
 template <class T>
 void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits, std::size_t first) const {
-    Input<T> x = input_of(batch, first).from(share.rows.begin, layers_[first]->input_size);
+    const index row = share.rows.begin;
+    Input<T> x = input_of(batch, first).from(row, layers_[first]->input_size);
+    Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows);
     for (std::size_t i = first; i < layers_.size(); ++i) {
         const Layer<T>& layer = *layers_[i];
+        if (leaves_out(i, pass.training()))
+            continue;
         const bool last = i + 1 == layers_.size();
-        T* y = (last ? batch.output : batch.arena.outputs[i].data()) + share.rows.begin * layer.output_size;
-        layer.forward({share.team, share.workspace}, parameters_.data() + offsets_[i], x, y, share.rows.size(),
-                      elementwise(i, leave_logits));
+        T* y = (last ? batch.output : batch.arena.outputs[i].data()) + row * layer.output_size;
+        enter(pass, batch, i, row);
+        layer.forward(pass, x, y, elementwise(i, leave_logits));
         share.team.barrier();
         if (layer.activation->rowwise && !(last && leave_logits)) {
             const Range mine = share.team.share(share.rows.size());
@@ -240,23 +281,32 @@ template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool wi
 // From the gradient of the last pre-activation to that of the first layer with parameters.
 template <class T> void Network<T>::backward(Share& share, const Batch& batch) const {
     const Arena& arena = batch.arena;
-    const index rows = share.rows.size();
-    for (std::size_t i = layers_.size() - 1; i > 0 && offsets_[i] > 0; --i) {
+    const index rows = share.rows.size(), row = share.rows.begin;
+    Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows);
+    for (std::size_t i = layers_.size() - 1;; --i) {
         const Layer<T>& layer = *layers_[i];
+        const Input<T> x = input_of(batch, i).from(row, layer.input_size);
+        const T* dy = arena.gradients[i].data() + row * layer.output_size;
+        enter(pass, batch, i, row);
+        layer.prepare_backward(pass, x, dy);
+        if (i == 0 || offsets_[i] == 0)
+            return;
         const Layer<T>& before = *layers_[i - 1];
         const ActivationKernels<T>& activation = *before.activation;
         const index size = layer.input_size;
-        const T* dy = arena.gradients[i].data() + share.rows.begin * layer.output_size;
-        T* dx = arena.gradients[i - 1].data() + share.rows.begin * size;
-        const T* y = arena.outputs[i - 1].data() + share.rows.begin * size;
-        const bool fuse = !activation.rowwise && !is_identity(activation);
-        const Epilogue<T> slope{activation.backward, nullptr, y, size, before.alpha};
-        layer.backward({share.team, share.workspace}, parameters_.data() + offsets_[i], dy, dx, rows,
-                       fuse ? &slope : nullptr);
+        T* dx = arena.gradients[i - 1].data() + row * size;
+        const bool added = !added_to_[i - 1].empty(), linear = is_identity(activation);
+        const Epilogue<T> slope{activation.backward, nullptr, x.rows, size, before.alpha};
+        layer.backward(pass, x, dy, dx, added || linear || activation.rowwise ? nullptr : &slope);
         share.team.barrier();
-        if (activation.rowwise) {
+        if (added || activation.rowwise) {
             const Range mine = share.team.share(rows);
-            activation.backward(mine.size(), size, dx + mine.begin * size, size, slope.at(mine.begin, 0));
+            T* const mine_dx = dx + mine.begin * size;
+            for (std::size_t addition : added_to_[i - 1])
+                kernels<T>().layers.add(mine.size() * size, mine_dx,
+                                        arena.gradients[addition].data() + (row + mine.begin) * size, mine_dx);
+            if (!linear)
+                activation.backward(mine.size(), size, mine_dx, size, slope.at(mine.begin, 0));
             share.team.barrier();
         }
     }
@@ -272,11 +322,34 @@ void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients,
         step_by_stretches(team, batch, gradients, optimization);
     else
         step_together(team, batch, gradients, optimization);
+    if (statistic_count_ > 0 && optimization)
+        learn_statistics(team, batch);
+}
+
+template <class T> void Network<T>::learn_statistics(Team& team, const Batch& batch) {
+    Pass<T> pass = this->pass({team, workspaces_[0]}, batch, {0, batch.rows});
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        enter(pass, batch, i, 0);
+        layers_[i]->learn_statistics(pass, parameters_.data() + parameter_count_ + statistic_offsets_[i]);
+    }
+}
+
+// The gradients of the parameters of the layers from `first` on, for rows whose inputs and gradients are there.
+template <class T>
+void Network<T>::parameter_gradients(const Crew<T>& crew, const Batch& batch, std::size_t first, T* gradients,
+                                     bool accumulate, const Optimization<T>* optimization) const {
+    Pass<T> pass = this->pass(crew, batch, {0, batch.rows});
+    for (std::size_t i = first; i < layers_.size(); ++i) {
+        enter(pass, batch, i, 0);
+        layers_[i]->parameter_gradients(pass, {0, layers_[i]->input_size}, input_of(batch, i),
+                                        batch.arena.gradients[i].data(), gradients + offsets_[i], accumulate,
+                                        optimization);
+    }
 }
 
 template <class T>
 void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization) {
-    Share share = share_of(team, batch.rows);
+    Share share = needs_whole_batch_ ? Share{team, workspaces_[0], {0, batch.rows}} : share_of(team, batch.rows);
     const Range mine = share.team.size() < team.size() ? share.rows : team.share(batch.rows);
     gather(batch, mine);
     share.team.barrier();
@@ -288,11 +361,7 @@ void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
     // The update of few parameters takes less time than the calls that would make it layer by layer.
     constexpr index few_parameters = 1024;
     const bool at_once = optimization && team.size() == 1 && parameter_count_ <= few_parameters;
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-        layers_[i]->parameter_gradients({team, workspaces_[0]}, {0, layers_[i]->input_size}, input_of(batch, i),
-                                        batch.arena.gradients[i].data(), gradients + offsets_[i], batch.rows, false,
-                                        at_once ? nullptr : optimization);
-    }
+    parameter_gradients({team, workspaces_[0]}, batch, 0, gradients, false, at_once ? nullptr : optimization);
     if (at_once)
         optimization->kernels.update(optimization->arguments, 0, parameter_count_);
     team.barrier();
@@ -305,7 +374,7 @@ template <class T> bool Network<T>::by_stretches(const Batch& batch, int threads
     const Layer<T>& first = *layers_.front();
     const bool copies =
         batch.input.compressed ? !batch.samples.x.compressed() : batch.input.rows == batch.arena.input.data();
-    return copies && threads > 1 && threads <= first.stretches().count && layers_.size() > 1 &&
+    return copies && threads > 1 && threads <= first.stretches().count && layers_.size() > 1 && !needs_whole_batch_ &&
            batch.rows >= row_grain * threads && 2 * first.stretches().count * batch.rows <= first.input_size &&
            !first.activation->rowwise;
 }
@@ -320,11 +389,12 @@ void Network<T>::step_by_stretches(Team& team, Batch batch, T* gradients, const 
     const Range inputs{stretches.start(mine.begin), stretches.start(mine.end)};
     T* const sums = batch.arena.sums.data();
     batch.input.segments = &stretches;
+    Pass<T> pass = this->pass({share.team, share.workspace}, batch, {0, rows});
+    enter(pass, batch, 0, 0);
 
     for (index i = mine.begin; i < mine.end; ++i) {
         gather_input(batch, {0, rows}, i);
-        first.forward_stretch({share.team, share.workspace}, parameters_.data(), i, batch.input, sums + i * rows * out,
-                              rows);
+        first.forward_stretch(pass, i, batch.input, sums + i * rows * out);
     }
     gather_targets(batch, share.rows);
     team.barrier();
@@ -334,12 +404,9 @@ void Network<T>::step_by_stretches(Team& team, Batch batch, T* gradients, const 
     loss(batch, share.rows, true);
     backward(share, batch);
     team.barrier();
-    first.parameter_gradients({share.team, share.workspace}, inputs, batch.input, batch.arena.gradients[0].data(),
-                              gradients, rows, false, optimization);
-    for (std::size_t i = 1; i < layers_.size(); ++i)
-        layers_[i]->parameter_gradients({team, workspaces_[0]}, {0, layers_[i]->input_size}, input_of(batch, i),
-                                        batch.arena.gradients[i].data(), gradients + offsets_[i], rows, false,
-                                        optimization);
+    first.parameter_gradients(pass, inputs, batch.input, batch.arena.gradients[0].data(), gradients, false,
+                              optimization);
+    parameter_gradients({team, workspaces_[0]}, batch, 1, gradients, false, optimization);
     team.barrier();
 }
 
@@ -356,15 +423,14 @@ void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, con
         for (index begin = rows.begin; begin < rows.end; begin += block_rows) {
             Batch block = batch(whole.samples, arena, whole.begin + begin, std::min(block_rows, rows.end - begin));
             block.of = whole.rows;
+            block.step = whole.step;
+            block.first_row = begin;
             Share all{Team::solo(), workspaces_[rank], {0, block.rows}};
             gather(block, all.rows);
             forward(all, block, fused_);
             loss(block, all.rows, true);
             backward(all, block);
-            for (std::size_t i = 0; i < layers_.size(); ++i)
-                layers_[i]->parameter_gradients({all.team, all.workspace}, {0, layers_[i]->input_size},
-                                                input_of(block, i), arena.gradients[i].data(), sums + offsets_[i],
-                                                block.rows, begin > rows.begin, nullptr);
+            parameter_gradients({all.team, all.workspace}, block, 0, sums, begin > rows.begin, nullptr);
             std::copy_n(arena.loss.data(), block.rows, whole.arena.loss.data() + begin);
             std::copy_n(arena.metric.data(), block.rows, whole.arena.metric.data() + begin);
         }

@@ -42,9 +42,11 @@ template <class T> class Network {
     index input_size() const { return layers_.front()->input_size; }
     index output_size() const { return layers_.back()->output_size; }
     index parameter_count() const { return parameter_count_; }
-    // Every named array with the index of the description its layer was made from.
+    // The parameters, and behind them the statistics, which no gradient changes.
+    index value_count() const { return parameter_count_ + statistic_count_; }
+    T* values() { return parameters_.data(); }
+    // Every named array, as an offset into the values, with the index of the description its layer was made from.
     std::vector<std::pair<index, ParameterSlot>> slots() const;
-    T* parameters() { return parameters_.data(); }
 
     // Sets what training minimizes and how. Optimizer state starts from zero.
     void compile(const Training& training);
@@ -73,16 +75,18 @@ template <class T> class Network {
         Buffer<T> input, target, weight;
         CompressedBatch<T> compressed;
         Buffer<T> sums;  // of the first layer, one array a stretch of its inputs
-        std::vector<Buffer<T>> outputs, gradients;
+        std::vector<Buffer<T>> outputs, gradients, memories;
         Buffer<double> loss, metric;
     };
     struct Batch {
         const Samples& samples;
         Arena& arena;
         index begin, rows;
-        index of;        // the rows that the loss is a mean over
-        Input<T> input;  // in the arena, or in place in the data
-        T* output;       // of the last layer
+        index of;               // the rows that the loss is a mean over
+        Input<T> input;         // in the arena, or in place in the data
+        T* output;              // of the last layer
+        std::int64_t step = 0;  // of training, counted from 1; 0 for none
+        index first_row = 0;    // where these rows are a part of a batch
     };
     // Who runs a range of a batch's rows through the layers.
     struct Share {
@@ -107,6 +111,10 @@ template <class T> class Network {
     const T* input_in_place(const Samples& samples) const;
     Batch batch(const Samples& samples, Arena& arena, index begin, index rows) const;
     Input<T> input_of(const Batch& batch, std::size_t layer) const;
+    const T* skip_of(const Batch& batch, const Layer<T>& layer, index row) const;
+    Pass<T> pass(const Crew<T>& crew, const Batch& batch, Range rows) const;
+    void enter(Pass<T>& pass, const Batch& batch, std::size_t layer, index row) const;
+    bool leaves_out(std::size_t layer, bool training) const;
     void gather(const Batch& batch, Range rows) const;
     void gather_input(const Batch& batch, Range rows, index segment) const;
     void gather_targets(const Batch& batch, Range rows) const;
@@ -115,6 +123,9 @@ template <class T> class Network {
     void loss(const Batch& batch, Range rows, bool with_gradient) const;
     void backward(Share& share, const Batch& batch) const;
     void step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
+    void learn_statistics(Team& team, const Batch& batch);
+    void parameter_gradients(const Crew<T>& crew, const Batch& batch, std::size_t first, T* gradients, bool accumulate,
+                             const Optimization<T>* optimization) const;
     void step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
     bool by_stretches(const Batch& batch, int threads) const;
     void step_by_stretches(Team& team, Batch batch, T* gradients, const Optimization<T>* optimization);
@@ -130,9 +141,12 @@ template <class T> class Network {
     double density_ = 1;
     const Panels whole_input_;  // one segment
     std::vector<std::unique_ptr<Layer<T>>> layers_;
-    std::vector<index> offsets_;  // of each layer's parameters
-    index parameter_count_ = 0;
-    Buffer<T> parameters_, gradients_, state_, part_gradients_;
+    std::vector<index> offsets_, statistic_offsets_;  // of each layer's arrays
+    std::vector<std::vector<std::size_t>> added_to_;  // by each layer's output: the additions that read it
+    index parameter_count_ = 0, statistic_count_ = 0;
+    bool needs_whole_batch_ = false;  // a layer does
+    Buffer<T> parameters_;            // and the statistics
+    Buffer<T> gradients_, state_, part_gradients_;
     std::vector<GemmWorkspace<T>> workspaces_;  // one a thread
     std::vector<Arena> arenas_;                 // one a thread that works through its own chunks
 

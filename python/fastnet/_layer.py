@@ -1,13 +1,13 @@
 """What all layers have in common."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet._registry import Configurable, Registry
-from fastnet._validation import check_integer, check_shape, describe, reject_keywords
+from fastnet._validation import check_integer, check_shape, describe, reject_keywords, unsupported
 from fastnet._weights import Weights
 from fastnet.initializers import Initializer
 
@@ -77,9 +77,27 @@ class Layer(Configurable):
         """Return the shape of one sample after the layer."""
         return input_shape
 
+    def check_one_dimension(self, input_shape: Shape) -> None:
+        """Refuse samples that are not rows of numbers."""
+        if len(input_shape) != 1:
+            raise unsupported(
+                f"layer {self.name!r} takes samples of one dimension; got shape {input_shape}: put Flatten() before it"
+            )
+
     def description(self) -> dict[str, Any] | None:
         """Return what the compiled core is told about the layer, or None when there is nothing to compute."""
         raise NotImplementedError
+
+    def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield what the core is told about the layer and the layers inside it, each with the prefix of its weights."""
+        description = self.description()
+        if description is not None:
+            yield "", description
+
+    def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        """Return the names and the shapes of the layer's weights, in the order of `get_weights`."""
+        del input_shape
+        return {}
 
     def initializer(self, weight_name: str) -> Initializer:
         """Return the initializer of one of the layer's weights."""
@@ -101,8 +119,8 @@ class Layer(Configurable):
 
     @property
     def weight_names(self) -> list[str]:
-        """The names of the layer's weights, in the order of `get_weights`."""
-        return []
+        """The names of the layer's weights, in the order of `get_weights`; empty before the model is built."""
+        return [] if self._weights is None else [slot.name for slot in self._weights.slots]
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Return a copy of the layer's weights, in the order of `weight_names`; empty before the model is built."""
@@ -112,15 +130,21 @@ class Layer(Configurable):
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Replace the layer's weights by arrays of the same shapes, in the order of `weight_names`."""
-        if self._weights is None:
-            raise ValueError(f"layer {self.name!r} has no weights before its model is built; give an input_shape")
-        self._weights.set(weights)
+        self._built_weights().set(weights)
 
     def count_params(self) -> int:
         """Return the number of values in the layer's weights."""
-        if self._weights is None and self.weight_names:
+        return self._built_weights().count
+
+    def count_trainable_params(self) -> int:
+        """Return the number of values in the layer's weights that training changes by their gradients."""
+        return self._built_weights().trainable_count
+
+    def _built_weights(self) -> Weights:
+        """Return the weights; an error where they do not exist yet."""
+        if self._weights is None:
             raise ValueError(f"layer {self.name!r} has no weights before its model is built; give an input_shape")
-        return 0 if self._weights is None else self._weights.count
+        return self._weights
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
@@ -134,7 +158,7 @@ layers = Registry(
     "layer",
     Layer,
     keras_only=[
-        *["BatchNormalization", "Conv1D", "Conv2D", "Dropout", "ELU", "Embedding", "GRU", "GaussianNoise", "LSTM"],
-        *["GlobalAveragePooling2D", "LayerNormalization", "MaxPooling2D", "Normalization", "PReLU", "Reshape"],
+        *["AlphaDropout", "Conv1D", "Conv2D", "ELU", "Embedding", "GaussianDropout", "GRU", "GroupNormalization"],
+        *["GlobalAveragePooling2D", "LSTM", "MaxPooling2D", "Permute", "RepeatVector", "UnitNormalization"],
     ],
 )

@@ -235,7 +235,7 @@ class Trainer(Evaluator):
         loss : float
             The mean over the samples.
         gradients : list of ndarray
-            One array for each array of `get_weights`, of its shape.
+            One array for each array of `get_weights` that is trained, of its shape.
 
         Examples
         --------
@@ -250,7 +250,7 @@ class Trainer(Evaluator):
         network = self._trainable_network("loss_and_gradients", x)
         samples = self._samples(x, y, sample_weight)
         loss, gradients = network.loss_and_gradients(samples.x, samples.y, samples.weight)
-        return loss, self._weights.split(gradients)
+        return loss, self._weights.split_gradients(gradients)
 
 
 def _validation_schedule(validation_freq: int | Container[int]) -> Callable[[int], bool]:

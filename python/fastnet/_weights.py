@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,10 @@ class Slot:
     """Where one array lies in the flat vector."""
 
     label: str  # for messages: "kernel of layer 'dense'"
+    name: str  # the name that its layer has for it
     offset: int
     shape: tuple[int, ...]
+    trainable: bool
 
     @property
     def size(self) -> int:
@@ -40,13 +42,29 @@ class Weights:
         """The number of values."""
         return sum(slot.size for slot in self.slots)
 
+    @property
+    def trainable_count(self) -> int:
+        """The number of values that training changes by their gradients."""
+        return sum(slot.size for slot in self.slots if slot.trainable)
+
+    def part(self, prefix: str) -> "Weights":
+        """Return the weights whose names begin with `prefix`, without it."""
+        slots = [
+            replace(slot, name=slot.name.removeprefix(prefix)) for slot in self.slots if slot.name.startswith(prefix)
+        ]
+        return Weights(self._network, self._dtype, slots)
+
     def get(self) -> list[NDArray[Any]]:
         """Return a copy of every array."""
         return self.split(self._network.get_parameters())
 
     def split(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return the arrays that a vector laid out like the parameters holds, such as the gradients."""
-        return [flat[slot.offset : slot.offset + slot.size].reshape(slot.shape).copy() for slot in self.slots]
+        """Return the arrays that a vector laid out like the network's values holds."""
+        return _arrays(flat, self.slots)
+
+    def split_gradients(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the arrays that a vector laid out like the trainable values holds."""
+        return _arrays(flat, [slot for slot in self.slots if slot.trainable])
 
     def set(self, arrays: Sequence[ArrayLike]) -> None:
         """Write every array; when one does not fit, nothing is written."""
@@ -63,3 +81,8 @@ class Weights:
                 raise ValueError(f"{slot.label} must have shape {slot.shape}; got {value.shape}")
         for slot, value in zip(self.slots, values, strict=True):
             self._network.set_parameters(np.ascontiguousarray(value, self._dtype).reshape(-1), slot.offset)
+
+
+def _arrays(flat: NDArray[Any], slots: Sequence[Slot]) -> list[NDArray[Any]]:
+    """Return a copy of the array at every slot of a flat vector."""
+    return [flat[slot.offset : slot.offset + slot.size].reshape(slot.shape).copy() for slot in slots]

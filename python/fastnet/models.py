@@ -218,16 +218,19 @@ class Sequential(Trainer):
                     f"layer {layer.name!r} has input_shape {layer.given_input_shape}; it gets {shapes[-1]}"
                 )
             shapes.append(layer.compute_output_shape(shapes[-1]))
-        described = [(layer, layer.description()) for layer in self._layers]
-        computing = [(layer, description) for layer, description in described if description is not None]
-        precision = {"bfloat16": self.compute_dtype == "bfloat16"}
+        computing = [(layer, *described) for layer in self._layers for described in layer.descriptions()]
         network = _NETWORKS[self.dtype](
-            math.prod(input_shape), [description | precision for _, description in computing]
+            math.prod(input_shape), [self._for_core(description) for _, _, description in computing]
         )
+        weight_shapes = {
+            layer.name: layer.weight_shapes(shape) for layer, shape in zip(self._layers, shapes, strict=False)
+        }
         slots: dict[str, list[Slot]] = {layer.name: [] for layer in self._layers}
-        for index, weight_name, offset, shape in network.parameter_slots:
-            layer = computing[index][0]
-            slots[layer.name].append(Slot(f"{weight_name} of layer {layer.name!r}", offset, shape))
+        for index, part_name, offset, _, trainable in network.parameter_slots:
+            layer, prefix, _ = computing[index]
+            name = prefix + part_name
+            shape = weight_shapes[layer.name][name]
+            slots[layer.name].append(Slot(f"{name} of layer {layer.name!r}", name, offset, shape, trainable))
         parts = [Weights(network, self.dtype, slots[layer.name]) for layer in self._layers]
         for layer, part in zip(self._layers, parts, strict=True):
             part.set(layer.get_weights() or self._initial_weights(layer, part))
@@ -239,10 +242,12 @@ class Sequential(Trainer):
         self._network_is_compiled = False
 
     def _initial_weights(self, layer: Layer, part: Weights) -> list[NDArray[Any]]:
-        return [
-            layer.initializer(name)(slot.shape, self.dtype, generator=self._generator)
-            for name, slot in zip(layer.weight_names, part.slots, strict=True)
-        ]
+        return [layer.initializer(slot.name)(slot.shape, self.dtype, generator=self._generator) for slot in part.slots]
+
+    def _for_core(self, description: dict[str, Any]) -> dict[str, Any]:
+        """Return a layer's description with the model's precision, and a seed where the layer has none of its own."""
+        seed = {"seed": int(self._generator.integers(2**63))} if description.get("seed", 0) is None else {}
+        return {**description, **seed, "bfloat16": self.compute_dtype == "bfloat16"}
 
     # --- Weights ---
 

@@ -304,8 +304,7 @@ def _expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     shapes = {}
     for index, layer in enumerate(layer for layer in all_layers if not isinstance(layer, layers.InputLayer)):
         output_shape = layer.compute_output_shape(shape)
-        for weight_name in layer.weight_names:
-            weight_shape = (*shape, *output_shape) if weight_name == "kernel" else output_shape
+        for weight_name, weight_shape in layer.weight_shapes(shape).items():
             shapes[_tensor_name(index, layer, weight_name)] = weight_shape
         shape = output_shape
     return shapes

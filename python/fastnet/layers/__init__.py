@@ -6,21 +6,32 @@ the arithmetic of the whole network in one place.
 
 from fastnet._layer import Layer
 from fastnet._layer import layers as _layers
-from fastnet.layers.activation import Activation, LeakyReLU, ReLU, Softmax
+from fastnet.layers.activation import Activation, LeakyReLU, PReLU, ReLU, Softmax
 from fastnet.layers.core import Dense, Input, InputLayer
-from fastnet.layers.preprocessing import Rescaling
-from fastnet.layers.reshaping import Flatten
+from fastnet.layers.merging import Residual
+from fastnet.layers.normalization import BatchNormalization, LayerNormalization
+from fastnet.layers.preprocessing import Normalization, Rescaling
+from fastnet.layers.regularization import Dropout, GaussianNoise
+from fastnet.layers.reshaping import Flatten, Reshape
 
 __all__ = [
     "Activation",
+    "BatchNormalization",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GaussianNoise",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
     "LeakyReLU",
+    "Normalization",
+    "PReLU",
     "ReLU",
     "Rescaling",
+    "Reshape",
+    "Residual",
     "Softmax",
     "deserialize",
     "get",

@@ -1,7 +1,8 @@
 """Activations as layers of their own."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from fastnet import initializers
 from fastnet._activations import ActivationFunction, get_activation, leaky_relu
 from fastnet._layer import Layer, Shape, layers
 from fastnet._validation import unsupported
@@ -24,10 +25,8 @@ class Activation(Layer):
         self.activation = activation_of(activation)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if self.activation.name == "softmax" and len(input_shape) != 1:
-            raise unsupported(
-                f"layer {self.name!r} takes samples of one dimension; got shape {input_shape}: put Flatten() before it"
-            )
+        if self.activation.name == "softmax":
+            self.check_one_dimension(input_shape)
         return input_shape
 
     def description(self) -> dict[str, Any]:
@@ -107,3 +106,53 @@ class Softmax(Activation):
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
+
+
+@layers.add()
+class PReLU(Layer):
+    """The rectifier whose slope for negative inputs is learned, one for every input: ``x if x > 0 else alpha * x``.
+
+    He, Zhang, Ren and Sun, ICCV 2015, arXiv:1502.01852, section 2.1.
+
+    Parameters
+    ----------
+    alpha_initializer : str or Initializer, default "zeros"
+        The slopes that training starts from; the paper starts from 0.25.
+    shared_axes : None
+        Only None is available.
+    input_shape, input_dim, name
+        See `Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> slope = fn.initializers.Constant(0.25)
+    >>> model = fn.Sequential([fn.layers.PReLU(slope, input_shape=(2,))])
+    >>> model.predict(np.array([[-1.0, 1.0]]))
+    array([[-0.25,  1.  ]], dtype=float32)
+    """
+
+    keras_defaults: ClassVar[dict[str, Any]] = {
+        **Layer.keras_defaults,
+        "alpha_regularizer": None,
+        "alpha_constraint": None,
+    }
+
+    def __init__(self, alpha_initializer: Any = "zeros", shared_axes: None = None, **keywords: Any) -> None:
+        if shared_axes is not None:
+            raise unsupported(f"PReLU(shared_axes={shared_axes!r}) is not available")
+        super().__init__(**keywords)
+        self.alpha_initializer = initializers.get(alpha_initializer)
+
+    def description(self) -> dict[str, Any]:
+        return {"type": "prelu"}
+
+    def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        return {"alpha": input_shape}
+
+    def initializer(self, weight_name: str) -> initializers.Initializer:
+        return {"alpha": self.alpha_initializer}[weight_name]
+
+    def get_config(self) -> dict[str, Any]:
+        return {"alpha_initializer": initializers.serialize(self.alpha_initializer), **super().get_config()}

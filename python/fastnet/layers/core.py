@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from fastnet import initializers
 from fastnet._layer import Layer, Shape, layers
-from fastnet._validation import check_bool, check_integer, check_shape, unsupported
+from fastnet._validation import check_bool, check_integer, check_shape
 from fastnet.layers.activation import activation_of
 
 
@@ -107,18 +107,15 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if len(input_shape) != 1:
-            raise unsupported(
-                f"layer {self.name!r} takes samples of one dimension; got shape {input_shape}: put Flatten() before it"
-            )
+        self.check_one_dimension(input_shape)
         return (self.units,)
 
     def description(self) -> dict[str, Any]:
         return {"type": "dense", "units": self.units, "use_bias": self.use_bias, **self.activation.description}
 
-    @property
-    def weight_names(self) -> list[str]:
-        return ["kernel", "bias"] if self.use_bias else ["kernel"]
+    def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        kernel = {"kernel": (*input_shape, self.units)}
+        return {**kernel, "bias": (self.units,)} if self.use_bias else kernel
 
     def initializer(self, weight_name: str) -> initializers.Initializer:
         return {"kernel": self.kernel_initializer, "bias": self.bias_initializer}[weight_name]

@@ -3,9 +3,12 @@
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from fastnet._layer import Layer, layers
+from fastnet._data_adapter import as_array
+from fastnet._layer import Layer, Shape, layers
 from fastnet._validation import check_number, describe, unsupported
+from fastnet.initializers import Initializer
 
 
 @layers.add()
@@ -46,3 +49,137 @@ class Rescaling(Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {"scale": self.scale, "offset": self.offset, **super().get_config()}
+
+
+class _Given(Initializer):
+    """Values that are known before the weights exist."""
+
+    def __init__(self, values: NDArray[np.float64]) -> None:
+        self.values = values
+
+    def _values(self, shape: tuple[int, ...], generator: Any, /) -> NDArray[np.float64]:
+        del generator
+        if self.values.ndim and self.values.shape != shape:
+            raise ValueError(f"mean and variance must have shape {shape}, as a sample; got {self.values.shape}")
+        return np.broadcast_to(self.values, shape)
+
+
+@layers.add()
+class Normalization(Layer):
+    """Brings every feature to mean 0 and variance 1 by a mean and a variance that are known: ``(x - mean) / sqrt(variance)``.
+
+    `adapt` takes them from data. They are kept among the layer's weights, not trained, and saved with the model: a file
+    takes samples as they are measured.
+
+    Parameters
+    ----------
+    axis : {-1, None}, default -1
+        The axis that has a mean and a variance of its own for every entry: the features. None takes one mean and one
+        variance of all values.
+    mean, variance : array_like, optional
+        Numbers, or one number for every feature; both or neither.
+    invert : bool, default False
+        Only False is available.
+    input_shape, input_dim, name
+        See `Layer`.
+
+    Notes
+    -----
+    A feature of variance 0 becomes 0: its distance from the mean is divided by 1e-7, as in Keras. Without `adapt` or
+    given values the mean is 0 and the variance 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> x = np.array([[1.0, 100.0], [3.0, 300.0]])
+    >>> normalization = fn.layers.Normalization()
+    >>> normalization.adapt(x)
+    >>> fn.Sequential([normalization]).predict(x)
+    array([[-1., -1.],
+           [ 1.,  1.]], dtype=float32)
+    """
+
+    epsilon: float = 1e-14  # of the variance: 1e-7 of its root
+
+    def __init__(
+        self,
+        axis: int | None = -1,
+        mean: ArrayLike | None = None,
+        variance: ArrayLike | None = None,
+        invert: bool = False,
+        **keywords: Any,
+    ) -> None:
+        if axis not in (-1, 1, None) or invert:
+            raise unsupported(f"Normalization(axis={axis!r}, invert={invert!r}) is not available")
+        if (mean is None) != (variance is None):
+            raise ValueError(f"give mean and variance, or neither; got mean={mean!r}, variance={variance!r}")
+        super().__init__(**keywords)
+        self.axis = axis
+        self._given = {
+            "mean": _moment("mean", 0.0 if mean is None else mean),
+            "variance": _moment("variance", 1.0 if variance is None else variance),
+        }
+        if self._given["variance"].min(initial=0.0) < 0.0:
+            raise ValueError(f"variance must not be negative; got {self._given['variance'].min()}")
+
+    def adapt(self, data: Any) -> None:
+        """Take the mean and the variance of every feature from data; those of an earlier call are dropped.
+
+        Parameters
+        ----------
+        data : array_like, shape (n, features)
+            Samples. They are read in pieces and never copied as a whole.
+
+        Raises
+        ------
+        ValueError
+            There is no sample, a value is not finite, or samples have another shape than the model's.
+        """
+        array = as_array("data", data)
+        if array.ndim < 2 or not len(array):
+            raise ValueError(f"data must have shape (n, features) with at least one sample; got {array.shape}")
+        mean, variance = _moments(array, None if self.axis is None else 0)
+        if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
+            raise ValueError("data has a NaN or an infinity")
+        if self._weights is None:
+            self._given = {"mean": mean, "variance": variance}
+        else:
+            shape = self._weights.slots[0].shape
+            if mean.ndim and mean.shape != shape:
+                raise ValueError(f"data must have samples of shape {shape}; got {mean.shape}")
+            self._weights.set([np.broadcast_to(mean, shape), np.broadcast_to(variance, shape)])
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.check_one_dimension(input_shape)
+        return input_shape
+
+    def description(self) -> dict[str, Any]:
+        return {"type": "normalization", "epsilon": self.epsilon}
+
+    def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        return dict.fromkeys(self._given, input_shape)
+
+    def initializer(self, weight_name: str) -> Initializer:
+        return _Given(self._given[weight_name])
+
+    def get_config(self) -> dict[str, Any]:
+        return {"axis": self.axis, **super().get_config()}
+
+
+def _moment(name: str, values: ArrayLike) -> NDArray[np.float64]:
+    """Return a mean or a variance as a number or a row of numbers."""
+    array = np.asarray(as_array(name, values), np.float64)
+    if array.ndim > 1 or not np.isfinite(array).all():
+        raise ValueError(f"{name} must be a number or a row of finite numbers; got {describe(values)}")
+    return array
+
+
+def _moments(array: NDArray[Any], axis: int | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and variance in float64, two passes over pieces of the data."""
+    pieces = [array[start : start + 4096] for start in range(0, len(array), 4096)]
+    count = array.size if axis is None else len(array)
+    with np.errstate(all="ignore"):  # the caller says what is wrong with a NaN
+        mean = np.asarray(sum(np.sum(piece, axis=axis, dtype=np.float64) for piece in pieces) / count)
+        squares = sum(np.square(np.asarray(piece, np.float64) - mean).sum(axis=axis) for piece in pieces)
+    return mean, np.asarray(squares / count)

@@ -1,0 +1,204 @@
+// Layers that normalize: the formulas are in layer_kernels.h.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "row_layers.h"
+
+namespace fastnet {
+
+// gamma and beta, one each for every column, either of which may be left out.
+template <class T> class ScaledAndShifted : public RowLayer<T> {
+  public:
+    ScaledAndShifted(index size, T epsilon, bool use_gamma, bool use_beta)
+        : RowLayer<T>(size), epsilon_(epsilon), use_gamma_(use_gamma), use_beta_(use_beta) {}
+
+    std::vector<ParameterSlot> slots() const override {
+        std::vector<ParameterSlot> result;
+        for (const auto& [used, name] : {std::pair{use_gamma_, "gamma"}, {use_beta_, "beta"}})
+            if (used)
+                result.push_back({name, static_cast<index>(result.size()) * this->input_size, {this->input_size}});
+        return result;
+    }
+    index parameter_count() const override { return (use_gamma_ + use_beta_) * this->input_size; }
+
+  protected:
+    // Of `columns`, in the parameters or in their gradients; null for what is left out.
+    template <class P> P* gamma(P* parameters, index column) const {
+        return use_gamma_ ? parameters + column : nullptr;
+    }
+    template <class P> P* beta(P* parameters, index column) const {
+        return use_beta_ ? parameters + use_gamma_ * this->input_size + column : nullptr;
+    }
+    const T epsilon_;
+
+  private:
+    const bool use_gamma_, use_beta_;
+};
+
+// Every row to mean 0 and variance 1. Its memory: the mean and 1 / sqrt(variance + epsilon) of each row.
+template <class T> class LayerNormalization final : public ScaledAndShifted<T> {
+  public:
+    using ScaledAndShifted<T>::ScaledAndShifted;
+
+    index memory_per_row() const override { return 2; }
+
+    void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
+        const T *gamma = this->gamma(pass.parameters, 0), *beta = this->beta(pass.parameters, 0);
+        this->map_rows(pass, y, &epilogue, [&](index i, index at) {
+            kernels<T>().layers.normalize_row(this->input_size, x.rows + at, this->epsilon_, gamma, beta, y + at,
+                                              pass.memory + 2 * i);
+        });
+    }
+    void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
+                  const Epilogue<T>* epilogue) const override {
+        const T* gamma = this->gamma(pass.parameters, 0);
+        this->map_rows(pass, dx, epilogue, [&](index i, index at) {
+            kernels<T>().layers.normalize_row_backward(this->input_size, x.rows + at, pass.memory + 2 * i, gamma,
+                                                       dy + at, dx + at);
+        });
+    }
+    void parameter_gradients(const Pass<T>& pass, Range, const Input<T>& x, const T* dy, T* gradients, bool accumulate,
+                             const Optimization<T>* optimization) const override {
+        const Range mine = this->columns(pass);
+        T *gamma = this->gamma(gradients, mine.begin), *beta = this->beta(gradients, mine.begin);
+        for (T* sums : {gamma, beta})
+            if (sums && !accumulate)
+                std::fill_n(sums, mine.size(), T(0));
+        for (index i = 0; i < pass.rows; ++i) {
+            const index at = i * this->input_size + mine.begin;
+            kernels<T>().layers.add_row_products(mine.size(), x.rows + at, pass.memory + 2 * i, dy + at, gamma, beta);
+        }
+        this->update(optimization, {gamma, beta}, mine.size());
+    }
+};
+
+// Every column to mean 0 and variance 1 over the batch, and in prediction over the moving averages of all batches.
+// Members of a team share the columns in training, so that each finds what it left on the way forward.
+template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
+  public:
+    BatchNormalization(index size, T momentum, T epsilon, bool use_gamma, bool use_beta)
+        : ScaledAndShifted<T>(size, epsilon, use_gamma, use_beta), momentum_(momentum) {}
+
+    std::vector<ParameterSlot> slots() const override {
+        std::vector<ParameterSlot> result = ScaledAndShifted<T>::slots();
+        result.push_back({"moving_mean", 0, {this->input_size}, false});
+        result.push_back({"moving_variance", this->input_size, {this->input_size}, false});
+        return result;
+    }
+    index statistic_count() const override { return 2 * this->input_size; }
+    index memory_per_batch() const override { return 6 * this->input_size; }
+    bool needs_whole_batch() const override { return true; }
+
+    void prepare(const T* parameters, const T* statistics, T* memory) const override {
+        const Memory m = at(memory, 0);
+        std::copy_n(statistics, 2 * this->input_size, memory);  // the mean and the variance
+        kernels<T>().layers.normalization_factors(this->input_size, m.variance, this->epsilon_,
+                                                  this->gamma(parameters, 0), m.inverse, m.factor);
+    }
+    void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
+        const auto& k = kernels<T>().layers;
+        const index size = this->input_size;
+        if (!pass.training()) {
+            const Memory m = at(pass.memory, 0);
+            const T* beta = this->beta(pass.parameters, 0);
+            return this->map_rows(pass, y, &epilogue, [&](index, index row) {
+                k.normalize(size, x.rows + row, m.mean, m.factor, beta, y + row);
+            });
+        }
+        const Range mine = this->columns(pass);
+        const Memory m = at(pass.memory, mine.begin);
+        const index n = mine.size();
+        const T *gamma = this->gamma(pass.parameters, mine.begin), *beta = this->beta(pass.parameters, mine.begin);
+        k.moments(pass.rows, n, x.rows + mine.begin, size, m.mean, m.variance);
+        k.normalization_factors(n, m.variance, this->epsilon_, gamma, m.inverse, m.factor);
+        for (index i = 0; i < pass.rows; ++i) {
+            const index row = i * size + mine.begin;
+            k.normalize(n, x.rows + row, m.mean, m.factor, beta, y + row);
+            epilogue.function(1, n, y + row, size, epilogue.at(i, mine.begin));
+        }
+    }
+    void prepare_backward(const Pass<T>& pass, const Input<T>& x, const T* dy) const override {
+        const Range mine = this->columns(pass);
+        const Memory m = at(pass.memory, mine.begin);
+        kernels<T>().layers.normalization_sums(pass.rows, mine.size(), x.rows + mine.begin, dy + mine.begin,
+                                               this->input_size, m.mean, m.inverse, m.sum, m.product);
+    }
+    void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
+                  const Epilogue<T>* epilogue) const override {
+        const Range mine = this->columns(pass);
+        const Memory m = at(pass.memory, mine.begin);
+        const NormalizationGradient<T> gradient{m.mean, m.inverse, m.factor,
+                                                m.sum,  m.product, T(1) / static_cast<T>(pass.rows)};
+        for (index i = 0; i < pass.rows; ++i) {
+            const index row = i * this->input_size + mine.begin;
+            kernels<T>().layers.normalize_backward(mine.size(), x.rows + row, dy + row, gradient, dx + row);
+            if (epilogue)
+                epilogue->function(1, mine.size(), dx + row, this->input_size, epilogue->at(i, mine.begin));
+        }
+    }
+    void parameter_gradients(const Pass<T>& pass, Range, const Input<T>&, const T*, T* gradients, bool,
+                             const Optimization<T>* optimization) const override {
+        const Range mine = this->columns(pass);
+        const Memory m = at(pass.memory, mine.begin);
+        T *gamma = this->gamma(gradients, mine.begin), *beta = this->beta(gradients, mine.begin);
+        if (gamma)
+            std::copy_n(m.product, mine.size(), gamma);
+        if (beta)
+            std::copy_n(m.sum, mine.size(), beta);
+        this->update(optimization, {gamma, beta}, mine.size());
+    }
+    void learn_statistics(const Pass<T>& pass, T* statistics) const override {
+        const Range mine = this->columns(pass);
+        const Memory m = at(pass.memory, mine.begin);
+        kernels<T>().layers.move_average(mine.size(), m.mean, momentum_, statistics + mine.begin);
+        kernels<T>().layers.move_average(mine.size(), m.variance, momentum_,
+                                         statistics + this->input_size + mine.begin);
+    }
+
+  private:
+    // Six arrays of a value for every column.
+    struct Memory {
+        T *mean, *variance, *inverse, *factor, *sum, *product;
+    };
+    Memory at(T* memory, index column) const {
+        const index size = this->input_size;
+        T* const first = memory + column;
+        return {first, first + size, first + 2 * size, first + 3 * size, first + 4 * size, first + 5 * size};
+    }
+    const T momentum_;
+};
+
+// Every column by a mean and a variance that are given. Its memory: 1 / sqrt(variance + epsilon), twice.
+template <class T> class Normalization final : public RowLayer<T> {
+  public:
+    Normalization(index size, T epsilon) : RowLayer<T>(size), epsilon_(epsilon) {}
+
+    std::vector<ParameterSlot> slots() const override {
+        return {{"mean", 0, {this->input_size}, false}, {"variance", this->input_size, {this->input_size}, false}};
+    }
+    index statistic_count() const override { return 2 * this->input_size; }
+    index memory_per_batch() const override { return 2 * this->input_size; }
+
+    void prepare(const T*, const T* statistics, T* memory) const override {
+        const index size = this->input_size;
+        kernels<T>().layers.normalization_factors(size, statistics + size, epsilon_, nullptr, memory, memory + size);
+    }
+    void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
+        this->map_rows(pass, y, &epilogue, [&](index, index at) {
+            kernels<T>().layers.normalize(this->input_size, x.rows + at, pass.statistics, pass.memory, nullptr, y + at);
+        });
+    }
+    void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
+                  const Epilogue<T>* epilogue) const override {
+        this->map_rows(pass, dx, epilogue, [&](index, index at) {
+            kernels<T>().layers.multiply(this->input_size, dy + at, pass.memory, dx + at);
+        });
+    }
+
+  private:
+    const T epsilon_;
+};
+
+}  // namespace fastnet

@@ -1,0 +1,176 @@
+// Layers that work on each row for itself.
+#pragma once
+
+#include <algorithm>
+#include <initializer_list>
+
+#include "layers.h"
+
+namespace fastnet {
+
+// A layer of as many outputs as inputs, whose rows the members of a team share.
+template <class T> class RowLayer : public Layer<T> {
+  public:
+    explicit RowLayer(index size) : Layer<T>(size, size) {}
+
+  protected:
+    // The columns whose parameters a member of the team is responsible for.
+    Range columns(const Pass<T>& pass) const { return pass.crew.team.share(this->input_size, 64); }
+
+    // Steps the optimizer, if there is one, for a member's columns of the arrays of gradients that are there.
+    static void update(const Optimization<T>* optimization, std::initializer_list<const T*> gradients, index count) {
+        for (const T* some : gradients)
+            if (optimization && some)
+                optimization->update(some, count);
+    }
+
+    // Calls map(row, offset of the row's first value) for each row and applies the epilogue to that row of y.
+    template <class Map> void map_rows(const Pass<T>& pass, T* y, const Epilogue<T>* epilogue, Map map) const {
+        const index size = this->input_size;
+        const Range mine = pass.crew.team.share(pass.rows);
+        for (index i = mine.begin; i < mine.end; ++i) {
+            map(i, i * size);
+            if (epilogue)
+                epilogue->function(1, size, y + i * size, size, epilogue->at(i, 0));
+        }
+    }
+};
+
+// y = scale x + offset. With scale 1 and offset 0 it carries an activation that follows another one.
+template <class T> class Rescaling final : public RowLayer<T> {
+  public:
+    Rescaling(index size, T scale, T offset) : RowLayer<T>(size), scale_(scale), offset_(offset) {}
+
+    void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
+        this->map_rows(pass, y, &epilogue, [&](index, index at) {
+            kernels<T>().affine(this->input_size, x.rows + at, scale_, offset_, y + at);
+        });
+    }
+    void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
+                  const Epilogue<T>* epilogue) const override {
+        this->map_rows(pass, dx, epilogue,
+                       [&](index, index at) { kernels<T>().affine(this->input_size, dy + at, scale_, T(0), dx + at); });
+    }
+
+  private:
+    const T scale_, offset_;
+};
+
+// A layer through which gradients go as they are.
+template <class T> class TransparentLayer : public RowLayer<T> {
+  public:
+    using RowLayer<T>::RowLayer;
+
+    void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
+                  const Epilogue<T>* epilogue) const override {
+        this->map_rows(pass, dx, epilogue, [&](index, index at) { std::copy_n(dy + at, this->input_size, dx + at); });
+    }
+};
+
+// y = x + the output of an earlier layer, which gets the same gradient.
+template <class T> class Addition final : public TransparentLayer<T> {
+  public:
+    using TransparentLayer<T>::TransparentLayer;
+
+    void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
+        this->map_rows(pass, y, &epilogue, [&](index, index at) {
+            kernels<T>().layers.add(this->input_size, x.rows + at, pass.skip + at, y + at);
+        });
+    }
+};
+
+// What random numbers a layer draws.
+struct RandomStream {
+    std::uint64_t seed;
+    index stream;
+
+    template <class T> RandomRow row(const Pass<T>& pass, index i) const {
+        return {seed, pass.step, stream, pass.first_row + i};
+    }
+};
+
+// Srivastava et al., JMLR 15, 2014. Its memory is the mask.
+template <class T> class Dropout final : public RowLayer<T> {
+  public:
+    Dropout(index size, T rate, RandomStream random) : RowLayer<T>(size), rate_(rate), random_(random) {}
+
+    bool only_in_training() const override { return true; }
+    index memory_per_row() const override { return this->input_size; }
+
+    void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
+        const index size = this->input_size;
+        this->map_rows(pass, y, &epilogue, [&](index i, index at) {
+            if (pass.training())
+                kernels<T>().layers.dropout(random_.row(pass, i), size, x.rows + at, rate_, pass.memory + at, y + at);
+            else
+                std::copy_n(x.rows + at, size, y + at);
+        });
+    }
+    void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
+                  const Epilogue<T>* epilogue) const override {
+        this->map_rows(pass, dx, epilogue, [&](index, index at) {
+            kernels<T>().layers.multiply(this->input_size, dy + at, pass.memory + at, dx + at);
+        });
+    }
+
+  private:
+    const T rate_;
+    const RandomStream random_;
+};
+
+template <class T> class GaussianNoise final : public TransparentLayer<T> {
+  public:
+    GaussianNoise(index size, T deviation, RandomStream random)
+        : TransparentLayer<T>(size), deviation_(deviation), random_(random) {}
+
+    bool only_in_training() const override { return true; }
+
+    void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
+        const index size = this->input_size;
+        this->map_rows(pass, y, &epilogue, [&](index i, index at) {
+            if (pass.training())
+                kernels<T>().layers.add_noise(random_.row(pass, i), size, x.rows + at, deviation_, y + at);
+            else
+                std::copy_n(x.rows + at, size, y + at);
+        });
+    }
+
+  private:
+    const T deviation_;
+    const RandomStream random_;
+};
+
+// He, Zhang, Ren and Sun, ICCV 2015: the slope for negative values is learned, one for every input.
+template <class T> class PRelu final : public RowLayer<T> {
+  public:
+    using RowLayer<T>::RowLayer;
+
+    std::vector<ParameterSlot> slots() const override { return {{"alpha", 0, {this->input_size}}}; }
+    index parameter_count() const override { return this->input_size; }
+
+    void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
+        this->map_rows(pass, y, &epilogue, [&](index, index at) {
+            kernels<T>().layers.prelu(this->input_size, x.rows + at, pass.parameters, y + at);
+        });
+    }
+    void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
+                  const Epilogue<T>* epilogue) const override {
+        this->map_rows(pass, dx, epilogue, [&](index, index at) {
+            kernels<T>().layers.prelu_backward(this->input_size, x.rows + at, pass.parameters, dy + at, dx + at);
+        });
+    }
+    void parameter_gradients(const Pass<T>& pass, Range, const Input<T>& x, const T* dy, T* gradients, bool accumulate,
+                             const Optimization<T>* optimization) const override {
+        const Range mine = this->columns(pass);
+        T* const slopes = gradients + mine.begin;
+        if (!accumulate)
+            std::fill_n(slopes, mine.size(), T(0));
+        for (index i = 0; i < pass.rows; ++i) {
+            const index at = i * this->input_size + mine.begin;
+            kernels<T>().layers.prelu_slopes(mine.size(), x.rows + at, dy + at, slopes);
+        }
+        this->update(optimization, {slopes}, mine.size());
+    }
+};
+
+}  // namespace fastnet

@@ -1,0 +1,115 @@
+"""Layers around other layers."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Self
+
+from fastnet._layer import Layer, Shape
+from fastnet._layer import layers as registry
+from fastnet._validation import describe
+from fastnet._weights import Weights
+from fastnet.initializers import Initializer
+
+
+@registry.add()
+class Residual(Layer):
+    """Layers in a row whose output is added to their input: ``y = x + f(x)``.
+
+    The gradient reaches the layers in front through the sum as well as through `f`, which lets networks of many layers
+    train: He, Zhang, Ren and Sun, CVPR 2016, arXiv:1512.03385.
+
+    Parameters
+    ----------
+    layers : list of Layer
+        The layers of `f`, from its input on; other residuals may be among them. The output must have the shape of the
+        input.
+    input_shape, input_dim, name
+        See `Layer`.
+
+    Attributes
+    ----------
+    layers : list of Layer
+        The layers of `f`.
+
+    Raises
+    ------
+    ValueError
+        There are no layers, or the output has another shape than the input.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> block = fn.layers.Residual([fn.layers.LayerNormalization(), fn.Dense(64, activation="relu"), fn.Dense(64)])
+    >>> model = fn.Sequential([fn.Dense(64, input_shape=(784,)), block, fn.Dense(10, activation="softmax")])
+    >>> block.count_params()
+    8448
+    """
+
+    def __init__(self, layers: Any, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        if not isinstance(layers, Sequence) or not all(isinstance(layer, Layer) for layer in layers):
+            raise TypeError(f"layers must be a list of layers; got {describe(layers)}")
+        if not layers:
+            raise ValueError("layers must have at least one layer; got an empty list")
+        self.layers: list[Layer] = list(layers)
+        for layer in self.layers:
+            if layer.in_model:
+                raise ValueError(f"layer {layer.name!r} is in a model already")
+            layer.in_model = True
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        for _, output_shape, layer in self._shapes(input_shape):
+            last, name = output_shape, layer.name
+        if last != input_shape:
+            raise ValueError(
+                f"layer {self.name!r} adds its input, of shape {input_shape}, to the output of layer {name!r}, "
+                f"of shape {last}: the shapes must be the same"
+            )
+        return input_shape
+
+    def _shapes(self, input_shape: Shape) -> Iterator[tuple[Shape, Shape, Layer]]:
+        """Yield the shapes at both ends of every layer inside, and the layer."""
+        for layer in self.layers:
+            output_shape = layer.compute_output_shape(input_shape)
+            yield input_shape, output_shape, layer
+            input_shape = output_shape
+
+    def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        yield "", {"type": "residual_begin"}
+        for prefix, layer in self._prefixes():
+            for inner, description in layer.descriptions():
+                yield prefix + inner, description
+        yield "", {"type": "residual_end"}
+
+    def _prefixes(self) -> Iterator[tuple[str, Layer]]:
+        """Yield every layer inside with what the names of its weights begin with."""
+        for number, layer in enumerate(self.layers):
+            yield f"{number}.{layer.name}.", layer
+
+    def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        return {
+            prefix + name: shape
+            for (prefix, layer), (layer_input, _, _) in zip(self._prefixes(), self._shapes(input_shape), strict=True)
+            for name, shape in layer.weight_shapes(layer_input).items()
+        }
+
+    def initializer(self, weight_name: str) -> Initializer:
+        number, _, name = weight_name.split(".", 2)
+        return self.layers[int(number)].initializer(name)
+
+    def attach(self, weights: Weights, input_shape: Shape, output_shape: Shape) -> None:
+        super().attach(weights, input_shape, output_shape)
+        for (prefix, layer), (*ends, _) in zip(self._prefixes(), self._shapes(input_shape), strict=True):
+            layer.attach(weights.part(prefix), *ends)
+
+    def detach(self) -> None:
+        super().detach()
+        for layer in self.layers:
+            layer.detach()
+
+    def get_config(self) -> dict[str, Any]:
+        return {"layers": [registry.serialize(layer) for layer in self.layers], **super().get_config()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Return a block made from what `get_config` returned."""
+        return cls(**{**config, "layers": [registry.deserialize(layer) for layer in config["layers"]]})

@@ -1,0 +1,187 @@
+"""Layers that normalize what goes through them."""
+
+from typing import Any, ClassVar
+
+from fastnet import initializers
+from fastnet._layer import Layer, Shape, layers
+from fastnet._validation import check_bool, check_number, unsupported
+
+
+class _Normalizing(Layer):
+    """What batch and layer normalization have in common: gamma and beta for every feature."""
+
+    core_type: ClassVar[str]
+    keras_defaults: ClassVar[dict[str, Any]] = {
+        **Layer.keras_defaults,
+        "beta_regularizer": None,
+        "gamma_regularizer": None,
+        "beta_constraint": None,
+        "gamma_constraint": None,
+    }
+
+    def __init__(
+        self,
+        axis: int,
+        epsilon: float,
+        center: bool,
+        scale: bool,
+        own_initializers: dict[str, Any],
+        keywords: dict[str, Any],
+    ) -> None:
+        if axis not in (-1, 1):
+            raise unsupported(f"{type(self).__name__}(axis={axis!r}) is not available: only the last axis")
+        super().__init__(**keywords)
+        self.axis = axis
+        self.epsilon = check_number("epsilon", epsilon, minimum=0.0)
+        self.center = check_bool("center", center)
+        self.scale = check_bool("scale", scale)
+        self.initializers = {name: initializers.get(value) for name, value in own_initializers.items()}
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.check_one_dimension(input_shape)
+        return input_shape
+
+    def description(self) -> dict[str, Any]:
+        return {"type": self.core_type, "epsilon": self.epsilon, "use_gamma": self.scale, "use_beta": self.center}
+
+    def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
+        left_out = {"gamma": not self.scale, "beta": not self.center}
+        return {name: input_shape for name in self.initializers if not left_out.get(name)}
+
+    def initializer(self, weight_name: str) -> initializers.Initializer:
+        return self.initializers[weight_name]
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "axis": self.axis,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            **{f"{name}_initializer": initializers.serialize(value) for name, value in self.initializers.items()},
+            **super().get_config(),
+        }
+
+
+@layers.add()
+class BatchNormalization(_Normalizing):
+    """Brings every feature to mean 0 and variance 1 over the batch, then scales and shifts it.
+
+    In training ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`` with the mean and the (biased) variance of
+    the batch; in prediction with their moving averages, each of which a step of training moves as
+    ``moving = momentum * moving + (1 - momentum) * value``. Ioffe and Szegedy, ICML 2015, arXiv:1502.03167.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        Only the last axis, that of the features, is available.
+    momentum : float, default 0.99
+        How slowly the moving averages move, in [0, 1].
+    epsilon : float, default 0.001
+        Keeps the division finite.
+    center, scale : bool, default True
+        Whether there is a beta and a gamma.
+    beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer : str or Initializer
+        Zeros, ones, zeros and ones unless given.
+    input_shape, input_dim, name
+        See `Layer`.
+
+    Notes
+    -----
+    `get_weights` returns gamma, beta, the moving mean and the moving variance, each of shape (features,). The last two
+    are not trainable. A batch that trains is normalized as a whole, however many threads work on it.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> model = fn.Sequential(
+    ...     [
+    ...         fn.Dense(64, use_bias=False, input_shape=(784,)),
+    ...         fn.layers.BatchNormalization(),
+    ...         fn.layers.ReLU(),
+    ...         fn.Dense(10),
+    ...     ]
+    ... )
+    >>> [array.shape for array in model.layers[1].get_weights()]
+    [(64,), (64,), (64,), (64,)]
+    """
+
+    core_type = "batch_normalization"
+    keras_defaults: ClassVar[dict[str, Any]] = {
+        **_Normalizing.keras_defaults,
+        "renorm": False,
+        "synchronized": False,
+    }
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        **keywords: Any,
+    ) -> None:
+        own = {
+            "gamma": gamma_initializer,
+            "beta": beta_initializer,
+            "moving_mean": moving_mean_initializer,
+            "moving_variance": moving_variance_initializer,
+        }
+        super().__init__(axis, epsilon, center, scale, own, keywords)
+        self.momentum = check_number("momentum", momentum, minimum=0.0, maximum=1.0)
+
+    def description(self) -> dict[str, Any]:
+        return {**super().description(), "momentum": self.momentum}
+
+    def get_config(self) -> dict[str, Any]:
+        return {"momentum": self.momentum, **super().get_config()}
+
+
+@layers.add()
+class LayerNormalization(_Normalizing):
+    """Brings the features of every sample to mean 0 and variance 1, then scales and shifts them.
+
+    ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`` with the mean and the (biased) variance of the sample's
+    features, in training and in prediction. Ba, Kiros and Hinton (2016), arXiv:1607.06450.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        Only the last axis, that of the features, is available.
+    epsilon : float, default 0.001
+        Keeps the division finite.
+    center, scale : bool, default True
+        Whether there is a beta and a gamma.
+    beta_initializer, gamma_initializer : str or Initializer, default "zeros" and "ones"
+        Their initial values.
+    input_shape, input_dim, name
+        See `Layer`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.layers.LayerNormalization(epsilon=0.0, input_shape=(2,))])
+    >>> model.predict(np.array([[1.0, 3.0]]))
+    array([[-1.,  1.]], dtype=float32)
+    """
+
+    core_type = "layer_normalization"
+    keras_defaults: ClassVar[dict[str, Any]] = {**_Normalizing.keras_defaults, "rms_scaling": False}
+
+    def __init__(
+        self,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        **keywords: Any,
+    ) -> None:
+        own = {"gamma": gamma_initializer, "beta": beta_initializer}
+        super().__init__(axis, epsilon, center, scale, own, keywords)

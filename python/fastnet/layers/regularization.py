@@ -1,0 +1,90 @@
+"""Layers that act in training only, against overfitting."""
+
+from typing import Any
+
+from fastnet._layer import Layer, layers
+from fastnet._validation import check_integer, check_number, unsupported
+
+
+class _RandomLayer(Layer):
+    """A layer that draws random numbers."""
+
+    def __init__(self, seed: int | None, keywords: dict[str, Any]) -> None:
+        super().__init__(**keywords)
+        self.seed = None if seed is None else check_integer("seed", seed, minimum=0)
+
+
+@layers.add()
+class Dropout(_RandomLayer):
+    """Sets a share of its inputs to zero in training, at random, and leaves them alone in prediction.
+
+    The others are multiplied by ``1 / (1 - rate)``, so that the expected sum stays what it is ("inverted" dropout):
+    Srivastava et al., JMLR 15 (2014). What is dropped depends on the seed, the step, the row and the column alone: it
+    is the same on any number of threads and on every machine.
+
+    Parameters
+    ----------
+    rate : float
+        The share of the inputs that is dropped, in [0, 1).
+    noise_shape : None
+        Only None is available.
+    seed : int, optional
+        The seed of the layer. Without one the model draws it from its own.
+    input_shape, input_dim, name
+        See `Layer`.
+
+    Raises
+    ------
+    ValueError
+        `rate` is not in [0, 1).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.layers.Dropout(0.5, input_shape=(4,))])
+    >>> model.predict(np.ones((1, 4)))
+    array([[1., 1., 1., 1.]], dtype=float32)
+    """
+
+    def __init__(self, rate: float, noise_shape: None = None, seed: int | None = None, **keywords: Any) -> None:
+        if noise_shape is not None:
+            raise unsupported(f"Dropout(noise_shape={noise_shape!r}) is not available")
+        super().__init__(seed, keywords)
+        self.rate = check_number("rate", rate, minimum=0.0, below=1.0)
+
+    def description(self) -> dict[str, Any]:
+        return {"type": "dropout", "rate": self.rate, "seed": self.seed}
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rate": self.rate, "seed": self.seed, **super().get_config()}
+
+
+@layers.add()
+class GaussianNoise(_RandomLayer):
+    """Adds noise from a normal distribution in training, and nothing in prediction.
+
+    Parameters
+    ----------
+    stddev : float
+        The standard deviation of the noise.
+    seed : int, optional
+        The seed of the layer. Without one the model draws it from its own.
+    input_shape, input_dim, name
+        See `Layer`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.layers.GaussianNoise(0.1, input_shape=(4,)), fn.Dense(2)])
+    """
+
+    def __init__(self, stddev: float, seed: int | None = None, **keywords: Any) -> None:
+        super().__init__(seed, keywords)
+        self.stddev = check_number("stddev", stddev, minimum=0.0)
+
+    def description(self) -> dict[str, Any]:
+        return {"type": "gaussian_noise", "deviation": self.stddev, "seed": self.seed}
+
+    def get_config(self) -> dict[str, Any]:
+        return {"stddev": self.stddev, "seed": self.seed, **super().get_config()}

@@ -22,6 +22,15 @@ ALL_LAYERS = [
     Softmax,
     lambda: Rescaling(1 / 255, -0.5),
     Flatten,
+    lambda: Dense(2, kernel_regularizer=fn.regularizers.L1L2(0.1, 0.2), bias_regularizer="l2"),
+    lambda: layers.Reshape((2, -1)),
+    lambda: layers.PReLU("ones"),
+    lambda: layers.Dropout(0.25, seed=3),
+    lambda: layers.GaussianNoise(0.5),
+    lambda: layers.BatchNormalization(momentum=0.9, center=False, gamma_initializer="zeros"),
+    lambda: layers.LayerNormalization(epsilon=0.1, scale=False),
+    lambda: layers.Normalization(axis=None),
+    lambda: layers.Residual([Dense(4, name="inner"), layers.Residual([Dense(4)])]),
 ]
 
 
@@ -209,9 +218,25 @@ def test_wrong_arguments_are_refused(make: Any, error: Any, message: str) -> Non
 
 
 @pytest.mark.parametrize(
+    ("target", "expected"), [((3, 4), (3, 4)), ((-1,), (12,)), ((2, -1), (2, 6)), ((-1, 3, 2), (2, 3, 2))]
+)
+def test_reshape_keeps_the_values(target: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    x = np.arange(24.0).reshape(2, 12)
+    result = apply(layers.Reshape(target), x)
+    assert result.shape == (2, *expected)
+    assert_array_equal(result.reshape(2, 12), x)
+
+
+@pytest.mark.parametrize("target", [(5,), (-1, 5), (-1, -1), (0,), (2.5,)])
+def test_reshape_refuses_what_does_not_fit(target: Any) -> None:
+    with pytest.raises((ValueError, TypeError), match=r"target_shape|cannot make shape"):
+        fn.Sequential([Input((12,)), layers.Reshape(target)])
+
+
+@pytest.mark.parametrize(
     "make",
     [
-        lambda: Dense(2, kernel_regularizer="l2"),
+        lambda: Dense(2, kernel_constraint="non_neg"),
         lambda: Dense(2, bias_constraint="non_neg"),
         lambda: Dense(2, trainable=False),
         lambda: Dense(2, dtype="float16"),

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <tuple>
 
 #include "arrays.h"
 #include "sparse_rows.h"
@@ -270,6 +271,20 @@ template <class T> void register_class(py::module_& module, const char* name) {
                 self.with([&](Network<T>& network) { network.set_input_form(chosen); });
             },
             py::arg("form"))
+        .def(
+            "set_penalties",
+            [](Self& self, const std::vector<std::tuple<index, index, double, double>>& ranges) {
+                const index limit = self.shape().parameter_count();
+                std::vector<Penalty> penalties;
+                for (const auto& [offset, size, l1, l2] : ranges) {
+                    if (offset < 0 || size < 0 || size > limit || offset > limit - size)
+                        throw py::value_error("a penalty must lie in 0.." + std::to_string(limit) + ", got offset " +
+                                              std::to_string(offset) + " and size " + std::to_string(size));
+                    penalties.push_back({offset, size, l1, l2});
+                }
+                self.with([&](Network<T>& network) { network.set_penalties(penalties); });
+            },
+            py::arg("penalties"))
         .def("get_parameters",
              [](Self& self) {
                  const index size = self.shape().value_count();

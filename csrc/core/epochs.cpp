@@ -223,7 +223,9 @@ template <class T> EpochResult Network<T>::evaluate(const Samples& samples, inde
     });
     RunningMean mean(metric_);
     mean.add(losses.data(), metrics.data(), samples.count);
-    return mean.result(0);
+    EpochResult result = mean.result(0);
+    result.loss += penalty();
+    return result;
 }
 
 template <class T> void Network<T>::predict(const Samples& samples, index chunk, T* output) {

@@ -220,6 +220,9 @@ template <class T> struct Kernels {
     void (*convert)(index n, const void* source, DType dtype, index stride, T* out);
     void (*affine)(index n, const T* x, T scale, T offset, T* y);  // y = scale * x + offset
     bool (*all_finite)(index n, const T* x);
+    // The value of a penalty on weights, and its gradient added to theirs.
+    double (*penalty)(index n, const T* w, T l1, T l2);
+    void (*add_penalty)(index n, const T* w, T l1, T l2, T* gradient);
     SparseKernels<T> sparse;
     LayerKernels<T> layers;
 };

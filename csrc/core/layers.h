@@ -41,6 +41,12 @@ struct ParameterSlot {
     bool trainable = true;
 };
 
+// l1 sum |w| + l2 sum w^2 over some values, which is a part of the loss.
+struct Penalty {
+    index offset, size;
+    double l1, l2;
+};
+
 // Who computes: a team, and where its members keep packed operands.
 template <class T> struct Crew {
     Team& team;

@@ -313,17 +313,56 @@ template <class T> void Network<T>::backward(Share& share, const Batch& batch) c
 }
 
 // The loss of a batch and the gradient of every parameter and, if asked for, the optimizer's step, complete for all
-// members when it returns.
+// members when it returns. Parameters are updated as soon as their gradients are there, but for penalties, which are
+// added to gradients that are complete.
 template <class T>
 void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization) {
+    const bool gradients_first = !penalties_.empty();
+    gradients_of(team, batch, parted, gradients, gradients_first ? nullptr : optimization);
+    if (gradients_first) {
+        add_penalties(team, batch, gradients);
+        const Range mine = team.share(parameter_count_, 64);
+        if (optimization)
+            optimization->update(gradients + mine.begin, mine.size());
+        team.barrier();
+    }
+    if (statistic_count_ > 0 && optimization)
+        learn_statistics(team, batch);
+}
+
+template <class T>
+void Network<T>::gradients_of(Team& team, const Batch& batch, bool parted, T* gradients,
+                              const Optimization<T>* optimization) {
     if (parted)
         step_in_parts(team, batch, gradients, optimization);
     else if (by_stretches(batch, team.size()))
         step_by_stretches(team, batch, gradients, optimization);
     else
         step_together(team, batch, gradients, optimization);
-    if (statistic_count_ > 0 && optimization)
-        learn_statistics(team, batch);
+}
+
+template <class T> double Network<T>::penalty() const {
+    constexpr index block = 4096;  // sums of so many values have all their digits
+    double total = 0;
+    for (const Penalty& p : penalties_)
+        for (index first = p.offset; first < p.offset + p.size; first += block)
+            total += kernels<T>().penalty(std::min(block, p.offset + p.size - first), parameters_.data() + first,
+                                          static_cast<T>(p.l1), static_cast<T>(p.l2));
+    return total;
+}
+
+// To the loss, and to a member's share of the gradients.
+template <class T> void Network<T>::add_penalties(Team& team, const Batch& batch, T* gradients) {
+    if (team.leads())
+        batch.arena.loss.data()[0] += penalty() * static_cast<double>(batch.rows);
+    team.barrier();  // before anybody changes a weight
+    const Range mine = team.share(parameter_count_, 64);
+    for (const Penalty& p : penalties_) {
+        const index begin = std::max(mine.begin, p.offset), end = std::min(mine.end, p.offset + p.size);
+        if (begin < end)
+            kernels<T>().add_penalty(end - begin, parameters_.data() + begin, static_cast<T>(p.l1),
+                                     static_cast<T>(p.l2), gradients + begin);
+    }
 }
 
 template <class T> void Network<T>::learn_statistics(Team& team, const Batch& batch) {

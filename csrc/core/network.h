@@ -56,6 +56,9 @@ template <class T> class Network {
     index state_size() const { return compiled() ? optimizer_->slots * parameter_count_ : 0; }
     T* state() { return state_.data(); }
 
+    // What is added to the loss for the weights alone.
+    void set_penalties(const std::vector<Penalty>& penalties) { penalties_ = penalties; }
+
     // Changes no bit of a result as long as the first layer's weights and gradients are finite.
     void set_input_form(InputForm form) { input_form_ = form; }
 
@@ -123,7 +126,10 @@ template <class T> class Network {
     void loss(const Batch& batch, Range rows, bool with_gradient) const;
     void backward(Share& share, const Batch& batch) const;
     void step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
+    void gradients_of(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     void learn_statistics(Team& team, const Batch& batch);
+    double penalty() const;
+    void add_penalties(Team& team, const Batch& batch, T* gradients);
     void parameter_gradients(const Crew<T>& crew, const Batch& batch, std::size_t first, T* gradients, bool accumulate,
                              const Optimization<T>* optimization) const;
     void step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
@@ -145,7 +151,8 @@ template <class T> class Network {
     std::vector<std::vector<std::size_t>> added_to_;  // by each layer's output: the additions that read it
     index parameter_count_ = 0, statistic_count_ = 0;
     bool needs_whole_batch_ = false;  // a layer does
-    Buffer<T> parameters_;            // and the statistics
+    std::vector<Penalty> penalties_;
+    Buffer<T> parameters_;  // and the statistics
     Buffer<T> gradients_, state_, part_gradients_;
     std::vector<GemmWorkspace<T>> workspaces_;  // one a thread
     std::vector<Arena> arenas_;                 // one a thread that works through its own chunks

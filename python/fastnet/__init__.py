@@ -8,19 +8,38 @@ how good predictions are.
 
 from typing import TYPE_CHECKING, Any
 
-from fastnet import callbacks, functional, initializers, layers, losses, models, optimizers, schedules, utils
+from fastnet import (
+    callbacks,
+    functional,
+    initializers,
+    layers,
+    losses,
+    models,
+    optimizers,
+    regularizers,
+    schedules,
+    utils,
+)
 from fastnet._config import get_num_threads, set_num_threads, show_config
 from fastnet._core import __version__
 from fastnet.functional import gemm, leaky_relu, linear, relu, sigmoid, softmax, tanh
 from fastnet.layers import (
     Activation,
+    BatchNormalization,
     Dense,
+    Dropout,
     Flatten,
+    GaussianNoise,
     Input,
     InputLayer,
+    LayerNormalization,
     LeakyReLU,
+    Normalization,
+    PReLU,
     ReLU,
     Rescaling,
+    Reshape,
+    Residual,
     Softmax,
 )
 from fastnet.models import Sequential, load_model
@@ -30,13 +49,21 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Activation",
+    "BatchNormalization",
     "Dense",
+    "Dropout",
     "Flatten",
+    "GaussianNoise",
     "Input",
     "InputLayer",
+    "LayerNormalization",
     "LeakyReLU",
+    "Normalization",
+    "PReLU",
     "ReLU",
     "Rescaling",
+    "Reshape",
+    "Residual",
     "Sequential",
     "Softmax",
     "__version__",
@@ -54,6 +81,7 @@ __all__ = [
     "metrics",
     "models",
     "optimizers",
+    "regularizers",
     "relu",
     "schedules",
     "serialization",

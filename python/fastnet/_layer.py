@@ -10,6 +10,7 @@ from fastnet._registry import Configurable, Registry
 from fastnet._validation import check_integer, check_shape, describe, reject_keywords, unsupported
 from fastnet._weights import Weights
 from fastnet.initializers import Initializer
+from fastnet.regularizers import Regularizer
 
 Shape = tuple[int, ...]
 
@@ -102,6 +103,11 @@ class Layer(Configurable):
     def initializer(self, weight_name: str) -> Initializer:
         """Return the initializer of one of the layer's weights."""
         raise KeyError(weight_name)
+
+    def regularizer(self, weight_name: str) -> Regularizer | None:
+        """Return the regularizer of one of the layer's weights, if it has one."""
+        del weight_name
+        return None
 
     def attach(self, weights: Weights, input_shape: Shape, output_shape: Shape) -> None:
         """Become a part of a built network."""

@@ -236,6 +236,14 @@ class Sequential(Trainer):
             part.set(layer.get_weights() or self._initial_weights(layer, part))
         for layer, part, *ends in zip(self._layers, parts, shapes[:-1], shapes[1:], strict=True):
             layer.attach(part, *ends)
+        network.set_penalties(
+            [
+                (slot.offset, slot.size, regularizer.l1, regularizer.l2)
+                for layer, part in zip(self._layers, parts, strict=True)
+                for slot in part.slots
+                if (regularizer := layer.regularizer(slot.name)) is not None
+            ]
+        )
         self.input_shape = input_shape
         self._weights = Weights(network, self.dtype, [slot for part in parts for slot in part.slots])
         self._network = network

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from fastnet import initializers
+from fastnet import initializers, regularizers
 from fastnet._layer import Layer, Shape, layers
 from fastnet._validation import check_bool, check_integer, check_shape
 from fastnet.layers.activation import activation_of
@@ -60,13 +60,15 @@ class Dense(Layer):
         The initial values of the kernel, of shape (inputs, units).
     bias_initializer : str or Initializer, default "zeros"
         The initial values of the bias, of shape (units,).
+    kernel_regularizer, bias_regularizer : str or Regularizer, optional
+        "l1", "l2" or an object of `fastnet.regularizers`: a penalty on the weights that is added to the loss.
     input_shape, input_dim, name
         See `Layer`.
 
     Raises
     ------
     NotImplementedError
-        An argument asks for something that Keras has and fastnet does not, such as `kernel_regularizer`.
+        An argument asks for something that Keras has and fastnet does not, such as `kernel_constraint`.
 
     Examples
     --------
@@ -78,8 +80,6 @@ class Dense(Layer):
 
     keras_defaults: ClassVar[dict[str, Any]] = {
         **Layer.keras_defaults,
-        "kernel_regularizer": None,
-        "bias_regularizer": None,
         "kernel_constraint": None,
         "bias_constraint": None,
         "lora_rank": None,
@@ -93,6 +93,8 @@ class Dense(Layer):
         use_bias: bool = True,
         kernel_initializer: Any = "glorot_uniform",
         bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
         *,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
@@ -105,6 +107,8 @@ class Dense(Layer):
         self.use_bias = check_bool("use_bias", use_bias)
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_one_dimension(input_shape)
@@ -120,6 +124,9 @@ class Dense(Layer):
     def initializer(self, weight_name: str) -> initializers.Initializer:
         return {"kernel": self.kernel_initializer, "bias": self.bias_initializer}[weight_name]
 
+    def regularizer(self, weight_name: str) -> regularizers.Regularizer | None:
+        return {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer}[weight_name]
+
     def get_config(self) -> dict[str, Any]:
         return {
             "units": self.units,
@@ -127,5 +134,10 @@ class Dense(Layer):
             "use_bias": self.use_bias,
             "kernel_initializer": initializers.serialize(self.kernel_initializer),
             "bias_initializer": initializers.serialize(self.bias_initializer),
+            **{
+                f"{name}_regularizer": regularizers.serialize(regularizer)
+                for name, regularizer in [("kernel", self.kernel_regularizer), ("bias", self.bias_regularizer)]
+                if regularizer is not None
+            },
             **super().get_config(),
         }

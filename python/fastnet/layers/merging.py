@@ -8,6 +8,7 @@ from fastnet._layer import layers as registry
 from fastnet._validation import describe
 from fastnet._weights import Weights
 from fastnet.initializers import Initializer
+from fastnet.regularizers import Regularizer
 
 
 @registry.add()
@@ -95,6 +96,10 @@ class Residual(Layer):
     def initializer(self, weight_name: str) -> Initializer:
         number, _, name = weight_name.split(".", 2)
         return self.layers[int(number)].initializer(name)
+
+    def regularizer(self, weight_name: str) -> Regularizer | None:
+        number, _, name = weight_name.split(".", 2)
+        return self.layers[int(number)].regularizer(name)
 
     def attach(self, weights: Weights, input_shape: Shape, output_shape: Shape) -> None:
         super().attach(weights, input_shape, output_shape)

@@ -270,7 +270,7 @@ def test_a_configuration_is_json_and_makes_an_equal_layer(make: Any) -> None:
     again = layers.deserialize(json.loads(json.dumps(layers.serialize(layer))))
     assert type(again) is type(layer)
     assert again.get_config() == layer.get_config()
-    assert again.description() == layer.description()
+    assert list(again.descriptions()) == list(layer.descriptions())
 
 
 @pytest.mark.parametrize(

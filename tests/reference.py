@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+import reference_activations
+
 Array = NDArray[np.float64]
 
 # --- Matrix product --------------------------------------------------------------------------------------------------
@@ -111,6 +113,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
     "sigmoid": (sigmoid, sigmoid_backward),
     "tanh": (tanh, tanh_backward),
     "softmax": (softmax, softmax_backward),
+    **reference_activations.ACTIVATIONS,
 }
 
 # --- Losses of each sample, f(y, p) -> (n,), and their gradients by p -> (n, k), as Keras defines them --------------

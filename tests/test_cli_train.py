@@ -132,7 +132,9 @@ def test_every_activation_and_optimizer_learns(activation: str, optimizer: str, 
 
 
 def test_the_accepted_names_are_those_of_the_core() -> None:
-    assert {*_arguments.ACTIVATIONS, "softmax"} == set(_core.activation_names())
+    assert {*_arguments.ACTIVATIONS, "softmax", "log_softmax", "exponential", "hard_sigmoid"} == set(
+        _core.activation_names()
+    )
     assert set(_arguments.OPTIMIZERS) == set(_core.optimizer_names())
 
 

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
 import reference
+import reference_activations
 from cases import Description, activation, dense, random_weights, reference_of, relative_error, rescaling, sequential
 
 ACTIVATIONS = ["linear", "relu", "leaky_relu", "sigmoid", "tanh", "softmax"]
@@ -35,7 +36,10 @@ def layers_of_every_kind(hidden: str, last: str, *, bias: bool) -> list[Descript
 def distance_to_kinks(network: reference.Network, x: np.ndarray, loss: str) -> float:
     """Return how far the nearest input of a (leaky) relu is from 0, and a clipped probability from the clip."""
     p = network.predict(x)
-    near = [np.abs(layer.z).min() for layer in network.layers if "relu" in getattr(layer, "name", "")]
+    near = [np.abs(layer.z).min() for layer in network.layers if "elu" in getattr(layer, "name", "")]
+    near += [
+        np.abs(np.abs(layer.z) - 3).min() for layer in network.layers if getattr(layer, "name", "") == "hard_sigmoid"
+    ]
     if loss == "categorical_crossentropy":
         total = p.sum(axis=1, keepdims=True)
         near.append(np.abs(total).min())
@@ -100,6 +104,12 @@ def test_gradients_are_the_slopes_of_the_loss_and_those_of_the_reference(
     hidden: str, last: str, loss: str, bias: bool
 ) -> None:
     assert_true_gradients(layers_of_every_kind(hidden, last, bias=bias), loss)
+
+
+@pytest.mark.parametrize("name", sorted(reference_activations.ACTIVATIONS))
+def test_gradients_of_the_other_activations(name: str) -> None:
+    assert_true_gradients(layers_of_every_kind(name, "softmax", bias=True), "categorical_crossentropy")
+    assert_true_gradients([dense(4, name), activation(name), rescaling(2.0, 0.1), dense(3, name)], "mse")
 
 
 @pytest.mark.parametrize("loss", LOSSES)

@@ -144,8 +144,8 @@ def test_softmax_layer_gives_probabilities() -> None:
 @pytest.mark.parametrize(
     ("identifier", "error", "message"),
     [
-        ("rectifier", ValueError, r"activation must be one of 'linear', 'relu', .*; got 'rectifier'"),
-        ("gelu", NotImplementedError, r"^fastnet: the activation 'gelu' is not available; use Keras for this$"),
+        ("rectifier", ValueError, r"activation must be one of 'elu', 'exponential', .*; got 'rectifier'"),
+        ("celu", NotImplementedError, r"^fastnet: the activation 'celu' is not available; use Keras for this$"),
         (np.tanh, NotImplementedError, "use Keras for this"),
         (fn.gemm, NotImplementedError, "use Keras for this"),
         (3, TypeError, r"activation must be None, .*; got 3 \(int\)"),

@@ -120,20 +120,24 @@ py::array activation(const std::string& name, const py::array& x, double alpha) 
     });
 }
 
-py::array activation_backward(const std::string& name, const py::array& grad_output, const py::array& output,
+// `kept` is the activation's output or, for one that keeps its slope, its input.
+py::array activation_backward(const std::string& name, const py::array& grad_output, const py::array& kept,
                               double alpha) {
-    return dispatch_float(output, "output", [&](auto zero) -> py::array {
+    return dispatch_float(kept, "kept", [&](auto zero) -> py::array {
         using T = decltype(zero);
         const auto& kernel = find_kernel(kernels<T>().activations, name, "activation");
-        if (!has_dtype<T>(grad_output) || !grad_output.attr("shape").equal(output.attr("shape")))
-            throw py::value_error("grad_output must be a " + describe(output) + " as output is, got a " +
-                                  describe(grad_output));
+        if (!has_dtype<T>(grad_output) || !grad_output.attr("shape").equal(kept.attr("shape")))
+            throw py::value_error("grad_output must be a " + describe(kept) + ", got a " + describe(grad_output));
         py::array_t<T> gradient = contiguous_copy<T>(grad_output);
-        const py::array_t<T> y = contiguous_copy<T>(output);
+        py::array_t<T> y = contiguous_copy<T>(kept);
         const index columns = y.ndim() ? y.shape(y.ndim() - 1) : 1;
-        const Epilogue<T> epilogue{nullptr, nullptr, y.data(), columns, static_cast<T>(alpha)};
-        apply<T>(kernel.backward, kernel.rowwise, columns ? y.size() / columns : 0, columns, gradient.mutable_data(),
-                 epilogue);
+        const index rows = columns ? y.size() / columns : 0;
+        Epilogue<T> epilogue{nullptr, nullptr, y.mutable_data(), columns, static_cast<T>(alpha)};
+        if (kernel.keeps_slope) {  // forward writes the slope over a copy of the input
+            py::array_t<T> output = contiguous_copy<T>(kept);
+            apply<T>(kernel.forward, kernel.rowwise, rows, columns, output.mutable_data(), epilogue);
+        }
+        apply<T>(kernel.backward, kernel.rowwise, rows, columns, gradient.mutable_data(), epilogue);
         return gradient;
     });
 }
@@ -239,7 +243,7 @@ void register_functional(py::module_& module) {
                py::arg("alpha"), py::arg("beta"), py::arg("out").none(true), py::arg("bfloat16") = false);
     module.def("activation_names", [] { return names_of(kernels<float>().activations); });
     module.def("activation", &activation, py::arg("name"), py::arg("x"), py::arg("alpha"));
-    module.def("activation_backward", &activation_backward, py::arg("name"), py::arg("grad_output"), py::arg("output"),
+    module.def("activation_backward", &activation_backward, py::arg("name"), py::arg("grad_output"), py::arg("kept"),
                py::arg("alpha"));
     module.def("loss_names", [] { return names_of(kernels<float>().losses); });
     module.def("loss", &loss, py::arg("name"), py::arg("y_true"), py::arg("y_pred"));

@@ -1,7 +1,8 @@
 // The activations: each a formula and, beside it, its derivative. Included by kernels_impl.h.
 //
-// To add one that works element by element, write a struct here and name it in `activations` below.
-// Every derivative is written with the activation's output y, so training keeps no second copy of a layer.
+// To add one that works element by element, write a struct here and name it in `activations` below. A derivative is
+// written with the activation's output y, so that training keeps no second copy of a layer, where y tells it without
+// losing digits; otherwise `slope` is written with the input x, and forward leaves it for the way back.
 
 struct Linear {
     static constexpr const char* name = "linear";
@@ -37,21 +38,155 @@ struct Tanh {
     template <class T> static Vec<T> derivative(Vec<T> y, T) { return (T(1) - y) * (T(1) + y); }
 };
 
+// Clevert, Unterthiner and Hochreiter, ICLR 2016: alpha (exp(x) - 1) below zero, alpha >= 0.
+struct Elu {
+    static constexpr const char* name = "elu";
+    template <class T> static Vec<T> forward(Vec<T> x, T alpha) {
+        return select<T>(x <= T(0), alpha * expm1_below_zero<T>(minimum<T>(x, Vec<T>{})), x);
+    }
+    template <class T> static Vec<T> derivative(Vec<T> y, T alpha) {
+        return select<T>(y > T(0), broadcast(T(1)), y + alpha);
+    }
+};
+
+// Klambauer, Unterthiner, Mayr and Hochreiter, NIPS 2017: ELU with the two constants that keep mean 0 and variance 1.
+struct Selu {
+    static constexpr const char* name = "selu";
+    static constexpr double alpha = 1.67326324235437728481, scale = 1.05070098735548049342;
+    template <class T> static Vec<T> forward(Vec<T> x, T) {
+        return static_cast<T>(scale) * Elu::forward<T>(x, static_cast<T>(alpha));
+    }
+    template <class T> static Vec<T> derivative(Vec<T> y, T) {
+        return select<T>(y > T(0), broadcast(static_cast<T>(scale)), y + static_cast<T>(scale * alpha));
+    }
+};
+
+struct Exponential {
+    static constexpr const char* name = "exponential";
+    template <class T> static Vec<T> forward(Vec<T> x, T) { return exp<T>(x); }
+    template <class T> static Vec<T> derivative(Vec<T> y, T) { return y; }
+};
+
+// log(1 + exp(x)), which overflows nowhere. Dugas et al., NIPS 2000.
+struct Softplus {
+    static constexpr const char* name = "softplus";
+    template <class T> static Vec<T> forward(Vec<T> x, T) {
+        const Vec<T> y = maximum<T>(x, Vec<T>{}) + log1p<T>(exp<T>(-absolute<T>(x)));
+        return select<T>(x == x, y, x);
+    }
+    template <class T> static Vec<T> slope(Vec<T> x, T) { return sigmoid<T>(x); }
+};
+
+struct Softsign {
+    static constexpr const char* name = "softsign";
+    template <class T> static Vec<T> forward(Vec<T> x, T) {
+        const Vec<T> infinite = copy_sign<T>(broadcast(T(1)), x), a = absolute<T>(x);
+        return select<T>(a == static_cast<T>(INFINITY), infinite, x / (a + T(1)));
+    }
+    template <class T> static Vec<T> slope(Vec<T> x, T) {
+        const Vec<T> r = T(1) / (absolute<T>(x) + T(1));
+        return r * r;
+    }
+};
+
+// Keras's: 0 below -3, 1 above 3, x / 6 + 1/2 between.
+struct HardSigmoid {
+    static constexpr const char* name = "hard_sigmoid";
+    template <class T> static Vec<T> forward(Vec<T> x, T) {
+        const Vec<T> v = x + T(3);
+        return select<T>(v < T(0), Vec<T>{}, select<T>(v > T(6), broadcast(T(1)), v * static_cast<T>(1.0 / 6)));
+    }
+    template <class T> static Vec<T> derivative(Vec<T> y, T) {
+        return select<T>((y > T(0)) & (y < T(1)), broadcast(static_cast<T>(1.0 / 6)), Vec<T>{});
+    }
+};
+
+// x sigmoid(x), at -infinity its limit. Elfwing, Uchibe and Doya, Neural Networks 107, 2018.
+template <class T> FASTNET_INLINE Vec<T> times_share(Vec<T> x, Vec<T> share) {
+    return select<T>(share == T(0), x - x == T(0) ? x * share : Vec<T>{}, x * share);
+}
+struct Silu {
+    static constexpr const char* name = "silu";
+    template <class T> static Vec<T> forward(Vec<T> x, T) { return times_share<T>(x, sigmoid<T>(x)); }
+    template <class T> static Vec<T> slope(Vec<T> x, T) {
+        const Vec<T> s = sigmoid<T>(x);
+        return s + times_share<T>(x, s * sigmoid<T>(-x));
+    }
+};
+
+// x times the normal distribution at x. Hendrycks and Gimpel, arXiv:1606.08415.
+struct Gelu {
+    static constexpr const char* name = "gelu";
+    template <class T> static Vec<T> forward(Vec<T> x, T) { return times_share<T>(x, normal<T>(x).distribution); }
+    template <class T> static Vec<T> slope(Vec<T> x, T) {
+        const Normal<T> n = normal<T>(x);
+        return n.distribution + times_share<T>(x, n.density);
+    }
+};
+
+// Its approximation x / 2 (1 + tanh(u)) = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3).
+struct GeluTanh {
+    static constexpr const char* name = "gelu_tanh";
+    static constexpr double twice_root = 1.59576912160573071176, cubic = 0.044715;
+    template <class T> static Vec<T> share(Vec<T> x) {
+        return sigmoid<T>(x * static_cast<T>(twice_root) * (T(1) + static_cast<T>(cubic) * x * x));
+    }
+    template <class T> static Vec<T> forward(Vec<T> x, T) { return times_share<T>(x, share<T>(x)); }
+    template <class T> static Vec<T> slope(Vec<T> x, T) {
+        const Vec<T> s = share<T>(x);
+        const Vec<T> du = static_cast<T>(twice_root) * (T(1) + static_cast<T>(3 * cubic) * x * x);
+        const Vec<T> product = s * share<T>(-x);
+        return s + select<T>(product == T(0), product, product * x * du);
+    }
+};
+
+// x tanh(softplus(x)), with n = exp(x): tanh(log(1 + n)) = n (n + 2) / (n (n + 2) + 2). Misra, arXiv:1908.08681.
+struct Mish {
+    static constexpr const char* name = "mish";
+    template <class T> struct Parts {
+        Vec<T> n, w;
+    };
+    template <class T> static Parts<T> parts(Vec<T> x) {
+        const Vec<T> n = exp<T>(minimum<T>(x, broadcast(T(30))));  // from there on the quotient rounds to 1
+        return {n, n * (n + T(2))};
+    }
+    template <class T> static Vec<T> forward(Vec<T> x, T) {
+        const Vec<T> w = parts<T>(x).w;
+        return select<T>(x == x, times_share<T>(x, w / (w + T(2))), x);
+    }
+    template <class T> static Vec<T> slope(Vec<T> x, T) {
+        const Parts<T> p = parts<T>(x);
+        const Vec<T> d = p.w + T(2), s = p.n / (p.n + T(1));
+        const Vec<T> y = p.w / d + times_share<T>(minimum<T>(x, broadcast(T(30))), s * T(4) * (p.w + T(1)) / (d * d));
+        return select<T>(x == x, y, x);
+    }
+};
+
+// Whether training keeps the slope of an activation, not its output.
+template <class A>
+inline constexpr bool keeps_slope = requires { &A::template slope<float>; };
+
 template <class A, class T> void forward_elements(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
-    for (index i = 0; i < rows; ++i, c += c_row)
+    T* kept = e.kept;
+    for (index i = 0; i < rows; ++i, c += c_row, kept += e.kept_row)
         for_vectors<T>(columns, [&](index j, index n) {
             Vec<T> x = load_some(c + j, n);
             if (e.bias)
                 x = x + load_some(e.bias + j, n);
+            if constexpr (keeps_slope<A>)
+                if (e.kept)
+                    store_some(kept + j, A::template slope<T>(x, e.alpha), n);
             store_some(c + j, A::template forward<T>(x, e.alpha), n);
         });
 }
 
 template <class A, class T> void backward_elements(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
-    const T* y = e.output;
-    for (index i = 0; i < rows; ++i, c += c_row, y += e.output_row)
+    const T* kept = e.kept;
+    for (index i = 0; i < rows; ++i, c += c_row, kept += e.kept_row)
         for_vectors<T>(columns, [&](index j, index n) {
-            const Vec<T> slope = A::template derivative<T>(load_some(y + j, n), e.alpha);
+            Vec<T> slope = load_some(kept + j, n);
+            if constexpr (!keeps_slope<A>)
+                slope = A::template derivative<T>(slope, e.alpha);
             store_some(c + j, load_some(c + j, n) * slope, n);
         });
 }
@@ -97,8 +232,8 @@ template <class T> void softmax_forward(index rows, index columns, T* c, index c
 
 // The product of the gradient g with the Jacobian diag(y) - y y^T: y (g - <g, y>).
 template <class T> void softmax_backward(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
-    const T* y = e.output;
-    for (index i = 0; i < rows; ++i, c += c_row, y += e.output_row) {
+    const T* y = e.kept;
+    for (index i = 0; i < rows; ++i, c += c_row, y += e.kept_row) {
         Vec<T> products{};
         for_vectors<T>(columns,
                        [&](index j, index n) { products = products + load_some(c + j, n) * load_some(y + j, n); });
@@ -109,8 +244,38 @@ template <class T> void softmax_backward(index rows, index columns, T* c, index 
     }
 }
 
-template <class A, class T> inline constexpr ActivationKernels<T> elementwise{A::name, false, forward_elements<A, T>,
-                                                                              backward_elements<A, T>};
+// log softmax(x)_i = x_i - max x - log sum_j exp(x_j - max x)
+template <class T> void log_softmax_forward(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
+    for (index i = 0; i < rows; ++i, c += c_row) {
+        if (e.bias)
+            for_vectors<T>(columns, [&](index j, index n) {
+                store_some(c + j, load_some(c + j, n) + load_some(e.bias + j, n), n);
+            });
+        const T shift = row_maximum(columns, c);
+        Vec<T> sums{};
+        for_vectors<T>(columns, [&](index j, index n) { sums = sums + exp<T>(load_logits(c + j, n) - shift); });
+        const T log_total = log<T>(broadcast(sum<T>(sums)))[0];
+        for_vectors<T>(columns,
+                       [&](index j, index n) { store_some(c + j, (load_some(c + j, n) - shift) - log_total, n); });
+    }
+}
+
+// g - exp(y) sum_j g_j
+template <class T> void log_softmax_backward(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
+    const T* y = e.kept;
+    for (index i = 0; i < rows; ++i, c += c_row, y += e.kept_row) {
+        Vec<T> sums{};
+        for_vectors<T>(columns, [&](index j, index n) { sums = sums + load_some(c + j, n); });
+        const T total = sum<T>(sums);
+        for_vectors<T>(columns, [&](index j, index n) {
+            store_some(c + j, load_some(c + j, n) - exp<T>(load_some(y + j, n)) * total, n);
+        });
+    }
+}
+
+template <class A, class T>
+inline constexpr ActivationKernels<T> elementwise{A::name, false, keeps_slope<A>, forward_elements<A, T>,
+                                                  backward_elements<A, T>};
 
 // The first one is the identity.
 template <class T>
@@ -120,6 +285,17 @@ inline constexpr ActivationKernels<T> activations[] = {
     elementwise<LeakyRelu, T>,
     elementwise<Sigmoid, T>,
     elementwise<Tanh, T>,
-    {"softmax", true, softmax_forward<T>, softmax_backward<T>},
-    {nullptr, false, nullptr, nullptr},
+    elementwise<Elu, T>,
+    elementwise<Selu, T>,
+    elementwise<Exponential, T>,
+    elementwise<Softplus, T>,
+    elementwise<Softsign, T>,
+    elementwise<HardSigmoid, T>,
+    elementwise<Silu, T>,
+    elementwise<Gelu, T>,
+    elementwise<GeluTanh, T>,
+    elementwise<Mish, T>,
+    {"softmax", true, false, softmax_forward<T>, softmax_backward<T>},
+    {"log_softmax", true, false, log_softmax_forward<T>, log_softmax_backward<T>},
+    {nullptr, false, false, nullptr, nullptr},
 };

@@ -69,11 +69,14 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
     for (Arena& arena : arenas_) {
         arena.outputs.resize(layers_.size());
         arena.gradients.resize(layers_.size());
+        arena.slopes.resize(layers_.size());
         arena.memories.resize(layers_.size());
         for (std::size_t i = 0; i < layers_.size(); ++i) {
             arena.outputs[i].reserve(rows * layers_[i]->output_size);
             if (use == Use::training)
                 arena.gradients[i].reserve(rows * layers_[i]->output_size);
+            if (use == Use::training && layers_[i]->activation->keeps_slope)
+                arena.slopes[i].reserve(rows * layers_[i]->output_size);
             arena.memories[i].reserve(rows * layers_[i]->memory_per_row() + layers_[i]->memory_per_batch());
             layers_[i]->prepare(parameters_.data() + offsets_[i],
                                 parameters_.data() + parameter_count_ + statistic_offsets_[i],

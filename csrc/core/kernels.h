@@ -13,36 +13,34 @@ enum class DType : int { uint8, float32, float64 };
 
 // What happens to a finished piece of a matrix while it is still in cache:
 //   forward of an activation:   c = f(c + bias)         (bias may be null)
-//   backward of an activation:  c = c * f'(...)         (written with `output`, the activation's output)
+//   backward of an activation:  c = c * f'(...)         (written with what was kept on the way forward)
 //   step of an optimizer:       the parameters whose gradients are c are updated
-// `output` has the shape of c and its own row stride. alpha is the activation's parameter.
+// `kept` has the shape of c and its own row stride: the activation's output or, where its slope cannot be told from
+// that, the slope, which forward leaves there unless `kept` is null. alpha is the activation's parameter.
 template <class T> struct OptimizerArguments;
 template <class T> struct Epilogue {
     using Function = void (*)(index rows, index columns, T* c, index c_row, const Epilogue& operands);
     Function function = nullptr;
     const T* bias = nullptr;
-    const T* output = nullptr;
-    index output_row = 0;
+    T* kept = nullptr;
+    index kept_row = 0;
     T alpha = 0;
     const OptimizerArguments<T>* optimizer = nullptr;
     bool by_block = false;  // wants long runs of contiguous memory, not tiles
 
     // The operands of the piece that starts at row i, column j.
     Epilogue at(index i, index j) const {
-        return {function,
-                bias ? bias + j : nullptr,
-                output ? output + i * output_row + j : nullptr,
-                output_row,
-                alpha,
-                optimizer,
-                by_block};
+        return {
+            function, bias ? bias + j : nullptr, kept ? kept + i * kept_row + j : nullptr, kept_row, alpha, optimizer,
+            by_block};
     }
 };
 
-// A rowwise activation (softmax) needs whole rows; the others may be applied to any piece.
+// A rowwise activation (softmax) needs whole rows; the others may be applied to any piece. One that keeps its slope
+// has it written by forward; the others need their output on the way back.
 template <class T> struct ActivationKernels {
     const char* name;
-    bool rowwise;
+    bool rowwise, keeps_slope;
     typename Epilogue<T>::Function forward, backward;
 };
 

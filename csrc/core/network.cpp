@@ -1,4 +1,5 @@
-// The network's structure and the passes of one batch through its layers. The loops over a data set are in epochs.cpp.
+// The network's structure and the passes of one batch through its layers. What a step of training makes of them is in
+// steps.cpp, the loops over a data set are in epochs.cpp.
 #include "network.h"
 
 #include <algorithm>
@@ -7,9 +8,6 @@
 
 namespace fastnet {
 namespace {
-
-// Rows are handed out in multiples of this, so that no thread is left with a sliver.
-constexpr index row_grain = 8;
 
 template <class T> index argmax(const T* x, index n) { return std::max_element(x, x + n) - x; }
 
@@ -212,17 +210,30 @@ template <class T> void Network<T>::gather_targets(const Batch& batch, Range row
                 static_cast<T>(samples.weight[samples.order ? samples.order[batch.begin + i] : batch.begin + i]);
 }
 
-// What a layer applies to its result as it is written: its bias and its activation, unless that needs whole rows or is
-// left out.
-template <class T> Epilogue<T> Network<T>::elementwise(std::size_t layer, bool leave_logits) const {
-    const bool last = layer + 1 == layers_.size();
-    const ActivationKernels<T>& activation = *layers_[layer]->activation;
+// What a layer applies to its result, whose rows begin at `row` of the batch, as it is written: its bias and its
+// activation, unless that needs whole rows or is left out.
+template <class T>
+Epilogue<T> Network<T>::elementwise(const Batch& batch, std::size_t i, index row, bool leave_logits) const {
+    const bool last = i + 1 == layers_.size();
+    const ActivationKernels<T>& activation = *layers_[i]->activation;
     Epilogue<T> epilogue;
     epilogue.function =
         activation.rowwise || (last && leave_logits) ? kernels<T>().activations[0].forward : activation.forward;
-    epilogue.bias = layers_[layer]->bias(parameters_.data() + offsets_[layer]);
-    epilogue.alpha = layers_[layer]->alpha;
+    epilogue.bias = layers_[i]->bias(parameters_.data() + offsets_[i]);
+    epilogue.alpha = layers_[i]->alpha;
+    if (activation.keeps_slope && batch.step != 0) {
+        epilogue.kept_row = layers_[i]->output_size;
+        epilogue.kept = kept_of(batch, i) + row * epilogue.kept_row;
+    }
     return epilogue;
+}
+
+// What the activation of a layer needs on the way back.
+template <class T> T* Network<T>::kept_of(const Batch& batch, std::size_t i) const {
+    const bool last = i + 1 == layers_.size();
+    if (layers_[i]->activation->keeps_slope)
+        return batch.arena.slopes[i].data();
+    return last ? batch.output : batch.arena.outputs[i].data();
 }
 
 // From the layer `first` on, whose input is there.
@@ -238,7 +249,7 @@ void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits, st
         const bool last = i + 1 == layers_.size();
         T* y = (last ? batch.output : batch.arena.outputs[i].data()) + row * layer.output_size;
         enter(pass, batch, i, row);
-        layer.forward(pass, x, y, elementwise(i, leave_logits));
+        layer.forward(pass, x, y, elementwise(batch, i, row, leave_logits));
         share.team.barrier();
         if (layer.activation->rowwise && !(last && leave_logits)) {
             const Range mine = share.team.share(share.rows.size());
@@ -271,7 +282,9 @@ template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool wi
     } else {
         loss_->plain(arguments);
         if (with_gradient && !is_identity(*last.activation))
-            last.activation->backward(rows.size(), size, dy, size, {nullptr, nullptr, y, size, last.alpha});
+            last.activation->backward(
+                rows.size(), size, dy, size,
+                {nullptr, nullptr, kept_of(batch, layers_.size() - 1) + rows.begin * size, size, last.alpha});
     }
     if (metric_ != Metric::none)
         for (index i = 0; i < rows.size(); ++i)
@@ -296,7 +309,7 @@ template <class T> void Network<T>::backward(Share& share, const Batch& batch) c
         const index size = layer.input_size;
         T* dx = arena.gradients[i - 1].data() + row * size;
         const bool added = !added_to_[i - 1].empty(), linear = is_identity(activation);
-        const Epilogue<T> slope{activation.backward, nullptr, x.rows, size, before.alpha};
+        const Epilogue<T> slope{activation.backward, nullptr, kept_of(batch, i - 1) + row * size, size, before.alpha};
         layer.backward(pass, x, dy, dx, added || linear || activation.rowwise ? nullptr : &slope);
         share.team.barrier();
         if (added || activation.rowwise) {
@@ -310,177 +323,6 @@ template <class T> void Network<T>::backward(Share& share, const Batch& batch) c
             share.team.barrier();
         }
     }
-}
-
-// The loss of a batch and the gradient of every parameter and, if asked for, the optimizer's step, complete for all
-// members when it returns. Parameters are updated as soon as their gradients are there, but for penalties, which are
-// added to gradients that are complete.
-template <class T>
-void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization) {
-    const bool gradients_first = !penalties_.empty();
-    gradients_of(team, batch, parted, gradients, gradients_first ? nullptr : optimization);
-    if (gradients_first) {
-        add_penalties(team, batch, gradients);
-        const Range mine = team.share(parameter_count_, 64);
-        if (optimization)
-            optimization->update(gradients + mine.begin, mine.size());
-        team.barrier();
-    }
-    if (statistic_count_ > 0 && optimization)
-        learn_statistics(team, batch);
-}
-
-template <class T>
-void Network<T>::gradients_of(Team& team, const Batch& batch, bool parted, T* gradients,
-                              const Optimization<T>* optimization) {
-    if (parted)
-        step_in_parts(team, batch, gradients, optimization);
-    else if (by_stretches(batch, team.size()))
-        step_by_stretches(team, batch, gradients, optimization);
-    else
-        step_together(team, batch, gradients, optimization);
-}
-
-template <class T> double Network<T>::penalty() const {
-    constexpr index block = 4096;  // sums of so many values have all their digits
-    double total = 0;
-    for (const Penalty& p : penalties_)
-        for (index first = p.offset; first < p.offset + p.size; first += block)
-            total += kernels<T>().penalty(std::min(block, p.offset + p.size - first), parameters_.data() + first,
-                                          static_cast<T>(p.l1), static_cast<T>(p.l2));
-    return total;
-}
-
-// To the loss, and to a member's share of the gradients.
-template <class T> void Network<T>::add_penalties(Team& team, const Batch& batch, T* gradients) {
-    if (team.leads())
-        batch.arena.loss.data()[0] += penalty() * static_cast<double>(batch.rows);
-    team.barrier();  // before anybody changes a weight
-    const Range mine = team.share(parameter_count_, 64);
-    for (const Penalty& p : penalties_) {
-        const index begin = std::max(mine.begin, p.offset), end = std::min(mine.end, p.offset + p.size);
-        if (begin < end)
-            kernels<T>().add_penalty(end - begin, parameters_.data() + begin, static_cast<T>(p.l1),
-                                     static_cast<T>(p.l2), gradients + begin);
-    }
-}
-
-template <class T> void Network<T>::learn_statistics(Team& team, const Batch& batch) {
-    Pass<T> pass = this->pass({team, workspaces_[0]}, batch, {0, batch.rows});
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-        enter(pass, batch, i, 0);
-        layers_[i]->learn_statistics(pass, parameters_.data() + parameter_count_ + statistic_offsets_[i]);
-    }
-}
-
-// The gradients of the parameters of the layers from `first` on, for rows whose inputs and gradients are there.
-template <class T>
-void Network<T>::parameter_gradients(const Crew<T>& crew, const Batch& batch, std::size_t first, T* gradients,
-                                     bool accumulate, const Optimization<T>* optimization) const {
-    Pass<T> pass = this->pass(crew, batch, {0, batch.rows});
-    for (std::size_t i = first; i < layers_.size(); ++i) {
-        enter(pass, batch, i, 0);
-        layers_[i]->parameter_gradients(pass, {0, layers_[i]->input_size}, input_of(batch, i),
-                                        batch.arena.gradients[i].data(), gradients + offsets_[i], accumulate,
-                                        optimization);
-    }
-}
-
-template <class T>
-void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization) {
-    Share share = needs_whole_batch_ ? Share{team, workspaces_[0], {0, batch.rows}} : share_of(team, batch.rows);
-    const Range mine = share.team.size() < team.size() ? share.rows : team.share(batch.rows);
-    gather(batch, mine);
-    share.team.barrier();
-    forward(share, batch, fused_);
-    loss(batch, mine, true);
-    share.team.barrier();
-    backward(share, batch);
-    team.barrier();
-    // The update of few parameters takes less time than the calls that would make it layer by layer.
-    constexpr index few_parameters = 1024;
-    const bool at_once = optimization && team.size() == 1 && parameter_count_ <= few_parameters;
-    parameter_gradients({team, workspaces_[0]}, batch, 0, gradients, false, at_once ? nullptr : optimization);
-    if (at_once)
-        optimization->kernels.update(optimization->arguments, 0, parameter_count_);
-    team.barrier();
-}
-
-// Threads that share the rows of a batch read the whole first kernel, half of which others have just updated, and for
-// its gradient the rows that others gathered: with few rows the time goes into moving them from cache to cache. Threads
-// that share the inputs keep their columns of the batch and their rows of the kernel to themselves, and exchange sums.
-template <class T> bool Network<T>::by_stretches(const Batch& batch, int threads) const {
-    const Layer<T>& first = *layers_.front();
-    const bool copies =
-        batch.input.compressed ? !batch.samples.x.compressed() : batch.input.rows == batch.arena.input.data();
-    return copies && threads > 1 && threads <= first.stretches().count && layers_.size() > 1 && !needs_whole_batch_ &&
-           batch.rows >= row_grain * threads && 2 * first.stretches().count * batch.rows <= first.input_size &&
-           !first.activation->rowwise;
-}
-
-template <class T>
-void Network<T>::step_by_stretches(Team& team, Batch batch, T* gradients, const Optimization<T>* optimization) {
-    const Layer<T>& first = *layers_.front();
-    const index rows = batch.rows, out = first.output_size;
-    Share share{Team::solo(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain)};
-    const Panels stretches = first.stretches();
-    const Range mine = team.share(stretches.count);
-    const Range inputs{stretches.start(mine.begin), stretches.start(mine.end)};
-    T* const sums = batch.arena.sums.data();
-    batch.input.segments = &stretches;
-    Pass<T> pass = this->pass({share.team, share.workspace}, batch, {0, rows});
-    enter(pass, batch, 0, 0);
-
-    for (index i = mine.begin; i < mine.end; ++i) {
-        gather_input(batch, {0, rows}, i);
-        first.forward_stretch(pass, i, batch.input, sums + i * rows * out);
-    }
-    gather_targets(batch, share.rows);
-    team.barrier();
-    first.finish_sum(sums + share.rows.begin * out, rows * out, batch.arena.outputs[0].data() + share.rows.begin * out,
-                     share.rows.size(), elementwise(0, false));
-    forward(share, batch, fused_, 1);
-    loss(batch, share.rows, true);
-    backward(share, batch);
-    team.barrier();
-    first.parameter_gradients(pass, inputs, batch.input, batch.arena.gradients[0].data(), gradients, false,
-                              optimization);
-    parameter_gradients({team, workspaces_[0]}, batch, 1, gradients, false, optimization);
-    team.barrier();
-}
-
-template <class T>
-void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, const Optimization<T>* optimization) {
-    const std::size_t rank = static_cast<std::size_t>(team.rank());
-    Arena& arena = arenas_[rank];
-    const Range mine = team.share(parts);
-    for (index part = mine.begin; part < mine.end; ++part) {
-        const Range rows = fastnet::share(whole.rows, 1, static_cast<int>(part), static_cast<int>(parts));
-        T* sums = part_gradients_.data() + part * parameter_count_;
-        if (rows.size() == 0)
-            std::fill_n(sums, parameter_count_, T(0));
-        for (index begin = rows.begin; begin < rows.end; begin += block_rows) {
-            Batch block = batch(whole.samples, arena, whole.begin + begin, std::min(block_rows, rows.end - begin));
-            block.of = whole.rows;
-            block.step = whole.step;
-            block.first_row = begin;
-            Share all{Team::solo(), workspaces_[rank], {0, block.rows}};
-            gather(block, all.rows);
-            forward(all, block, fused_);
-            loss(block, all.rows, true);
-            backward(all, block);
-            parameter_gradients({all.team, all.workspace}, block, 0, sums, begin > rows.begin, nullptr);
-            std::copy_n(arena.loss.data(), block.rows, whole.arena.loss.data() + begin);
-            std::copy_n(arena.metric.data(), block.rows, whole.arena.metric.data() + begin);
-        }
-    }
-    team.barrier();
-    const Range slice = team.share(parameter_count_, 64);
-    kernels<T>().add_rows(parts, slice.size(), part_gradients_.data() + slice.begin, parameter_count_,
-                          gradients + slice.begin, false);
-    if (optimization)
-        optimization->kernels.update(optimization->arguments, slice.begin, slice.size());
-    team.barrier();
 }
 
 template class Network<float>;

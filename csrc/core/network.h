@@ -78,7 +78,7 @@ template <class T> class Network {
         Buffer<T> input, target, weight;
         CompressedBatch<T> compressed;
         Buffer<T> sums;  // of the first layer, one array a stretch of its inputs
-        std::vector<Buffer<T>> outputs, gradients, memories;
+        std::vector<Buffer<T>> outputs, gradients, slopes, memories;
         Buffer<double> loss, metric;
     };
     struct Batch {
@@ -101,6 +101,8 @@ template <class T> class Network {
     // A batch of many rows is computed in parts, whatever the number of threads, and a part in blocks of rows that stay
     // in the second-level cache from the first product to the last. Each part has its own sum of the gradients.
     static constexpr index parts = 16, block_rows = 256;
+    // Rows are handed out in multiples of this, so that no thread is left with a sliver.
+    static constexpr index row_grain = 8;
 
     void choose_input(const Samples& samples, index rows, Use use);
     int threads_for_rows(index rows, Use use) const;
@@ -122,7 +124,8 @@ template <class T> class Network {
     void gather_input(const Batch& batch, Range rows, index segment) const;
     void gather_targets(const Batch& batch, Range rows) const;
     void forward(Share& share, const Batch& batch, bool leave_logits, std::size_t first = 0) const;
-    Epilogue<T> elementwise(std::size_t layer, bool leave_logits) const;
+    Epilogue<T> elementwise(const Batch& batch, std::size_t layer, index row, bool leave_logits) const;
+    T* kept_of(const Batch& batch, std::size_t layer) const;
     void loss(const Batch& batch, Range rows, bool with_gradient) const;
     void backward(Share& share, const Batch& batch) const;
     void step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);

@@ -326,3 +326,46 @@ template <class T> FASTNET_INLINE Vec<T> sigmoid(Vec<T> x) {
     const Vec<T> y = select<T>(x < T(0), e, broadcast<T>(T(1))) / s;
     return y - y * (lost * (static_cast<T>(1.457) - static_cast<T>(0.5) * s));
 }
+
+// exp(x) - 1 without the digits that the subtraction would lose: exp(x) - 1 = 2 tanh(x/2) / (1 - tanh(x/2)), for x <=
+// 0.
+template <class T> FASTNET_INLINE Vec<T> expm1_below_zero(Vec<T> x) {
+    const Vec<T> t = tanh<T>(x * static_cast<T>(0.5));
+    return (t + t) / (static_cast<T>(1) - t);
+}
+
+// What 1 - erf(z) is of exp(-z^2), for z >= 0: erfc(z) = exp(-z^2) t q(2 t - 1) with t = 2 / (2 + z) and a polynomial
+// q, Chebyshev's interpolation of degree 11 (relative error 2e-8) in float32 and 26 (2e-17) in float64.
+template <class T> FASTNET_INLINE Vec<T> scaled_erfc(Vec<T> z) {
+    const Vec<T> t = static_cast<T>(2) / (z + static_cast<T>(2));
+    const Vec<T> s = t + t - static_cast<T>(1);
+    if constexpr (sizeof(T) == 4) {
+        constexpr T c[] = {-1.97733429e-06f, 4.20878746e-05f, -3.11484371e-05f, -0.000299199669f,
+                           0.000425197107f,  0.00152899732f,  -0.00324104592f,  -0.0107515693f,
+                           0.018221237f,     0.139735726f,    0.343580341f,     0.510791357f};
+        return t * polynomial<T>(s, c);
+    } else {
+        constexpr T c[] = {
+            1.2565872268596197e-09, -1.0739706490607777e-09, -1.0077813696987433e-08, 1.330982841170542e-08,
+            2.999579690914985e-08,  -6.991599125811103e-08,  -3.2879636227603558e-09, 1.7908279015125605e-07,
+            -2.838403336958219e-07, -1.4173148256804559e-08, 9.99681059790912e-07,    -1.8147502308396875e-06,
+            -5.622017389294364e-07, 8.05774418734809e-06,    -1.0848266170054718e-05, -1.707374027362626e-05,
+            7.223539810023321e-05,  -1.7185840159673632e-05, -0.000331536754536941,   0.00041864804431780765,
+            0.001545306029656217,   -0.003239592534655014,   -0.010755330944743213,   0.018221115753461418,
+            0.13973604627802735,    0.3435803422069051,      0.5107913526210115};
+        return t * polynomial<T>(s, c);
+    }
+}
+
+// The distribution of the standard normal at x, and its density: 1/2 erfc(-x / sqrt 2) below zero, where it is small,
+// and 1 - 1/2 erfc(x / sqrt 2) above.
+template <class T> struct Normal {
+    Vec<T> distribution, density;
+};
+template <class T> FASTNET_INLINE Normal<T> normal(Vec<T> x) {
+    const Vec<T> z = absolute<T>(x) * static_cast<T>(0.70710678118654752440);
+    const Vec<T> decay = exp<T>(x * x * static_cast<T>(-0.5));
+    const Vec<T> tail = decay * scaled_erfc<T>(z) * static_cast<T>(0.5);
+    return {select<T>(x > static_cast<T>(0), static_cast<T>(1) - tail, tail),
+            decay * static_cast<T>(0.39894228040143267794)};
+}

@@ -22,8 +22,27 @@ from fastnet import (
 )
 from fastnet._config import get_num_threads, set_num_threads, show_config
 from fastnet._core import __version__
-from fastnet.functional import gemm, leaky_relu, linear, relu, sigmoid, softmax, tanh
+from fastnet.functional import (
+    elu,
+    gelu,
+    gemm,
+    hard_sigmoid,
+    leaky_relu,
+    linear,
+    log_softmax,
+    mish,
+    prelu,
+    relu,
+    selu,
+    sigmoid,
+    silu,
+    softmax,
+    softplus,
+    softsign,
+    tanh,
+)
 from fastnet.layers import (
+    ELU,
     Activation,
     BatchNormalization,
     Dense,
@@ -48,6 +67,7 @@ if TYPE_CHECKING:
     from fastnet import datasets, metrics, serialization
 
 __all__ = [
+    "ELU",
     "Activation",
     "BatchNormalization",
     "Dense",
@@ -69,26 +89,36 @@ __all__ = [
     "__version__",
     "callbacks",
     "datasets",
+    "elu",
     "functional",
+    "gelu",
     "gemm",
     "get_num_threads",
+    "hard_sigmoid",
     "initializers",
     "layers",
     "leaky_relu",
     "linear",
     "load_model",
+    "log_softmax",
     "losses",
     "metrics",
+    "mish",
     "models",
     "optimizers",
+    "prelu",
     "regularizers",
     "relu",
     "schedules",
+    "selu",
     "serialization",
     "set_num_threads",
     "show_config",
     "sigmoid",
+    "silu",
     "softmax",
+    "softplus",
+    "softsign",
     "tanh",
     "utils",
 ]

@@ -1,4 +1,4 @@
-"""The activation of a layer: which function, and its slope."""
+"""The activation of a layer: which function, and its parameter."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,22 +8,20 @@ from fastnet._validation import check_number, describe, unsupported
 
 _KERAS_ONLY = frozenset(
     [
-        *["celu", "elu", "exponential", "gelu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish"],
-        *["hard_tanh", "log_sigmoid", "log_softmax", "mish", "relu6", "selu", "silu", "soft_shrink", "softplus"],
-        *["softsign", "sparse_plus", "sparsemax", "squareplus", "swish", "tanh_shrink", "threshold"],
+        *["celu", "glu", "hard_shrink", "hard_silu", "hard_swish", "hard_tanh", "log_sigmoid", "relu6", "soft_shrink"],
+        *["sparse_plus", "sparsemax", "squareplus", "tanh_shrink", "threshold"],
     ]
 )
+_ALIASES = {"swish": "silu"}
 
-# What the name alone stands for in a layer, as in Keras. In `fastnet.functional` the default is 0.01, as in PyTorch.
-_LEAKY_RELU_SLOPE = 0.2
+# The activations with a parameter: its name, and what the activation's name alone stands for in a layer, as in Keras.
+# The default of `fastnet.functional.leaky_relu` is 0.01, as in PyTorch.
+_PARAMETERS = {"leaky_relu": ("negative_slope", 0.2), "elu": ("alpha", 1.0)}
 
 
 @dataclass(frozen=True)
 class ActivationFunction:
-    """An activation as the compiled core knows it.
-
-    `alpha` is the slope of leaky_relu for negative inputs; the other activations do not read it.
-    """
+    """An activation as the compiled core knows it; `alpha` is the parameter of those that have one."""
 
     name: str
     alpha: float = 0.0
@@ -36,13 +34,14 @@ class ActivationFunction:
     @property
     def config(self) -> str | dict[str, Any]:
         """What `get_activation` makes this object from again: the name, where that says everything."""
-        if self.name == "leaky_relu" and self.alpha != _LEAKY_RELU_SLOPE:
-            return {"name": self.name, "negative_slope": self.alpha}
-        return self.name
+        parameter, default = _PARAMETERS.get(self.name, ("", self.alpha))
+        return self.name if self.alpha == default else {"name": self.name, parameter: self.alpha}
 
 
-def leaky_relu(negative_slope: float) -> ActivationFunction:
-    return ActivationFunction("leaky_relu", check_number("negative_slope", negative_slope, minimum=0.0))
+def with_parameter(name: str, value: Any) -> ActivationFunction:
+    """Return an activation whose parameter is `value`, which must not be negative."""
+    parameter, _ = _PARAMETERS[name]
+    return ActivationFunction(name, check_number(parameter, value, minimum=0.0))
 
 
 def get_activation(identifier: Any) -> ActivationFunction:
@@ -52,23 +51,32 @@ def get_activation(identifier: Any) -> ActivationFunction:
     if isinstance(identifier, ActivationFunction):
         return identifier
     if isinstance(identifier, dict):
-        if identifier.keys() != {"name", "negative_slope"} or identifier["name"] != "leaky_relu":
-            raise ValueError(
-                "the configuration of an activation must be {'name': 'leaky_relu', 'negative_slope': a number}; "
-                f"got {describe(identifier)}"
-            )
-        return leaky_relu(identifier["negative_slope"])
+        return _from_config(identifier)
     name = identifier if isinstance(identifier, str) else getattr(identifier, "__name__", "")
+    name = _ALIASES.get(name, name)
     known = _core.activation_names()
     if name in known and (isinstance(identifier, str) or identifier is getattr(functional, name)):
-        if name != "leaky_relu":
+        if name not in _PARAMETERS:
             return ActivationFunction(name)
-        return leaky_relu(_LEAKY_RELU_SLOPE if isinstance(identifier, str) else identifier.__defaults__[0])
+        _, default = _PARAMETERS[name]
+        return with_parameter(name, default if isinstance(identifier, str) else identifier.__defaults__[0])
     if name in _KERAS_ONLY or callable(identifier):
         raise unsupported(f"the activation {identifier!r} is not available")
-    accepted = ", ".join(map(repr, known))
+    accepted = ", ".join(map(repr, sorted([*known, *_ALIASES])))
     if isinstance(identifier, str):
         raise ValueError(f"activation must be one of {accepted}; got {identifier!r}")
     raise TypeError(
         f"activation must be None, a function of fastnet.functional or one of {accepted}; got {describe(identifier)}"
     )
+
+
+def _from_config(config: dict[str, Any]) -> ActivationFunction:
+    """Return the activation whose `config` is a dictionary."""
+    name = config.get("name")
+    parameter, _ = _PARAMETERS.get(name, ("", 0.0)) if isinstance(name, str) else ("", 0.0)
+    if config.keys() != {"name", parameter}:
+        accepted = " or ".join(
+            f"{{'name': {name!r}, {parameter!r}: a number}}" for name, (parameter, _) in _PARAMETERS.items()
+        )
+        raise ValueError(f"the configuration of an activation must be {accepted}; got {describe(config)}")
+    return with_parameter(str(name), config[parameter])

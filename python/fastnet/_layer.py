@@ -164,7 +164,7 @@ layers = Registry(
     "layer",
     Layer,
     keras_only=[
-        *["AlphaDropout", "Conv1D", "Conv2D", "ELU", "Embedding", "GaussianDropout", "GRU", "GroupNormalization"],
+        *["AlphaDropout", "Conv1D", "Conv2D", "Embedding", "GaussianDropout", "GRU", "GroupNormalization"],
         *["GlobalAveragePooling2D", "LSTM", "MaxPooling2D", "Permute", "RepeatVector", "UnitNormalization"],
     ],
 )

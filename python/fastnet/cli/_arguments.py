@@ -8,7 +8,10 @@ import fastnet
 
 __all__ = ["parse_arguments"]
 
-ACTIVATIONS = ("relu", "leaky_relu", "tanh", "sigmoid", "linear")
+ACTIVATIONS = (
+    *("relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "softsign"),
+    *("tanh", "sigmoid", "linear"),
+)
 DTYPES = ("float32", "float64", "mixed_bfloat16")
 OPTIMIZERS = ("adam", "sgd", "rmsprop")
 OPTIMIZERS_WITH_MOMENTUM = ("sgd", "rmsprop")

@@ -6,7 +6,7 @@ the arithmetic of the whole network in one place.
 
 from fastnet._layer import Layer
 from fastnet._layer import layers as _layers
-from fastnet.layers.activation import Activation, LeakyReLU, PReLU, ReLU, Softmax
+from fastnet.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from fastnet.layers.core import Dense, Input, InputLayer
 from fastnet.layers.merging import Residual
 from fastnet.layers.normalization import BatchNormalization, LayerNormalization
@@ -15,6 +15,7 @@ from fastnet.layers.regularization import Dropout, GaussianNoise
 from fastnet.layers.reshaping import Flatten, Reshape
 
 __all__ = [
+    "ELU",
     "Activation",
     "BatchNormalization",
     "Dense",

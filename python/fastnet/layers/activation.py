@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from fastnet import initializers
-from fastnet._activations import ActivationFunction, get_activation, leaky_relu
+from fastnet._activations import ActivationFunction, get_activation, with_parameter
 from fastnet._layer import Layer, Shape, layers
 from fastnet._validation import unsupported
 
@@ -25,7 +25,7 @@ class Activation(Layer):
         self.activation = activation_of(activation)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if self.activation.name == "softmax":
+        if self.activation.name in ("softmax", "log_softmax"):
             self.check_one_dimension(input_shape)
         return input_shape
 
@@ -62,7 +62,7 @@ class ReLU(Activation):
     ) -> None:
         if max_value is not None or threshold != 0.0:
             raise unsupported(f"ReLU(max_value={max_value!r}, threshold={threshold!r}) is not available")
-        super().__init__(leaky_relu(negative_slope) if negative_slope else "relu", **keywords)
+        super().__init__(with_parameter("leaky_relu", negative_slope) if negative_slope else "relu", **keywords)
 
     def get_config(self) -> dict[str, Any]:
         return {"negative_slope": self.activation.alpha, "name": self.name}
@@ -81,10 +81,29 @@ class LeakyReLU(Activation):
     """
 
     def __init__(self, negative_slope: float = 0.3, **keywords: Any) -> None:
-        super().__init__(leaky_relu(negative_slope), **keywords)
+        super().__init__(with_parameter("leaky_relu", negative_slope), **keywords)
 
     def get_config(self) -> dict[str, Any]:
         return {"negative_slope": self.activation.alpha, "name": self.name}
+
+
+@layers.add()
+class ELU(Activation):
+    """The exponential linear unit as a layer.
+
+    Parameters
+    ----------
+    alpha : float, default 1.0
+        What the output tends to at minus infinity, with the sign changed; at least 0.
+    input_shape, input_dim, name
+        See `Layer`.
+    """
+
+    def __init__(self, alpha: float = 1.0, **keywords: Any) -> None:
+        super().__init__(with_parameter("elu", alpha), **keywords)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"alpha": self.activation.alpha, "name": self.name}
 
 
 @layers.add()

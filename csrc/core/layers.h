@@ -116,7 +116,8 @@ template <class T> class Layer {
     // y = epilogue(map(x)), the bias in the epilogue. Members of the team write shares of y; a barrier is the caller's
     // business.
     virtual void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const = 0;
-    // What the two gradients have in common, of dy, the gradient of the map's output.
+    // What the two gradients of a layer that needs the whole batch have in common, of dy, the gradient of the map's
+    // output.
     virtual void prepare_backward(const Pass<T>&, const Input<T>& /*x*/, const T* /*dy*/) const {}
     // dx = epilogue(gradient of the map's input); null for no epilogue.
     virtual void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,

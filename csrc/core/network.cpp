@@ -42,6 +42,8 @@ Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs)
         parameter_count_ += layer.parameter_count();
         statistic_count_ += layer.statistic_count();
         needs_whole_batch_ = needs_whole_batch_ || layer.needs_whole_batch();
+        plain_ = plain_ && layer.skip < 0 &&
+                 layer.statistic_count() + layer.memory_per_row() + layer.memory_per_batch() == 0;
         if (layer.skip >= 0)
             added_to_[static_cast<std::size_t>(layer.skip)].push_back(i);
     }
@@ -166,8 +168,10 @@ template <class T> Pass<T> Network<T>::pass(const Crew<T>& crew, const Batch& ba
 
 // Gives the pass, whose rows begin at `row` of the batch, what belongs to layer i.
 template <class T> void Network<T>::enter(Pass<T>& pass, const Batch& batch, std::size_t i, index row) const {
-    const Layer<T>& layer = *layers_[i];
     pass.parameters = parameters_.data() + offsets_[i];
+    if (plain_)
+        return;
+    const Layer<T>& layer = *layers_[i];
     pass.statistics = parameters_.data() + parameter_count_ + statistic_offsets_[i];
     pass.memory = batch.arena.memories[i].data();
     if (pass.memory)
@@ -301,14 +305,15 @@ template <class T> void Network<T>::backward(Share& share, const Batch& batch) c
         const Input<T> x = input_of(batch, i).from(row, layer.input_size);
         const T* dy = arena.gradients[i].data() + row * layer.output_size;
         enter(pass, batch, i, row);
-        layer.prepare_backward(pass, x, dy);
+        if (needs_whole_batch_)
+            layer.prepare_backward(pass, x, dy);
         if (i == 0 || offsets_[i] == 0)
             return;
         const Layer<T>& before = *layers_[i - 1];
         const ActivationKernels<T>& activation = *before.activation;
         const index size = layer.input_size;
         T* dx = arena.gradients[i - 1].data() + row * size;
-        const bool added = !added_to_[i - 1].empty(), linear = is_identity(activation);
+        const bool added = !plain_ && !added_to_[i - 1].empty(), linear = is_identity(activation);
         const Epilogue<T> slope{activation.backward, nullptr, kept_of(batch, i - 1) + row * size, size, before.alpha};
         layer.backward(pass, x, dy, dx, added || linear || activation.rowwise ? nullptr : &slope);
         share.team.barrier();

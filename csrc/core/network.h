@@ -154,6 +154,7 @@ template <class T> class Network {
     std::vector<std::vector<std::size_t>> added_to_;  // by each layer's output: the additions that read it
     index parameter_count_ = 0, statistic_count_ = 0;
     bool needs_whole_batch_ = false;  // a layer does
+    bool plain_ = true;               // no layer has a memory, statistics or a skip
     std::vector<Penalty> penalties_;
     Buffer<T> parameters_;  // and the statistics
     Buffer<T> gradients_, state_, part_gradients_;

@@ -1,0 +1,68 @@
+"""How good predictions are, with Keras's names: figures that batches add to, and reports of a whole set.
+
+Figures are computed in float64, and are those of all batches together, however the samples are cut into batches.
+"""
+
+from typing import Any
+
+from fastnet.metrics.accuracy import (
+    Accuracy,
+    BinaryAccuracy,
+    CategoricalAccuracy,
+    SparseCategoricalAccuracy,
+    SparseTopKCategoricalAccuracy,
+    TopKCategoricalAccuracy,
+)
+from fastnet.metrics.base import FunctionMetric, Mean, Metric
+from fastnet.metrics.base import metrics as _metrics
+from fastnet.metrics.confusion import AUC, F1Score, Precision, Recall
+from fastnet.metrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
+from fastnet.metrics.reports import accuracy_score, classification_report, confusion_matrix
+
+__all__ = [
+    "AUC",
+    "Accuracy",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "F1Score",
+    "FunctionMetric",
+    "Mean",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "Metric",
+    "Precision",
+    "R2Score",
+    "Recall",
+    "RootMeanSquaredError",
+    "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "accuracy_score",
+    "classification_report",
+    "confusion_matrix",
+    "deserialize",
+    "get",
+    "serialize",
+]
+
+serialize = _metrics.serialize
+deserialize = _metrics.deserialize
+
+
+def get(identifier: Any) -> Metric:
+    """Return the metric for a name such as "mae", a class, an object, its configuration, or a function of targets and predictions.
+
+    Raises
+    ------
+    ValueError
+        The name is unknown.
+    NotImplementedError
+        The name is one that Keras knows and fastnet does not.
+    """
+    is_class = isinstance(identifier, type)
+    if callable(identifier) and not is_class and not isinstance(identifier, Metric):
+        return FunctionMetric(identifier)
+    metric = _metrics.get(identifier)
+    if isinstance(identifier, str):
+        metric.name = identifier  # as Keras, whose history says "mae" where the program says so
+    return metric

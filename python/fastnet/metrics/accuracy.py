@@ -1,0 +1,123 @@
+"""How often predictions are right."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet._validation import check_integer, check_number
+from fastnet.metrics.base import Array, Averaged, as_labels, as_rows, metrics
+
+
+@metrics.add()
+class Accuracy(Averaged):
+    """The share of predictions that equal their targets exactly, as classes that are told by numbers do.
+
+    The name "accuracy" in `compile` stands for the accuracy that fits the model: see `Sequential.compile`.
+
+    Parameters
+    ----------
+    name : str, default "accuracy"
+        The name in the history.
+    """
+
+    def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
+        return np.equal(as_rows(true, pred), pred).mean(axis=1)
+
+
+@metrics.add("binary_accuracy")
+class BinaryAccuracy(Averaged):
+    """The share of outputs on the right side of a threshold.
+
+    Parameters
+    ----------
+    name : str, default "binary_accuracy"
+        The name in the history.
+    threshold : float, default 0.5
+        An output above it says 1.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.metrics.BinaryAccuracy()([1, 0, 1, 1], [0.9, 0.2, 0.6, 0.4])
+    0.75
+    """
+
+    def __init__(self, name: str | None = None, threshold: float = 0.5, **keywords: Any) -> None:
+        self.threshold = check_number("threshold", threshold)
+        super().__init__(name, **keywords)
+
+    def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
+        return np.equal(as_rows(true, pred), pred > self.threshold).mean(axis=1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"threshold": self.threshold, **super().get_config()}
+
+
+@metrics.add("categorical_accuracy")
+class CategoricalAccuracy(Averaged):
+    """The share of rows whose largest output is that of the largest target.
+
+    Parameters
+    ----------
+    name : str, default "categorical_accuracy"
+        The name in the history.
+    """
+
+    def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
+        return np.equal(as_labels(true, pred), pred.argmax(axis=1)).astype(np.float64)
+
+
+@metrics.add("sparse_categorical_accuracy")
+class SparseCategoricalAccuracy(CategoricalAccuracy):
+    """The share of rows whose largest output is that of the label.
+
+    Parameters
+    ----------
+    name : str, default "sparse_categorical_accuracy"
+        The name in the history.
+    """
+
+
+@metrics.add("top_k_categorical_accuracy")
+class TopKCategoricalAccuracy(Averaged):
+    """The share of rows in which fewer than k outputs are larger than that of the target.
+
+    Parameters
+    ----------
+    k : int, default 5
+        How many guesses a row has.
+    name : str, default "top_k_categorical_accuracy"
+        The name in the history.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.metrics.TopKCategoricalAccuracy(k=2)([0, 0], [[0.3, 0.5, 0.2], [0.1, 0.5, 0.4]])
+    0.5
+    """
+
+    def __init__(self, k: int = 5, name: str | None = None, **keywords: Any) -> None:
+        self.k = check_integer("k", k)
+        super().__init__(name, **keywords)
+
+    def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
+        chosen = np.take_along_axis(pred, as_labels(true, pred)[:, None], axis=1)
+        among = ((pred > chosen).sum(axis=1) < self.k) & np.isfinite(chosen[:, 0])
+        return among.astype(np.float64)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"k": self.k, **super().get_config()}
+
+
+@metrics.add("sparse_top_k_categorical_accuracy")
+class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
+    """As `TopKCategoricalAccuracy`, by its name for labels.
+
+    Parameters
+    ----------
+    k : int, default 5
+        How many guesses a row has.
+    name : str, default "sparse_top_k_categorical_accuracy"
+        The name in the history.
+    """

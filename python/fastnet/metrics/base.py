@@ -1,0 +1,218 @@
+"""What all metrics have in common, and means."""
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnet._registry import Configurable, Registry
+from fastnet._validation import describe, reject_keywords
+
+Array = NDArray[np.float64]
+
+
+class Metric(Configurable):
+    """The base of all metrics: a figure that batches of predictions add to.
+
+    Parameters
+    ----------
+    name : str, optional
+        The name in the history; the class name in snake case unless given.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> metric = fn.metrics.MeanSquaredError()
+    >>> metric.update_state([0.0, 0.0], [1.0, 1.0])
+    >>> metric.update_state([0.0], [3.0])
+    >>> metric.result()
+    3.6666666666666665
+    """
+
+    default_name: ClassVar[str | None] = None
+    keras_defaults: ClassVar[dict[str, Any]] = {"dtype": None}
+
+    def __init__(self, name: Any = None, **keywords: Any) -> None:
+        reject_keywords(type(self).__name__, keywords, self.keras_defaults)
+        if name is not None and (not isinstance(name, str) or not name):
+            raise TypeError(f"name must be a non-empty string; got {describe(name)}")
+        self.name = name or self.default_name or snake_case(type(self).__name__)
+        self.reset_state()
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        """Take a batch into account.
+
+        Parameters
+        ----------
+        y_true : array_like
+            Labels of shape (n,) or rows of targets.
+        y_pred : array_like
+            Predictions, a row for each sample.
+        sample_weight : array_like, shape (n,), optional
+            How much each sample counts; 1 unless given.
+
+        Raises
+        ------
+        ValueError
+            The shapes do not fit.
+        """
+        true, pred = np.asarray(y_true), np.asarray(y_pred, np.float64)
+        if true.dtype.kind not in "fiub":
+            raise TypeError(f"y_true must hold numbers; got dtype {true.dtype}")
+        if pred.ndim == 0 or len(true) != len(pred):
+            raise ValueError(f"y_true and y_pred must have as many rows; got shapes {true.shape} and {pred.shape}")
+        weight = np.ones(len(pred)) if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(-1)
+        if len(weight) != len(pred):
+            raise ValueError(f"sample_weight must have {len(pred)} values; got {weight.size}")
+        self._update(true, pred.reshape(len(pred), -1), weight)
+
+    def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:
+        """Take a batch into account: `pred` has two dimensions and a weight for every row."""
+        raise NotImplementedError
+
+    def result(self) -> float:
+        """Return the figure of all batches since the last `reset_state`; NaN where there is none yet."""
+        raise NotImplementedError
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+        """Take a batch into account and return the figure so far."""
+        self.update_state(y_true, y_pred, sample_weight)
+        return self.result()
+
+
+metrics = Registry(
+    "metric",
+    Metric,
+    keras_only=[
+        *["MeanAbsolutePercentageError", "mape", "MeanSquaredLogarithmicError", "msle", "CosineSimilarity", "Hinge"],
+        *[
+            "SquaredHinge",
+            "CategoricalHinge",
+            "KLDivergence",
+            "Poisson",
+            "LogCoshError",
+            "IoU",
+            "MeanIoU",
+            "FBetaScore",
+        ],
+        *[
+            "TruePositives",
+            "TrueNegatives",
+            "FalsePositives",
+            "FalseNegatives",
+            "BinaryCrossentropy",
+            "ConcordanceIndex",
+        ],
+        *["PrecisionAtRecall", "RecallAtPrecision", "SensitivityAtSpecificity", "SpecificityAtSensitivity", "Sum"],
+        *["CategoricalCrossentropy", "SparseCategoricalCrossentropy", "PearsonCorrelation", "BinaryIoU", "OneHotIoU"],
+    ],
+)
+
+
+def snake_case(name: str) -> str:
+    """Return "mean_squared_error" for "MeanSquaredError", and "auc" for "AUC"."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def as_rows(true: NDArray[Any], pred: Array) -> Array:
+    """Return targets as rows like those of `pred`; integer labels become one-hot rows."""
+    classes = pred.shape[1]
+    if true.size == pred.size:
+        return np.asarray(true.reshape(pred.shape), np.float64)
+    if true.size != len(pred) or classes == 1:
+        raise ValueError(f"y_true must have the shape of y_pred, {pred.shape}, or one label a row; got {true.shape}")
+    return np.equal(as_labels(true, pred)[:, None], np.arange(classes)).astype(np.float64)
+
+
+def as_labels(true: NDArray[Any], pred: Array) -> NDArray[np.int64]:
+    """Return the label of every row of targets."""
+    if true.size == len(pred):
+        labels = true.reshape(-1).astype(np.int64)
+        if (labels < 0).any() or (labels >= max(pred.shape[1], 2)).any():
+            raise ValueError(
+                f"labels in y_true must be in 0..{max(pred.shape[1], 2) - 1}; got {labels.min()}..{labels.max()}"
+            )
+        return labels
+    largest: NDArray[np.int64] = as_rows(true, pred).argmax(axis=1)
+    return largest
+
+
+class Averaged(Metric):
+    """A metric that is the mean of a value of every sample."""
+
+    def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
+        """Return a value for every row."""
+        raise NotImplementedError
+
+    def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:
+        self._total += float(self._values(true, pred) @ weight)
+        self._weight += float(weight.sum())
+
+    def result(self) -> float:
+        return self._total / self._weight if self._weight else float("nan")
+
+    def reset_state(self) -> None:
+        self._total = self._weight = 0.0
+
+
+@metrics.add()
+class Mean(Metric):
+    """The mean of values: ``update_state(values, sample_weight=None)``.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> mean = fn.metrics.Mean()
+    >>> mean.update_state([1.0, 3.0])
+    >>> mean.update_state(8.0)
+    >>> mean.result()
+    4.0
+    """
+
+    def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
+        """Take values, each of which counts as much as its weight says, into account."""
+        array = np.asarray(values, np.float64).reshape(-1)
+        weight = np.ones(array.shape) if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(-1)
+        if weight.shape != array.shape:
+            raise ValueError(f"sample_weight must have {array.size} values; got {weight.size}")
+        self._total += float(array @ weight)
+        self._weight += float(weight.sum())
+
+    def result(self) -> float:
+        """Return the mean of all values; NaN where there is none."""
+        return self._total / self._weight if self._weight else float("nan")
+
+    def reset_state(self) -> None:
+        self._total = self._weight = 0.0
+
+
+class FunctionMetric(Averaged):
+    """A Python function of targets and predictions as a metric: the mean of its values over the samples.
+
+    Parameters
+    ----------
+    function : callable
+        ``f(y_true, y_pred)`` returns a number for the batch or one for every sample.
+    """
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        self._function = function
+        super().__init__(getattr(function, "__name__", type(function).__name__).strip("<>"))
+
+    def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
+        values = np.asarray(self._function(true, pred), np.float64)
+        if values.ndim and len(values) != len(pred):
+            raise ValueError(
+                f"the metric {self.name!r} must return a number or one for every row, {len(pred)}; got {values.shape}"
+            )
+        per_row = values.reshape(len(pred), -1).mean(axis=1) if values.ndim else np.broadcast_to(values, len(pred))
+        return np.asarray(per_row)

@@ -42,7 +42,8 @@ def test_hooks_run_in_the_order_of_keras() -> None:
     batch = ["on_train_batch_begin", "on_train_batch_end"]
     validation = ["on_test_begin", "on_test_batch_begin", "on_test_batch_end", "on_test_end"]
     epoch = ["on_epoch_begin", *batch, *batch, *validation, "on_epoch_end"]
-    assert recorder.names == ["on_train_begin", *epoch, *epoch, "on_train_end"]
+    names = [name for name in recorder.names if name != "on_train_estimate"]
+    assert names == ["on_train_begin", *epoch, *epoch, "on_train_end"]
 
 
 def test_evaluate_and_predict_have_their_hooks() -> None:
@@ -162,8 +163,9 @@ def test_the_end_of_training_is_told_when_training_is_interrupted() -> None:
             raise KeyboardInterrupt
 
     model = compiled()
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(X, Y, epochs=5, verbose=0, callbacks=[LambdaCallback(on_epoch_begin=interrupt), recorder])
+    returned = model.fit(X, Y, epochs=5, verbose=0, callbacks=[LambdaCallback(on_epoch_begin=interrupt), recorder])
+    assert returned is model.history
+    assert returned.interrupted
     assert recorder.names == ["on_train_end"]
     assert model.history is not None
     assert model.history.epoch == [0, 1]
@@ -239,8 +241,7 @@ def test_an_interrupted_bar_is_closed() -> None:
 
     file = Terminal()
     bar = ProgressBar(file)
-    with pytest.raises(KeyboardInterrupt):
-        compiled().fit(X, Y, callbacks=[bar, LambdaCallback(on_train_batch_end=interrupt)])
+    compiled().fit(X, Y, callbacks=[bar, LambdaCallback(on_train_batch_end=interrupt)])
     assert file.getvalue().endswith("\n")
 
 

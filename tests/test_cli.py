@@ -240,7 +240,7 @@ def test_ctrl_c_saves_the_model(tmp_path: Path) -> None:
     status, line = interrupted(tmp_path, "--out", "m.safetensors")
     assert status == 130
     assert line.startswith("fastnet: interrupted in epoch ")
-    assert line.endswith("; the model as of the last finished step is in m.safetensors")
+    assert line.endswith("; the best weights so far are in m.safetensors")
     model = fn.load_model(tmp_path / "m.safetensors")
     x, y = fn.datasets.digits.load_data()
     assert (model.predict(x, verbose=0).argmax(axis=1) == y).mean() > 0.3

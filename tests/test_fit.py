@@ -102,12 +102,13 @@ def test_epochs_are_counted_from_the_initial_one() -> None:
             ValueError,
             "validation_split=0.99 of 30 samples leaves 0 to train on and 30 to va",
         ),
-        ({"validation_data": X}, ValueError, r"validation_data must be \(x, y\) or \(x, y, sample_weight\)"),
+        ({"validation_data": X}, ValueError, r"validation_data must be \(x, y\), \(x, y, sample_weight\) or batches"),
         ({"validation_data": (X, LABELS[:3])}, ValueError, "y of validation_data must have as many rows as x, 30"),
         ({"validation_data": (X[:, :2], LABELS)}, ValueError, r"x of validation_data must have shape \(samples, 4\)"),
         ({"validation_freq": 0}, ValueError, "validation_freq must be at least 1"),
-        ({"steps_per_epoch": 5}, NotImplementedError, r"fit\(steps_per_epoch=5\) is not available; use Keras"),
-        ({"validation_steps": 5}, NotImplementedError, r"fit\(validation_steps=5\) is not available; use Keras"),
+        ({"steps_per_epoch": 0}, ValueError, "steps_per_epoch must be at least 1"),
+        ({"validation_steps": 0}, ValueError, "validation_steps must be at least 1"),
+        ({"max_time": -1.0}, ValueError, "max_time must be at least 0"),
     ],
 )
 def test_wrong_arguments_of_fit_are_refused(arguments: dict[str, Any], error: Any, message: str) -> None:
@@ -184,7 +185,6 @@ def test_predictions_have_the_type_of_the_model() -> None:
 @pytest.mark.parametrize(
     "use",
     [
-        lambda model: model.evaluate(X, LABELS, steps=3),
         lambda model: model.predict(X, steps=3),
         lambda model: model(X, training=True),
         lambda model: model.summary(expand_nested=True),

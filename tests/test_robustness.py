@@ -122,7 +122,7 @@ def test_core_function_of_odd_arrays(function: str, a: str, b: str) -> None:
         lambda: _core.activation("rectifier", np.ones(3), 0.0),
         lambda: _core.activation_backward("tanh", np.ones((2, 3)), np.ones((3, 2)), 0.0),
         lambda: _core.activation_backward("tanh", np.ones((2, 3), np.float32), np.ones((2, 3)), 0.0),
-        lambda: _core.loss("hinge", np.ones((2, 3)), np.ones((2, 3))),
+        lambda: _core.loss("regret", np.ones((2, 3)), np.ones((2, 3))),
         lambda: _core.loss("mse", np.ones((2, 3)), np.ones((3, 2))),
         lambda: _core.loss("mse", np.ones((2, 3)), np.ones((2, 3), np.float32)),
         lambda: _core.gemm(np.ones((2, 3)), np.ones((2, 3)), False, False, 1.0, 0.0, None),

@@ -238,8 +238,7 @@ def test_an_interrupted_epoch_counts_its_steps() -> None:
 
     model = classifier()
     model.compile(SGD(HALVES), loss="sparse_categorical_crossentropy")
-    with pytest.raises(KeyboardInterrupt):
-        model.fit(X, LABELS, batch_size=4, verbose=0, callbacks=[fn.callbacks.LambdaCallback(on_train_batch_end=stop)])
+    model.fit(X, LABELS, batch_size=4, verbose=0, callbacks=[fn.callbacks.LambdaCallback(on_train_batch_end=stop)])
     assert model.optimizer.iterations == 3
 
 

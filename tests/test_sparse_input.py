@@ -145,7 +145,7 @@ def test_slices_of_rows() -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
-        (np.ones(3, np.int64), np.arange(3), np.array([0, 3]), 5),
+        (np.ones(3, np.complex128), np.arange(3), np.array([0, 3]), 5),
         (np.ones(3), np.arange(3, dtype=np.int16), np.array([0, 3]), 5),
         (np.ones(3), np.arange(3), np.array([0, 3], np.int32), 5),
         (np.ones(3), np.arange(3), np.array([], np.int64), 5),

@@ -74,14 +74,27 @@ template <class F> auto dispatch_float(const py::array& array, const char* name,
     throw py::type_error(std::string(name) + " must be float32 or float64, got a " + describe(array));
 }
 
+// The element type, one that the core reads in place.
 inline DType dtype_of(const py::array& array, const char* name) {
-    if (has_dtype<std::uint8_t>(array))
-        return DType::uint8;
     if (has_dtype<float>(array))
         return DType::float32;
     if (has_dtype<double>(array))
         return DType::float64;
-    throw py::type_error(std::string(name) + " must be uint8, float32 or float64, got a " + describe(array));
+    const py::dtype dtype = array.dtype();
+    const bool native = dtype.byteorder() == '=' || dtype.byteorder() == '|', is_signed = dtype.kind() == 'i';
+    if (native && (is_signed || dtype.kind() == 'u'))
+        switch (dtype.itemsize()) {
+        case 1:
+            return is_signed ? DType::int8 : DType::uint8;
+        case 2:
+            return is_signed ? DType::int16 : DType::uint16;
+        case 4:
+            return is_signed ? DType::int32 : DType::uint32;
+        case 8:
+            return is_signed ? DType::int64 : DType::uint64;
+        }
+    throw py::type_error(std::string(name) + " must hold float32, float64 or integers in the machine's byte order, " +
+                         "got a " + describe(array));
 }
 
 inline Rows rows_of(const py::array& array, const char* name) {

@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <vector>
 
@@ -142,10 +143,15 @@ py::array activation_backward(const std::string& name, const py::array& grad_out
     });
 }
 
+using LossParameters = std::array<double, max_loss_parameters>;
+
 // The loss of every row and, with `gradient`, d(mean loss)/d(y_pred).
 template <class T>
-double mean_loss(const std::string& name, const py::array& y_true, const py::array& y_pred, py::array_t<T>* gradient) {
+py::array_t<double> row_losses(const std::string& name, const py::array& y_true, const py::array& y_pred,
+                               const LossParameters& parameters, bool from_logits, py::array_t<T>* gradient) {
     const auto& kernel = find_kernel(kernels<T>().losses, name, "loss");
+    if (from_logits && !kernel.fused)
+        throw py::value_error("the loss '" + name + "' takes no logits");
     require_dimensions(y_pred, "y_pred", 2);
     if (!has_dtype<T>(y_true) || !y_true.attr("shape").equal(y_pred.attr("shape")))
         throw py::value_error("y_true must be a " + describe(y_pred) + " as y_pred is, got a " + describe(y_true));
@@ -154,7 +160,7 @@ double mean_loss(const std::string& name, const py::array& y_true, const py::arr
     const index rows = y_pred.shape(0), columns = y_pred.shape(1);
     py::array_t<T> y = contiguous_copy<T>(y_pred);
     const py::array_t<T> target = contiguous_copy<T>(y_true);
-    Buffer<double> losses(rows);
+    py::array_t<double> losses(rows);
     if (gradient)
         *gradient = py::array_t<T>({rows, columns});
     const LossArguments<T> arguments{rows,
@@ -164,24 +170,25 @@ double mean_loss(const std::string& name, const py::array& y_true, const py::arr
                                      nullptr,
                                      static_cast<T>(1.0 / static_cast<double>(rows)),
                                      gradient ? gradient->mutable_data() : nullptr,
-                                     losses.data()};
+                                     losses.mutable_data(),
+                                     parameters.data()};
     py::gil_scoped_release release;
-    kernel.plain(arguments);
-    double total = 0;
-    for (index i = 0; i < rows; ++i)
-        total += losses.data()[i];
-    return total / static_cast<double>(rows);
+    (from_logits ? kernel.fused : kernel.plain)(arguments);
+    return losses;
 }
 
-double loss(const std::string& name, const py::array& y_true, const py::array& y_pred) {
-    return dispatch_float(y_pred, "y_pred",
-                          [&](auto zero) { return mean_loss<decltype(zero)>(name, y_true, y_pred, nullptr); });
+py::array loss(const std::string& name, const py::array& y_true, const py::array& y_pred,
+               const LossParameters& parameters, bool from_logits) {
+    return dispatch_float(y_pred, "y_pred", [&](auto zero) -> py::array {
+        return row_losses<decltype(zero)>(name, y_true, y_pred, parameters, from_logits, nullptr);
+    });
 }
 
-py::array loss_backward(const std::string& name, const py::array& y_true, const py::array& y_pred) {
+py::array loss_backward(const std::string& name, const py::array& y_true, const py::array& y_pred,
+                        const LossParameters& parameters, bool from_logits) {
     return dispatch_float(y_pred, "y_pred", [&](auto zero) -> py::array {
         py::array_t<decltype(zero)> gradient;
-        mean_loss<decltype(zero)>(name, y_true, y_pred, &gradient);
+        row_losses<decltype(zero)>(name, y_true, y_pred, parameters, from_logits, &gradient);
         return gradient;
     });
 }
@@ -246,8 +253,10 @@ void register_functional(py::module_& module) {
     module.def("activation_backward", &activation_backward, py::arg("name"), py::arg("grad_output"), py::arg("kept"),
                py::arg("alpha"));
     module.def("loss_names", [] { return names_of(kernels<float>().losses); });
-    module.def("loss", &loss, py::arg("name"), py::arg("y_true"), py::arg("y_pred"));
-    module.def("loss_backward", &loss_backward, py::arg("name"), py::arg("y_true"), py::arg("y_pred"));
+    module.def("loss", &loss, py::arg("name"), py::arg("y_true"), py::arg("y_pred"),
+               py::arg("parameters") = LossParameters{}, py::arg("from_logits") = false);
+    module.def("loss_backward", &loss_backward, py::arg("name"), py::arg("y_true"), py::arg("y_pred"),
+               py::arg("parameters") = LossParameters{}, py::arg("from_logits") = false);
     module.def("optimizer_names", [] { return names_of(kernels<float>().optimizers); });
     module.def("first_nonfinite_row", &first_nonfinite_row, py::arg("x"), py::arg("as_float32"));
 }

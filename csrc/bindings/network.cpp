@@ -218,32 +218,77 @@ std::vector<double> learning_rates(const std::optional<LearningRates>& given, in
     return {given->data(), given->data() + given->size()};
 }
 
+// What a Python function raised while the core called it.
+class Raised {
+  public:
+    // Calls f with the GIL; false when it raised, which ends an epoch.
+    template <class F> bool guard(F f) {
+        py::gil_scoped_acquire acquire;
+        try {
+            return f();
+        } catch (py::error_already_set& error) {
+            error_.emplace(std::move(error));
+        } catch (const std::exception&) {
+            other_ = std::current_exception();
+        }
+        return false;
+    }
+    void rethrow() {
+        if (error_)
+            throw std::move(*error_);
+        if (other_)
+            std::rethrow_exception(other_);
+    }
+
+  private:
+    std::optional<py::error_already_set> error_;
+    std::exception_ptr other_;
+};
+
+// A function of (first row, outputs) that returns (loss, gradient) where the core asks for them.
+template <class T> BatchHook<T> batch_hook(const py::object& function, index outputs, Raised& raised) {
+    if (function.is_none())
+        return {};
+    return [&function, outputs, &raised](index first, index rows, const T* values, double* loss, T* gradient) {
+        return raised.guard([&] {
+            const py::object answer = function(first, py::array_t<T>({rows, outputs}, values));
+            if (!loss)
+                return true;
+            const auto [value, by_output] =
+                answer.cast<std::pair<double, py::array_t<T, py::array::c_style | py::array::forcecast>>>();
+            if (by_output.ndim() != 2 || by_output.shape(0) != rows || by_output.shape(1) != outputs)
+                throw py::value_error("the gradient of the loss must have shape (" + std::to_string(rows) + ", " +
+                                      std::to_string(outputs) + "), got a " + describe(by_output));
+            *loss = value;
+            std::copy_n(by_output.data(), rows * outputs, gradient);
+            return true;
+        });
+    };
+}
+
 template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::object& x, const py::array& y,
                                          const OptionalArray& order, index batch_size,
                                          const OptionalArray& sample_weight, const py::object& progress,
-                                         const std::optional<LearningRates>& learning_rate) {
+                                         const std::optional<LearningRates>& learning_rate, double interval,
+                                         const py::object& hook) {
     require_positive(batch_size, "batch_size");
     const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);
     const std::vector<double> rates = learning_rates(learning_rate, checked.samples.count, batch_size);
-    std::optional<py::error_already_set> raised;
-    const Progress report = [&](const EpochResult& result, index total) {
-        py::gil_scoped_acquire acquire;
-        try {
+    Raised raised;
+    const auto report = [&](const EpochResult& result, index total) {
+        return raised.guard([&] {
             if (PyErr_CheckSignals() != 0)
                 throw py::error_already_set();
-            if (!progress.is_none())
-                progress(result.steps, total, result.loss, result.metric);
-            return true;
-        } catch (py::error_already_set& error) {
-            raised.emplace(std::move(error));
-            return false;
-        }
+            return progress.is_none() ||
+                   !progress(result.steps, total, result.loss, result.metric).is(py::bool_(false));
+        });
     };
-    const EpochResult result =
-        self.with([&](Network<T>& network) { return network.train_epoch(checked.samples, batch_size, rates, report); });
-    if (raised)
-        throw std::move(*raised);
-    return py::make_tuple(result.steps, result.loss, result.metric);
+    const BatchHook<T> on_batch = batch_hook<T>(hook, self.shape().output_size(), raised);
+    const EpochResult result = self.with([&](Network<T>& network) {
+        return network.train_epoch(checked.samples, batch_size, rates, {report, interval}, on_batch);
+    });
+    raised.rethrow();
+    return py::make_tuple(result.steps, result.loss, result.metric, result.first_nonfinite);
 }
 
 template <class T> void register_class(py::module_& module, const char* name) {
@@ -311,13 +356,19 @@ template <class T> void register_class(py::module_& module, const char* name) {
         .def(
             "compile",
             [](Self& self, const std::string& loss, const std::string& metric, const std::string& optimizer,
-               const py::dict& hyperparameters) {
+               const py::dict& hyperparameters, const std::array<double, max_loss_parameters>& parameters,
+               bool from_logits, bool sums) {
                 const auto& kernel = find_kernel(kernels<T>().optimizers, optimizer, "optimizer");
-                const Training training{loss, metric_named(metric), optimizer,
-                                        ordered_hyperparameters(kernel.hyperparameters, hyperparameters)};
+                Training training;
+                training.loss = loss, training.loss_parameters = parameters;
+                training.from_logits = from_logits, training.sums = sums;
+                training.metric = metric_named(metric), training.optimizer = optimizer;
+                training.hyperparameters = ordered_hyperparameters(kernel.hyperparameters, hyperparameters);
                 self.with([&](Network<T>& network) { network.compile(training); });
             },
-            py::arg("loss"), py::arg("metric"), py::arg("optimizer"), py::arg("hyperparameters"))
+            py::arg("loss"), py::arg("metric"), py::arg("optimizer"), py::arg("hyperparameters"),
+            py::arg("loss_parameters") = std::array<double, max_loss_parameters>{}, py::arg("from_logits") = false,
+            py::arg("sums") = false)
         .def_property_readonly(
             "finished_steps",
             [](Self& self) { return self.with([](Network<T>& network) { return network.finished_steps(); }); })
@@ -349,19 +400,24 @@ template <class T> void register_class(py::module_& module, const char* name) {
             py::arg("step"), py::arg("state").noconvert())
         .def("train_epoch", &train_epoch<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
              py::arg("batch_size"), py::arg("sample_weight").none(true), py::arg("progress").none(true),
-             py::arg("learning_rate").none(true) = py::none())
+             py::arg("learning_rate").none(true) = py::none(), py::arg("interval") = 0.05,
+             py::arg("hook").none(true) = py::none())
         .def(
             "loss_and_gradients",
-            [](Self& self, const py::object& x, const py::array& y, const OptionalArray& sample_weight) {
+            [](Self& self, const py::object& x, const py::array& y, const OptionalArray& sample_weight,
+               const py::object& hook) {
                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {},
                                              sample_weight);
                 Values gradients(self.shape().parameter_count());
                 T* out = gradients.mutable_data();
-                const double loss =
-                    self.with([&](Network<T>& network) { return network.loss_and_gradients(checked.samples, out); });
+                Raised raised;
+                const BatchHook<T> on_batch = batch_hook<T>(hook, self.shape().output_size(), raised);
+                const double loss = self.with(
+                    [&](Network<T>& network) { return network.loss_and_gradients(checked.samples, out, on_batch); });
+                raised.rethrow();
                 return py::make_tuple(loss, gradients);
             },
-            py::arg("x"), py::arg("y"), py::arg("sample_weight").none(true))
+            py::arg("x"), py::arg("y"), py::arg("sample_weight").none(true), py::arg("hook").none(true) = py::none())
         .def(
             "evaluate",
             [](Self& self, const py::object& x, const py::array& y, index batch_size,

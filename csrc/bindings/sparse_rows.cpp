@@ -81,7 +81,7 @@ void SparseRows::check_columns() {
 
 index SparseRows::first_nonfinite_row(bool as_float32) const {
     py::gil_scoped_release release;
-    if (rows_.dtype == DType::uint8)
+    if (rows_.dtype != DType::float32 && rows_.dtype != DType::float64)
         return -1;
     const bool wide = rows_.dtype == DType::float64 && !as_float32;
     return wide ? first_nonfinite<double>(rows_) : first_nonfinite<float>(rows_);

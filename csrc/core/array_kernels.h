@@ -42,12 +42,29 @@ template <class T> void convert(index n, const void* source, DType dtype, index 
     const char* bytes = static_cast<const char*>(source);
     if (dtype == DType::uint8 && stride == 1)
         convert_bytes(n, static_cast<const std::uint8_t*>(source), out);
-    else if (dtype == DType::uint8)
-        convert_from<std::uint8_t>(n, bytes, stride, out);
-    else if (dtype == DType::float32)
-        convert_from<float>(n, bytes, stride, out);
     else
-        convert_from<double>(n, bytes, stride, out);
+        switch (dtype) {
+        case DType::uint8:
+            return convert_from<std::uint8_t>(n, bytes, stride, out);
+        case DType::int8:
+            return convert_from<std::int8_t>(n, bytes, stride, out);
+        case DType::uint16:
+            return convert_from<std::uint16_t>(n, bytes, stride, out);
+        case DType::int16:
+            return convert_from<std::int16_t>(n, bytes, stride, out);
+        case DType::uint32:
+            return convert_from<std::uint32_t>(n, bytes, stride, out);
+        case DType::int32:
+            return convert_from<std::int32_t>(n, bytes, stride, out);
+        case DType::uint64:
+            return convert_from<std::uint64_t>(n, bytes, stride, out);
+        case DType::int64:
+            return convert_from<std::int64_t>(n, bytes, stride, out);
+        case DType::float32:
+            return convert_from<float>(n, bytes, stride, out);
+        case DType::float64:
+            return convert_from<double>(n, bytes, stride, out);
+        }
 }
 
 template <class T> void affine(index n, const T* x, T factor, T offset, T* y) {

@@ -12,7 +12,6 @@ namespace fastnet {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr auto progress_interval = std::chrono::milliseconds(50);
 // An epoch is a chain of segments of about this length, each with a team of its own, whose size can follow what else
 // the machine does. Between segments nothing is in the middle of anything: that is where Python is called.
 constexpr auto segment = std::chrono::milliseconds(2);
@@ -93,6 +92,8 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
             arena.sums.reserve(layers_.front()->stretches().count * rows * layers_.front()->output_size);
         arena.target.reserve(rows * output_size());
         arena.weight.reserve(rows);
+        if (hook_)
+            arena.logits.reserve(rows * output_size());
         arena.loss.reserve(rows);
         arena.metric.reserve(rows);
     }
@@ -101,7 +102,7 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
 // Makes room for training on batches of so many rows; returns the arena in which a whole batch leaves its losses.
 template <class T> typename Network<T>::Arena& Network<T>::prepare_training(const Samples& samples, index rows,
                                                                             int threads) {
-    if (!in_parts(rows)) {
+    if (hook_ || !in_parts(rows)) {
         prepare(samples, rows, Use::training, threads, 1);
         return arenas_[0];
     }
@@ -115,15 +116,16 @@ template <class T> typename Network<T>::Arena& Network<T>::prepare_training(cons
 
 template <class T>
 EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
-                                    const Progress& progress) {
+                                    const Progress& progress, const BatchHook<T>& hook) {
     require_compiled();
+    require_hook(hook);
     const index total = samples.count;
     batch_size = std::min(batch_size, total);
     const index steps = (total + batch_size - 1) / batch_size;
     choose_input(samples, batch_size, Use::training);
     const int threads = threads_for_rows(batch_size, Use::training);
     Arena& arena = prepare_training(samples, batch_size, threads);
-    const bool parted = in_parts(batch_size);  // the last batch, too, though it may be short
+    const bool parted = !hook_ && in_parts(batch_size);  // the last batch, too, though it may be short
     const std::int64_t finished = steps_;
 
     // A look at the clock costs as much as a step of a tiny network.
@@ -131,6 +133,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
 
     RunningMean mean(metric_);
     EpochResult result;
+    const std::chrono::duration<double> interval(progress.interval);
     bool proceed = true;
     auto reported = Clock::now();
     for (index first = 0; first < steps && proceed; first = result.steps) {
@@ -151,16 +154,20 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
                 Batch now = batch(samples, arena, begin, rows);
                 now.step = finished + i + 1;
                 step(team, now, parted, gradients_.data(), &optimization);
-                if (team.leads()) {
+                if (team.leads() && !proceeds_) {
+                    more = proceed = false;
+                } else if (team.leads()) {
                     mean.add(arena.loss.data(), arena.metric.data(), rows);
+                    const index first_nonfinite = result.first_nonfinite;
                     result = mean.result(i + 1);
+                    result.first_nonfinite = first_nonfinite >= 0 || std::isfinite(result.loss) ? first_nonfinite : i;
                     more = i + 1 < steps && ((i + 1) % look != 0 || Clock::now() - started < segment);
                 }
                 team.barrier();  // the new parameters, and whether to go on, are there for all
             }
         });
-        if (progress && Clock::now() - reported >= progress_interval) {
-            proceed = progress(result, steps);
+        if (proceed && progress.function && Clock::now() - reported >= interval) {
+            proceed = progress.function(result, steps);
             reported = Clock::now();
         }
     }
@@ -168,16 +175,20 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
     return result;
 }
 
-template <class T> double Network<T>::loss_and_gradients(const Samples& samples, T* gradients) {
+template <class T>
+double Network<T>::loss_and_gradients(const Samples& samples, T* gradients, const BatchHook<T>& hook) {
     require_compiled();
+    require_hook(hook);
     choose_input(samples, samples.count, Use::training);
     const int threads = threads_for_rows(samples.count, Use::training);
     Arena& arena = prepare_training(samples, samples.count, threads);
     run_network_team(threads, [&](Team& team) {
         Batch all = batch(samples, arena, 0, samples.count);
         all.step = steps_ + 1;
-        step(team, all, in_parts(samples.count), gradients, nullptr);
+        step(team, all, !hook_ && in_parts(samples.count), gradients, nullptr);
     });
+    if (!proceeds_)
+        return std::nan("");
     RunningMean mean(Metric::none);
     mean.add(arena.loss.data(), nullptr, samples.count);
     return mean.result(1).loss;
@@ -235,10 +246,12 @@ template <class T> void Network<T>::predict(const Samples& samples, index chunk,
     forward_chunks(samples, chunk, Use::prediction, output, [](const Batch&, Range) {});
 }
 
-template EpochResult Network<float>::train_epoch(const Samples&, index, const std::vector<double>&, const Progress&);
-template EpochResult Network<double>::train_epoch(const Samples&, index, const std::vector<double>&, const Progress&);
-template double Network<float>::loss_and_gradients(const Samples&, float*);
-template double Network<double>::loss_and_gradients(const Samples&, double*);
+template EpochResult Network<float>::train_epoch(const Samples&, index, const std::vector<double>&, const Progress&,
+                                                 const BatchHook<float>&);
+template EpochResult Network<double>::train_epoch(const Samples&, index, const std::vector<double>&, const Progress&,
+                                                  const BatchHook<double>&);
+template double Network<float>::loss_and_gradients(const Samples&, float*, const BatchHook<float>&);
+template double Network<double>::loss_and_gradients(const Samples&, double*, const BatchHook<double>&);
 template EpochResult Network<float>::evaluate(const Samples&, index);
 template EpochResult Network<double>::evaluate(const Samples&, index);
 template void Network<float>::predict(const Samples&, index, float*);

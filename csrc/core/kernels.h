@@ -9,7 +9,7 @@
 
 namespace fastnet {
 
-enum class DType : int { uint8, float32, float64 };
+enum class DType : int { uint8, int8, uint16, int16, uint32, int32, uint64, int64, float32, float64 };
 
 // What happens to a finished piece of a matrix while it is still in cache:
 //   forward of an activation:   c = f(c + bias)         (bias may be null)
@@ -55,7 +55,10 @@ template <class T> struct LossArguments {
     T scale;
     T* gradient;
     double* row_loss;
+    const double* parameters;  // label smoothing, and three that are each loss's own
 };
+
+inline constexpr int max_loss_parameters = 4;
 
 template <class T> struct LossKernels {
     const char* name;

@@ -1,37 +1,174 @@
 // The losses: the value for one row of predictions and its gradient. Included by kernels_impl.h.
 //
-// To add one, write a struct with `row` here and name it in `losses` below. `row` returns the loss of a row of
-// n predictions y with targets t; unless g is null it writes factor * d(loss)/d(y) there.
-// Conventions are Keras's: mse and binary_crossentropy average over a row's units, categorical_crossentropy
-// sums over the classes; all average over rows (by `scale`), each row multiplied by its weight.
+// To add one, write a struct here and name it in `losses` below. One that is a mean over a row's units has a `term`,
+// the value and the derivative of one unit. The others have a `row`, which returns the loss of a row of n predictions y
+// with targets t and, unless g is null, writes factor * d(loss)/d(y) there. Conventions are Keras's: mse and
+// binary_crossentropy average over a row's units, categorical_crossentropy sums over the classes; all average over rows
+// (by `scale`), each row multiplied by its weight.
 
 // The smallest probability that a logarithm is taken of, unless the logits are at hand (Keras's epsilon).
 inline constexpr double probability_floor = 1e-7;
 
+// What a loss is told beside predictions and targets.
+template <class T> struct LossSettings {
+    T label_smoothing, first, second, third;  // the last three are each loss's own
+};
+
+// A loss that is a mean over the row's units: `term` gives value and derivative of one.
+template <class T> struct LossTerm {
+    Vec<T> value, slope;
+};
+template <class L, class T>
+FASTNET_INLINE T mean_of_terms(index n, const T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
+    Vec<T> total{};
+    const T share = factor / static_cast<T>(n);
+    for_vectors<T>(n, [&](index j, index m) {
+        const LossTerm<T> term = L::template term<T>(load_some(y + j, m), load_some(t + j, m), settings);
+        total = total + first_lanes<T>(term.value, m);
+        if (g)
+            store_some(g + j, term.slope * share, m);
+    });
+    return sum<T>(total) / static_cast<T>(n);
+}
+
 struct MeanSquaredError {
     static constexpr const char* name = "mse";
-    template <class T> static T row(index n, T* y, const T* t, T* g, T factor) {
-        Vec<T> total{};
-        const T slope = 2 * factor / static_cast<T>(n);
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> error = load_some(y + j, m) - load_some(t + j, m);
-            total = total + error * error;
-            if (g)
-                store_some(g + j, error * slope, m);
-        });
-        return sum<T>(total) / static_cast<T>(n);
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
+        const Vec<T> error = y - t;
+        return {error * error, error + error};
     }
 };
+
+struct MeanAbsoluteError {
+    static constexpr const char* name = "mae";
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
+        const Vec<T> error = y - t;
+        return {absolute<T>(error), select<T>(error == T(0), Vec<T>{}, copy_sign<T>(broadcast(T(1)), error))};
+    }
+};
+
+// e^2 / 2 up to |e| = delta, from there delta |e| - delta^2 / 2. Huber, Annals of Statistics 35(1), 1964.
+struct Huber {
+    static constexpr const char* name = "huber";
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>& s) {
+        const T delta = s.first;
+        const Vec<T> error = y - t, a = absolute<T>(error);
+        const Bits<T> near = a <= delta;
+        return {select<T>(near, error * error * T(0.5), a * delta - T(0.5) * delta * delta),
+                select<T>(near, error, copy_sign<T>(broadcast(delta), error))};
+    }
+};
+
+// log cosh e = |e| + log(1 + exp(-2 |e|)) - log 2
+struct LogCosh {
+    static constexpr const char* name = "log_cosh";
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
+        const Vec<T> error = y - t, a = absolute<T>(error);
+        return {a + log1p<T>(exp<T>(-(a + a))) - static_cast<T>(0.69314718055994530942), tanh<T>(error)};
+    }
+};
+
+// 100 |y - t| / max(|t|, 1e-7)
+struct MeanAbsolutePercentageError {
+    static constexpr const char* name = "mape";
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>& s) {
+        const Vec<T> scale = T(100) / maximum<T>(absolute<T>(t), broadcast(static_cast<T>(probability_floor)));
+        const LossTerm<T> plain = MeanAbsoluteError::term<T>(y, t, s);
+        return {plain.value * scale, plain.slope * scale};
+    }
+};
+
+// (log(1 + y) - log(1 + t))^2, y and t at least 1e-7
+struct MeanSquaredLogarithmicError {
+    static constexpr const char* name = "msle";
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
+        const Vec<T> low = broadcast(static_cast<T>(probability_floor));
+        const Vec<T> inside = maximum<T>(y, low) + T(1);
+        const Vec<T> error = log<T>(inside) - log<T>(maximum<T>(t, low) + T(1));
+        return {error * error, select<T>(y < low, Vec<T>{}, (error + error) / inside)};
+    }
+};
+
+// y - t log(y + 1e-7)
+struct Poisson {
+    static constexpr const char* name = "poisson";
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
+        const Vec<T> inside = y + static_cast<T>(probability_floor);
+        return {y - select<T>(t == T(0), Vec<T>{}, t * log<T>(inside)), T(1) - t / inside};
+    }
+};
+
+// max(1 - t y, 0) for targets of -1 and 1; 0 stands for -1.
+struct Hinge {
+    static constexpr const char* name = "hinge";
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
+        const Vec<T> sign = select<T>(t == T(0), broadcast(T(-1)), t), margin = T(1) - sign * y;
+        return {maximum<T>(margin, Vec<T>{}), select<T>(margin > T(0), -sign, Vec<T>{})};
+    }
+};
+
+struct SquaredHinge {
+    static constexpr const char* name = "squared_hinge";
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>& s) {
+        const LossTerm<T> hinge = Hinge::term<T>(y, t, s);
+        return {hinge.value * hinge.value, T(2) * hinge.value * hinge.slope};
+    }
+};
+
+// The pinball loss max(q e, (q - 1) e), e = t - y, whose minimum is the quantile q. Koenker and Bassett, Econometrica
+// 46(1), 1978.
+struct Quantile {
+    static constexpr const char* name = "quantile";
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>& s) {
+        const T q = s.first;
+        const Vec<T> error = t - y, above = broadcast(T(0) - q), below = broadcast(T(1) - q);
+        const Vec<T> slope = select<T>(error > T(0), above, select<T>(error < T(0), below, Vec<T>{}));
+        return {-(slope * error), slope};
+    }
+};
+
+// Lin, Goyal, Girshick, He and Dollar, ICCV 2017: weight (1 - p_t)^gamma crossentropy, with p_t the probability of what
+// is true and a weight of alpha for 1 and 1 - alpha for 0 where classes are balanced.
+template <class T> FASTNET_INLINE Vec<T> power(Vec<T> x, T exponent) {
+    if (exponent == T(0))
+        return broadcast(T(1));
+    return select<T>(x > T(0), exp<T>(log<T>(x) * exponent), Vec<T>{});
+}
+struct BinaryFocalCrossentropy {
+    static constexpr const char* name = "binary_focal_crossentropy";
+    template <class T> static LossTerm<T> term(Vec<T> raw, Vec<T> target, const LossSettings<T>& s) {
+        const T gamma = s.first, alpha = s.second;
+        const bool balanced = s.third != T(0);
+        const Vec<T> low = broadcast(static_cast<T>(probability_floor)), high = T(1) - low;
+        const Vec<T> t = target * (T(1) - s.label_smoothing) + T(0.5) * s.label_smoothing;
+        const Vec<T> p = select<T>(raw < low, low, select<T>(raw > high, high, raw));
+        const Vec<T> crossentropy = -(t * log<T>(p) + (T(1) - t) * log<T>(T(1) - p));
+        const Vec<T> miss = T(1) - (t * p + (T(1) - t) * (T(1) - p));
+        const Vec<T> weight = balanced ? t * alpha + (T(1) - t) * (T(1) - alpha) : broadcast(T(1));
+        const Vec<T> focus = power<T>(miss, gamma);
+        const Vec<T> less = gamma == T(0) ? Vec<T>{} : gamma * power<T>(miss, gamma - T(1)) * (T(1) - t - t);
+        const Vec<T> slope = less * crossentropy + focus * (p - t) / (p * (T(1) - p));
+        return {weight * focus * crossentropy, select<T>((raw < low) | (raw > high), Vec<T>{}, weight * slope)};
+    }
+};
+
+// Targets that are a little less sure, for so many classes: t (1 - s) + s / classes. Szegedy et al., CVPR 2016,
+// section 7.
+template <class T> FASTNET_INLINE Vec<T> smoothed(Vec<T> t, const LossSettings<T>& settings, T classes) {
+    const T s = settings.label_smoothing;
+    return s == T(0) ? t : t * (T(1) - s) + s / classes;
+}
 
 // -mean(t log p + (1 - t) log(1 - p)), p = y clipped to [floor, 1 - floor]; no gradient where it is clipped.
 struct BinaryCrossentropy {
     static constexpr const char* name = "binary_crossentropy";
-    template <class T> static T row(index n, T* y, const T* t, T* g, T factor) {
+    template <class T>
+    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
         const Vec<T> low = broadcast(static_cast<T>(probability_floor)), high = T(1) - low;
         Vec<T> total{};
         const T share = factor / static_cast<T>(n);
         for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> raw = load_some(y + j, m), target = load_some(t + j, m);
+            const Vec<T> raw = load_some(y + j, m), target = smoothed<T>(load_some(t + j, m), settings, T(2));
             const Vec<T> p = select<T>(raw < low, low, select<T>(raw > high, high, raw));
             const Vec<T> value = -(target * log<T>(p) + (T(1) - target) * log<T>(T(1) - p));
             total = total + first_lanes<T>(value, m);
@@ -46,11 +183,13 @@ struct BinaryCrossentropy {
 // Sigmoid and binary cross-entropy in one, from the logit z: with s = sigmoid(z) the loss is
 // max(z, 0) - z t + log(1 + exp(-|z|)), its derivative s - t. Leaves s in y.
 struct SigmoidBinaryCrossentropy {
-    template <class T> static T row(index n, T* y, const T* t, T* g, T factor) {
+    template <class T>
+    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
         Vec<T> total{};
         const T share = factor / static_cast<T>(n);
         for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> z = load_some(y + j, m), target = load_some(t + j, m), s = sigmoid<T>(z);
+            const Vec<T> z = load_some(y + j, m), s = sigmoid<T>(z);
+            const Vec<T> target = smoothed<T>(load_some(t + j, m), settings, T(2));
             const Vec<T> value = maximum<T>(z, Vec<T>{}) - z * target + log1p<T>(exp<T>(-absolute<T>(z)));
             total = total + first_lanes<T>(value, m);
             if (g)
@@ -65,14 +204,16 @@ struct SigmoidBinaryCrossentropy {
 // (sum_i u_i q_i - u_j) / S, where u_i = t_i / p_i inside the clipping range and 0 outside.
 struct CategoricalCrossentropy {
     static constexpr const char* name = "categorical_crossentropy";
-    template <class T> static T row(index n, T* y, const T* t, T* g, T factor) {
+    template <class T>
+    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
         const Vec<T> low = broadcast(static_cast<T>(probability_floor)), high = T(1) - low;
         Vec<T> outputs{};
         for_vectors<T>(n, [&](index j, index m) { outputs = outputs + load_some(y + j, m); });
         const T total_output = sum<T>(outputs);
         Vec<T> total{}, inner{};
         for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> q = load_some(y + j, m) / total_output, target = load_some(t + j, m);
+            const Vec<T> q = load_some(y + j, m) / total_output;
+            const Vec<T> target = first_lanes<T>(smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n)), m);
             const Vec<T> p = select<T>(q < low, low, select<T>(q > high, high, q));
             total = total - target * log<T>(p);
             const Vec<T> u = select<T>((q < low) | (q > high), Vec<T>{}, target / p);
@@ -91,12 +232,13 @@ struct CategoricalCrossentropy {
 // Softmax and categorical cross-entropy in one, from the logits z: the loss is sum(t) logsumexp(z) - sum(t z),
 // its derivative sum(t) softmax(z) - t. Leaves the softmax in y.
 struct SoftmaxCategoricalCrossentropy {
-    template <class T> static T row(index n, T* y, const T* t, T* g, T factor) {
+    template <class T>
+    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
         // The logits are shifted by their maximum before they meet the targets, so that large ones cancel exactly.
         const T shift = row_maximum(n, y);
         Vec<T> targets{}, chosen{};
         for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> target = load_some(t + j, m);
+            const Vec<T> target = first_lanes<T>(smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n)), m);
             targets = targets + target;
             // A class of target zero contributes nothing, whatever its logit (0 * infinity is not a number).
             chosen = chosen + select<T>(target == T(0), Vec<T>{}, target * (load_some(y + j, m) - shift));
@@ -105,25 +247,150 @@ struct SoftmaxCategoricalCrossentropy {
         const SoftmaxRow<T> softmax = softmax_row(n, y);
         if (g)
             for_vectors<T>(n, [&](index j, index m) {
-                store_some(g + j, (load_some(y + j, m) * mass - load_some(t + j, m)) * factor, m);
+                store_some(
+                    g + j,
+                    (load_some(y + j, m) * mass - smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n))) *
+                        factor,
+                    m);
             });
         return mass * log<T>(broadcast(softmax.total))[0] - sum<T>(chosen);
     }
 };
 
+// sum(t log(t / p)), t and p clipped to [floor, 1]. Kullback and Leibler, 1951.
+struct KlDivergence {
+    static constexpr const char* name = "kl_divergence";
+    template <class T>
+    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
+        const Vec<T> low = broadcast(static_cast<T>(probability_floor)), one = broadcast(T(1));
+        Vec<T> total{};
+        for_vectors<T>(n, [&](index j, index m) {
+            const Vec<T> raw = load_some(y + j, m);
+            const Vec<T> p = minimum<T>(maximum<T>(raw, low), one);
+            const Vec<T> target = minimum<T>(maximum<T>(load_some(t + j, m), low), one);
+            total = total + first_lanes<T>(target * (log<T>(target) - log<T>(p)), m);
+            if (g)
+                store_some(g + j, select<T>((raw < low) | (raw > one), Vec<T>{}, -target / p * factor), m);
+        });
+        return sum<T>(total);
+    }
+};
+
+// max(max((1 - t) y) - sum(t y) + 1, 0). Crammer and Singer, JMLR 2, 2001.
+struct CategoricalHinge {
+    static constexpr const char* name = "categorical_hinge";
+    template <class T>
+    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
+        Vec<T> right{};
+        T wrong = 0;
+        index worst = 0;
+        for_vectors<T>(n, [&](index j, index m) {
+            const Vec<T> target = load_some(t + j, m), output = load_some(y + j, m);
+            right = right + target * output;
+            const Vec<T> others = (T(1) - target) * output;
+            for (index i = 0; i < m; ++i)
+                if ((j == 0 && i == 0) || others[i] > wrong)
+                    wrong = others[i], worst = j + i;
+        });
+        const T value = wrong - sum<T>(right) + T(1);
+        const T slope = value > T(0) ? factor : T(0);
+        for (index j = 0; g && j < n; ++j)
+            g[j] = slope * ((j == worst ? T(1) - t[j] : T(0)) - t[j]);
+        return value > T(0) ? value : (value == value ? T(0) : value);
+    }
+};
+
+// sum(alpha (1 - p)^gamma (-t log p)), p = y / sum(y), clipped. The derivative by y goes through q = y / S as above.
+struct CategoricalFocalCrossentropy {
+    static constexpr const char* name = "categorical_focal_crossentropy";
+    template <class T>
+    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
+        const T gamma = settings.first, alpha = settings.second;
+        const Vec<T> low = broadcast(static_cast<T>(probability_floor)), high = T(1) - low;
+        Vec<T> outputs{}, total{}, inner{};
+        for_vectors<T>(n, [&](index j, index m) { outputs = outputs + load_some(y + j, m); });
+        const T total_output = sum<T>(outputs);
+        for_vectors<T>(n, [&](index j, index m) {
+            const Vec<T> q = load_some(y + j, m) / total_output;
+            const Vec<T> target = first_lanes<T>(smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n)), m);
+            const Vec<T> p = select<T>(q < low, low, select<T>(q > high, high, q)), miss = T(1) - p;
+            const Vec<T> focus = alpha * power<T>(miss, gamma), value = -target * log<T>(p);
+            total = total + focus * value;
+            const Vec<T> less = gamma == T(0) ? Vec<T>{} : alpha * gamma * power<T>(miss, gamma - T(1)) * value;
+            const Vec<T> u = select<T>((q < low) | (q > high), Vec<T>{}, focus * target / p + less);
+            inner = inner + first_lanes<T>(u * q, m);
+            if (g)
+                store_some(g + j, u, m);
+        });
+        const T mean = sum<T>(inner), share = factor / total_output;
+        if (g)
+            for_vectors<T>(n, [&](index j, index m) { store_some(g + j, (mean - load_some(g + j, m)) * share, m); });
+        return sum<T>(total);
+    }
+};
+
+// -sum(t y) / (|t| |y|), with each norm at least sqrt(1e-12), as in Keras.
+struct CosineSimilarity {
+    static constexpr const char* name = "cosine_similarity";
+    template <class T>
+    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
+        Vec<T> both{}, of_y{}, of_t{};
+        for_vectors<T>(n, [&](index j, index m) {
+            const Vec<T> output = load_some(y + j, m), target = load_some(t + j, m);
+            both = both + output * target, of_y = of_y + output * output, of_t = of_t + target * target;
+        });
+        const Vec<T> least = broadcast(static_cast<T>(1e-12));
+        const T norm_y = square_root<T>(maximum<T>(broadcast(sum<T>(of_y)), least))[0];
+        const T norm_t = square_root<T>(maximum<T>(broadcast(sum<T>(of_t)), least))[0];
+        const T cosine = sum<T>(both) / (norm_y * norm_t);
+        if (g)
+            for_vectors<T>(n, [&](index j, index m) {
+                const Vec<T> toward = load_some(t + j, m) / norm_t - load_some(y + j, m) * (cosine / norm_y);
+                store_some(g + j, toward * (-factor / norm_y), m);
+            });
+        return -cosine;
+    }
+};
+
+template <class L, class T> FASTNET_INLINE T loss_of_row(index n, T* y, const T* t, T* g, T factor,
+                                                         const LossSettings<T>& settings) {
+    if constexpr (requires { &L::template term<T>; })
+        return mean_of_terms<L, T>(n, y, t, g, factor, settings);
+    else
+        return L::template row<T>(n, y, t, g, factor, settings);
+}
+
 template <class L, class T> void loss_rows(const LossArguments<T>& a) {
+    const LossSettings<T> settings{static_cast<T>(a.parameters[0]), static_cast<T>(a.parameters[1]),
+                                   static_cast<T>(a.parameters[2]), static_cast<T>(a.parameters[3])};
     for (index i = 0; i < a.rows; ++i) {
         const T weight = a.weight ? a.weight[i] : T(1);
         T* gradient = a.gradient ? a.gradient + i * a.columns : nullptr;
-        const T value =
-            L::template row<T>(a.columns, a.y + i * a.columns, a.target + i * a.columns, gradient, weight * a.scale);
+        const T value = loss_of_row<L, T>(a.columns, a.y + i * a.columns, a.target + i * a.columns, gradient,
+                                          weight * a.scale, settings);
         a.row_loss[i] = static_cast<double>(weight) * static_cast<double>(value);
     }
 }
 
+template <class L, class T> inline constexpr LossKernels<T> alone{L::name, loss_rows<L, T>, nullptr, nullptr};
+
 template <class T>
 inline constexpr LossKernels<T> losses[] = {
-    {MeanSquaredError::name, loss_rows<MeanSquaredError, T>, nullptr, nullptr},
+    alone<MeanSquaredError, T>,
+    alone<MeanAbsoluteError, T>,
+    alone<Huber, T>,
+    alone<LogCosh, T>,
+    alone<MeanAbsolutePercentageError, T>,
+    alone<MeanSquaredLogarithmicError, T>,
+    alone<Poisson, T>,
+    alone<Hinge, T>,
+    alone<SquaredHinge, T>,
+    alone<CategoricalHinge, T>,
+    alone<Quantile, T>,
+    alone<KlDivergence, T>,
+    alone<CosineSimilarity, T>,
+    alone<BinaryFocalCrossentropy, T>,
+    alone<CategoricalFocalCrossentropy, T>,
     {BinaryCrossentropy::name, loss_rows<BinaryCrossentropy, T>, "sigmoid", loss_rows<SigmoidBinaryCrossentropy, T>},
     {CategoricalCrossentropy::name, loss_rows<CategoricalCrossentropy, T>, "softmax",
      loss_rows<SoftmaxCategoricalCrossentropy, T>},

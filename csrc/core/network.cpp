@@ -62,13 +62,20 @@ template <class T> std::vector<std::pair<index, ParameterSlot>> Network<T>::slot
 }
 
 template <class T> void Network<T>::compile(const Training& training) {
-    const LossKernels<T>& loss = find_kernel(kernels<T>().losses, training.loss, "loss");
+    const bool custom = training.loss == custom_loss;
+    const LossKernels<T>& loss =
+        custom ? kernels<T>().losses[0] : find_kernel(kernels<T>().losses, training.loss, "loss");
     const OptimizerKernels<T>& optimizer = find_kernel(kernels<T>().optimizers, training.optimizer, "optimizer");
     gradients_.reserve(parameter_count_);
     state_.reserve(optimizer.slots * parameter_count_);
     std::fill(state_.data(), state_.data() + optimizer.slots * parameter_count_, T(0));
     loss_ = &loss, optimizer_ = &optimizer;
-    fused_ = loss.fused_activation && std::string(loss.fused_activation) == layers_.back()->activation->name;
+    custom_loss_ = custom;
+    from_logits_ = training.from_logits, sums_ = training.sums;
+    loss_parameters_ = training.loss_parameters;
+    fused_ = !custom && loss.fused_activation &&
+             ((from_logits_ && is_identity(*layers_.back()->activation)) ||
+              std::string(loss.fused_activation) == layers_.back()->activation->name);
     metric_ = training.metric;
     hyperparameters_ = training.hyperparameters;
     steps_ = 0;
@@ -77,6 +84,13 @@ template <class T> void Network<T>::compile(const Training& training) {
 template <class T> void Network<T>::require_compiled() const {
     if (!compiled())
         throw std::logic_error("the network has no loss: call compile first");
+}
+
+template <class T> void Network<T>::require_hook(const BatchHook<T>& hook) {
+    if (custom_loss_ && !hook)
+        throw std::logic_error("the network's loss is a custom one: a hook must compute it");
+    hook_ = hook ? &hook : nullptr;
+    proceeds_ = true;
 }
 
 template <class T> double Network<T>::operations_per_row() const {
@@ -277,22 +291,45 @@ template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool wi
                                      y,
                                      target,
                                      batch.samples.weight ? arena.weight.data() + rows.begin : nullptr,
-                                     static_cast<T>(1.0 / static_cast<double>(batch.of)),
+                                     sums_ ? T(1) : static_cast<T>(1.0 / static_cast<double>(batch.of)),
                                      dy,
-                                     arena.loss.data() + rows.begin};
-    const Layer<T>& last = *layers_.back();
+                                     arena.loss.data() + rows.begin,
+                                     loss_parameters_.data()};
+    const bool keeps_logits = hook_ && fused_ && is_identity(*layers_.back()->activation);
+    if (keeps_logits)
+        std::copy_n(y, rows.size() * size, arena.logits.data() + rows.begin * size);
     if (fused_) {
         loss_->fused(arguments);
     } else {
         loss_->plain(arguments);
-        if (with_gradient && !is_identity(*last.activation))
-            last.activation->backward(
-                rows.size(), size, dy, size,
-                {nullptr, nullptr, kept_of(batch, layers_.size() - 1) + rows.begin * size, size, last.alpha});
+        if (with_gradient)
+            slope_of_last(batch, rows);
     }
-    if (metric_ != Metric::none)
-        for (index i = 0; i < rows.size(); ++i)
-            arena.metric.data()[rows.begin + i] = row_metric(metric_, y + i * size, target + i * size, size);
+    for (index i = rows.begin; sums_ && i < rows.end; ++i)
+        arena.loss.data()[i] *= static_cast<double>(batch.of);
+    metric(batch, rows);
+    if (keeps_logits)
+        std::copy_n(arena.logits.data() + rows.begin * size, rows.size() * size, y);
+}
+
+template <class T> void Network<T>::metric(const Batch& batch, Range rows) const {
+    if (metric_ == Metric::none)
+        return;
+    const index size = output_size();
+    for (index i = rows.begin; i < rows.end; ++i)
+        batch.arena.metric.data()[i] =
+            row_metric(metric_, batch.output + i * size, batch.arena.target.data() + i * size, size);
+}
+
+// From the gradient of these rows' outputs to that of the last layer's pre-activation.
+template <class T> void Network<T>::slope_of_last(const Batch& batch, Range rows) const {
+    const Layer<T>& last = *layers_.back();
+    if (is_identity(*last.activation))
+        return;
+    const index size = output_size(), first = rows.begin * size;
+    T* dy = batch.arena.gradients.back().data() + first;
+    last.activation->backward(rows.size(), size, dy, size,
+                              {nullptr, nullptr, kept_of(batch, layers_.size() - 1) + first, size, last.alpha});
 }
 
 // From the gradient of the last pre-activation to that of the first layer with parameters.

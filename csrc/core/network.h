@@ -2,6 +2,7 @@
 // a data set: training, evaluation, prediction.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -16,17 +17,35 @@ namespace fastnet {
 
 enum class Metric { none, categorical_accuracy, binary_accuracy };
 
-// The mean loss and metric over the samples seen (NaN where there is none), and how many steps were finished.
+// The mean loss and metric over the samples seen (NaN where there is none), how many steps were finished, and the first
+// of them, if any, whose loss was not finite.
 struct EpochResult {
     index steps = 0;
     double loss = 0, metric = 0;
+    index first_nonfinite = -1;
 };
 
-// Asked now and then during an epoch, on the calling thread; returning false stops after the step just finished.
-using Progress = std::function<bool(const EpochResult&, index total_steps)>;
+// Asked during an epoch, on the calling thread, when so many seconds have passed since the last time; returning false
+// stops after the step just finished. Intervals below some 2 ms are not kept.
+struct Progress {
+    std::function<bool(const EpochResult&, index total_steps)> function;
+    double interval = 0.05;
+};
+
+// Called once a batch, on the calling thread, with the network's outputs for it: samples first, first + 1, ... of the
+// epoch's order. Where the loss is not the core's own, it must fill in the loss of the batch and its gradient by the
+// outputs, which are null otherwise. Returning false ends the epoch before the batch changes a weight.
+template <class T>
+using BatchHook = std::function<bool(index first, index rows, const T* outputs, double* loss, T* gradient)>;
+
+// The name of a loss that a BatchHook computes.
+inline constexpr const char* custom_loss = "custom";
 
 struct Training {
     std::string loss;
+    std::array<double, max_loss_parameters> loss_parameters{};
+    bool from_logits = false;  // the outputs are what an activation that the loss knows would be applied to
+    bool sums = false;         // the loss of a batch is the sum, not the mean, of its rows
     Metric metric = Metric::none;
     std::string optimizer;
     std::vector<double> hyperparameters;  // in the optimizer's order, learning_rate first
@@ -65,9 +84,9 @@ template <class T> class Network {
     // One pass over the samples in batches, the last of which may be short. There is a learning rate for each step
     // or one for all; none stands for the one of compile.
     EpochResult train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
-                            const Progress& progress);
+                            const Progress& progress, const BatchHook<T>& hook = {});
     // The mean loss and, in `gradients` (parameter_count values), its gradient.
-    double loss_and_gradients(const Samples& samples, T* gradients);
+    double loss_and_gradients(const Samples& samples, T* gradients, const BatchHook<T>& hook = {});
     // Both work through the samples in pieces of at most `chunk` rows, which bounds the memory they take.
     EpochResult evaluate(const Samples& samples, index chunk);
     void predict(const Samples& samples, index chunk, T* output);
@@ -75,7 +94,7 @@ template <class T> class Network {
   private:
     // What a batch leaves behind: one array of rows a layer. A batch is one pass of `rows` samples from `begin`.
     struct Arena {
-        Buffer<T> input, target, weight;
+        Buffer<T> input, target, weight, logits;
         CompressedBatch<T> compressed;
         Buffer<T> sums;  // of the first layer, one array a stretch of its inputs
         std::vector<Buffer<T>> outputs, gradients, slopes, memories;
@@ -111,6 +130,7 @@ template <class T> class Network {
     bool splits_rows(index rows, int threads) const;
     Share share_of(Team& team, index rows);
     void require_compiled() const;
+    void require_hook(const BatchHook<T>& hook);
     double operations_per_row() const;
 
     const T* input_in_place(const Samples& samples) const;
@@ -127,6 +147,9 @@ template <class T> class Network {
     Epilogue<T> elementwise(const Batch& batch, std::size_t layer, index row, bool leave_logits) const;
     T* kept_of(const Batch& batch, std::size_t layer) const;
     void loss(const Batch& batch, Range rows, bool with_gradient) const;
+    void metric(const Batch& batch, Range rows) const;
+    void slope_of_last(const Batch& batch, Range rows) const;
+    void call_hook(Team& team, const Batch& batch);
     void backward(Share& share, const Batch& batch) const;
     void step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     void gradients_of(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
@@ -163,6 +186,10 @@ template <class T> class Network {
 
     const LossKernels<T>* loss_ = nullptr;
     bool fused_ = false;  // the loss comes with the last activation
+    bool custom_loss_ = false, from_logits_ = false, sums_ = false;
+    std::array<double, max_loss_parameters> loss_parameters_{};
+    const BatchHook<T>* hook_ = nullptr;  // of the epoch in work
+    bool proceeds_ = true;                // what the hook said
     const OptimizerKernels<T>* optimizer_ = nullptr;
     Metric metric_ = Metric::none;
     std::vector<double> hyperparameters_;

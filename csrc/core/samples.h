@@ -1,4 +1,4 @@
-// Training data as it lies in memory: rows of uint8, float32 or float64 with any strides, or compressed rows (CSR),
+// Training data as it lies in memory: rows of float32, float64 or integers, with any strides, or compressed rows (CSR),
 // read in any order and converted a batch at a time. The data set itself is never copied.
 #pragma once
 

@@ -13,6 +13,8 @@ template <class T>
 void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization) {
     const bool gradients_first = !penalties_.empty();
     gradients_of(team, batch, parted, gradients, gradients_first ? nullptr : optimization);
+    if (!proceeds_)
+        return;
     if (gradients_first) {
         add_penalties(team, batch, gradients);
         const Range mine = team.share(parameter_count_, 64);
@@ -27,7 +29,9 @@ void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients,
 template <class T>
 void Network<T>::gradients_of(Team& team, const Batch& batch, bool parted, T* gradients,
                               const Optimization<T>* optimization) {
-    if (parted)
+    if (hook_)
+        step_together(team, batch, gradients, optimization);
+    else if (parted)
         step_in_parts(team, batch, gradients, optimization);
     else if (by_stretches(batch, team.size()))
         step_by_stretches(team, batch, gradients, optimization);
@@ -87,7 +91,17 @@ void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
     gather(batch, mine);
     share.team.barrier();
     forward(share, batch, fused_);
-    loss(batch, mine, true);
+    if (custom_loss_)
+        metric(batch, mine);
+    else
+        loss(batch, mine, true);
+    if (hook_) {
+        call_hook(team, batch);
+        if (!proceeds_)
+            return;
+        if (custom_loss_)
+            slope_of_last(batch, mine);
+    }
     share.team.barrier();
     backward(share, batch);
     team.barrier();
@@ -97,6 +111,19 @@ void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
     parameter_gradients({team, workspaces_[0]}, batch, 0, gradients, false, at_once ? nullptr : optimization);
     if (at_once)
         optimization->kernels.update(optimization->arguments, 0, parameter_count_);
+    team.barrier();
+}
+
+// With all outputs of the batch there, and for all members before they go on.
+template <class T> void Network<T>::call_hook(Team& team, const Batch& batch) {
+    team.barrier();
+    if (team.leads()) {
+        double loss = 0;
+        T* gradient = custom_loss_ ? batch.arena.gradients.back().data() : nullptr;
+        proceeds_ = (*hook_)(batch.begin, batch.rows, batch.output, custom_loss_ ? &loss : nullptr, gradient);
+        if (custom_loss_)
+            std::fill_n(batch.arena.loss.data(), batch.rows, loss);
+    }
     team.barrier();
 }
 

@@ -37,17 +37,22 @@ def activation_names() -> list[str]: ...
 def activation(name: str, x: NDArray[Any], alpha: float) -> NDArray[Any]: ...
 def activation_backward(name: str, grad_output: NDArray[Any], kept: NDArray[Any], alpha: float) -> NDArray[Any]: ...
 
-# y_true and y_pred are 2-D, not empty, of one shape and dtype. The loss is the mean over the rows.
+# y_true and y_pred are 2-D, not empty, of one shape and dtype. `loss` is that of each row, `loss_backward` the gradient of
+# their mean. The parameters are the label smoothing and three numbers of the loss's own.
 def loss_names() -> list[str]: ...
-def loss(name: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> float: ...
-def loss_backward(name: str, y_true: NDArray[Any], y_pred: NDArray[Any]) -> NDArray[Any]: ...
+def loss(
+    name: str, y_true: NDArray[Any], y_pred: NDArray[Any], parameters: list[float] = ..., from_logits: bool = False
+) -> NDArray[np.float64]: ...
+def loss_backward(
+    name: str, y_true: NDArray[Any], y_pred: NDArray[Any], parameters: list[float] = ..., from_logits: bool = False
+) -> NDArray[Any]: ...
 def optimizer_names() -> list[str]: ...
 
 # The index of the first row of a 1-D or 2-D array of float32 or float64 with a NaN or an infinity, else -1. With
 # as_float32 a float64 that float32 cannot hold counts as an infinity.
 def first_nonfinite_row(x: NDArray[Any], as_float32: bool) -> int: ...
 
-# Rows of a sparse matrix (CSR): data of uint8, float32 or float64, indices of int32 or int64, indptr of int64. Slices
+# Rows of a sparse matrix (CSR): data of float32, float64 or integers, indices of int32 or int64, indptr of int64. Slices
 # with step 1 share the memory. A network reads them where they are canonical: the columns of every row ascend.
 class SparseRows:
     def __init__(self, data: NDArray[Any], indices: NDArray[Any], indptr: NDArray[Any], columns: int) -> None: ...
@@ -82,7 +87,16 @@ class _Network:
     #   rmsprop: learning_rate, rho, momentum, epsilon
     #   adam: learning_rate, beta_1, beta_2, epsilon
     # The state of the optimizer starts from zero.
-    def compile(self, loss: str, metric: str, optimizer: str, hyperparameters: Mapping[str, float]) -> None: ...
+    def compile(
+        self,
+        loss: str,
+        metric: str,
+        optimizer: str,
+        hyperparameters: dict[str, float],
+        loss_parameters: list[float] = ...,
+        from_logits: bool = False,
+        sums: bool = False,
+    ) -> None: ...
     # Steps since compile, or since the step that set_optimizer_state was given.
     @property
     def finished_steps(self) -> int: ...
@@ -91,12 +105,17 @@ class _Network:
     # How the first layer reads x: "automatic", by the share of zeros, "dense" or, where it can, "compressed". The
     # results are the same bit for bit while the weights are finite; tests and benchmarks choose.
     def set_input_form(self, form: str) -> None: ...
-    # x is (n, input_size) of uint8, float32 or float64, or SparseRows, read row by row. y is (n,) labels of int64, or
-    # (n, output_size) of uint8, float32 or float64. order holds the row indices of this epoch, None stands for 0..n-1.
+    # x is (n, input_size) of float32, float64 or integers, or SparseRows, read row by row. y is (n,) labels of int64, or
+    # (n, output_size) of float32, float64 or integers. order holds the row indices of this epoch, None stands for 0..n-1.
     # progress(steps_done, steps_total, mean_loss, mean_metric) is called now and then; an exception from it, and Ctrl-C,
-    # stop the epoch after the step in progress and propagate.
+    # stop the epoch after the step in progress and propagate. It is called when `interval` seconds have passed since the
+    # last time, at least 2 ms; returning False stops the epoch, too.
+    # hook(first, outputs) is called with the outputs of every batch, for the samples first, first + 1, ... of the order;
+    # with the loss "custom" it returns the loss and its gradient by the outputs. Then the batch is worked through layer
+    # by layer. An exception in it ends the epoch before the batch changes a weight.
     # learning_rate is one for all steps or one for each; None stands for the one of compile.
-    # Returns the finished steps and the means over the samples; the metric is NaN when there is none.
+    # Returns the finished steps, the means over the samples (the metric is NaN when there is none), and the first step
+    # whose loss was not finite, or -1.
     def train_epoch(
         self,
         x: NDArray[Any] | SparseRows,
@@ -104,11 +123,17 @@ class _Network:
         order: NDArray[np.int64] | None,
         batch_size: int,
         sample_weight: NDArray[Any] | None,
-        progress: Callable[[int, int, float, float], None] | None,
+        progress: Callable[[int, int, float, float], object] | None,
         learning_rate: float | NDArray[np.float64] | None = None,
-    ) -> tuple[int, float, float]: ...
+        interval: float = 0.05,
+        hook: Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None = None,
+    ) -> tuple[int, float, float, int]: ...
     def loss_and_gradients(
-        self, x: NDArray[Any] | SparseRows, y: NDArray[Any], sample_weight: NDArray[Any] | None
+        self,
+        x: NDArray[Any] | SparseRows,
+        y: NDArray[Any],
+        sample_weight: NDArray[Any] | None,
+        hook: Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None = None,
     ) -> tuple[float, NDArray[Any]]: ...
     def evaluate(
         self, x: NDArray[Any] | SparseRows, y: NDArray[Any], batch_size: int, sample_weight: NDArray[Any] | None

@@ -9,15 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import _core
+from fastnet._frames import column_names, from_table
 from fastnet._sparse import as_sparse_rows, is_sparse
-from fastnet._validation import check_integer, check_number, describe, unsupported
+from fastnet._validation import check_integer, check_number, describe
 from fastnet.losses import Loss
 
 Array = NDArray[Any]
 Features = Array | _core.SparseRows
 
 # What the core reads in place: samples of these types are never copied.
-CORE_DTYPES = tuple(np.dtype(name) for name in ("float32", "float64", "uint8"))
+CORE_DTYPES = tuple(
+    np.dtype(name)
+    for name in ("float32", "float64", *(f"{sign}int{bits}" for bits in (8, 16, 32, 64) for sign in ("u", "")))
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,10 @@ class Samples:
             )
         return self.rows(0, boundary), self.rows(boundary, len(self))
 
+    def labels_and_rows(self, rows: slice | NDArray[np.int64]) -> tuple[Array, Array | None]:
+        """Return the targets and the weights of some rows."""
+        return self.y[rows], None if self.weight is None else self.weight[rows]
+
     def with_class_weight(self, class_weight: Mapping[int, float], dtype: str) -> "Samples":
         """Return the samples with their weights times those of their classes; a class not mentioned weighs 1."""
         if not isinstance(class_weight, Mapping):
@@ -69,8 +77,10 @@ def as_array(name: str, values: Any) -> Array:
     """Return `values` as an array of real numbers, without copying one that is one already."""
     if values is None:
         raise ValueError(f"{name} is missing: got None")
+    if column_names(values) is not None:
+        return from_table(name, values)
     if isinstance(values, Iterable) and not hasattr(values, "__len__"):
-        raise unsupported(f"{name} must be an array, generators of batches are not available")
+        raise TypeError(f"{name} must be an array here; got {describe(values)}, which yields batches")
     try:
         array = np.asarray(values)
     except ValueError as error:

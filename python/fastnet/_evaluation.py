@@ -1,5 +1,7 @@
 """A compiled model and its data: what compile, evaluate and predict do."""
 
+import itertools
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -8,14 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnet._compilation import Compilation
 from fastnet._data_adapter import CORE_DTYPES, Samples, as_features, as_samples, shape_of
+from fastnet._data_batches import Batches, as_batches
 from fastnet._validation import check_integer, unsupported
 from fastnet._weights import Network
-from fastnet.callbacks import Callback, CallbackList, Logs, check_verbose, format_logs
+from fastnet.callbacks.base import Callback, Logs
+from fastnet.callbacks.progress import format_logs
+from fastnet.callbacks.running import CallbackList, check_verbose
 from fastnet.losses import Loss
 from fastnet.optimizers import Optimizer
 
 # Rows at a time in evaluate and predict, where the number changes only the memory needed.
 _PREDICTION_BATCH = 256
+_OBSERVED_ROWS = 4096  # whose outputs are there at a time for metrics in Python
 
 _TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 _PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
@@ -103,6 +109,9 @@ class Evaluator:
             raise AttributeError(f"call compile(optimizer, loss) before {action}")
         return self._compilation
 
+    def _is_built(self) -> bool:
+        return self._network is not None
+
     # --- Data ---
 
     def _built_network(self, x: Any) -> Network:
@@ -136,8 +145,16 @@ class Evaluator:
         outputs = self._network.output_size
         return as_samples(x, y, sample_weight, of, self.input_shape, outputs, self.loss, self.dtype)
 
-    def _logs(self, loss: float, metric: float) -> Logs:
-        return {"loss": loss, **dict.fromkeys(self.metrics_names[1:], metric)}
+    def _logs(self, loss: float, metric: float, *, quick: bool = False) -> Logs:
+        """Return the figures by their names; `quick` leaves out those that Python computes."""
+        return {"loss": loss, **self._compiled("reading metrics").figures(metric, quick=quick)}
+
+    def _reset_metrics(self) -> None:
+        """Forget the batches that metrics have seen."""
+        self._compiled("reading metrics").reset()
+
+    def _running_mean(self) -> "RunningMean":
+        return RunningMean()
 
     # --- Evaluation and prediction ---
 
@@ -162,8 +179,8 @@ class Evaluator:
             How many samples are evaluated at a time.
         verbose : {"auto", 0, 1, 2}, default "auto"
             0 prints nothing, the others one line.
-        steps : None
-            Only None is available.
+        steps : int, optional
+            How many batches are evaluated at most.
         callbacks : list of Callback, optional
             See `fastnet.callbacks`.
         return_dict : bool, default False
@@ -174,14 +191,16 @@ class Evaluator:
         float, list of float, or dict
             The loss alone when there are no metrics; else the loss and the metrics in the order of `metrics_names`.
         """
-        if steps is not None:
-            raise unsupported(f"evaluate(steps={steps!r}) is not available")
         batch_size = prediction_batch("batch_size", batch_size)
+        steps = None if steps is None else check_integer("steps", steps)
         verbose = check_verbose(verbose)
-        self._trainable_network("evaluate", x)
-        samples = self._samples(x, y, sample_weight)
-        params = {"steps": -(-len(samples) // batch_size), "verbose": verbose}
-        logs = self._evaluate(samples, batch_size, CallbackList.of(callbacks, self, params))
+        source = None if y is not None else as_batches("x", x, self.input_shape, batch_size)
+        if source is None or not self._is_built():
+            self._trainable_network("evaluate", x if source is None else source.peek()[0])
+        data = self._samples(x, y, sample_weight) if source is None else source
+        known = -(-len(data) // batch_size) if isinstance(data, Samples) else data.steps
+        params = {"steps": steps if known is None else known, "verbose": verbose}
+        logs = self._evaluate_any(data, batch_size, CallbackList.of(callbacks, self, params), steps)
         if verbose:
             print(format_logs(logs), flush=True)
         return result(logs, return_dict)
@@ -192,19 +211,45 @@ class Evaluator:
         """Return the loss and the metrics of all of `x` as one batch, as `evaluate` does."""
         return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
 
-    def _evaluate(self, samples: Samples, batch_size: int, callbacks: CallbackList) -> Logs:
-        network = self._trainable_network("evaluate", samples.x)
+    def _evaluate_any(
+        self, data: Samples | Batches, batch_size: int, callbacks: CallbackList, steps: int | None
+    ) -> Logs:
+        """Evaluate samples, or the batches of a source, `steps` batches at most."""
         callbacks.call("on_test_begin", {})
+        self._reset_metrics()
+        if isinstance(data, Samples):
+            by_batch = callbacks.override(*_TEST_BATCH_HOOKS) or steps is not None
+            ranges = batches(len(data), batch_size if by_batch else len(data))
+            parts = (data.rows(start, stop) for start, stop in ranges)
+        else:
+            parts = (self._samples(*batch) for batch in data.epoch(steps, None))
         mean = RunningMean()
-        by_batch = callbacks.override(*_TEST_BATCH_HOOKS)
-        for batch, (start, stop) in enumerate(batches(len(samples), batch_size if by_batch else len(samples))):
+        logs: Logs = {}
+        for batch, part in enumerate(itertools.islice(parts, steps)):
             callbacks.call("on_test_batch_begin", batch, {})
-            part = samples.rows(start, stop)
-            mean.add(stop - start, *network.evaluate(part.x, part.y, batch_size, part.weight))
-            callbacks.call("on_test_batch_end", batch, self._logs(*mean.values))
-        logs = self._logs(*mean.values)
+            mean.add(len(part), *self._figures_of(part, batch_size))
+            logs = self._logs(*mean.values)
+            callbacks.call("on_test_batch_end", batch, logs)
+        if not logs:
+            raise ValueError("x must have at least one batch to evaluate; got none")
         callbacks.call("on_test_end", logs)
         return logs
+
+    def _figures_of(self, samples: Samples, batch_size: int) -> tuple[float, float]:
+        """Return the loss and the core's metric of samples, and let the other metrics see them."""
+        network, compilation = self._trainable_network("evaluate", samples.x), self._compiled("evaluating")
+        if compilation.observed or compilation.custom_loss is not None:
+            step = max(batch_size, _OBSERVED_ROWS)
+            custom = RunningMean()
+            for start, stop in batches(len(samples), step):
+                part = samples.rows(start, stop)
+                outputs = network.predict(part.x, batch_size)
+                compilation.observe(part.y, outputs, part.weight)
+                if compilation.custom_loss is not None:
+                    custom.add(stop - start, compilation.custom_loss.value_and_gradient(part.y, outputs)[0], math.nan)
+            if compilation.custom_loss is not None:
+                return custom.values
+        return network.evaluate(samples.x, samples.y, batch_size, samples.weight)
 
     def predict(
         self,

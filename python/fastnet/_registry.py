@@ -44,12 +44,14 @@ class Registry(Generic[Part]):
         self._base = base
         self._keras_only = frozenset(keras_only)
         self._classes: dict[str, type[Part]] = {}
+        self._short_names: list[str] = []  # one for each class, for messages
 
     def add(self, *aliases: str) -> Callable[[type[Part]], type[Part]]:
         """Return a class decorator that makes the class known by its own name and by `aliases`."""
 
         def decorate(cls: type[Part]) -> type[Part]:
             self._classes.update(dict.fromkeys([cls.__name__, *aliases], cls))
+            self._short_names.append(aliases[0] if aliases else cls.__name__)
             return cls
 
         return decorate
@@ -102,5 +104,5 @@ class Registry(Generic[Part]):
             return self._classes[name]
         if name in self._keras_only:
             raise unsupported(f"the {self._kind} {name!r} is not available")
-        accepted = ", ".join(repr(known) for known in sorted(self._classes, key=str.lower))
+        accepted = ", ".join(repr(known) for known in sorted(self._short_names, key=str.lower))
         raise ValueError(f"{self._kind} must be one of {accepted}; got {name!r}")

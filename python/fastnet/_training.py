@@ -7,17 +7,20 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet._data_adapter import Samples
-from fastnet._evaluation import Evaluator, RunningMean, batches, prediction_batch, result
-from fastnet._validation import check_bool, check_integer, describe, unsupported
+from fastnet._data_batches import Batches, as_batches
+from fastnet._evaluation import Evaluator, prediction_batch, result
+from fastnet._fitting import Fitting, Plan
+from fastnet._frames import column_names
+from fastnet._validation import check_bool, check_integer, check_number, describe
 from fastnet._weights import Weights
-from fastnet.callbacks import Callback, CallbackList, History, Logs, check_verbose
+from fastnet.callbacks.base import Callback
+from fastnet.callbacks.history import History
+from fastnet.callbacks.running import CallbackList, check_verbose
 
 if TYPE_CHECKING:
     from numpy.random import Generator
 
 _TRAINING_BATCH = 32
-
-_TRAIN_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 
 
 class Trainer(Evaluator):
@@ -25,6 +28,11 @@ class Trainer(Evaluator):
 
     _weights: Weights
     _generator: "Generator"
+    feature_names: list[str] | None
+
+    @property
+    def built(self) -> bool:
+        raise NotImplementedError
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,18 +57,28 @@ class Trainer(Evaluator):
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | Container[int] = 1,
+        *,
+        max_time: float | None = None,
     ) -> History:
         """Train for a number of epochs.
 
-        Ctrl-C ends training after the batch in progress and raises KeyboardInterrupt; the model keeps its weights of
-        that moment and `history` holds the epochs before.
+        Ctrl-C, and the end of `max_time`, end training after the batch in progress, give the model its best weights and
+        return the history, which holds the finished epochs. The best weights are those of the epoch with the lowest
+        loss of validation. Without validation they are the weights of that moment, unless an epoch before had a lower
+        loss than the one in progress has so far.
 
         Parameters
         ----------
-        x : array_like or sparse matrix, shape (n, *input_shape)
-            The samples. Arrays of uint8, float32 and float64 are read in place, whatever their strides. A matrix or array
-            of scipy.sparse is never made dense as a whole; CSR is read in place, other formats are converted to it.
-        y : array_like
+        x : array_like, table, sparse matrix or source of batches
+            The samples, shape (n, *input_shape). Arrays of float32, float64 and integers, memory-mapped ones too, are read
+            in place, whatever their strides; other types are converted. Tables of pandas, polars and pyarrow must have
+            columns of numbers, which name the features. A matrix or array of scipy.sparse is never made dense as a whole;
+            CSR is read in place, other formats are converted to it.
+
+            Without `y`, a source of (x, y) or (x, y, sample_weight): a generator of batches, an object that can be
+            iterated for every epoch, or one with a length whose items are samples or batches. Its item is a sample when
+            its x has the model's `input_shape`, or, before the model is built, its y is a single number.
+        y : array_like, optional
             The targets: rows of shape (n, outputs); labels 0 to outputs - 1 of shape (n,) or (n, 1) with a categorical
             cross-entropy; values of shape (n,) for one output.
         batch_size : int, default 32
@@ -84,12 +102,14 @@ class Trainer(Evaluator):
             What each sample's loss is multiplied by.
         initial_epoch : int, default 0
             The number of the first epoch.
-        steps_per_epoch, validation_steps : None
-            Only None is available.
+        steps_per_epoch, validation_steps : int, optional
+            How many batches an epoch and a validation take at most; a generator that does not end needs them.
         validation_batch_size : int, optional
             How many samples are evaluated at a time.
         validation_freq : int or collection of int, default 1
             Validate after every so many epochs, or after the epochs with these numbers, counted from 1.
+        max_time : float, optional
+            Seconds after which training ends, at the end of the batch in progress or 2 ms later.
 
         Returns
         -------
@@ -115,91 +135,116 @@ class Trainer(Evaluator):
         >>> history.history["accuracy"][-1]
         1.0
         """
-        for name, value in {"steps_per_epoch": steps_per_epoch, "validation_steps": validation_steps}.items():
-            if value is not None:
-                raise unsupported(f"fit({name}={value!r}) is not available")
         batch_size = check_integer("batch_size", _TRAINING_BATCH if batch_size is None else batch_size)
-        validation_batch_size = prediction_batch("validation_batch_size", validation_batch_size)
-        initial_epoch = check_integer("initial_epoch", initial_epoch, minimum=0)
-        epochs = check_integer("epochs", epochs, minimum=0)
         check_bool("shuffle", shuffle)
-        validates = _validation_schedule(validation_freq)
-        self._trainable_network("fit", x)
-        samples = self._samples(x, y, sample_weight)
-        validation = None
+        source = None if y is not None else as_batches("x", x, self.input_shape, batch_size)
+        if source is None:
+            self._trainable_network("fit", x)
+            data: Samples | Batches = self._samples(x, y, sample_weight)
+            self._take_feature_names(x)
+        else:
+            data = self._batches(source, class_weight, sample_weight)
+        validation: Samples | Batches | None = None
         if validation_data is not None:
-            validation = self._validation_samples(validation_data)
+            validation = self._validation_samples(validation_data, batch_size)
         elif validation_split:
-            samples, validation = samples.split(validation_split)
-        if class_weight is not None:
-            samples = samples.with_class_weight(class_weight, self.dtype)
-
-        params = {"epochs": epochs, "steps": -(-len(samples) // batch_size), "verbose": check_verbose(verbose)}
+            if isinstance(data, Batches):
+                raise ValueError("validation_split needs x to be an array; with batches give validation_data")
+            data, validation = data.split(validation_split)
+        if class_weight is not None and isinstance(data, Samples):
+            data = data.with_class_weight(class_weight, self.dtype)
+        plan = Plan(
+            data,
+            validation,
+            batch_size,
+            range(check_integer("initial_epoch", initial_epoch, minimum=0), check_integer("epochs", epochs, minimum=0)),
+            shuffle,
+            None if steps_per_epoch is None else check_integer("steps_per_epoch", steps_per_epoch),
+            None if validation_steps is None else check_integer("validation_steps", validation_steps),
+            prediction_batch("validation_batch_size", validation_batch_size),
+            _validation_schedule(validation_freq),
+            None if max_time is None else check_number("max_time", max_time, minimum=0.0),
+        )
+        params = {"epochs": epochs, "steps": plan.steps_per_epoch, "verbose": check_verbose(verbose)}
         running = CallbackList.for_fit(callbacks, self, params)
         self.history = running.history
-        self.stop_training = False
-        logs: Logs = {}
-        running.call("on_train_begin", logs)
-        try:
-            for epoch in range(initial_epoch, epochs):
-                running.call("on_epoch_begin", epoch, {})
-                order = self._generator.permutation(len(samples)) if shuffle else None
-                logs = self._train_epoch(samples, order, batch_size, running)
-                if validation is not None and validates(epoch + 1):
-                    results = self._evaluate(validation, validation_batch_size, running)
-                    logs |= {f"val_{name}": value for name, value in results.items()}
-                if self.optimizer.scheduled:
-                    logs["learning_rate"] = self.optimizer.learning_rate
-                running.call("on_epoch_end", epoch, logs)
-                if self.stop_training:
-                    break
-        finally:
-            running.call("on_train_end", logs)
-        return running.history
+        return Fitting(self, plan, running).run()
 
-    def _train_epoch(
-        self, samples: Samples, order: NDArray[np.int64] | None, batch_size: int, callbacks: CallbackList
-    ) -> Logs:
-        """Run one epoch and return its running means."""
+    def _take_feature_names(self, x: Any) -> None:
+        """Name the features by the columns of a table, unless they have names already."""
+        names = column_names(x)
+        if self.feature_names is None and names is not None:
+            self.feature_names = names
 
-        def progress(step: int, steps: int, loss: float, metric: float) -> None:
-            callbacks.call("on_train_progress", step, steps, self._logs(loss, metric))
-
-        if not callbacks.override(*_TRAIN_BATCH_HOOKS):
-            reports = callbacks.override("on_train_progress")
-            _, loss, metric = self._step(samples, order, batch_size, progress if reports else None)
-            return self._logs(loss, metric)
-        if order is None:
-            order = np.arange(len(samples))
-        mean = RunningMean()
-        for batch, (start, stop) in enumerate(batches(len(samples), batch_size)):
-            callbacks.call("on_train_batch_begin", batch, {})
-            mean.add(stop - start, *self._step(samples, order[start:stop], batch_size, None)[1:])
-            progress(batch + 1, -(-len(samples) // batch_size), *mean.values)
-            callbacks.call("on_train_batch_end", batch, self._logs(*mean.values))
-            if self.stop_training:
-                break
-        return self._logs(*mean.values)
+    def _batches(self, source: Batches, class_weight: Any, sample_weight: Any) -> Batches:
+        """Check what cannot go with batches, and build the model for the first one where it is not built."""
+        for name, value in {"class_weight": class_weight, "sample_weight": sample_weight}.items():
+            if value is not None:
+                raise ValueError(f"{name} needs x to be an array; batches bring weights as (x, y, sample_weight)")
+        if not self.built:
+            self._built_network(source.peek()[0])
+        self._trainable_network("fit", None)
+        return source
 
     def _step(
-        self, samples: Samples, order: NDArray[np.int64] | None, batch_size: int, progress: Callable[..., None] | None
-    ) -> tuple[int, float, float]:
+        self,
+        samples: Samples,
+        order: NDArray[np.int64] | None,
+        batch_size: int,
+        progress: Callable[..., bool] | None,
+        interval: float,
+    ) -> tuple[int, float, float, int]:
+        """Take steps with batches of samples; return how many, the means of loss and metric, and the first bad step."""
         network = self._trainable_network("fit", samples.x)
         optimizer = self.optimizer
         steps = -(-len(samples if order is None else order) // batch_size)
         rates = optimizer.learning_rates(steps)
+        hook = self._batch_hook(samples, order)
         try:
-            return network.train_epoch(samples.x, samples.y, order, batch_size, samples.weight, progress, rates)
+            return network.train_epoch(
+                samples.x, samples.y, order, batch_size, samples.weight, progress, rates, interval, hook
+            )
         finally:
             optimizer._iterations = network.finished_steps
 
-    def _validation_samples(self, validation_data: Sequence[Any]) -> Samples:
-        if not isinstance(validation_data, tuple | list) or len(validation_data) not in (2, 3):
+    def _batch_hook(
+        self, samples: Samples, order: NDArray[np.int64] | None, *, observe: bool = True
+    ) -> Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None:
+        """Return what the core calls with the outputs of every batch, if anything wants to see them."""
+        compilation = self._compiled("training")
+        custom = compilation.custom_loss
+        if custom is None and not (observe and compilation.observed):
+            return None
+
+        def hook(first: int, outputs: NDArray[Any]) -> tuple[float, NDArray[Any]] | None:
+            rows: Any = slice(first, first + len(outputs))
+            y, weight = samples.labels_and_rows(rows if order is None else order[rows])
+            if observe:
+                compilation.observe(y, outputs, weight)
+            return None if custom is None else custom.value_and_gradient(y, outputs)
+
+        return hook
+
+    def _validation_samples(self, validation_data: Any, batch_size: int) -> Samples | Batches:
+        if not (isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)):
+            source = as_batches("validation_data", validation_data, self.input_shape, batch_size)
+            if source is not None:
+                return source
             raise ValueError(
-                f"validation_data must be (x, y) or (x, y, sample_weight); got {describe(validation_data)}"
+                f"validation_data must be (x, y), (x, y, sample_weight) or batches of them; got {describe(validation_data)}"
             )
         x, y, *weight = validation_data
         return self._samples(x, y, weight[0] if weight else None, of=" of validation_data")
+
+    def _values(self) -> NDArray[Any]:
+        """Return a copy of all weights as one vector."""
+        assert self._network is not None
+        return self._network.get_parameters()
+
+    def _set_values(self, values: NDArray[Any]) -> None:
+        """Put back what `_values` returned."""
+        assert self._network is not None
+        self._network.set_parameters(values)
 
     def train_on_batch(
         self,
@@ -217,7 +262,8 @@ class Trainer(Evaluator):
         samples = self._samples(x, y, sample_weight)
         if class_weight is not None:
             samples = samples.with_class_weight(class_weight, self.dtype)
-        _, loss, metric = self._step(samples, None, len(samples), None)
+        self._reset_metrics()
+        _, loss, metric, _ = self._step(samples, None, len(samples), None, 0.0)
         return result(self._logs(loss, metric), return_dict)
 
     def loss_and_gradients(
@@ -249,7 +295,8 @@ class Trainer(Evaluator):
         """
         network = self._trainable_network("loss_and_gradients", x)
         samples = self._samples(x, y, sample_weight)
-        loss, gradients = network.loss_and_gradients(samples.x, samples.y, samples.weight)
+        hook = self._batch_hook(samples, None, observe=False)
+        loss, gradients = network.loss_and_gradients(samples.x, samples.y, samples.weight, hook)
         return loss, self._weights.split_gradients(gradients)
 
 

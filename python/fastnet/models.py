@@ -340,6 +340,18 @@ class Sequential(Trainer):
 
         save_model(self, path, overwrite=overwrite)
 
+    def save_weights(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the weights alone to a safetensors file: see `fastnet.serialization.save_weights`."""
+        from fastnet.serialization import save_weights
+
+        save_weights(self, path, overwrite=overwrite)
+
+    def load_weights(self, path: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+        """Read weights from a file of `save_weights` or `save`: see `fastnet.serialization.load_weights`."""
+        from fastnet.serialization import load_weights
+
+        load_weights(self, path, skip_mismatch=skip_mismatch)
+
     def __repr__(self) -> str:
         if not self.built:
             return f"<Sequential {self.name!r}, {len(self._layers)} layers, not built>"
@@ -347,8 +359,10 @@ class Sequential(Trainer):
         return f"<Sequential {self.name!r}: {' -> '.join('x'.join(map(str, size or ())) for size in sizes)}>"
 
 
-def load_model(path: str | os.PathLike[str], *, compile: bool = True) -> Sequential:
+def load_model(
+    path: str | os.PathLike[str], custom_objects: dict[str, Any] | None = None, compile: bool = True
+) -> Sequential:
     """Read a model that `Sequential.save` wrote: see `fastnet.serialization.load_model`."""
     from fastnet import serialization
 
-    return serialization.load_model(path, compile=compile)
+    return serialization.load_model(path, custom_objects, compile)

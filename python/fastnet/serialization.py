@@ -34,7 +34,7 @@ from fastnet._validation import check_shape, describe
 if TYPE_CHECKING:
     from fastnet.models import Sequential
 
-__all__ = ["load_model", "read_metadata", "save_model"]
+__all__ = ["load_model", "load_weights", "read_metadata", "save_model", "save_weights"]
 
 FORMAT = "fastnet"
 FORMAT_VERSION = "1"
@@ -76,22 +76,75 @@ def save_model(model: "Sequential", path: str | os.PathLike[str], overwrite: boo
     >>> {name: array.shape for name, array in sorted(load_file("model.safetensors").items())}
     {'layers.0.dense.bias': (2,), 'layers.0.dense.kernel': (3, 2)}
     """
-    import safetensors.numpy
+    _write(model, path, _metadata(model), overwrite)
 
-    if not overwrite and Path(path).exists():
-        raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
+
+def save_weights(model: "Sequential", path: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Write the weights of a model to a safetensors file, without its architecture.
+
+    Parameters
+    ----------
+    model : Sequential
+        A built model.
+    path : str or os.PathLike
+        The file to write.
+    overwrite : bool, default True
+        Whether an existing file may be replaced.
+
+    Raises
+    ------
+    ValueError, FileExistsError, OSError
+        As `save_model`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.Dense(2, input_shape=(3,))], seed=0)
+    >>> model.save_weights("weights.safetensors")
+    >>> model.load_weights("weights.safetensors")
+    """
+    _write(model, path, _file_metadata(), overwrite)
+
+
+def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+    """Read weights from a file of `save_weights` or `save_model` into a model of the same architecture.
+
+    Parameters
+    ----------
+    model : Sequential
+        A built model.
+    path : str or os.PathLike
+        The file.
+    skip_mismatch : bool, default False
+        Whether weights that the file lacks, or has in another shape, stay as they are; otherwise that is an error and
+        nothing changes.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the model is not built, the file is not one of fastnet, or its weights do not fit.
+    """
     if not model.built:
-        raise ValueError("the model has no weights to save: build it, or fit it first")
-    # safetensors writes the bytes of a non-contiguous array in the wrong order.
-    arrays = [np.ascontiguousarray(array) for array in model.get_weights()]
-    tensors = dict(zip(_tensor_names(model), arrays, strict=True))
-    header, data = _with_sorted_metadata(safetensors.numpy.save(tensors, metadata=_metadata(model)))
-    with atomic_write(path) as file:
-        file.write(header)
-        file.write(data)
+        raise ValueError("the model has no weights to load into: build it first")
+    weights = model.get_weights()
+    with _refusing(path), _opened(path) as file:
+        _checked_metadata(file.metadata())
+        names = set(file.keys())
+        for index, (name, array) in enumerate(zip(_tensor_names(model), weights, strict=True)):
+            shape = tuple(file.get_slice(name).get_shape()) if name in names else None
+            if shape == array.shape:
+                weights[index] = file.get_tensor(name)
+            elif not skip_mismatch:
+                found = "is missing" if shape is None else f"has shape {shape}"
+                raise ValueError(f"tensor {name!r} must have shape {array.shape}; it {found}")
+    model.set_weights(weights)
 
 
-def load_model(path: str | os.PathLike[str], *, compile: bool = True) -> "Sequential":
+def load_model(
+    path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True
+) -> "Sequential":
     """Read a model that `save_model` wrote.
 
     Nothing in the file is executed, and no memory is taken for what the file does not hold.
@@ -100,6 +153,8 @@ def load_model(path: str | os.PathLike[str], *, compile: bool = True) -> "Sequen
     ----------
     path : str or os.PathLike
         The model file.
+    custom_objects : dict, optional
+        The Python functions, by their names, that the model was compiled with as loss and metrics.
     compile : bool, default True
         Whether a model that was compiled comes back compiled. Its optimizer starts with fresh moments.
 
@@ -136,7 +191,7 @@ def load_model(path: str | os.PathLike[str], *, compile: bool = True) -> "Sequen
         model = Sequential.from_config(config)
         model.set_weights([file.get_tensor(name) for name in _tensor_names(model)])
         if compile and "compile" in metadata:
-            model.compile_from_config(_parsed(metadata, "compile", dict))
+            model.compile(**_with_functions(_parsed(metadata, "compile", dict), custom_objects or {}))
         for key in NAME_LISTS:
             setattr(model, key, _checked_names(key, _parsed(metadata, key, list)) if key in metadata else None)
         return model
@@ -183,6 +238,28 @@ def _tensor_names(model: "Sequential") -> list[str]:
     return [_tensor_name(index, layer, name) for index, layer in enumerate(model.layers) for name in layer.weight_names]
 
 
+def _write(model: "Sequential", path: str | os.PathLike[str], metadata: dict[str, str], overwrite: bool) -> None:
+    """Write the weights of a model with such metadata, as a whole or not at all."""
+    import safetensors.numpy
+
+    if not overwrite and Path(path).exists():
+        raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
+    if not model.built:
+        raise ValueError("the model has no weights to save: build it, or fit it first")
+    # safetensors writes the bytes of a non-contiguous array in the wrong order.
+    arrays = [np.ascontiguousarray(array) for array in model.get_weights()]
+    tensors = dict(zip(_tensor_names(model), arrays, strict=True))
+    header, data = _with_sorted_metadata(safetensors.numpy.save(tensors, metadata=metadata))
+    with atomic_write(path) as file:
+        file.write(header)
+        file.write(data)
+
+
+def _file_metadata() -> dict[str, str]:
+    """Return what the metadata of every file have."""
+    return {"format": FORMAT, "format_version": FORMAT_VERSION, "fastnet_version": _core.__version__}
+
+
 def _metadata(model: "Sequential") -> dict[str, str]:
     parts = {
         "config": model.get_config(),
@@ -190,7 +267,7 @@ def _metadata(model: "Sequential") -> dict[str, str]:
         **{key: _checked_names(key, getattr(model, key)) for key in NAME_LISTS},
     }
     texts = {key: json.dumps(part, allow_nan=False) for key, part in parts.items() if part is not None}
-    return {"format": FORMAT, "format_version": FORMAT_VERSION, "fastnet_version": _core.__version__, **texts}
+    return {**_file_metadata(), **texts}
 
 
 def _checked_names(key: str, names: Any) -> list[str] | None:
@@ -275,6 +352,19 @@ def _parsed(metadata: Mapping[str, str], key: str, kind: type) -> Any:
     if not isinstance(value, kind):
         raise ValueError(f"{key!r} in its metadata must be a JSON {kind.__name__}; got {type(value).__name__}")
     return value
+
+
+def _with_functions(config: dict[str, Any], functions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `compile` with the Python functions that a file names put in."""
+
+    def given(part: Any) -> Any:
+        name = part.get("function") if isinstance(part, dict) else None
+        return functions.get(name, part) if isinstance(name, str) else part
+
+    names = [name for name in ("metrics", "weighted_metrics") if name in config]
+    lists: dict[str, Any] = {name: list(map(given, config[name])) for name in names}
+    changed: dict[str, Any] = {"loss": given(config.get("loss")), **lists}
+    return {**config, **changed}
 
 
 def _check_tensors(file: Any, config: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import math
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import get_num_threads, optimizers, set_num_threads
-from fastnet.callbacks import Callback
+from fastnet.callbacks import Callback, History
 from fastnet.cli._data import source_name
 from fastnet.cli._output import check_output, describe_size, note, print_json, shortened
 from fastnet.cli._progress import TrainingProgress
 from fastnet.cli._report import Result, format_confusion_matrix
 from fastnet.cli.evaluate import measure
 from fastnet.datasets import Dataset, load, train_test_split
+from fastnet.exceptions import NonFiniteLossWarning
 from fastnet.layers import Dense, Input, Layer, Rescaling
 from fastnet.models import Sequential
 
@@ -180,24 +182,29 @@ def _fit(
     untrained = model.get_weights()
     progress = TrainingProgress(len(parts.training), batch_size, arguments.quiet)
     validation = parts.validation
+    history = History()
     try:
-        history = model.fit(
-            parts.training.x,
-            parts.training.y,
-            batch_size=batch_size,
-            epochs=epochs,
-            verbose=0,
-            validation_data=None if validation is None else (validation.x, validation.y),
-            callbacks=[progress, LinearDecay()],
-        )
-    except KeyboardInterrupt:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NonFiniteLossWarning)  # the progress says so, and ends the training
+            model.fit(
+                parts.training.x,
+                parts.training.y,
+                batch_size=batch_size,
+                epochs=epochs,
+                verbose=0,
+                validation_data=None if validation is None else (validation.x, validation.y),
+                callbacks=[progress, LinearDecay(), history],
+            )
+    except KeyboardInterrupt:  # pressed again, while training ended
+        history.interrupted = True
+    if history.interrupted:
         trained = any((now != then).any() for now, then in zip(model.get_weights(), untrained, strict=True))
         if not (arguments.out and trained):
-            raise KeyboardInterrupt(f"in epoch {progress.epoch} of {epochs}; no model was written") from None
+            raise KeyboardInterrupt(f"in epoch {progress.epoch} of {epochs}; no model was written")
         model.save(arguments.out)
         raise KeyboardInterrupt(
-            f"in epoch {progress.epoch} of {epochs}; the model as of the last finished step is in {arguments.out}"
-        ) from None
+            f"in epoch {progress.epoch} of {epochs}; the best weights so far are in {arguments.out}"
+        )
     return history.history
 
 

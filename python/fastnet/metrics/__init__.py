@@ -59,6 +59,11 @@ def get(identifier: Any) -> Metric:
     NotImplementedError
         The name is one that Keras knows and fastnet does not.
     """
+    if isinstance(identifier, dict) and "function" in identifier:
+        raise ValueError(
+            f"a metric is the Python function {identifier['function']!r}, which a file cannot hold: give it as "
+            "custom_objects, or load the model with compile=False"
+        )
     is_class = isinstance(identifier, type)
     if callable(identifier) and not is_class and not isinstance(identifier, Metric):
         return FunctionMetric(identifier)

@@ -205,11 +205,11 @@ class FunctionMetric(Averaged):
     """
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
-        self._function = function
+        self.function = function
         super().__init__(getattr(function, "__name__", type(function).__name__).strip("<>"))
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
-        values = np.asarray(self._function(true, pred), np.float64)
+        values = np.asarray(self.function(true, pred), np.float64)
         if values.ndim and len(values) != len(pred):
             raise ValueError(
                 f"the metric {self.name!r} must return a number or one for every row, {len(pred)}; got {values.shape}"

@@ -1,0 +1,24 @@
+"""What runs beside training: Keras's hooks, the history, the progress bar, and what reacts to how training goes."""
+
+from fastnet.callbacks.base import Callback
+from fastnet.callbacks.checkpoint import ModelCheckpoint
+from fastnet.callbacks.functions import LambdaCallback
+from fastnet.callbacks.history import History
+from fastnet.callbacks.logging import CSVLogger, TensorBoard, TerminateOnNaN
+from fastnet.callbacks.monitoring import EarlyStopping, ReduceLROnPlateau
+from fastnet.callbacks.progress import ProgressBar
+from fastnet.callbacks.rates import LearningRateScheduler
+
+__all__ = [
+    "CSVLogger",
+    "Callback",
+    "EarlyStopping",
+    "History",
+    "LambdaCallback",
+    "LearningRateScheduler",
+    "ModelCheckpoint",
+    "ProgressBar",
+    "ReduceLROnPlateau",
+    "TensorBoard",
+    "TerminateOnNaN",
+]

@@ -1,0 +1,105 @@
+"""The hooks that all callbacks have."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastnet._evaluation import Evaluator
+
+Logs = dict[str, float]
+
+
+class Callback:
+    """The base of all callbacks: override the hooks that you need.
+
+    `fit` runs whole epochs in compiled code. When a callback overrides a hook of single batches, batches are run one
+    by one instead, which gives the same weights.
+
+    Attributes
+    ----------
+    model : Sequential
+        The model that runs. Set `model.stop_training` to True to end `fit` after this epoch, and
+        `model.optimizer.learning_rate` to change the steps from the next batch on.
+    params : dict
+        "epochs", "steps" (batches in an epoch) and "verbose".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> class StopEarly(fn.callbacks.Callback):
+    ...     def on_epoch_end(self, epoch, logs=None):
+    ...         self.model.stop_training = epoch == 1
+    >>> model = fn.Sequential([fn.Dense(1)], seed=0)
+    >>> model.compile("sgd", "mse")
+    >>> history = model.fit(np.ones((4, 2)), np.ones(4), epochs=10, verbose=0, callbacks=[StopEarly()])
+    >>> history.epoch
+    [0, 1]
+    """
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+        self.model: Any = None
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Take the parameters of the run."""
+        self.params = params
+
+    def set_model(self, model: "Evaluator") -> None:
+        """Take the model that runs."""
+        self.model = model
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        """Run before the first epoch."""
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        """Run after the last epoch, also when training is interrupted."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
+        """Run before an epoch."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        """Run after an epoch and its validation; `logs` holds the loss and the metrics of both."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Run before a batch of training."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Run after a batch of training; `logs` holds the means over the epoch so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Run before a batch of training: Keras's older name of `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Run after a batch of training: Keras's older name of `on_train_batch_end`."""
+
+    def on_train_progress(self, step: int, steps: int, logs: Logs | None = None) -> None:
+        """Run a few times a second during an epoch, after `step` of `steps` batches; Keras has no such hook."""
+
+    def on_train_estimate(self, seconds: float) -> None:
+        """Run once, when the time that all epochs will take can be told; Keras has no such hook."""
+
+    def on_test_begin(self, logs: Logs | None = None) -> None:
+        """Run before an evaluation or a validation."""
+
+    def on_test_end(self, logs: Logs | None = None) -> None:
+        """Run after an evaluation or a validation."""
+
+    def on_test_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Run before a batch of evaluation."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        """Run after a batch of evaluation; `logs` holds the means so far."""
+
+    def on_predict_begin(self, logs: Logs | None = None) -> None:
+        """Run before a prediction."""
+
+    def on_predict_end(self, logs: Logs | None = None) -> None:
+        """Run after a prediction."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
+        """Run before a batch of prediction."""
+
+    def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Run after a batch of prediction; `logs` holds its "outputs"."""

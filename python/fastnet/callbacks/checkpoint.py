@@ -1,0 +1,96 @@
+"""Models on disk while they train."""
+
+import os
+from typing import Any
+
+from fastnet._validation import check_bool, check_integer, check_number
+from fastnet.callbacks.base import Logs
+from fastnet.callbacks.monitoring import Monitor
+
+
+class ModelCheckpoint(Monitor):
+    """Writes the model to a file after epochs, all of them or those with the best figure so far.
+
+    Files are complete or absent: an earlier one stays until the new one is on the disk.
+
+    Parameters
+    ----------
+    filepath : str or os.PathLike
+        The file; ``"{epoch:02d}-{val_loss:.2f}.safetensors"`` takes the epoch, counted from 1, and figures of the logs.
+    monitor : str, default "val_loss"
+        The name of the figure that `save_best_only` goes by.
+    verbose : {0, 1}, default 0
+        Whether to say what is written.
+    save_best_only : bool, default False
+        Whether to write only when the figure is better than ever before.
+    save_weights_only : bool, default False
+        Whether to write weights alone, which `Sequential.load_weights` reads.
+    mode : {"auto", "min", "max"}, default "auto"
+        See `EarlyStopping`.
+    save_freq : "epoch" or int, default "epoch"
+        With a number, the model is written after so many batches instead.
+    initial_value_threshold : float, optional
+        What the figure must be better than for the first file.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> best = fn.callbacks.ModelCheckpoint("best.safetensors", monitor="val_accuracy", save_best_only=True)
+    """
+
+    def __init__(
+        self,
+        filepath: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: str | int = "epoch",
+        initial_value_threshold: float | None = None,
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.filepath = os.fspath(filepath)
+        self.verbose = verbose
+        self.save_best_only = check_bool("save_best_only", save_best_only)
+        self.save_weights_only = check_bool("save_weights_only", save_weights_only)
+        self.save_freq = save_freq if save_freq == "epoch" else check_integer("save_freq", save_freq)
+        threshold = initial_value_threshold
+        self.best = None if threshold is None else check_number("initial_value_threshold", threshold)
+        self._epoch = self._batches = 0
+        if self.save_freq != "epoch":  # on the object, so that epochs run as a whole where no batch is waited for
+            self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:  # noqa: ARG002
+        self._epoch = epoch
+
+    def _after_batch(self, batch: int, logs: Logs | None = None) -> None:
+        self._batches += 1
+        if self._batches % int(self.save_freq) == 0:
+            self._consider({"batch": batch + 1, **(logs or {})})
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:  # noqa: ARG002
+        if self.save_freq == "epoch":
+            self._consider(logs or {})
+
+    def _consider(self, logs: dict[str, Any]) -> None:
+        """Write the model, if it is due."""
+        if self.save_best_only:
+            value = self.value_in(logs)
+            if value is None or not self.improves(value, self.best):
+                return
+            self.best = value
+        path = self._path(logs)
+        if self.save_weights_only:
+            self.model.save_weights(path)
+        else:
+            self.model.save(path)
+        if self.verbose:
+            print(f"Epoch {self._epoch + 1}: saving model to {path}", flush=True)
+
+    def _path(self, logs: dict[str, Any]) -> str:
+        try:
+            return self.filepath.format(epoch=self._epoch + 1, **logs)
+        except KeyError as error:
+            names = ", ".join(map(repr, ["epoch", *logs]))
+            raise KeyError(f"filepath {self.filepath!r} asks for {error}, which is not among {names}") from None

@@ -1,0 +1,81 @@
+"""What `fit` returns."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastnet._plots import figure_axes
+from fastnet.callbacks.base import Callback, Logs
+from fastnet.callbacks.progress import format_logs
+
+
+class History(Callback):
+    """What `fit` returns: the loss and the metrics of every epoch.
+
+    Attributes
+    ----------
+    history : dict of list of float
+        "loss", the metrics, and the same with "val_" in front; the training figures are means over the epoch's
+        batches, each taken before its step.
+    epoch : list of int
+        The numbers of the epochs, from 0.
+    params : dict
+        "epochs", "steps" and "verbose".
+    model : Sequential
+        The model.
+    interrupted, out_of_time : bool
+        Whether Ctrl-C, or the end of `max_time`, ended training before its last epoch.
+    estimated_seconds : float or None
+        How long all epochs take, told from the pace of the first steps; None as long as that is not known.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.history: dict[str, list[float]] = {}
+        self.epoch: list[int] = []
+        self.interrupted = self.out_of_time = False
+        self.estimated_seconds: float | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+        self.history = {}
+        self.epoch = []
+        self.interrupted = self.out_of_time = False
+        self.estimated_seconds = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw every figure over the epochs, that of the validation dashed in the color of its own.
+
+        Needs matplotlib: ``pip install "fastnet-nn[plot]"``.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes or list of Axes, optional
+            One for every figure; new ones side by side unless given.
+
+        Returns
+        -------
+        list of matplotlib Axes
+        """
+        names = [name for name in self.history if not name.startswith("val_")]
+        if not names:
+            raise ValueError("the history has no epochs to plot")
+        axes = figure_axes(len(names)) if ax is None else list(ax) if isinstance(ax, Iterable) else [ax]
+        if len(axes) < len(names):
+            raise ValueError(f"ax must be {len(names)} axes, one for each of {', '.join(names)}; got {len(axes)}")
+        epochs = [epoch + 1 for epoch in self.epoch]
+        for name, axis in zip(names, axes, strict=False):
+            (line,) = axis.plot(epochs, self.history[name], label="training")
+            validation = self.history.get(f"val_{name}", [])
+            if len(validation) == len(epochs):
+                axis.plot(epochs, validation, "--", color=line.get_color(), label="validation")
+                axis.legend()
+            axis.set(xlabel="epoch", ylabel=name)
+        return list(axes)
+
+    def __repr__(self) -> str:
+        last = {name: values[-1] for name, values in self.history.items() if values}
+        return f"<History of {len(self.epoch)} epochs: {format_logs(last)}>"

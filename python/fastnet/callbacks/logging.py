@@ -1,0 +1,148 @@
+"""Figures of every epoch in files."""
+
+import csv
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+from fastnet._validation import check_bool, check_integer, describe
+from fastnet.callbacks.base import Callback, Logs
+
+
+class CSVLogger(Callback):
+    """Writes a row with the figures of every epoch to a CSV file, at once.
+
+    Parameters
+    ----------
+    filename : str or os.PathLike
+        The file.
+    separator : str, default ","
+        What stands between two columns.
+    append : bool, default False
+        Whether to go on in a file that exists; it must have the same columns.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> log = fn.callbacks.CSVLogger("training.csv")
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
+        super().__init__()
+        self.filename = os.fspath(filename)
+        if len(separator) != 1:
+            raise ValueError(f"separator must be one character; got {describe(separator)}")
+        self.separator = separator
+        self.append = check_bool("append", append)
+        self._file: Any = None
+        self._writer: Any = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+        self._file = Path(self.filename).open("a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
+        self._writer = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        figures = logs or {}
+        if self._writer is None:
+            columns = ["epoch", *sorted(figures)]
+            self._writer = csv.DictWriter(
+                self._file, columns, restval="NA", extrasaction="ignore", delimiter=self.separator
+            )
+            if not self._file.tell():
+                self._writer.writeheader()
+        self._writer.writerow({"epoch": epoch, **figures})
+        self._file.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+        if self._file is not None:
+            self._file.close()
+            self._file = self._writer = None
+
+
+class TensorBoard(Callback):
+    """Writes the figures of every epoch for TensorBoard, with Keras's names: `epoch_loss` of train and validation.
+
+    Needs tensorboardX: ``pip install "fastnet-nn[tensorboard]"``.
+
+    Parameters
+    ----------
+    log_dir : str or os.PathLike, default "logs"
+        The folder; "train" and "validation" are made in it.
+    histogram_freq : int, default 0
+        After how many epochs the histograms of all weights are written; 0 for never.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> board = fn.callbacks.TensorBoard("logs", histogram_freq=1)
+    """
+
+    def __init__(self, log_dir: str | os.PathLike[str] = "logs", histogram_freq: int = 0) -> None:
+        super().__init__()
+        self.log_dir = os.fspath(log_dir)
+        self.histogram_freq = check_integer("histogram_freq", histogram_freq, minimum=0)
+        self._writers: dict[str, Any] = {}
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+        self._writer("train")
+
+    def _writer(self, part: str) -> Any:
+        """Return the writer of "train" or "validation"."""
+        if part not in self._writers:
+            try:
+                from tensorboardX import SummaryWriter
+            except ImportError:
+                raise ImportError('TensorBoard needs tensorboardX: pip install "fastnet-nn[tensorboard]"') from None
+            self._writers[part] = SummaryWriter(str(Path(self.log_dir) / part))
+        return self._writers[part]
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        for name, value in (logs or {}).items():
+            part = "validation" if name.startswith("val_") else "train"
+            self._writer(part).add_scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
+        if self.histogram_freq and epoch % self.histogram_freq == 0:
+            for layer in self.model.layers:
+                for name, array in zip(layer.weight_names, layer.get_weights(), strict=True):
+                    self._writer("train").add_histogram(f"{layer.name}/{name}", array, epoch)
+        for writer in self._writers.values():
+            writer.flush()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+        for writer in self._writers.values():
+            writer.close()
+        self._writers = {}
+
+
+class TerminateOnNaN(Callback):
+    """Ends training when the loss is no longer a finite number; it looks some twenty times a second.
+
+    Parameters
+    ----------
+    raise_error : bool, default False
+        Whether to raise a RuntimeError instead.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> guard = fn.callbacks.TerminateOnNaN()
+    """
+
+    def __init__(self, raise_error: bool = False) -> None:
+        super().__init__()
+        self.raise_error = check_bool("raise_error", raise_error)
+
+    def on_train_progress(self, step: int, steps: int, logs: Logs | None = None) -> None:  # noqa: ARG002
+        self._look(f"by batch {step}", logs)
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self._look(f"in epoch {epoch + 1}", logs)
+
+    def _look(self, when: str, logs: Logs | None) -> None:
+        loss = (logs or {}).get("loss", 0.0)
+        if math.isfinite(loss) or self.model.stop_training:
+            return
+        if self.raise_error:
+            raise RuntimeError(f"the loss is {loss} {when}: training ends")
+        print(f"The loss is {loss} {when}: training ends.", flush=True)
+        self.model.stop_training = True

@@ -1,0 +1,230 @@
+"""Callbacks that watch one figure of the logs: stop when it no longer improves, or take smaller steps."""
+
+import math
+import warnings
+from typing import Any
+
+from fastnet._validation import check_bool, check_choice, check_integer, check_number, describe
+from fastnet.callbacks.base import Callback, Logs
+
+# Parts of the names of figures that are better when they are larger.
+_LARGER_IS_BETTER = ("acc", "auc", "precision", "recall", "f1", "r2")
+
+
+class Monitor(Callback):
+    """A callback that knows whether a figure has improved.
+
+    Parameters
+    ----------
+    monitor : str
+        The name of the figure in the logs.
+    mode : {"auto", "min", "max"}
+        Whether smaller or larger is better; "auto" tells it by the name.
+    min_delta : float
+        What counts as an improvement.
+    """
+
+    def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
+        super().__init__()
+        if not isinstance(monitor, str):
+            raise TypeError(f"monitor must be the name of a figure in the logs; got {describe(monitor)}")
+        self.monitor = monitor
+        self.mode = check_choice("mode", mode, ["auto", "min", "max"])
+        self.min_delta = abs(check_number("min_delta", min_delta))
+        self.best: float | None = None
+
+    def improves(self, value: float, reference: float | None) -> bool:
+        """Return whether a value is better than a reference; any is better than none, and no NaN is."""
+        if reference is None:
+            return not math.isnan(value)
+        larger = self.mode == "max" or (self.mode == "auto" and any(p in self.monitor for p in _LARGER_IS_BETTER))
+        return value - self.min_delta > reference if larger else value + self.min_delta < reference
+
+    def value_in(self, logs: Logs | None) -> float | None:
+        """Return the figure; where it is missing, warn and return None."""
+        if self.monitor in (logs or {}):
+            return float((logs or {})[self.monitor])
+        names = ", ".join(map(repr, logs or {})) or "none"
+        warnings.warn(
+            f"{type(self).__name__} watches {self.monitor!r}, which is not among the figures of this epoch: {names}",
+            stacklevel=2,
+        )
+        return None
+
+
+class EarlyStopping(Monitor):
+    """Ends training when a figure has not improved for some epochs.
+
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+        The name of the figure in the logs.
+    min_delta : float, default 0
+        A smaller change is no improvement.
+    patience : int, default 0
+        How many epochs in a row may pass without one.
+    verbose : {0, 1}, default 0
+        Whether to say when training ends.
+    mode : {"auto", "min", "max"}, default "auto"
+        Whether smaller or larger is better. "auto" tells it by the name: larger for accuracies, AUC, precision, recall,
+        F1 and R2, else smaller.
+    baseline : float, optional
+        What the figure must be better than; as long as it is not, epochs count as without an improvement.
+    restore_best_weights : bool, default False
+        Whether the model gets the weights of its best epoch when training ends.
+    start_from_epoch : int, default 0
+        How many epochs pass before the figure is watched.
+
+    Attributes
+    ----------
+    stopped_epoch : int
+        The epoch that ended training; 0 when none did.
+    best, best_epoch
+        The best figure and its epoch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.Dense(1, input_shape=(2,))], seed=0)
+    >>> model.compile(fn.optimizers.SGD(0.0), "mse")
+    >>> stop = fn.callbacks.EarlyStopping(monitor="loss", patience=2)
+    >>> model.fit(np.ones((4, 2)), np.ones(4), epochs=100, verbose=0, callbacks=[stop]).epoch
+    [0, 1, 2]
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0.0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience = check_integer("patience", patience, minimum=0)
+        self.verbose = verbose
+        self.baseline = None if baseline is None else check_number("baseline", baseline)
+        self.restore_best_weights = check_bool("restore_best_weights", restore_best_weights)
+        self.start_from_epoch = check_integer("start_from_epoch", start_from_epoch, minimum=0)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.best, self.best_epoch, self.stopped_epoch = None, 0, 0
+        self._wait = 0
+        self._best_weights: list[Any] | None = None
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+        self._forget()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        value = self.value_in(logs)
+        if value is None or epoch < self.start_from_epoch:
+            return
+        if self.restore_best_weights and self._best_weights is None:
+            self._best_weights = self.model.get_weights()
+        self._wait += 1
+        if self.improves(value, self.best):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self._best_weights = self.model.get_weights()
+            if self.baseline is None or self.improves(value, self.baseline):
+                self._wait = 0
+                return
+        if self._wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+        if self.stopped_epoch and self.verbose:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
+        if self._best_weights is not None:
+            if self.verbose:
+                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.", flush=True)
+            self.model.set_weights(self._best_weights)
+            self._best_weights = None
+
+
+class ReduceLROnPlateau(Monitor):
+    """Multiplies the learning rate by a factor when a figure has not improved for some epochs.
+
+    The history records "learning_rate".
+
+    Parameters
+    ----------
+    monitor : str, default "val_loss"
+        The name of the figure in the logs.
+    factor : float, default 0.1
+        What the learning rate is multiplied by, below 1.
+    patience : int, default 10
+        How many epochs in a row may pass without an improvement.
+    verbose : {0, 1}, default 0
+        Whether to say when the learning rate changes.
+    mode : {"auto", "min", "max"}, default "auto"
+        See `EarlyStopping`.
+    min_delta : float, default 0.0001
+        A smaller change is no improvement.
+    cooldown : int, default 0
+        How many epochs pass after a change before the figure is watched again.
+    min_lr : float, default 0.0
+        The learning rate does not fall below this.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> plateau = fn.callbacks.ReduceLROnPlateau(factor=0.5, patience=3)
+    """
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        factor: float = 0.1,
+        patience: int = 10,
+        verbose: int = 0,
+        mode: str = "auto",
+        min_delta: float = 1e-4,
+        cooldown: int = 0,
+        min_lr: float = 0.0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.factor = check_number("factor", factor, minimum=0.0, below=1.0)
+        self.patience = check_integer("patience", patience, minimum=0)
+        self.verbose = verbose
+        self.cooldown = check_integer("cooldown", cooldown, minimum=0)
+        self.min_lr = check_number("min_lr", min_lr, minimum=0.0)
+        self._forget()
+
+    def _forget(self) -> None:
+        self.best = None
+        self._wait = self._cooling = 0
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+        self._forget()
+
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        if logs is not None:
+            logs["learning_rate"] = self.model.optimizer.learning_rate
+        value = self.value_in(logs)
+        if value is None:
+            return
+        if self._cooling:
+            self._cooling -= 1
+            self._wait = 0
+        if self.improves(value, self.best):
+            self.best, self._wait = value, 0
+        elif not self._cooling:
+            self._wait += 1
+            if self._wait >= self.patience:
+                self._reduce(epoch)
+
+    def _reduce(self, epoch: int) -> None:
+        before = self.model.optimizer.learning_rate
+        if before > self.min_lr:
+            self.model.optimizer.learning_rate = max(before * self.factor, self.min_lr)
+            self._cooling, self._wait = self.cooldown, 0
+            if self.verbose:
+                now = self.model.optimizer.learning_rate
+                print(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {now}.", flush=True)

@@ -1,0 +1,69 @@
+"""The callbacks of one run."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Self
+
+from fastnet._validation import describe
+from fastnet.callbacks.base import Callback
+from fastnet.callbacks.history import History
+from fastnet.callbacks.progress import ProgressBar
+
+if TYPE_CHECKING:
+    from fastnet._evaluation import Evaluator
+
+
+class CallbackList:
+    """The callbacks of one run, called in their order."""
+
+    def __init__(self, callbacks: Iterable[Callback], model: "Evaluator", params: dict[str, Any]) -> None:
+        self._callbacks = list(callbacks)
+        for callback in self._callbacks:
+            callback.set_params(params)
+            callback.set_model(model)
+
+    @classmethod
+    def of(cls, callbacks: Any, model: "Evaluator", params: dict[str, Any]) -> Self:
+        """Return the callbacks that a user gave: none, one or several."""
+        found = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+        for callback in found:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"callbacks must be objects of fastnet.callbacks.Callback; got {describe(callback)}")
+        return cls(found, model, params)
+
+    @classmethod
+    def for_fit(cls, callbacks: Any, model: "Evaluator", params: dict[str, Any]) -> Self:
+        """Return the callbacks that a user gave, the progress bar that `verbose` asks for, and the history."""
+        given = cls.of(callbacks, model, params)._callbacks
+        own: list[Callback] = []
+        if params["verbose"] and not any(isinstance(callback, ProgressBar) for callback in given):
+            own.append(ProgressBar(bar=False if params["verbose"] == 2 else None))
+        if not any(isinstance(callback, History) for callback in given):
+            own.append(History())
+        return cls([*given, *own], model, params)
+
+    @property
+    def history(self) -> History:
+        """The history among the callbacks of `fit`."""
+        return next(callback for callback in self._callbacks if isinstance(callback, History))
+
+    def call(self, hook: str, *arguments: Any) -> None:
+        """Call one hook of every callback."""
+        for callback in self._callbacks:
+            getattr(callback, hook)(*arguments)
+
+    def override(self, *hooks: str) -> bool:
+        """Return whether a callback has a hook of its own among `hooks`."""
+        return any(
+            getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
+            for callback in self._callbacks
+            for hook in hooks
+        )
+
+
+def check_verbose(verbose: Any) -> int:
+    """Return 0 for silence, 1 for a bar where there can be one, 2 for lines."""
+    if verbose == "auto":
+        return 1
+    if verbose not in (0, 1, 2):
+        raise ValueError(f"verbose must be 'auto', 0, 1 or 2; got {verbose!r}")
+    return int(verbose)

@@ -1,0 +1,77 @@
+"""What training makes small, with Keras's names and defaults."""
+
+from typing import Any
+
+from fastnet.losses.base import CustomLoss, Loss
+from fastnet.losses.base import losses as _losses
+from fastnet.losses.classification import (
+    BinaryCrossentropy,
+    BinaryFocalCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    KLDivergence,
+    SparseCategoricalCrossentropy,
+)
+from fastnet.losses.regression import (
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    Huber,
+    LogCosh,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    Quantile,
+    SquaredHinge,
+)
+
+__all__ = [
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "CustomLoss",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "Quantile",
+    "SparseCategoricalCrossentropy",
+    "SquaredHinge",
+    "deserialize",
+    "get",
+    "serialize",
+]
+
+serialize = _losses.serialize
+deserialize = _losses.deserialize
+
+
+def get(identifier: Any) -> Loss:
+    """Return the loss for a name, a class, an object, its configuration, or a function that returns (value, gradient).
+
+    Raises
+    ------
+    ValueError
+        The name is unknown, or a saved model asks for a Python function.
+    NotImplementedError
+        The name is one that Keras knows and fastnet does not.
+    """
+    if isinstance(identifier, dict) and "function" in identifier:
+        raise ValueError(
+            f"the loss is the Python function {identifier['function']!r}, which a file cannot hold: give it as "
+            "custom_objects, or load the model with compile=False"
+        )
+    if callable(identifier) and not isinstance(identifier, type | Loss):
+        return CustomLoss(identifier)
+    return _losses.get(identifier)

@@ -1,0 +1,196 @@
+"""What all losses have in common."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnet import _core
+from fastnet._registry import Configurable, Registry
+from fastnet._validation import check_bool, check_choice, check_number, describe, reject_keywords
+
+REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
+
+
+class Loss(Configurable):
+    """The base of all losses.
+
+    Parameters
+    ----------
+    reduction : {"sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None}
+        How the losses of samples, each times its weight, become one number: their sum divided by the number of samples
+        ("mean" is the same), their sum, their sum divided by that of the weights, or not at all. A model trains with the
+        first two.
+    name : str
+        A name of your own.
+
+    Attributes
+    ----------
+    identifier : str
+        The short name: that of the function in `fastnet.functional`, and the one in saved files.
+    core_name : str
+        What the compiled core calls it.
+    takes_labels : bool
+        Whether integer labels may stand for one-hot rows.
+    from_logits : bool
+        Whether the predictions are what a sigmoid or a softmax would be applied to.
+    """
+
+    identifier: ClassVar[str]
+    core_name: ClassVar[str]
+    takes_labels: ClassVar[bool] = False
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+
+    def __init__(self, reduction: Any, name: str, **keywords: Any) -> None:
+        reject_keywords(type(self).__name__, keywords, {"dtype": None, "axis": -1, "ignore_class": None})
+        self.reduction = check_choice("reduction", "none" if reduction is None else reduction, REDUCTIONS)
+        self.name = name
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        """The numbers that the formula has beside predictions and targets."""
+        return ()
+
+    @property
+    def core_parameters(self) -> list[float]:
+        """What the compiled core is told: the label smoothing, and three numbers of the loss's own."""
+        return [self.label_smoothing, *self.settings, 0.0, 0.0, 0.0][:4]
+
+    def sample_losses(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
+        """Return the loss of every sample."""
+        true, pred = self._rows(y_true, y_pred)
+        return _core.loss(self.core_name, true, pred, self.core_parameters, self.from_logits)
+
+    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
+        """Return the loss of predictions.
+
+        Parameters
+        ----------
+        y_true, y_pred : array_like
+            Targets and predictions of the same shape, or labels for rows of class probabilities.
+        sample_weight : array_like, shape (n,), optional
+            What each sample's loss is multiplied by.
+
+        Returns
+        -------
+        float, or with the reduction "none" an ndarray of shape (n,)
+        """
+        values = self.sample_losses(y_true, y_pred)
+        weight = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(-1)
+        if len(weight) != len(values):
+            raise ValueError(f"sample_weight must have {len(values)} values; got {len(weight)}")
+        weighted = values * weight
+        if self.reduction == "none":
+            return weighted
+        if self.reduction == "sum":
+            return float(weighted.sum())
+        return float(weighted.sum() / (weight.sum() if self.reduction == "mean_with_sample_weight" else len(values)))
+
+    def gradient(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
+        """Return the gradient of the mean over the samples by the predictions."""
+        true, pred = self._rows(y_true, y_pred)
+        by_pred = _core.loss_backward(self.core_name, true, pred, self.core_parameters, self.from_logits)
+        return by_pred.reshape(np.shape(y_pred))
+
+    def _rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return targets and predictions as rows of one floating-point type."""
+        from fastnet.functional.losses import targets_and_predictions
+
+        return targets_and_predictions(y_true, y_pred, rowwise=self.by_row, labels=self.takes_labels)
+
+    by_row: ClassVar[bool] = False  # whether one vector is one sample, not many samples of one value
+
+    def get_config(self) -> dict[str, Any]:
+        return {"name": self.name, "reduction": self.reduction}
+
+    @property
+    def identifier_or_config(self) -> Any:
+        """What `get` makes this loss from again: the short name, where that says everything."""
+        same = losses.get(self.identifier)
+        return self.identifier if same.get_config() == self.get_config() else losses.serialize(self)
+
+
+class CustomLoss(Loss):
+    """A loss that is a Python function of targets and predictions.
+
+    Parameters
+    ----------
+    function : callable
+        ``f(y_true, y_pred)`` returns ``(value, gradient)``: the loss of a batch, and its gradient by `y_pred`. `y_true` is
+        what `fit` was given, labels or rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> def cubed(y_true, y_pred):
+    ...     error = y_pred - y_true
+    ...     return np.mean(np.abs(error) ** 3), 3 * error * np.abs(error) / error.size
+    >>> model = fn.Sequential([fn.Dense(1, input_shape=(1,))], seed=0)
+    >>> model.compile(fn.optimizers.Adam(0.1), loss=cubed)
+    >>> x = np.linspace(-1, 1, 20)[:, None]
+    >>> history = model.fit(x, 2 * x, epochs=200, verbose=0)
+    >>> bool(history.history["loss"][-1] < 1e-3)
+    True
+    """
+
+    identifier = "custom"
+    core_name = "custom"
+    takes_labels = True
+
+    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+        super().__init__("sum_over_batch_size", getattr(function, "__name__", type(function).__name__))
+        self.function = function
+
+    def value_and_gradient(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+        """Return what the function returns, checked."""
+        answer = self.function(y_true, y_pred)
+        if not isinstance(answer, tuple) or len(answer) != 2:
+            raise TypeError(
+                f"the loss {self.name!r} must return (value, gradient), the gradient by y_pred; got {describe(answer)}"
+            )
+        value, gradient = float(np.asarray(answer[0])), np.asarray(answer[1], y_pred.dtype)
+        if gradient.shape != y_pred.shape:
+            raise ValueError(
+                f"the gradient of the loss {self.name!r} must have the shape of y_pred, {y_pred.shape}; "
+                f"got {gradient.shape}"
+            )
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            raise ValueError(f"the loss {self.name!r} must be finite, and its gradient too; got the value {value}")
+        return value, gradient
+
+    @property
+    def identifier_or_config(self) -> Any:
+        return {"function": self.name}
+
+
+losses = Registry(
+    "loss",
+    Loss,
+    keras_only=[
+        "ctc",
+        "CTC",
+        "dice",
+        "Dice",
+        "tversky",
+        "Tversky",
+        "circle",
+        "Circle",
+        "CategoricalGeneralizedCrossEntropy",
+    ],
+)
+
+
+class Classifying(Loss):
+    """A loss of probabilities, or of the logits in front of them."""
+
+    def __init__(self, from_logits: bool, label_smoothing: float, reduction: Any, name: str, **keywords: Any) -> None:
+        super().__init__(reduction, name, **keywords)
+        self.from_logits = check_bool("from_logits", from_logits)
+        self.label_smoothing = check_number("label_smoothing", label_smoothing, minimum=0.0, maximum=1.0)
+
+    def get_config(self) -> dict[str, Any]:
+        own = {"from_logits": self.from_logits, "label_smoothing": self.label_smoothing}
+        return {**own, **super().get_config()}

@@ -164,7 +164,7 @@ def test_weights_go_in_and_out_of_the_whole_model() -> None:
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"optimizer": "adamax"}, NotImplementedError, "the optimizer 'adamax' is not available; use Keras"),
+        ({"optimizer": "ftrl"}, NotImplementedError, "the optimizer 'ftrl' is not available; use Keras"),
         ({"loss": "crossentropy"}, ValueError, "loss must be one of"),
         ({"metrics": ["f1"]}, ValueError, "metric must be one of .*; got 'f1'"),
         ({"metrics": ["mape"]}, NotImplementedError, "'mape' is not available"),

@@ -68,14 +68,10 @@ def test_no_weight_decay_may_be_written_as_in_keras() -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: Adam(amsgrad=True),
-        lambda: Adam(weight_decay=0.01),
-        lambda: Adam(clipnorm=1.0),
-        lambda: SGD(use_ema=True),
-        lambda: RMSprop(centered=True),
+        lambda: Adam(loss_scale_factor=2.0),
         lambda: SGD(lambda step: 0.1),
-        lambda: optimizers.get("adamw"),
-        lambda: optimizers.get("Nadam"),
+        lambda: optimizers.get("lamb"),
+        lambda: optimizers.get("Adafactor"),
     ],
 )
 def test_what_only_keras_has_is_refused(make: Any) -> None:

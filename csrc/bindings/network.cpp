@@ -206,6 +206,25 @@ void require_positive(index value, const char* name) {
         throw py::value_error(std::string(name) + " must be at least 1, got " + std::to_string(value));
 }
 
+// Checked as far as the core relies on it; what a user may give is checked in Python.
+template <class T> OptimizerOptions optimizer_options(const py::dict& given, const Network<T>& network) {
+    OptimizerOptions options;
+    options.weight_decay = item_or<double>(given, "weight_decay", 0);
+    options.clipvalue = item_or<double>(given, "clipvalue", 0);
+    options.clipnorm = item_or<double>(given, "clipnorm", 0);
+    options.global_clipnorm = item_or<double>(given, "global_clipnorm", 0);
+    options.accumulation_steps = item_or<index>(given, "gradient_accumulation_steps", 1);
+    options.use_ema = item_or<bool>(given, "use_ema", false);
+    options.ema_momentum = item_or<double>(given, "ema_momentum", 0);
+    options.ema_overwrite_frequency = options.use_ema ? item_or<index>(given, "ema_overwrite_frequency", 0) : 0;
+    require_positive(options.accumulation_steps, "gradient_accumulation_steps");
+    for (const index offset : item_or<std::vector<index>>(given, "matrices", {}))
+        for (const auto& [layer, slot] : network.slots())
+            if (slot.trainable && slot.offset == offset && slot.shape.size() == 2)
+                options.matrices.push_back({slot.offset, slot.shape[0], slot.shape[1]});
+    return options;
+}
+
 using LearningRates = py::array_t<double, py::array::c_style | py::array::forcecast>;
 
 std::vector<double> learning_rates(const std::optional<LearningRates>& given, index samples, index batch_size) {
@@ -357,18 +376,20 @@ template <class T> void register_class(py::module_& module, const char* name) {
             "compile",
             [](Self& self, const std::string& loss, const std::string& metric, const std::string& optimizer,
                const py::dict& hyperparameters, const std::array<double, max_loss_parameters>& parameters,
-               bool from_logits, bool sums) {
+               bool from_logits, bool sums, const py::dict& options) {
                 const auto& kernel = find_kernel(kernels<T>().optimizers, optimizer, "optimizer");
                 Training training;
                 training.loss = loss, training.loss_parameters = parameters;
                 training.from_logits = from_logits, training.sums = sums;
                 training.metric = metric_named(metric), training.optimizer = optimizer;
                 training.hyperparameters = ordered_hyperparameters(kernel.hyperparameters, hyperparameters);
+                training.options = optimizer_options(options, self.shape());
                 self.with([&](Network<T>& network) { network.compile(training); });
             },
             py::arg("loss"), py::arg("metric"), py::arg("optimizer"), py::arg("hyperparameters"),
             py::arg("loss_parameters") = std::array<double, max_loss_parameters>{}, py::arg("from_logits") = false,
-            py::arg("sums") = false)
+            py::arg("sums") = false, py::arg("options") = py::dict())
+        .def("use_average", [](Self& self) { self.with([](Network<T>& network) { network.use_average(); }); })
         .def_property_readonly(
             "finished_steps",
             [](Self& self) { return self.with([](Network<T>& network) { return network.finished_steps(); }); })

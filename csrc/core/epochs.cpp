@@ -131,6 +131,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
     // A look at the clock costs as much as a step of a tiny network.
     const index look = 1 + static_cast<index>(1e5 / (operations_per_row() * static_cast<double>(batch_size)));
 
+    const bool with_extras = options_.any();
     RunningMean mean(metric_);
     EpochResult result;
     const std::chrono::duration<double> interval(progress.interval);
@@ -147,10 +148,16 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
                 if (!learning_rates.empty())
                     hyperparameters[0] =
                         learning_rates[std::min(static_cast<std::size_t>(i), learning_rates.size() - 1)];
-                optimizer_->prepare(hyperparameters.data(), finished + i + 1);
-                const Optimization<T> optimization{*optimizer_,
-                                                   {parameters_.data(), gradients_.data(), state_.data(),
-                                                    parameter_count_, optimizer_->slots, hyperparameters.data()}};
+                const double learning_rate = hyperparameters[0];
+                optimizer_->prepare(hyperparameters.data(), (finished + i) / options_.accumulation_steps + 1);
+                Optimization<T> optimization{*optimizer_,
+                                             {parameters_.data(), gradients_.data(), state_.data(), parameter_count_,
+                                              optimizer_->slots, hyperparameters.data()}};
+                OptimizerExtras<T> more_to_do;
+                if (with_extras) {
+                    more_to_do = extras(finished + i + 1, learning_rate);
+                    optimization.arguments.extras = &more_to_do;
+                }
                 Batch now = batch(samples, arena, begin, rows);
                 now.step = finished + i + 1;
                 step(team, now, parted, gradients_.data(), &optimization);

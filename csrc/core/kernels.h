@@ -69,6 +69,7 @@ template <class T> struct LossKernels {
 
 // What a step of an optimizer works on: flat arrays of all parameters, their gradients and the state's slots, each
 // `state_stride` after the one before. The hyperparameters are those that `prepare` returned for the step.
+template <class T> struct OptimizerExtras;
 template <class T> struct OptimizerArguments {
     T* parameters;
     const T* gradients;
@@ -76,15 +77,25 @@ template <class T> struct OptimizerArguments {
     index state_stride;
     int slots;
     const double* hyperparameters;
+    const OptimizerExtras<T>* extras = nullptr;
 };
 
-inline constexpr int max_hyperparameters = 8;
+// What any optimizer may do beside its rule; null stands for none of it. Before the rule: g = g gradient_scale, kept
+// within clip_value, and w = w - decay w. After it: average = average_momentum average + (1 - average_momentum) w.
+template <class T> struct OptimizerExtras {
+    T gradient_scale = 1, clip_value = 0, decay = 0;
+    T* average = nullptr;
+    T average_momentum = 0;
+};
+
+inline constexpr int max_hyperparameters = 12;
 
 template <class T> struct OptimizerKernels {
     const char* name;
     int slots;
     const char* const* hyperparameters;                           // names, learning_rate first, null at the end
     void (*prepare)(double* hyperparameters, std::int64_t step);  // what is the same for all parameters; counts from 1
+    double (*initial)(const double* hyperparameters);             // what the state begins with
     void (*update)(const OptimizerArguments<T>&, index first, index n);
     typename Epilogue<T>::Function update_block;  // the same for a block of the array of gradients
 };

@@ -39,6 +39,13 @@ struct ParameterSlot {
     index offset;
     std::vector<index> shape;
     bool trainable = true;
+
+    index size() const {
+        index product = 1;
+        for (index n : shape)
+            product *= n;
+        return product;
+    }
 };
 
 // l1 sum |w| + l2 sum w^2 over some values, which is a part of the loss.

@@ -47,6 +47,9 @@ Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs)
         if (layer.skip >= 0)
             added_to_[static_cast<std::size_t>(layer.skip)].push_back(i);
     }
+    for (auto& [layer, slot] : slots())
+        if (slot.trainable)
+            trainable_.push_back(std::move(slot));
     parameters_.reserve(value_count());
     std::fill_n(parameters_.data(), value_count(), T(0));
 }
@@ -67,8 +70,15 @@ template <class T> void Network<T>::compile(const Training& training) {
         custom ? kernels<T>().losses[0] : find_kernel(kernels<T>().losses, training.loss, "loss");
     const OptimizerKernels<T>& optimizer = find_kernel(kernels<T>().optimizers, training.optimizer, "optimizer");
     gradients_.reserve(parameter_count_);
-    state_.reserve(optimizer.slots * parameter_count_);
-    std::fill(state_.data(), state_.data() + optimizer.slots * parameter_count_, T(0));
+    const int slots = optimizer.slots + training.options.extra_slots();
+    state_.reserve(slots * parameter_count_);
+    std::fill_n(state_.data(), slots * parameter_count_, T(0));
+    std::fill_n(state_.data(), optimizer.slots * parameter_count_,
+                static_cast<T>(optimizer.initial(training.hyperparameters.data())));
+    options_ = training.options;
+    muon_.reserve(options_.matrices);
+    norms_.resize(trainable_.size());
+    block_sums_.reserve(parameter_count_ / 4096 + 1 + static_cast<index>(trainable_.size()));
     loss_ = &loss, optimizer_ = &optimizer;
     custom_loss_ = custom;
     from_logits_ = training.from_logits, sums_ = training.sums;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "layers.h"
+#include "muon.h"
 #include "samples.h"
 
 namespace fastnet {
@@ -41,6 +42,23 @@ using BatchHook = std::function<bool(index first, index rows, const T* outputs, 
 // The name of a loss that a BatchHook computes.
 inline constexpr const char* custom_loss = "custom";
 
+// What every optimizer may do beside its rule, with the names and the meaning of Keras; 0 for none of it.
+struct OptimizerOptions {
+    double weight_decay = 0;
+    double clipvalue = 0, clipnorm = 0, global_clipnorm = 0;
+    index accumulation_steps = 1;
+    double ema_momentum = 0;
+    index ema_overwrite_frequency = 0;
+    bool use_ema = false;
+    std::vector<Matrix> matrices;  // that Muon orthogonalizes
+
+    bool gradients_first() const {
+        return clipnorm > 0 || global_clipnorm > 0 || accumulation_steps > 1 || !matrices.empty();
+    }
+    bool any() const { return gradients_first() || weight_decay > 0 || clipvalue > 0 || use_ema; }
+    int extra_slots() const { return use_ema + (accumulation_steps > 1); }
+};
+
 struct Training {
     std::string loss;
     std::array<double, max_loss_parameters> loss_parameters{};
@@ -49,6 +67,7 @@ struct Training {
     Metric metric = Metric::none;
     std::string optimizer;
     std::vector<double> hyperparameters;  // in the optimizer's order, learning_rate first
+    OptimizerOptions options;
 };
 
 // How the first layer gets its input: as rows without their zeros where that is faster and possible, or always one way.
@@ -72,8 +91,14 @@ template <class T> class Network {
     bool compiled() const { return loss_ != nullptr; }
     std::int64_t finished_steps() const { return steps_; }
     void set_finished_steps(std::int64_t steps) { steps_ = steps; }
-    index state_size() const { return compiled() ? optimizer_->slots * parameter_count_ : 0; }
+    // The slots of the optimizer, and behind them the moving average of the weights and the accumulated gradients,
+    // where there are such.
+    index state_size() const {
+        return compiled() ? (optimizer_->slots + options_.extra_slots()) * parameter_count_ : 0;
+    }
     T* state() { return state_.data(); }
+    // Gives the parameters the values of their moving average, if there is one and a step was taken.
+    void use_average();
 
     // What is added to the loss for the weights alone.
     void set_penalties(const std::vector<Penalty>& penalties) { penalties_ = penalties; }
@@ -155,6 +180,12 @@ template <class T> class Network {
     void gradients_of(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     void learn_statistics(Team& team, const Batch& batch);
     double penalty() const;
+    OptimizerExtras<T> extras(std::int64_t step, double learning_rate);
+    void update_all(Team& team, std::int64_t step, T* gradients, const Optimization<T>& optimization);
+    bool accumulate(Team& team, std::int64_t step, T* gradients);
+    void measure(Team& team, const T* gradients);
+    T scale_of(std::size_t slot) const;
+    void update_slots(Team& team, const Optimization<T>& optimization);
     void add_penalties(Team& team, const Batch& batch, T* gradients);
     void parameter_gradients(const Crew<T>& crew, const Batch& batch, std::size_t first, T* gradients, bool accumulate,
                              const Optimization<T>* optimization) const;
@@ -191,6 +222,11 @@ template <class T> class Network {
     const BatchHook<T>* hook_ = nullptr;  // of the epoch in work
     bool proceeds_ = true;                // what the hook said
     const OptimizerKernels<T>* optimizer_ = nullptr;
+    OptimizerOptions options_;
+    std::vector<ParameterSlot> trainable_;  // in the order of the parameters
+    std::vector<double> norms_;             // of their gradients, squared
+    Buffer<double> block_sums_;
+    Muon<T> muon_;
     Metric metric_ = Metric::none;
     std::vector<double> hyperparameters_;
     std::int64_t steps_ = 0;

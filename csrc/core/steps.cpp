@@ -7,23 +7,30 @@
 namespace fastnet {
 
 // The loss of a batch and the gradient of every parameter and, if asked for, the optimizer's step, complete for all
-// members when it returns. Parameters are updated as soon as their gradients are there, but for penalties, which are
-// added to gradients that are complete.
+// members when it returns. Parameters are updated as soon as their gradients are there, but for what needs complete
+// gradients: penalties, and the options of updates.cpp.
 template <class T>
 void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization) {
-    const bool gradients_first = !penalties_.empty();
+    const bool gradients_first = !penalties_.empty() || (optimization && options_.gradients_first());
     gradients_of(team, batch, parted, gradients, gradients_first ? nullptr : optimization);
     if (!proceeds_)
         return;
-    if (gradients_first) {
+    if (!penalties_.empty())
         add_penalties(team, batch, gradients);
-        const Range mine = team.share(parameter_count_, 64);
-        if (optimization)
-            optimization->update(gradients + mine.begin, mine.size());
+    if (gradients_first && optimization)
+        update_all(team, batch.step, gradients, *optimization);
+    if (gradients_first)
         team.barrier();
-    }
     if (statistic_count_ > 0 && optimization)
         learn_statistics(team, batch);
+    const index overwrite = options_.ema_overwrite_frequency;
+    if (optimization && overwrite > 0 && batch.step % overwrite == 0) {
+        const Range mine = team.share(parameter_count_, 64);
+        const T* average = state_.data() + optimizer_->slots * parameter_count_;
+        team.barrier();
+        std::copy(average + mine.begin, average + mine.end, parameters_.data() + mine.begin);
+        team.barrier();
+    }
 }
 
 template <class T>

@@ -1,6 +1,6 @@
 """What `compile` is told: the optimizer, the loss and the metrics of a model."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Self
 
 from numpy.typing import NDArray
@@ -115,8 +115,8 @@ class Compilation:
 
     # --- The core ---
 
-    def apply(self, network: Network) -> None:
-        """Tell the compiled core, which starts with fresh moments."""
+    def apply(self, network: Network, arrays: Iterable[tuple[str, int, tuple[int, ...]]]) -> None:
+        """Tell the compiled core, which starts with fresh moments; `arrays` are the layers' names, offsets and shapes."""
         outputs = network.output_size
         assert self.loss is not None
         if self.loss.reduction not in ("sum_over_batch_size", "mean", "sum"):
@@ -132,6 +132,7 @@ class Compilation:
             self.loss.core_parameters,
             self.loss.from_logits,
             self.loss.reduction == "sum",
+            optimizer.core_options(arrays),
         )
 
     def _core_metric(self, outputs: int) -> str:

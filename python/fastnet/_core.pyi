@@ -96,7 +96,9 @@ class _Network:
         loss_parameters: list[float] = ...,
         from_logits: bool = False,
         sums: bool = False,
+        options: dict[str, Any] = ...,
     ) -> None: ...
+    def use_average(self) -> None: ...
     # Steps since compile, or since the step that set_optimizer_state was given.
     @property
     def finished_steps(self) -> int: ...

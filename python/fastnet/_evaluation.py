@@ -109,6 +109,10 @@ class Evaluator:
             raise AttributeError(f"call compile(optimizer, loss) before {action}")
         return self._compilation
 
+    def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
+        """Return the label, the offset and the shape of every array that is trained."""
+        raise NotImplementedError
+
     def _is_built(self) -> bool:
         return self._network is not None
 
@@ -132,7 +136,7 @@ class Evaluator:
         if len(self.output_shape or ()) != 1:
             raise ValueError(f"a model that trains ends in one dimension; got {self.output_shape}: add Flatten()")
         if not self._network_is_compiled:
-            self._compilation.apply(network)
+            self._compilation.apply(network, self._trainable_arrays())
             self._network_is_compiled = True
         self._compilation.optimizer._iterations = network.finished_steps
         return network

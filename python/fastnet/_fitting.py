@@ -85,6 +85,9 @@ class Fitting:
         except KeyboardInterrupt:
             self._history.interrupted = True
             self._keep_the_best()
+        else:
+            if not self._ends_early:
+                model._use_average()
         finally:
             callbacks.call("on_train_end", logs)
         return self._history

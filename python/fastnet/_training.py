@@ -236,6 +236,15 @@ class Trainer(Evaluator):
         x, y, *weight = validation_data
         return self._samples(x, y, weight[0] if weight else None, of=" of validation_data")
 
+    def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
+        """Return the label, the offset and the shape of every array that is trained."""
+        return [(slot.label, slot.offset, slot.shape) for slot in self._weights.slots if slot.trainable]
+
+    def _use_average(self) -> None:
+        """Give the weights the values of their moving average, if the optimizer keeps one."""
+        assert self._network is not None
+        self._network.use_average()
+
     def _values(self) -> NDArray[Any]:
         """Return a copy of all weights as one vector."""
         assert self._network is not None

@@ -13,7 +13,7 @@ ACTIVATIONS = (
     *("tanh", "sigmoid", "linear"),
 )
 DTYPES = ("float32", "float64", "mixed_bfloat16")
-OPTIMIZERS = ("adam", "sgd", "rmsprop")
+OPTIMIZERS = ("adam", "adamw", "nadam", "adamax", "lion", "sgd", "rmsprop", "adagrad")
 OPTIMIZERS_WITH_MOMENTUM = ("sgd", "rmsprop")
 
 DATA_HELP = (

@@ -1,0 +1,185 @@
+"""What all optimizers have in common."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import schedules
+from fastnet._registry import Configurable, Registry
+from fastnet._validation import check_bool, check_integer, check_number, describe, reject_keywords, unsupported
+from fastnet.schedules import LearningRateSchedule
+
+LearningRate = float | LearningRateSchedule
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every optimizer may do beside its rule."""
+
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    gradient_accumulation_steps: int | None = None
+
+    @classmethod
+    def from_keywords(cls, owner: str, keywords: dict[str, Any]) -> Self:
+        """Return the checked options."""
+        names = [field.name for field in fields(cls)]
+        others = {name: value for name, value in keywords.items() if name not in names}
+        reject_keywords(owner, others, {"loss_scale_factor": None})
+        given = {name: value for name, value in keywords.items() if name in names and value is not None}
+        for name, value in given.items():
+            if name == "use_ema":
+                check_bool(name, value)
+            elif name in ("ema_overwrite_frequency", "gradient_accumulation_steps"):
+                check_integer(name, value)
+            else:
+                check_number(name, value, minimum=0.0, maximum=1.0 if name == "ema_momentum" else math.inf)
+        if sum(name in given for name in ("clipnorm", "clipvalue", "global_clipnorm")) > 1:
+            raise ValueError(f"give one of clipnorm, clipvalue and global_clipnorm; got {', '.join(sorted(given))}")
+        return cls(**given)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The options that are not the default."""
+        return {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if getattr(self, field.name) != field.default
+        }
+
+    @property
+    def for_core(self) -> dict[str, Any]:
+        """The options as the compiled core takes them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+class Optimizer(Configurable):
+    """The base of all optimizers.
+
+    The learning rate may be set at any time and holds from the next batch on. The other hyperparameters are fixed.
+
+    Parameters
+    ----------
+    **keywords
+        What every optimizer takes, with Keras's names and meanings:
+
+        weight_decay : float, optional
+            Every step takes ``learning_rate * weight_decay * w`` out of the weights w first. `SGD` says what it means
+            there.
+        clipnorm, global_clipnorm : float, optional
+            The largest Euclidean norm of the gradient of each array of weights, or of all together; a larger one is
+            scaled down: Pascanu, Mikolov and Bengio (2013).
+        clipvalue : float, optional
+            The largest magnitude of a value of the gradient; others are cut off.
+        use_ema : bool, default False
+            Whether a moving average of the weights is kept, which the model gets when `fit` ends.
+        ema_momentum : float, default 0.99
+            ``average = ema_momentum * average + (1 - ema_momentum) * w`` after every batch.
+        ema_overwrite_frequency : int, optional
+            The weights get the values of their average after every so many batches, too.
+        gradient_accumulation_steps : int, optional
+            A step is taken after every so many batches, with the mean of their gradients; `iterations` counts batches.
+    """
+
+    core_name: ClassVar[str]
+    decays_beside: ClassVar[bool] = True  # weight_decay is taken out of the weights, not added to the gradient
+    name: str
+
+    def __init__(
+        self, learning_rate: LearningRate, name: str | None, hyperparameters: dict[str, float], keywords: dict[str, Any]
+    ) -> None:
+        self.options = Options.from_keywords(type(self).__name__, keywords)
+        self._learning_rate = _checked_learning_rate(learning_rate)
+        self._iterations = 0
+        self.name = self.core_name if name is None else name
+        vars(self).update(hyperparameters)
+        self._fixed = tuple(hyperparameters)
+
+    def __setattr__(self, attribute: str, value: Any) -> None:
+        if attribute in vars(self).get("_fixed", ()):
+            raise AttributeError(
+                f"{attribute} of {type(self).__name__} is fixed; only learning_rate can change after construction"
+            )
+        super().__setattr__(attribute, value)
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next batch: with a schedule, the schedule's value at `iterations`.
+
+        It may be set to a number when it is one, and to a schedule.
+        """
+        rates = self.learning_rates(1)
+        return rates if isinstance(rates, float) else float(rates[0])
+
+    @learning_rate.setter
+    def learning_rate(self, value: LearningRate) -> None:
+        rate = _checked_learning_rate(value)
+        if self.scheduled and not isinstance(rate, LearningRateSchedule):
+            raise TypeError(
+                f"learning_rate of this {type(self).__name__} follows {type(self._learning_rate).__name__}, so only a "
+                f"schedule can take its place; got {describe(value)}"
+            )
+        self._learning_rate = rate
+
+    @property
+    def scheduled(self) -> bool:
+        """Whether the learning rate follows a schedule."""
+        return isinstance(self._learning_rate, LearningRateSchedule)
+
+    @property
+    def iterations(self) -> int:
+        """The number of batches since the model was compiled. `fit` counts them."""
+        return self._iterations
+
+    def learning_rates(self, steps: int) -> float | NDArray[np.float64]:
+        """Return the learning rate of each of the next `steps` batches, or the one of all of them."""
+        rate = self._learning_rate
+        if not isinstance(rate, LearningRateSchedule):
+            return rate
+        every = self.options.gradient_accumulation_steps or 1
+        first = self.iterations // every
+        last = (self.iterations + steps - 1) // every
+        by_step = schedules.learning_rates(rate, first, last - first + 1)
+        return by_step if every == 1 else by_step[(self.iterations + np.arange(steps)) // every - first]
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """The numbers that the compiled core takes."""
+        return {name: float(getattr(self, name)) for name in ("learning_rate", *self._fixed)}
+
+    def get_config(self) -> dict[str, Any]:
+        rate = self._learning_rate
+        return {
+            "learning_rate": schedules.serialize(rate) if isinstance(rate, LearningRateSchedule) else rate,
+            **{name: getattr(self, name) for name in (*self._fixed, "name")},
+            **self.options.config,
+        }
+
+    def core_options(self, arrays: Iterable[tuple[str, int, tuple[int, ...]]]) -> dict[str, Any]:
+        """Return what the compiled core is told beside the hyperparameters; `arrays` are labels, offsets and shapes."""
+        del arrays
+        return self.options.for_core
+
+
+def _checked_learning_rate(value: Any) -> LearningRate:
+    if isinstance(value, LearningRateSchedule | dict):
+        return schedules.get(value)
+    if callable(value):
+        raise unsupported(f"learning_rate must be a number or a schedule of fastnet.schedules; got {describe(value)}")
+    return check_number("learning_rate", value, minimum=0.0)
+
+
+optimizers = Registry(
+    "optimizer",
+    Optimizer,
+    keras_only=["adafactor", "Adafactor", "ftrl", "Ftrl", "lamb", "Lamb", "schedule_free_adam_w", "ScheduleFreeAdamW"],
+)

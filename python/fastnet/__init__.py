@@ -64,7 +64,8 @@ from fastnet.layers import (
 from fastnet.models import Sequential, load_model
 
 if TYPE_CHECKING:
-    from fastnet import datasets, metrics, serialization
+    from fastnet import datasets, exceptions, metrics, serialization
+    from fastnet.learning_rates import find_learning_rate
 
 __all__ = [
     "ELU",
@@ -90,6 +91,8 @@ __all__ = [
     "callbacks",
     "datasets",
     "elu",
+    "exceptions",
+    "find_learning_rate",
     "functional",
     "gelu",
     "gemm",
@@ -123,15 +126,20 @@ __all__ = [
     "utils",
 ]
 
-_LAZY_MODULES = frozenset(["datasets", "metrics", "serialization"])
+_LAZY_MODULES = frozenset(["datasets", "exceptions", "metrics", "serialization"])
+_LAZY_FUNCTIONS = {"find_learning_rate": "learning_rates"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import the modules that training does not need when they are first used."""
+    """Import what training does not need when it is first used."""
     if name in _LAZY_MODULES:
         import importlib
 
         return importlib.import_module(f"fastnet.{name}")
+    if name in _LAZY_FUNCTIONS:
+        import importlib
+
+        return getattr(importlib.import_module(f"fastnet.{_LAZY_FUNCTIONS[name]}"), name)
     raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
 
 

@@ -61,8 +61,6 @@ class Compilation:
 
     def _add(self, name: str) -> str:
         """Take a name for a figure, with a number behind it where it is taken; return it."""
-        if name in self._by_core:
-            return name
         taken = set(self.metrics)
         chosen = next(n for n in [name, *(f"{name}_{i}" for i in range(1, len(taken) + 2))] if n not in taken)
         self.metrics.append(chosen)

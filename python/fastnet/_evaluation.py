@@ -141,7 +141,7 @@ class Evaluator:
         self._compilation.optimizer._iterations = network.finished_steps
         return network
 
-    def _samples(self, x: Any, y: Any, sample_weight: Any, *, of: str = "") -> Samples:
+    def _samples(self, x: Any, y: Any, sample_weight: Any = None, *, of: str = "") -> Samples:
         """Return checked data for a network that is built and compiled; `of` says in messages what they are for."""
         assert self.input_shape is not None
         assert self._network is not None

@@ -139,6 +139,8 @@ class Trainer(Evaluator):
         check_bool("shuffle", shuffle)
         source = None if y is not None else as_batches("x", x, self.input_shape, batch_size)
         if source is None:
+            if y is None and x is not None:
+                raise ValueError("y is missing: got None, and x yields no batches of (x, y)")
             self._trainable_network("fit", x)
             data: Samples | Batches = self._samples(x, y, sample_weight)
             self._take_feature_names(x)

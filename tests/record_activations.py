@@ -1,4 +1,4 @@
-"""Record the values and slopes of PyTorch's and Keras's activations, in double precision, for test_activations_more.py.
+"""Record the values and slopes of PyTorch's and Keras's activations, in double precision, for test_more_activations.py.
 
 usage: KERAS_BACKEND=torch python tests/record_activations.py > tests/data/activations.json
 

@@ -22,6 +22,13 @@ FORMS = ("dense", "compressed")  # of the first layer's input
 LAYERS = [rescaling(0.5, 0.1), dense(37, "tanh"), dense(50, "leaky_relu"), activation("sigmoid"), dense(3, "softmax")]
 
 
+def deep(dtype: str) -> fn.Sequential:
+    """Return a model of the layers that keep something for the way back."""
+    inner = [fn.LayerNormalization(), fn.Dense(37, "gelu"), fn.Dropout(0.3, seed=1), fn.Dense(37, "mish")]
+    layers = [fn.Residual(inner), fn.BatchNormalization(), fn.PReLU(), fn.GaussianNoise(0.1, seed=2)]
+    return fn.Sequential([fn.Input((37,)), *layers, fn.Dense(3, "softmax")], dtype=dtype, seed=0)
+
+
 def compute() -> dict[str, np.ndarray]:
     """Return the results of fixed operations, by a name that tells the dtype and the kind."""
     results: dict[str, np.ndarray] = {}
@@ -42,10 +49,19 @@ def compute() -> dict[str, np.ndarray]:
             out = getattr(fn, name)(x)
             results[f"{dtype} activation {name}"] = out
             results[f"{dtype} backward {name}"] = getattr(fn.functional, f"{name}_backward")(gradient, out)
+        near = np.clip(x, -4, 4)  # where no exponent is large, whose rounding would count
+        for name in ("elu", "selu", "gelu", "silu", "mish", "softplus", "softsign", "hard_sigmoid", "log_softmax"):
+            out = getattr(fn, name)(near)
+            results[f"{dtype} activation {name}"] = out
+            kept = near if name in ("gelu", "silu", "mish", "softplus", "softsign") else out
+            results[f"{dtype} backward {name}"] = getattr(fn.functional, f"{name}_backward")(gradient, kept)
         labels = rng.integers(0, 3, size=500)
-        for optimizer in ("sgd", "adam", "rmsprop"):
-            model = sequential(LAYERS, 37, dtype=dtype)
-            random_weights(model)
+        for optimizer in ("sgd", "adam", "rmsprop", "nadam"):
+            if optimizer == "nadam":
+                model = deep(dtype)
+            else:
+                model = sequential(LAYERS, 37, dtype=dtype)
+                random_weights(model)
             model.compile(optimizer, loss="sparse_categorical_crossentropy")
             history = model.fit(x, labels, batch_size=64, epochs=3, shuffle=False, verbose=0).history
             results[f"{dtype} training loss {optimizer}"] = np.array(history["loss"])

@@ -64,6 +64,8 @@ def test_activations_and_losses(dtype: Any, rows: int) -> None:
     def compute() -> list[np.ndarray]:
         p = fn.softmax(x)
         results = [p, fn.functional.softmax_backward(gradient, p), fn.tanh(x), fn.sigmoid(x)]
+        for name in ("gelu", "silu", "mish", "softplus"):
+            results += [getattr(fn, name)(x), getattr(fn.functional, f"{name}_backward")(gradient, x)]
         for name in ("mse", "binary_crossentropy", "categorical_crossentropy"):
             results.append(np.array(getattr(fn.functional, name)(fn.sigmoid(gradient), p)))
             results.append(getattr(fn.functional, f"{name}_backward")(fn.sigmoid(gradient), p))
@@ -153,3 +155,29 @@ def test_number_of_threads_must_be_positive(number: int) -> None:
     with pytest.raises(ValueError, match=str(number)):
         fn.set_num_threads(number)
     assert fn.get_num_threads() == before
+
+
+@pytest.mark.parametrize("policy", ["float32", "float64", "mixed_bfloat16"])
+@pytest.mark.parametrize("batch", [7, 128, 5000], ids=["few", "some", "in-parts"])
+def test_layers_that_keep_their_slopes(batch: int, policy: str) -> None:
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(5000, 40)).astype("f4"), rng.integers(0, 3, 5000)
+    layers = fn.layers
+
+    def train() -> list[np.ndarray]:
+        model = fn.Sequential(
+            [
+                fn.Dense(50, "gelu", input_shape=(40,)),
+                layers.Residual([layers.LayerNormalization(), fn.Dense(50, "mish"), layers.Activation("silu")]),
+                layers.BatchNormalization() if batch < 5000 else layers.PReLU(),
+                layers.Activation("softplus"),
+                fn.Dense(3, "softmax"),
+            ],
+            dtype=policy,
+            seed=0,
+        )
+        model.compile("adamw", "sparse_categorical_crossentropy")
+        model.fit(x[: 4 * batch], y[: 4 * batch], batch_size=batch, epochs=2, verbose=0)
+        return [*model.get_weights(), model.predict(x)]
+
+    on_every_number_of_threads(train)

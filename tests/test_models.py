@@ -279,8 +279,8 @@ def test_the_summary_lists_layers_shapes_and_parameters() -> None:
     lines: list[str] = []
     classifier().summary(print_fn=lines.append)
     assert lines[0] == 'Model: "sequential"'
-    assert lines[4].split() == ["dense", "(Dense)", "(None,", "5)", "25"]
-    assert lines[5].split() == ["dense_1", "(Dense)", "(None,", "3)", "18"]
+    assert lines[4].split() == ["dense", "(Dense)", "(None,", "5)", "25", "50"]
+    assert lines[5].split() == ["dense_1", "(Dense)", "(None,", "3)", "18", "36"]
     assert "Total params: 43 (172.00 B)" in lines
     assert {len(line) for line in lines if set(line) <= {"=", "_"}} == {65}
 
@@ -288,7 +288,7 @@ def test_the_summary_lists_layers_shapes_and_parameters() -> None:
 def test_the_summary_of_a_model_that_is_not_built_says_so(capsys: pytest.CaptureFixture[str]) -> None:
     fn.Sequential([Dense(3, name="a" * 60)]).summary(line_length=40)
     line = capsys.readouterr().out.splitlines()[4]
-    assert line == f" {'a' * 60} (Dense) ? 0 (unbuilt)"
+    assert line == f" {'a' * 60} (Dense) ? 0 (unbuilt) ?"
 
 
 def test_a_model_shows_its_shapes() -> None:

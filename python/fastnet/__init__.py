@@ -64,7 +64,7 @@ from fastnet.layers import (
 from fastnet.models import Sequential, load_model
 
 if TYPE_CHECKING:
-    from fastnet import datasets, exceptions, metrics, serialization
+    from fastnet import datasets, exceptions, metrics, plotting, serialization
     from fastnet.learning_rates import find_learning_rate
 
 __all__ = [
@@ -109,6 +109,7 @@ __all__ = [
     "mish",
     "models",
     "optimizers",
+    "plotting",
     "prelu",
     "regularizers",
     "relu",
@@ -126,7 +127,7 @@ __all__ = [
     "utils",
 ]
 
-_LAZY_MODULES = frozenset(["datasets", "exceptions", "metrics", "serialization"])
+_LAZY_MODULES = frozenset(["datasets", "exceptions", "metrics", "plotting", "serialization"])
 _LAZY_FUNCTIONS = {"find_learning_rate": "learning_rates"}
 
 

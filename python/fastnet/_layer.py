@@ -1,5 +1,6 @@
 """What all layers have in common."""
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
@@ -145,6 +146,24 @@ class Layer(Configurable):
     def count_trainable_params(self) -> int:
         """Return the number of values in the layer's weights that training changes by their gradients."""
         return self._built_weights().trainable_count
+
+    @property
+    def trainable_names(self) -> list[str]:
+        """The names of the weights that training changes by their gradients; empty before the model is built."""
+        return [] if self._weights is None else [slot.name for slot in self._weights.slots if slot.trainable]
+
+    def count_flops(self) -> int:
+        """Return the floating-point operations of a prediction for one sample.
+
+        A multiplication and an addition count as 2. A layer with nothing to compute takes none.
+        """
+        self._built_weights()
+        assert self.input_shape is not None
+        return self._flops(self.input_shape)
+
+    def _flops(self, input_shape: Shape) -> int:
+        """Return what `count_flops` returns: one operation for every value, unless a layer knows better."""
+        return 0 if self.description() is None else math.prod(input_shape)
 
     def _built_weights(self) -> Weights:
         """Return the weights; an error where they do not exist yet."""

@@ -12,7 +12,7 @@ def summary_lines(
 ) -> list[str]:
     """Return the lines of the table: one for every layer, and the totals."""
     width = _LINE_LENGTH if line_length is None else line_length
-    columns = (0, round(0.45 * width), round(0.85 * width))
+    columns = tuple(round(share * width) for share in (0.0, 0.42, 0.67, 0.83))
 
     def row(*cells: str) -> str:
         line = ""
@@ -20,18 +20,21 @@ def summary_lines(
             line = f"{line:<{start}} {cell}" if len(line) < start or not start else f"{line} {cell}"
         return line
 
-    lines = [f'Model: "{name}"', "_" * width, row("Layer (type)", "Output Shape", "Param #"), "=" * width]
+    lines = [f'Model: "{name}"', "_" * width, row("Layer (type)", "Output Shape", "Param #", "FLOPs"), "=" * width]
     for layer in layers:
         shape = "?" if layer.output_shape is None else f"({', '.join(['None', *map(str, layer.output_shape)])})"
         count = f"{layer.count_params():,}" if built else "0 (unbuilt)"
-        lines.append(row(f"{layer.name} ({type(layer).__name__})", shape, count))
+        flops = f"{layer.count_flops():,}" if built else "?"
+        lines.append(row(f"{layer.name} ({type(layer).__name__})", shape, count, flops))
     total = sum(layer.count_params() for layer in layers) if built else 0
+    trainable = sum(layer.count_trainable_params() for layer in layers) if built else 0
     return [
         *lines,
         "=" * width,
         f"Total params: {total:,} ({_size(total * item_size)})",
-        f"Trainable params: {total:,} ({_size(total * item_size)})",
-        f"Non-trainable params: 0 ({_size(0)})",
+        f"Trainable params: {trainable:,} ({_size(trainable * item_size)})",
+        f"Non-trainable params: {total - trainable:,} ({_size((total - trainable) * item_size)})",
+        *([f"FLOPs per sample: {sum(layer.count_flops() for layer in layers):,}"] if built else []),
         "_" * width,
     ]
 

@@ -8,9 +8,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnet import _core
+from fastnet._inspection import NETWORKS, Inspector
 from fastnet._summary import summary_lines
-from fastnet._training import Trainer
 from fastnet._validation import check_choice, check_shape, describe, reject_keywords
 from fastnet._weights import Network, Slot, Weights
 from fastnet.layers import InputLayer, Layer, deserialize, serialize
@@ -18,10 +17,6 @@ from fastnet.utils import make_generator
 
 __all__ = ["Sequential", "load_model"]
 
-_NETWORKS: dict[str, type[_core.Network32] | type[_core.Network64]] = {
-    "float32": _core.Network32,
-    "float64": _core.Network64,
-}
 # What a policy of Keras's stores weights in, and what it multiplies in.
 _POLICIES = {
     "float32": ("float32", "float32"),
@@ -30,7 +25,7 @@ _POLICIES = {
 }
 
 
-class Sequential(Trainer):
+class Sequential(Inspector):
     """Layers in a row.
 
     Parameters
@@ -219,7 +214,7 @@ class Sequential(Trainer):
                 )
             shapes.append(layer.compute_output_shape(shapes[-1]))
         computing = [(layer, *described) for layer in self._layers for described in layer.descriptions()]
-        network = _NETWORKS[self.dtype](
+        network = NETWORKS[self.dtype](
             math.prod(input_shape), [self._for_core(description) for _, _, description in computing]
         )
         weight_shapes = {
@@ -284,7 +279,7 @@ class Sequential(Trainer):
     def summary(
         self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None, **keywords: Any
     ) -> None:
-        """Print a table of the layers, their output shapes and their numbers of parameters.
+        """Print a table of the layers, their output shapes, their numbers of parameters and their FLOPs.
 
         Parameters
         ----------
@@ -293,6 +288,12 @@ class Sequential(Trainer):
         print_fn : callable, optional
             Called with every line, instead of `print`.
 
+        Notes
+        -----
+        FLOPs are the floating-point operations of one prediction for one sample: a multiplication and an addition count
+        as 2, an activation as 1 for every value, however it is computed. A step of training takes about three times as
+        many: the way back has two products for each one of the way forward.
+
         Examples
         --------
         >>> import fastnet as fn
@@ -300,14 +301,15 @@ class Sequential(Trainer):
         >>> model.summary()  # doctest: +NORMALIZE_WHITESPACE
         Model: "sequential"
         _________________________________________________________________
-         Layer (type)                 Output Shape              Param #
+         Layer (type)                Output Shape     Param #    FLOPs
         =================================================================
-         dense (Dense)                (None, 64)                50,240
-         dense_1 (Dense)              (None, 10)                650
+         dense (Dense)               (None, 64)       50,240     100,480
+         dense_1 (Dense)             (None, 10)       650        1,290
         =================================================================
         Total params: 50,890 (198.79 KB)
         Trainable params: 50,890 (198.79 KB)
         Non-trainable params: 0 (0.00 B)
+        FLOPs per sample: 101,770
         _________________________________________________________________
         """
         keras_defaults = {"positions": None, "expand_nested": False, "show_trainable": False, "layer_range": None}

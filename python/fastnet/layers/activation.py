@@ -32,6 +32,9 @@ class Activation(Layer):
     def description(self) -> dict[str, Any]:
         return {"type": "activation", **self.activation.description}
 
+    def _flops(self, input_shape: Shape) -> int:
+        return 0 if self.activation.name == "linear" else super()._flops(input_shape)
+
     def get_config(self) -> dict[str, Any]:
         return {"activation": self.activation.config, **super().get_config()}
 

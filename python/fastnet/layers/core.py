@@ -1,5 +1,6 @@
 """The input and the fully connected layer."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -122,6 +123,10 @@ class Dense(Layer):
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         kernel = {"kernel": (*input_shape, self.units)}
         return {**kernel, "bias": (self.units,)} if self.use_bias else kernel
+
+    def _flops(self, input_shape: Shape) -> int:
+        per_unit = 2 * math.prod(input_shape) + self.use_bias + (self.activation.name != "linear")
+        return self.units * per_unit
 
     def initializer(self, weight_name: str) -> initializers.Initializer:
         return {"kernel": self.kernel_initializer, "bias": self.bias_initializer}[weight_name]

@@ -1,5 +1,6 @@
 """Layers around other layers."""
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
@@ -80,6 +81,9 @@ class Residual(Layer):
             for inner, description in layer.descriptions():
                 yield prefix + inner, description
         yield "", {"type": "residual_end"}
+
+    def _flops(self, input_shape: Shape) -> int:
+        return math.prod(input_shape) + sum(layer._flops(shape) for shape, _, layer in self._shapes(input_shape))
 
     def _prefixes(self) -> Iterator[tuple[str, Layer]]:
         """Yield every layer inside with what the names of its weights begin with."""

@@ -11,6 +11,7 @@ class _Normalizing(Layer):
     """What batch and layer normalization have in common: gamma and beta for every feature."""
 
     core_type: ClassVar[str]
+    operations: ClassVar[int]  # for one value, in prediction
     keras_defaults: ClassVar[dict[str, Any]] = {
         **Layer.keras_defaults,
         "beta_regularizer": None,
@@ -43,6 +44,9 @@ class _Normalizing(Layer):
 
     def description(self) -> dict[str, Any]:
         return {"type": self.core_type, "epsilon": self.epsilon, "use_gamma": self.scale, "use_beta": self.center}
+
+    def _flops(self, input_shape: Shape) -> int:
+        return self.operations * super()._flops(input_shape)
 
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         left_out = {"gamma": not self.scale, "beta": not self.center}
@@ -106,6 +110,7 @@ class BatchNormalization(_Normalizing):
     """
 
     core_type = "batch_normalization"
+    operations = 2
     keras_defaults: ClassVar[dict[str, Any]] = {
         **_Normalizing.keras_defaults,
         "renorm": False,
@@ -171,6 +176,7 @@ class LayerNormalization(_Normalizing):
     """
 
     core_type = "layer_normalization"
+    operations = 7
     keras_defaults: ClassVar[dict[str, Any]] = {**_Normalizing.keras_defaults, "rms_scaling": False}
 
     def __init__(

@@ -47,6 +47,9 @@ class Rescaling(Layer):
     def description(self) -> dict[str, Any]:
         return {"type": "rescaling", "scale": self.scale, "offset": self.offset}
 
+    def _flops(self, input_shape: Shape) -> int:
+        return 2 * super()._flops(input_shape)
+
     def get_config(self) -> dict[str, Any]:
         return {"scale": self.scale, "offset": self.offset, **super().get_config()}
 
@@ -156,6 +159,9 @@ class Normalization(Layer):
 
     def description(self) -> dict[str, Any]:
         return {"type": "normalization", "epsilon": self.epsilon}
+
+    def _flops(self, input_shape: Shape) -> int:
+        return 2 * super()._flops(input_shape)
 
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         return dict.fromkeys(self._given, input_shape)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastnet._layer import Layer, layers
+from fastnet._layer import Layer, Shape, layers
 from fastnet._validation import check_integer, check_number, unsupported
 
 
@@ -12,6 +12,11 @@ class _RandomLayer(Layer):
     def __init__(self, seed: int | None, keywords: dict[str, Any]) -> None:
         super().__init__(**keywords)
         self.seed = None if seed is None else check_integer("seed", seed, minimum=0)
+
+    def _flops(self, input_shape: Shape) -> int:
+        """Prediction leaves the layer out."""
+        del input_shape
+        return 0
 
 
 @layers.add()

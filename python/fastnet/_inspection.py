@@ -1,0 +1,121 @@
+"""Looking inside a model: what every layer gives, and the gradients of its weights."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnet import _core
+from fastnet._data_adapter import Features, as_features
+from fastnet._layer import Layer
+from fastnet._training import Trainer
+from fastnet._weights import Network, Slot, Weights
+
+NETWORKS: dict[str, type[_core.Network32] | type[_core.Network64]] = {
+    "float32": _core.Network32,
+    "float64": _core.Network64,
+}
+_ROWS = 256
+
+
+class Inspector(Trainer):
+    """The part of a model that shows what happens inside it. `Sequential` supplies the layers."""
+
+    compute_dtype: str
+    _layers: list[Layer]
+
+    def activations(self, x: Any) -> dict[str, NDArray[Any]]:
+        """Return the output of every layer, as in prediction.
+
+        Parameters
+        ----------
+        x : array_like or sparse matrix, shape (n, *input_shape)
+            The samples, as in `predict`.
+
+        Returns
+        -------
+        dict from str to ndarray
+            By the name of the layer, in the order of the layers; an array of shape (n, *layer.output_shape). A `Residual`
+            gives one array, its output.
+
+        Raises
+        ------
+        ValueError
+            `x` does not have the model's input shape.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.layers.Rescaling(0.5, input_shape=(2,)), fn.layers.ReLU()])
+        >>> model.activations([[2.0, -4.0]])
+        {'rescaling': array([[ 1., -2.]], dtype=float32), 're_lu': array([[1., 0.]], dtype=float32)}
+        """
+        self._built_network(x)
+        assert self.input_shape is not None
+        features = as_features("x", x, self.input_shape, self.dtype)
+        return {
+            layer.name: output.reshape(len(features), *(layer.output_shape or ()))
+            for layer, output in self._outputs(features)
+        }
+
+    def _outputs(self, features: Features) -> Iterator[tuple[Layer, NDArray[Any]]]:
+        """Yield every layer and its output for the rows of `features`."""
+        for layer in self._layers:
+            features = output = self._network_of(layer).predict(features, _ROWS)
+            yield layer, output
+
+    def _network_of(self, layer: Layer) -> Network:
+        """Return a network of one layer with a copy of its weights.
+
+        The core computes some layers together, such as a product and its activation, so that the model's own network has
+        no array for what lies between them.
+        """
+        described = [
+            {**description, "bfloat16": self.compute_dtype == "bfloat16"}
+            | ({"seed": 0} if description.get("seed", 0) is None else {})
+            for _, description in layer.descriptions()
+        ]
+        network = NETWORKS[self.dtype](math.prod(layer.input_shape or ()), described)
+        arrays = layer.get_weights()
+        slots = [
+            Slot(name, name, offset, array.shape, trainable)
+            for (_, name, offset, _, trainable), array in zip(network.parameter_slots, arrays, strict=True)
+        ]
+        Weights(network, self.dtype, slots).set(arrays)
+        return network
+
+    def gradients(self, x: Any, y: Any, sample_weight: ArrayLike | None = None) -> dict[str, dict[str, NDArray[Any]]]:
+        """Return the gradients of the loss by the weights of every layer; no weight changes.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `fit`; the loss is the mean over the samples.
+
+        Returns
+        -------
+        dict from str to dict from str to ndarray
+            By the name of the layer, then by the name of the weight: ``gradients["dense"]["kernel"]``. Layers without
+            trainable weights are left out.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(1, input_shape=(2,))], dtype="float64")
+        >>> model.set_weights([[[1.0], [2.0]], [0.0]])
+        >>> model.compile(loss="mse")
+        >>> model.gradients([[1.0, 1.0]], [1.0])
+        {'dense': {'kernel': array([[4.],
+               [4.]]), 'bias': array([4.])}}
+        """
+        _, arrays = self.loss_and_gradients(x, y, sample_weight)
+        remaining = iter(arrays)
+        by_layer = {layer.name: {name: next(remaining) for name in layer.trainable_names} for layer in self._layers}
+        return {name: gradients for name, gradients in by_layer.items() if gradients}
+
+
+def finite(array: NDArray[Any]) -> bool:
+    """Return whether an array has no NaN and no infinity."""
+    return bool(np.isfinite(array).all())

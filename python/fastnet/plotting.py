@@ -1,0 +1,114 @@
+"""Pictures of models, drawn by matplotlib: ``pip install "fastnet-nn[plot]"``."""
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet._validation import check_integer, check_shape, describe
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+__all__ = ["plot_weights"]
+
+
+def plot_weights(
+    model: "Sequential",
+    layer: int | str = 0,
+    *,
+    image_shape: Sequence[int] | None = None,
+    max_units: int = 64,
+    axes: Any = None,
+) -> Any:
+    """Draw what the units of a dense layer weigh, each as a picture of its inputs.
+
+    White stands for 0, red for positive and blue for negative weights; all pictures have one scale.
+
+    Parameters
+    ----------
+    model : Sequential
+        A model with weights.
+    layer : int or str, default 0
+        The number of the layer among those with a kernel, or the layer's name.
+    image_shape : tuple of int, optional
+        Rows and columns of a picture. Without one, the shape of the model's samples if it has two dimensions, or a square
+        such as 28 x 28 for 784 inputs.
+    max_units : int, default 64
+        Only the first so many units are drawn.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; without it a new figure is made.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        The model has no such layer, or the inputs are no picture.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.Dense(10, input_shape=(784,))])
+    >>> axes = fn.plotting.plot_weights(model)  # doctest: +SKIP
+    """
+    name, kernel = _kernel(model, layer)
+    rows, columns = _image_shape(model, len(kernel), image_shape)
+    mosaic = _mosaic(kernel[:, : check_integer("max_units", max_units)], rows, columns)
+    try:
+        import matplotlib.pyplot as plt
+    except ImportError:
+        raise ImportError('plot_weights needs matplotlib: pip install "fastnet-nn[plot]"') from None
+    axes = plt.figure().add_subplot() if axes is None else axes
+    limit = float(np.nanmax(np.abs(mosaic))) or 1.0
+    image = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    axes.figure.colorbar(image, ax=axes)
+    axes.set_axis_off()
+    axes.set_title(f"{name}: weights of {min(max_units, kernel.shape[1])} of {kernel.shape[1]} units")
+    return axes
+
+
+def _kernel(model: "Sequential", which: int | str) -> tuple[str, Any]:
+    """Return the name and the kernel of a layer."""
+    if not model.built:
+        raise ValueError("plot_weights needs a model with weights: build it or give its first layer an input_shape")
+    layers = [layer for layer in model.layers if "kernel" in layer.weight_names]
+    names = [layer.name for layer in layers]
+    if isinstance(which, str) and which in names:
+        which = names.index(which)
+    if isinstance(which, bool) or not isinstance(which, int) or not -len(layers) <= which < len(layers):
+        raise ValueError(f"layer must be a name or a number of the dense layers {names}; got {describe(which)}")
+    layer = layers[which]
+    return layer.name, layer.get_weights()[layer.weight_names.index("kernel")]
+
+
+def _image_shape(model: "Sequential", inputs: int, given: Sequence[int] | None) -> tuple[int, int]:
+    """Return the rows and columns of a picture of so many inputs."""
+    side = math.isqrt(inputs)
+    shape = model.input_shape or ()
+    if given is not None:
+        shape = check_shape("image_shape", given)
+    elif len(shape) != 2 or math.prod(shape) != inputs:
+        shape = (side, side)
+    if len(shape) != 2 or math.prod(shape) != inputs:
+        raise ValueError(
+            f"image_shape must be (rows, columns) with {inputs} values, the inputs of the layer; got {shape}"
+        )
+    return shape[0], shape[1]
+
+
+def _mosaic(kernel: Any, rows: int, columns: int) -> Any:
+    """Return the pictures of all units side by side, with a border of NaN around each."""
+    units = kernel.shape[1]
+    across = math.ceil(math.sqrt(units))
+    down = math.ceil(units / across)
+    mosaic = np.full((down * (rows + 1) + 1, across * (columns + 1) + 1), np.nan)
+    for unit in range(units):
+        top, left = unit // across * (rows + 1) + 1, unit % across * (columns + 1) + 1
+        mosaic[top : top + rows, left : left + columns] = kernel[:, unit].reshape(rows, columns)
+    return mosaic

@@ -65,6 +65,7 @@ from fastnet.models import Sequential, load_model
 
 if TYPE_CHECKING:
     from fastnet import datasets, exceptions, metrics, plotting, serialization
+    from fastnet._doctor import doctor
     from fastnet.learning_rates import find_learning_rate
 
 __all__ = [
@@ -90,6 +91,7 @@ __all__ = [
     "__version__",
     "callbacks",
     "datasets",
+    "doctor",
     "elu",
     "exceptions",
     "find_learning_rate",
@@ -128,7 +130,7 @@ __all__ = [
 ]
 
 _LAZY_MODULES = frozenset(["datasets", "exceptions", "metrics", "plotting", "serialization"])
-_LAZY_FUNCTIONS = {"find_learning_rate": "learning_rates"}
+_LAZY_FUNCTIONS = {"doctor": "_doctor", "find_learning_rate": "learning_rates"}
 
 
 def __getattr__(name: str) -> Any:

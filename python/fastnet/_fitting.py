@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from fastnet._data_adapter import Samples
 from fastnet._data_batches import Batches
+from fastnet._weights import finite
 from fastnet.callbacks.base import Logs
 from fastnet.callbacks.history import History
 from fastnet.callbacks.running import CallbackList
 from fastnet.exceptions import NonFiniteLossWarning
 
 if TYPE_CHECKING:
+    from fastnet._doctor import Watch
     from fastnet._training import Trainer
 
 _TRAIN_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
@@ -41,7 +43,7 @@ class Plan:
     validation_batch_size: int
     validates: Callable[[int], bool]
     max_time: float | None
-    after_epoch: Callable[[int], None] | None = None
+    watch: "Watch | None" = None
 
     @property
     def steps_per_epoch(self) -> int | None:
@@ -111,8 +113,8 @@ class Fitting:
         if self._model.optimizer.scheduled:
             latest["learning_rate"] = self._model.optimizer.learning_rate
         self._remember_if_best(latest)
-        if plan.after_epoch is not None:
-            plan.after_epoch(epoch)
+        if plan.watch is not None:
+            plan.watch.after_epoch(epoch)
         callbacks.call("on_epoch_end", epoch, latest)
         self._tell_time(len(plan.epochs) * (time.perf_counter() - self._started) / (len(self._history.epoch) or 1))
         if plan.max_time is not None and time.perf_counter() - self._started >= plan.max_time:
@@ -133,7 +135,7 @@ class Fitting:
         order = generator.permutation(len(data)) if plan.shuffle else None
         if plan.steps is not None:
             order = (np.arange(len(data)) if order is None else order)[: plan.steps * plan.batch_size]
-        if self._callbacks.override(*_TRAIN_BATCH_HOOKS):
+        if plan.watch is not None or self._callbacks.override(*_TRAIN_BATCH_HOOKS):
             return self._one_by_one(epoch, data, np.arange(len(data)) if order is None else order)
         report = self._reporter(epoch, 0)
         interval = _REPORT_SECONDS if plan.max_time is None else 0.0
@@ -163,8 +165,13 @@ class Fitting:
         logs: Logs = {}
         for batch, (samples, order, rows) in enumerate(batches):  # type: ignore[arg-type, var-annotated]
             callbacks.call("on_train_batch_begin", batch, {})
+            watch = self._plan.watch
+            before = np.empty(0) if watch is None else model._values()
             _, loss, metric, bad = model._step(samples, order, rows, None, 0.0)
-            self._warn_if_not_finite(epoch, batch if bad >= 0 else -1, None)
+            if watch is None:
+                self._warn_if_not_finite(epoch, batch if bad >= 0 else -1, None)
+            elif bad >= 0 or not finite(model._values()):
+                watch.not_finite(epoch, batch, before, samples, order)
             mean.add(rows, loss, metric)
             logs = model._logs(*mean.values)
             proceeds = self._reporter(epoch, batch)(1, self._plan.steps_per_epoch or batch + 1, *mean.values)

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet import _core
@@ -114,8 +113,3 @@ class Inspector(Trainer):
         remaining = iter(arrays)
         by_layer = {layer.name: {name: next(remaining) for name in layer.trainable_names} for layer in self._layers}
         return {name: gradients for name, gradients in by_layer.items() if gradients}
-
-
-def finite(array: NDArray[Any]) -> bool:
-    """Return whether an array has no NaN and no infinity."""
-    return bool(np.isfinite(array).all())

@@ -59,6 +59,7 @@ class Trainer(Evaluator):
         validation_freq: int | Container[int] = 1,
         *,
         max_time: float | None = None,
+        debug: bool = False,
     ) -> History:
         """Train for a number of epochs.
 
@@ -110,6 +111,10 @@ class Trainer(Evaluator):
             Validate after every so many epochs, or after the epochs with these numbers, counted from 1.
         max_time : float, optional
             Seconds after which training ends, at the end of the batch in progress or 2 ms later.
+        debug : bool, default False
+            Whether to look for what is wrong: what `fastnet.doctor` finds before the first epoch, and then after every
+            epoch, becomes a `fastnet.exceptions.DoctorWarning` with its code, as does the layer, epoch and batch where NaN
+            or infinity first appears. Batches are then run one by one, with the same results.
 
         Returns
         -------
@@ -138,6 +143,7 @@ class Trainer(Evaluator):
         batch_size = check_integer("batch_size", _TRAINING_BATCH if batch_size is None else batch_size)
         check_bool("shuffle", shuffle)
         source = None if y is not None else as_batches("x", x, self.input_shape, batch_size)
+        watch = self._watch(x, y, validation_data, shuffle) if check_bool("debug", debug) else None
         if source is None:
             if y is None and x is not None:
                 raise ValueError("y is missing: got None, and x yields no batches of (x, y)")
@@ -166,11 +172,16 @@ class Trainer(Evaluator):
             prediction_batch("validation_batch_size", validation_batch_size),
             _validation_schedule(validation_freq),
             None if max_time is None else check_number("max_time", max_time, minimum=0.0),
+            watch,
         )
         params = {"epochs": epochs, "steps": plan.steps_per_epoch, "verbose": check_verbose(verbose)}
         running = CallbackList.for_fit(callbacks, self, params)
         self.history = running.history
         return Fitting(self, plan, running).run()
+
+    def _watch(self, x: Any, y: Any, validation_data: Any, shuffle: bool) -> Any:
+        """Return what watches over a run with `debug`; it warns of what is wrong already."""
+        raise NotImplementedError
 
     def _take_feature_names(self, x: Any) -> None:
         """Name the features by the columns of a table, unless they have names already."""

@@ -86,3 +86,8 @@ class Weights:
 def _arrays(flat: NDArray[Any], slots: Sequence[Slot]) -> list[NDArray[Any]]:
     """Return a copy of the array at every slot of a flat vector."""
     return [flat[slot.offset : slot.offset + slot.size].reshape(slot.shape).copy() for slot in slots]
+
+
+def finite(array: NDArray[Any]) -> bool:
+    """Return whether an array has no NaN and no infinity."""
+    return bool(np.isfinite(array).all())

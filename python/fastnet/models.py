@@ -252,6 +252,11 @@ class Sequential(Inspector):
         seed = {"seed": int(self._generator.integers(2**63))} if description.get("seed", 0) is None else {}
         return {**description, **seed, "bfloat16": self.compute_dtype == "bfloat16"}
 
+    def _watch(self, x: Any, y: Any, validation_data: Any, shuffle: bool) -> Any:
+        from fastnet._doctor import Watch
+
+        return Watch(self, x, y, validation_data, shuffle)
+
     # --- Weights ---
 
     def count_params(self) -> int:

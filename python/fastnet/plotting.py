@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnet._plots import figure_axes
 from fastnet._validation import check_integer, check_shape, describe
 
 if TYPE_CHECKING:
@@ -60,11 +61,7 @@ def plot_weights(
     name, kernel = _kernel(model, layer)
     rows, columns = _image_shape(model, len(kernel), image_shape)
     mosaic = _mosaic(kernel[:, : check_integer("max_units", max_units)], rows, columns)
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError:
-        raise ImportError('plot_weights needs matplotlib: pip install "fastnet-nn[plot]"') from None
-    axes = plt.figure().add_subplot() if axes is None else axes
+    axes = figure_axes(1)[0] if axes is None else axes
     limit = float(np.nanmax(np.abs(mosaic))) or 1.0
     image = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.figure.colorbar(image, ax=axes)

@@ -39,7 +39,7 @@ def doctor(model: "Sequential", x: Any, y: Any = None, validation_data: Any = No
     Returns
     -------
     Report
-        A sequence of findings, false when there are none. A finding has a `code`, such as "FN103", a `severity`, a
+        A sequence of findings, false when there are none. A finding has a `code`, such as "FN102", a `severity`, a
         `message` with figures, and `advice`.
 
     Notes

@@ -42,7 +42,7 @@ def last_activation(case: Case) -> str | None:
 def activation_twice(case: Case) -> str | None:
     if not case.from_logits or case.last_activation not in ("softmax", "sigmoid", "log_softmax"):
         return None
-    return f"{case.loss_name}(from_logits=True) applies its own activation to the {case.last_activation} of the model"
+    return f"{case.loss_name}(from_logits=True) applies its own activation to the {case.last_activation} of the {case.outputs} outputs"
 
 
 @check(

@@ -26,11 +26,11 @@ def not_finite(case: Case) -> str | None:
 
 
 @check(
-    "FN102",
+    "FN103",
     "warning",
     "x is not scaled",
     "Standardize it: put fastnet.layers.Normalization first and adapt it to x",
-    unless=("FN101", "FN103"),
+    unless=("FN101", "FN102"),
 )
 def not_scaled(case: Case) -> str | None:
     x, _ = case.scaled_x
@@ -41,7 +41,7 @@ def not_scaled(case: Case) -> str | None:
 
 
 @check(
-    "FN103",
+    "FN102",
     "warning",
     "x holds pixels from 0 to 255",
     "Put Rescaling(1 / 255) first, or divide x by 255",

@@ -198,6 +198,10 @@ def test_bad_arguments_are_refused() -> None:
         fn.doctor(1, X, LABELS)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"x must have samples of shape \(8,\)"):
         fn.doctor(network(), X[:, :3], LABELS)
+    with pytest.raises(ValueError, match="y must have as many rows as x, 600; got shape"):
+        fn.doctor(network(), X, LABELS[:5])
+    with pytest.raises(ValueError, match=r"validation_data must be \(x, y\); got"):
+        fn.doctor(network(), X, LABELS, X)
 
 
 # ---- fit(debug=True) ------------------------------------------------------------------------------------------------
@@ -226,6 +230,7 @@ def test_debugging_names_layer_epoch_and_batch_of_the_first_infinity() -> None:
         model.fit(x, y, batch_size=32, epochs=2, shuffle=False, verbose=0, debug=True)
     (message,) = [str(warning.message) for warning in caught if BROKEN.code in str(warning.message)]
     assert "epoch 1, batch 3, in the output of layer 'first'" in message
+    assert not np.isfinite(model.predict(X)).all(), "the weights are those after the batch, not before it"
 
 
 def test_the_weights_that_broke_are_named_where_the_outputs_are_sound() -> None:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from fastnet._data_adapter import as_array
 from fastnet._layer import Layer
 from fastnet._sparse import is_sparse
+from fastnet._validation import describe
 from fastnet.layers import (
     Activation,
     BatchNormalization,
@@ -46,6 +47,10 @@ class Case:
         self.shuffle = shuffle
         self.all_x = _rows_of("x", x)
         self.all_y = None if y is None else as_array("y", y)
+        if self.all_y is not None and (self.all_y.ndim == 0 or len(self.all_y) != self.all_x.shape[0]):
+            raise ValueError(f"y must have as many rows as x, {self.all_x.shape[0]}; got shape {self.all_y.shape}")
+        if validation_data is not None and not isinstance(validation_data, tuple | list):
+            raise ValueError(f"validation_data must be (x, y); got {describe(validation_data)}")
         self.validation_x = None if validation_data is None else _rows_of("x of validation_data", validation_data[0])
 
     # --- Data ---

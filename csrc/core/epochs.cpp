@@ -149,7 +149,8 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
                     hyperparameters[0] =
                         learning_rates[std::min(static_cast<std::size_t>(i), learning_rates.size() - 1)];
                 const double learning_rate = hyperparameters[0];
-                optimizer_->prepare(hyperparameters.data(), (finished + i) / options_.accumulation_steps + 1);
+                const std::int64_t done = finished + i, every = options_.accumulation_steps;
+                optimizer_->prepare(hyperparameters.data(), (every == 1 ? done : done / every) + 1);
                 Optimization<T> optimization{*optimizer_,
                                              {parameters_.data(), gradients_.data(), state_.data(), parameter_count_,
                                               optimizer_->slots, hyperparameters.data()}};

@@ -167,11 +167,6 @@ typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& aren
     return {samples, arena, begin, rows, rows, input, arena.outputs.back().data()};
 }
 
-// What layer i reads of the batch.
-template <class T> Input<T> Network<T>::input_of(const Batch& batch, std::size_t i) const {
-    return i == 0 ? batch.input : Input<T>{batch.arena.outputs[i - 1].data()};
-}
-
 // The rows of an earlier layer's output that an addition adds, from this one on.
 template <class T> const T* Network<T>::skip_of(const Batch& batch, const Layer<T>& layer, index row) const {
     std::size_t after = static_cast<std::size_t>(layer.skip) + 1;
@@ -184,24 +179,6 @@ template <class T> const T* Network<T>::skip_of(const Batch& batch, const Layer<
 template <class T> bool Network<T>::leaves_out(std::size_t i, bool training) const {
     return !training && layers_[i]->only_in_training() && is_identity(*layers_[i]->activation) &&
            i + 1 < layers_.size();
-}
-
-template <class T> Pass<T> Network<T>::pass(const Crew<T>& crew, const Batch& batch, Range rows) const {
-    return {crew, rows.size(), batch.first_row + rows.begin, batch.step};
-}
-
-// Gives the pass, whose rows begin at `row` of the batch, what belongs to layer i.
-template <class T> void Network<T>::enter(Pass<T>& pass, const Batch& batch, std::size_t i, index row) const {
-    pass.parameters = parameters_.data() + offsets_[i];
-    if (plain_)
-        return;
-    const Layer<T>& layer = *layers_[i];
-    pass.statistics = parameters_.data() + parameter_count_ + statistic_offsets_[i];
-    pass.memory = batch.arena.memories[i].data();
-    if (pass.memory)
-        pass.memory += row * layer.memory_per_row();
-    if (layer.skip >= 0)
-        pass.skip = skip_of(batch, layer, row);
 }
 
 // Brings these rows of the batch into the arena.

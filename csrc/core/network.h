@@ -232,4 +232,32 @@ template <class T> class Network {
     std::int64_t steps_ = 0;
 };
 
+// What a step asks for again and again, in the header so that it is inlined.
+
+// What layer i reads of the batch.
+template <class T>
+inline Input<T> Network<T>::input_of(const Batch& batch, std::size_t i) const {
+    return i == 0 ? batch.input : Input<T>{batch.arena.outputs[i - 1].data()};
+}
+
+template <class T>
+inline Pass<T> Network<T>::pass(const Crew<T>& crew, const Batch& batch, Range rows) const {
+    return {crew, rows.size(), batch.first_row + rows.begin, batch.step};
+}
+
+// Gives the pass, whose rows begin at `row` of the batch, what belongs to layer i.
+template <class T>
+inline void Network<T>::enter(Pass<T>& pass, const Batch& batch, std::size_t i, index row) const {
+    pass.parameters = parameters_.data() + offsets_[i];
+    if (plain_)
+        return;
+    const Layer<T>& layer = *layers_[i];
+    pass.statistics = parameters_.data() + parameter_count_ + statistic_offsets_[i];
+    pass.memory = batch.arena.memories[i].data();
+    if (pass.memory)
+        pass.memory += row * layer.memory_per_row();
+    if (layer.skip >= 0)
+        pass.skip = skip_of(batch, layer, row);
+}
+
 }  // namespace fastnet

@@ -212,6 +212,16 @@ def test_debugging_warns_with_the_codes_of_the_doctor() -> None:
         network().fit(X, ONE_HOT, epochs=2, verbose=0, debug=True)
 
 
+def test_debugging_says_once_what_it_finds_after_every_epoch() -> None:
+    model = network(optimizer=fn.optimizers.SGD(0.0))
+    kernel, bias = model.layers[0].get_weights()
+    model.layers[0].set_weights([kernel, bias - 100.0])
+    with pytest.warns(DoctorWarning) as caught:
+        model.fit(X, LABELS, epochs=3, verbose=0, debug=True)
+    codes = [str(warning.message)[:5] for warning in caught]
+    assert codes == ["FN401"]
+
+
 def test_debugging_changes_no_weight_and_says_nothing_of_sound_training() -> None:
     first, second = network(), network()
     with warnings.catch_warnings():
@@ -227,7 +237,7 @@ def test_debugging_names_layer_epoch_and_batch_of_the_first_infinity() -> None:
     x, y = X[:96].copy(), LINE[:96]
     x[70] = 3e38  # finite, but not what the first layer makes of it
     with pytest.warns(DoctorWarning) as caught:
-        model.fit(x, y, batch_size=32, epochs=2, shuffle=False, verbose=0, debug=True)
+        model.fit(x, y, batch_size=32, epochs=1, shuffle=False, verbose=0, debug=True)
     (message,) = [str(warning.message) for warning in caught if BROKEN.code in str(warning.message)]
     assert "epoch 1, batch 3, in the output of layer 'first'" in message
     assert not np.isfinite(model.predict(X)).all(), "the weights are those after the batch, not before it"

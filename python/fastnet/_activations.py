@@ -55,7 +55,8 @@ def get_activation(identifier: Any) -> ActivationFunction:
     name = identifier if isinstance(identifier, str) else getattr(identifier, "__name__", "")
     name = _ALIASES.get(name, name)
     known = _core.activation_names()
-    if name in known and (isinstance(identifier, str) or identifier is getattr(functional, name, None)):
+    own = hasattr(functional, name) and identifier is getattr(functional, name)
+    if name in known and (isinstance(identifier, str) or own):
         if name not in _PARAMETERS:
             return ActivationFunction(name)
         _, default = _PARAMETERS[name]

@@ -1,8 +1,8 @@
-"""Record what the schedules of Keras and PyTorch return, in double precision, for test_schedules.py.
+"""Record what the schedules of Keras, scikit-learn and PyTorch return, in double precision, for test_schedules.py.
 
 usage: KERAS_BACKEND=torch python tests/record_schedules.py > tests/data/schedules.json
 
-Needs keras and torch, which the tests do not. Each entry has the name of a schedule, its arguments, and the learning
+Needs keras, torch and scikit-learn, which the tests do not. Each entry has the name of a schedule, its arguments, and the learning
 rates of `STEPS`; PyTorch's OneCycleLR has no rate after its last step.
 """
 
@@ -45,6 +45,20 @@ TORCH = [
 ]
 
 
+SKLEARN = [{"initial_learning_rate": 0.1, "power": 0.5}, {"initial_learning_rate": 0.5, "power": 0.25}]
+
+
+def sklearn_rates(arguments: dict[str, float]) -> list[float]:
+    from sklearn.neural_network._stochastic_optimizers import SGDOptimizer
+
+    optimizer = SGDOptimizer([], arguments["initial_learning_rate"], "invscaling", power_t=arguments["power"])
+    rates = []
+    for step in STEPS:
+        optimizer.iteration_ends(step)
+        rates.append(float(optimizer.learning_rate))
+    return rates
+
+
 def keras_rates(name: str, arguments: dict[str, object]) -> list[float]:
     schedule = getattr(keras.optimizers.schedules, name)(**arguments)
     return [float(keras.ops.convert_to_numpy(schedule(step))) for step in STEPS]
@@ -64,6 +78,8 @@ def torch_rates(arguments: dict[str, object]) -> list[float]:
 
 keras.config.set_floatx("float64")
 recorded = [{"name": name, "arguments": arguments, "rates": keras_rates(name, arguments)} for name, arguments in KERAS]
+for arguments in SKLEARN:
+    recorded.append({"name": "InverseScaling", "arguments": arguments, "rates": sklearn_rates(arguments)})
 for arguments in TORCH:
     renamed = {"max_learning_rate" if name == "max_lr" else name: value for name, value in arguments.items()}
     recorded.append({"name": "OneCycle", "arguments": renamed, "rates": torch_rates(arguments)})

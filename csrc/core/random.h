@@ -41,9 +41,11 @@ inline void random_words(const RandomRow& row, index block, std::uint32_t* words
     const std::uint32_t key[4] = {static_cast<std::uint32_t>(row.seed), static_cast<std::uint32_t>(row.seed >> 32),
                                   static_cast<std::uint32_t>(row.stream), 0};
     for (index first = 0; first < counters; first += word_lanes) {
-        Words x[4] = {};
+        std::uint32_t numbers[word_lanes];
         for (index i = 0; i < word_lanes; ++i)
-            x[0][i] = static_cast<std::uint32_t>(block * counters + first + i);
+            numbers[i] = static_cast<std::uint32_t>(block * counters + first + i);
+        Words x[4];
+        __builtin_memcpy(&x[0], numbers, sizeof numbers);
         x[1] = Words{} + static_cast<std::uint32_t>(row.row);
         x[2] = Words{} + static_cast<std::uint32_t>(row.step);
         x[3] = Words{} + static_cast<std::uint32_t>(row.step >> 32);

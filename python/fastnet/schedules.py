@@ -18,6 +18,7 @@ __all__ = [
     "CosineDecay",
     "CosineDecayRestarts",
     "ExponentialDecay",
+    "InverseScaling",
     "InverseTimeDecay",
     "LearningRateSchedule",
     "OneCycle",
@@ -191,6 +192,41 @@ class InverseTimeDecay(LearningRateSchedule):
     def _values(self, step: Floats) -> Floats:
         done = step / self.decay_steps
         return self.initial_learning_rate / (1.0 + self.decay_rate * (np.floor(done) if self.staircase else done))
+
+
+@_schedules.add()
+class InverseScaling(LearningRateSchedule):
+    """``initial_learning_rate / (1 + step / unit)**power``, which scikit-learn calls "invscaling".
+
+    Parameters
+    ----------
+    initial_learning_rate : float
+        The learning rate of step 0.
+    power : float, default 0.5
+        How fast the rate falls.
+    unit : float, default 1.0
+        How many steps count as one. scikit-learn's `MLPClassifier` counts samples and changes the rate after every epoch;
+        ``unit=1 / batch_size`` counts as it does, and changes it after every batch.
+    name : str, default "InverseScaling"
+        A name of your own.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.schedules.InverseScaling(0.1)([0, 3, 99])
+    array([0.1 , 0.05, 0.01])
+    """
+
+    def __init__(
+        self, initial_learning_rate: float, power: float = 0.5, unit: float = 1.0, name: str = "InverseScaling"
+    ) -> None:
+        self.initial_learning_rate = _rate("initial_learning_rate", initial_learning_rate)
+        self.power = check_number("power", power, minimum=0.0)
+        self.unit = check_number("unit", unit, minimum=1e-12)
+        self.name = name
+
+    def _values(self, step: Floats) -> Floats:
+        return self.initial_learning_rate / (1.0 + step / self.unit) ** self.power
 
 
 @_schedules.add()

@@ -185,7 +185,6 @@ def test_predictions_have_the_type_of_the_model() -> None:
 @pytest.mark.parametrize(
     "use",
     [
-        lambda model: model.predict(X, steps=3),
         lambda model: model(X, training=True),
         lambda model: model.summary(expand_nested=True),
     ],

@@ -164,6 +164,12 @@ def test_an_interruption_keeps_the_best_weights(end: int, best: float, validatio
     assert_array_equal(model.get_weights()[0], [[best]])
 
 
+def test_an_early_end_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    model, x, y = large()
+    model.fit(x, y, epochs=10_000, verbose=2, max_time=0.2)
+    assert "Training ended early (out of time); the model has its best weights so far" in capsys.readouterr().out
+
+
 def test_training_that_is_not_interrupted_keeps_its_last_weights() -> None:
     model = fn.Sequential([fn.Dense(1, use_bias=False, input_shape=(1,))], dtype="float64")
     model.compile(fn.optimizers.SGD(0.0), "mse")
@@ -198,6 +204,8 @@ def test_a_history_draws_its_figures() -> None:
     assert [line.get_label() for line in loss.lines] == ["training", "validation"]
     assert_array_equal(loss.lines[1].get_ydata(), history.history["val_loss"])
     assert_array_equal(accuracy.lines[0].get_xdata(), [1, 2, 3])
+    seldom = classifier().fit(X, LABELS, epochs=4, validation_split=0.2, validation_freq=2, verbose=0)
+    assert_array_equal(seldom.plot()[0].lines[1].get_xdata(), [2, 4])
     with pytest.raises(ValueError, match="ax must be 2 axes"):
         history.plot(ax=loss)
     with pytest.raises(ValueError, match="no epochs"):

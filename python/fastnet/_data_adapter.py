@@ -122,7 +122,7 @@ def shape_of(name: str, values: Any) -> tuple[int, ...]:
 
 
 def as_features(name: str, values: Any, input_shape: tuple[int, ...], dtype: str) -> Features:
-    """Return samples as rows of features, without copying arrays of uint8, float32 and float64.
+    """Return samples as rows of features, without copying arrays of float32, float64 and integers.
 
     The rows of a sparse matrix stay sparse.
 

@@ -59,11 +59,12 @@ class Evaluator:
         Parameters
         ----------
         optimizer : str or Optimizer, default "rmsprop"
-            "sgd", "rmsprop" or "adam", or an object of `fastnet.optimizers`, which may follow one of `schedules`.
-        loss : str or Loss, optional
-            "mse", "binary_crossentropy", "categorical_crossentropy" or "sparse_categorical_crossentropy", or an
-            object of `fastnet.losses`. Without one the model can only predict.
-        metrics : list of str, optional
+            The name of an optimizer, or an object of `fastnet.optimizers`, which may follow one of `schedules`.
+        loss : str, Loss or function, optional
+            The name of a loss, an object of `fastnet.losses`, or a function of targets and predictions that returns the
+            loss and its gradient by the predictions. Without one the model can only predict.
+        metrics : list of str, Metric or function, optional
+            Names, objects of `fastnet.metrics`, or functions of targets and predictions.
             "accuracy" is the share of right answers: of values on the right side of 0.5 when the model has one output,
             else of rows whose largest output is that of the label. "binary_accuracy", "categorical_accuracy" and
             "sparse_categorical_accuracy" say which.
@@ -216,7 +217,7 @@ class Evaluator:
         return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
 
     def _evaluate_any(
-        self, data: Samples | Batches, batch_size: int, callbacks: CallbackList, steps: int | None
+        self, data: Samples | Batches, batch_size: int, callbacks: CallbackList, steps: int | None, *, of: str = ""
     ) -> Logs:
         """Evaluate samples, or the batches of a source, `steps` batches at most."""
         callbacks.call("on_test_begin", {})
@@ -226,7 +227,10 @@ class Evaluator:
             ranges = batches(len(data), batch_size if by_batch else len(data))
             parts = (data.rows(start, stop) for start, stop in ranges)
         else:
-            parts = (self._samples(*batch) for batch in data.epoch(steps, None))
+            parts = (
+                self._samples(*batch, of=f" of batch {number}{of}")
+                for number, batch in enumerate(data.epoch(steps, None), 1)
+            )
         mean = RunningMean()
         logs: Logs = {}
         for batch, part in enumerate(itertools.islice(parts, steps)):
@@ -268,14 +272,14 @@ class Evaluator:
         Parameters
         ----------
         x : array_like or sparse matrix, shape (n, *input_shape)
-            The samples, none at all included. NaN in a row gives NaN in its outputs. Sparse matrices are read as in
+            The samples, none at all included; or a generator or loader of batches, x alone or (x, y). NaN in a row gives NaN in its outputs. Sparse matrices are read as in
             `fit`, `batch_size` rows at a time.
         batch_size : int, optional
             How many samples are computed at a time.
         verbose : {"auto", 0, 1, 2}, default "auto"
             Accepted as in Keras; nothing is printed.
-        steps : None
-            Only None is available.
+        steps : int, optional
+            How many batches are computed at most.
         callbacks : list of Callback, optional
             See `fastnet.callbacks`.
 
@@ -284,9 +288,13 @@ class Evaluator:
         ndarray of shape (n, outputs)
             In the dtype of the model.
         """
-        if steps is not None:
-            raise unsupported(f"predict(steps={steps!r}) is not available")
         batch_size = prediction_batch("batch_size", batch_size)
+        steps = None if steps is None else check_integer("steps", steps)
+        if hasattr(x, "__iter__") and not hasattr(x, "__array__") and not hasattr(x, "__getitem__"):
+            parts = (batch[0] if isinstance(batch, tuple | list) else batch for batch in itertools.islice(x, steps))
+            return np.concatenate([self.predict(part, batch_size, verbose, callbacks=callbacks) for part in parts])
+        if steps is not None:
+            x = x[: steps * batch_size]
         network = self._built_network(x)
         assert self.input_shape is not None
         features = as_features("x", x, self.input_shape, self.dtype)

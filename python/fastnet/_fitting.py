@@ -107,7 +107,7 @@ class Fitting:
             return logs
         if plan.validation is not None and plan.validates(epoch + 1):
             results = self._model._evaluate_any(
-                plan.validation, plan.validation_batch_size, callbacks, plan.validation_steps
+                plan.validation, plan.validation_batch_size, callbacks, plan.validation_steps, of=" of validation_data"
             )
             latest |= {f"val_{name}": value for name, value in results.items()}
         if self._model.optimizer.scheduled:
@@ -152,7 +152,10 @@ class Fitting:
     def _by_batches(self, epoch: int, source: Batches) -> Logs:
         """Run an epoch of batches that come from somewhere else."""
         order = self._model._generator.permutation if self._plan.shuffle else None
-        batches = (self._model._samples(*batch) for batch in source.epoch(self._plan.steps, order))
+        batches = (
+            self._model._samples(*batch, of=f" of batch {number}")
+            for number, batch in enumerate(source.epoch(self._plan.steps, order), 1)
+        )
         logs = self._steps(epoch, ((samples, None, len(samples)) for samples in batches))
         if not logs:
             raise ValueError("x must yield at least one batch an epoch; got none")

@@ -239,7 +239,8 @@ class Trainer(Evaluator):
         return hook
 
     def _validation_samples(self, validation_data: Any, batch_size: int) -> Samples | Batches:
-        if not (isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)):
+        of_batches = isinstance(validation_data, list) and all(isinstance(item, tuple) for item in validation_data)
+        if of_batches or not (isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)):
             source = as_batches("validation_data", validation_data, self.input_shape, batch_size)
             if source is not None:
                 return source

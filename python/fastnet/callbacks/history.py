@@ -32,12 +32,14 @@ class History(Callback):
         super().__init__()
         self.history: dict[str, list[float]] = {}
         self.epoch: list[int] = []
+        self._epochs_of: dict[str, list[int]] = {}
         self.interrupted = self.out_of_time = False
         self.estimated_seconds: float | None = None
 
     def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
         self.history = {}
         self.epoch = []
+        self._epochs_of = {}
         self.interrupted = self.out_of_time = False
         self.estimated_seconds = None
 
@@ -45,6 +47,7 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
+            self._epochs_of.setdefault(name, []).append(epoch + 1)
 
     def plot(self, ax: Any = None) -> Any:
         """Draw every figure over the epochs, that of the validation dashed in the color of its own.
@@ -66,12 +69,12 @@ class History(Callback):
         axes = figure_axes(len(names)) if ax is None else list(ax) if isinstance(ax, Iterable) else [ax]
         if len(axes) < len(names):
             raise ValueError(f"ax must be {len(names)} axes, one for each of {', '.join(names)}; got {len(axes)}")
-        epochs = [epoch + 1 for epoch in self.epoch]
         for name, axis in zip(names, axes, strict=False):
-            (line,) = axis.plot(epochs, self.history[name], label="training")
-            validation = self.history.get(f"val_{name}", [])
-            if len(validation) == len(epochs):
-                axis.plot(epochs, validation, "--", color=line.get_color(), label="validation")
+            (line,) = axis.plot(self._epochs_of[name], self.history[name], label="training")
+            validation = f"val_{name}"
+            if validation in self.history:
+                epochs, values = self._epochs_of[validation], self.history[validation]
+                axis.plot(epochs, values, "--", color=line.get_color(), label="validation")
                 axis.legend()
             axis.set(xlabel="epoch", ylabel=name)
         return list(axes)

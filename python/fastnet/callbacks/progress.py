@@ -58,6 +58,11 @@ class ProgressBar(Callback):
 
     def on_train_end(self, logs: Logs | None = None) -> None:  # noqa: ARG002
         self._close_bar()
+        history = getattr(self.model, "history", None)
+        if history is not None and (history.interrupted or history.out_of_time):
+            why = "interrupted" if history.interrupted else "out of time"
+            line = f"Training ended early ({why}); the model has its best weights so far"
+            print(line, file=self._file, flush=True)
 
     def _title(self, epoch: int) -> str:
         return f"Epoch {epoch + 1}/{self.params['epochs']}"

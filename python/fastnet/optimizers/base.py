@@ -81,7 +81,8 @@ class Optimizer(Configurable):
         clipvalue : float, optional
             The largest magnitude of a value of the gradient; others are cut off.
         use_ema : bool, default False
-            Whether a moving average of the weights is kept, which the model gets when `fit` ends.
+            Whether a moving average of the weights is kept, which the model gets when `fit` ends; where it ends early, the
+            model gets its best weights instead.
         ema_momentum : float, default 0.99
             ``average = ema_momentum * average + (1 - ema_momentum) * w`` after every batch.
         ema_overwrite_frequency : int, optional

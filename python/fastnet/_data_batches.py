@@ -122,7 +122,7 @@ def as_batches(name: str, source: Any, input_shape: tuple[int, ...] | None, batc
     An item of an object with a length and an index is one sample when its x has the shape of the model's input, or,
     before the model is built, when its y is a single number; otherwise it is a batch.
     """
-    if hasattr(source, "__array__") or hasattr(source, "dtype") or hasattr(source, "column_names"):
+    if not _is_source(source):
         return None
     if hasattr(source, "__next__"):
         return IteratorBatches(name, source)
@@ -136,3 +136,15 @@ def as_batches(name: str, source: Any, input_shape: tuple[int, ...] | None, batc
         is_sample = shape == input_shape or (input_shape is None and np.ndim(y) == 0)
         return IndexedSamples(name, source, batch_size) if is_sample else IndexedBatches(name, source)
     return LoaderBatches(name, source) if hasattr(source, "__iter__") else None
+
+
+def _is_source(thing: Any) -> bool:
+    """Return whether something may be a source of batches: no array, no table, no sparse matrix."""
+    return not any(hasattr(thing, name) for name in ("__array__", "dtype", "column_names", "tocsr"))
+
+
+def features_of_batches(source: Any) -> Iterator[Any] | None:
+    """Return the x of every batch of a generator or loader, which yields x or (x, y); None for anything else."""
+    if not _is_source(source) or not hasattr(source, "__iter__") or hasattr(source, "__getitem__"):
+        return None
+    return (batch[0] if isinstance(batch, tuple | list) else batch for batch in source)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnet._compilation import Compilation
 from fastnet._data_adapter import CORE_DTYPES, Samples, as_features, as_samples, shape_of
-from fastnet._data_batches import Batches, as_batches
+from fastnet._data_batches import Batches, as_batches, features_of_batches
 from fastnet._validation import check_integer, unsupported
 from fastnet._weights import Network
 from fastnet.callbacks.base import Callback, Logs
@@ -290,9 +290,9 @@ class Evaluator:
         """
         batch_size = prediction_batch("batch_size", batch_size)
         steps = None if steps is None else check_integer("steps", steps)
-        if hasattr(x, "__iter__") and not hasattr(x, "__array__") and not hasattr(x, "__getitem__"):
-            parts = (batch[0] if isinstance(batch, tuple | list) else batch for batch in itertools.islice(x, steps))
-            return np.concatenate([self.predict(part, batch_size, verbose, callbacks=callbacks) for part in parts])
+        if (parts := features_of_batches(x)) is not None:
+            limited = itertools.islice(parts, steps)
+            return np.concatenate([self.predict(part, batch_size, verbose, callbacks=callbacks) for part in limited])
         if steps is not None:
             x = x[: steps * batch_size]
         network = self._built_network(x)

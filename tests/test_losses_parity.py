@@ -211,6 +211,33 @@ def test_a_loss_in_python_trains_as_the_one_of_the_core(last: str, rows: int) ->
     assert_allclose(models[0].loss_and_gradients(x, y)[0], models[1].loss_and_gradients(x, y)[0], rtol=1e-7)
 
 
+def weighted_squared(y_true: Any, y_pred: Any, sample_weight: Any = None) -> tuple[float, Any]:
+    error = y_pred - y_true
+    weight = np.ones((len(error), 1)) if sample_weight is None else sample_weight[:, None]
+    return float(np.mean(weight * error**2)), 2.0 * weight * error / error.size
+
+
+def test_a_loss_in_python_gets_the_weights_of_samples_and_classes() -> None:
+    rng = np.random.default_rng(0)
+    x, y, weight = rng.normal(size=(50, 6)), rng.normal(size=(50, 3)), rng.uniform(size=50)
+    results = []
+    for loss in (weighted_squared, "mse"):
+        model = fn.Sequential([fn.Dense(3, input_shape=(6,))], seed=0, dtype="float64")
+        model.compile("adam", loss)
+        model.fit(x, y, epochs=3, sample_weight=weight, class_weight={0: 2.0}, verbose=0)
+        results.append([model.evaluate(x, y, sample_weight=weight, verbose=0), *model.get_weights()])
+    for one, other in zip(*results, strict=True):
+        assert_allclose(one, other, rtol=1e-9)
+
+
+@pytest.mark.parametrize("weights", [{"sample_weight": np.ones(4)}, {"class_weight": {0: 2.0}}])
+def test_a_loss_in_python_without_a_parameter_for_weights_refuses_them(weights: dict[str, Any]) -> None:
+    model = fn.Sequential([fn.Dense(3, input_shape=(2,))], seed=0)
+    model.compile("sgd", squared)
+    with pytest.raises(ValueError, match="'squared' takes no weights of samples or classes: give it a parameter"):
+        model.fit(np.zeros((4, 2)), np.zeros((4, 3)), verbose=0, **weights)
+
+
 def test_a_loss_in_python_gets_the_targets_as_they_were_given() -> None:
     seen: list[np.ndarray] = []
 

@@ -254,7 +254,8 @@ class Evaluator:
                 outputs = network.predict(part.x, batch_size)
                 compilation.observe(part.y, outputs, part.weight)
                 if compilation.custom_loss is not None:
-                    custom.add(stop - start, compilation.custom_loss.value_and_gradient(part.y, outputs)[0], math.nan)
+                    value, _ = compilation.custom_loss.value_and_gradient(part.y, outputs, part.weight)
+                    custom.add(stop - start, value, math.nan)
             if compilation.custom_loss is not None:
                 return custom.values
         return network.evaluate(samples.x, samples.y, batch_size, samples.weight)

@@ -234,7 +234,7 @@ class Trainer(Evaluator):
             y, weight = samples.labels_and_rows(rows if order is None else order[rows])
             if observe:
                 compilation.observe(y, outputs, weight)
-            return None if custom is None else custom.value_and_gradient(y, outputs)
+            return None if custom is None else custom.value_and_gradient(y, outputs, weight)
 
         return hook
 

@@ -1,5 +1,6 @@
 """What all losses have in common."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -119,7 +120,8 @@ class CustomLoss(Loss):
     ----------
     function : callable
         ``f(y_true, y_pred)`` returns ``(value, gradient)``: the loss of a batch, and its gradient by `y_pred`. `y_true` is
-        what `fit` was given, labels or rows.
+        what `fit` was given, labels or rows. A parameter `sample_weight` receives the weights of the batch's samples, or
+        None; without it `fit` refuses weights.
 
     Examples
     --------
@@ -140,13 +142,23 @@ class CustomLoss(Loss):
     core_name = "custom"
     takes_labels = True
 
-    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+    def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__("sum_over_batch_size", getattr(function, "__name__", type(function).__name__))
         self.function = function
+        self._takes_weights = _has_parameter(function, "sample_weight")
 
-    def value_and_gradient(self, y_true: NDArray[Any], y_pred: NDArray[Any]) -> tuple[float, NDArray[Any]]:
+    def value_and_gradient(
+        self, y_true: NDArray[Any], y_pred: NDArray[Any], sample_weight: NDArray[Any] | None
+    ) -> tuple[float, NDArray[Any]]:
         """Return what the function returns, checked."""
-        answer = self.function(y_true, y_pred)
+        if self._takes_weights:
+            answer = self.function(y_true, y_pred, sample_weight=sample_weight)
+        elif sample_weight is None:
+            answer = self.function(y_true, y_pred)
+        else:
+            raise ValueError(
+                f"the loss {self.name!r} takes no weights of samples or classes: give it a parameter sample_weight"
+            )
         if not isinstance(answer, tuple) or len(answer) != 2:
             raise TypeError(
                 f"the loss {self.name!r} must return (value, gradient), the gradient by y_pred; got {describe(answer)}"
@@ -164,6 +176,14 @@ class CustomLoss(Loss):
     @property
     def identifier_or_config(self) -> Any:
         return {"function": self.name}
+
+
+def _has_parameter(function: Callable[..., Any], name: str) -> bool:
+    """Return whether a function has a parameter of this name; one that cannot be looked into has not."""
+    try:
+        return name in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 losses = Registry(

@@ -1,0 +1,68 @@
+"""Every export is run beside the model before it counts as written."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.interchange.operations import Scaling, operations_of
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+__all__ = ["TOLERANCE", "check_outputs", "in_full_precision", "sample_inputs"]
+
+TOLERANCE = 1e-5  # of the largest output, or of 1 where all are smaller
+
+
+def in_full_precision(model: "Sequential") -> "Sequential":
+    """Return the model, or, where it rounds factors to bfloat16, one of the same weights in float32.
+
+    Exports do not round: they compute in float32 or float64.
+    """
+    from fastnet.models import Sequential
+
+    if model.dtype_policy != "mixed_bfloat16":
+        return model
+    exact = Sequential.from_config({**model.get_config(), "dtype": "float32"})
+    exact.set_weights(model.get_weights())
+    return exact
+
+
+def sample_inputs(model: "Sequential", rows: int = 16) -> NDArray[Any]:
+    """Return samples like those that a built model may meet, the same in each call.
+
+    Behind a normalization at the model's front they have mean 0 and variance 1, behind a rescaling they are in [0, 1).
+
+    Returns
+    -------
+    ndarray of shape (rows, inputs)
+        In the dtype of the model.
+    """
+    generator = np.random.default_rng(0)
+    size = int(np.prod(model.input_shape or ()))
+    first = next(iter(operations_of(model)), None)
+    if not isinstance(first, Scaling):
+        return generator.standard_normal((rows, size)).astype(model.dtype)
+    uniform = first.factor.ndim == 0
+    wanted = generator.random((rows, size)) if uniform else generator.standard_normal((rows, size))
+    factor = np.where(first.factor == 0.0, np.inf, first.factor.astype(np.float64))
+    return ((wanted - first.offset) / factor + first.center).astype(model.dtype)
+
+
+def check_outputs(export: str, outputs: NDArray[Any], expected: NDArray[Any]) -> None:
+    """Refuse an export whose outputs are not those of the model.
+
+    Raises
+    ------
+    RuntimeError
+        An output differs by more than `TOLERANCE`; the message names the export and the difference.
+    """
+    if outputs.shape != expected.shape:
+        raise RuntimeError(
+            f"the {export} gives outputs of shape {outputs.shape}; those of the model are {expected.shape}"
+        )
+    difference = float(np.abs(outputs - expected).max(initial=0.0))
+    allowed = TOLERANCE * max(1.0, float(np.abs(expected).max(initial=0.0)))
+    if not difference <= allowed:
+        raise RuntimeError(f"the {export} differs from the model by {difference:.3g}; {allowed:.3g} is accepted")

@@ -1,0 +1,155 @@
+"""From the arguments of ``fastnet train`` and data to a trained model: what `train` does and `verify` does again."""
+
+import argparse
+import math
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import optimizers
+from fastnet.callbacks import Callback
+from fastnet.cli._data import source_name
+from fastnet.cli._output import note
+from fastnet.datasets import Dataset, load, train_test_split
+from fastnet.exceptions import NonFiniteLossWarning
+from fastnet.layers import Dense, Input, Layer, Rescaling
+from fastnet.models import Sequential
+
+__all__ = ["Parts", "fit", "load_parts", "make_model", "resolved"]
+
+# Chosen together: over 40 seeds they give 98.3% of digits on average, and 98.4% of MNIST after 6 epochs.
+LEARNING_RATES = {"adam": 3e-3, "rmsprop": 1e-3, "sgd": 0.1, "lion": 3e-4, "adagrad": 0.03}
+OTHER_LEARNING_RATE = 3e-3  # of the kin of Adam
+MANY_ROWS, BATCH_SIZES = 10_000, (16, 128)  # for fewer rows and for so many: small batches generalize, large ones run
+ROWS_TO_SHOW = 300_000
+FEWEST_EPOCHS, MOST_EPOCHS = 5, 50
+LAST_LEARNING_RATE = 0.01  # of the first
+
+
+class Parts(NamedTuple):
+    """Data, divided by what they are for."""
+
+    training: Dataset
+    validation: Dataset | None
+    """Held out from the training data; its figures are shown for every epoch."""
+    measured: Dataset
+    """What the result is measured on."""
+    measured_is: str
+    """What that is, in words."""
+
+
+def resolved(arguments: argparse.Namespace, rows: int) -> argparse.Namespace:
+    """Return the arguments with what was left to the program filled in."""
+    chosen = {
+        "lr": LEARNING_RATES.get(arguments.optimizer, OTHER_LEARNING_RATE),
+        "epochs": min(max(math.ceil(ROWS_TO_SHOW / rows), FEWEST_EPOCHS), MOST_EPOCHS),
+        "batch_size": BATCH_SIZES[rows >= MANY_ROWS],
+    }
+    given = {name: value for name, value in vars(arguments).items() if value is not None}
+    return argparse.Namespace(**{**vars(arguments), **chosen, **given})
+
+
+# ---- Data -----------------------------------------------------------------------------------------------------------
+
+
+def load_parts(arguments: argparse.Namespace) -> Parts:
+    """Load the data and hold a part of them out."""
+    data = load(arguments.data, target=arguments.target, require_labels=True)
+    assert data.y is not None
+    if data.n_classes < 2:
+        raise ValueError(f"{arguments.data} has only one class; a classifier needs at least two")
+    name = source_name(arguments.data)
+    # The classes are named before the split, which may leave a rare one out of a part.
+    training, validation = replace(data, classes=data.class_names, test=None), None
+    if arguments.validation:
+        training, validation = _split(training, data.y, arguments)
+    if data.test is not None and data.test.y is not None:
+        return Parts(training, validation, data.test, f"the test set of {name}")
+    if validation is not None:
+        return Parts(training, validation, validation, f"{100 * arguments.validation:g}% of {name}, held out")
+    return Parts(training, None, training, f"the training data, because nothing was held out of {name}")
+
+
+def _split(data: Dataset, y: NDArray[np.int64], arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
+    """Split the rows at random, each class in proportion where each has enough rows."""
+    held_out = math.ceil(arguments.validation * len(y))
+    counts = np.bincount(y)
+    smallest = int(counts[counts > 0].min())
+    stratified = smallest > 1 and np.count_nonzero(counts) <= min(held_out, len(y) - held_out)
+    if not stratified:
+        note("some classes have too few rows to be split in proportion: all rows are split at random", arguments.quiet)
+    x_train, x_held_out, y_train, y_held_out = train_test_split(
+        data.x,
+        y,
+        test_size=arguments.validation,
+        random_state=arguments.seed,
+        stratify=y if stratified else None,
+    )
+    return replace(data, x=x_train, y=y_train), replace(data, x=x_held_out, y=y_held_out)
+
+
+# ---- Model ----------------------------------------------------------------------------------------------------------
+
+
+def make_model(arguments: argparse.Namespace, data: Dataset) -> Sequential:
+    """Return the compiled model for the data: rescaling, hidden layers, softmax."""
+    initializer = "he_normal" if arguments.activation in ("relu", "leaky_relu") else "glorot_uniform"
+    layers: list[Layer] = [Input((data.x.shape[1],)), Rescaling(_scale(data.x))]
+    layers += [Dense(units, arguments.activation, kernel_initializer=initializer) for units in arguments.hidden]
+    layers.append(Dense(data.n_classes, "softmax"))
+    model = Sequential(layers, seed=arguments.seed, dtype=arguments.dtype)
+    momentum = {"momentum": arguments.momentum} if arguments.momentum else {}
+    model.compile(
+        optimizers.deserialize(
+            {"class_name": arguments.optimizer, "config": {"learning_rate": arguments.lr, **momentum}}
+        ),
+        loss="sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    model.class_names, model.feature_names = data.class_names, data.feature_names
+    return model
+
+
+def _scale(x: NDArray[Any]) -> float:
+    """Return the factor that brings the data to about [-1, 1]: 1/255 for images of bytes, else 1 over the largest."""
+    largest = max(abs(float(x.max())), abs(float(x.min())))
+    if x.dtype == np.uint8 and largest > 127:
+        return 1 / 255
+    return 1 / largest if largest else 1.0
+
+
+class LinearDecay(Callback):
+    """Lowers the learning rate by the same amount after each epoch, so that the last steps settle the weights."""
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self._first = self.model.optimizer.learning_rate
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        done = epoch / max(self.params["epochs"] - 1, 1)
+        self.model.optimizer.learning_rate = self._first * (1 - (1 - LAST_LEARNING_RATE) * done)
+
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
+        self.model.optimizer.learning_rate = self._first
+
+
+# ---- Training -------------------------------------------------------------------------------------------------------
+
+
+def fit(model: Sequential, parts: Parts, arguments: argparse.Namespace, callbacks: Sequence[Callback]) -> None:
+    """Train the model for the epochs of the arguments; Ctrl-C ends it early, as in `Sequential.fit`."""
+    validation = parts.validation
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NonFiniteLossWarning)  # the progress says so, and ends the training
+        model.fit(
+            parts.training.x,
+            parts.training.y,
+            batch_size=arguments.batch_size,
+            epochs=arguments.epochs,
+            verbose=0,
+            validation_data=None if validation is None else (validation.x, validation.y),
+            callbacks=[LinearDecay(), *callbacks],
+        )

@@ -66,6 +66,7 @@ from fastnet.models import Sequential, load_model
 if TYPE_CHECKING:
     from fastnet import datasets, exceptions, metrics, plotting, serialization
     from fastnet._doctor import doctor
+    from fastnet.interchange.state_dict import from_state_dict
     from fastnet.learning_rates import find_learning_rate
 
 __all__ = [
@@ -95,6 +96,7 @@ __all__ = [
     "elu",
     "exceptions",
     "find_learning_rate",
+    "from_state_dict",
     "functional",
     "gelu",
     "gemm",
@@ -130,7 +132,11 @@ __all__ = [
 ]
 
 _LAZY_MODULES = frozenset(["datasets", "exceptions", "metrics", "plotting", "serialization"])
-_LAZY_FUNCTIONS = {"doctor": "_doctor", "find_learning_rate": "learning_rates"}
+_LAZY_FUNCTIONS = {
+    "doctor": "_doctor",
+    "find_learning_rate": "learning_rates",
+    "from_state_dict": "interchange.state_dict",
+}
 
 
 def __getattr__(name: str) -> Any:

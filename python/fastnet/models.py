@@ -359,6 +359,12 @@ class Sequential(Inspector):
 
         load_weights(self, path, skip_mismatch=skip_mismatch)
 
+    def to_state_dict(self) -> dict[str, NDArray[Any]]:
+        """Return the weights as PyTorch has them: see `fastnet.interchange.state_dict.to_state_dict`."""
+        from fastnet.interchange.state_dict import to_state_dict
+
+        return to_state_dict(self)
+
     def __repr__(self) -> str:
         if not self.built:
             return f"<Sequential {self.name!r}, {len(self._layers)} layers, not built>"

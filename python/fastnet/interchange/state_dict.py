@@ -1,0 +1,292 @@
+"""Weights of PyTorch: state dicts of ``torch.nn.Sequential``, read and written without PyTorch."""
+
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastnet import layers
+from fastnet._activations import ActivationFunction, with_parameter
+from fastnet._files import atomic_write
+from fastnet._validation import check_number
+from fastnet.interchange.torch_modules import modules_of, torch_code
+from fastnet.interchange.torch_tensors import Module, in_order, modules_in, read_tensors
+from fastnet.layers.activation import activation_of
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+__all__ = ["from_state_dict", "save_state_dict", "to_state_dict", "torch_code"]
+
+
+def from_state_dict(
+    state: Mapping[str, Any] | str | os.PathLike[str],
+    activation: Any,
+    *,
+    output_activation: Any = None,
+    epsilon: float = 1e-5,
+    dtype: DTypeLike | None = None,
+) -> "Sequential":
+    """Return a model with the weights of a PyTorch network of `Linear` layers in a row.
+
+    A state dict names tensors and says nothing about what lies between them, so the activations are arguments. PyTorch
+    is not needed.
+
+    Parameters
+    ----------
+    state : dict from str to array_like, or path
+        What ``module.state_dict()`` returned, of torch tensors or NumPy arrays, or the path of a safetensors file of one.
+        Modules whose names differ in their numbers alone (``0``, ``2``; ``net.0``, ``net.2``; ``fc1``, ``fc2``) go by
+        these numbers; others are taken in the dictionary's order, which a file does not have.
+    activation : str, function of `fastnet.functional`, activation layer or None, or a list of them
+        What follows the `Linear` layers other than the last one: one for all, or a list with one for each. Names are
+        those that `Dense` accepts, with the parameters that PyTorch gives them: "leaky_relu" has a slope of 0.01. "prelu"
+        stands for a `PReLU` module, whose slopes are in `state`. None is no activation.
+    output_activation : as one of `activation`, optional
+        What follows the last `Linear` layer, such as "softmax".
+    epsilon : float, default 1e-5
+        The `eps` of the normalization layers, which a state dict does not have. The default is PyTorch's.
+    dtype : {"float32", "float64", "mixed_bfloat16"}, optional
+        That of the model. By default "float64" when every tensor is float64, else "float32".
+
+    Returns
+    -------
+    Sequential
+        A built model that is not compiled.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    TypeError
+        `state` is neither a dictionary nor a path, or a tensor does not hold floating-point numbers.
+    ValueError
+        A tensor is not understood, the shapes do not fit one another, there are more or fewer activations than hidden
+        layers, or the place of an activation cannot be told; the message names the tensor.
+
+    Notes
+    -----
+    `Linear` (with or without bias), `BatchNorm1d`, `LayerNorm` and `PReLU` are understood: a `weight` of two dimensions is
+    that of a `Linear`, `running_mean` and `running_var` make a `BatchNorm1d`, `weight` and `bias` of one dimension a
+    `LayerNorm`. Where a normalization lies between two `Linear` layers, the activation is where the numbers of the modules
+    leave one out: at 1 in ``0, 2, 3``, at 2 in ``0, 1, 3``. Modules without tensors, such as
+    ``LayerNorm(elementwise_affine=False)``, cannot be seen. PyTorch's momentum of 0.1 is the 0.9 of the
+    `BatchNormalization` that is made.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> state = {"0.weight": np.ones((2, 3)), "0.bias": np.zeros(2), "2.weight": np.ones((1, 2)), "2.bias": np.ones(1)}
+    >>> model = fn.from_state_dict(state, "relu")
+    >>> model.predict([[1.0, 2.0, 3.0]])
+    array([[13.]])
+    """
+    epsilon = check_number("epsilon", epsilon, minimum=0.0)
+    given = [*activation] if isinstance(activation, list | tuple) else [activation]
+    prelus = "prelu" in map(_named, [*given, output_activation])
+    modules = in_order(modules_in(read_tensors(state), prelus), listed=isinstance(state, Mapping))
+    hidden = [module for module in modules if module.kind == "linear"][:-1]
+    if not any(module.kind == "linear" for module in modules):
+        raise ValueError(
+            f"state has no weight of a Linear layer, a tensor of two dimensions; got {len(modules)} modules"
+        )
+    if not isinstance(activation, list | tuple):
+        given *= len(hidden)
+    elif len(given) != len(hidden):
+        raise ValueError(f"activation must have an entry for each of {len(hidden)} hidden layers; got {len(given)}")
+    functions = [_function(one) for one in [*given, output_activation]]
+    return _built(modules, functions, epsilon, dtype)
+
+
+def to_state_dict(model: "Sequential") -> dict[str, NDArray[Any]]:
+    """Return the weights of a model by the names and in the layout of a ``torch.nn.Sequential``.
+
+    Parameters
+    ----------
+    model : Sequential
+        A built model.
+
+    Returns
+    -------
+    dict from str to ndarray
+        New contiguous arrays. `torch_code` prints the `Sequential` that they belong to: a `Dense` layer is a `Linear`, whose
+        weight has shape (units, inputs), and a module for its activation, so that ``"0.weight"`` may be followed by
+        ``"2.weight"``.
+
+    Raises
+    ------
+    ValueError
+        The model is not built.
+    NotImplementedError
+        PyTorch has no module for a layer or an activation: `Residual`, "exponential", a `Rescaling` that is not directly in
+        front of a `Dense` layer.
+
+    Notes
+    -----
+    The modules predict what the model predicts, once ``eval()`` is called. `Rescaling` goes into the weights of the `Dense`
+    layer behind it, `Normalization` becomes a `BatchNorm1d` whose moments stay as they are, and `GaussianNoise` an
+    `Identity`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.Dense(64, "relu", input_shape=(784,)), fn.Dense(10)])
+    >>> {name: array.shape for name, array in model.to_state_dict().items()}
+    {'0.weight': (64, 784), '0.bias': (64,), '2.weight': (10, 64), '2.bias': (10,)}
+
+    In PyTorch::
+
+        net.load_state_dict({name: torch.from_numpy(array) for name, array in model.to_state_dict().items()})
+    """
+    return {
+        f"{number}.{name}": array
+        for number, module in enumerate(modules_of(model))
+        for name, array in module.arrays.items()
+    }
+
+
+def save_state_dict(model: "Sequential", path: str | os.PathLike[str]) -> None:
+    """Write what `to_state_dict` returns to a safetensors file, which PyTorch loads as it is.
+
+    Parameters
+    ----------
+    model : Sequential
+        A built model.
+    path : str or os.PathLike
+        The file to write. It is complete or absent.
+
+    Raises
+    ------
+    ValueError, NotImplementedError
+        As `to_state_dict`.
+    OSError
+        The file cannot be written.
+
+    Notes
+    -----
+    The entry ``torch_code`` of the file's metadata is the code of the matching ``torch.nn.Sequential``. In PyTorch::
+
+        net.load_state_dict(safetensors.torch.load_file(path))
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> from fastnet.interchange.state_dict import save_state_dict
+    >>> model = fn.Sequential([fn.Dense(2, input_shape=(3,))], seed=0)
+    >>> save_state_dict(model, "state.safetensors")
+    >>> again = fn.from_state_dict("state.safetensors", None)
+    >>> bool((again.predict([[1.0, 2.0, 3.0]]) == model.predict([[1.0, 2.0, 3.0]])).all())
+    True
+    """
+    import safetensors.numpy
+
+    data = safetensors.numpy.save(to_state_dict(model), metadata={"torch_code": torch_code(model)})
+    with atomic_write(path) as file:
+        file.write(data)
+
+
+# ---- Modules as layers ----------------------------------------------------------------------------------------------
+
+_Part = tuple[layers.Layer, list[NDArray[Any]]]  # a layer and its weights
+_PRELU = "prelu"
+
+
+def _named(activation: Any) -> str | None:
+    return activation if isinstance(activation, str) else None
+
+
+def _function(activation: Any) -> ActivationFunction | str:
+    """Return an activation with PyTorch's parameters; "prelu" stands for itself, a module with weights."""
+    if _named(activation) == _PRELU:
+        return _PRELU
+    return with_parameter("leaky_relu", 0.01) if _named(activation) == "leaky_relu" else activation_of(activation)
+
+
+def _built(
+    modules: list[Module], functions: list[ActivationFunction | str], epsilon: float, dtype: DTypeLike | None
+) -> "Sequential":
+    """Return the model of modules in their order, with an activation behind each `Linear`."""
+    from fastnet.models import Sequential
+
+    starts = [index for index, module in enumerate(modules) if module.kind == "linear"]
+    stops = [*starts[1:], len(modules)]
+    parts = [_layer(module, epsilon) for module in _without_prelus(modules[: starts[0]])]
+    for start, stop, function in zip(starts, stops, functions, strict=True):
+        parts += _block(modules[start:stop], modules[stop : stop + 1], function, epsilon)
+    if dtype is None:
+        exact = all(array.dtype.itemsize >= 8 for module in modules for array in module.arrays.values())
+        dtype = "float64" if exact else "float32"
+    model = Sequential([layers.Input(modules[0].row.shape[-1:]), *(layer for layer, _ in parts)], dtype=dtype)
+    for layer, arrays in parts:
+        if arrays:  # the slope of a PReLU may be one for all values
+            shapes = [array.shape for array in layer.get_weights()]
+            layer.set_weights([np.broadcast_to(array, shape) for array, shape in zip(arrays, shapes, strict=True)])
+    return model
+
+
+def _block(
+    modules: list[Module], following: list[Module], function: ActivationFunction | str, epsilon: float
+) -> Iterator[_Part]:
+    """Yield the layers of a `Linear` and the modules up to the next one, with the activation among them."""
+    linear, *others = modules
+    fused = None  # what the `Dense` layer computes itself
+    if function == _PRELU:
+        if [module.kind for module in others].count(_PRELU) != 1:
+            raise ValueError(f"activation is 'prelu', but behind {linear.tensor('weight')!r} there is not one PReLU")
+        place = None
+    else:
+        others = _without_prelus(others)
+        place = _place(linear, others, following) if function != ActivationFunction("linear") else None
+        fused = function if place == 0 else None
+    weight, *bias = linear.arrays["weight"], *([linear.arrays["bias"]] if "bias" in linear.arrays else [])
+    yield layers.Dense(len(weight), fused, use_bias=bool(bias)), [weight.T, *bias]
+    for number, module in enumerate(others, start=1):
+        yield _layer(module, epsilon)
+        if number == place:
+            yield layers.Activation(function), []
+
+
+def _place(linear: Module, others: list[Module], following: list[Module]) -> int:
+    """Return behind how many of the `others` the activation stands, by the numbers that are left out."""
+    if not others:
+        return 0
+    chain = [linear, *others, *following]
+    gaps = [index for index in range(len(chain) - 1) if _apart(chain[index], chain[index + 1])]
+    gaps += [] if following else [len(others)]
+    if len({module.template for module in chain}) == 1 and len(gaps) == 1:
+        return gaps[0]
+    raise ValueError(
+        f"the place of the activation behind {linear.tensor('weight')!r} cannot be told: name the modules by numbers as in "
+        "a torch.nn.Sequential that has no others without tensors, such as 0, 1, 3 for an activation at 2"
+    )
+
+
+def _apart(first: Module, second: Module) -> bool:
+    """Whether there is room for a module between two, by their numbers."""
+    *outer, number = first.numbers or (0,)
+    return second.numbers != (*outer, number + 1)
+
+
+def _layer(module: Module, epsilon: float) -> _Part:
+    """Return the layer of a module other than `Linear`."""
+    arrays = module.arrays
+    affine = [arrays["weight"], arrays["bias"]] if "bias" in arrays else []
+    if module.kind == _PRELU:
+        return layers.PReLU(), [arrays["weight"]]
+    if module.kind == "layer_norm":
+        return layers.LayerNormalization(epsilon=epsilon), affine
+    layer = layers.BatchNormalization(momentum=0.9, epsilon=epsilon, center=bool(affine), scale=bool(affine))
+    return layer, [*affine, arrays["running_mean"], arrays["running_var"]]
+
+
+def _without_prelus(modules: list[Module]) -> list[Module]:
+    """Return the modules; an error where there is a PReLU that no activation tells of."""
+    for module in modules:
+        if module.kind == _PRELU:
+            raise ValueError(
+                f"tensor {module.tensor('weight')!r} has slopes of a PReLU where activation is not 'prelu'"
+            )
+    return modules

@@ -1,0 +1,197 @@
+"""A built model as the modules of a ``torch.nn.Sequential`` that predicts what it predicts."""
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import layers
+from fastnet._activations import ActivationFunction
+from fastnet._layer import Layer
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+__all__ = ["TorchModule", "modules_of", "torch_code"]
+
+Array = NDArray[Any]
+
+# PyTorch's modules for the activations; {alpha} is their parameter.
+_ACTIVATIONS = {
+    "relu": "ReLU()",
+    "leaky_relu": "LeakyReLU({alpha!r})",
+    "sigmoid": "Sigmoid()",
+    "tanh": "Tanh()",
+    "elu": "ELU({alpha!r})",
+    "selu": "SELU()",
+    "softplus": "Softplus()",
+    "softsign": "Softsign()",
+    "hard_sigmoid": "Hardsigmoid()",
+    "silu": "SiLU()",
+    "gelu": "GELU()",
+    "gelu_tanh": "GELU(approximate='tanh')",
+    "mish": "Mish()",
+    "softmax": "Softmax(dim=-1)",
+    "log_softmax": "LogSoftmax(dim=-1)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class TorchModule:
+    """One module of a ``torch.nn.Sequential``.
+
+    Attributes
+    ----------
+    code : str
+        What makes it, without ``torch.nn.`` in front: ``"Linear(784, 64)"``.
+    arrays : dict from str to ndarray
+        Its state, by PyTorch's names and in PyTorch's layout, contiguous.
+    """
+
+    code: str
+    arrays: dict[str, Array] = field(default_factory=dict)
+
+
+def modules_of(model: "Sequential") -> list[TorchModule]:
+    """Return the modules of a built model.
+
+    Parameters
+    ----------
+    model : Sequential
+
+    Returns
+    -------
+    list of TorchModule
+        A `Dense` layer gives one module and another for its activation. A `Rescaling` gives none: it goes into the weights
+        of the `Dense` layer behind it.
+
+    Raises
+    ------
+    ValueError
+        The model is not built.
+    NotImplementedError
+        PyTorch has no module for a layer; the message names it.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> from fastnet.interchange.torch_modules import modules_of
+    >>> model = fn.Sequential([fn.Dense(2, "relu", input_shape=(3,)), fn.Dropout(0.5), fn.Dense(1)])
+    >>> [module.code for module in modules_of(model)]
+    ['Linear(3, 2)', 'ReLU()', 'Dropout(0.5)', 'Linear(2, 1)']
+    """
+    model._require_built("to_state_dict")
+    modules: list[TorchModule] = []
+    rescaling: tuple[layers.Rescaling, float, float] | None = None  # the last one, and the product and sum of all
+    for layer in model.layers:
+        if isinstance(layer, layers.Rescaling):
+            scale, offset = (1.0, 0.0) if rescaling is None else rescaling[1:]
+            rescaling = (layer, scale * layer.scale, offset * layer.scale + layer.offset)
+        elif isinstance(layer, layers.Dense):
+            modules += _dense(layer, *((1.0, 0.0) if rescaling is None else rescaling[1:]))
+            rescaling = None
+        elif rescaling is not None and not isinstance(layer, layers.Flatten | layers.Reshape):
+            break
+        else:
+            modules += _modules(layer, model.dtype)
+    if rescaling is not None:
+        raise _no_counterpart(rescaling[0], "it would go into the weights of a Dense layer directly behind it")
+    return modules
+
+
+def torch_code(model: "Sequential") -> str:
+    """Return the Python code of the ``torch.nn.Sequential`` that loads `to_state_dict`.
+
+    Parameters
+    ----------
+    model : Sequential
+        A built model.
+
+    Raises
+    ------
+    ValueError, NotImplementedError
+        As `modules_of`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> from fastnet.interchange.torch_modules import torch_code
+    >>> print(torch_code(fn.Sequential([fn.Dense(64, "relu", input_shape=(784,)), fn.Dense(10)])))
+    torch.nn.Sequential(
+        torch.nn.Linear(784, 64),
+        torch.nn.ReLU(),
+        torch.nn.Linear(64, 10),
+    )
+    """
+    lines = [f"    torch.nn.{module.code}," for module in modules_of(model)]
+    double = ".double()" if model.dtype == "float64" else ""
+    return "\n".join(["torch.nn.Sequential(", *lines, f"){double}"])
+
+
+def _dense(layer: layers.Dense, scale: float, offset: float) -> list[TorchModule]:
+    """Return the modules of a layer that sees ``scale * x + offset``."""
+    kernel, *biases = layer.get_weights()
+    inputs, units = kernel.shape
+    if offset:
+        shift = offset * kernel.sum(axis=0, dtype=np.float64)
+        biases = [(shift + (biases[0] if biases else 0.0)).astype(kernel.dtype)]
+    if scale != 1.0:
+        kernel = (scale * kernel.astype(np.float64)).astype(kernel.dtype)
+    arrays = {"weight": np.ascontiguousarray(kernel.T), **dict(zip(["bias"], biases, strict=False))}
+    code = f"Linear({inputs}, {units}{'' if biases else ', bias=False'})"
+    return [TorchModule(code, arrays), *_activation(layer, layer.activation)]
+
+
+def _activation(layer: Layer, function: ActivationFunction) -> list[TorchModule]:
+    if function.name == "linear":
+        return []
+    if function.name not in _ACTIVATIONS:
+        raise _no_counterpart(layer, f"torch.nn has no module for the activation {function.name!r}")
+    return [TorchModule(_ACTIVATIONS[function.name].format(alpha=function.alpha))]
+
+
+def _modules(layer: Layer, dtype: str) -> list[TorchModule]:
+    """Return the modules of a layer other than `Dense` and `Rescaling`."""
+    own = dict(zip(layer.weight_names, layer.get_weights(), strict=True))
+    size = math.prod(layer.input_shape or ())
+    match layer:
+        case layers.Activation():
+            return _activation(layer, layer.activation)
+        case layers.PReLU() if own["alpha"].ndim == 1:
+            return [TorchModule(f"PReLU({size})", {"weight": own["alpha"]})]
+        case layers.LayerNormalization():
+            return [TorchModule(f"LayerNorm({size}, eps={layer.epsilon!r})", _scale_and_shift(own, size, dtype))]
+        case layers.BatchNormalization():
+            # PyTorch's momentum is the weight of the new value.
+            code = f"BatchNorm1d({size}, eps={layer.epsilon!r}, momentum={1.0 - layer.momentum:.12g})"
+            moments = _moments(own["moving_mean"], own["moving_variance"])
+            return [TorchModule(code, _scale_and_shift(own, size, dtype) | moments)]
+        case layers.Normalization():
+            code = f"BatchNorm1d({size}, eps={layer.epsilon!r}, momentum=0.0, affine=False)"
+            return [TorchModule(code, _moments(own["mean"], own["variance"]))]
+        case layers.Dropout():
+            return [TorchModule(f"Dropout({layer.rate!r})")]
+        case layers.GaussianNoise():
+            return [TorchModule("Identity()")]
+        case layers.Flatten():
+            return [TorchModule("Flatten()")]
+        case layers.Reshape():
+            return [TorchModule("Flatten()"), TorchModule(f"Unflatten(1, {layer.output_shape})")]
+        case _:
+            shape = "" if layer.input_shape == (size,) else f" for samples of shape {layer.input_shape}"
+            raise _no_counterpart(layer, f"torch.nn.Sequential has nothing like {type(layer).__name__}{shape}")
+
+
+def _scale_and_shift(own: dict[str, Array], size: int, dtype: str) -> dict[str, Array]:
+    """Return gamma and beta, of which PyTorch has both or none."""
+    return {"weight": own.get("gamma", np.ones(size, dtype)), "bias": own.get("beta", np.zeros(size, dtype))}
+
+
+def _moments(mean: Array, variance: Array) -> dict[str, Array]:
+    return {"running_mean": mean, "running_var": variance, "num_batches_tracked": np.array(0, np.int64)}
+
+
+def _no_counterpart(layer: Layer, reason: str) -> NotImplementedError:
+    return NotImplementedError(f"fastnet: layer {layer.name!r} cannot be written for PyTorch: {reason}")

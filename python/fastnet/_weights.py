@@ -58,6 +58,11 @@ class Weights:
         """Return a copy of every array."""
         return self.split(self._network.get_parameters())
 
+    def snapshot(self) -> list[NDArray[Any]]:
+        """Return every array as a view of one copy of all, which takes half the time of `get`."""
+        flat = self._network.get_parameters()
+        return [_view(flat, slot) for slot in self.slots]
+
     def split(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the arrays that a vector laid out like the network's values holds."""
         return _arrays(flat, self.slots)
@@ -82,10 +87,21 @@ class Weights:
         for slot, value in zip(self.slots, values, strict=True):
             self._network.set_parameters(np.ascontiguousarray(value, self._dtype).reshape(-1), slot.offset)
 
+    def set_piece(self, index: int, first: int, values: NDArray[Any]) -> None:
+        """Write values of the network's dtype to the array of slot `index`, from its value `first` on."""
+        slot = self.slots[index]
+        if first < 0 or first + len(values) > slot.size:
+            raise ValueError(f"{slot.label} has {slot.size} values; got {len(values)} from {first} on")
+        self._network.set_parameters(values, slot.offset + first)
+
 
 def _arrays(flat: NDArray[Any], slots: Sequence[Slot]) -> list[NDArray[Any]]:
     """Return a copy of the array at every slot of a flat vector."""
-    return [flat[slot.offset : slot.offset + slot.size].reshape(slot.shape).copy() for slot in slots]
+    return [_view(flat, slot).copy() for slot in slots]
+
+
+def _view(flat: NDArray[Any], slot: Slot) -> NDArray[Any]:
+    return flat[slot.offset : slot.offset + slot.size].reshape(slot.shape)
 
 
 def finite(array: NDArray[Any]) -> bool:

@@ -204,8 +204,11 @@ class Sequential(Inspector):
         if self._layers and self.input_shape is not None:
             self._build(self.input_shape)
 
-    def _build(self, input_shape: tuple[int, ...]) -> None:
-        """Make the network; layers that have weights already, from before another layer came or went, keep them."""
+    def _build(self, input_shape: tuple[int, ...], draw: bool = True) -> None:
+        """Make the network; layers that have weights already, from before another layer came or went, keep them.
+
+        Without `draw` other weights are zeros: the caller writes them.
+        """
         shapes = [input_shape]
         for layer in self._layers:
             if layer.given_input_shape not in (None, shapes[-1]):
@@ -228,7 +231,8 @@ class Sequential(Inspector):
             slots[layer.name].append(Slot(f"{name} of layer {layer.name!r}", name, offset, shape, trainable))
         parts = [Weights(network, self.dtype, slots[layer.name]) for layer in self._layers]
         for layer, part in zip(self._layers, parts, strict=True):
-            part.set(layer.get_weights() or self._initial_weights(layer, part))
+            if weights := layer.get_weights() or (draw and self._initial_weights(layer, part)):
+                part.set(weights)
         for layer, part, *ends in zip(self._layers, parts, shapes[:-1], shapes[1:], strict=True):
             layer.attach(part, *ends)
         network.set_penalties(

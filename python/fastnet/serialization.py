@@ -11,13 +11,17 @@ The tensors are ``layers.<i>.<layer name>.kernel`` and ``layers.<i>.<layer name>
 ``compile``         `Sequential.get_compile_config()` as JSON; absent when not compiled
 ``class_names``     the class of each output, a JSON list of strings; absent when None
 ``feature_names``   the name of each input, a JSON list of strings; absent when None
+``checksum``        16 hexadecimal digits: the XXH64 of the file with zeros in their place
 =================== ================================================================
 
 The state of the optimizer is not part of a model file: training that goes on with a loaded model starts with fresh
-moments. Files of every released format version stay readable.
+moments.
+
+**Compatibility.** Every release of fastnet reads the files of every format version that was ever released, and a model
+read from one predicts what it predicted when it was written, up to rounding. The format version changes when an older
+release could not read a file, or would read it wrongly; it then says so. A release keeps its files in its tests.
 """
 
-import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -25,10 +29,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from fastnet import _core, layers
-from fastnet._files import atomic_write
+from fastnet import _core, _safetensors, layers
 from fastnet._validation import check_shape, describe
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ __all__ = ["load_model", "load_weights", "read_metadata", "save_model", "save_we
 
 FORMAT = "fastnet"
 FORMAT_VERSION = "1"
-LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
 DTYPES = {"float32": "F32", "float64": "F64", "mixed_bfloat16": "F32"}
 NAME_LISTS = ("class_names", "feature_names")
 
@@ -129,13 +129,13 @@ def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatc
     if not model.built:
         raise ValueError("the model has no weights to load into: build it first")
     weights = model.get_weights()
-    with _refusing(path), _opened(path) as file:
-        _checked_metadata(file.metadata())
-        names = set(file.keys())
+    with _refusing(path), _safetensors.opened(path) as file:
+        _checked_metadata(file.metadata)
+        arrays = file.read()
         for index, (name, array) in enumerate(zip(_tensor_names(model), weights, strict=True)):
-            shape = tuple(file.get_slice(name).get_shape()) if name in names else None
+            shape = arrays[name].shape if name in arrays else None
             if shape == array.shape:
-                weights[index] = file.get_tensor(name)
+                weights[index] = arrays[name]
             elif not skip_mismatch:
                 found = "is missing" if shape is None else f"has shape {shape}"
                 raise ValueError(f"tensor {name!r} must have shape {array.shape}; it {found}")
@@ -184,12 +184,15 @@ def load_model(
     """
     from fastnet.models import Sequential
 
-    with _refusing(path), _opened(path) as file:
-        metadata = _checked_metadata(file.metadata())
+    with _refusing(path), _safetensors.opened(path) as file:
+        metadata = _checked_metadata(file.metadata)
         config = _parsed(metadata, "config", dict)
-        _check_tensors(file, config)
-        model = Sequential.from_config(config)
-        model.set_weights([file.get_tensor(name) for name in _tensor_names(model)])
+        _check_tensors(file.tensors, config)
+        model = Sequential.from_config({**config, "input_shape": None})
+        model._build(tuple(config["input_shape"]), draw=False)
+        slots = {name: index for index, name in enumerate(_tensor_names(model))}
+        for name, first, values in file.pieces():
+            model._weights.set_piece(slots[name], first, values)
         if compile and "compile" in metadata:
             model.compile(**_with_functions(_parsed(metadata, "compile", dict), custom_objects or {}))
         for key in NAME_LISTS:
@@ -222,8 +225,8 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     >>> fn.serialization.read_metadata("model.safetensors")["format"]
     'fastnet'
     """
-    with _refusing(path), _opened(path) as file:
-        return _checked_metadata(file.metadata())
+    with _refusing(path), _safetensors.opened(path) as file:
+        return _checked_metadata(file.metadata)
 
 
 # ---- Writing --------------------------------------------------------------------------------------------------------
@@ -240,19 +243,12 @@ def _tensor_names(model: "Sequential") -> list[str]:
 
 def _write(model: "Sequential", path: str | os.PathLike[str], metadata: dict[str, str], overwrite: bool) -> None:
     """Write the weights of a model with such metadata, as a whole or not at all."""
-    import safetensors.numpy
-
     if not overwrite and Path(path).exists():
         raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
     if not model.built:
         raise ValueError("the model has no weights to save: build it, or fit it first")
-    # safetensors writes the bytes of a non-contiguous array in the wrong order.
-    arrays = [np.ascontiguousarray(array) for array in model.get_weights()]
-    tensors = dict(zip(_tensor_names(model), arrays, strict=True))
-    header, data = _with_sorted_metadata(safetensors.numpy.save(tensors, metadata=metadata))
-    with atomic_write(path) as file:
-        file.write(header)
-        file.write(data)
+    arrays = dict(zip(_tensor_names(model), model._weights.snapshot(), strict=True))
+    _safetensors.write(path, arrays, metadata)
 
 
 def _file_metadata() -> dict[str, str]:
@@ -276,19 +272,6 @@ def _checked_names(key: str, names: Any) -> list[str] | None:
     raise ValueError(f"{key} must be a list of strings or None; got {describe(names)}")
 
 
-def _with_sorted_metadata(file: bytes) -> tuple[bytes, memoryview]:
-    """Return the header of a safetensors file with its metadata sorted, and the data after it.
-
-    The safetensors library writes the metadata in another order each time.
-    """
-    start = 8 + int.from_bytes(file[:8], "little")
-    header = json.loads(file[8:start])
-    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)  # the data begin at a multiple of 8 bytes
-    return len(text).to_bytes(8, "little") + text, memoryview(file)[start:]
-
-
 # ---- Reading --------------------------------------------------------------------------------------------------------
 
 
@@ -302,33 +285,8 @@ def _refusing(path: str | os.PathLike[str]) -> Iterator[None]:
         raise ValueError(f"cannot load {os.fspath(path)}: {reason or type(error).__name__}") from error
 
 
-@contextmanager
-def _opened(path: str | os.PathLike[str]) -> Iterator[Any]:
-    """Yield the open safetensors file; it is refused by its first bytes and its size before more of it is read."""
-    import safetensors
-
-    if Path(path).is_dir():
-        raise IsADirectoryError(errno.EISDIR, "it is a folder, not a model file", os.fspath(path))
-    if Path(path).exists() and not Path(path).is_file():
-        raise ValueError("it is not a regular file")
-    with Path(path).open("rb") as file:
-        start = file.read(9)
-    header = int.from_bytes(start[:8], "little")
-    if start[8:] != b"{" or header > LARGEST_HEADER:
-        raise ValueError("it is not a safetensors file")
-    size = Path(path).stat().st_size
-    if header > size - 8:
-        raise ValueError(f"it is cut short: the header alone has {header} bytes, the file {size}")
-    try:
-        opened = safetensors.safe_open(os.fspath(path), framework="numpy")
-    except safetensors.SafetensorError as error:
-        raise ValueError(f"it is damaged or cut short ({error})") from error
-    with opened as file:
-        yield file
-
-
-def _checked_metadata(metadata: dict[str, str] | None) -> dict[str, str]:
-    if metadata is None or metadata.get("format") != FORMAT:
+def _checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
+    if metadata.get("format") != FORMAT:
         raise ValueError("it is a safetensors file, but not a model of fastnet")
     version = metadata.get("format_version", "")
     if version.isascii() and version.isdigit() and int(version) > int(FORMAT_VERSION):
@@ -346,8 +304,8 @@ def _parsed(metadata: Mapping[str, str], key: str, kind: type) -> Any:
     if key not in metadata:
         raise ValueError(f"its metadata have no {key!r}")
     try:
-        value = json.loads(metadata[key])
-    except (ValueError, RecursionError) as error:
+        value = _safetensors.parse_json(metadata[key])
+    except ValueError as error:
         raise ValueError(f"{key!r} in its metadata is not JSON ({error})") from error
     if not isinstance(value, kind):
         raise ValueError(f"{key!r} in its metadata must be a JSON {kind.__name__}; got {type(value).__name__}")
@@ -367,22 +325,21 @@ def _with_functions(config: dict[str, Any], functions: Mapping[str, Any]) -> dic
     return {**config, **changed}
 
 
-def _check_tensors(file: Any, config: Mapping[str, Any]) -> None:
+def _check_tensors(tensors: Mapping[str, _safetensors.Tensor], config: Mapping[str, Any]) -> None:
     """Refuse a file whose tensors are not exactly those of its architecture, before memory is taken for that."""
     dtype = config.get("dtype")
     if dtype not in DTYPES:
         raise ValueError(f"dtype must be one of {', '.join(map(repr, DTYPES))}; got {describe(dtype)}")
     expected = _expected_shapes(config)
-    names = set(file.keys())
+    names = set(tensors)
     for verb, wrong in (("lacks the", set(expected) - names), ("has an unknown", names - set(expected))):
         if wrong:
             raise ValueError(f"it {verb} tensor {min(wrong)!r}")
     for name, shape in expected.items():
-        tensor = file.get_slice(name)
-        if tuple(tensor.get_shape()) != shape:
-            raise ValueError(f"tensor {name!r} must have shape {shape}; got {tuple(tensor.get_shape())}")
-        if tensor.get_dtype() != DTYPES[dtype]:
-            raise ValueError(f"tensor {name!r} must have dtype {DTYPES[dtype]}; got {tensor.get_dtype()}")
+        if tensors[name].shape != shape:
+            raise ValueError(f"tensor {name!r} must have shape {shape}; got {tensors[name].shape}")
+        if tensors[name].dtype != DTYPES[dtype]:
+            raise ValueError(f"tensor {name!r} must have dtype {DTYPES[dtype]}; got {tensors[name].dtype}")
 
 
 def _expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:

@@ -369,6 +369,12 @@ class Sequential(Inspector):
 
         return to_state_dict(self)
 
+    def to_onnx(self, path: str | os.PathLike[str], opset: int = 17, **options: Any) -> None:
+        """Write the model as an ONNX file: see `fastnet.interchange.onnx_export.export_onnx`."""
+        from fastnet.interchange.onnx_export import export_onnx
+
+        export_onnx(self, path, opset, **options)
+
     def __repr__(self) -> str:
         if not self.built:
             return f"<Sequential {self.name!r}, {len(self._layers)} layers, not built>"

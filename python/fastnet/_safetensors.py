@@ -28,11 +28,12 @@ from fastnet._files import atomic_write
 from fastnet._validation import LARGEST_INTEGER, describe
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
-DTYPES = {
+_NUMPY_DTYPES = {
     **{f"{kind.upper()}{8 * size}": f"<{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)},
     **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
 }
-_CODES = {np.dtype(code): name for name, code in DTYPES.items()}
+_CODES = {np.dtype(code): name for name, code in _NUMPY_DTYPES.items()}
+DTYPES = {**_NUMPY_DTYPES, "BF16": "<u2"}
 _MOST_DIMENSIONS = 64  # as many as NumPy has
 _PIECE = 1 << 20  # bytes; what is read at a time stays in the second-level cache
 _UNKNOWN = "0" * 16  # a checksum before it is known
@@ -50,6 +51,7 @@ class Tensor:
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
+        """What its bytes are for NumPy; a bfloat16 is the upper half of a float32."""
         return np.dtype(DTYPES[self.dtype])
 
 
@@ -86,7 +88,7 @@ def _contiguous(name: str, array: Any) -> NDArray[Any]:
     array = np.asarray(array)
     little = array.dtype.newbyteorder("<")
     if little not in _CODES:
-        raise TypeError(f"array {name!r} must have one of the dtypes {', '.join(DTYPES)}; got {array.dtype}")
+        raise TypeError(f"array {name!r} must have one of the dtypes {', '.join(_NUMPY_DTYPES)}; got {array.dtype}")
     return np.asarray(array, little, order="C")
 
 
@@ -166,11 +168,14 @@ class File:
             )
 
     def read(self) -> dict[str, NDArray[Any]]:
-        """Return all arrays by their names; errors as those of `pieces`."""
-        arrays = {
-            name: np.empty(tensor.shape, tensor.numpy_dtype.newbyteorder("=")) for name, tensor in self.tensors.items()
-        }
+        """Return all arrays by their names, those of bfloat16 as float32; errors as those of `pieces`."""
+        arrays = {}
+        for name, tensor in self.tensors.items():
+            dtype = np.dtype("f4") if tensor.dtype == "BF16" else tensor.numpy_dtype.newbyteorder("=")
+            arrays[name] = np.empty(tensor.shape, dtype)
         for name, first, values in self.pieces():
+            if self.tensors[name].dtype == "BF16":
+                values = (values.astype(np.uint32) << 16).view(np.float32)
             arrays[name].reshape(-1)[first : first + len(values)] = values
         return arrays
 

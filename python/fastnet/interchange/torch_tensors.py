@@ -10,15 +10,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet import _safetensors
 from fastnet._validation import describe
-from fastnet.serialization import _opened, _refusing
+from fastnet.serialization import _refusing
 
 __all__ = ["Module", "in_order", "modules_in", "read_tensors"]
 
 Array = NDArray[Any]
 
 _LEAVES = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-_FILE_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_FILE_DTYPES = ("F64", "F32", "F16", "BF16")
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,27 +105,17 @@ def _as_array(name: str, value: Any) -> Array:
 
 
 def _read_file(path: Path) -> dict[str, Array]:
-    import safetensors
-
     if path.is_file():
         with path.open("rb") as file:
             if file.read(2) in (b"PK", b"\x80\x02"):
                 raise ValueError(
                     "files of torch.save can execute code when they are read: write one with safetensors.torch.save_file"
                 )
-    with _opened(path):  # refuses what is not a whole safetensors file
-        pass
-    contents = safetensors.deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
-    return {name: _from_bytes(name, **tensor) for name, tensor in contents if not _counts(name)}
-
-
-def _from_bytes(name: str, dtype: str, shape: list[int], data: bytes) -> Array:
-    if dtype not in _FILE_DTYPES:
-        raise ValueError(f"tensor {name!r} must have dtype {', '.join(_FILE_DTYPES)}; got {dtype}")
-    array = np.frombuffer(data, _FILE_DTYPES[dtype]).reshape(shape)
-    if dtype == "BF16":  # the upper half of a float32
-        array = (array.astype(np.uint32) << 16).view(np.float32)
-    return array
+    with _safetensors.opened(path) as opened:
+        for name, tensor in opened.tensors.items():
+            if tensor.dtype not in _FILE_DTYPES and not _counts(name):
+                raise ValueError(f"tensor {name!r} must have dtype {', '.join(_FILE_DTYPES)}; got {tensor.dtype}")
+        return {name: array for name, array in opened.read().items() if not _counts(name)}
 
 
 # ---- Modules --------------------------------------------------------------------------------------------------------

@@ -324,6 +324,8 @@ def test_an_unknown_layer_is_named(path: Path) -> None:
         lambda config: config.update(dtype=["float32"]),
         lambda config: config.update(input_shape=None),
         lambda config: config.update(input_shape=[4]),
+        lambda config: config.update(input_shape=[2**62] * 100_000),
+        lambda config: config["layers"].insert(0, {"class_name": "InputLayer", "config": {"shape": [10**9]}}),
         lambda config: config.update(input_shape=[-3]),
         lambda config: config.update(input_shape="3"),
         lambda config: config.update(layers=[]),
@@ -347,7 +349,23 @@ def test_a_wrong_architecture_is_refused(change: Callable[[dict[str, Any]], Any]
 
 def test_a_missing_entry_of_the_configuration_is_named(path: Path) -> None:
     with_config(path, lambda config: config.pop("name"))
-    assert refused(path) == "its configuration lacks 'name'"
+    assert refused(path) == "the architecture lacks the entry 'name'"
+
+
+def test_an_unknown_entry_of_the_architecture_is_named(path: Path) -> None:
+    with_config(path, lambda config: config.update(surprise=1))
+    assert refused(path) == "the architecture has an unknown entry 'surprise'"
+
+
+def test_an_unknown_entry_of_a_layer_is_named(path: Path) -> None:
+    with_config(path, lambda config: config["layers"][1].update(module="os"))
+    assert refused(path) == "a configuration of the layer has an unknown entry 'module'"
+
+
+@pytest.mark.parametrize("entry", [{"input_shape": [10**9]}, {"input_dim": 10**9}, {"name": None}])
+def test_a_layer_that_would_build_the_model_by_itself_is_refused(entry: dict[str, Any], path: Path) -> None:
+    with_config(path, lambda config: config["layers"][0]["config"].update(entry))
+    assert "layer 0 must have a name, and no input shape" in refused(path)
 
 
 @pytest.mark.parametrize("key", ["config", "compile", "class_names", "feature_names"])

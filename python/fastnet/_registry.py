@@ -97,6 +97,9 @@ class Registry(Generic[Part]):
         """Return the object that `serialize` was given."""
         if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
             raise ValueError(f"a configuration of the {self._kind} needs a 'class_name'; got {describe(config)}")
+        for entry in config:
+            if entry not in ("class_name", "config"):
+                raise ValueError(f"a configuration of the {self._kind} has an unknown entry {entry!r}")
         return self._class(config["class_name"]).from_config(config.get("config", {}))
 
     def _class(self, name: str) -> type[Part]:

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from fastnet import _core
 from fastnet._files import atomic_write
-from fastnet._validation import LARGEST_INTEGER, describe
+from fastnet._validation import LARGEST_INTEGER, MOST_DIMENSIONS, describe
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
 _NUMPY_DTYPES = {
@@ -34,7 +34,6 @@ _NUMPY_DTYPES = {
 }
 _CODES = {np.dtype(code): name for name, code in _NUMPY_DTYPES.items()}
 DTYPES = {**_NUMPY_DTYPES, "BF16": "<u2"}
-_MOST_DIMENSIONS = 64  # as many as NumPy has
 _PIECE = 1 << 20  # bytes; what is read at a time stays in the second-level cache
 _UNKNOWN = "0" * 16  # a checksum before it is known
 
@@ -273,7 +272,7 @@ def _tensor(name: str, entry: Any) -> Tensor:
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in DTYPES:
         raise ValueError(f"tensor {name!r:.100} must have one of the dtypes {', '.join(DTYPES)}; got {describe(dtype)}")
-    if not _are_sizes(shape) or len(shape) > _MOST_DIMENSIONS:
+    if not _are_sizes(shape) or len(shape) > MOST_DIMENSIONS:
         raise ValueError(f"it is damaged: tensor {name!r:.100} has the shape {describe(shape)}")
     if not _are_sizes(offsets) or len(offsets) != 2:
         raise ValueError(f"it is damaged: tensor {name!r:.100} has the offsets {describe(offsets)}")

@@ -73,6 +73,9 @@ def check_choice(name: str, value: Any, accepted: Iterable[str]) -> str:
     return str(value)
 
 
+MOST_DIMENSIONS = 64  # as many as an array of NumPy has
+
+
 def check_shape(name: str, shape: Any) -> tuple[int, ...]:
     """Return the shape of one sample, without the batch dimension, as a tuple of positive integers."""
     try:
@@ -81,6 +84,8 @@ def check_shape(name: str, shape: Any) -> tuple[int, ...]:
         raise TypeError(f"{name} must be a tuple of integers such as (784,); got {describe(shape)}") from None
     if not dimensions:
         raise ValueError(f"{name} must have at least one dimension; got ()")
+    if len(dimensions) > MOST_DIMENSIONS:
+        raise ValueError(f"{name} must have at most {MOST_DIMENSIONS} dimensions; got {len(dimensions)}")
     if None in dimensions:
         raise unsupported(f"{name} must be known in every dimension; got {dimensions}")
     sizes = tuple(check_integer(f"every dimension of {name}", dimension) for dimension in dimensions)

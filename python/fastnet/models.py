@@ -98,6 +98,7 @@ class Sequential(Inspector):
         self.feature_names: list[str] | None = None
         self.input_shape: tuple[int, ...] | None = None
         self._layers: list[Layer] = []
+        self._names: set[str] = set()
         self._network: Network | None = None
         self._generator = make_generator(seed)
         try:
@@ -131,6 +132,7 @@ class Sequential(Inspector):
         if not self._layers:
             raise ValueError("the model has no layers to remove")
         layer = self._layers.pop()
+        self._names.discard(layer.name)
         layer.detach()
         layer.in_model = False
         if layer.given_name is None:
@@ -157,17 +159,17 @@ class Sequential(Inspector):
             layer.compute_output_shape(self.output_shape)  # raises when the layer does not fit
         layer.name = self._unique_name(layer)
         layer.in_model = True
+        self._names.add(layer.name)
         self._layers.append(layer)
 
     def _unique_name(self, layer: Layer) -> str:
-        taken = {other.name for other in self._layers}
         if layer.given_name is not None:
-            if layer.given_name in taken:
+            if layer.given_name in self._names:
                 raise ValueError(f"layers must have different names; got {layer.given_name!r} twice")
             return layer.given_name
         default = layer.default_name()
-        numbered = (f"{default}_{number}" for number in range(1, len(taken) + 1))
-        return next(name for name in [default, *numbered] if name not in taken)
+        numbered = (f"{default}_{number}" for number in range(1, len(self._names) + 1))
+        return next(name for name in [default, *numbered] if name not in self._names)
 
     # --- Building ---
 

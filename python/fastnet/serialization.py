@@ -29,8 +29,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastnet import _core, _safetensors, layers
-from fastnet._validation import check_shape, describe
+from fastnet import _core, _safetensors
+from fastnet._file_checks import check_architecture, check_compilation, check_tensors, tensor_name
+from fastnet._validation import describe
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
@@ -39,7 +40,7 @@ __all__ = ["load_model", "load_weights", "read_metadata", "save_model", "save_we
 
 FORMAT = "fastnet"
 FORMAT_VERSION = "1"
-DTYPES = {"float32": "F32", "float64": "F64", "mixed_bfloat16": "F32"}
+LONGEST_REASON = 400  # characters, where a file has long names
 NAME_LISTS = ("class_names", "feature_names")
 
 
@@ -187,14 +188,17 @@ def load_model(
     with _refusing(path), _safetensors.opened(path) as file:
         metadata = _checked_metadata(file.metadata)
         config = _parsed(metadata, "config", dict)
-        _check_tensors(file.tensors, config)
+        check_architecture(config)
+        check_tensors(file.tensors, config)
         model = Sequential.from_config({**config, "input_shape": None})
         model._build(tuple(config["input_shape"]), draw=False)
         slots = {name: index for index, name in enumerate(_tensor_names(model))}
         for name, first, values in file.pieces():
             model._weights.set_piece(slots[name], first, values)
         if compile and "compile" in metadata:
-            model.compile(**_with_functions(_parsed(metadata, "compile", dict), custom_objects or {}))
+            arguments = _parsed(metadata, "compile", dict)
+            check_compilation(arguments)
+            model.compile(**_with_functions(arguments, custom_objects or {}))
         for key in NAME_LISTS:
             setattr(model, key, _checked_names(key, _parsed(metadata, key, list)) if key in metadata else None)
         return model
@@ -232,13 +236,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
 
-def _tensor_name(index: int, layer: layers.Layer, weight_name: str) -> str:
-    return f"layers.{index}.{layer.name}.{weight_name}"
-
-
 def _tensor_names(model: "Sequential") -> list[str]:
     """Return the name of every weight, in the order of `Sequential.get_weights`."""
-    return [_tensor_name(index, layer, name) for index, layer in enumerate(model.layers) for name in layer.weight_names]
+    return [tensor_name(index, layer, name) for index, layer in enumerate(model.layers) for name in layer.weight_names]
 
 
 def _write(model: "Sequential", path: str | os.PathLike[str], metadata: dict[str, str], overwrite: bool) -> None:
@@ -257,8 +257,10 @@ def _file_metadata() -> dict[str, str]:
 
 
 def _metadata(model: "Sequential") -> dict[str, str]:
+    config = model.get_config()
+    check_architecture(config)
     parts = {
-        "config": model.get_config(),
+        "config": config,
         "compile": model.get_compile_config(),
         **{key: _checked_names(key, getattr(model, key)) for key in NAME_LISTS},
     }
@@ -280,8 +282,11 @@ def _refusing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Make one ValueError that names the file out of everything that a bad file can cause."""
     try:
         yield
+    except RecursionError as error:
+        raise ValueError(f"cannot load {os.fspath(path)}: it is nested too deep") from error
     except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
         reason = f"its configuration lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        reason = reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON] + "..."
         raise ValueError(f"cannot load {os.fspath(path)}: {reason or type(error).__name__}") from error
 
 
@@ -323,35 +328,3 @@ def _with_functions(config: dict[str, Any], functions: Mapping[str, Any]) -> dic
     lists: dict[str, Any] = {name: list(map(given, config[name])) for name in names}
     changed: dict[str, Any] = {"loss": given(config.get("loss")), **lists}
     return {**config, **changed}
-
-
-def _check_tensors(tensors: Mapping[str, _safetensors.Tensor], config: Mapping[str, Any]) -> None:
-    """Refuse a file whose tensors are not exactly those of its architecture, before memory is taken for that."""
-    dtype = config.get("dtype")
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype must be one of {', '.join(map(repr, DTYPES))}; got {describe(dtype)}")
-    expected = _expected_shapes(config)
-    names = set(tensors)
-    for verb, wrong in (("lacks the", set(expected) - names), ("has an unknown", names - set(expected))):
-        if wrong:
-            raise ValueError(f"it {verb} tensor {min(wrong)!r}")
-    for name, shape in expected.items():
-        if tensors[name].shape != shape:
-            raise ValueError(f"tensor {name!r} must have shape {shape}; got {tensors[name].shape}")
-        if tensors[name].dtype != DTYPES[dtype]:
-            raise ValueError(f"tensor {name!r} must have dtype {DTYPES[dtype]}; got {tensors[name].dtype}")
-
-
-def _expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the name and the shape of every tensor that an architecture needs."""
-    shape = check_shape("input_shape", config.get("input_shape"))
-    if not isinstance(config.get("layers"), list):
-        raise ValueError(f"layers must be a list; got {describe(config.get('layers'))}")
-    all_layers = [layers.deserialize(layer) for layer in config["layers"]]
-    shapes = {}
-    for index, layer in enumerate(layer for layer in all_layers if not isinstance(layer, layers.InputLayer)):
-        output_shape = layer.compute_output_shape(shape)
-        for weight_name, weight_shape in layer.weight_shapes(shape).items():
-            shapes[_tensor_name(index, layer, weight_name)] = weight_shape
-        shape = output_shape
-    return shapes

@@ -100,7 +100,10 @@ class Registry(Generic[Part]):
         for entry in config:
             if entry not in ("class_name", "config"):
                 raise ValueError(f"a configuration of the {self._kind} has an unknown entry {entry!r}")
-        return self._class(config["class_name"]).from_config(config.get("config", {}))
+        arguments = config.get("config", {})
+        if not isinstance(arguments, dict):
+            raise ValueError(f"the configuration of {config['class_name']!r} must be a dict; got {describe(arguments)}")
+        return self._class(config["class_name"]).from_config(arguments)
 
     def _class(self, name: str) -> type[Part]:
         if name in self._classes:

@@ -127,7 +127,10 @@ class File:
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
         self._header = _read_header(file)
-        header = parse_json(self._header[8:].decode())
+        try:
+            header = parse_json(self._header[8:].decode())
+        except ValueError as error:
+            raise ValueError(f"it is damaged: its header is not JSON ({error})") from error
         if not isinstance(header, dict):
             raise ValueError("it is damaged: its header is no JSON object")
         self.metadata = _checked_texts(header.pop("__metadata__", {}))

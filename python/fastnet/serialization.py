@@ -284,7 +284,7 @@ def _refusing(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except RecursionError as error:
         raise ValueError(f"cannot load {os.fspath(path)}: it is nested too deep") from error
-    except (ArithmeticError, AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = f"its configuration lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         reason = reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON] + "..."
         raise ValueError(f"cannot load {os.fspath(path)}: {reason or type(error).__name__}") from error

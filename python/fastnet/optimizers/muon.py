@@ -83,7 +83,7 @@ class Muon(Optimizer):
             raise TypeError(f"exclude_layers must be a list of regular expressions; got {describe(exclude_layers)}")
         self.exclude_layers = list(exclude_layers or [])
         for pattern in self.exclude_layers:
-            re.compile(pattern)
+            _check_pattern(pattern)
         fixed = {
             "adam_beta_1": check_number("adam_beta_1", adam_beta_1, minimum=0.0, below=1.0),
             "adam_beta_2": check_number("adam_beta_2", adam_beta_2, minimum=0.0, below=1.0),
@@ -109,3 +109,12 @@ class Muon(Optimizer):
     def get_config(self) -> dict[str, Any]:
         own = {"exclude_layers": self.exclude_layers, "weight_decay": self.options.weight_decay}
         return {**super().get_config(), **own}
+
+
+def _check_pattern(pattern: Any) -> None:
+    if not isinstance(pattern, str):
+        raise TypeError(f"exclude_layers must be a list of regular expressions; got {describe(pattern)} in it")
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"exclude_layers must be regular expressions; {pattern!r} is none: {error}") from None

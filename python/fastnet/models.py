@@ -360,7 +360,7 @@ class Sequential(Inspector):
         save_weights(self, path, overwrite=overwrite)
 
     def load_weights(self, path: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
-        """Read weights from a file of `save_weights` or `save`: see `fastnet.serialization.load_weights`."""
+        """Read weights from a file of `save_weights`, `save` or Keras: see `fastnet.serialization.load_weights`."""
         from fastnet.serialization import load_weights
 
         load_weights(self, path, skip_mismatch=skip_mismatch)
@@ -387,7 +387,7 @@ class Sequential(Inspector):
 def load_model(
     path: str | os.PathLike[str], custom_objects: dict[str, Any] | None = None, compile: bool = True
 ) -> Sequential:
-    """Read a model that `Sequential.save` wrote: see `fastnet.serialization.load_model`."""
+    """Read a model that `Sequential.save` or Keras wrote: see `fastnet.serialization.load_model`."""
     from fastnet import serialization
 
     return serialization.load_model(path, custom_objects, compile)

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from fastnet import _core, _safetensors
 from fastnet._file_checks import check_architecture, check_compilation, check_tensors, tensor_name
 from fastnet._validation import describe
+from fastnet.interchange.keras_files import is_keras_file, load_keras_model, load_keras_weights
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
@@ -115,7 +116,7 @@ def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatc
     model : Sequential
         A built model.
     path : str or os.PathLike
-        The file.
+        The file, which may be one of Keras: ``.weights.h5``, ``.keras`` or ``.h5``.
     skip_mismatch : bool, default False
         Whether weights that the file lacks, or has in another shape, stay as they are; otherwise that is an error and
         nothing changes.
@@ -125,10 +126,16 @@ def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatc
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the model is not built, the file is not one of fastnet, or its weights do not fit.
+        If the model is not built, the file is not one of fastnet or Keras, or its weights do not fit.
+    ImportError
+        If it is a file of Keras and h5py is not installed.
     """
     if not model.built:
         raise ValueError("the model has no weights to load into: build it first")
+    with _refusing(path):
+        if is_keras_file(path):
+            load_keras_weights(model, path, skip_mismatch)
+            return
     weights = model.get_weights()
     with _refusing(path), _safetensors.opened(path) as file:
         _checked_metadata(file.metadata)
@@ -146,7 +153,7 @@ def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatc
 def load_model(
     path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True
 ) -> "Sequential":
-    """Read a model that `save_model` wrote.
+    """Read a model that `save_model` wrote, or one of Keras: see `fastnet.interchange.keras_files.load_keras_model`.
 
     Nothing in the file is executed, and no memory is taken for what the file does not hold.
 
@@ -170,8 +177,10 @@ def load_model(
     IsADirectoryError
         If `path` is a folder.
     ValueError
-        If the file is not a whole model file of fastnet, was written by a newer version, or its tensors do not fit
-        the architecture.
+        If the file is not a whole model file, was written by a newer version, or its tensors do not fit the
+        architecture.
+    ImportError
+        If it is a file of Keras and h5py is not installed.
 
     Examples
     --------
@@ -185,6 +194,9 @@ def load_model(
     """
     from fastnet.models import Sequential
 
+    with _refusing(path):
+        if is_keras_file(path):
+            return load_keras_model(path, custom_objects, compile)
     with _refusing(path), _safetensors.opened(path) as file:
         metadata = _checked_metadata(file.metadata)
         config = _parsed(metadata, "config", dict)

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet import layers
+from fastnet import _safetensors, layers
 from fastnet._activations import ActivationFunction, with_parameter
-from fastnet._files import atomic_write
 from fastnet._validation import check_number
 from fastnet.interchange.torch_modules import modules_of, torch_code
 from fastnet.interchange.torch_tensors import Module, in_order, modules_in, read_tensors
@@ -181,11 +180,7 @@ def save_state_dict(model: "Sequential", path: str | os.PathLike[str]) -> None:
     >>> bool((again.predict([[1.0, 2.0, 3.0]]) == model.predict([[1.0, 2.0, 3.0]])).all())
     True
     """
-    import safetensors.numpy
-
-    data = safetensors.numpy.save(to_state_dict(model), metadata={"torch_code": torch_code(model)})
-    with atomic_write(path) as file:
-        file.write(data)
+    _safetensors.write(path, to_state_dict(model), {"torch_code": torch_code(model)})
 
 
 # ---- Modules as layers ----------------------------------------------------------------------------------------------

@@ -1,0 +1,299 @@
+"""Files of Keras: whole models (``.keras``, ``.h5``) and weights (``.weights.h5``), of versions 2 and 3, read by h5py.
+
+Nothing in them is executed, and no memory is taken for more than a few times what a file holds.
+"""
+
+import io
+import json
+import os
+import re
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet import layers
+from fastnet._layer import Layer, Shape
+from fastnet.interchange import hdf5
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+__all__ = ["is_keras_file", "load_keras_model", "load_keras_weights"]
+
+_ZIP_SIGNATURE = b"PK\x03\x04"
+_WEIGHTS = "model.weights.h5"
+
+# What the members of a file, or its arrays, may take in memory: so many times its size, or this much in any case.
+LARGEST_EXPANSION = 8
+_HARMLESS = 1 << 20  # bytes
+
+
+def is_keras_file(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file is one that Keras writes, by its first bytes: a zip archive or HDF5."""
+    if not Path(path).is_file():
+        return False
+    with Path(path).open("rb") as file:
+        return file.read(8).startswith((_ZIP_SIGNATURE, hdf5.SIGNATURE))
+
+
+def load_keras_model(
+    path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True
+) -> "Sequential":
+    """Return the model that a ``.keras`` file, or a whole-model ``.h5`` file, of Keras holds.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    custom_objects : dict, optional
+        The Python functions, by their names, that the model was compiled with as loss and metrics.
+    compile : bool, default True
+        Whether a model that was compiled comes back compiled. Where fastnet lacks something of the configuration, a
+        `UserWarning` says what, and the model is not compiled. The optimizer starts with fresh moments.
+
+    Returns
+    -------
+    Sequential
+
+    Raises
+    ------
+    ImportError
+        h5py is not installed.
+    ValueError
+        The file is damaged, or its model is not a `Sequential` of layers that fastnet has; the message names the layer.
+    """
+    from fastnet.interchange.keras_configs import architecture_of, compile_arguments
+    from fastnet.models import Sequential
+
+    with _opened(path) as contents:
+        if contents.architecture is None:
+            raise ValueError("it holds weights without an architecture: make the model, then load_weights")
+        architecture = architecture_of(contents.architecture, contents.version)
+        shapes = _weight_shapes(architecture.layers, architecture.input_shape)
+        arrays = _read(contents, architecture.layers, shapes, skip_mismatch=False)
+    inputs = layers.Input(architecture.input_shape)
+    model = Sequential([inputs, *architecture.layers], dtype=architecture.dtype, name=architecture.name)
+    for layer, values in zip(architecture.layers, arrays, strict=True):
+        if values is not None:
+            layer.set_weights(values)
+    if compile and contents.compilation:  # of a model that was not compiled it may be {}
+        try:
+            model.compile(**compile_arguments(contents.compilation, custom_objects or {}))
+        except (AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
+            warnings.warn(
+                f"{os.fspath(path)}: the model is not compiled as in Keras: {error}", UserWarning, stacklevel=3
+            )
+    return model
+
+
+def load_keras_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+    """Give a built model the weights of a file of Keras, whose model must have the same layers.
+
+    Parameters
+    ----------
+    model : Sequential
+    path : str or os.PathLike
+        A ``.weights.h5``, ``.keras`` or ``.h5`` file.
+    skip_mismatch : bool, default False
+        Whether layers whose weights the file lacks, or has in other shapes, stay as they are.
+
+    Raises
+    ------
+    ImportError
+        h5py is not installed.
+    ValueError
+        The file is damaged, or its weights do not fit the model; nothing changes.
+    """
+    with _opened(path) as contents:
+        shapes = [[array.shape for array in layer.get_weights()] for layer in model.layers]
+        arrays = _read(contents, model.layers, shapes, skip_mismatch)
+    for layer, values in zip(model.layers, arrays, strict=True):
+        if values is not None:
+            layer.set_weights(values)
+
+
+# ---- Files ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Contents:
+    """An open file: what JSON says, and the HDF5 group that has the weights."""
+
+    architecture: Any
+    compilation: Any
+    version: int  # of Keras
+    weights: Any
+    size: int  # of the file, in bytes
+
+
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[_Contents]:
+    size = Path(path).stat().st_size
+    with Path(path).open("rb") as file:
+        zipped = file.read(4) == _ZIP_SIGNATURE
+    if not zipped:
+        with hdf5.opened(path, path) as root:
+            architecture, compilation = (_attribute(root, name) for name in ("model_config", "training_config"))
+            weights = hdf5.group(root, "model_weights") or root
+            version = _version(root.attrs.get("keras_version", weights.attrs.get("keras_version", "3")))
+            yield _Contents(architecture, compilation, version, weights, size)
+        return
+    members = _members(path, size)
+    config = _parsed("config.json", members["config.json"])
+    version = _version(_parsed("metadata.json", members["metadata.json"]).get("keras_version", "3"))
+    with hdf5.opened(io.BytesIO(members[_WEIGHTS]), path) as root:
+        yield _Contents(config, config.get("compile_config"), version, root, size)
+
+
+def _members(path: str | os.PathLike[str], size: int) -> dict[str, bytes]:
+    """Return the members of a ``.keras`` file, none of which may be much larger than the file."""
+    import zipfile
+    import zlib
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = {info.filename: info for info in archive.infolist()}
+            members = {}
+            for name in ("metadata.json", "config.json", _WEIGHTS):
+                if name not in found:
+                    raise ValueError(f"it is a zip archive without {name!r}, not a model of Keras")
+                if found[name].file_size > _allowed(size):
+                    raise ValueError(f"{name!r} in it claims {found[name].file_size} bytes; the file has {size}")
+                members[name] = archive.read(found[name])
+            return members
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
+        raise ValueError(f"it is a damaged or unusual zip archive ({error})") from error
+
+
+def _allowed(size: int) -> int:
+    """Return how many bytes of memory a file of a size may ask for."""
+    return max(LARGEST_EXPANSION * size, _HARMLESS)
+
+
+def _parsed(name: str, text: str | bytes) -> Any:
+    """Return a JSON object."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name!r} in it is not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise ValueError(f"{name!r} in it must be a JSON object; got {type(value).__name__}")
+    return value
+
+
+def _attribute(root: Any, name: str) -> Any:
+    text = root.attrs.get(name)
+    return None if text is None else _parsed(name, text) if isinstance(text, str | bytes) else _parsed(name, "")
+
+
+def _version(text: Any) -> int:
+    """Return the number of the version of Keras; its newest where it is not given in digits."""
+    number = re.match(r"[0-9]{1,3}", text.decode(errors="replace") if isinstance(text, bytes) else str(text))
+    return int(number[0]) if number else 3
+
+
+# ---- Weights --------------------------------------------------------------------------------------------------------
+
+
+def _weight_shapes(all_layers: Sequence[Layer], shape: Shape) -> list[list[Shape]]:
+    """Return the shapes of every layer's weights, before any of them exists."""
+    shapes = []
+    for layer in all_layers:
+        shapes.append(list(layer.weight_shapes(shape).values()))
+        shape = layer.compute_output_shape(shape)
+    return shapes
+
+
+def _read(
+    contents: _Contents, all_layers: Sequence[Layer], shapes: list[list[Shape]], skip_mismatch: bool
+) -> list[list[Any] | None]:
+    """Return the arrays for every layer; None where it has none, or keeps those that it has."""
+    legacy = "layer_names" in contents.weights.attrs or "layer_names0" in contents.weights.attrs
+    found = _by_order(contents.weights, all_layers, shapes) if legacy else _by_class(contents.weights, all_layers)
+    chosen: list[list[Any] | None] = []
+    for layer, datasets, expected in zip(all_layers, found, shapes, strict=True):
+        reason = _mismatch(layer, datasets, expected)
+        if reason and not skip_mismatch:
+            raise ValueError(reason)
+        kept = reason or not expected or (not datasets and isinstance(layer, layers.Normalization))
+        chosen.append(None if kept else datasets[: len(expected)])
+    needed = sum(dataset.nbytes for datasets in chosen for dataset in datasets or [])
+    if needed > _allowed(contents.size):
+        raise ValueError(f"its arrays claim {needed} bytes; the file has {contents.size}")
+    return [
+        datasets and [np.broadcast_to(dataset[()], shape) for dataset, shape in zip(datasets, expected, strict=True)]
+        for datasets, expected in zip(chosen, shapes, strict=True)
+    ]
+
+
+def _mismatch(layer: Layer, datasets: list[Any], expected: list[Shape]) -> str | None:
+    """Return why arrays do not fit a layer, or None where they do."""
+    counted = isinstance(layer, layers.Normalization)
+    if counted and (not datasets or len(datasets) == 3):  # none where the numbers were arguments; the third is a count
+        datasets = datasets[:2]
+        expected = expected[: len(datasets)]
+    if len(datasets) != len(expected):
+        return f"layer {layer.name!r} has {len(expected)} arrays of weights; the file has {len(datasets)} for it"
+    for number, (dataset, shape) in enumerate(zip(datasets, expected, strict=True)):
+        name = f"array {number} of layer {layer.name!r}"
+        hdf5.check_float_array(name, dataset)
+        if dataset.shape != shape and not (counted and dataset.shape == ()):  # one number for all features
+            return f"{name} must have shape {shape}; the file has {dataset.shape}"
+    return None
+
+
+def _by_class(root: Any, all_layers: Sequence[Layer]) -> list[list[Any]]:
+    """Return every layer's arrays in a file of Keras 3, where layers are numbered by their classes."""
+    group = hdf5.group(root, "layers") or hdf5.group(root, "_layer_checkpoint_dependencies")
+    if group is None:
+        raise ValueError("it is an HDF5 file without weights of Keras")
+    counts: Counter[str] = Counter()
+    found = {}
+    for layer in all_layers:
+        kind = _snake_case(type(layer).__name__)
+        name = f"{kind}_{counts[kind]}" if counts[kind] else kind
+        counts[kind] += 1
+        variables = hdf5.group(group, f"{name}/vars")
+        found[name] = [hdf5.member(variables, str(number)) for number in range(len(variables or ()))]
+    for name in group:
+        if name not in found and any(hdf5.group(group, f"{name}/{inside}") for inside in ("layers", "vars")):
+            raise ValueError(f"it has weights of a layer {name!r}, which the model lacks")
+    return list(found.values())
+
+
+def _snake_case(name: str) -> str:
+    """Return the name of a class as Keras 3 has it in files: PReLU gives p_re_lu."""
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def _by_order(root: Any, all_layers: Sequence[Layer], shapes: list[list[Shape]]) -> list[list[Any]]:
+    """Return every layer's arrays in an older file, where layers, or those with weights, come in their order."""
+    groups = [hdf5.group(root, name) for name in _names(root, "layer_names")]
+    stored = [[hdf5.member(group, path) for path in _names(group, "weight_names")] for group in groups if group]
+    if len(stored) == len(all_layers):
+        return stored
+    stored = [datasets for datasets in stored if datasets]
+    wanted = [index for index, expected in enumerate(shapes) if expected]
+    if len(stored) != len(wanted):
+        raise ValueError(f"it has weights of {len(stored)} layers; the model has {len(wanted)} with weights")
+    found: list[list[Any]] = [[] for _ in all_layers]
+    for index, datasets in zip(wanted, stored, strict=True):
+        found[index] = datasets
+    return found
+
+
+def _names(group: Any, attribute: str) -> list[str]:
+    """Return a list of names that Keras keeps as an attribute, or as several where it is long."""
+    parts = [group.attrs[attribute]] if attribute in group.attrs else []
+    while f"{attribute}{len(parts)}" in group.attrs:
+        parts.append(group.attrs[f"{attribute}{len(parts)}"])
+    names = [name.decode() if isinstance(name, bytes) else name for part in parts for name in part]
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"{attribute!r} in it must be a list of names")
+    return names

@@ -1,0 +1,96 @@
+"""Record files that Keras writes and what their models predict, for test_keras_files.py.
+
+usage: KERAS_BACKEND=torch python tests/record_interchange_keras.py      (writes tests/data/keras_*)
+
+Needs keras, torch and h5py. The weights are those that `values` makes of their sizes, but for the variances, which are positive.
+"""
+
+import json
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from record_interchange_torch import values
+
+DATA = Path(__file__).parent / "data"
+BATCH = 5
+# The layers of each model, by Keras's names and arguments, and the files that are written of it.
+MODELS: dict[str, tuple[list[tuple[str, dict[str, Any]]], list[str]]] = {
+    "layers": (
+        [
+            ("Input", {"shape": (2, 2)}),
+            ("Rescaling", {"scale": 0.5, "offset": -0.25}),
+            ("Flatten", {}),
+            ("Normalization", {}),
+            ("Dense", {"units": 5, "activation": "relu", "kernel_regularizer": "l2"}),
+            ("BatchNormalization", {"epsilon": 0.01}),
+            ("Dropout", {"rate": 0.5}),
+            ("Dense", {"units": 4, "use_bias": False, "kernel_initializer": "orthogonal"}),
+            ("LayerNormalization", {}),
+            ("LeakyReLU", {}),
+            ("Dense", {"units": 4, "activation": "gelu"}),
+            ("PReLU", {}),
+            ("GaussianNoise", {"stddev": 0.1}),
+            ("Dense", {"units": 3, "activation": "softmax"}),
+        ],
+        [".keras"],
+    ),
+    "small": (
+        [
+            ("Input", {"shape": (3,)}),
+            ("Normalization", {"mean": [1.0, 2.0, 3.0], "variance": [1.0, 4.0, 9.0]}),
+            ("Dense", {"units": 4, "activation": "tanh"}),
+            ("BatchNormalization", {"center": False}),
+            ("Dense", {"units": 2}),
+        ],
+        [".keras", ".weights.h5", ".h5"],
+    ),
+}
+ACTIVATIONS = [
+    *["linear", "relu", "leaky_relu", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign", "hard_sigmoid"],
+    *["silu", "swish", "gelu", "mish", "exponential", "softmax", "log_softmax"],
+]
+
+
+def inputs(shape: tuple[int, ...]) -> np.ndarray:
+    """Return samples of a shape."""
+    size = int(np.prod(shape))
+    return values(BATCH * size, 100).reshape(BATCH, *shape).astype(np.float32)
+
+
+def made(layers: list[tuple[str, dict[str, Any]]]) -> Any:
+    """Return a compiled model of Keras."""
+    import keras
+
+    keras.utils.clear_session()  # names begin again without numbers
+    model = keras.Sequential([getattr(keras.layers, name)(**arguments) for name, arguments in layers])
+    for number, variable in enumerate(model.weights):
+        array = values(int(np.prod(variable.shape)), number).reshape(variable.shape)
+        if variable.name != "count":
+            variable.assign(np.abs(array) + 0.25 if "variance" in variable.name else array)
+    model.compile(keras.optimizers.Adam(0.25), "mse", metrics=["mae", keras.metrics.RootMeanSquaredError()])
+    return model
+
+
+def save(model: Any, path: Path) -> None:
+    """Write a model, or its weights, as the name of the file says."""
+    if path.name.endswith(".weights.h5"):
+        model.save_weights(path)
+    else:
+        with warnings.catch_warnings(action="ignore"):
+            model.save(path)
+
+
+if __name__ == "__main__":
+    import keras
+
+    outputs = {}
+    for name, (layers, endings) in MODELS.items():
+        model = made(layers)
+        for ending in endings:
+            save(model, DATA / f"keras_{name}{ending}")
+        outputs[name] = model.predict(inputs(layers[0][1]["shape"]), verbose=0).tolist()
+    text = json.dumps({"keras": keras.__version__, "outputs": outputs}, indent=1)
+    (DATA / "keras_outputs.json").write_text(f"{text}\n", encoding="utf-8")

@@ -375,6 +375,19 @@ def test_metadata_that_make_no_sense_are_refused(key: str, text: str, path: Path
     refused(path)
 
 
+@pytest.mark.parametrize("key", ["metrics", "receipt"])
+@pytest.mark.parametrize("text", ["", "{", "17", "[1]", '{"a":' * 100_000, "1" * 10_000])
+def test_figures_and_receipts_that_make_no_sense_are_refused(key: str, text: str, path: Path) -> None:
+    rewrite(path, metadata={key: text})
+    refused(path)
+
+
+def test_unknown_entries_of_the_metadata_are_passed_over(path: Path) -> None:
+    """A later version may add some without a new format version."""
+    rewrite(path, metadata={"mood": "good", "checksums": "?"})
+    assert fn.load_model(path).get_config() == make_model().get_config()
+
+
 @pytest.mark.parametrize(
     "config",
     [

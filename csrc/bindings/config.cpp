@@ -44,6 +44,7 @@ void register_config(py::module_& module) {
     module.attr("__version__") = FASTNET_VERSION;
     module.def("build_config", &build_config);
     module.def("get_num_threads", [] { return thread_count().threads; });
+    module.def("recent_num_threads", [] { return threads_for(1e30); });
     module.def("set_num_threads", &set_num_threads, py::arg("n"));
     module.def("rest_teams", &rest_teams, py::arg("may_rest"));
     module.def("cgroup_quota", &cgroup_quota, py::arg("root"));

@@ -107,6 +107,7 @@ void register_sparse_rows(py::module_& module) {
         .def_property_readonly(
             "shape", [](const SparseRows& self) { return py::make_tuple(self.rows().count, self.rows().columns); })
         .def_property_readonly("canonical", &SparseRows::canonical)
+        .def_property_readonly("arrays", &SparseRows::arrays)
         .def("first_nonfinite_row", &SparseRows::first_nonfinite_row, py::arg("as_float32"));
 }
 

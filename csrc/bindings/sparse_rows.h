@@ -15,6 +15,8 @@ class SparseRows {
     // -1 where all are finite; as_float32 counts what float32 cannot hold as an infinity.
     index first_nonfinite_row(bool as_float32) const;
     SparseRows slice(const py::slice& slice) const;
+    // Values, columns and a copy of the starts, of all rows of the matrix.
+    py::tuple arrays() const { return py::make_tuple(data_, indices_, starts_.attr("copy")()); }
     const Rows& rows() const { return rows_; }
 
   private:

@@ -63,7 +63,7 @@ class Fitting:
         self._model = model
         self._plan = plan
         self._callbacks = callbacks
-        self._history: History = callbacks.history
+        self.history: History = callbacks.history
         self._started = time.perf_counter()
         self._first_report: tuple[float, int] | None = None
         self._seconds_known = False
@@ -85,14 +85,14 @@ class Fitting:
                 if model.stop_training or self._ends_early:
                     break
         except KeyboardInterrupt:
-            self._history.interrupted = True
+            self.history.interrupted = True
             self._keep_the_best()
         else:
             if not self._ends_early:
                 model._use_average()
         finally:
             callbacks.call("on_train_end", logs)
-        return self._history
+        return self.history
 
     def _epoch(self, epoch: int, logs: Logs) -> Logs:
         """Run an epoch and its validation; return its logs, or those of the epoch before where it is cut short."""
@@ -102,7 +102,7 @@ class Fitting:
         latest = self._train(epoch)
         if self._ends_early:
             self._partial_loss = latest.get("loss", math.nan)
-            self._history.out_of_time = True
+            self.history.out_of_time = True
             self._keep_the_best()
             return logs
         if plan.validation is not None and plan.validates(epoch + 1):
@@ -116,9 +116,9 @@ class Fitting:
         if plan.watch is not None:
             plan.watch.after_epoch(epoch)
         callbacks.call("on_epoch_end", epoch, latest)
-        self._tell_time(len(plan.epochs) * (time.perf_counter() - self._started) / (len(self._history.epoch) or 1))
+        self._tell_time(len(plan.epochs) * (time.perf_counter() - self._started) / (len(self.history.epoch) or 1))
         if plan.max_time is not None and time.perf_counter() - self._started >= plan.max_time:
-            self._ends_early = self._history.out_of_time = True
+            self._ends_early = self.history.out_of_time = True
             self._keep_the_best()
         return latest
 
@@ -225,7 +225,7 @@ class Fitting:
     def _tell_time(self, seconds: float) -> None:
         if not self._seconds_known:
             self._seconds_known = True
-            self._history.estimated_seconds = seconds
+            self.history.estimated_seconds = seconds
             self._callbacks.call("on_train_estimate", seconds)
 
     # --- Weights ---

@@ -11,6 +11,7 @@ from fastnet._data_batches import Batches, as_batches
 from fastnet._evaluation import Evaluator, prediction_batch, result
 from fastnet._fitting import Fitting, Plan
 from fastnet._frames import column_names
+from fastnet._receipt import Receipt, Run
 from fastnet._validation import check_bool, check_integer, check_number, describe
 from fastnet._weights import Weights
 from fastnet.callbacks.base import Callback
@@ -28,6 +29,7 @@ class Trainer(Evaluator):
 
     _weights: Weights
     _generator: "Generator"
+    _receipt: Receipt
     feature_names: list[str] | None
 
     @property
@@ -38,6 +40,28 @@ class Trainer(Evaluator):
         super().__init__()
         self.history: History | None = None
         self.stop_training = False
+        self.figures: dict[str, Any] = {}
+
+    @property
+    def receipt(self) -> dict[str, Any] | None:
+        """What the weights come from, kept in the model's file; None before the first `fit`.
+
+        A dictionary that JSON can hold. "seed" is that of the model, "initial_weights" and "weights" are the SHA-256 of the
+        weights before the first run and now. "runs" has an entry for each run of `fit`, with the hashes of its data, its
+        arguments, what the model was compiled with, versions, the instruction set, and in this process also the number of
+        threads and the time. docs/training.md says what each entry means.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(1, input_shape=(2,))], seed=0)
+        >>> model.compile("sgd", "mse")
+        >>> history = model.fit([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], epochs=3, verbose=0)
+        >>> run = model.receipt["runs"][0]
+        >>> model.receipt["seed"], run["epochs"], run["data"]["x"]["shape"], run["fit"]["batch_size"]
+        (0, 3, [2, 2], 32)
+        """
+        return self._receipt.as_dict(self._weights.sha256()) if len(self._receipt) else None
 
     def fit(
         self,
@@ -152,7 +176,7 @@ class Trainer(Evaluator):
             self._take_feature_names(x)
         else:
             data = self._batches(source, class_weight, sample_weight)
-        validation: Samples | Batches | None = None
+        given, validation = data, None
         if validation_data is not None:
             validation = self._validation_samples(validation_data, batch_size)
         elif validation_split:
@@ -177,7 +201,28 @@ class Trainer(Evaluator):
         params = {"epochs": epochs, "steps": plan.steps_per_epoch, "verbose": check_verbose(verbose)}
         running = CallbackList.for_fit(callbacks, self, params)
         self.history = running.history
-        return Fitting(self, plan, running).run()
+        others = {
+            "validation_split": validation_split if validation_data is None else None,
+            "class_weight": class_weight,
+            "steps_per_epoch": steps_per_epoch,
+            "validation_steps": validation_steps,
+            "max_time": max_time,
+            "callbacks": running.names,
+        }
+        return self._recorded(Run(self, plan, given, others), Fitting(self, plan, running))
+
+    def _recorded(self, run: Run, fitting: Fitting) -> History:
+        """Train, and note in the receipt how it went."""
+        self._receipt.begin(run, self)
+        failed = True
+        try:
+            history = fitting.run()
+            failed = False
+        finally:
+            run.end(self, fitting.history, failed)
+        last = {name: values[-1] for name, values in history.history.items()}
+        self.figures = {"last_epoch": last} if last else {}
+        return history
 
     def _watch(self, x: Any, y: Any, validation_data: Any, shuffle: bool) -> Any:
         """Return what watches over a run with `debug`; it warns of what is wrong already."""

@@ -1,6 +1,8 @@
 """The weights of a layer or of a model: named pieces of the one flat vector that the compiled network holds."""
 
+import hashlib
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -62,6 +64,13 @@ class Weights:
         """Return every array as a view of one copy of all, which takes half the time of `get`."""
         flat = self._network.get_parameters()
         return [_view(flat, slot) for slot in self.slots]
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of the bytes of every array, one after the other in the order of `get`, little-endian."""
+        digest = hashlib.sha256()
+        for array in self.snapshot():
+            digest.update((array if sys.byteorder == "little" else array.byteswap()).data)
+        return digest.hexdigest()
 
     def split(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the arrays that a vector laid out like the network's values holds."""

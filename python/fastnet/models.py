@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnet._inspection import NETWORKS, Inspector
+from fastnet._receipt import Receipt
 from fastnet._summary import summary_lines
 from fastnet._validation import check_choice, check_shape, describe, reject_keywords
 from fastnet._weights import Network, Slot, Weights
@@ -57,6 +58,11 @@ class Sequential(Inspector):
         What the last `fit` recorded, also when it was interrupted.
     stop_training : bool
         Set it in a callback to end `fit`.
+    receipt : dict or None
+        What the weights come from: the data, the arguments and the versions of every `fit`, kept in the model's file.
+    figures : dict
+        How good the model is, kept in its file: "last_epoch" has the loss and the metrics of the last epoch of `fit`; add
+        others as ``model.figures["test"] = model.evaluate(x, y, return_dict=True)``.
     class_names : list of str or None
         The class of each output, kept in the model's file.
     feature_names : list of str or None
@@ -101,6 +107,7 @@ class Sequential(Inspector):
         self._names: set[str] = set()
         self._network: Network | None = None
         self._generator = make_generator(seed)
+        self._receipt = Receipt(None if seed is None else int(seed))
         try:
             for layer in layers or ():
                 self._append(layer)

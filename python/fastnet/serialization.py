@@ -12,6 +12,9 @@ The tensors are ``layers.<i>.<layer name>.kernel`` and ``layers.<i>.<layer name>
 ``class_names``     the class of each output, a JSON list of strings; absent when None
 ``feature_names``   the name of each input, a JSON list of strings; absent when None
 ``checksum``        16 hexadecimal digits: the XXH64 of the file with zeros in their place
+``metrics``         `Sequential.figures` as JSON; absent when there are none
+``receipt``         `Sequential.receipt` as JSON, without what differs between runs that
+                    are otherwise equal: threads and times; absent before the first `fit`
 =================== ================================================================
 
 The state of the optimizer is not part of a model file: training that goes on with a loaded model starts with fresh
@@ -20,6 +23,8 @@ moments.
 **Compatibility.** Every release of fastnet reads the files of every format version that was ever released, and a model
 read from one predicts what it predicted when it was written, up to rounding. The format version changes when an older
 release could not read a file, or would read it wrongly; it then says so. A release keeps its files in its tests.
+A later release may add entries to the metadata without another format version; an earlier one passes over those that it does
+not know, because what it does know has its meaning without them. A tensor that it does not know it refuses.
 """
 
 import json
@@ -31,6 +36,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnet import _core, _safetensors
 from fastnet._file_checks import check_architecture, check_compilation, check_tensors, tensor_name
+from fastnet._receipt import Receipt, plain
 from fastnet._validation import describe
 from fastnet.interchange.keras_files import is_keras_file, load_keras_model, load_keras_weights
 
@@ -213,6 +219,10 @@ def load_model(
             model.compile(**_with_functions(arguments, custom_objects or {}))
         for key in NAME_LISTS:
             setattr(model, key, _checked_names(key, _parsed(metadata, key, list)) if key in metadata else None)
+        if "metrics" in metadata:
+            model.figures = plain(_parsed(metadata, "metrics", dict))
+        if "receipt" in metadata:
+            model._receipt = Receipt.from_dict(plain(_parsed(metadata, "receipt", dict)))
         return model
 
 
@@ -275,6 +285,8 @@ def _metadata(model: "Sequential") -> dict[str, str]:
         "config": config,
         "compile": model.get_compile_config(),
         **{key: _checked_names(key, getattr(model, key)) for key in NAME_LISTS},
+        "metrics": _checked_figures(model.figures) or None,
+        "receipt": model._receipt.for_file(model._weights.sha256()) if len(model._receipt) else None,
     }
     texts = {key: json.dumps(part, allow_nan=False) for key, part in parts.items() if part is not None}
     return {**_file_metadata(), **texts}
@@ -284,6 +296,13 @@ def _checked_names(key: str, names: Any) -> list[str] | None:
     if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         return names
     raise ValueError(f"{key} must be a list of strings or None; got {describe(names)}")
+
+
+def _checked_figures(figures: Any) -> dict[str, Any]:
+    if not isinstance(figures, dict):
+        raise ValueError(f"figures must be a dictionary; got {describe(figures)}")
+    checked: dict[str, Any] = plain(figures)
+    return checked
 
 
 # ---- Reading --------------------------------------------------------------------------------------------------------

@@ -46,6 +46,11 @@ class CallbackList:
         """The history among the callbacks of `fit`."""
         return next(callback for callback in self._callbacks if isinstance(callback, History))
 
+    @property
+    def names(self) -> list[str]:
+        """The types of the callbacks, without those that only show and record."""
+        return [type(one).__name__ for one in self._callbacks if not isinstance(one, ProgressBar | History)]
+
     def call(self, hook: str, *arguments: Any) -> None:
         """Call one hook of every callback."""
         for callback in self._callbacks:

@@ -197,3 +197,12 @@ def test_a_peer_that_is_not_installed_says_so(tmp_path: Path) -> None:
         capture_output=True, text=True, cwd=ROOT, check=True,
     )  # fmt: skip
     assert json.loads(done.stdout) == {"missing": "No module named sklearn"}
+
+
+def test_saving_and_loading_are_measured_beside_copying_and_reading() -> None:
+    command = [sys.executable, "-m", "benchmarks.files", "--megabytes", "0.1", "--rounds", "2"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    saving, loading = done.stdout.splitlines()
+    assert saving.startswith("save 0 MB: ")
+    assert loading.startswith("load 0 MB: ")
+    assert "speed relative to that" in saving

@@ -4,6 +4,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,8 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
 
     What the body writes goes to a temporary file in the same folder. At the end it is flushed to the disk and takes
     the place of `path` in one step, with the permissions of the file that it replaces. When the body raises, the
-    temporary file is removed and an earlier file at `path` stays as it was. A symbolic link keeps pointing where it
+    temporary file is removed and an earlier file at `path` stays as it was. When the process is killed or the power
+    fails, `path` is the earlier file or the new one, and a file ``.fastnet-*.tmp`` may be left beside it. A symbolic link keeps pointing where it
     did; a device or a pipe (``/dev/null``) is written to directly.
 
     Parameters
@@ -56,7 +58,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
             yield file
             file.flush()
             if not special:
-                os.fsync(file.fileno())
+                _to_disk(file.fileno())
         if not special:
             _replace(written, target)
     except BaseException as error:
@@ -87,11 +89,26 @@ def _replace(temporary: Path, target: Path) -> None:
         temporary.chmod(stat.S_IMODE(target.stat().st_mode))
     temporary.replace(target)
     if os.name == "posix":
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        with suppress(PermissionError):  # to write in a folder one need not be allowed to read it
+            folder = os.open(target.parent, os.O_RDONLY)
+            try:
+                _to_disk(folder)
+            except OSError as error:
+                if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # a file system whose folders need no flush
+                    raise
+            finally:
+                os.close(folder)
+
+
+def _to_disk(descriptor: int) -> None:
+    """Return when what was written to a file or a folder would outlast a loss of power."""
+    if sys.platform == "darwin":  # where fsync leaves it in the cache of the drive
+        import fcntl
+
+        with suppress(OSError):  # a file system that does not know how
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
+            return
+    os.fsync(descriptor)
 
 
 def _explained(error: OSError, path: str | os.PathLike[str]) -> OSError:

@@ -76,10 +76,11 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], meta
     pieces = [array.reshape(-1).view(np.uint8) for array in contents.values()]
     for piece in [header, *pieces]:
         checksum.update(piece)
+    header = _with_checksum(header, _UNKNOWN, checksum.hexdigest())
     with atomic_write(path) as file:
-        file.write(_with_checksum(header, _UNKNOWN, checksum.hexdigest()))
-        for piece in pieces:
-            file.write(piece.data)
+        written = sum(file.write(piece) for piece in [header, *(piece.data for piece in pieces)])
+        if written != len(header) + sum(map(len, pieces)):
+            raise OSError(errno.EIO, "not all bytes were written")
 
 
 def _contiguous(name: str, array: Any) -> NDArray[Any]:

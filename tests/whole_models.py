@@ -80,7 +80,10 @@ def whole_model(seed: int, dtype: str = "float32") -> fn.Sequential:
     """Return a built model of every layer, with weights that are all different, and names."""
     model = fn.Sequential(every_layer(), seed=seed, dtype=dtype, name=f"whole {seed}")
     rng = np.random.default_rng(seed)
-    model.set_weights([rng.uniform(0.5, 1.5, array.shape) for array in model.get_weights()])
+    for layer in model.layers:
+        named = zip(layer.weight_names, layer.get_weights(), strict=True)
+        # A variance must be positive; kernels of both signs keep the outputs apart.
+        layer.set_weights([rng.uniform(-1.5 if "kernel" in name else 0.5, 1.5, old.shape) for name, old in named])
     model.class_names = ["cat", "größer 犬", 'a "quoted" one']
     model.feature_names = [f"feature {number}" for number in range(INPUTS)]
     return model

@@ -60,12 +60,14 @@ def inputs(shape: tuple[int, ...]) -> np.ndarray:
     return values(BATCH * size, 100).reshape(BATCH, *shape).astype(np.float32)
 
 
-def made(layers: list[tuple[str, dict[str, Any]]]) -> Any:
-    """Return a compiled model of Keras."""
+def made(layers: list[tuple[str, dict[str, Any]]], functional: bool = False) -> Any:
+    """Return a compiled model of Keras, sequential or functional."""
     import keras
 
     keras.utils.clear_session()  # names begin again without numbers
     model = keras.Sequential([getattr(keras.layers, name)(**arguments) for name, arguments in layers])
+    if functional:
+        model = keras.Model(model.inputs, model.outputs)
     for number, variable in enumerate(model.weights):
         array = values(int(np.prod(variable.shape)), number).reshape(variable.shape)
         if variable.name != "count":

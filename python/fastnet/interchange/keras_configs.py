@@ -1,7 +1,7 @@
 """Configurations of Keras, versions 2 and 3, as those of fastnet. Nothing in them is executed."""
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,10 +51,12 @@ def architecture_of(config: Any, version: int) -> Architecture:
     Raises
     ------
     ValueError, TypeError, KeyError, NotImplementedError
-        It is not a `Sequential` of layers that fastnet has; the message names the layer.
+        It is not a row of layers that fastnet has; the message names the layer.
     """
     kind, inside = _parts("the model", config)
-    if kind != "Sequential":
+    if kind in ("Functional", "Model"):
+        _check_row(inside)
+    elif kind != "Sequential":
         raise ValueError(f"it holds a model of class {kind}; fastnet has Sequential models, layers in a row")
     entries = [_parts("a layer", entry) for entry in inside["layers"]]
     for entry in inside["layers"]:
@@ -77,6 +79,38 @@ def architecture_of(config: Any, version: int) -> Architecture:
         _DTYPES[policies],
         inside.get("name"),
     )
+
+
+def _check_row(inside: Mapping[str, Any]) -> None:
+    """Refuse a functional model whose layers do not each take the output of the one before."""
+    last = None
+    for entry in inside["layers"]:
+        sources = [source for node in entry.get("inbound_nodes", ()) for source in _sources(node)]
+        if sources != ([] if last is None else [last]):
+            taken = f"takes {' and '.join(map(repr, sources))}" if sources else "is an input of its own"
+            raise ValueError(
+                f"layer {entry.get('name')!r} {taken}; fastnet has layers in a row, each takes the one before"
+            )
+        last = entry.get("name")
+    outputs = [*_sources(inside.get("output_layers"))]
+    if outputs != [last]:
+        raise ValueError(
+            f"its outputs are those of {' and '.join(map(repr, outputs))}; fastnet has that of the last layer"
+        )
+
+
+def _sources(node: Any) -> Iterator[Any]:
+    """Yield the names of the layers whose outputs a node of a functional model takes."""
+    if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
+        yield node["config"]["keras_history"][0]
+    elif isinstance(node, dict):  # the arguments of a call
+        for argument in (*node.get("args", ()), *node.get("kwargs", {}).values()):
+            yield from _sources(argument)
+    elif isinstance(node, list) and node and isinstance(node[0], str):  # Keras 2: name, numbers, arguments
+        yield node[0]
+    elif isinstance(node, list):
+        for part in node:
+            yield from _sources(part)
 
 
 def _parts(what: str, entry: Any) -> tuple[str, dict[str, Any]]:

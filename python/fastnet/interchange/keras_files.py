@@ -261,7 +261,7 @@ def _by_class(root: Any, all_layers: Sequence[Layer]) -> list[list[Any]]:
         variables = hdf5.group(group, f"{name}/vars")
         found[name] = [hdf5.member(variables, str(number)) for number in range(len(variables or ()))]
     for name in group:
-        if name not in found and any(hdf5.group(group, f"{name}/{inside}") for inside in ("layers", "vars")):
+        if name not in found and any(len(hdf5.group(group, f"{name}/{part}") or ()) for part in ("layers", "vars")):
             raise ValueError(f"it has weights of a layer {name!r}, which the model lacks")
     return list(found.values())
 
@@ -276,16 +276,16 @@ def _by_order(root: Any, all_layers: Sequence[Layer], shapes: list[list[Shape]])
     """Return every layer's arrays in an older file, where layers, or those with weights, come in their order."""
     groups = [hdf5.group(root, name) for name in _names(root, "layer_names")]
     stored = [[hdf5.member(group, path) for path in _names(group, "weight_names")] for group in groups if group]
-    if len(stored) == len(all_layers):
-        return stored
-    stored = [datasets for datasets in stored if datasets]
+    filled = [datasets for datasets in stored if datasets]
     wanted = [index for index, expected in enumerate(shapes) if expected]
-    if len(stored) != len(wanted):
-        raise ValueError(f"it has weights of {len(stored)} layers; the model has {len(wanted)} with weights")
-    found: list[list[Any]] = [[] for _ in all_layers]
-    for index, datasets in zip(wanted, stored, strict=True):
-        found[index] = datasets
-    return found
+    if len(filled) == len(wanted):
+        found: list[list[Any]] = [[] for _ in all_layers]
+        for index, datasets in zip(wanted, filled, strict=True):
+            found[index] = datasets
+        return found
+    if len(stored) == len(all_layers):  # a normalization by numbers that were arguments has no weights in Keras
+        return stored
+    raise ValueError(f"it has weights of {len(filled)} layers; the model has {len(wanted)} with weights")
 
 
 def _names(group: Any, attribute: str) -> list[str]:

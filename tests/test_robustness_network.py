@@ -295,7 +295,7 @@ def test_parameters_of_any_value_compute_something(value: float) -> None:
     core = network()
     core.set_parameters(np.full(core.get_parameters().size, value))
     assert core.predict(X, 4).shape == (10, 3)
-    steps, loss, accuracy, _ = core.train_epoch(X, Y, None, 4, None, None)
+    steps, loss, accuracy, *_ = core.train_epoch(X, Y, None, 4, None, None)
     assert steps == 3
     assert isinstance(loss, float)
     assert 0.0 <= accuracy <= 1.0

@@ -9,13 +9,10 @@
 #include <thread>
 #include <tuple>
 
-#include "arrays.h"
-#include "sparse_rows.h"
+#include "checked_samples.h"
 
 namespace fastnet {
 namespace {
-
-using OptionalArray = std::optional<py::array>;
 
 template <class Value> Value item_or(const py::dict& dict, const char* key, Value otherwise) {
     if (!dict.contains(key))
@@ -86,88 +83,6 @@ std::vector<double> ordered_hyperparameters(const char* const* names, const py::
                               std::to_string(values.size()));
     return values;
 }
-
-using Indices = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
-
-const std::int64_t* checked_indices(const py::array& array, const char* name, index limit,
-                                    std::optional<Indices>& keep) {
-    require_dimensions(array, name, 1);
-    if (!has_dtype<std::int64_t>(array))
-        throw py::type_error(std::string(name) + " must be int64, got a " + describe(array));
-    keep.emplace(py::array(array.attr("copy")("C")));  // what was checked must not change during an epoch
-    const std::int64_t* const values = keep->data();
-    for (py::ssize_t i = 0; i < keep->size(); ++i)
-        if (values[i] < 0 || values[i] >= limit)
-            throw py::value_error(std::string(name) + " must be in 0.." + std::to_string(limit - 1) + ", got " +
-                                  std::to_string(values[i]) + " at position " + std::to_string(i));
-    return values;
-}
-
-// x is an array or SparseRows, which keep their own checks.
-Rows features_of(const py::object& x) {
-    if (py::isinstance<py::array>(x))
-        return rows_of(py::reinterpret_borrow<py::array>(x), "x");
-    if (!py::isinstance<SparseRows>(x))
-        throw py::type_error("x must be an array or SparseRows, got " + py::repr(py::type::of(x)).cast<std::string>());
-    const SparseRows& sparse = x.cast<const SparseRows&>();
-    if (!sparse.canonical())
-        throw py::value_error("the columns of every row of x must ascend");
-    return sparse.rows();
-}
-
-std::string shape_of(const Rows& rows) {
-    return "shape (" + std::to_string(rows.count) + ", " + std::to_string(rows.columns) + ")";
-}
-
-// Samples as the core takes them, together with the arrays that own the memory. An array that is not there is no
-// py::array, which would be an empty array of NumPy's and take 0.1 us to make.
-struct CheckedSamples {
-    Samples samples;
-    py::object x;
-    OptionalArray y;
-    std::optional<Indices> labels, order;
-    std::optional<py::array_t<double, py::array::c_style | py::array::forcecast>> weight;
-
-    CheckedSamples(index input_size, index output_size, const py::object& x_in, const OptionalArray& y_in,
-                   const OptionalArray& order_in = {}, const OptionalArray& weight_in = {})
-        : x(x_in) {
-        samples.x = features_of(x);
-        const index count = samples.x.count;
-        if (samples.x.columns != input_size)
-            throw py::value_error("x must have " + std::to_string(input_size) + " columns, got " + shape_of(samples.x));
-        samples.count = count;
-        if (y_in) {
-            y = y_in;
-            if (y->ndim() == 1) {
-                samples.y.labels = checked_indices(*y, "y", output_size, labels);
-            } else {
-                samples.y.values = rows_of(*y, "y");
-                if (samples.y.values.columns != output_size)
-                    throw py::value_error("y must have " + std::to_string(output_size) + " columns, got a " +
-                                          describe(*y));
-            }
-            if (y->shape(0) != count)
-                throw py::value_error("x has " + std::to_string(count) + " rows, y has " + std::to_string(y->shape(0)));
-            if (count == 0)
-                throw py::value_error("x must have at least one row, got " + shape_of(samples.x));
-        }
-        if (order_in) {
-            samples.order = checked_indices(*order_in, "order", count, order);
-            samples.count = order->size();
-            if (samples.count == 0)
-                throw py::value_error("order must have at least one index");
-        }
-        if (weight_in) {
-            if (std::string("fiub").find(weight_in->dtype().kind()) == std::string::npos)
-                throw py::type_error("sample_weight must hold real numbers, got a " + describe(*weight_in));
-            weight = *weight_in;
-            if (weight->ndim() != 1 || weight->size() != count)
-                throw py::value_error("sample_weight must have " + std::to_string(count) + " values, got a " +
-                                      describe(*weight_in));
-            samples.weight = weight->data();
-        }
-    }
-};
 
 // A network with a lock. The lock is taken after the GIL is released, so that a thread that waits for it holds nothing.
 // A progress function that comes back to the network it is called from would wait for itself: that is an error.
@@ -285,13 +200,33 @@ template <class T> BatchHook<T> batch_hook(const py::object& function, index out
     };
 }
 
+// Steps, sums of the loss and the metric, and the first step that was not finite, as an earlier call returned them.
+using Done = std::tuple<index, double, double, index>;
+
+EpochPart epoch_part(const std::optional<Done>& done, const std::optional<index>& end, index samples,
+                     index batch_size) {
+    EpochPart part;
+    if (end)
+        part.end = *end;
+    if (!done)
+        return part;
+    EpochResult& before = part.done;
+    std::tie(before.steps, before.loss_sum, before.metric_sum, before.first_nonfinite) = *done;
+    if (const index steps = (samples - 1) / batch_size + 1; before.steps < 0 || before.steps > steps)
+        throw py::value_error("done must have 0.." + std::to_string(steps) + " steps, got " +
+                              std::to_string(before.steps));
+    return part;
+}
+
 template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::object& x, const py::array& y,
                                          const OptionalArray& order, index batch_size,
                                          const OptionalArray& sample_weight, const py::object& progress,
                                          const std::optional<LearningRates>& learning_rate, double interval,
-                                         const py::object& hook) {
+                                         const py::object& hook, const std::optional<Done>& done,
+                                         const std::optional<index>& end) {
     require_positive(batch_size, "batch_size");
     const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);
+    const EpochPart part = epoch_part(done, end, checked.samples.count, batch_size);
     const std::vector<double> rates = learning_rates(learning_rate, checked.samples.count, batch_size);
     Raised raised;
     const auto report = [&](const EpochResult& result, index total) {
@@ -304,10 +239,11 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
     };
     const BatchHook<T> on_batch = batch_hook<T>(hook, self.shape().output_size(), raised);
     const EpochResult result = self.with([&](Network<T>& network) {
-        return network.train_epoch(checked.samples, batch_size, rates, {report, interval}, on_batch);
+        return network.train_epoch(checked.samples, batch_size, rates, {report, interval}, on_batch, part);
     });
     raised.rethrow();
-    return py::make_tuple(result.steps, result.loss, result.metric, result.first_nonfinite);
+    return py::make_tuple(result.steps, result.loss, result.metric, result.first_nonfinite,
+                          py::make_tuple(result.loss_sum, result.metric_sum));
 }
 
 template <class T> void register_class(py::module_& module, const char* name) {
@@ -389,6 +325,28 @@ template <class T> void register_class(py::module_& module, const char* name) {
             py::arg("loss"), py::arg("metric"), py::arg("optimizer"), py::arg("hyperparameters"),
             py::arg("loss_parameters") = std::array<double, max_loss_parameters>{}, py::arg("from_logits") = false,
             py::arg("sums") = false, py::arg("options") = py::dict())
+        .def("get_seeds",
+             [](Self& self) {
+                 std::vector<std::uint64_t> seeds;
+                 self.with([&](Network<T>& network) {
+                     for (const std::uint64_t* seed : network.seeds())
+                         seeds.push_back(*seed);
+                 });
+                 return seeds;
+             })
+        .def(
+            "set_seeds",
+            [](Self& self, const std::vector<std::uint64_t>& seeds) {
+                self.with([&](Network<T>& network) {
+                    const auto places = network.seeds();
+                    if (seeds.size() != places.size())
+                        throw std::invalid_argument("seeds must have " + std::to_string(places.size()) +
+                                                    " values, got " + std::to_string(seeds.size()));
+                    for (std::size_t i = 0; i < seeds.size(); ++i)
+                        *places[i] = seeds[i];
+                });
+            },
+            py::arg("seeds"))
         .def("use_average", [](Self& self) { self.with([](Network<T>& network) { network.use_average(); }); })
         .def_property_readonly(
             "finished_steps",
@@ -422,7 +380,8 @@ template <class T> void register_class(py::module_& module, const char* name) {
         .def("train_epoch", &train_epoch<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
              py::arg("batch_size"), py::arg("sample_weight").none(true), py::arg("progress").none(true),
              py::arg("learning_rate").none(true) = py::none(), py::arg("interval") = 0.05,
-             py::arg("hook").none(true) = py::none())
+             py::arg("hook").none(true) = py::none(), py::arg("done").none(true) = py::none(),
+             py::arg("end").none(true) = py::none())
         .def(
             "loss_and_gradients",
             [](Self& self, const py::object& x, const py::array& y, const OptionalArray& sample_weight,

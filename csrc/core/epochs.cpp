@@ -24,7 +24,9 @@ template <class Body> void run_network_team(int threads, Body&& body) {
 // Sums over samples in their order, whichever thread computed them.
 class RunningMean {
   public:
-    explicit RunningMean(Metric metric) : with_metric_(metric != Metric::none) {}
+    // Goes on from the sums of an earlier result over so many samples.
+    explicit RunningMean(Metric metric, const EpochResult& done = {}, index samples = 0)
+        : with_metric_(metric != Metric::none), loss_(done.loss_sum), metric_(done.metric_sum), samples_(samples) {}
 
     void add(const double* losses, const double* metrics, index count) {
         for (index i = 0; i < count; ++i)
@@ -33,15 +35,15 @@ class RunningMean {
             metric_ += metrics[i];
         samples_ += count;
     }
-    EpochResult result(index steps) const {
+    EpochResult result(index steps, index first_nonfinite = -1) const {
         const double n = static_cast<double>(samples_);
-        return {steps, loss_ / n, with_metric_ ? metric_ / n : std::nan("")};
+        return {steps, loss_ / n, with_metric_ ? metric_ / n : std::nan(""), first_nonfinite, loss_, metric_};
     }
 
   private:
     const bool with_metric_;
-    double loss_ = 0, metric_ = 0;
-    index samples_ = 0;
+    double loss_, metric_;
+    index samples_;
 };
 
 }  // namespace
@@ -116,28 +118,29 @@ template <class T> typename Network<T>::Arena& Network<T>::prepare_training(cons
 
 template <class T>
 EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
-                                    const Progress& progress, const BatchHook<T>& hook) {
+                                    const Progress& progress, const BatchHook<T>& hook, const EpochPart& part) {
     require_compiled();
     require_hook(hook);
     const index total = samples.count;
     batch_size = std::min(batch_size, total);
-    const index steps = (total + batch_size - 1) / batch_size;
+    const index steps = (total + batch_size - 1) / batch_size, end = std::min(steps, part.end);
+    const EpochResult& done = part.done;
     choose_input(samples, batch_size, Use::training);
     const int threads = threads_for_rows(batch_size, Use::training);
     Arena& arena = prepare_training(samples, batch_size, threads);
     const bool parted = !hook_ && in_parts(batch_size);  // the last batch, too, though it may be short
-    const std::int64_t finished = steps_;
+    const std::int64_t finished = steps_ - done.steps;   // before the epoch
 
     // A look at the clock costs as much as a step of a tiny network.
     const index look = 1 + static_cast<index>(1e5 / (operations_per_row() * static_cast<double>(batch_size)));
 
     const bool with_extras = options_.any();
-    RunningMean mean(metric_);
-    EpochResult result;
+    RunningMean mean(metric_, done, std::min(done.steps * batch_size, total));
+    EpochResult result = done.steps > 0 ? mean.result(done.steps, done.first_nonfinite) : done;
     const std::chrono::duration<double> interval(progress.interval);
     bool proceed = true;
     auto reported = Clock::now();
-    for (index first = 0; first < steps && proceed; first = result.steps) {
+    for (index first = done.steps; first < end && proceed; first = result.steps) {
         bool more = true;
         const auto started = Clock::now();
         run_network_team(threads, [&](Team& team) {
@@ -149,8 +152,8 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
                     hyperparameters[0] =
                         learning_rates[std::min(static_cast<std::size_t>(i), learning_rates.size() - 1)];
                 const double learning_rate = hyperparameters[0];
-                const std::int64_t done = finished + i, every = options_.accumulation_steps;
-                optimizer_->prepare(hyperparameters.data(), (every == 1 ? done : done / every) + 1);
+                const std::int64_t before = finished + i, every = options_.accumulation_steps;
+                optimizer_->prepare(hyperparameters.data(), (every == 1 ? before : before / every) + 1);
                 Optimization<T> optimization{*optimizer_,
                                              {parameters_.data(), gradients_.data(), state_.data(), parameter_count_,
                                               optimizer_->slots, hyperparameters.data()}};
@@ -167,9 +170,10 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
                 } else if (team.leads()) {
                     mean.add(arena.loss.data(), arena.metric.data(), rows);
                     const index first_nonfinite = result.first_nonfinite;
-                    result = mean.result(i + 1);
-                    result.first_nonfinite = first_nonfinite >= 0 || std::isfinite(result.loss) ? first_nonfinite : i;
-                    more = i + 1 < steps && ((i + 1) % look != 0 || Clock::now() - started < segment);
+                    result = mean.result(i + 1, first_nonfinite);
+                    if (first_nonfinite < 0 && !std::isfinite(result.loss))
+                        result.first_nonfinite = i;
+                    more = i + 1 < end && ((i + 1) % look != 0 || Clock::now() - started < segment);
                 }
                 team.barrier();  // the new parameters, and whether to go on, are there for all
             }
@@ -255,9 +259,9 @@ template <class T> void Network<T>::predict(const Samples& samples, index chunk,
 }
 
 template EpochResult Network<float>::train_epoch(const Samples&, index, const std::vector<double>&, const Progress&,
-                                                 const BatchHook<float>&);
+                                                 const BatchHook<float>&, const EpochPart&);
 template EpochResult Network<double>::train_epoch(const Samples&, index, const std::vector<double>&, const Progress&,
-                                                  const BatchHook<double>&);
+                                                  const BatchHook<double>&, const EpochPart&);
 template double Network<float>::loss_and_gradients(const Samples&, float*, const BatchHook<float>&);
 template double Network<double>::loss_and_gradients(const Samples&, double*, const BatchHook<double>&);
 template EpochResult Network<float>::evaluate(const Samples&, index);

@@ -110,6 +110,8 @@ template <class T> class Layer {
     virtual void prepare(const T* /*parameters*/, const T* /*statistics*/, T* /*memory*/) const {}
     // Whether the layer trains on all rows of a batch at once.
     virtual bool needs_whole_batch() const { return false; }
+    // Where the seed is of a layer that draws random numbers, or null.
+    virtual std::uint64_t* seed() { return nullptr; }
     // Whether prediction may leave the layer out.
     virtual bool only_in_training() const { return false; }
 

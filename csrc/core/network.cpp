@@ -64,6 +64,14 @@ template <class T> std::vector<std::pair<index, ParameterSlot>> Network<T>::slot
     return result;
 }
 
+template <class T> std::vector<std::uint64_t*> Network<T>::seeds() {
+    std::vector<std::uint64_t*> result;
+    for (const auto& layer : layers_)
+        if (std::uint64_t* const seed = layer->seed())
+            result.push_back(seed);
+    return result;
+}
+
 template <class T> void Network<T>::compile(const Training& training) {
     const bool custom = training.loss == custom_loss;
     const LossKernels<T>& loss =

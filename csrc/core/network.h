@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
@@ -18,12 +19,20 @@ namespace fastnet {
 
 enum class Metric { none, categorical_accuracy, binary_accuracy };
 
-// The mean loss and metric over the samples seen (NaN where there is none), how many steps were finished, and the first
-// of them, if any, whose loss was not finite.
+// The mean loss and metric over the samples seen (NaN where there is none), how many steps were finished, the first of
+// them, if any, whose loss was not finite, and what the means are made from: sums over the samples in their order.
 struct EpochResult {
     index steps = 0;
     double loss = 0, metric = 0;
     index first_nonfinite = -1;
+    double loss_sum = 0, metric_sum = 0;
+};
+
+// What of an epoch is to be done: the steps after those that an earlier call finished, whose means, first_nonfinite and
+// sums go on, and before `end`. However an epoch is cut, its results are the same bit for bit.
+struct EpochPart {
+    EpochResult done;
+    index end = std::numeric_limits<index>::max();
 };
 
 // Asked during an epoch, on the calling thread, when so many seconds have passed since the last time; returning false
@@ -100,6 +109,9 @@ template <class T> class Network {
     // Gives the parameters the values of their moving average, if there is one and a step was taken.
     void use_average();
 
+    // Where the seeds are of the layers that draw random numbers.
+    std::vector<std::uint64_t*> seeds();
+
     // What is added to the loss for the weights alone.
     void set_penalties(const std::vector<Penalty>& penalties) { penalties_ = penalties; }
 
@@ -109,7 +121,7 @@ template <class T> class Network {
     // One pass over the samples in batches, the last of which may be short. There is a learning rate for each step
     // or one for all; none stands for the one of compile.
     EpochResult train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
-                            const Progress& progress, const BatchHook<T>& hook = {});
+                            const Progress& progress, const BatchHook<T>& hook = {}, const EpochPart& part = {});
     // The mean loss and, in `gradients` (parameter_count values), its gradient.
     double loss_and_gradients(const Samples& samples, T* gradients, const BatchHook<T>& hook = {});
     // Both work through the samples in pieces of at most `chunk` rows, which bounds the memory they take.

@@ -95,6 +95,7 @@ template <class T> class Dropout final : public RowLayer<T> {
     Dropout(index size, T rate, RandomStream random) : RowLayer<T>(size), rate_(rate), random_(random) {}
 
     bool only_in_training() const override { return true; }
+    std::uint64_t* seed() override { return &random_.seed; }
     index memory_per_row() const override { return this->input_size; }
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
@@ -115,7 +116,7 @@ template <class T> class Dropout final : public RowLayer<T> {
 
   private:
     const T rate_;
-    const RandomStream random_;
+    RandomStream random_;
 };
 
 template <class T> class GaussianNoise final : public TransparentLayer<T> {
@@ -124,6 +125,7 @@ template <class T> class GaussianNoise final : public TransparentLayer<T> {
         : TransparentLayer<T>(size), deviation_(deviation), random_(random) {}
 
     bool only_in_training() const override { return true; }
+    std::uint64_t* seed() override { return &random_.seed; }
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
         const index size = this->input_size;
@@ -137,7 +139,7 @@ template <class T> class GaussianNoise final : public TransparentLayer<T> {
 
   private:
     const T deviation_;
-    const RandomStream random_;
+    RandomStream random_;
 };
 
 // He, Zhang, Ren and Sun, ICCV 2015: the slope for negative values is learned, one for every input.

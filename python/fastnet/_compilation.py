@@ -172,6 +172,15 @@ class AccuracyOfOutputs:
         for kind in self._kinds:
             kind.reset_state()
 
+    def get_state(self) -> dict[str, Any]:
+        """Return what the batches left."""
+        return {"used": self._used, "state": self._kinds[self._used].get_state()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what `get_state` returned."""
+        self._used = state["used"]
+        self._kinds[self._used].set_state(state["state"])
+
 
 def _as_list(argument: str, given: Any) -> Sequence[Any]:
     """Return metrics as a list."""

@@ -110,6 +110,9 @@ class _Network:
         sums: bool = False,
         options: dict[str, Any] = ...,
     ) -> None: ...
+    # The seeds of the layers that draw random numbers, in their order.
+    def get_seeds(self) -> list[int]: ...
+    def set_seeds(self, seeds: list[int]) -> None: ...
     def use_average(self) -> None: ...
     # Steps since compile, or since the step that set_optimizer_state was given.
     @property
@@ -128,8 +131,10 @@ class _Network:
     # with the loss "custom" it returns the loss and its gradient by the outputs. Then the batch is worked through layer
     # by layer. An exception in it ends the epoch before the batch changes a weight.
     # learning_rate is one for all steps or one for each; None stands for the one of compile.
-    # Returns the finished steps, the means over the samples (the metric is NaN when there is none), and the first step
-    # whose loss was not finite, or -1.
+    # Returns the finished steps, the means over the samples (the metric is NaN when there is none), the first step whose
+    # loss was not finite, or -1, and the sums of loss and metric.
+    # done = (steps, loss_sum, metric_sum, first_nonfinite) goes on in the same order after so many steps; end stops
+    # before that step. However an epoch is cut, its results are the same bit for bit.
     def train_epoch(
         self,
         x: NDArray[Any] | SparseRows,
@@ -141,7 +146,9 @@ class _Network:
         learning_rate: float | NDArray[np.float64] | None = None,
         interval: float = 0.05,
         hook: Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None = None,
-    ) -> tuple[int, float, float, int]: ...
+        done: tuple[int, float, float, int] | None = None,
+        end: int | None = None,
+    ) -> tuple[int, float, float, int, tuple[float, float]]: ...
     def loss_and_gradients(
         self,
         x: NDArray[Any] | SparseRows,

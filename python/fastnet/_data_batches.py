@@ -11,6 +11,7 @@ from fastnet._validation import describe
 
 # One batch: x, y and perhaps sample_weight.
 Batch = tuple[Any, ...]
+Order = Callable[[int], NDArray[np.int64]]
 
 
 class Batches:
@@ -28,9 +29,18 @@ class Batches:
         """Return a batch, which the next epoch yields again."""
         return next(iter(self.epoch(1, None)))
 
-    def epoch(self, steps: int | None, order: Callable[[int], NDArray[np.int64]] | None) -> Iterator[Batch]:
-        """Yield the batches of an epoch; `order` gives a permutation of n things where they are to be shuffled."""
+    def epoch(self, steps: int | None, order: Order | None, done: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch after the first `done` ones.
+
+        `order` gives a permutation of n things where they are to be shuffled.
+        """
         raise NotImplementedError
+
+    def pass_over(self, epochs: int, steps: int | None) -> None:
+        """Bring the source to where it is after so many epochs: what is iterated is read again, and dropped."""
+        for _ in range(epochs):
+            for _ in self.epoch(steps, None):
+                pass
 
 
 class IteratorBatches(Batches):
@@ -48,12 +58,13 @@ class IteratorBatches(Batches):
         self._iterator = itertools.chain([first], self._iterator)
         return as_batch(self._name, first)
 
-    def epoch(self, steps: int | None, order: Callable[[int], NDArray[np.int64]] | None) -> Iterator[Batch]:
+    def epoch(self, steps: int | None, order: Order | None, done: int = 0) -> Iterator[Batch]:
         del order
         count = 0
         for batch in itertools.islice(self._iterator, steps):
-            yield as_batch(self._name, batch)
             count += 1
+            if count > done:
+                yield as_batch(self._name, batch)
         if count == 0:
             raise ValueError(
                 f"{self._name} has no more batches: give a generator that does not end, with steps_per_epoch, or an "
@@ -69,9 +80,9 @@ class LoaderBatches(Batches):
         self._loader = loader
         self.steps = len(loader) if hasattr(loader, "__len__") else None
 
-    def epoch(self, steps: int | None, order: Callable[[int], NDArray[np.int64]] | None) -> Iterator[Batch]:
+    def epoch(self, steps: int | None, order: Order | None, done: int = 0) -> Iterator[Batch]:
         del order
-        for batch in itertools.islice(iter(self._loader), steps):
+        for batch in itertools.islice(iter(self._loader), done, steps):
             yield as_batch(self._name, batch)
 
 
@@ -83,10 +94,18 @@ class IndexedBatches(Batches):
         self._items = items
         self.steps = len(items)
 
-    def epoch(self, steps: int | None, order: Callable[[int], NDArray[np.int64]] | None) -> Iterator[Batch]:
+    def epoch(self, steps: int | None, order: Order | None, done: int = 0) -> Iterator[Batch]:
         numbers = np.arange(len(self._items)) if order is None else order(len(self._items))
-        for number in numbers[:steps]:
+        for number in numbers[done:steps]:
             yield as_batch(self._name, self._items[int(number)])
+        self._end_epoch()
+
+    def pass_over(self, epochs: int, steps: int | None) -> None:
+        del steps
+        for _ in range(epochs):
+            self._end_epoch()
+
+    def _end_epoch(self) -> None:
         if hasattr(self._items, "on_epoch_end"):
             self._items.on_epoch_end()
 
@@ -100,13 +119,16 @@ class IndexedSamples(Batches):
         self._batch_size = batch_size
         self.steps = -(-len(items) // batch_size)
 
-    def epoch(self, steps: int | None, order: Callable[[int], NDArray[np.int64]] | None) -> Iterator[Batch]:
+    def epoch(self, steps: int | None, order: Order | None, done: int = 0) -> Iterator[Batch]:
         numbers = np.arange(len(self._items)) if order is None else order(len(self._items))
-        for start in range(0, len(numbers), self._batch_size)[:steps]:
+        for start in range(0, len(numbers), self._batch_size)[done:steps]:
             samples = [
                 as_batch(self._name, self._items[int(number)]) for number in numbers[start : start + self._batch_size]
             ]
             yield tuple(np.stack([np.asarray(part) for part in parts]) for parts in zip(*samples, strict=True))
+
+    def pass_over(self, epochs: int, steps: int | None) -> None:
+        """Do nothing: items are asked for by their numbers."""
 
 
 def as_batch(name: str, item: Any) -> Batch:

@@ -158,9 +158,6 @@ class Evaluator:
         """Forget the batches that metrics have seen."""
         self._compiled("reading metrics").reset()
 
-    def _running_mean(self) -> "RunningMean":
-        return RunningMean()
-
     # --- Evaluation and prediction ---
 
     def evaluate(
@@ -340,17 +337,17 @@ class Evaluator:
 class RunningMean:
     """Means of the loss and the metric over the samples so far."""
 
-    def __init__(self) -> None:
-        self._rows = 0
-        self._sums = (0.0, 0.0)
+    def __init__(self, rows: int = 0, loss: float = 0.0, metric: float = 0.0) -> None:
+        self.rows = rows
+        self.sums = (loss, metric)
 
     def add(self, rows: int, loss: float, metric: float) -> None:
-        self._rows += rows
-        self._sums = (self._sums[0] + rows * loss, self._sums[1] + rows * metric)
+        self.rows += rows
+        self.sums = (self.sums[0] + rows * loss, self.sums[1] + rows * metric)
 
     @property
     def values(self) -> tuple[float, float]:
-        return self._sums[0] / self._rows, self._sums[1] / self._rows
+        return self.sums[0] / self.rows, self.sums[1] / self.rows
 
 
 def batches(rows: int, batch_size: int) -> Iterator[tuple[int, int]]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["atomic_write"]
+__all__ = ["atomic_write", "remove_leftovers"]
 
 
 @contextmanager
@@ -122,3 +122,9 @@ def _explained(error: OSError, path: str | os.PathLike[str]) -> OSError:
     explained = type(error)(f"cannot write {os.fspath(path)}: {reason}")
     explained.errno = error.errno
     return explained
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Remove the temporary files of `atomic_write` that a killed process left in a folder."""
+    for path in Path(folder).glob(".fastnet-????????.tmp"):
+        path.unlink(missing_ok=True)

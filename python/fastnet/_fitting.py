@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from fastnet._data_adapter import Samples
 from fastnet._data_batches import Batches
-from fastnet._weights import finite
+from fastnet._evaluation import RunningMean
+from fastnet._resuming import Checkpoints, Position
+from fastnet._weights import Network, finite
 from fastnet.callbacks.base import Logs
 from fastnet.callbacks.history import History
 from fastnet.callbacks.running import CallbackList
@@ -57,130 +59,198 @@ class Plan:
 
 
 class Fitting:
-    """One run of `fit`."""
+    """One run of `fit`.
+
+    Attributes
+    ----------
+    position : Position
+        Where it stands.
+    logs : dict
+        Those of the last complete epoch.
+    best, best_values : float, ndarray or None
+        The figure of the best epoch so far, and the weights after it.
+    started : float
+        The time when it began, as if it had not been interrupted.
+    """
 
     def __init__(self, model: "Trainer", plan: Plan, callbacks: CallbackList) -> None:
-        self._model = model
-        self._plan = plan
-        self._callbacks = callbacks
+        self.model = model
+        self.plan = plan
+        self.callbacks = callbacks
+        self.position = Position(plan.epochs.start)
+        self.logs: Logs = {}
+        self.best = math.inf
+        self.best_values: NDArray[np.floating] | None = None
+        self.started = time.perf_counter()
         self.history: History = callbacks.history
-        self._started = time.perf_counter()
         self._first_report: tuple[float, int] | None = None
         self._seconds_known = False
         self._ends_early = False
         self._warned = False
         self._partial_loss = math.nan
-        self._best = math.inf
-        self._best_values: NDArray[np.floating] | None = None
+        model.stop_training = False
+        self._checkpoints = Checkpoints(self, callbacks.backup)
+
+    @property
+    def network(self) -> Network:
+        """The compiled network that is trained."""
+        assert self.model._network is not None
+        return self.model._network
+
+    @property
+    def finished_steps(self) -> int:
+        """The number of steps since the model was compiled."""
+        return self.network.finished_steps
 
     def run(self) -> History:
         """Train, and return the history; Ctrl-C and the end of the time keep the best weights."""
-        model, callbacks = self._model, self._callbacks
-        logs: Logs = {}
-        model.stop_training = False
-        callbacks.call("on_train_begin", logs)
+        model, checkpoints = self.model, self._checkpoints
+        resumed = checkpoints.begin()
+        if resumed:
+            self._pass_over_batches()
+            self._ends_early = self._is_out_of_time()
+        over = resumed and (model.stop_training or self._ends_early)
         try:
-            for epoch in self._plan.epochs:
-                logs = self._epoch(epoch, logs)
-                if model.stop_training or self._ends_early:
-                    break
+            with checkpoints.holding_interrupts():
+                for epoch in range(self.position.epoch, self.plan.epochs.stop) if not over else ():
+                    self._epoch(epoch)
+                    if model.stop_training or self._ends_early:
+                        break
         except KeyboardInterrupt:
             self.history.interrupted = True
             self._keep_the_best()
         else:
-            if not self._ends_early:
+            self.history.out_of_time = self._ends_early
+            checkpoints.after_last_epoch(complete=not self._ends_early)
+            if self._ends_early:
+                self._keep_the_best()
+            else:
                 model._use_average()
         finally:
-            callbacks.call("on_train_end", logs)
+            self.callbacks.call("on_train_end", self.logs)
+        if not (self.history.interrupted or self._ends_early):
+            checkpoints.after_training()
         return self.history
 
-    def _epoch(self, epoch: int, logs: Logs) -> Logs:
-        """Run an epoch and its validation; return its logs, or those of the epoch before where it is cut short."""
-        plan, callbacks = self._plan, self._callbacks
-        callbacks.call("on_epoch_begin", epoch, {})
+    def _epoch(self, epoch: int) -> None:
+        """Run an epoch, or what is left of it, and its validation, unless it is cut short."""
+        plan, callbacks = self.plan, self.callbacks
+        if not self.position.steps:
+            callbacks.call("on_epoch_begin", epoch, {})
         self._partial_loss = math.nan
         latest = self._train(epoch)
         if self._ends_early:
             self._partial_loss = latest.get("loss", math.nan)
-            self.history.out_of_time = True
-            self._keep_the_best()
-            return logs
+            return
         if plan.validation is not None and plan.validates(epoch + 1):
-            results = self._model._evaluate_any(
+            results = self.model._evaluate_any(
                 plan.validation, plan.validation_batch_size, callbacks, plan.validation_steps, of=" of validation_data"
             )
             latest |= {f"val_{name}": value for name, value in results.items()}
-        if self._model.optimizer.scheduled:
-            latest["learning_rate"] = self._model.optimizer.learning_rate
-        self._remember_if_best(latest)
+            self.position.validations += 1
+        if self.model.optimizer.scheduled:
+            latest["learning_rate"] = self.model.optimizer.learning_rate
+        is_best = self._remember_if_best(latest)
         if plan.watch is not None:
             plan.watch.after_epoch(epoch)
         callbacks.call("on_epoch_end", epoch, latest)
-        self._tell_time(len(plan.epochs) * (time.perf_counter() - self._started) / (len(self.history.epoch) or 1))
-        if plan.max_time is not None and time.perf_counter() - self._started >= plan.max_time:
-            self._ends_early = self.history.out_of_time = True
-            self._keep_the_best()
-        return latest
+        self._tell_time(len(plan.epochs) * (time.perf_counter() - self.started) / (len(self.history.epoch) or 1))
+        self.logs = latest
+        self.position.next_epoch()
+        self._ends_early = self._is_out_of_time()
+        self._checkpoints.after_epoch(best=is_best)
 
     # --- One epoch ---
 
     def _train(self, epoch: int) -> Logs:
         """Run the steps of one epoch and return their running means."""
-        plan, model = self._plan, self._model
-        model._reset_metrics()
+        plan, model, position = self.plan, self.model, self.position
         generator = model._generator
+        if not position.steps:
+            model._reset_metrics()
+            position.random = dict(generator.bit_generator.state)
+            position.rate = None if model.optimizer.scheduled else model.optimizer.learning_rate
         if isinstance(plan.data, Batches):
-            return self._by_batches(epoch, plan.data)
+            return self._by_batches(plan.data)
         data = plan.data
         order = generator.permutation(len(data)) if plan.shuffle else None
         if plan.steps is not None:
             order = (np.arange(len(data)) if order is None else order)[: plan.steps * plan.batch_size]
-        if plan.watch is not None or self._callbacks.override(*_TRAIN_BATCH_HOOKS):
-            return self._one_by_one(epoch, data, np.arange(len(data)) if order is None else order)
+        if plan.watch is not None or self.callbacks.override(*_TRAIN_BATCH_HOOKS):
+            return self._one_by_one(data, np.arange(len(data)) if order is None else order)
+        return self._as_a_whole(epoch, data, order)
+
+    def _as_a_whole(self, epoch: int, data: Samples, order: NDArray[np.int64] | None) -> Logs:
+        """Run an epoch in the core, with pauses for checkpoints."""
+        plan, model, position, checkpoints = self.plan, self.model, self.position, self._checkpoints
+        rows = len(data) if order is None else len(order)
+        steps = -(-rows // plan.batch_size)
+        rates: float | NDArray[np.float64] | None = position.rate
+        if rates is None:  # a schedule is evaluated for the whole epoch, wherever it was cut
+            rates = model.optimizer.learning_rates(steps, position.steps)
         report = self._reporter(epoch, 0)
-        interval = _REPORT_SECONDS if plan.max_time is None else 0.0
-        steps, loss, metric, bad = model._step(data, order, plan.batch_size, report, interval)
-        self._warn_if_not_finite(epoch, bad, steps)
+        interval = min(_REPORT_SECONDS if plan.max_time is None else 0.0, checkpoints.interval)
+        while True:
+            done, loss, metric, bad, sums = model._step(
+                data, order, plan.batch_size, report, interval, rates, position.done, checkpoints.end
+            )
+            position.steps, position.bad, (position.loss, position.metric) = done, bad, sums
+            position.rows = min(done * plan.batch_size, rows)
+            self._partial_loss = loss
+            if done == steps or self._ends_epoch:
+                break
+            checkpoints.save_if_due()
+        self._warn_if_not_finite(epoch, bad, done)
         return model._logs(loss, metric)
 
-    def _one_by_one(self, epoch: int, data: Samples, order: NDArray[np.int64]) -> Logs:
+    def _one_by_one(self, data: Samples, order: NDArray[np.int64]) -> Logs:
         """Run an epoch batch by batch, for callbacks that want to see each."""
-        size = self._plan.batch_size
-        batches = (order[start : start + size] for start in range(0, len(order), size))
-        return self._steps(epoch, ((data, rows, len(rows)) for rows in batches))
+        size = self.plan.batch_size
+        batches = (order[start : start + size] for start in range(self.position.steps * size, len(order), size))
+        return self._steps((data, rows, len(rows)) for rows in batches)
 
-    def _by_batches(self, epoch: int, source: Batches) -> Logs:
+    def _by_batches(self, source: Batches) -> Logs:
         """Run an epoch of batches that come from somewhere else."""
-        order = self._model._generator.permutation if self._plan.shuffle else None
+        order = self.model._generator.permutation if self.plan.shuffle else None
+        done = self.position.steps
         batches = (
-            self._model._samples(*batch, of=f" of batch {number}")
-            for number, batch in enumerate(source.epoch(self._plan.steps, order), 1)
+            self.model._samples(*batch, of=f" of batch {number}")
+            for number, batch in enumerate(source.epoch(self.plan.steps, order, done), done + 1)
         )
-        logs = self._steps(epoch, ((samples, None, len(samples)) for samples in batches))
+        logs = self._steps((samples, None, len(samples)) for samples in batches)
         if not logs:
             raise ValueError("x must yield at least one batch an epoch; got none")
         return logs
 
-    def _steps(self, epoch: int, batches: "Callable[..., object] | object") -> Logs:
+    def _pass_over_batches(self) -> None:
+        """Bring sources of batches to where they are after the epochs that are done."""
+        plan, position = self.plan, self.position
+        if isinstance(plan.data, Batches):
+            plan.data.pass_over(position.epoch - plan.epochs.start, plan.steps)
+        if isinstance(plan.validation, Batches):
+            plan.validation.pass_over(position.validations, plan.validation_steps)
+
+    def _steps(self, batches: Iterable[tuple[Samples, NDArray[np.int64] | None, int]]) -> Logs:
         """Take a step for every (samples, order, rows) and return the running means."""
-        model, callbacks = self._model, self._callbacks
-        mean = model._running_mean()
-        logs: Logs = {}
-        for batch, (samples, order, rows) in enumerate(batches):  # type: ignore[arg-type, var-annotated]
+        model, callbacks, position, watch = self.model, self.callbacks, self.position, self.plan.watch
+        mean = RunningMean(position.rows, position.loss, position.metric)
+        logs: Logs = model._logs(*mean.values) if position.steps else {}
+        for batch, (samples, order, rows) in enumerate(batches, position.steps):
             callbacks.call("on_train_batch_begin", batch, {})
-            watch = self._plan.watch
             before = np.empty(0) if watch is None else model._values()
-            _, loss, metric, bad = model._step(samples, order, rows, None, 0.0)
+            _, loss, metric, bad, _ = model._step(samples, order, rows, None, 0.0)
             if watch is None:
-                self._warn_if_not_finite(epoch, batch if bad >= 0 else -1, None)
+                self._warn_if_not_finite(position.epoch, batch if bad >= 0 else -1, None)
             elif bad >= 0 or not finite(model._values()):
-                watch.not_finite(epoch, batch, before, samples, order)
+                watch.not_finite(position.epoch, batch, before, samples, order)
             mean.add(rows, loss, metric)
             logs = model._logs(*mean.values)
-            proceeds = self._reporter(epoch, batch)(1, self._plan.steps_per_epoch or batch + 1, *mean.values)
+            position.steps, position.rows, (position.loss, position.metric) = batch + 1, mean.rows, mean.sums
+            self._reporter(position.epoch, batch)(1, self.plan.steps_per_epoch or batch + 1, *mean.values)
             callbacks.call("on_train_batch_end", batch, logs)
-            if model.stop_training or not proceeds:
+            if self._ends_epoch:
                 break
+            self._checkpoints.save_if_due()
         return logs
 
     def _reporter(self, epoch: int, before: int) -> Callable[[int, int, float, float], bool]:
@@ -193,20 +263,28 @@ class Fitting:
             self._estimate(now, epoch, before + step, steps)
             if now - started[0] >= _REPORT_SECONDS or before:
                 started[0] = now
-                self._callbacks.call(
-                    "on_train_progress", before + step, steps, self._model._logs(loss, metric, quick=True)
+                self.callbacks.call(
+                    "on_train_progress", before + step, steps, self.model._logs(loss, metric, quick=True)
                 )
-            limit = self._plan.max_time
-            self._ends_early = limit is not None and now - self._started >= limit
-            return not (self._ends_early or self._model.stop_training)
+            self._ends_early = self._is_out_of_time()
+            return not (self._ends_epoch or self._checkpoints.due())
 
         return report
 
+    @property
+    def _ends_epoch(self) -> bool:
+        """Whether the steps of the epoch in progress are over before their end."""
+        return self._ends_early or self.model.stop_training
+
     # --- Time ---
+
+    def _is_out_of_time(self) -> bool:
+        limit = self.plan.max_time
+        return limit is not None and time.perf_counter() - self.started >= limit
 
     def _estimate(self, now: float, epoch: int, step: int, steps: int) -> None:
         """Tell how long all epochs will take, from the pace of the first steps."""
-        if self._seconds_known or epoch != self._plan.epochs.start:
+        if self._seconds_known or epoch != self.plan.epochs.start:
             return
         if self._first_report is None:
             self._first_report = (now, step)
@@ -214,38 +292,40 @@ class Fitting:
         then, steps_then = self._first_report
         if now - then >= _ESTIMATE_SECONDS and step > steps_then:
             pace = (now - then) / (step - steps_then)
-            self._tell_time(len(self._plan.epochs) * pace * (steps + self._validation_in_steps()))
+            self._tell_time(len(self.plan.epochs) * pace * (steps + self._validation_in_steps()))
 
     def _validation_in_steps(self) -> float:
         """Return how many steps of training take as long as a validation."""
-        validation = self._plan.validation
+        validation = self.plan.validation
         rows = len(validation) if isinstance(validation, Samples) else 0
-        return _FORWARD_SHARE * rows / self._plan.batch_size
+        return _FORWARD_SHARE * rows / self.plan.batch_size
 
     def _tell_time(self, seconds: float) -> None:
         if not self._seconds_known:
             self._seconds_known = True
             self.history.estimated_seconds = seconds
-            self._callbacks.call("on_train_estimate", seconds)
+            self.callbacks.call("on_train_estimate", seconds)
 
     # --- Weights ---
 
-    def _remember_if_best(self, logs: Logs) -> None:
+    def _remember_if_best(self, logs: Logs) -> bool:
         """Keep a copy of the weights where an epoch was the best by its validation, else by its loss."""
-        name = "loss" if self._plan.validation is None else "val_loss"
-        if logs.get(name, math.inf) < self._best:
-            self._best = logs[name]
-            self._best_values = self._model._values()
+        name = "loss" if self.plan.validation is None else "val_loss"
+        is_best = logs.get(name, math.inf) < self.best
+        if is_best:
+            self.best = logs[name]
+            self.best_values = self.model._values()
+        return is_best
 
     def _keep_the_best(self) -> None:
         """Give the model its best weights.
 
         Without validation the epoch in progress counts with its loss so far; with one, only validated epochs do.
         """
-        if self._best_values is None:
+        if self.best_values is None:
             return
-        if self._plan.validation is not None or not self._partial_loss <= self._best:
-            self._model._set_values(self._best_values)
+        if self.plan.validation is not None or not self._partial_loss <= self.best:
+            self.model._set_values(self.best_values)
 
     def _warn_if_not_finite(self, epoch: int, batch: int, steps: int | None) -> None:
         if batch < 0 or self._warned:

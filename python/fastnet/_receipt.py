@@ -186,12 +186,14 @@ class Receipt:
         The seed that the model was made with.
     command : dict or None
         What ``fastnet train`` was told, where the weights are its result.
+    initial_weights : str or None
+        The hash of the weights before the first run.
     """
 
     def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
         self.command: dict[str, Any] | None = None
-        self._initial_weights: str | None = None
+        self.initial_weights: str | None = None
         self._earlier = {"runs": 0, "epochs": 0, "steps": 0}
         self._runs: list[Run | dict[str, Any]] = []
 
@@ -202,7 +204,7 @@ class Receipt:
     def begin(self, run: Run, model: "Trainer") -> None:
         """Take a run into account that is about to begin."""
         if not len(self):
-            self._initial_weights = model._weights.sha256()
+            self.initial_weights = model._weights.sha256()
         self.command = None
         self._runs.append(run)
         if len(self._runs) > MOST_RUNS:
@@ -213,7 +215,7 @@ class Receipt:
 
     def as_dict(self, weights: str) -> dict[str, Any]:
         """Return the receipt as JSON can hold it; `weights` is the hash of the weights as they are now."""
-        receipt: dict[str, Any] = {"seed": self.seed, "initial_weights": self._initial_weights, "weights": weights}
+        receipt: dict[str, Any] = {"seed": self.seed, "initial_weights": self.initial_weights, "weights": weights}
         if self._earlier["runs"]:
             receipt["earlier"] = dict(self._earlier)
         receipt["runs"] = [_as_dict(run) for run in self._runs]
@@ -239,7 +241,7 @@ class Receipt:
             An entry has a type that `as_dict` does not give it.
         """
         result = cls(_entry(receipt, "seed", int, None))
-        result._initial_weights = _entry(receipt, "initial_weights", str, None)
+        result.initial_weights = _entry(receipt, "initial_weights", str, None)
         result.command = _entry(receipt, "command", dict, None)
         earlier = _entry(receipt, "earlier", dict, {})
         result._earlier = {name: _entry(earlier, name, int, 0) for name in result._earlier}

@@ -251,16 +251,22 @@ class Trainer(Evaluator):
         batch_size: int,
         progress: Callable[..., bool] | None,
         interval: float,
-    ) -> tuple[int, float, float, int]:
-        """Take steps with batches of samples; return how many, the means of loss and metric, and the first bad step."""
+        rates: float | NDArray[np.float64] | None = None,
+        done: tuple[int, float, float, int] | None = None,
+        end: int | None = None,
+    ) -> tuple[int, float, float, int, tuple[float, float]]:
+        """Take the steps of an epoch after those that are `done` and before `end`.
+
+        Return how many are done then, the means of loss and metric, the first bad step, and the sums behind the means.
+        """
         network = self._trainable_network("fit", samples.x)
         optimizer = self.optimizer
         steps = -(-len(samples if order is None else order) // batch_size)
-        rates = optimizer.learning_rates(steps)
+        rates = optimizer.learning_rates(steps) if rates is None else rates
         hook = self._batch_hook(samples, order)
         try:
             return network.train_epoch(
-                samples.x, samples.y, order, batch_size, samples.weight, progress, rates, interval, hook
+                samples.x, samples.y, order, batch_size, samples.weight, progress, rates, interval, hook, done, end
             )
         finally:
             optimizer._iterations = network.finished_steps
@@ -331,7 +337,7 @@ class Trainer(Evaluator):
         if class_weight is not None:
             samples = samples.with_class_weight(class_weight, self.dtype)
         self._reset_metrics()
-        _, loss, metric, _ = self._step(samples, None, len(samples), None, 0.0)
+        _, loss, metric, *_ = self._step(samples, None, len(samples), None, 0.0)
         return result(self._logs(loss, metric), return_dict)
 
     def loss_and_gradients(

@@ -1,5 +1,6 @@
 """What runs beside training: Keras's hooks, the history, the progress bar, and what reacts to how training goes."""
 
+from fastnet.callbacks.backup import BackupAndRestore
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.checkpoint import ModelCheckpoint
 from fastnet.callbacks.functions import LambdaCallback
@@ -10,6 +11,7 @@ from fastnet.callbacks.progress import ProgressBar
 from fastnet.callbacks.rates import LearningRateScheduler
 
 __all__ = [
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "EarlyStopping",

@@ -1,6 +1,6 @@
 """The hooks that all callbacks have."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from fastnet._evaluation import Evaluator
@@ -21,6 +21,9 @@ class Callback:
         `model.optimizer.learning_rate` to change the steps from the next batch on.
     params : dict
         "epochs", "steps" (batches in an epoch) and "verbose".
+    state_names : tuple of str
+        The attributes of the class that a checkpoint keeps: what it remembers from one epoch to the next. They must hold
+        numbers, strings, arrays, or lists and dictionaries of them.
 
     Examples
     --------
@@ -36,6 +39,8 @@ class Callback:
     [0, 1]
     """
 
+    state_names: ClassVar[tuple[str, ...]] = ()
+
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
         self.model: Any = None
@@ -47,6 +52,29 @@ class Callback:
     def set_model(self, model: "Evaluator") -> None:
         """Take the model that runs."""
         self.model = model
+
+    # --- Going on after an interruption ---
+
+    @property
+    def has_state(self) -> bool:
+        """Whether a checkpoint keeps something of the callback."""
+        return bool(self.state_names) or type(self).get_state is not Callback.get_state
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of the callback: the attributes of `state_names`."""
+        return {name: getattr(self, name) for name in self.state_names}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what `get_state` returned."""
+        for name in self.state_names:
+            setattr(self, name, state[name])
+
+    def on_train_resume(self, state: dict[str, Any]) -> None:
+        """Run instead of `on_train_begin` where training goes on from a checkpoint: by default that, then `set_state`."""
+        self.on_train_begin({})
+        self.set_state(state)
+
+    # --- Hooks ---
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
         """Run before the first epoch."""

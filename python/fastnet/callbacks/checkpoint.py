@@ -1,6 +1,8 @@
 """Models on disk while they train."""
 
+import math
 import os
+from pathlib import Path
 from typing import Any
 
 from fastnet._validation import check_bool, check_integer, check_number
@@ -31,12 +33,17 @@ class ModelCheckpoint(Monitor):
         With a number, the model is written after so many batches instead.
     initial_value_threshold : float, optional
         What the figure must be better than for the first file.
+    keep : int, optional
+        How many of the last files that the callback wrote stay; that of the best figure stays besides. All stay unless
+        given. It is for a `filepath` that differs from file to file.
 
     Examples
     --------
     >>> import fastnet as fn
     >>> best = fn.callbacks.ModelCheckpoint("best.safetensors", monitor="val_accuracy", save_best_only=True)
     """
+
+    state_names = ("best", "_epoch", "_batches", "_written", "_best_written")
 
     def __init__(
         self,
@@ -48,6 +55,8 @@ class ModelCheckpoint(Monitor):
         mode: str = "auto",
         save_freq: str | int = "epoch",
         initial_value_threshold: float | None = None,
+        *,
+        keep: int | None = None,
     ) -> None:
         super().__init__(monitor, mode)
         self.filepath = os.fspath(filepath)
@@ -57,6 +66,9 @@ class ModelCheckpoint(Monitor):
         self.save_freq = save_freq if save_freq == "epoch" else check_integer("save_freq", save_freq)
         threshold = initial_value_threshold
         self.best = None if threshold is None else check_number("initial_value_threshold", threshold)
+        self.keep = None if keep is None else check_integer("keep", keep)
+        self._written: list[str] = []
+        self._best_written: tuple[float, str] | None = None
         self._epoch = self._batches = 0
         if self.save_freq != "epoch":  # on the object, so that epochs run as a whole where no batch is waited for
             self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]
@@ -87,6 +99,19 @@ class ModelCheckpoint(Monitor):
             self.model.save(path)
         if self.verbose:
             print(f"Epoch {self._epoch + 1}: saving model to {path}", flush=True)
+        if self.keep is not None:
+            self._remove_old(path, logs.get(self.monitor, math.nan), self.keep)
+
+    def _remove_old(self, path: str, value: float, keep: int) -> None:
+        """Remove what was written before the last `keep` files, but for that of the best figure."""
+        best, best_path = self._best_written or (None, "")
+        if self.improves(value, best):
+            self._best_written = (value, best_path := path)
+        self._written = [*(other for other in self._written if other != path), path]
+        old = [other for other in self._written[:-keep] if other != best_path]
+        for other in old:
+            Path(other).unlink(missing_ok=True)
+        self._written = [other for other in self._written if other not in old]
 
     def _path(self, logs: dict[str, Any]) -> str:
         try:

@@ -28,6 +28,8 @@ class History(Callback):
         How long all epochs take, told from the pace of the first steps; None as long as that is not known.
     """
 
+    state_names = ("history", "epoch", "_epochs_of")
+
     def __init__(self) -> None:
         super().__init__()
         self.history: dict[str, list[float]] = {}

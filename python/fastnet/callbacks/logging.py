@@ -42,17 +42,34 @@ class CSVLogger(Callback):
         self._file = Path(self.filename).open("a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
         self._writer = None
 
+    def get_state(self) -> dict[str, Any]:
+        os.fsync(self._file.fileno())  # the checkpoint must not last longer than the rows before it
+        return {"size": self._file.tell(), "columns": None if self._writer is None else self._writer.fieldnames}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Take back what was written after the checkpoint."""
+        self._file.seek(state["size"])
+        self._file.truncate()
+        self._writer = None if state["columns"] is None else self._make_writer(state["columns"])
+
+    def on_train_resume(self, state: dict[str, Any]) -> None:
+        path = Path(self.filename)
+        if not path.is_file() or path.stat().st_size < state["size"]:
+            raise ValueError(f"{self.filename} lacks rows of epochs before the checkpoint: put it back, or begin anew")
+        self._file = path.open("r+", newline="", encoding="utf-8")
+        self.set_state(state)
+
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         figures = logs or {}
         if self._writer is None:
-            columns = ["epoch", *sorted(figures)]
-            self._writer = csv.DictWriter(
-                self._file, columns, restval="NA", extrasaction="ignore", delimiter=self.separator
-            )
+            self._writer = self._make_writer(["epoch", *sorted(figures)])
             if not self._file.tell():
                 self._writer.writeheader()
         self._writer.writerow({"epoch": epoch, **figures})
         self._file.flush()
+
+    def _make_writer(self, columns: list[str]) -> Any:
+        return csv.DictWriter(self._file, columns, restval="NA", extrasaction="ignore", delimiter=self.separator)
 
     def on_train_end(self, logs: Logs | None = None) -> None:  # noqa: ARG002
         if self._file is not None:

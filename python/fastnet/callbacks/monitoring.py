@@ -93,6 +93,8 @@ class EarlyStopping(Monitor):
     [0, 1, 2]
     """
 
+    state_names = ("best", "best_epoch", "stopped_epoch", "_wait", "_best_weights")
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -177,6 +179,8 @@ class ReduceLROnPlateau(Monitor):
     >>> import fastnet as fn
     >>> plateau = fn.callbacks.ReduceLROnPlateau(factor=0.5, patience=3)
     """
+
+    state_names = ("best", "_wait", "_cooling")
 
     def __init__(
         self,

@@ -4,12 +4,17 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Self
 
 from fastnet._validation import describe
+from fastnet.callbacks.backup import BackupAndRestore
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.history import History
 from fastnet.callbacks.progress import ProgressBar
 
 if TYPE_CHECKING:
     from fastnet._evaluation import Evaluator
+
+
+# They change nothing of what a run comes to.
+_ONLOOKERS = (ProgressBar, History, BackupAndRestore)
 
 
 class CallbackList:
@@ -48,8 +53,42 @@ class CallbackList:
 
     @property
     def names(self) -> list[str]:
-        """The types of the callbacks, without those that only show and record."""
-        return [type(one).__name__ for one in self._callbacks if not isinstance(one, ProgressBar | History)]
+        """The types of the callbacks, without those that only show, record and back up."""
+        return [type(one).__name__ for one in self._callbacks if not isinstance(one, _ONLOOKERS)]
+
+    @property
+    def backup(self) -> BackupAndRestore | None:
+        """The one among the callbacks that writes checkpoints."""
+        found = [callback for callback in self._callbacks if isinstance(callback, BackupAndRestore)]
+        if len(found) > 1:
+            raise ValueError(f"callbacks must have one BackupAndRestore at most; got {len(found)}")
+        return found[0] if found else None
+
+    # --- Checkpoints ---
+
+    @property
+    def stateful(self) -> list[str]:
+        """The classes of the callbacks that a checkpoint keeps something of."""
+        return [type(callback).__name__ for callback in self._callbacks if callback.has_state]
+
+    def states(self) -> list[dict[str, Any]]:
+        """Return the states of those callbacks."""
+        return [callback.get_state() for callback in self._callbacks if callback.has_state]
+
+    def set_states(self, states: Iterable[dict[str, Any]]) -> None:
+        """Put back what `states` returned."""
+        rest = iter(states)
+        for callback in self._callbacks:
+            if callback.has_state:
+                callback.set_state(next(rest))
+
+    def resume(self, states: Iterable[dict[str, Any]]) -> None:
+        """Tell every callback that training goes on, those with a state where they stood."""
+        rest = iter(states)
+        for callback in self._callbacks:
+            callback.on_train_resume(next(rest) if callback.has_state else {})
+
+    # --- Hooks ---
 
     def call(self, hook: str, *arguments: Any) -> None:
         """Call one hook of every callback."""

@@ -16,6 +16,8 @@ DTYPES = ("float32", "float64", "mixed_bfloat16")
 OPTIMIZERS = ("adam", "adamw", "nadam", "adamax", "lion", "sgd", "rmsprop", "adagrad")
 OPTIMIZERS_WITH_MOMENTUM = ("sgd", "rmsprop")
 
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+
 DATA_HELP = (
     "digits, mnist or fashion_mnist; or a path: a folder of IDX files, a .csv or .csv.gz with a header, "
     "a .npz, a .parquet"
@@ -51,6 +53,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if arguments.command == "train" and arguments.momentum and arguments.optimizer not in OPTIMIZERS_WITH_MOMENTUM:
         accepted = " or ".join(OPTIMIZERS_WITH_MOMENTUM)
         train.error(f"argument --momentum: is for --optimizer {accepted}, not for {arguments.optimizer}")
+    if arguments.command == "train" and not arguments.checkpoint:
+        given = {"--every": arguments.every, "--keep": arguments.keep, "--resume": arguments.resume}
+        for option in [option for option, value in given.items() if value]:
+            train.error(f"argument {option}: needs --checkpoint DIR")
     return arguments
 
 
@@ -109,6 +115,19 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
         "--seed", type=_integer(0), default=0, metavar="N", help="of the split, the weights and the order (default: 0)"
     )
     training.add_argument("--threads", type=_integer(1), metavar="N", help="(default: the cores that may be used)")
+    checkpoints = parser.add_argument_group("checkpoints")
+    checkpoints.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        help="write checkpoints to this folder, to go on from after an interruption; they are removed at the end",
+    )
+    checkpoints.add_argument(
+        "--every", type=_seconds, metavar="TIME", help="between checkpoints, such as 30s, 5m or 1h (default: 30s)"
+    )
+    checkpoints.add_argument("--keep", type=_integer(1), metavar="N", help="how many of the last stay (default: 2)")
+    checkpoints.add_argument(
+        "--resume", action="store_true", help="go on from the last checkpoint, or begin where there is none"
+    )
     data = parser.add_argument_group("data and output")
     data.add_argument(
         "--validation", type=_fraction, default=0.1, metavar="X", help="fraction that is held out (default: 0.1)"
@@ -173,6 +192,16 @@ def _positive_number(text: str) -> float:
 
 def _fraction(text: str) -> float:
     return _number(text, lambda number: 0 <= number < 1, "a number from 0 to below 1")
+
+
+def _seconds(text: str) -> float:
+    unit = SECONDS.get(text[-1:], 0)
+    number = text[:-1] if unit else text
+    try:
+        return _positive_number(number) * (unit or 1)
+    except argparse.ArgumentTypeError:
+        accepted = "a time above 0 such as 30s, 5m, 1h or a number of seconds"
+        raise argparse.ArgumentTypeError(f"must be {accepted}; got {text!r}") from None
 
 
 def _hidden(text: str) -> tuple[int, ...]:

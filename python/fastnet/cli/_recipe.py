@@ -125,6 +125,8 @@ def _scale(x: NDArray[Any]) -> float:
 class LinearDecay(Callback):
     """Lowers the learning rate by the same amount after each epoch, so that the last steps settle the weights."""
 
+    state_names = ("_first",)
+
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._first = self.model.optimizer.learning_rate
 

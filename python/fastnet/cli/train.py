@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from fastnet import get_num_threads, set_num_threads
-from fastnet.callbacks import History
+from fastnet.callbacks import BackupAndRestore, History
+from fastnet.cli._checkpoints import HOW_TO_GO_ON, backup_of
 from fastnet.cli._data import source_name
 from fastnet.cli._output import check_output, describe_size, note, print_json, shortened
 from fastnet.cli._progress import TrainingProgress
@@ -31,8 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
     note(_describe(arguments, parts, model), arguments.quiet)
 
     started = time.perf_counter()
-    history = _fit(model, parts, arguments)
-    seconds = time.perf_counter() - started
+    backup = backup_of(arguments, parts)
+    history = _fit(model, parts, arguments, backup)
+    seconds = time.perf_counter() - started + (backup.seconds_before if backup else 0.0)
     if arguments.out:
         model.save(arguments.out)
 
@@ -60,25 +62,30 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         print(_report(result, parts, training, model, arguments.out))
+    if backup:
+        backup.delete()
     return 0
 
 
-def _fit(model: Sequential, parts: Parts, arguments: argparse.Namespace) -> dict[str, list[float]]:
+def _fit(
+    model: Sequential, parts: Parts, arguments: argparse.Namespace, backup: BackupAndRestore | None
+) -> dict[str, list[float]]:
     """Train; after Ctrl-C write what has been learned so far."""
     untrained = model.get_weights()
     progress = TrainingProgress(len(parts.training), arguments.batch_size, arguments.quiet)
     history = History()
     try:
-        fit(model, parts, arguments, [progress, history])
+        fit(model, parts, arguments, [progress, history, *([backup] if backup else [])])
     except KeyboardInterrupt:  # pressed again, while training ended
         history.interrupted = True
     if history.interrupted:
         where = f"in epoch {progress.epoch} of {arguments.epochs}"
         trained = any((now != then).any() for now, then in zip(model.get_weights(), untrained, strict=True))
+        how = f"{HOW_TO_GO_ON}; " if backup else ""
         if not (arguments.out and trained):
-            raise KeyboardInterrupt(f"{where}; no model was written")
+            raise KeyboardInterrupt(f"{where}; {how}no model was written")
         model.save(arguments.out)
-        raise KeyboardInterrupt(f"{where}; the best weights so far are in {arguments.out}")
+        raise KeyboardInterrupt(f"{where}; {how}the best weights so far are in {arguments.out}")
     return history.history
 
 

@@ -39,7 +39,9 @@ class Metric(Configurable):
         if name is not None and (not isinstance(name, str) or not name):
             raise TypeError(f"name must be a non-empty string; got {describe(name)}")
         self.name = name or self.default_name or snake_case(type(self).__name__)
+        arguments = set(vars(self))
         self.reset_state()
+        self._state_names = sorted(set(vars(self)) - arguments)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Take a batch into account.
@@ -79,6 +81,18 @@ class Metric(Configurable):
     def reset_state(self) -> None:
         """Forget all batches."""
         raise NotImplementedError
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what the batches since the last `reset_state` left: the attributes that `reset_state` sets.
+
+        A checkpoint in the middle of an epoch keeps them; they must be numbers, strings, arrays, or lists and dictionaries
+        of them.
+        """
+        return {name: getattr(self, name) for name in self._state_names}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what `get_state` returned."""
+        vars(self).update(state)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}

@@ -222,6 +222,9 @@ class AUC(Metric):
         widths, heights = np.diff(alarms, prepend=0.0), np.concatenate([[0.0], hits])
         return float(widths @ (heights[1:] + heights[:-1]) / (2.0 * hits[-1] * alarms[-1]))
 
+    def get_state(self) -> dict[str, Any]:
+        return {name: [np.concatenate(parts)] if parts else [] for name, parts in super().get_state().items()}
+
     def reset_state(self) -> None:
         self._positive: list[NDArray[np.bool_]] = []
         self._scores: list[Array] = []

@@ -141,16 +141,19 @@ class Optimizer(Configurable):
         """The number of batches since the model was compiled. `fit` counts them."""
         return self._iterations
 
-    def learning_rates(self, steps: int) -> float | NDArray[np.float64]:
-        """Return the learning rate of each of the next `steps` batches, or the one of all of them."""
+    def learning_rates(self, steps: int, since: int = 0) -> float | NDArray[np.float64]:
+        """Return the learning rate of each of the next `steps` batches, or the one of all of them.
+
+        With `since` they begin so many batches earlier.
+        """
         rate = self._learning_rate
         if not isinstance(rate, LearningRateSchedule):
             return rate
         every = self.options.gradient_accumulation_steps or 1
-        first = self.iterations // every
-        last = (self.iterations + steps - 1) // every
+        begin = self.iterations - since
+        first, last = begin // every, (begin + steps - 1) // every
         by_step = schedules.learning_rates(rate, first, last - first + 1)
-        return by_step if every == 1 else by_step[(self.iterations + np.arange(steps)) // every - first]
+        return by_step if every == 1 else by_step[(begin + np.arange(steps)) // every - first]
 
     @property
     def hyperparameters(self) -> dict[str, float]:

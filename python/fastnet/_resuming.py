@@ -1,0 +1,349 @@
+"""What a run of `fit` needs to go on after a kill: where it stands, and when that is written to a checkpoint."""
+
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from fastnet._data_adapter import Samples
+from fastnet._receipt import sampled, shown
+from fastnet.callbacks.backup import BackupAndRestore
+
+if TYPE_CHECKING:
+    from fastnet._fitting import Fitting
+
+__all__ = ["Checkpoints", "Position"]
+
+
+@dataclass
+class Position:
+    """Where a run stands between two steps.
+
+    Attributes
+    ----------
+    epoch, steps : int
+        The epoch in progress, and how many of its steps are done.
+    loss, metric : float
+        Sums over the `rows` of those steps.
+    bad : int
+        The first step whose loss was not finite, or -1.
+    rate : float or None
+        The learning rate of the epoch, where it is one number.
+    random : dict
+        The state of the model's generator before the epoch drew its order.
+    validations : int
+        How many there were.
+    """
+
+    epoch: int
+    steps: int = 0
+    loss: float = 0.0
+    metric: float = 0.0
+    rows: int = 0
+    bad: int = -1
+    rate: float | None = None
+    random: dict[str, Any] = field(default_factory=dict)
+    validations: int = 0
+
+    @property
+    def done(self) -> tuple[int, float, float, int]:
+        """What of the epoch is done, as the core takes it."""
+        return self.steps, self.loss, self.metric, self.bad
+
+    def next_epoch(self) -> None:
+        """Go on to the next epoch."""
+        self.epoch += 1
+        self.steps, self.loss, self.metric, self.rows, self.bad = 0, 0.0, 0.0, 0, -1
+
+
+class Checkpoints:
+    """The checkpoints of one run, as a `BackupAndRestore` wants them; nothing where there is none."""
+
+    def __init__(self, fitting: "Fitting", backup: BackupAndRestore | None) -> None:
+        self._fitting = fitting
+        self._backup = backup
+        self._interrupted = False
+        if backup is None:
+            return
+        self._folder = backup.folder()
+        self._identity = identity(fitting, backup.identity)
+        self._written_at, self._written_when = 0, 0.0
+        self._written_position = (-1, 0)
+
+    # --- Going on ---
+
+    def begin(self) -> bool:
+        """Tell the callbacks that training begins, from the newest checkpoint if there is one; return whether there is."""
+        fitting, backup = self._fitting, self._backup
+        found = None if backup is None else self._folder.newest()
+        if backup is None or found is None:
+            fitting.callbacks.call("on_train_begin", {})
+        else:
+            path, state, weights = found
+            refuse_another(path.name, state, self._identity)
+            self._go_on(state, weights)
+            backup.resumed_from, backup.seconds_before = str(path), state["seconds"]
+            self._written_position = (fitting.position.epoch, fitting.position.steps)
+        self._written_at, self._written_when = fitting.finished_steps, time.perf_counter()
+        return found is not None
+
+    def _go_on(self, state: dict[str, Any], weights: dict[str, NDArray[Any]]) -> None:
+        fitting = self._fitting
+        fitting.callbacks.resume(state["callbacks"])
+        restore(fitting, state, weights)
+        if fitting.position.steps:
+            fitting.callbacks.call("on_epoch_begin", fitting.position.epoch, {})
+            # What the hook does was done before the checkpoint, too: a learning rate that was halved is not halved again.
+            fitting.callbacks.set_states(state["callbacks"])
+            restore(fitting, state, weights)
+
+    # --- Writing ---
+
+    def due(self) -> bool:
+        """Return whether training should pause at the next step for `save_if_due`."""
+        backup = self._backup
+        if backup is None:
+            return False
+        if self._interrupted:
+            return True
+        if backup.seconds is not None:
+            return time.perf_counter() - self._written_when >= backup.seconds
+        return isinstance(backup.save_freq, int) and self._fitting.finished_steps - self._written_at >= backup.save_freq
+
+    @property
+    def interval(self) -> float:
+        """The seconds after which `due` must be asked again."""
+        backup = self._backup
+        return math.inf if backup is None or backup.seconds is None else backup.seconds
+
+    @property
+    def end(self) -> int | None:
+        """The step of the epoch in progress to pause before, where it can be told."""
+        backup = self._backup
+        if backup is None or not isinstance(backup.save_freq, int):
+            return None
+        since = self._fitting.finished_steps - self._written_at
+        return self._fitting.position.steps + max(backup.save_freq - since, 1)
+
+    def save_if_due(self) -> None:
+        """Write a checkpoint, if it is time for one. After Ctrl-C it is, and then training is over."""
+        if self.due():
+            self._save()
+            self._raise_interrupt()
+
+    def after_epoch(self, *, best: bool) -> None:
+        """Write a checkpoint at the end of an epoch, if it is time for one or the epoch is the best so far."""
+        backup = self._backup
+        if backup is None:
+            return
+        keeps = best and backup.keep_best
+        if keeps or self.due() or (backup.save_freq == "epoch" and backup.seconds is None):
+            self._save(best=keeps)
+        self._raise_interrupt()
+
+    def after_last_epoch(self, *, complete: bool) -> None:
+        """Write a checkpoint of where training ended, if it is to stay and is not there."""
+        backup, position = self._backup, self._fitting.position
+        if backup is None or (complete and backup.delete_checkpoint):
+            return
+        if (position.epoch, position.steps) != self._written_position:
+            self._save()
+
+    def after_training(self) -> None:
+        """Remove the checkpoints of a training that is complete, if they are to go."""
+        if self._backup is not None and self._backup.delete_checkpoint:
+            self._folder.delete()
+
+    def _save(self, *, best: bool = False) -> None:
+        fitting = self._fitting
+        state = {"run": self._identity, **state_of(fitting)}
+        self._folder.write(state, weights_of(fitting), fitting.position.epoch, fitting.position.steps, best=best)
+        self._note_written()
+
+    def _note_written(self) -> None:
+        self._written_at = self._fitting.finished_steps
+        self._written_position = (self._fitting.position.epoch, self._fitting.position.steps)
+        self._written_when = time.perf_counter()
+
+    # --- Ctrl-C ---
+
+    @contextmanager
+    def holding_interrupts(self) -> Iterator[None]:
+        """Let Ctrl-C wait until a checkpoint is written at the end of the step in progress; a second one does not wait."""
+        if self._backup is None or not _interrupts_are_ours():
+            yield
+            return
+
+        def note(number: int, frame: Any) -> None:
+            del number, frame
+            self._interrupted = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield
+            self._raise_interrupt()
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _raise_interrupt(self) -> None:
+        if self._interrupted:
+            self._interrupted = False
+            raise KeyboardInterrupt
+
+
+def _interrupts_are_ours() -> bool:
+    in_main = threading.current_thread() is threading.main_thread()
+    return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+# --- The state of a run ----------------------------------------------------------------------------------------------
+
+
+def weights_of(fitting: "Fitting") -> dict[str, NDArray[Any]]:
+    """Return the weights by the names that they have in a model file."""
+    model: Any = fitting.model
+    return {
+        f"layers.{index}.{layer.name}.{name}": array
+        for index, layer in enumerate(model.layers)
+        for name, array in zip(layer.weight_names, layer.get_weights(), strict=True)
+    }
+
+
+def state_of(fitting: "Fitting") -> dict[str, Any]:
+    """Return everything else that training needs to go on."""
+    model, network = fitting.model, fitting.network
+    steps, values = network.get_optimizer_state()
+    return {
+        "position": asdict(fitting.position),
+        "seconds": time.perf_counter() - fitting.started,
+        "stopped": model.stop_training,
+        "logs": fitting.logs,
+        "random": model._generator.bit_generator.state,
+        "seeds": network.get_seeds(),
+        "optimizer": {
+            "steps": steps,
+            "state": values,
+            "learning_rate": model.optimizer.get_config()["learning_rate"],
+        },
+        "metrics": {name: metric.get_state() for name, metric in _metrics_of(fitting)},
+        "best": {"figure": fitting.best, "values": fitting.best_values},
+        "callbacks": fitting.callbacks.states(),
+        "initial_weights": model._receipt.initial_weights,
+    }
+
+
+def restore(fitting: "Fitting", state: dict[str, Any], weights: dict[str, NDArray[Any]]) -> None:
+    """Put the model and the run into a state; callbacks have theirs already."""
+    optimizer, network = state["optimizer"], fitting.network
+    model: Any = fitting.model
+    model.set_weights([weights[name] for name in weights_of(fitting)])
+    network.set_optimizer_state(optimizer["steps"], optimizer["state"])
+    network.set_seeds(state["seeds"])
+    model.optimizer._iterations = network.finished_steps
+    if optimizer["learning_rate"] != _as_json(model.optimizer.get_config()["learning_rate"]):
+        model.optimizer.learning_rate = optimizer["learning_rate"]
+    fitting.position = position = Position(**state["position"])
+    for name, metric in _metrics_of(fitting):
+        metric.set_state(state["metrics"][name])
+    # In the middle of an epoch its order is drawn once more.
+    model._generator.bit_generator.state = position.random if position.steps else state["random"]
+    model.stop_training = state["stopped"]
+    fitting.started = time.perf_counter() - state["seconds"]
+    fitting.logs = state["logs"]
+    model._receipt.initial_weights = state["initial_weights"]
+    fitting.best, fitting.best_values = state["best"]["figure"], state["best"]["values"]
+
+
+def _metrics_of(fitting: "Fitting") -> list[tuple[str, Any]]:
+    """Return the metrics in Python that have seen some of the epoch's batches."""
+    observed = fitting.model._compiled("training").observed if fitting.position.steps else {}
+    return [(name, metric) for name, (metric, _) in observed.items()]
+
+
+# --- Which run it is -------------------------------------------------------------------------------------------------
+
+
+def identity(fitting: "Fitting", more: dict[str, Any]) -> dict[str, Any]:
+    """Return what must be the same for a run to go on."""
+    model: Any = fitting.model
+    plan = fitting.plan
+    given = {
+        "model": model.get_config(),
+        "compile": model.get_compile_config(),
+        "fit": {
+            "x": _described(plan.data),
+            "validation_data": None if plan.validation is None else _described(plan.validation),
+            "batch_size": plan.batch_size,
+            "shuffle": plan.shuffle,
+            "steps_per_epoch": plan.steps,
+            "validation_steps": plan.validation_steps,
+            "initial_epoch": plan.epochs.start,
+            "callbacks": fitting.callbacks.stateful,
+        },
+        "data": shown(sampled(plan.data)),
+        "validation_data": None if plan.validation is None else shown(sampled(plan.validation)),
+        **more,
+    }
+    as_json: dict[str, Any] = _as_json(given)
+    return as_json
+
+
+def _as_json(value: Any) -> Any:
+    """Return a configuration as it comes back from a file."""
+    return json.loads(json.dumps(value, default=str))
+
+
+def _described(data: Any) -> str:
+    if isinstance(data, Samples):
+        return f"{len(data)} rows" + ("" if data.weight is None else " with weights")
+    return "batches" if data.steps is None else f"{data.steps} batches"
+
+
+def refuse_another(name: str, state: dict[str, Any], now: dict[str, Any]) -> None:
+    """Refuse a checkpoint of another run, and name the first difference.
+
+    Raises
+    ------
+    ValueError
+        There is one.
+    """
+    then = state["run"]
+    rate = state["optimizer"]["learning_rate"]
+    optimizers = [run["compile"]["optimizer"]["config"] for run in (then, now)]
+    if optimizers[1]["learning_rate"] == rate:  # as in a notebook, where the model is the one that was interrupted
+        optimizers[0] = {**optimizers[0], "learning_rate": rate}
+        then = {
+            **then,
+            "compile": {**then["compile"], "optimizer": {**then["compile"]["optimizer"], "config": optimizers[0]}},
+        }
+    for place, before, after in _differences(then, now, ""):
+        raise ValueError(
+            f"{name} is a checkpoint of another run: {place} was {before}, now it is {after}; go on with what it was, or "
+            "begin anew in an empty folder"
+        )
+
+
+def _differences(then: Any, now: Any, place: str) -> Iterator[tuple[str, str, str]]:
+    if isinstance(then, dict) and isinstance(now, dict):
+        for key in dict.fromkeys([*then, *now]):
+            yield from _differences(then.get(key), now.get(key), f"{place}.{key}" if place else key)
+    elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
+        for number, (before, after) in enumerate(zip(then, now, strict=True)):
+            yield from _differences(before, after, f"{place}[{number}]")
+    elif then != now:
+        yield place, _shortened(then), _shortened(now)
+
+
+def _shortened(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(part, dict) and "class_name" in part for part in value):
+        value = [part["class_name"] for part in value]
+    text = json.dumps(value)
+    return text if len(text) <= 200 else f"{text[:200]}..."

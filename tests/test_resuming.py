@@ -1,0 +1,187 @@
+"""Training that is killed at every step and goes on from checkpoints ends as training that is not: the same bits."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastnet as fn
+from runs import BATCH, EPOCHS, LABELS, LAYERS, OPTIMIZERS, ROWS, Run, X
+
+THREADS = (1, 2, 3)
+STEPS = EPOCHS * 5
+
+
+def assert_goes_on(run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch, kills: int | None = STEPS) -> None:
+    whole = run()
+    pieces, killed = run.in_pieces(folder, monkeypatch, itertools.cycle(THREADS))
+    assert pieces == whole
+    if kills is not None:
+        assert killed == kills
+    assert not folder.exists()  # training is complete
+
+
+@pytest.mark.parametrize("layers", LAYERS)
+def test_with_every_kind_of_layer(layers: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_goes_on(Run(layers), tmp_path / "backup", monkeypatch)
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_with_every_optimizer(optimizer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_goes_on(Run("dropout", optimizer), tmp_path / "backup", monkeypatch)
+
+
+def mean_of_largest(y_true: Any, y_pred: Any) -> Any:
+    return y_pred.max(axis=1)
+
+
+def squares(y_true: Any, y_pred: Any) -> Any:
+    error = y_pred - np.eye(3)[y_true.reshape(-1).astype(int)]
+    return np.mean(error**2), 2 * error / error.size
+
+
+def watching() -> fn.callbacks.Callback:
+    return fn.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+
+
+class Wandering(fn.callbacks.Callback):
+    """A callback of one's own that remembers something."""
+
+    state_names = ("seen",)
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.seen: list[Any] = []
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.seen.append(np.float32(logs["loss"]))
+        logs["seen"] = float(np.sum(self.seen))
+
+
+METRICS: list[Any] = ["accuracy", "AUC", "r2_score", fn.metrics.F1Score("macro"), mean_of_largest, "acc"]
+CASES: dict[str, Run] = {
+    "float64": Run(dtype="float64"),
+    "no validation": Run(validation=None),
+    "no shuffling": Run(shuffle=False),
+    "part of the data": Run(steps_per_epoch=4),
+    "validation now and then": Run(validation_freq=2),
+    "an epoch of one step": Run(batch_size=100),
+    "weights": Run(sample_weight=np.linspace(0.1, 2.0, ROWS), class_weight={0: 2.0}),
+    "metrics in Python": Run(metrics=lambda: METRICS),
+    "a loss in Python": Run(loss=squares, metrics=lambda: ["accuracy", "mse"]),
+    "batch by batch": Run("dropout", callbacks=lambda: [watching()]),
+    "batch by batch, metrics": Run(metrics=lambda: METRICS, callbacks=lambda: [watching()]),
+    "batch by batch, schedule": Run(optimizer="schedule", callbacks=lambda: [watching()]),
+    "early stopping": Run(
+        optimizer="schedule",
+        callbacks=lambda: [
+            fn.callbacks.EarlyStopping("val_accuracy", min_delta=0.4, patience=2, restore_best_weights=True)
+        ],
+        epochs=9,
+    ),
+    "plateau": Run(
+        optimizer="momentum",
+        callbacks=lambda: [fn.callbacks.ReduceLROnPlateau(min_delta=0.1, patience=1, cooldown=1)],
+        epochs=6,
+    ),
+    "rate by epoch": Run(callbacks=lambda: [fn.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)]),
+    "a callback of one's own": Run(callbacks=lambda: [Wandering()]),
+    "not finite": Run("penalties", lambda: fn.optimizers.SGD(1e30), validation=None),
+}
+
+
+@pytest.mark.filterwarnings("ignore::fastnet.exceptions.NonFiniteLossWarning")
+@pytest.mark.parametrize("case", CASES)
+def test_with_everything_that_fit_can_do(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_goes_on(CASES[case], tmp_path / "backup", monkeypatch, kills=None)
+
+
+# --- Sources of batches ----------------------------------------------------------------------------------------------
+
+
+def generated() -> Iterator[Any]:
+    rng = np.random.default_rng(1)
+    while True:
+        rows = rng.integers(ROWS, size=7)
+        yield X[rows], LABELS[rows]
+
+
+class Loader:
+    """Yields other batches in every epoch."""
+
+    def __init__(self) -> None:
+        self._rng = np.random.default_rng(2)
+
+    def __iter__(self) -> Iterator[Any]:
+        for rows in np.array_split(self._rng.permutation(ROWS), 4):
+            yield X[rows], LABELS[rows]
+
+
+class Items:
+    """Batches by their numbers, shuffled after every epoch."""
+
+    def __init__(self) -> None:
+        self._rng = np.random.default_rng(3)
+        self._order = np.arange(ROWS)
+
+    def __len__(self) -> int:
+        return 4
+
+    def __getitem__(self, number: int) -> Any:
+        rows = np.array_split(self._order, 4)[number]
+        return X[rows], LABELS[rows]
+
+    def on_epoch_end(self) -> None:
+        self._order = self._rng.permutation(ROWS)
+
+
+class Single:
+    """Samples by their numbers."""
+
+    def __len__(self) -> int:
+        return ROWS
+
+    def __getitem__(self, number: int) -> Any:
+        return X[number], LABELS[number]
+
+
+SOURCES: dict[str, Callable[[], Any]] = {"generator": generated, "loader": Loader, "items": Items, "samples": Single}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_with_sources_of_batches(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = 3 if source == "generator" else None
+    run = Run(
+        data=lambda: (SOURCES[source](), None),
+        validation=SOURCES[source],
+        steps_per_epoch=steps,
+        validation_steps=steps,
+        metrics=lambda: ["accuracy", "mae"],
+    )
+    assert_goes_on(run, tmp_path / "backup", monkeypatch, kills=None)
+
+
+# --- When ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("when", "kills"),
+    [
+        ({"save_freq": "epoch"}, 3),
+        ({"save_freq": 2}, 7),
+        ({"save_freq": 7}, 2),
+        ({"save_freq": 100}, 0),
+        ({"seconds": 1e9}, 0),
+    ],
+)
+def test_checkpoints_come_when_they_are_asked_for(
+    when: dict[str, Any], kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run("dropout")
+    pieces, killed = run.in_pieces(
+        tmp_path / "backup", monkeypatch, itertools.cycle(THREADS), **{"save_freq": "epoch", **when}
+    )
+    assert (pieces, killed) == (run(), kills)
+    assert BATCH

@@ -179,8 +179,8 @@ def change_metadata(rng: random.Random, header: Any) -> None:
 
 
 def change_json(rng: random.Random, header: Any) -> None:
-    """Change something somewhere inside the architecture, the compile configuration or the names."""
-    key = rng.choice(["config", "config", "compile", "class_names", "feature_names"])
+    """Change something somewhere inside an entry of the metadata that is JSON."""
+    key = rng.choice(["config"] * 4 + ["compile"] * 4 + ["class_names", "feature_names", "metrics", "receipt"])
     tree = json.loads(header["__metadata__"][key])
     places = list(places_in(tree))
     for _ in range(rng.choice([1, 1, 1, 2, 5])):
@@ -278,7 +278,9 @@ def mutant(number: int, contents: list[bytes]) -> tuple[bytes, bool]:
 def described(model: fn.Sequential) -> tuple[Any, ...]:
     """Return all that a file says about a model."""
     weights = [(array.dtype.str, array.shape, array.tobytes()) for array in model.get_weights()]
-    return weights, model.get_config(), model.get_compile_config(), model.class_names, model.feature_names
+    names = model.class_names, model.feature_names
+    trained = model.figures, model._receipt.for_file("")
+    return weights, model.get_config(), model.get_compile_config(), names, trained
 
 
 def fate(path: Path, original: tuple[Any, ...]) -> str:

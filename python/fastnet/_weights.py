@@ -3,7 +3,7 @@
 import hashlib
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -67,10 +67,7 @@ class Weights:
 
     def sha256(self) -> str:
         """Return the SHA-256 of the bytes of every array, one after the other in the order of `get`, little-endian."""
-        digest = hashlib.sha256()
-        for array in self.snapshot():
-            digest.update((array if sys.byteorder == "little" else array.byteswap()).data)
-        return digest.hexdigest()
+        return sha256_of(self.snapshot())
 
     def split(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the arrays that a vector laid out like the network's values holds."""
@@ -111,6 +108,14 @@ def _arrays(flat: NDArray[Any], slots: Sequence[Slot]) -> list[NDArray[Any]]:
 
 def _view(flat: NDArray[Any], slot: Slot) -> NDArray[Any]:
     return flat[slot.offset : slot.offset + slot.size].reshape(slot.shape)
+
+
+def sha256_of(arrays: Iterable[NDArray[Any]]) -> str:
+    """Return the SHA-256 of the bytes of contiguous arrays, one after the other, little-endian."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update((array if sys.byteorder == "little" else array.byteswap()).data)
+    return digest.hexdigest()
 
 
 def finite(array: NDArray[Any]) -> bool:

@@ -34,10 +34,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from fastnet import _core, _safetensors
 from fastnet._file_checks import check_architecture, check_compilation, check_tensors, tensor_name
 from fastnet._receipt import Receipt, plain
 from fastnet._validation import describe
+from fastnet._weights import sha256_of
 from fastnet.interchange.keras_files import is_keras_file, load_keras_model, load_keras_weights
 
 if TYPE_CHECKING:
@@ -84,7 +87,8 @@ def save_model(model: "Sequential", path: str | os.PathLike[str], overwrite: boo
     >>> {name: array.shape for name, array in sorted(load_file("model.safetensors").items())}
     {'layers.0.dense.bias': (2,), 'layers.0.dense.kernel': (3, 2)}
     """
-    _write(model, path, _metadata(model), overwrite)
+    arrays = _arrays(model, path, overwrite)
+    _safetensors.write(path, arrays, _metadata(model, arrays))
 
 
 def save_weights(model: "Sequential", path: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -111,7 +115,7 @@ def save_weights(model: "Sequential", path: str | os.PathLike[str], overwrite: b
     >>> model.save_weights("weights.safetensors")
     >>> model.load_weights("weights.safetensors")
     """
-    _write(model, path, _file_metadata(), overwrite)
+    _safetensors.write(path, _arrays(model, path, overwrite), _file_metadata())
 
 
 def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
@@ -263,14 +267,13 @@ def _tensor_names(model: "Sequential") -> list[str]:
     return [tensor_name(index, layer, name) for index, layer in enumerate(model.layers) for name in layer.weight_names]
 
 
-def _write(model: "Sequential", path: str | os.PathLike[str], metadata: dict[str, str], overwrite: bool) -> None:
-    """Write the weights of a model with such metadata, as a whole or not at all."""
+def _arrays(model: "Sequential", path: str | os.PathLike[str], overwrite: bool) -> dict[str, NDArray[Any]]:
+    """Return the weights of a model that may be written to this path, by their names."""
     if not overwrite and Path(path).exists():
         raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
     if not model.built:
         raise ValueError("the model has no weights to save: build it, or fit it first")
-    arrays = dict(zip(_tensor_names(model), model._weights.snapshot(), strict=True))
-    _safetensors.write(path, arrays, metadata)
+    return dict(zip(_tensor_names(model), model._weights.snapshot(), strict=True))
 
 
 def _file_metadata() -> dict[str, str]:
@@ -278,7 +281,7 @@ def _file_metadata() -> dict[str, str]:
     return {"format": FORMAT, "format_version": FORMAT_VERSION, "fastnet_version": _core.__version__}
 
 
-def _metadata(model: "Sequential") -> dict[str, str]:
+def _metadata(model: "Sequential", arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
     config = model.get_config()
     check_architecture(config)
     parts = {
@@ -286,7 +289,7 @@ def _metadata(model: "Sequential") -> dict[str, str]:
         "compile": model.get_compile_config(),
         **{key: _checked_names(key, getattr(model, key)) for key in NAME_LISTS},
         "metrics": _checked_figures(model.figures) or None,
-        "receipt": model._receipt.for_file(model._weights.sha256()) if len(model._receipt) else None,
+        "receipt": model._receipt.for_file(sha256_of(arrays.values())) if len(model._receipt) else None,
     }
     texts = {key: json.dumps(part, allow_nan=False) for key, part in parts.items() if part is not None}
     return {**_file_metadata(), **texts}

@@ -31,6 +31,10 @@ MOST_RUNS = 10  # that a receipt describes one by one; those before are added up
 SAMPLED_BYTES = 1 << 18  # of each array, for `fit` to hash: a fifth of a millisecond
 KEPT_BYTES = 4096  # of an array, which it is sooner copied than hashed
 
+# What readers of a file's receipt rely on.
+RUN_KINDS: Mapping[str, type] = {"data": dict, "epochs": int, "steps": int, "ended": str}
+COMMAND_KINDS: Mapping[str, type] = {"name": str, "arguments": dict, "data": dict}
+
 # What equal training need not have in common: these stay out of files, so that equal models give equal files.
 OF_THE_DAY = ("threads", "started", "seconds")
 
@@ -243,18 +247,24 @@ class Receipt:
         result = cls(_entry(receipt, "seed", int, None))
         result.initial_weights = _entry(receipt, "initial_weights", str, None)
         result.command = _entry(receipt, "command", dict, None)
-        earlier = _entry(receipt, "earlier", dict, {})
-        result._earlier = {name: _entry(earlier, name, int, 0) for name in result._earlier}
+        if result.command is not None:
+            result.command.update(_checked(result.command, COMMAND_KINDS))
+        result._earlier = _checked(_entry(receipt, "earlier", dict, {}), dict.fromkeys(result._earlier, int))
         result._runs = _entry(receipt, "runs", list, [])
         for run in result._runs:
             if not isinstance(run, dict):
                 raise ValueError(f"a run of the receipt must be a JSON object; got {describe(run)}")
-            run.update({name: _entry(run, name, int, 0) for name in ("epochs", "steps")})
+            run.update(_checked(run, RUN_KINDS))
         return result
 
 
 def _as_dict(run: Run | dict[str, Any]) -> dict[str, Any]:
     return run.as_dict() if isinstance(run, Run) else run
+
+
+def _checked(part: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
+    """Return the entries of these kinds, None, empty or 0 where they are absent."""
+    return {name: _entry(part, name, kind, None if kind is str else kind()) for name, kind in kinds.items()}
 
 
 def _entry(part: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:

@@ -31,6 +31,7 @@ examples:
   fastnet train train.csv --hidden 256,128 --epochs 20
   fastnet evaluate mnist.safetensors mnist
   fastnet predict mnist.safetensors test.csv --out predictions.csv
+  fastnet verify mnist.safetensors mnist
 """
 
 
@@ -48,6 +49,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_train(train)
     _add_evaluate(commands.add_parser("evaluate", help="measure a model on data with labels", description=EVALUATE))
     _add_predict(commands.add_parser("predict", help="write the class of every row as CSV", description=PREDICT))
+    _add_verify(commands.add_parser("verify", help="train again and compare with a model", description=VERIFY))
     _add_info(commands.add_parser("info", help="show what is in a model file", description=INFO))
     arguments = parser.parse_args(argv)
     if arguments.command == "train" and arguments.momentum and arguments.optimizer not in OPTIMIZERS_WITH_MOMENTUM:
@@ -68,7 +70,11 @@ TRAIN = (
 )
 EVALUATE = "Measure the accuracy of a model on data with labels; on the test set where the data bring one."
 PREDICT = "Write a CSV file with the class of every row of the data and its probability."
-INFO = "Show the architecture, the training configuration and the classes of a model file."
+VERIFY = (
+    "Train again as the receipt in a model file says, on the same data, and compare the weights bit for bit. The exit "
+    "status is 0 if they are identical, else 1."
+)
+INFO = "Show what is in a model file: architecture, training configuration, classes, checksum, receipt."
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -146,6 +152,20 @@ def _add_evaluate(parser: argparse.ArgumentParser) -> None:
 def _add_predict(parser: argparse.ArgumentParser) -> None:
     _add_model_and_data(parser)
     parser.add_argument("--out", metavar="FILE", help="write to this file instead of standard output")
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model file that fastnet train wrote")
+    parser.add_argument("data", metavar="DATA", help="what it was trained on")
+    parser.add_argument("--threads", type=_integer(1), metavar="N", help="(default: the cores that may be used)")
+    parser.add_argument(
+        "--tolerance",
+        type=_fraction,
+        metavar="X",
+        help="take other weights, too, where the accuracies differ by X at most, such as 0.01 on another instruction set",
+    )
+    parser.add_argument("--quiet", action="store_true", help="no progress and no messages, only the result")
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 
 def _add_info(parser: argparse.ArgumentParser) -> None:

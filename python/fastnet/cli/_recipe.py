@@ -33,6 +33,8 @@ LAST_LEARNING_RATE = 0.01  # of the first
 class Parts(NamedTuple):
     """Data, divided by what they are for."""
 
+    source: Dataset
+    """All of it, as it was loaded."""
     training: Dataset
     validation: Dataset | None
     """Held out from the training data; its figures are shown for every epoch."""
@@ -68,10 +70,10 @@ def load_parts(arguments: argparse.Namespace) -> Parts:
     if arguments.validation:
         training, validation = _split(training, data.y, arguments)
     if data.test is not None and data.test.y is not None:
-        return Parts(training, validation, data.test, f"the test set of {name}")
+        return Parts(data, training, validation, data.test, f"the test set of {name}")
     if validation is not None:
-        return Parts(training, validation, validation, f"{100 * arguments.validation:g}% of {name}, held out")
-    return Parts(training, None, training, f"the training data, because nothing was held out of {name}")
+        return Parts(data, training, validation, validation, f"{100 * arguments.validation:g}% of {name}, held out")
+    return Parts(data, training, None, training, f"the training data, because nothing was held out of {name}")
 
 
 def _split(data: Dataset, y: NDArray[np.int64], arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:

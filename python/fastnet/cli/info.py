@@ -1,10 +1,12 @@
 """``fastnet info``: what is in a model file."""
 
 import argparse
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
+from fastnet.cli._origin import words
 from fastnet.cli._output import describe_size, print_json, shortened
 from fastnet.cli._report import aligned
 from fastnet.models import Sequential
@@ -14,21 +16,25 @@ __all__ = ["run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the architecture, the training configuration and the classes of a model file."""
+    """Print the architecture, the training configuration, the classes and the origin of a model file."""
     model = load_model(arguments.model)
     metadata = read_metadata(arguments.model)
-    size = Path(arguments.model).stat().st_size
+    path = Path(arguments.model)
+    file = {"file": arguments.model, "bytes": path.stat().st_size, "sha256": _sha256(path)}
     if arguments.json:
-        print_json("info", _as_json(arguments.model, size, metadata, model))
+        print_json("info", {**file, **_as_json(metadata, model)})
     else:
-        print(_as_text(arguments.model, size, metadata, model))
+        print(_as_text(file, metadata, model))
     return 0
 
 
-def _as_json(path: str, size: int, metadata: dict[str, str], model: Sequential) -> dict[str, Any]:
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _as_json(metadata: dict[str, str], model: Sequential) -> dict[str, Any]:
     return {
-        "file": path,
-        "bytes": size,
         "format_version": metadata["format_version"],
         "written_by": metadata.get("fastnet_version"),
         "parameters": model.count_params(),
@@ -37,17 +43,20 @@ def _as_json(path: str, size: int, metadata: dict[str, str], model: Sequential) 
         "compile": model.get_compile_config(),
         "class_names": model.class_names,
         "feature_names": model.feature_names,
+        "metrics": model.figures,
+        "receipt": model.receipt,
     }
 
 
-def _as_text(path: str, size: int, metadata: dict[str, str], model: Sequential) -> str:
+def _as_text(file: dict[str, Any], metadata: dict[str, str], model: Sequential) -> str:
     table = [["layer", "kind", "output", "parameters"]]
     for layer in model.layers:
         table.append([layer.name, _kind(layer), _shape(layer.output_shape), f"{layer.count_params():,}"])
     compiled = model.get_compile_config()
     multiplied = "" if model.compute_dtype == model.dtype else f", multiplied in {model.compute_dtype}"
     facts = [
-        ("file", f"{path}, {describe_size(size)}, format version {metadata['format_version']}"),
+        ("file", f"{file['file']}, {describe_size(file['bytes'])}, format version {metadata['format_version']}"),
+        ("sha256", file["sha256"]),
         ("written by", f"fastnet {metadata.get('fastnet_version', 'unknown')}"),
         ("parameters", f"{model.count_params():,} of {model.dtype}{multiplied}"),
         ("input", _shape(model.input_shape) + (f": {shortened(model.feature_names)}" if model.feature_names else "")),
@@ -56,8 +65,10 @@ def _as_text(path: str, size: int, metadata: dict[str, str], model: Sequential) 
     ]
     if compiled:
         facts.append(("loss", str(compiled["loss"])))
-        facts.append(("metrics", ", ".join(compiled["metrics"]) or "none"))
-    return "\n".join([*(f"{name + ':':<12}{value}" for name, value in facts), "", aligned(table, left=2)])
+        facts.append(("metrics", ", ".join(map(str, compiled["metrics"])) or "none"))
+    facts += [(name.replace("_", " "), _figures(figures)) for name, figures in model.figures.items()]
+    facts += _origin(model.receipt)
+    return "\n".join([*(f"{name + ':':<15}{value}" for name, value in facts), "", aligned(table, left=2)])
 
 
 def _kind(layer: Any) -> str:
@@ -78,3 +89,48 @@ def _call(serialized: dict[str, Any]) -> str:
 
 def _shape(shape: tuple[int, ...] | None) -> str:
     return " x ".join(map(str, shape or ()))
+
+
+# ---- Origin ---------------------------------------------------------------------------------------------------------
+
+
+def _figures(figures: Any) -> str:
+    """Return figures by their names; those of a file may be anything."""
+    if not isinstance(figures, dict):
+        return str(figures)
+    return ", ".join(
+        f"{name} {value:.6g}" if isinstance(value, float) else f"{name} {value}" for name, value in figures.items()
+    )
+
+
+def _origin(receipt: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Return the receipt in short: its last run."""
+    if receipt is None or not receipt["runs"]:
+        return [("receipt", "none: the model was not trained")]
+    run, command = receipt["runs"][-1], receipt.get("command")
+    others = len(receipt["runs"]) - 1 + receipt.get("earlier", {"runs": 0})["runs"]
+    after = f", after {others} other run{'s' if others > 1 else ''}" if others else ""
+    data = command["data"] if command else run["data"]
+    return [
+        ("trained", f"{run['epochs']} epochs, {run['steps']:,} steps, {run['ended'] or 'not ended'}{after}"),
+        ("with", ", ".join(f"{name} {run.get(name)}" for name in ("fastnet", "numpy", "python", "isa"))),
+        ("seed", str(receipt["seed"])),
+        *((name, _hash(data[name])) for name in ("x", "y", "sample_weight") if isinstance(data.get(name), dict)),
+        *([("data", str(data["source"]))] if "source" in data else []),
+        ("weights", f"sha256 {receipt['weights']}"),
+        *([("command", " ".join(["fastnet train", str(data.get("name")), *words(command)]))] if command else []),
+    ]
+
+
+def _hash(part: dict[str, Any]) -> str:
+    """Return the fingerprint of an array in words."""
+    shape = " x ".join(map(str, _list(part.get("shape"))))
+    if "sha256" not in part:
+        return f"{shape}, sparse"
+    every = part.get("every", 1)
+    of = "" if every == 1 else f" of every {every}th row"
+    return f"{shape} {part.get('dtype')}, sha256 {part['sha256']}{of}"
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

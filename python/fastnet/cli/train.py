@@ -9,6 +9,7 @@ from fastnet import get_num_threads, set_num_threads
 from fastnet.callbacks import BackupAndRestore, History
 from fastnet.cli._checkpoints import HOW_TO_GO_ON, backup_of
 from fastnet.cli._data import source_name
+from fastnet.cli._origin import note_origin
 from fastnet.cli._output import check_output, describe_size, note, print_json, shortened
 from fastnet.cli._progress import TrainingProgress
 from fastnet.cli._recipe import Parts, fit, load_parts, make_model, resolved
@@ -35,10 +36,11 @@ def run(arguments: argparse.Namespace) -> int:
     backup = backup_of(arguments, parts)
     history = _fit(model, parts, arguments, backup)
     seconds = time.perf_counter() - started + (backup.seconds_before if backup else 0.0)
+    result = measure(model, parts.measured)
+    note_origin(model, arguments, parts, result)
     if arguments.out:
         model.save(arguments.out)
 
-    result = measure(model, parts.measured)
     training = {
         "rows": rows,
         "epochs": arguments.epochs,

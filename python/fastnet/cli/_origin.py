@@ -1,0 +1,78 @@
+"""What a model file of ``fastnet train`` says about its making, so that ``fastnet verify`` can do it again."""
+
+import argparse
+import io
+from collections.abc import Mapping
+from contextlib import redirect_stderr
+from typing import Any
+
+from fastnet._receipt import Fingerprint
+from fastnet.cli._arguments import parse_arguments
+from fastnet.cli._data import source_name
+from fastnet.cli._recipe import Parts
+from fastnet.cli._report import Result
+from fastnet.datasets import Dataset
+from fastnet.models import Sequential
+
+__all__ = ["arguments_again", "hashes_of", "note_origin", "words"]
+
+# The arguments that decide the weights.
+ARGUMENTS = (
+    *("hidden", "activation", "dtype", "optimizer", "lr", "momentum", "epochs", "batch_size", "seed"),
+    *("validation", "target"),
+)
+
+
+def note_origin(model: Sequential, arguments: argparse.Namespace, parts: Parts, result: Result) -> None:
+    """Note in a trained model what it was made from, and how good it is."""
+    given = {name: getattr(arguments, name) for name in ARGUMENTS}
+    model._receipt.command = {
+        "name": "train",
+        "arguments": {name: value for name, value in given.items() if value is not None},
+        "data": {"name": source_name(arguments.data), **hashes_of(parts.source)},
+    }
+    model.figures["training_data" if parts.measured is parts.training else "held_out"] = {
+        "accuracy": result.accuracy,
+        "correct": result.correct,
+        "rows": result.rows,
+        "measured_on": parts.measured_is,
+    }
+
+
+def hashes_of(data: Dataset) -> dict[str, Any]:
+    """Return the hashes of all bytes of the data, and of their test part."""
+    assert data.y is not None
+    hashes: dict[str, Any] = {"x": Fingerprint(data.x).as_dict(), "y": Fingerprint(data.y).as_dict()}
+    if data.test is not None and data.test.y is not None:
+        hashes["test"] = hashes_of(data.test)
+    return hashes
+
+
+def words(command: Mapping[str, Any]) -> list[str]:
+    """Return the arguments that a receipt tells of as they are typed."""
+    given = dict(command["arguments"])
+    if isinstance(given.get("hidden"), list | tuple):
+        given["hidden"] = ",".join(map(str, given["hidden"])) or "none"
+    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+
+
+def arguments_again(command: Mapping[str, Any], data: str) -> argparse.Namespace:
+    """Return the arguments of the command that a receipt tells of, checked as if they were typed.
+
+    Raises
+    ------
+    ValueError
+        ``fastnet train`` does not take them.
+    """
+    if command["name"] != "train":
+        raise ValueError(f"its receipt tells of {command['name']!r}, not of fastnet train")
+    unknown = sorted(set(command["arguments"]) - set(ARGUMENTS))
+    if unknown:
+        raise ValueError(f"its receipt has the argument {unknown[0]!r}, which this version does not know")
+    errors = io.StringIO()
+    try:
+        with redirect_stderr(errors):
+            return parse_arguments(["train", *words(command), "--", data])
+    except SystemExit as stop:
+        reason = errors.getvalue().strip().rpartition("error: ")[2]
+        raise ValueError(f"its receipt has arguments that fastnet train does not take: {reason}") from stop

@@ -1,0 +1,168 @@
+"""``fastnet verify``: train again as a model's receipt says, and compare."""
+
+import argparse
+import json
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from fastnet import set_num_threads, show_config
+from fastnet._receipt import environment
+from fastnet.callbacks import History
+from fastnet.cli._origin import arguments_again, hashes_of
+from fastnet.cli._output import note, print_json
+from fastnet.cli._progress import TrainingProgress
+from fastnet.cli._recipe import Parts, fit, load_parts, make_model
+from fastnet.cli.evaluate import measure
+from fastnet.layers import Dense
+from fastnet.models import Sequential
+from fastnet.serialization import load_model, read_metadata
+
+__all__ = ["run"]
+
+VERSIONS = ("fastnet", "numpy", "python")
+
+
+@dataclass
+class Comparison:
+    """What came of training again."""
+
+    verdict: str  # "identical", "equivalent" or "different"
+    facts: dict[str, Any] = field(default_factory=dict)  # for JSON
+    lines: list[str] = field(default_factory=list)  # for people
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print whether training again from the receipt gives the model of a file; 0 if it does, else 1."""
+    if arguments.threads:
+        set_num_threads(arguments.threads)
+    model = load_model(arguments.model)
+    receipt = _receipt_of(model, arguments.model)
+    parts, told = _data_and_arguments(arguments, model, receipt["command"])
+    comparison = _compare_data(receipt["command"], parts, model) or _train_and_compare(
+        arguments, told, parts, model, receipt
+    )
+    if arguments.json:
+        result = {"model": arguments.model, "data": arguments.data, "verdict": comparison.verdict, **comparison.facts}
+        print_json("verify", result)
+    else:
+        print("\n".join([f"{comparison.verdict}: {comparison.lines[0]}", *comparison.lines[1:]]))
+    return int(comparison.verdict == "different")
+
+
+def _receipt_of(model: Sequential, path: str) -> dict[str, Any]:
+    """Return the receipt of a model that ``fastnet train`` made and nobody trained further."""
+    receipt = model.receipt
+    if receipt is None:
+        raise ValueError(f"{path} has no receipt: it was written before it was trained")
+    if "command" not in receipt:
+        raise ValueError(
+            f"{path} cannot be made again: it is not the result of one fastnet train, or that was interrupted"
+        )
+    return receipt
+
+
+def _data_and_arguments(
+    arguments: argparse.Namespace, model: Sequential, command: dict[str, Any]
+) -> tuple[Parts, argparse.Namespace]:
+    try:
+        told = arguments_again(command, arguments.data)
+        hidden = tuple(layer.units for layer in model.layers if isinstance(layer, Dense))[:-1]
+        if told.hidden != hidden:
+            raise ValueError(f"its receipt tells of hidden layers {told.hidden}; it has {hidden}")
+    except ValueError as error:
+        raise ValueError(f"{arguments.model} cannot be made again: {error}") from error
+    told.quiet = arguments.quiet
+    return load_parts(told), told
+
+
+def _compare_data(command: dict[str, Any], parts: Parts, model: Sequential) -> Comparison | None:
+    """Return what is different about the data, or None if they are the same."""
+    then = {name: value for name, value in command["data"].items() if name != "name"}
+    now = hashes_of(parts.source)
+    differing = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
+    if model.class_names != parts.training.class_names:
+        differing.append("classes")
+    if not differing:
+        return None
+    what = {"x": "samples", "y": "labels", "test": "test set"}
+    names = " and ".join(what.get(name, name) for name in differing)
+    return Comparison(
+        "different",
+        {"differences": {"data": differing}},
+        [f"other data: the {names} are not those that the model was trained with, so it was not trained again"],
+    )
+
+
+def _train_and_compare(
+    arguments: argparse.Namespace, told: argparse.Namespace, parts: Parts, model: Sequential, receipt: dict[str, Any]
+) -> Comparison:
+    again = make_model(told, parts.training)
+    note(f"training again for {told.epochs} epochs, as the receipt of {arguments.model} says", told.quiet)
+    history, started = History(), time.perf_counter()
+    fit(again, parts, told, [TrainingProgress(len(parts.training), told.batch_size, told.quiet), history])
+    if history.interrupted:
+        raise KeyboardInterrupt("before there was anything to compare")
+    seconds = time.perf_counter() - started
+    weights = {"then": receipt["weights"], "now": again._weights.sha256(), "noted": _noted_weights(arguments.model)}
+    facts = {"weights": weights, "differences": _differences(receipt), "seconds": seconds}
+    if weights["then"] == weights["now"]:
+        return Comparison("identical", facts, [f"training again gives the weights of {arguments.model}, bit for bit"])
+    accuracy = {name: measure(one, parts.measured).accuracy for name, one in {"then": model, "now": again}.items()}
+    facts |= {"accuracy": accuracy, "largest_difference": _largest_difference(model, again)}
+    close = arguments.tolerance is not None and abs(accuracy["then"] - accuracy["now"]) <= arguments.tolerance
+    return Comparison("equivalent" if close else "different", facts, _explained(facts, parts, arguments.tolerance))
+
+
+def _noted_weights(path: str) -> str | None:
+    """Return the hash of the weights as it stands in a file, which need not be that of the weights."""
+    noted = json.loads(read_metadata(path)["receipt"]).get("weights")
+    return noted if isinstance(noted, str) else None
+
+
+def _differences(receipt: dict[str, Any]) -> dict[str, dict[str, str]]:
+    """Return what results depend on and is not as it was."""
+    then, now = (receipt["runs"] or [{}])[-1], environment()
+    return {name: {"then": str(then.get(name)), "now": now[name]} for name in now if then.get(name) != now[name]}
+
+
+def _largest_difference(model: Sequential, again: Sequential) -> float | None:
+    """Return the largest difference between weights, None where there is no telling."""
+    pairs = list(zip(model.get_weights(), again.get_weights(), strict=False))
+    if [array.shape for array in model.get_weights()] != [array.shape for array in again.get_weights()]:
+        return None
+    largest = max(float(np.abs(then - now).max(initial=0.0)) for then, now in pairs)
+    return largest if np.isfinite(largest) else None
+
+
+def _explained(facts: dict[str, Any], parts: Parts, tolerance: float | None) -> list[str]:
+    """Return what is different about the weights, and why, in lines."""
+    differences, accuracy = facts["differences"], facts["accuracy"]
+    by = "" if facts["largest_difference"] is None else f", by {facts['largest_difference']:.2g} at most"
+    lines = [f"training again gives other weights{by}"]
+    if isa := differences.get("isa"):
+        has = isa["then"] in show_config(mode="dict")["available_isas"]
+        how = f"FASTNET_ISA={isa['then']} forces the same" if has else "this machine does not have the same"
+        lines.append(
+            f"instruction set: {isa['then']} then, {isa['now']} now; results differ between instruction sets; {how}"
+        )
+    versions = [
+        f"{name} {differences[name]['then']} then, {differences[name]['now']} now"
+        for name in VERSIONS
+        if name in differences
+    ]
+    if versions:
+        lines.append(f"version: {'; '.join(versions)}")
+    if facts["weights"]["noted"] != facts["weights"]["then"]:
+        lines.append("the weights in the file are not those that its receipt tells of: they were changed since")
+    elif not differences:
+        lines.append("versions and instruction set are the same: the weights were changed before they were saved")
+    gap = abs(accuracy["then"] - accuracy["now"])
+    verdict = "" if tolerance is None else f", {'within' if gap <= tolerance else 'more than'} {tolerance:g}"
+    lines.append(
+        f"accuracy: {accuracy['then']:.2%} then, {accuracy['now']:.2%} now, on {parts.measured_is}: "
+        f"a difference of {gap:.4f}{verdict}"
+    )
+    return lines

@@ -1,7 +1,8 @@
 """What a file of Keras says about layers, dtypes and the compilation is what fastnet has, or it is named."""
 
+import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
-from keras_archives import changed
+from keras_archives import SMALL, changed, members_of, zipped
 from record_interchange_keras import DATA, inputs, values
 
 h5py = pytest.importorskip("h5py")
@@ -238,3 +239,77 @@ def test_the_hard_sigmoid_of_keras_2_is_another_function(tmp_path: Path) -> None
     keras_2_file(tmp_path / "model.h5", "hard_sigmoid")
     with pytest.raises(ValueError, match="'hard_sigmoid' of Keras 2 is another function"):
         fn.load_model(tmp_path / "model.h5")
+
+
+def test_weights_alone_of_keras_2_are_read(tmp_path: Path) -> None:
+    weights = keras_2_file(tmp_path / "model.h5")
+    with h5py.File(tmp_path / "model.h5") as model, h5py.File(tmp_path / "weights.h5", "w") as alone:
+        alone.attrs.update(model["model_weights"].attrs)
+        for name in model["model_weights"]:
+            model.copy(f"model_weights/{name}", alone)
+    read = fn.Sequential([fn.Dense(2, input_shape=(3,)), fn.BatchNormalization(), fn.ReLU()])
+    read.load_weights(tmp_path / "weights.h5")
+    for own, expected in zip(read.get_weights(), weights, strict=True):
+        assert_array_equal(own, expected)
+    with pytest.raises(ValueError, match="weights of 2 layers; the model has 1 with weights"):
+        fn.Sequential([fn.Dense(2, input_shape=(3,))]).load_weights(tmp_path / "weights.h5")
+
+
+def test_the_layers_of_an_archive_of_keras_2_have_another_group(tmp_path: Path) -> None:
+    members = members_of(SMALL)
+    buffer = io.BytesIO(members["model.weights.h5"])
+    with h5py.File(buffer, "r+") as file:
+        file.move("layers", "_layer_checkpoint_dependencies")
+    path = zipped(tmp_path / "model.keras", {**members, "model.weights.h5": buffer.getvalue()})
+    assert_allclose(fn.load_model(path).predict(inputs((3,))), OUTPUTS["small"], rtol=1e-6, atol=1e-6)
+
+
+# ---- Forged configurations ------------------------------------------------------------------------------------------
+
+ODD = [
+    None,
+    True,
+    -1,
+    0,
+    2**70,
+    1e308,
+    "",
+    "relu",
+    [],
+    [[1]],
+    {},
+    {"class_name": "A", "config": {}},
+    [None, 3],
+    "\ud800",
+]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the way to every value inside another."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inside in items:
+        yield (*path, key)
+        yield from places(inside, (*path, key))
+
+
+@pytest.mark.filterwarnings("ignore:.*is not compiled as in Keras", "ignore:.*is frozen in Keras")
+def test_odd_values_in_a_configuration_are_refused_or_mean_nothing(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    refused = 0
+
+    def change(config: dict[str, Any]) -> None:
+        every = list(places(config))
+        *outer, last = every[generator.integers(len(every))]
+        for key in outer:
+            config = config[key]
+        config[last] = ODD[generator.integers(len(ODD))]
+
+    for _ in range(60):
+        path = changed(tmp_path / "model.keras", change, DATA / "keras_layers.keras")
+        try:
+            model = fn.load_model(path)
+        except ValueError:
+            refused += 1
+        else:
+            assert model.predict(np.ones((1, 2, 2))).shape == (1, 3)
+    assert 10 < refused < 50

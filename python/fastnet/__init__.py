@@ -66,6 +66,7 @@ from fastnet.models import Sequential, load_model
 if TYPE_CHECKING:
     from fastnet import datasets, exceptions, metrics, plotting, serialization
     from fastnet._doctor import doctor
+    from fastnet.interchange.onnx_import import from_onnx
     from fastnet.interchange.state_dict import from_state_dict
     from fastnet.learning_rates import find_learning_rate
 
@@ -96,6 +97,7 @@ __all__ = [
     "elu",
     "exceptions",
     "find_learning_rate",
+    "from_onnx",
     "from_state_dict",
     "functional",
     "gelu",
@@ -135,6 +137,7 @@ _LAZY_MODULES = frozenset(["datasets", "exceptions", "metrics", "plotting", "ser
 _LAZY_FUNCTIONS = {
     "doctor": "_doctor",
     "find_learning_rate": "learning_rates",
+    "from_onnx": "interchange.onnx_import",
     "from_state_dict": "interchange.state_dict",
 }
 

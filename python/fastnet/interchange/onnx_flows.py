@@ -1,0 +1,252 @@
+"""What a graph computes, as pieces of a model: a chain of them, and behind it operators not yet recognized.
+
+Exporters write the same layer down in many ways: GELU is one operator, or five, or eight. So a layer is not recognized
+by how it is written but by what it computes: a part of the graph that begins and ends in one value each is evaluated at
+some numbers, and is the activation that has the same values there.
+"""
+
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.interchange.onnx_functions import COMPARISONS, ROW_FUNCTIONS
+from fastnet.interchange.onnx_recognition import recognized_function, recognized_row_function, row_probes, value_probes
+from fastnet.interchange.pieces import Block, Piece, Product, scaling_pieces
+
+__all__ = ["Flow", "Refusal", "settle"]
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+_numbers = itertools.count()
+
+# Both bound the time that recognizing takes. A layer normalization written out has 9 operators.
+LARGEST_EXPRESSION, LONGEST_PIECE = 64, 16
+WIDEST_ROW = 2**16  # values, to bound its memory
+
+
+class Refusal(Exception):
+    """An operator, or what a group of them computes, has no equal in fastnet."""
+
+
+@dataclass(eq=False)
+class Flow:
+    """A value that the graph computes for each sample.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        The shape for one sample.
+    chain : tuple of Piece or None
+        What computes it from the input of the graph; None where it has not been recognized yet, and is `function` of
+        `arguments`, other flows and constants.
+    operator, node : str
+        Where it comes from, for messages.
+    joint : bool
+        Whether it goes into an addition of two flows, as the ends of a residual block do.
+    """
+
+    shape: Shape
+    chain: tuple[Piece, ...] | None = None
+    function: Callable[..., Array] | None = None
+    arguments: Sequence["Flow | Array"] = ()
+    operator: str = ""
+    node: str = ""
+    joint: bool = False
+    base: "Flow" = field(init=False)
+    number: int = field(init=False, default_factory=lambda: next(_numbers))
+
+    def __post_init__(self) -> None:
+        """The base is the flow with a chain from which the others are computed."""
+        self.base = self if self.chain is not None else self.sources[0].base
+
+    @property
+    def sources(self) -> list["Flow"]:
+        return [argument for argument in self.arguments if isinstance(argument, Flow)]
+
+    @property
+    def is_boolean(self) -> bool:
+        return self.operator in COMPARISONS
+
+
+def settle(flow: Flow) -> tuple[Piece, ...]:
+    """Return the pieces that compute a flow from the input of the graph.
+
+    Raises
+    ------
+    Refusal
+        Some of the operators compute no layer of fastnet.
+    """
+    if flow.chain is None:
+        points = _points(flow, flow.base)
+        if points is None:
+            raise Refusal(f"more than {LARGEST_EXPRESSION} operators in a row before {flow.node}")
+        # The value that a residual block begins with must be the end of a piece, wherever that is possible.
+        joints = [index for index, point in enumerate(points[:-1]) if point.joint]
+        for first in dict.fromkeys([*joints[-1:], 0]):
+            pieces, end = _recognized(points[first:])
+            if end == len(points) - 1 - first:
+                flow.chain = _extended(settle(points[first]), points[first], pieces)
+                break
+        else:
+            raise Refusal(_complaint(points, end))
+    return flow.chain
+
+
+def _complaint(points: Sequence[Flow], end: int) -> str:
+    """Return what is wrong with the first operators that were not recognized."""
+    start, stop = points[end], points[end + 1]
+    operators = list(dict.fromkeys(flow.operator for flow in _between(start, stop) or ()))
+    named = f"operator {stop.operator} (node {stop.node!r})"
+    return f"the {named} computes no layer of fastnet" + (
+        f", together with {', '.join(operators)}" if operators != [stop.operator] else ""
+    )
+
+
+def _extended(chain: tuple[Piece, ...], end: Flow, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """Return a chain with more pieces; what is added to a product without a bias becomes its bias."""
+    if chain and pieces and isinstance(pieces[0], _Scaling) and not end.joint:
+        product, scaling = chain[-1], pieces[0]
+        if isinstance(product, Product) and product.bias is None and scaling.is_offset:
+            bias = np.broadcast_to(scaling.offset, scaling.shape)
+            return _extended((*chain[:-1], Product(product.kernel, bias)), end, pieces[1:])
+    return (*chain, *itertools.chain.from_iterable(p.pieces() if isinstance(p, _Scaling) else [p] for p in pieces))
+
+
+# ---- The shape of an expression -------------------------------------------------------------------------------------
+
+
+def _between(start: Flow, end: Flow) -> list[Flow] | None:
+    """Return the flows behind `start` up to `end`, in order; None where they are too many or need another one."""
+    found = {end}
+    pending = [end]
+    while pending:
+        for source in pending.pop().sources:
+            if source is start or source in found:
+                continue
+            if source is source.base or len(found) >= LARGEST_EXPRESSION:
+                return None
+            found.add(source)
+            pending.append(source)
+    return sorted(found, key=lambda flow: flow.number)
+
+
+def _points(end: Flow, start: Flow) -> list[Flow] | None:
+    """Return the flows, from `start` to `end`, that everything between the two goes through."""
+    flows = _between(start, end)
+    if flows is None:
+        return None
+    places = {flow: place for place, flow in enumerate([start, *flows])}
+    points, reach = [], 0
+    for flow, place in places.items():
+        if reach <= place:
+            points.append(flow)
+        reach = max([reach, *(places[user] for user in flows if flow in user.sources)])
+    return points
+
+
+# ---- Recognizing ----------------------------------------------------------------------------------------------------
+
+
+def _recognized(points: Sequence[Flow]) -> tuple[list[Piece], int]:
+    """Return the fewest pieces that compute the last point from the first, and the last point that they reach."""
+    best: list[list[Piece] | None] = [[], *itertools.repeat(None, len(points) - 1)]
+    for stop in range(1, len(points)):
+        for start in range(stop):
+            pieces, shortest = best[start], best[stop]
+            if pieces is None or (shortest is not None and len(shortest) <= len(pieces) + 1):
+                continue
+            found = _piece(points[start : stop + 1])
+            if found is not None:
+                best[stop] = [*pieces, found]
+    end = max(index for index, pieces in enumerate(best) if pieces is not None)
+    return best[end] or [], end
+
+
+def _piece(points: Sequence[Flow]) -> Piece | None:
+    """Return the one piece that computes the last point from the first, if there is one."""
+    start, end = points[0], points[-1]
+    if start.shape != end.shape or end.is_boolean:
+        return None
+    scaling = _scaling(points)
+    if scaling is not None:
+        return scaling
+    flows = _between(start, end)
+    if flows is None or len(flows) > LONGEST_PIECE:
+        return None
+    constants = [array for flow in flows for array in flow.arguments if isinstance(array, np.ndarray)]
+
+    def function(x: Array) -> Array:
+        values = {start: x}
+        for flow in flows:
+            assert flow.function is not None
+            arguments = [values[a] if isinstance(a, Flow) else a for a in flow.arguments]
+            values[flow] = flow.function(*arguments)
+        return values[end]
+
+    if any(flow.operator in ROW_FUNCTIONS for flow in flows):
+        if len(end.shape) > 1 or end.shape[0] > WIDEST_ROW:
+            return None
+        return recognized_row_function(function, row_probes(end.shape[0]), constants)
+    if any(array.size > 1 for array in constants) and np.prod(end.shape) > WIDEST_ROW:
+        return None
+    shape = end.shape if any(array.size > 1 for array in constants) else (1,) * len(end.shape)
+    return recognized_function(function, value_probes(shape), end.shape) or _block(start, end)
+
+
+def _block(start: Flow, end: Flow) -> Piece | None:
+    """Return a residual block of activations alone, if that is what ends in an addition."""
+    if end.operator != "Add" or start not in end.sources or len(end.sources) != 2:
+        return None
+    (other,) = [source for source in end.sources if source is not start] or [start]
+    points = None if other is start else _points(other, start)
+    if points is None:
+        return None
+    pieces, reached = _recognized(points)
+    return Block(_extended((), start, pieces)) if reached == len(points) - 1 else None
+
+
+# ---- Scaling --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Scaling(Piece):
+    """``(x - center) * factor + offset``, each a number or a row, in float64."""
+
+    shape: Shape
+    center: Array
+    factor: Array
+    offset: Array
+
+    @property
+    def is_offset(self) -> bool:
+        return bool((self.center == 0.0).all() and (self.factor == 1.0).all() and len(self.shape) == 1)
+
+    def pieces(self) -> list[Piece]:
+        return scaling_pieces(self.shape, self.center, self.factor, self.offset)
+
+
+def _scaling(points: Sequence[Flow]) -> _Scaling | None:
+    """Return what a row of operators computes when each of them adds a constant or multiplies by one."""
+    center, factor, offset = np.zeros(()), np.ones(()), np.zeros(())
+    for x, flow in itertools.pairwise(points):
+        match flow.operator, *(a if isinstance(a, np.ndarray) else a is x for a in flow.arguments):
+            case ("Neg", True):
+                factor, offset = -factor, -offset
+            case ("Add", True, np.ndarray() as k) | ("Add", np.ndarray() as k, True):
+                offset = offset + k
+            case ("Sub", True, np.ndarray() as k):
+                untouched = (factor == 1.0).all() and (offset == 0.0).all()
+                center, offset = (center + k, offset) if untouched else (center, offset - k)
+            case ("Sub", np.ndarray() as k, True):
+                factor, offset = -factor, k - offset
+            case ("Mul", True, np.ndarray() as k) | ("Mul", np.ndarray() as k, True):
+                factor, offset = factor * k, offset * k
+            case ("Div", True, np.ndarray() as k) if k.all():
+                factor, offset = factor / k, offset / k
+            case _:
+                return None
+    return _Scaling(points[-1].shape, center, factor, offset)

@@ -1,0 +1,99 @@
+"""Which activation or normalization a function is, told by its values."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import _core, functional, layers
+from fastnet._activations import ActivationFunction, with_parameter
+from fastnet.interchange.pieces import Activating, Piece, Plain
+
+__all__ = ["recognized_function", "recognized_row_function", "row_probes", "value_probes"]
+
+Array = NDArray[Any]
+Function = Callable[[Array], Array]
+
+TOLERANCE = 1e-6  # constants in a graph are float32
+_ROW_FUNCTIONS = ("softmax", "log_softmax")
+_FIXED = [name for name in _core.activation_names() if name not in (*_ROW_FUNCTIONS, "leaky_relu", "elu")]
+
+
+def value_probes(shape: tuple[int, ...]) -> Array:
+    """Return arrays of one number each, from the smallest to the largest that a function is told apart by.
+
+    Beyond 20, where some ways to write a function overflow, only finite values count.
+    """
+    near = np.concatenate([np.linspace(-20.0, 20.0, 41), [-1e-3, 1e-3, -0.5, 0.5, 2.9, 3.1]])
+    numbers = np.concatenate([near, [-1e6, -1e3, -50.0, 50.0, 1e3, 1e6]])
+    return np.asarray(np.multiply.outer(numbers, np.ones(shape)))
+
+
+def row_probes(size: int) -> Array:
+    """Return rows of different scales."""
+    rows: Array = np.random.default_rng(0).standard_normal((24, size))
+    return np.asarray(rows * np.geomspace(1e-3, 1e2, 24)[:, None])
+
+
+def _agree(values: Array, expected: Array, x: Array) -> bool:
+    close = np.abs(values - expected) <= TOLERANCE * (1.0 + np.abs(expected))
+    far = np.abs(x) > 20.0
+    return bool((close | (far & ~(np.isfinite(values) & np.isfinite(expected)))).all())
+
+
+def recognized_function(function: Function, x: Array, shape: tuple[int, ...]) -> Piece | None:
+    """Return the activation that computes value by value what the function does, if there is one."""
+    values = function(x)
+    for name in _FIXED:
+        if _agree(values, _activation(name)(x), x):
+            return Activating(ActivationFunction(name))
+    at_minus_one = function(np.full_like(x[:1], -1.0))[0]
+    negative = np.minimum(x, 0.0)
+    if _agree(values, np.maximum(x, 0.0) - at_minus_one * negative, x):
+        return _sloped(-at_minus_one, shape)
+    alpha = at_minus_one / np.expm1(-1.0)
+    if _is_one_number(alpha) and _agree(values, np.maximum(x, 0.0) + alpha * np.expm1(negative), x):
+        return Activating(with_parameter("elu", float(alpha.flat[0])))
+    return None
+
+
+def _activation(name: str) -> Function:
+    if name == "gelu_tanh":
+        return lambda x: functional.gelu(x, approximate=True)
+    return getattr(functional, name)  # type: ignore[no-any-return]
+
+
+def _sloped(slope: Array, shape: tuple[int, ...]) -> Piece:
+    """Return the rectifier with such slopes: one for all values where they are equal."""
+    if _is_one_number(slope):
+        return Activating(with_parameter("leaky_relu", float(slope.flat[0])))
+    return Plain(layers.PReLU, {}, [np.broadcast_to(slope, shape)])
+
+
+def _is_one_number(values: Array) -> bool:
+    return bool((values == values.flat[0]).all() and values.flat[0] >= 0.0)
+
+
+def recognized_row_function(function: Function, x: Array, constants: Sequence[Array]) -> Piece | None:
+    """Return the softmax or the normalization that computes row by row what the function does, if there is one.
+
+    The epsilon of a layer normalization is one of the constants.
+    """
+    values = function(x)
+    for name in _ROW_FUNCTIONS:
+        if _agree(values, _activation(name)(x), x):
+            return Activating(ActivationFunction(name))
+    size = x.shape[1]
+    beta = np.broadcast_to(function(np.zeros((1, size)))[0], size)
+    odd = np.resize([1.0, -1.0], (1, size))  # no value of it is 0 when it is normalized
+    for epsilon in {float(c.flat[0]) for c in constants if c.size == 1 and 0.0 <= c.flat[0] < 1.0}:
+        gamma = (function(odd)[0] - beta) / _normalized(odd, epsilon)[0]
+        if _agree(values, gamma * _normalized(x, epsilon) + beta, x):
+            return Plain(layers.LayerNormalization, {"epsilon": epsilon}, [gamma, beta])
+    return None
+
+
+def _normalized(x: Array, epsilon: float) -> Array:
+    deviation = x - x.mean(axis=1, keepdims=True)
+    return np.asarray(deviation / np.sqrt(np.square(deviation).mean(axis=1, keepdims=True) + epsilon))

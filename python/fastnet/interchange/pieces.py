@@ -1,0 +1,133 @@
+"""What an import finds, piece by piece, and the model that is made of it in the end."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import layers
+from fastnet._activations import ActivationFunction
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+__all__ = ["Activating", "Block", "Piece", "Plain", "Product", "make_model", "scaling_pieces"]
+
+Array = NDArray[Any]
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """A part of a model to be made."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plain(Piece):
+    """A layer by its class and arguments, with its weights."""
+
+    layer: type[layers.Layer]
+    arguments: dict[str, Any]
+    weights: Sequence[Array] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Product(Piece):
+    """A matrix product: `Dense`, which takes in the activation behind it."""
+
+    kernel: Array
+    bias: Array | None
+
+
+@dataclass(frozen=True, eq=False)
+class Activating(Piece):
+    """An activation."""
+
+    function: ActivationFunction
+
+
+@dataclass(frozen=True, eq=False)
+class Block(Piece):
+    """Pieces whose output is added to their input."""
+
+    pieces: Sequence[Piece]
+
+
+def scaling_pieces(shape: Shape, center: Array, factor: Array, offset: Array) -> list[Piece]:
+    """Return the pieces of ``(x - center) * factor + offset`` for numbers or rows in float64.
+
+    One number for all values gives a `Rescaling`. Otherwise it is a `Normalization`, where that can be done without a
+    loss of digits, or else a `BatchNormalization`.
+    """
+    shifted = offset - center * factor
+    is_number = max(center.ndim, factor.ndim, offset.ndim) == 0
+    if is_number and (center == 0.0 or abs(shifted) <= 10.0):
+        neutral = factor == 1.0 and shifted == 0.0
+        return [] if neutral else [Plain(layers.Rescaling, {"scale": float(factor), "offset": float(shifted)})]
+    center, factor, offset = (np.broadcast_to(array, shape).reshape(-1) for array in (center, factor, offset))
+    variance = 1.0 / factor**2 - layers.Normalization.epsilon
+    mean = center - offset / factor
+    simple = not (center.any() and offset.any())
+    if simple and (factor > 0.0).all() and (variance >= 0.0).all() and np.isfinite(mean).all():
+        piece = Plain(layers.Normalization, {}, [mean, variance])
+    else:
+        weights = [factor, offset, center, np.broadcast_to(1.0, factor.shape)]
+        piece = Plain(layers.BatchNormalization, {"epsilon": 0.0}, weights)
+    if len(shape) == 1:
+        return [piece]
+    return [Plain(layers.Flatten, {}), piece, Plain(layers.Reshape, {"target_shape": shape})]
+
+
+@dataclass(frozen=True, eq=False)
+class _Made:
+    """A layer, with the weights that it gets once the model is built."""
+
+    layer: layers.Layer
+    weights: Sequence[Array]
+    inner: Sequence["_Made"] = ()
+
+
+def make_model(input_shape: Shape, pieces: Sequence[Piece], dtype: str, largest: int) -> "Sequential":
+    """Return the model of the pieces; one of more than `largest` values in its weights is refused."""
+    from fastnet.models import Sequential
+
+    made = list(_made(pieces)) or [_Made(layers.Activation("linear"), [])]
+    count = _count(made)
+    if count > largest:
+        raise ValueError(f"the model would have {count} weights, more than the file accounts for")
+    model = Sequential([layers.Input(input_shape), *(part.layer for part in made)], dtype=dtype)
+    _set_weights(made)
+    return model
+
+
+def _made(pieces: Sequence[Piece]) -> Iterator[_Made]:
+    for before, piece, after in zip([None, *pieces], pieces, [*pieces[1:], None], strict=False):
+        match piece:
+            case Product(kernel=kernel, bias=bias):
+                activation = after.function if isinstance(after, Activating) else None
+                layer = layers.Dense(kernel.shape[1], activation, use_bias=bias is not None)
+                yield _Made(layer, [kernel] if bias is None else [kernel, bias])
+            case Activating(function=function):
+                if not isinstance(before, Product):
+                    yield _Made(layers.Activation(function), [])
+            case Block(pieces=inner):
+                inside = list(_made(inner)) or [_Made(layers.Activation("linear"), [])]
+                yield _Made(layers.Residual([part.layer for part in inside]), [], inside)
+            case Plain(layer=kind, arguments=arguments, weights=weights):
+                yield _Made(kind(**arguments), weights)
+            case _:
+                raise AssertionError(f"no layer for {piece!r}")
+
+
+def _count(made: Sequence[_Made]) -> int:
+    return sum(sum(array.size for array in part.weights) + _count(part.inner) for part in made)
+
+
+def _set_weights(made: Sequence[_Made]) -> None:
+    for part in made:
+        if part.inner:
+            _set_weights(part.inner)
+        elif part.weights:
+            part.layer.set_weights(part.weights)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +17,7 @@ from typing import IO, Any
 import pytest
 
 import fastnet as fn
-from fastnet import _files
+from fastnet import _files, _safetensors
 from fastnet._files import atomic_write
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -31,6 +32,14 @@ def path(tmp_path: Path) -> Path:
     path = tmp_path / "model.safetensors"
     model_of(10).save(path)
     return path
+
+
+@pytest.fixture(params=["small", "large"])
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The file is written as small ones are, or as large ones are: the arrays first, the hashes when they are known."""
+    if request.param == "large":
+        monkeypatch.setattr(_safetensors, "_LARGE", 0)
+    return str(request.param)
 
 
 @contextmanager
@@ -73,6 +82,7 @@ def with_faulty_files(
     monkeypatch.setattr(_files, "_open", opened)
 
 
+@pytest.mark.usefixtures("size")
 @pytest.mark.parametrize("room", [0, 1, 500, 4096, 10_000, 40_000])
 @pytest.mark.parametrize(
     ("error", "reason"),
@@ -89,6 +99,7 @@ def test_a_write_that_fails(room: int, error: int, reason: str, path: Path, monk
         model_of(100).save(path)
 
 
+@pytest.mark.usefixtures("size")
 def test_short_writes_are_gone_on_with(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_faulty_files(monkeypatch, room=10**9)
     model = model_of(100)
@@ -96,12 +107,14 @@ def test_short_writes_are_gone_on_with(path: Path, monkeypatch: pytest.MonkeyPat
     assert (fn.load_model(path).get_weights()[0] == model.get_weights()[0]).all()
 
 
+@pytest.mark.usefixtures("size")
 def test_a_short_write_that_nobody_goes_on_with(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_faulty_files(monkeypatch, room=10**9, buffer=0)
     with stays_whole(path, OSError, "not all bytes were written"):
         model_of(100).save(path)
 
 
+@pytest.mark.usefixtures("size")
 @pytest.mark.parametrize(("name", "error"), [("fsync", errno.EIO), ("fsync", errno.ENOSPC)])
 def test_a_flush_that_fails(name: str, error: int, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(descriptor: int) -> None:
@@ -227,6 +240,18 @@ def test_a_file_that_may_not_be_so_large(path: Path) -> None:
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
+
+
+@pytest.mark.usefixtures("size")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_takes_the_file_as_it_is(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        content = pool.submit(pipe.read_bytes)
+        model_of(10).save(pipe)
+    (tmp_path / "file").write_bytes(content.result())
+    assert fn.load_model(tmp_path / "file").output_shape == (10,)
 
 
 # ---- A process that is killed ---------------------------------------------------------------------------------------

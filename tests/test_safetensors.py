@@ -114,6 +114,21 @@ def test_arrays_of_many_pieces_come_back(tmp_path: Path) -> None:
     assert_same(read(path), arrays)
 
 
+def test_small_and_large_files_are_written_in_the_same_bytes(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, limit in enumerate([10**9, 0]):
+        monkeypatch.setattr(_safetensors, "_LARGE", limit)
+        other = path.with_name(str(number))
+        _safetensors.write(other, ARRAYS, {"b": "1", "a": 'a "quoted" xxx'}, {"xxx": lambda: "text"[1:]})
+    assert path.with_name("0").read_bytes() == path.with_name("1").read_bytes()
+    with _safetensors.opened(path.with_name("1")) as file:
+        assert file.metadata["a"] == 'a "quoted" ext'
+        assert_same(file.read(), ARRAYS)
+
+
+def test_a_hash_that_nobody_wants_is_not_computed(path: Path) -> None:
+    _safetensors.write(path, ARRAYS, {}, {"xxx": lambda: pytest.fail("computed")})
+
+
 @pytest.mark.parametrize("array", [np.zeros(2, complex), np.array(["a"]), np.array([None]), np.zeros(2, "M8[s]")])
 def test_what_the_format_does_not_have_is_not_written(array: Any, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="array 'a' must have one of the dtypes"):

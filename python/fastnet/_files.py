@@ -56,9 +56,10 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     try:
         with _open(written, mode if special else mode.replace("w", "x")) as file:
             yield file
-            file.flush()
-            if not special:
-                _to_disk(file.fileno())
+            if special:
+                file.flush()
+            else:
+                flush_to_disk(file)
         if not special:
             _replace(written, target)
     except BaseException as error:
@@ -100,8 +101,14 @@ def _replace(temporary: Path, target: Path) -> None:
                 os.close(folder)
 
 
+def flush_to_disk(file: IO[Any]) -> None:
+    """Return when what was written to a file would outlast a loss of power."""
+    file.flush()
+    _to_disk(file.fileno())
+
+
 def _to_disk(descriptor: int) -> None:
-    """Return when what was written to a file or a folder would outlast a loss of power."""
+    """Flush an open file or folder."""
     if sys.platform == "darwin":  # where fsync leaves it in the cache of the drive
         import fcntl
 

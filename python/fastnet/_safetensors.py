@@ -14,7 +14,8 @@ import json
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import _core
-from fastnet._files import atomic_write
+from fastnet._files import atomic_write, flush_to_disk
 from fastnet._validation import LARGEST_INTEGER, MOST_DIMENSIONS, describe
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
@@ -35,6 +36,7 @@ _NUMPY_DTYPES = {
 _CODES = {np.dtype(code): name for name, code in _NUMPY_DTYPES.items()}
 DTYPES = {**_NUMPY_DTYPES, "BF16": "<u2"}
 _PIECE = 1 << 20  # bytes; what is read at a time stays in the second-level cache
+_LARGE = 1 << 24  # bytes; from here on a thread and a second flush cost less than hashes do
 _UNKNOWN = "0" * 16  # a checksum before it is known
 
 
@@ -57,10 +59,17 @@ class Tensor:
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
 
-def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> None:
+def write(
+    path: str | os.PathLike[str],
+    arrays: Mapping[str, NDArray[Any]],
+    metadata: Mapping[str, str],
+    late: Mapping[str, Callable[[], str]] | None = None,
+) -> None:
     """Write arrays by their names, and texts by theirs, to one file.
 
     The arrays come in the order that they have here, those of wide elements first. The same input gives the same bytes.
+    `late` are functions whose results, ASCII of the same length, take the place of what stands for them in the metadata
+    and nowhere else: hashes, which are computed while a large file is on its way to the disk.
 
     Raises
     ------
@@ -71,16 +80,34 @@ def write(path: str | os.PathLike[str], arrays: Mapping[str, NDArray[Any]], meta
     """
     contents = {name: _contiguous(name, array) for name, array in arrays.items()}
     contents = dict(sorted(contents.items(), key=lambda item: -item[1].itemsize))  # so each begins at a multiple of it
+    pieces = [array.reshape(-1).view(np.uint8).data for array in contents.values()]
     header = _header(contents, metadata)
-    checksum = _core.Checksum()
-    pieces = [array.reshape(-1).view(np.uint8) for array in contents.values()]
-    for piece in [header, *pieces]:
-        checksum.update(piece)
-    header = _with_checksum(header, _UNKNOWN, checksum.hexdigest())
+
+    def sealed() -> bytes:
+        result = header
+        for stand_in, function in (late or {}).items():
+            if stand_in.encode() in header:
+                result = result.replace(stand_in.encode(), function().encode(), 1)
+        checksum = _core.Checksum()
+        for piece in [result, *pieces]:
+            checksum.update(piece)
+        return _with_checksum(result, _UNKNOWN, checksum.hexdigest())
+
     with atomic_write(path) as file:
-        written = sum(file.write(piece) for piece in [header, *(piece.data for piece in pieces)])
-        if written != len(header) + sum(map(len, pieces)):
-            raise OSError(errno.EIO, "not all bytes were written")
+        if sum(map(len, pieces)) < _LARGE or not file.seekable():
+            _write_all(file, [sealed(), *pieces])
+            return
+        with ThreadPoolExecutor(1) as pool:
+            final = pool.submit(sealed)
+            _write_all(file, [header, *pieces])
+            flush_to_disk(file)
+            file.seek(0)
+            _write_all(file, [final.result()])
+
+
+def _write_all(file: IO[bytes], pieces: Sequence[bytes | memoryview]) -> None:
+    if sum(map(file.write, pieces)) != sum(map(len, pieces)):
+        raise OSError(errno.EIO, "not all bytes were written")
 
 
 def _contiguous(name: str, array: Any) -> NDArray[Any]:

@@ -29,6 +29,7 @@ not know, because what it does know has its meaning without them. A tensor that 
 
 import json
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,7 +89,9 @@ def save_model(model: "Sequential", path: str | os.PathLike[str], overwrite: boo
     {'layers.0.dense.bias': (2,), 'layers.0.dense.kernel': (3, 2)}
     """
     arrays = _arrays(model, path, overwrite)
-    _safetensors.write(path, arrays, _metadata(model, arrays))
+    hash_of_weights = secrets.token_hex(32)  # stands for the hash until that is known
+    late = {hash_of_weights: lambda: sha256_of(arrays.values())}
+    _safetensors.write(path, arrays, _metadata(model, hash_of_weights), late)
 
 
 def save_weights(model: "Sequential", path: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -281,7 +284,7 @@ def _file_metadata() -> dict[str, str]:
     return {"format": FORMAT, "format_version": FORMAT_VERSION, "fastnet_version": _core.__version__}
 
 
-def _metadata(model: "Sequential", arrays: Mapping[str, NDArray[Any]]) -> dict[str, str]:
+def _metadata(model: "Sequential", hash_of_weights: str) -> dict[str, str]:
     config = model.get_config()
     check_architecture(config)
     parts = {
@@ -289,7 +292,7 @@ def _metadata(model: "Sequential", arrays: Mapping[str, NDArray[Any]]) -> dict[s
         "compile": model.get_compile_config(),
         **{key: _checked_names(key, getattr(model, key)) for key in NAME_LISTS},
         "metrics": _checked_figures(model.figures) or None,
-        "receipt": model._receipt.for_file(sha256_of(arrays.values())) if len(model._receipt) else None,
+        "receipt": model._receipt.for_file(hash_of_weights) if len(model._receipt) else None,
     }
     texts = {key: json.dumps(part, allow_nan=False) for key, part in parts.items() if part is not None}
     return {**_file_metadata(), **texts}

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet._registry import Configurable, Registry
@@ -123,6 +124,10 @@ class Layer(Configurable):
         self._weights = self.input_shape = self.output_shape = None
 
     # --- Weights ---
+
+    def keep_weights(self, arrays: Sequence[ArrayLike]) -> None:
+        """Have these weights, in the order of `weight_names`, when the model is built, instead of initial ones."""
+        self._kept_weights = [np.asarray(array) for array in arrays]
 
     @property
     def weight_names(self) -> list[str]:

@@ -76,11 +76,11 @@ def load_keras_model(
         architecture = architecture_of(contents.architecture, contents.version)
         shapes = _weight_shapes(architecture.layers, architecture.input_shape)
         arrays = _read(contents, architecture.layers, shapes, skip_mismatch=False)
-    inputs = layers.Input(architecture.input_shape)
-    model = Sequential([inputs, *architecture.layers], dtype=architecture.dtype, name=architecture.name)
     for layer, values in zip(architecture.layers, arrays, strict=True):
         if values is not None:
-            layer.set_weights(values)
+            layer.keep_weights(values)
+    inputs = layers.Input(architecture.input_shape)
+    model = Sequential([inputs, *architecture.layers], dtype=architecture.dtype, name=architecture.name)
     if compile and contents.compilation:  # of a model that was not compiled it may be {}
         try:
             model.compile(**compile_arguments(contents.compilation, custom_objects or {}))
@@ -110,7 +110,7 @@ def load_keras_weights(model: "Sequential", path: str | os.PathLike[str], skip_m
         The file is damaged, or its weights do not fit the model; nothing changes.
     """
     with _opened(path) as contents:
-        shapes = [[array.shape for array in layer.get_weights()] for layer in model.layers]
+        shapes = _weight_shapes(model.layers, model.input_shape or ())
         arrays = _read(contents, model.layers, shapes, skip_mismatch)
     for layer, values in zip(model.layers, arrays, strict=True):
         if values is not None:

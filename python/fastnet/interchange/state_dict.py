@@ -10,7 +10,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet import _safetensors, layers
 from fastnet._activations import ActivationFunction, with_parameter
 from fastnet._validation import check_number
-from fastnet.interchange.torch_modules import modules_of, torch_code
+from fastnet.interchange.torch_modules import TorchModule, code_of, modules_of, torch_code
 from fastnet.interchange.torch_tensors import Module, in_order, modules_in, read_tensors
 from fastnet.layers.activation import activation_of
 
@@ -140,11 +140,12 @@ def to_state_dict(model: "Sequential") -> dict[str, NDArray[Any]]:
 
         net.load_state_dict({name: torch.from_numpy(array) for name, array in model.to_state_dict().items()})
     """
-    return {
-        f"{number}.{name}": array
-        for number, module in enumerate(modules_of(model))
-        for name, array in module.arrays.items()
-    }
+    return _named_arrays(modules_of(model))
+
+
+def _named_arrays(modules: list[TorchModule]) -> dict[str, NDArray[Any]]:
+    """Return the arrays of modules by the names that they have in a ``torch.nn.Sequential``."""
+    return {f"{number}.{name}": array for number, module in enumerate(modules) for name, array in module.arrays.items()}
 
 
 def save_state_dict(model: "Sequential", path: str | os.PathLike[str]) -> None:
@@ -180,7 +181,8 @@ def save_state_dict(model: "Sequential", path: str | os.PathLike[str]) -> None:
     >>> bool((again.predict([[1.0, 2.0, 3.0]]) == model.predict([[1.0, 2.0, 3.0]])).all())
     True
     """
-    _safetensors.write(path, to_state_dict(model), {"torch_code": torch_code(model)})
+    modules = modules_of(model)
+    _safetensors.write(path, _named_arrays(modules), {"torch_code": code_of(modules, model.dtype)})
 
 
 # ---- Modules as layers ----------------------------------------------------------------------------------------------
@@ -214,12 +216,13 @@ def _built(
     if dtype is None:
         exact = all(array.dtype.itemsize >= 8 for module in modules for array in module.arrays.values())
         dtype = "float64" if exact else "float32"
-    model = Sequential([layers.Input(modules[0].row.shape[-1:]), *(layer for layer, _ in parts)], dtype=dtype)
+    inputs = shape = modules[0].row.shape[-1:]
     for layer, arrays in parts:
-        if arrays:  # the slope of a PReLU may be one for all values
-            shapes = [array.shape for array in layer.get_weights()]
-            layer.set_weights([np.broadcast_to(array, shape) for array, shape in zip(arrays, shapes, strict=True)])
-    return model
+        needed = layer.weight_shapes(shape).values()
+        # The slope of a PReLU may be one for all values.
+        layer.keep_weights([np.broadcast_to(array, own) for array, own in zip(arrays, needed, strict=True)])
+        shape = layer.compute_output_shape(shape)
+    return Sequential([layers.Input(inputs), *(layer for layer, _ in parts)], dtype=dtype)
 
 
 def _block(

@@ -14,7 +14,7 @@ from fastnet._layer import Layer
 if TYPE_CHECKING:
     from fastnet.models import Sequential
 
-__all__ = ["TorchModule", "modules_of", "torch_code"]
+__all__ = ["TorchModule", "code_of", "modules_of", "torch_code"]
 
 Array = NDArray[Any]
 
@@ -85,17 +85,19 @@ def modules_of(model: "Sequential") -> list[TorchModule]:
     model._require_built("to_state_dict")
     modules: list[TorchModule] = []
     rescaling: tuple[layers.Rescaling, float, float] | None = None  # the last one, and the product and sum of all
+    weights = iter(model.get_weights())
     for layer in model.layers:
+        own = {name: next(weights) for name in layer.weight_names}
         if isinstance(layer, layers.Rescaling):
             scale, offset = (1.0, 0.0) if rescaling is None else rescaling[1:]
             rescaling = (layer, scale * layer.scale, offset * layer.scale + layer.offset)
         elif isinstance(layer, layers.Dense):
-            modules += _dense(layer, *((1.0, 0.0) if rescaling is None else rescaling[1:]))
+            modules += _dense(layer, own, *((1.0, 0.0) if rescaling is None else rescaling[1:]))
             rescaling = None
         elif rescaling is not None and not isinstance(layer, layers.Flatten | layers.Reshape):
             break
         else:
-            modules += _modules(layer, model.dtype)
+            modules += _modules(layer, own, model.dtype)
     if rescaling is not None:
         raise _no_counterpart(rescaling[0], "it would go into the weights of a Dense layer directly behind it")
     return modules
@@ -125,14 +127,19 @@ def torch_code(model: "Sequential") -> str:
         torch.nn.Linear(64, 10),
     )
     """
-    lines = [f"    torch.nn.{module.code}," for module in modules_of(model)]
-    double = ".double()" if model.dtype == "float64" else ""
+    return code_of(modules_of(model), model.dtype)
+
+
+def code_of(modules: list[TorchModule], dtype: str) -> str:
+    """Return the code of the ``torch.nn.Sequential`` of such modules, for arrays of a dtype."""
+    lines = [f"    torch.nn.{module.code}," for module in modules]
+    double = ".double()" if dtype == "float64" else ""
     return "\n".join(["torch.nn.Sequential(", *lines, f"){double}"])
 
 
-def _dense(layer: layers.Dense, scale: float, offset: float) -> list[TorchModule]:
+def _dense(layer: layers.Dense, own: dict[str, Array], scale: float, offset: float) -> list[TorchModule]:
     """Return the modules of a layer that sees ``scale * x + offset``."""
-    kernel, *biases = layer.get_weights()
+    kernel, *biases = own.values()
     inputs, units = kernel.shape
     if offset:
         shift = offset * kernel.sum(axis=0, dtype=np.float64)
@@ -152,9 +159,8 @@ def _activation(layer: Layer, function: ActivationFunction) -> list[TorchModule]
     return [TorchModule(_ACTIVATIONS[function.name].format(alpha=function.alpha))]
 
 
-def _modules(layer: Layer, dtype: str) -> list[TorchModule]:
+def _modules(layer: Layer, own: dict[str, Array], dtype: str) -> list[TorchModule]:
     """Return the modules of a layer other than `Dense` and `Rescaling`."""
-    own = dict(zip(layer.weight_names, layer.get_weights(), strict=True))
     size = math.prod(layer.input_shape or ())
     match layer:
         case layers.Activation():

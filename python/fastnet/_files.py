@@ -109,13 +109,12 @@ def flush_to_disk(file: IO[Any]) -> None:
 
 def _to_disk(descriptor: int) -> None:
     """Flush an open file or folder."""
-    if sys.platform == "darwin":  # where fsync leaves it in the cache of the drive
+    os.fsync(descriptor)
+    if sys.platform == "darwin":  # where that leaves it in the cache of the drive
         import fcntl
 
         with suppress(OSError):  # a file system that does not know how
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
-            return
-    os.fsync(descriptor)
 
 
 def _explained(error: OSError, path: str | os.PathLike[str]) -> OSError:

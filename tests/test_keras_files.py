@@ -140,6 +140,11 @@ def test_weights_are_not_a_model() -> None:
         fn.load_model(DATA / "keras_small.weights.h5")
 
 
+def test_a_file_of_keras_has_no_metadata_of_fastnet() -> None:
+    with pytest.raises(ValueError, match="it is a file of Keras: load_model reads it"):
+        fn.serialization.read_metadata(SMALL)
+
+
 # ---- Damaged and hostile files --------------------------------------------------------------------------------------
 
 

@@ -258,6 +258,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     >>> fn.serialization.read_metadata("model.safetensors")["format"]
     'fastnet'
     """
+    with _refusing(path):
+        if is_keras_file(path):
+            raise ValueError("it is a file of Keras: load_model reads it, and Sequential.save makes a model file of it")
     with _refusing(path), _safetensors.opened(path) as file:
         return _checked_metadata(file.metadata)
 

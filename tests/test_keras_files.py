@@ -125,7 +125,7 @@ def test_weights_of_another_shape_are_refused_or_skipped() -> None:
     [
         ([fn.Dense(4)], "layer 'batch_normalization', which the model lacks"),
         ([fn.Dense(4), fn.BatchNormalization(), fn.Dense(2)], "'batch_normalization' has 4 arrays.*file has 3"),
-        ([fn.Dense(4), fn.BatchNormalization(center=False), fn.Dense(2), fn.PReLU()], "'pre_lu' has 1 arrays.*has 0"),
+        ([fn.Dense(4), fn.BatchNormalization(center=False), fn.Dense(2), fn.PReLU()], "'p_re_lu' has 1 arrays.*has 0"),
     ],
 )
 def test_weights_of_other_layers_are_refused(layers: list[fn.layers.Layer], message: str) -> None:

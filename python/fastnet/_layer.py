@@ -71,8 +71,8 @@ class Layer(Configurable):
 
     @classmethod
     def default_name(cls) -> str:
-        """Return the class name in snake case, as Keras does: LeakyReLU gives leaky_re_lu."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
+        """Return the class name in snake case, as Keras does: LeakyReLU gives leaky_re_lu, PReLU p_re_lu."""
+        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
     # --- What the model asks of a layer ---
 

@@ -1,0 +1,144 @@
+"""Tables whose columns have units of their own: from a raw CSV file with text labels to a CSV file of text classes."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnet as fn
+from command import Run
+from fastnet.cli import _recipe
+from fastnet.datasets import Dataset
+
+SPECIES = ["Adélie", "chinstrap, ringed", "gentoo"]
+COLUMNS = ["bill_mm", "mass_g", "iron_ppm", "island"]
+
+
+def penguins(rows: int, seed: int) -> tuple[np.ndarray, list[str]]:
+    """Return measurements in millimetres, grams and millionths, a column that is always 7, and the species."""
+    rng = np.random.default_rng(seed)
+    kind = rng.integers(0, 3, rows)
+    bill = rng.normal([38, 48, 43], [1, 1, 1], (rows, 3))[np.arange(rows), kind]
+    mass = rng.normal(4200, 400, rows)
+    iron = rng.normal([3e-4, 3e-4, 6e-4], 5e-5, (rows, 3))[np.arange(rows), kind]
+    return np.column_stack([bill, mass, iron, np.full(rows, 7)]), [SPECIES[code] for code in kind]
+
+
+def write_table(path: Path, x: np.ndarray, labels: list[str] | None, columns: list[str] = COLUMNS) -> None:
+    order = [COLUMNS.index(name) for name in columns]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow([*columns, *(["species"] if labels else [])])
+        for row, values in enumerate(x.tolist()):
+            writer.writerow([*(repr(values[column]) for column in order), *([labels[row]] if labels else [])])
+
+
+@pytest.fixture
+def trained(run: Run, tmp_path: Path) -> Path:
+    """A model that was trained on the raw table."""
+    write_table(tmp_path / "penguins.csv", *penguins(300, 0))
+    assert run("train", "penguins.csv", "--target", "species", "--quiet", "--out", "m").status == 0
+    return tmp_path / "m"
+
+
+def test_a_raw_table_with_text_labels_becomes_a_table_of_text_classes(run: Run, trained: Path, tmp_path: Path) -> None:
+    x, species = penguins(200, 1)
+    write_table(tmp_path / "new.csv", x, None)
+    assert run("predict", trained, "new.csv", "--out", "classes.csv").status == 0
+    head, *rows = csv.reader(io.StringIO((tmp_path / "classes.csv").read_text("utf-8")))
+    assert head == ["class", "probability"]
+    predicted = [row[0] for row in rows]
+    assert len(predicted) == 200
+    assert set(predicted) == set(SPECIES)
+    assert np.mean([one == other for one, other in zip(predicted, species, strict=True)]) > 0.97
+
+
+def test_columns_in_another_order_give_the_same_classes(run: Run, trained: Path, tmp_path: Path) -> None:
+    x, species = penguins(50, 1)
+    write_table(tmp_path / "new.csv", x, None)
+    write_table(tmp_path / "mixed.csv", x, None, COLUMNS[::-1])
+    expected = run("predict", trained, "new.csv").out
+    assert run("predict", trained, "mixed.csv").out == expected
+    write_table(tmp_path / "labeled.csv", x, species, COLUMNS[::-1])
+    assert run("predict", trained, "labeled.csv", "--target", "species").out == expected
+
+
+def test_evaluation_and_verification_take_the_raw_table(run: Run, trained: Path, tmp_path: Path) -> None:
+    write_table(tmp_path / "new.csv", *penguins(200, 1))
+    assert run("evaluate", trained, "new.csv", "--target", "species", "--json").json["accuracy"] > 0.97
+    assert run("verify", trained, "penguins.csv", "--quiet").out.startswith("identical: ")
+
+
+def test_the_scales_are_those_of_the_training_rows(run: Run, trained: Path, tmp_path: Path) -> None:
+    model = fn.load_model(trained)
+    assert isinstance(model.layers[0], fn.Normalization)
+    mean, variance = model.layers[0].get_weights()
+    x, _ = penguins(300, 0)
+    assert not np.allclose(mean, x.mean(axis=0), rtol=1e-6)  # of all rows, those that are held out too
+    np.testing.assert_allclose(mean, x.mean(axis=0), rtol=0.05)
+    np.testing.assert_allclose(variance[:3], x.var(axis=0)[:3], rtol=0.2)
+    assert variance[3] == 1.0
+
+
+def test_a_column_that_was_constant_may_change_a_little(run: Run, trained: Path, tmp_path: Path) -> None:
+    x, _ = penguins(50, 1)
+    write_table(tmp_path / "new.csv", x, None)
+    expected = [line.split(",")[0] for line in run("predict", trained, "new.csv").out.splitlines()]
+    x[:, 3] += 0.01
+    write_table(tmp_path / "new.csv", x, None)
+    changed = [line.split(",")[0] for line in run("predict", trained, "new.csv").out.splitlines()]
+    assert changed == expected
+
+
+@pytest.mark.parametrize("cell", ["", "n/a", "nan"])
+def test_a_missing_value_is_named(cell: str, run: Run, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text(f"bill_mm,mass_g,iron_ppm,island\n40,4200,0.0003,7\n40,{cell},0.0003,7\n")
+    done = run("predict", trained, "new.csv")
+    assert (done.status, done.out) == (1, "")
+    assert "new.csv, line 3, column 'mass_g': " in done.err
+
+
+# ---- Which layer ----------------------------------------------------------------------------------------------------
+
+
+def scaling(x: np.ndarray, image_shape: tuple[int, ...] | None = None) -> fn.layers.Layer:
+    return _recipe._scaling(Dataset(x, image_shape=image_shape))
+
+
+def test_columns_of_one_scale_share_one_factor() -> None:
+    layer = scaling(np.array([[1.0, -8.0], [4.0, 2.0]], np.float32))
+    assert isinstance(layer, fn.Rescaling)
+    assert layer.scale == 1 / 8
+
+
+@pytest.mark.parametrize(
+    "x",
+    [
+        [[0.0, 1000.0], [1.0, 3000.0]],
+        [[0.0, -1000.0], [1.0, 0.0]],
+        [[1000.0, 1000.0], [1001.0, 1001.0]],
+        [[0, 0, 90], [1, 0, 18]],
+    ],
+)
+def test_columns_of_other_scales_are_normalized(x: list[list[float]]) -> None:
+    for dtype in (np.float32, np.uint8) if np.max(x) < 256 and np.min(x) >= 0 else (np.float32,):
+        assert isinstance(scaling(np.array(x, dtype)), fn.Normalization)
+
+
+def test_images_are_only_rescaled() -> None:
+    image = np.zeros((20, 6), np.uint8)
+    image[::2, 1:] = [3, 128, 200, 255, 255]  # the first column never varies, the second hardly
+    assert isinstance(scaling(image), fn.Rescaling)
+    assert scaling(image).get_config()["scale"] == 1 / 255
+    small = np.array([[0, 1], [16, 0]], np.uint8)
+    small[1, 0] = 255
+    assert isinstance(scaling(small), fn.Normalization)
+    assert isinstance(scaling(small, image_shape=(1, 2)), fn.Rescaling)
+
+
+def test_columns_that_never_vary_do_not_count() -> None:
+    x = np.array([[0.5, 1000.0], [0.5, 3000.0]], np.float32)
+    assert isinstance(scaling(x), fn.Rescaling)
+    assert isinstance(scaling(np.zeros((3, 2), np.float32)), fn.Rescaling)

@@ -118,11 +118,11 @@ def test_a_recorded_file_predicts_what_its_library_predicted(entry: dict[str, An
     assert model.class_names == entry["class_names"]
 
 
-def test_a_trained_imported_model_trains_on(recorded: Path) -> None:
+def test_an_imported_model_trains_on(recorded: Path) -> None:
     model = fn.from_onnx(recorded / "torch_norms_script_17.onnx")
     model.compile("adam", "mse")
     x, y = floats(64, 2, 2), floats(64, 6)
-    history = model.fit(x, y, epochs=3, verbose=0)
+    history = model.fit(x, y, epochs=20, shuffle=False, verbose=0)
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 

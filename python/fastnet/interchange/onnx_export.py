@@ -96,8 +96,8 @@ def export_onnx(
         raise ValueError(f"the weights have {size / 2**30:.1f} GiB; an ONNX file holds at most 2: use save()")
     exact = in_full_precision(model)
     proto = _model_proto(exact, opset, label, input_dtype or exact.dtype, _metadata(model))
-    onnx.checker.check_model(proto, full_check=True)
     file = proto.SerializeToString()
+    onnx.checker.check_model(file, full_check=True)
     _check(exact, proto, file, label, input_dtype or exact.dtype)
     with atomic_write(path) as stream:
         stream.write(file)

@@ -65,10 +65,12 @@ class Flow:
 
     @property
     def sources(self) -> list["Flow"]:
+        """The flows among the arguments."""
         return [argument for argument in self.arguments if isinstance(argument, Flow)]
 
     @property
     def is_boolean(self) -> bool:
+        """Whether it is the result of a comparison."""
         return self.operator in COMPARISONS
 
 

@@ -80,54 +80,38 @@ def scaling_pieces(shape: Shape, center: Array, factor: Array, offset: Array) ->
     return [Plain(layers.Flatten, {}), piece, Plain(layers.Reshape, {"target_shape": shape})]
 
 
-@dataclass(frozen=True, eq=False)
-class _Made:
-    """A layer, with the weights that it gets once the model is built."""
-
-    layer: layers.Layer
-    weights: Sequence[Array]
-    inner: Sequence["_Made"] = ()
-
-
 def make_model(input_shape: Shape, pieces: Sequence[Piece], dtype: str, largest: int) -> "Sequential":
     """Return the model of the pieces; one of more than `largest` values in its weights is refused."""
     from fastnet.models import Sequential
 
-    made = list(_made(pieces)) or [_Made(layers.Activation("linear"), [])]
-    count = _count(made)
+    made = _layers(pieces)
+    count = sum(array.size for _, weights in made for array in weights)
     if count > largest:
         raise ValueError(f"the model would have {count} weights, more than the file accounts for")
-    model = Sequential([layers.Input(input_shape), *(part.layer for part in made)], dtype=dtype)
-    _set_weights(made)
-    return model
+    for layer, weights in made:
+        layer.keep_weights(weights)
+    return Sequential([layers.Input(input_shape), *(layer for layer, _ in made)], dtype=dtype)
 
 
-def _made(pieces: Sequence[Piece]) -> Iterator[_Made]:
+def _layers(pieces: Sequence[Piece]) -> list[tuple[layers.Layer, Sequence[Array]]]:
+    """Return the layers with their weights; where there are none, one that changes nothing."""
+    return list(_made(pieces)) or [(layers.Activation("linear"), [])]
+
+
+def _made(pieces: Sequence[Piece]) -> Iterator[tuple[layers.Layer, Sequence[Array]]]:
     for before, piece, after in zip([None, *pieces], pieces, [*pieces[1:], None], strict=False):
         match piece:
             case Product(kernel=kernel, bias=bias):
                 activation = after.function if isinstance(after, Activating) else None
-                layer = layers.Dense(kernel.shape[1], activation, use_bias=bias is not None)
-                yield _Made(layer, [kernel] if bias is None else [kernel, bias])
+                dense = layers.Dense(kernel.shape[1], activation, use_bias=bias is not None)
+                yield dense, [kernel] if bias is None else [kernel, bias]
             case Activating(function=function):
                 if not isinstance(before, Product):
-                    yield _Made(layers.Activation(function), [])
+                    yield layers.Activation(function), []
             case Block(pieces=inner):
-                inside = list(_made(inner)) or [_Made(layers.Activation("linear"), [])]
-                yield _Made(layers.Residual([part.layer for part in inside]), [], inside)
+                inside = _layers(inner)
+                yield layers.Residual([layer for layer, _ in inside]), [w for _, weights in inside for w in weights]
             case Plain(layer=kind, arguments=arguments, weights=weights):
-                yield _Made(kind(**arguments), weights)
+                yield kind(**arguments), weights
             case _:
                 raise AssertionError(f"no layer for {piece!r}")
-
-
-def _count(made: Sequence[_Made]) -> int:
-    return sum(sum(array.size for array in part.weights) + _count(part.inner) for part in made)
-
-
-def _set_weights(made: Sequence[_Made]) -> None:
-    for part in made:
-        if part.inner:
-            _set_weights(part.inner)
-        elif part.weights:
-            part.layer.set_weights(part.weights)

@@ -85,7 +85,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Array
         return _unpacked(_safetensors.parse_json(metadata["state"]), tensors), tensors
     except OtherFormatError:
         raise
-    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise DamagedError(f"cannot go on from {os.fspath(path)}: {reason}") from error
 

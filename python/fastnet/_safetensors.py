@@ -190,7 +190,8 @@ class File:
                 if expected:
                     checksum.update(piece)
                 dtype = tensor.numpy_dtype
-                yield tensor.name, (start - tensor.start) // dtype.itemsize, np.frombuffer(piece, dtype)
+                values = np.frombuffer(piece, dtype).astype(dtype.newbyteorder("="), copy=False)
+                yield tensor.name, (start - tensor.start) // dtype.itemsize, values
         if expected and checksum.hexdigest() != expected:
             raise ValueError(
                 f"it is damaged: its checksum is {checksum.hexdigest()}, not {expected}; a program that changes the file "

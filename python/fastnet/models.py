@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -383,6 +383,12 @@ class Sequential(Inspector):
         from fastnet.interchange.onnx_export import export_onnx
 
         export_onnx(self, path, opset, **options)
+
+    def to_c(self, path: str | os.PathLike[str], *, name: str = "model", check: bool | Literal["auto"] = "auto") -> str:
+        """Write the model as one C99 file for small devices: see `fastnet.interchange.c_source.export_c`."""
+        from fastnet.interchange.c_source import export_c
+
+        return export_c(self, path, name=name, check=check)
 
     def __repr__(self) -> str:
         if not self.built:

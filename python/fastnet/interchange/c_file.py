@@ -1,0 +1,250 @@
+"""The file of C, part by part."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from fastnet import _core
+from fastnet._validation import describe
+from fastnet.interchange.c_forward import Forward, constants_of
+from fastnet.interchange.c_functions import functions_for, needs_math
+from fastnet.interchange.c_text import REALS, filled, in_comment, number, number_lines, packed, string
+from fastnet.interchange.checking import TOLERANCE, in_full_precision, sample_inputs
+from fastnet.interchange.operations import Activating, Array, Operation, operations_of
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+__all__ = ["CFile"]
+
+_VECTORS = 16
+_PROBABILITIES = ("softmax", "log_softmax", "sigmoid")
+
+# See `filled` for what NAME_, PREFIX_, REAL and ~ stand for.
+_USE = """ *
+ * Compile   cc -std=c99 -O2 -c FILE.c, and link with -lm
+ * Test      cc -std=c99 -Wall -Werror -DSELFTEST FILE.c -lm && ./a.out
+ * Call      Copy the declarations below, or write #define PREFIX_DECLARATIONS_ONLY and #include "FILE.c".
+ */
+"""
+
+_EXTERN_C = """
+#ifdef __cplusplus
+extern "C" {
+#endif
+"""
+
+_EXTERN_C_END = """
+#ifdef __cplusplus
+}
+#endif
+"""
+
+_BUFFERS = """
+/* -DPREFIX_BUFFERS=static keeps the buffers off the stack; then only one thread at a time may call the functions. */
+#ifndef PREFIX_BUFFERS
+#define PREFIX_BUFFERS
+#endif
+"""
+
+_LARGEST = """
+int NAME_classify(const REAL *input)
+{
+    PREFIX_BUFFERS REAL output[PREFIX_OUTPUTS];
+    int best = 0;
+    NAME_predict(input, output);
+    for (int i = 1; i < PREFIX_OUTPUTS; ++i)
+        if (output[i] > output[best])
+            best = i;
+    return best;
+}
+"""
+
+_ABOVE_HALF = """
+int NAME_classify(const REAL *input)
+{
+    REAL output[PREFIX_OUTPUTS];
+    NAME_predict(input, output);
+    return output[0] > 0.5~;
+}
+"""
+
+_MAIN = """
+int main(void)
+{
+    PREFIX_BUFFERS REAL output[PREFIX_OUTPUTS];
+    double largest = 0;
+    int failures = 0;
+    for (int i = 0; i < NAME_TESTS; ++i) {
+        NAME_predict(NAME_test_inputs + i * PREFIX_INPUTS, output);
+        for (int j = 0; j < PREFIX_OUTPUTS; ++j) {
+            double difference = (double)output[j] - (double)NAME_test_outputs[i * PREFIX_OUTPUTS + j];
+            if (difference < 0)
+                difference = -difference;
+            if (difference > largest)
+                largest = difference;
+            if (!(difference <= ACCEPTED)) /* so that NaN fails, too */
+                ++failures;
+        }
+    }
+    printf("largest difference %.3g\\n", largest);
+    return failures > 0;
+}
+"""
+
+
+class CFile:
+    """What a model's file of C is made of.
+
+    Attributes
+    ----------
+    name : str
+        What all names in the file begin with.
+    operations : list of Operation
+    x, expected : ndarray of shape (16, inputs) and (16, outputs)
+        Samples, and what the model predicts for them.
+    """
+
+    def __init__(self, model: "Sequential", name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"name must be a string; got {describe(name)}")
+        if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
+            raise ValueError(f"name must be a letter, then letters, digits and underscores; got {name!r}")
+        model._require_built("to_c")
+        for attribute in ("class_names", "feature_names"):
+            _check_strings(attribute, getattr(model, attribute))
+        self.name = name
+        self.operations: list[Operation] = operations_of(model)
+        self._model = model
+        self._constants = {
+            key: _finite(array, operation.layer)
+            for index, operation in enumerate(self.operations)
+            for key, array in constants_of(index, operation).items()
+        }
+        assert model.input_shape is not None
+        assert model.output_shape is not None
+        self._inputs, self._outputs = int(np.prod(model.input_shape)), int(np.prod(model.output_shape))
+        self._forward = Forward(self.operations, self._inputs, name, model.dtype)
+        self._classes = _number_of_classes(model, self.operations, self._outputs)
+        self.x = sample_inputs(model, _VECTORS)
+        predicted = in_full_precision(model).predict(self.x.reshape(-1, *model.input_shape))
+        self.expected: Array = np.asarray(predicted).reshape(_VECTORS, -1)
+
+    def text(self) -> str:
+        """Return the whole file."""
+        return "".join(self._parts())
+
+    def _parts(self) -> Iterator[str]:
+        functions = functions_for(self._forward.functions)
+        yield from self._header()
+        yield from self._declarations()
+        yield self._filled("\n#ifndef PREFIX_DECLARATIONS_ONLY\n")
+        if needs_math(functions):
+            yield "\n#include <math.h>\n"
+        yield from (self._array(key, array) for key, array in self._constants.items())
+        yield self._filled(functions + _BUFFERS)
+        yield from self._definitions()
+        yield from self._self_test()
+        yield self._filled("\n#endif /* PREFIX_DECLARATIONS_ONLY */\n")
+
+    def _filled(self, template: str) -> str:
+        return filled(template, self.name, self._model.dtype)
+
+    def _header(self) -> Iterator[str]:
+        weights = sum(array.nbytes for array in self._constants.values())
+        buffers = sum(self._forward.buffers.values()) * np.dtype(self._model.dtype).itemsize
+        yield f"/*\n * A neural network in C99, written by fastnet {_core.__version__}: {in_comment(self._model.name)}\n"
+        yield f" *\n *   {_times(self._model.input_shape)}\n"
+        for layer in self._model.layers:
+            yield f" *   {in_comment(layer.name)} ({type(layer).__name__}) -> {_times(layer.output_shape)}\n"
+        yield self._filled(
+            f" *\n * Memory    {weights:,} bytes of constants, beside the code. NAME_predict has {buffers:,} bytes of buffers on the\n"
+            " *           stack. Nothing is allocated.\n" + _USE
+        )
+
+    def _declarations(self) -> Iterator[str]:
+        model = self._model
+        yield self._filled("\n#ifndef PREFIX_DECLARED\n#define PREFIX_DECLARED\n\n")
+        yield self._filled(f"#define PREFIX_INPUTS {self._inputs}\n#define PREFIX_OUTPUTS {self._outputs}\n")
+        if self._classes:
+            yield self._filled(f"#define PREFIX_CLASSES {self._classes}\n")
+        yield _EXTERN_C
+        yield f"\n/*\n * input: {_values(model.input_shape)}\n"
+        for line in packed(f"{i} {in_comment(feature)}" for i, feature in enumerate(model.feature_names or ())):
+            yield f" *     {line}\n"
+        yield f" * output: {_values(model.output_shape)}; it must not overlap the input\n */\n"
+        yield self._filled("void NAME_predict(const REAL *input, REAL *output);\n")
+        if self._classes:
+            yield self._filled(f"\n/* The index of the {_RULES[self._outputs == 1]}. */\n")
+            yield self._filled("int NAME_classify(const REAL *input);\n")
+        if self._classes and model.class_names:
+            yield self._filled("\n/* In UTF-8. */\nextern const char *const NAME_class_names[PREFIX_CLASSES];\n")
+        yield _EXTERN_C_END + "\n#endif\n"
+
+    def _array(self, key: str, array: Array) -> str:
+        real = REALS[self._model.dtype]
+        return f"\nstatic const {real} {self.name}_{key}[{array.size}] = {{\n{number_lines(array)}}};\n"
+
+    def _definitions(self) -> Iterator[str]:
+        model = self._model
+        yield self._filled("\nvoid NAME_predict(const REAL *input, REAL *output)\n{\n")
+        for name, size in self._forward.buffers.items():
+            yield self._filled(f"    PREFIX_BUFFERS REAL {name}[{size}];\n")
+        yield from (f"    {line}\n" for line in self._forward.lines)
+        yield "}\n"
+        if self._classes:
+            yield self._filled(_ABOVE_HALF if self._outputs == 1 else _LARGEST)
+        if self._classes and model.class_names:
+            yield self._filled("\nconst char *const NAME_class_names[PREFIX_CLASSES] = {\n")
+            yield from (f"    {string(name)},\n" for name in model.class_names)
+            yield "};\n"
+
+    def _self_test(self) -> Iterator[str]:
+        yield "\n#ifdef SELFTEST\n\n#include <stdio.h>\n"
+        yield self._array("test_inputs", self.x)
+        yield self._array("test_outputs", self.expected)
+        accepted = TOLERANCE * max(1.0, float(np.abs(self.expected).max(initial=0.0)))
+        main = _MAIN.replace("NAME_TESTS", str(_VECTORS)).replace("ACCEPTED", number(accepted, "float64"))
+        yield self._filled(main)
+        yield "\n#endif /* SELFTEST */\n"
+
+
+_RULES = ("largest output", "class: 1 where the output is above 1/2, else 0")
+
+
+def _number_of_classes(model: "Sequential", operations: list[Operation], outputs: int) -> int:
+    """Return 0 where the outputs stand for no classes."""
+    names = model.class_names
+    last = operations[-1] if operations else None
+    function = last.function if isinstance(last, Activating) else "linear"
+    if function not in _PROBABILITIES and (names is None or outputs == 1):
+        return 0
+    classes = max(outputs, 2)
+    if names is not None and len(names) != classes:
+        raise ValueError(f"the model has {len(names)} class names and {outputs} outputs")
+    return classes
+
+
+def _check_strings(attribute: str, names: Any) -> None:
+    for name in names or ():
+        if not isinstance(name, str):
+            raise TypeError(f"{attribute} must be strings; got {describe(name)}")
+
+
+def _finite(array: Array, layer: str) -> Array:
+    if not np.isfinite(array).all():
+        raise ValueError(f"layer {layer!r} has weights that are no finite numbers")
+    return array
+
+
+def _times(shape: tuple[int, ...] | None) -> str:
+    return " x ".join(map(str, shape or ()))
+
+
+def _values(shape: tuple[int, ...] | None) -> str:
+    """Describe a sample."""
+    count = int(np.prod(shape or ()))
+    plural = "value" if count == 1 else "values"
+    return f"{count} {plural}" + (f", {_times(shape)}, the last index changing first" if len(shape or ()) > 1 else "")

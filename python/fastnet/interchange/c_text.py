@@ -1,0 +1,69 @@
+"""Numbers and names as C reads them. What a user wrote can end neither a comment nor a string."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["REALS", "filled", "in_comment", "number", "number_lines", "packed", "string"]
+
+REALS = {"float32": "float", "float64": "double"}
+_SUFFIX = {"float32": "f", "float64": ""}
+_NUMBERS_PER_LINE = 8
+_PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\?')  # "?" because of trigraphs
+
+
+def filled(template: str, name: str, dtype: str) -> str:
+    """Return a text of C with ``NAME_`` and ``PREFIX_`` replaced by the beginning of functions' and macros' names.
+
+    ``REAL`` becomes float or double, and ``~``, behind functions and constants, the letter f where they are of float.
+    """
+    meanings = {"NAME_": f"{name}_", "PREFIX_": f"{name.upper()}_", "REAL": REALS[dtype], "~": _SUFFIX[dtype]}
+    return re.sub("NAME_|PREFIX_|REAL|~", lambda match: meanings[match[0]], template)
+
+
+def number(value: Any, dtype: str) -> str:
+    """Return a constant of C that is read back as the same number: the shortest decimals, in any locale."""
+    return numbers(np.array([value], dtype))[0]
+
+
+def numbers(values: NDArray[Any]) -> list[str]:
+    """Return the constants for all values of an array of floats, in its order."""
+    suffix = _SUFFIX[values.dtype.name]
+    with np.printoptions(legacy=False):
+        texts: list[str] = values.reshape(-1).astype(str).tolist()
+    return [text + suffix for text in texts]
+
+
+def number_lines(values: NDArray[Any]) -> str:
+    """Return the constants for all values of an array, separated by commas, in indented lines."""
+    texts = numbers(values)
+    starts = range(0, len(texts), _NUMBERS_PER_LINE)
+    return ",\n".join("    " + ", ".join(texts[start : start + _NUMBERS_PER_LINE]) for start in starts)
+
+
+def string(text: str) -> str:
+    """Return a string constant of C whose bytes are the text in UTF-8."""
+    data = text.encode("utf-8", "backslashreplace")
+    return '"' + "".join(chr(byte) if byte in _PLAIN else f"\\{byte:03o}" for byte in data) + '"'
+
+
+def in_comment(text: str) -> str:
+    """Return a text in quotes, with escapes for whatever is not printable ASCII, that ends no comment and begins none."""
+    escaped = text.encode("unicode_escape").decode("ascii").replace("?", "\\?").replace('"', '\\"')
+    return '"' + escaped.replace("*/", "*\\/").replace("/*", "/\\*") + '"'
+
+
+def packed(entries: Iterable[str], width: int = 100) -> Iterator[str]:
+    """Yield lines of entries with commas between them, as many to a line as fit."""
+    line = ""
+    for entry in entries:
+        if line and len(line) + 2 + len(entry) > width:
+            yield line + ","
+            line = entry
+        else:
+            line = f"{line}, {entry}" if line else entry
+    if line:
+        yield line

@@ -1,0 +1,66 @@
+"""A list of operations computed in NumPy: what an export is held against where its own language cannot be run."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from fastnet import _core
+from fastnet.interchange.operations import (
+    Activating,
+    Addition,
+    Array,
+    LayerNormalizing,
+    Multiplication,
+    Operation,
+    Remembering,
+    Scaling,
+    SlopedActivating,
+)
+
+__all__ = ["compute"]
+
+
+def compute(operations: Iterable[Operation], x: Array) -> Array:
+    """Return what the operations make of samples.
+
+    Parameters
+    ----------
+    operations : iterable of Operation
+    x : ndarray of shape (samples, inputs)
+
+    Returns
+    -------
+    ndarray of shape (samples, outputs)
+        In the dtype of `x`.
+    """
+    values = x
+    stack: list[Array] = []
+    for operation in operations:
+        if isinstance(operation, Remembering):
+            stack.append(values)
+        elif isinstance(operation, Addition):
+            values = values + stack.pop()
+        else:
+            values = _compute_one(operation, values).astype(x.dtype)
+    return values
+
+
+def _compute_one(operation: Operation, x: Array) -> Array:
+    match operation:
+        case Multiplication():
+            product: Array = x @ operation.kernel
+            return product if operation.bias is None else product + operation.bias
+        case Scaling():
+            return (x - operation.center) * operation.factor + operation.offset
+        case Activating():
+            return _core.activation(operation.function, np.ascontiguousarray(x), operation.alpha)
+        case SlopedActivating():
+            return np.where(x > 0, x, operation.slope * x)
+        case LayerNormalizing():
+            centered = x - x.mean(axis=1, keepdims=True)
+            result: Array = centered / np.sqrt(x.var(axis=1, keepdims=True) + operation.epsilon)
+            if operation.gamma is not None:
+                result = result * operation.gamma
+            return result if operation.beta is None else result + operation.beta
+        case other:
+            raise AssertionError(f"cannot compute {other!r}")

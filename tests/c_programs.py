@@ -1,0 +1,86 @@
+"""Exports in C, compiled together into one program that predicts for samples of a file."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastnet as fn
+from fastnet.interchange import c_check
+
+STRICT = [
+    *["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-Wshadow", "-Wdouble-promotion"],
+    *["-Wcast-qual", "-Wstrict-prototypes", "-Wmissing-prototypes", "-Wundef"],
+]
+STRICT_CPP = ["-x", "c++", "-std=c++11", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-Wshadow"]
+
+_RUN = """
+static void run(void (*predict)(const REAL *, REAL *), int samples, int inputs, int outputs, FILE *in, FILE *out)
+{
+    static REAL x[INPUTS], y[OUTPUTS];
+    for (int i = 0; i < samples; ++i) {
+        if (fread(x, sizeof *x, (size_t)inputs, in) != (size_t)inputs)
+            exit(1);
+        predict(x, y);
+        if (fwrite(y, sizeof *y, (size_t)outputs, out) != (size_t)outputs)
+            exit(1);
+    }
+}
+"""
+
+
+def compiler(name: str = "") -> list[str]:
+    """The compiler of this name, or any; the test is skipped where there is none."""
+    command = ([name] if shutil.which(name) else None) if name else c_check.find_compiler()
+    if command is None or os.name == "nt":
+        pytest.skip(f"needs {name or 'a C compiler: CC, cc, gcc or clang'}")
+    return command
+
+
+def compile_and_run(command: Sequence[str], source: str, folder: Path) -> str:
+    """Compile a program that may include files of the folder, run it there, and return what it printed."""
+    (folder / "program.c").write_text(source, encoding="ascii")
+    for step in ([*command, "program.c", "-o", "program", "-lm"], [str(folder / "program")]):
+        done = subprocess.run(step, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def predictions(
+    models: Mapping[str, fn.Sequential], samples: Mapping[str, np.ndarray], command: Sequence[str], folder: Path
+) -> dict[str, np.ndarray]:
+    """What one program with the exports of all models predicts for the samples of each, one sample a row."""
+    dtype = next(iter(models.values())).dtype
+    sizes = {name: (int(np.prod(m.input_shape)), int(np.prod(m.output_shape))) for name, m in models.items()}
+    for name, model in models.items():
+        model.to_c(folder / f"{name}.c", name=name, check=False)
+    with (folder / "in.bin").open("wb") as file:
+        for name in models:
+            file.write(np.ascontiguousarray(samples[name], dtype).tobytes())
+    calls = [
+        f"    run({name}_predict, {len(samples[name])}, {name.upper()}_INPUTS, {name.upper()}_OUTPUTS, in, out);\n"
+        for name in models
+    ]
+    source = "".join(
+        [
+            *(f'#include "{name}.c"\n' for name in models),
+            "#include <stdio.h>\n#include <stdlib.h>\n",
+            _RUN.replace("REAL", {"float32": "float", "float64": "double"}[dtype])
+            .replace("INPUTS", str(max(inputs for inputs, _ in sizes.values())))
+            .replace("OUTPUTS", str(max(outputs for _, outputs in sizes.values()))),
+            'int main(void)\n{\n    FILE *in = fopen("in.bin", "rb"), *out = fopen("out.bin", "wb");\n',
+            "    if (!in || !out)\n        return 1;\n",
+            *calls,
+            "    return fclose(out);\n}\n",
+        ]
+    )
+    compile_and_run(command, source, folder)
+    values = np.fromfile(folder / "out.bin", dtype)
+    ends = np.cumsum([len(samples[name]) * sizes[name][1] for name in models])
+    parts = np.split(values, ends)
+    assert parts.pop().size == 0
+    return {name: part.reshape(len(samples[name]), -1) for name, part in zip(models, parts, strict=True)}

@@ -1,6 +1,7 @@
 """Safetensors files: read and written as the safetensors library does, and refused where anything does not add up."""
 
 import json
+import random
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+import mutants
 from fastnet import _core, _safetensors
 
 ARRAYS: dict[str, np.ndarray[Any, Any]] = {
@@ -242,3 +244,20 @@ def test_a_header_that_does_not_add_up_is_refused(change: Callable[[Any], Any], 
 )
 def test_a_header_that_is_no_strict_json_is_refused(text: bytes, reason: str, path: Path) -> None:
     assert reason in with_header(path, text)
+
+
+def test_what_the_safetensors_library_refuses_is_refused(path: Path) -> None:
+    arrays = {"more": np.arange(100.0), **{name: array for name, array in ARRAYS.items() if array.size}}
+    safetensors.numpy.save_file(arrays, path, {"a": "text"})
+    whole = path.read_bytes()
+    accepted = 0
+    for number in range(500):
+        rng = random.Random(f"damage {number}")
+        path.write_bytes(rng.choice(mutants.DAMAGES)(rng, whole))
+        try:
+            found = read(path)
+        except ValueError:
+            continue
+        accepted += 1
+        assert_same(safetensors.numpy.load_file(path), found)
+    assert accepted > 10  # such as those whose values were changed

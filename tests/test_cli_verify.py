@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import random
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 import fastnet as fn
 from command import Run, write_flowers
@@ -174,6 +176,14 @@ def test_a_receipt_with_wrong_arguments_is_refused(
     assert len(done.err.splitlines()) == 1
 
 
+def test_arguments_that_a_receipt_lacks_are_the_usual_ones(run: Run, flowers: Path, tmp_path: Path) -> None:
+    assert run("train", flowers, "--quiet", "--out", "m").status == 0
+    command = command_of(tmp_path / "m")
+    few = {"hidden": command["arguments"]["hidden"]}
+    with_receipt(tmp_path / "m", command={**command, "arguments": few})
+    assert run("verify", "m", flowers, "--quiet").out.startswith("identical: ")
+
+
 def test_a_receipt_of_another_command_is_refused(run: Run, model: Path, flowers: Path) -> None:
     with_receipt(model, command={"name": "bake"})
     assert "tells of 'bake', not of fastnet train" in run("verify", model, flowers).err
@@ -225,7 +235,7 @@ def test_info_shows_the_receipt_of_a_model_made_in_python(run: Run, tmp_path: Pa
         model.fit(np.ones((4, 2)), np.ones(4), verbose=0)
     model.save(tmp_path / "m")
     out = run("info", "m").out
-    assert "1 epochs, 1 steps, complete, after 11 other runs" in out
+    assert "1 epoch, 1 step, complete, after 11 other runs" in out
     assert "seed:          4" in out
     assert "x:             4 x 2 float64, sha256 " in out
     model.fit(iter([(np.ones((4, 2)), np.ones(4))]), steps_per_epoch=1, verbose=0)
@@ -236,6 +246,15 @@ def test_info_shows_the_receipt_of_a_model_made_in_python(run: Run, tmp_path: Pa
     assert "x:             2 x 2, sparse" in run("info", "m").out
 
 
+def test_info_prints_no_control_characters(run: Run, model: Path) -> None:
+    loaded = fn.load_model(model)
+    loaded.class_names = ["\x1b[31mred", "größer", "犬"]
+    loaded.save(model)
+    out = run("info", model).out
+    assert "\x1b" not in out
+    assert "3: [31mred, größer, 犬" in out
+
+
 def test_info_takes_a_receipt_with_little_in_it(run: Run, model: Path) -> None:
     for receipt in ({}, {"runs": [{}]}, {"runs": [{"data": {"x": {}, "y": {"shape": 3}}}], "command": {}}):
         loaded = fn.load_model(model)
@@ -243,3 +262,35 @@ def test_info_takes_a_receipt_with_little_in_it(run: Run, model: Path) -> None:
         loaded.save(model)
         assert run("info", model).status == 0
         assert run("info", model, "--json").status == 0
+
+
+ODD = [None, True, -1, 10**30, 1.5, "", "--out=z", "\x1b[31m", [], [[1]], {}, {"a": 1}]
+
+
+def changed(value: Any, rng: random.Random) -> Any:
+    """Return JSON with one part of it replaced by something odd, or left out."""
+    if not isinstance(value, dict | list) or not value or rng.random() < 0.2:
+        return rng.choice(ODD)
+    whole: Any = dict(value) if isinstance(value, dict) else list(value)
+    key = rng.choice(list(whole) if isinstance(whole, dict) else range(len(whole)))
+    if isinstance(whole, dict) and rng.random() < 0.2:
+        del whole[key]
+    else:
+        whole[key] = changed(whole[key], rng)
+    return whole
+
+
+def test_a_receipt_with_anything_in_it_is_shown_or_refused_in_one_line(run: Run, flowers: Path, tmp_path: Path) -> None:
+    run("train", flowers, "--epochs", 1, "--hidden", 4, "--quiet", "--out", "m")
+    metadata = {name: text for name, text in read_metadata(tmp_path / "m").items() if name != "checksum"}
+    tensors, receipt = safetensors.numpy.load_file(tmp_path / "m"), json.loads(metadata["receipt"])
+    rng = random.Random(0)
+    outcomes = set()
+    for _ in range(40):
+        odd = {**metadata, "receipt": json.dumps(changed(receipt, rng))}
+        (tmp_path / "odd").write_bytes(safetensors.numpy.save(tensors, metadata=odd))
+        for command in (["info", "odd"], ["verify", "odd", flowers, "--quiet"]):
+            done = run(*command)
+            assert done.status == 0 or (done.out == "") == (len(done.err.splitlines()) == 1)
+            outcomes.add((command[0], done.status))
+    assert outcomes == {("info", 0), ("info", 1), ("verify", 0), ("verify", 1)}

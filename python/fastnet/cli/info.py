@@ -24,7 +24,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json("info", {**file, **_as_json(metadata, model)})
     else:
-        print(_as_text(file, metadata, model))
+        text = _as_text(file, metadata, model)
+        print("".join(character for character in text if character.isprintable() or character == "\n"))
     return 0
 
 
@@ -109,10 +110,13 @@ def _origin(receipt: dict[str, Any] | None) -> list[tuple[str, str]]:
         return [("receipt", "none: the model was not trained")]
     run, command = receipt["runs"][-1], receipt.get("command")
     others = len(receipt["runs"]) - 1 + receipt.get("earlier", {"runs": 0})["runs"]
-    after = f", after {others} other run{'s' if others > 1 else ''}" if others else ""
+    after = f", after {_count(others, 'other run')}" if others else ""
     data = command["data"] if command else run["data"]
     return [
-        ("trained", f"{run['epochs']} epochs, {run['steps']:,} steps, {run['ended'] or 'not ended'}{after}"),
+        (
+            "trained",
+            f"{_count(run['epochs'], 'epoch')}, {_count(run['steps'], 'step')}, {run['ended'] or 'not ended'}{after}",
+        ),
         ("with", ", ".join(f"{name} {run.get(name)}" for name in ("fastnet", "numpy", "python", "isa"))),
         ("seed", str(receipt["seed"])),
         *((name, _hash(data[name])) for name in ("x", "y", "sample_weight") if isinstance(data.get(name), dict)),
@@ -120,6 +124,10 @@ def _origin(receipt: dict[str, Any] | None) -> list[tuple[str, str]]:
         ("weights", f"sha256 {receipt['weights']}"),
         *([("command", " ".join(["fastnet train", str(data.get("name")), *words(command)]))] if command else []),
     ]
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _hash(part: dict[str, Any]) -> str:

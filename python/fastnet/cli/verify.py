@@ -14,7 +14,7 @@ from fastnet.callbacks import History
 from fastnet.cli._origin import arguments_again, hashes_of
 from fastnet.cli._output import note, print_json
 from fastnet.cli._progress import TrainingProgress
-from fastnet.cli._recipe import Parts, fit, load_parts, make_model
+from fastnet.cli._recipe import Parts, fit, load_parts, make_model, resolved
 from fastnet.cli.evaluate import measure
 from fastnet.layers import Dense
 from fastnet.models import Sequential
@@ -75,7 +75,8 @@ def _data_and_arguments(
     except ValueError as error:
         raise ValueError(f"{arguments.model} cannot be made again: {error}") from error
     told.quiet = arguments.quiet
-    return load_parts(told), told
+    parts = load_parts(told)
+    return parts, resolved(told, len(parts.training))
 
 
 def _compare_data(command: dict[str, Any], parts: Parts, model: Sequential) -> Comparison | None:

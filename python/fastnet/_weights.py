@@ -56,6 +56,10 @@ class Weights:
         ]
         return Weights(self._network, self._dtype, slots)
 
+    def chosen(self, indices: Iterable[int]) -> "Weights":
+        """Return some of the weights, by their places in the order of `get`."""
+        return Weights(self._network, self._dtype, [self.slots[index] for index in indices])
+
     def get(self) -> list[NDArray[Any]]:
         """Return a copy of every array."""
         return self.split(self._network.get_parameters())

@@ -149,18 +149,18 @@ def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatc
         if is_keras_file(path):
             load_keras_weights(model, path, skip_mismatch)
             return
-    weights = model.get_weights()
     with _refusing(path), _safetensors.opened(path) as file:
         _checked_metadata(file.metadata)
-        arrays = file.read()
-        for index, (name, array) in enumerate(zip(_tensor_names(model), weights, strict=True)):
-            shape = arrays[name].shape if name in arrays else None
-            if shape == array.shape:
-                weights[index] = arrays[name]
+        fitting = {}
+        for index, (name, slot) in enumerate(zip(_tensor_names(model), model._weights.slots, strict=True)):
+            shape = file.tensors[name].shape if name in file.tensors else None
+            if shape == slot.shape:
+                fitting[index] = name
             elif not skip_mismatch:
                 found = "is missing" if shape is None else f"has shape {shape}"
-                raise ValueError(f"tensor {name!r} must have shape {array.shape}; it {found}")
-    model.set_weights(weights)
+                raise ValueError(f"tensor {name!r} must have shape {slot.shape}; it {found}")
+        arrays = file.read()
+    model._weights.chosen(fitting).set([arrays[name] for name in fitting.values()])
 
 
 def load_model(

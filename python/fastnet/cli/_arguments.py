@@ -51,6 +51,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     _add_predict(commands.add_parser("predict", help="write the class of every row as CSV", description=PREDICT))
     _add_verify(commands.add_parser("verify", help="train again and compare with a model", description=VERIFY))
     _add_info(commands.add_parser("info", help="show what is in a model file", description=INFO))
+    _add_export(
+        commands.add_parser("export", help="write a model as ONNX, as C or as a state dict", description=EXPORT)
+    )
     arguments = parser.parse_args(argv)
     if arguments.command == "train" and arguments.momentum and arguments.optimizer not in OPTIMIZERS_WITH_MOMENTUM:
         accepted = " or ".join(OPTIMIZERS_WITH_MOMENTUM)
@@ -75,6 +78,10 @@ VERIFY = (
     "status is 0 if they are identical, else 1."
 )
 INFO = "Show what is in a model file: architecture, training configuration, classes, checksum, receipt."
+EXPORT = (
+    "Write a model for other programs: ONNX for onnxruntime and others (needs the extra onnx), one C99 file without "
+    "dependencies, or a safetensors file that PyTorch loads as a state dict. Each export is run beside the model first."
+)
 
 
 def _add_train(parser: argparse.ArgumentParser) -> None:
@@ -170,6 +177,13 @@ def _add_verify(parser: argparse.ArgumentParser) -> None:
 
 def _add_info(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model file")
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
+
+
+def _add_export(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", metavar="MODEL", help="a model file")
+    parser.add_argument("--to", required=True, choices=("onnx", "c", "state-dict"), help="the language")
+    parser.add_argument("--out", metavar="FILE", help="the file to write (default: MODEL with another suffix)")
     parser.add_argument("--json", action="store_true", help=JSON_HELP)
 
 

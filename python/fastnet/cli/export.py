@@ -1,0 +1,39 @@
+"""``fastnet export``: a model in the language of another program."""
+
+import argparse
+from pathlib import Path
+
+from fastnet.cli._output import check_output, describe_size, note, print_json
+from fastnet.models import Sequential
+from fastnet.serialization import load_model
+
+__all__ = ["run"]
+
+SUFFIXES = {"onnx": ".onnx", "c": ".c", "state-dict": ".state.safetensors"}
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write a model as ONNX, as C or as a state dict of PyTorch, next to its file unless a name is given."""
+    out = arguments.out or str(Path(arguments.model).with_suffix(SUFFIXES[arguments.to]))
+    check_output(out, inputs=[arguments.model])
+    model = load_model(arguments.model, compile=False)
+    if not isinstance(model, Sequential):
+        raise ValueError(f"{arguments.model} is quantized; only models in floating point are exported")
+    _write(model, arguments.to, out)
+    size = Path(out).stat().st_size
+    if arguments.json:
+        print_json("export", {"model": arguments.model, "to": arguments.to, "file": out, "bytes": size})
+    else:
+        note(f"{out}: {describe_size(size)}; its outputs are those of {arguments.model}")
+    return 0
+
+
+def _write(model: Sequential, language: str, out: str) -> None:
+    if language == "onnx":
+        model.to_onnx(out)
+    elif language == "c":
+        model.to_c(out)
+    else:
+        from fastnet.interchange.state_dict import save_state_dict
+
+        save_state_dict(model, out)

@@ -67,6 +67,22 @@ def test_the_weights_are_hashed_before_the_first_run_and_now(dtype: str) -> None
     assert model.receipt["weights"] == sha256(*model.get_weights())
 
 
+def test_the_receipt_has_the_architecture_and_the_seed() -> None:
+    receipt = fitted().receipt
+    assert receipt["config"] == make_model().get_config()
+    assert receipt["seed"] == 0
+
+
+def test_a_sweep_of_learning_rates_leaves_no_trace() -> None:
+    model, other = make_model(), make_model()
+    fn.find_learning_rate(model, X, Y)
+    assert model.receipt is None
+    assert model.figures == {}
+    for one in (model, other):
+        one.fit(X, Y, epochs=2, verbose=0)
+    assert model.receipt["weights"] == other.receipt["weights"]
+
+
 def test_a_run_says_what_fit_was_told() -> None:
     run = last_run(fitted(batch_size=8, epochs=5, initial_epoch=2, shuffle=False, class_weight={1: np.float64(2.0)}))
     assert run["fit"] == {

@@ -36,6 +36,9 @@ class Trainer(Evaluator):
     def built(self) -> bool:
         raise NotImplementedError
 
+    def get_config(self) -> dict[str, Any]:
+        raise NotImplementedError
+
     def __init__(self) -> None:
         super().__init__()
         self.history: History | None = None
@@ -46,7 +49,7 @@ class Trainer(Evaluator):
     def receipt(self) -> dict[str, Any] | None:
         """What the weights come from, kept in the model's file; None before the first `fit`.
 
-        A dictionary that JSON can hold. "seed" is that of the model, "initial_weights" and "weights" are the SHA-256 of the
+        A dictionary that JSON can hold. "config" is the architecture, "seed" that of the model, "initial_weights" and "weights" are the SHA-256 of the
         weights before the first run and now. "runs" has an entry for each run of `fit`, with the hashes of its data, its
         arguments, what the model was compiled with, versions, the instruction set, and in this process also the number of
         threads and the time. docs/training.md says what each entry means.
@@ -61,7 +64,9 @@ class Trainer(Evaluator):
         >>> model.receipt["seed"], run["epochs"], run["data"]["x"]["shape"], run["fit"]["batch_size"]
         (0, 3, [2, 2], 32)
         """
-        return self._receipt.as_dict(self._weights.sha256()) if len(self._receipt) else None
+        if not len(self._receipt):
+            return None
+        return {"config": self.get_config(), **self._receipt.as_dict(self._weights.sha256())}
 
     def fit(
         self,

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._plots import figure_axes
+from fastnet._receipt import Receipt
 from fastnet._validation import check_integer, check_number
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.schedules import LearningRateSchedule
@@ -104,8 +105,8 @@ def find_learning_rate(
 ) -> LearningRateSweep:
     """Train with a learning rate that grows from step to step until the loss grows too, and suggest one to start from.
 
-    The learning rate range test of Smith (2017), arXiv:1506.01186, section 3.3. The model has its weights and its
-    optimizer as before afterwards.
+    The learning rate range test of Smith (2017), arXiv:1506.01186, section 3.3. The model has its weights, its
+    optimizer and its random numbers as before afterwards.
 
     Parameters
     ----------
@@ -150,7 +151,9 @@ def find_learning_rate(
     if isinstance(model.optimizer._learning_rate, LearningRateSchedule):
         raise ValueError("the optimizer follows a schedule: compile the model with a number as learning_rate")
     rate, values, state = model.optimizer.learning_rate, model._values(), network.get_optimizer_state()
-    history = model.history
+    history, figures, receipt = model.history, model.figures, model._receipt
+    random = model._generator.bit_generator.state
+    model._receipt = Receipt()  # what the sweep does leaves no trace in the weights
     sweep = _Sweep(lowest, (highest / lowest) ** (1 / (steps - 1)), steps)
     try:
         model.fit(x, y, batch_size=batch_size, epochs=steps, verbose=0, callbacks=[sweep])
@@ -159,7 +162,8 @@ def find_learning_rate(
         network.set_optimizer_state(*state)
         model.optimizer._iterations = network.finished_steps
         model.optimizer.learning_rate = rate
-        model.history = history
+        model.history, model.figures, model._receipt = history, figures, receipt
+        model._generator.bit_generator.state = random
     rates, losses = np.array(sweep.rates), np.array(sweep.losses)
     if not len(losses):
         raise ValueError(f"the loss is not finite at the lowest learning rate, {lowest}")

@@ -13,8 +13,8 @@ The tensors are ``layers.<i>.<layer name>.kernel`` and ``layers.<i>.<layer name>
 ``feature_names``   the name of each input, a JSON list of strings; absent when None
 ``checksum``        16 hexadecimal digits: the XXH64 of the file with zeros in their place
 ``metrics``         `Sequential.figures` as JSON; absent when there are none
-``receipt``         `Sequential.receipt` as JSON, without what differs between runs that
-                    are otherwise equal: threads and times; absent before the first `fit`
+``receipt``         `Sequential.receipt` as JSON, without ``config`` and without what equal
+                    training need not share, threads and times; absent before the first `fit`
 =================== ================================================================
 
 The state of the optimizer is not part of a model file: training that goes on with a loaded model starts with fresh

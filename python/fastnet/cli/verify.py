@@ -39,6 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.threads:
         set_num_threads(arguments.threads)
     model = load_model(arguments.model)
+    if not isinstance(model, Sequential):
+        raise ValueError(f"{arguments.model} is quantized; verify the model that it was made from")
     receipt = _receipt_of(model, arguments.model)
     parts, told = _data_and_arguments(arguments, model, receipt["command"])
     comparison = _compare_data(receipt["command"], parts, model) or _train_and_compare(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import numpy as np
 
@@ -27,12 +28,16 @@ _PARAMETERS = {"leaky_relu", "elu"}  # the activations whose parameter `alpha` i
 
 @dataclass(frozen=True)
 class _Step:
-    """An operation and the numbers of the values that it reads and writes; value 0 is the input."""
+    """An operation and the numbers of the values that it reads and writes; value 0 is the input.
+
+    A product may have a scaling of all its inputs by the same numbers in it, which then needs no buffer.
+    """
 
     index: int
     source: int
     target: int
     other: int | None
+    scaling: Scaling | None
 
     @property
     def uses(self) -> set[int | None]:
@@ -44,17 +49,22 @@ def _steps(operations: Sequence[Operation]) -> list[_Step]:
     steps: list[_Step] = []
     stack: list[int] = []
     current = values = 0
-    for index, operation in enumerate(operations):
+    scaling: Scaling | None = None
+    for index, (operation, following) in enumerate(zip_longest(operations, operations[1:])):
         if isinstance(operation, Remembering):
             stack.append(current)
             continue
+        if isinstance(operation, Scaling) and _is_uniform(operation) and isinstance(following, Multiplication):
+            scaling = operation
+            continue
         other = stack.pop() if isinstance(operation, Addition) else None
-        kept = current == 0 or current in stack or current == other
+        kept = current == 0 or current in stack
         source = current
         if kept or isinstance(operation, Multiplication):
             values += 1
             current = values
-        steps.append(_Step(index, source, current, other))
+        steps.append(_Step(index, source, current, other, scaling))
+        scaling = None
     return steps
 
 
@@ -145,9 +155,12 @@ class Forward:
             return [f"{self._name}_{key}" if key in constants else "0" for key in found]
 
         match operation:
-            case Multiplication(kernel=kernel):
-                function, sums = self._dense(operation)
-                arguments = [str(len(kernel)), str(operation.size), source, *pointers("kernel", "bias"), *sums, target]
+            case Multiplication(kernel=kernel, size=size):
+                long = len(kernel) > LONGEST_PASS
+                function = ("long_" if long else "") + ("rescaled_" if step.scaling else "") + "dense"
+                scalars = self._scalars(step.scaling) if step.scaling else []
+                sums = self._sums(size) if long else []
+                arguments = [f"{len(kernel)}, {size}", *scalars, source, *pointers("kernel", "bias"), *sums, target]
             case Addition():
                 function, arguments = "add", [str(operation.size), names[step.other], source, target]
             case _:
@@ -156,19 +169,19 @@ class Forward:
         self.functions.add(function)
         return f"{self._name}_{function}({', '.join(arguments)});"
 
-    def _dense(self, operation: Multiplication) -> tuple[str, list[str]]:
-        """Return the function for a product, and the buffer for the sums of a pass, where there is more than one."""
-        if len(operation.kernel) <= LONGEST_PASS:
-            return "dense", []
-        self.buffers["sums"] = max(self.buffers.get("sums", 0), operation.size)
-        return "long_dense", ["sums"]
+    def _sums(self, size: int) -> list[str]:
+        """Return the buffer for the sums of one pass of several."""
+        self.buffers["sums"] = max(self.buffers.get("sums", 0), size)
+        return ["sums"]
+
+    def _scalars(self, scaling: Scaling) -> list[str]:
+        return [number(scalar, self._dtype) for scalar in (scaling.center, scaling.factor, scaling.offset)]
 
     def _elementwise(self, operation: Operation, pointers: Callable[..., list[str]]) -> tuple[str, list[str]]:
         """Return the function for an operation that keeps the size, and its parameters."""
         match operation:
             case Scaling() if _is_uniform(operation):
-                scalars = operation.center, operation.factor, operation.offset
-                return "rescale", [number(scalar, self._dtype) for scalar in scalars]
+                return "rescale", self._scalars(operation)
             case Scaling():
                 return "scale", pointers("center", "factor", "offset")
             case SlopedActivating():

@@ -1,6 +1,6 @@
 """The functions of C that a network is made of: the formulas of the compiled core, written for any C99 compiler.
 
-See `fastnet.interchange.c_text.filled` for what ``NAME_``, ``REAL`` and ``~`` stand for in these texts. `x` and `y` may be the same array, but not in ``dense`` and ``long_dense``.
+See `fastnet.interchange.c_text.filled` for what ``NAME_``, ``REAL`` and ``~`` stand for in these texts. `x` and `y` may be the same array, but not in those for dense layers.
 """
 
 import re
@@ -23,34 +23,40 @@ static void NAME_{name}(int n, {parameter}const REAL *x, REAL *y)
 """
 
 
-_DENSE = """
-/* y = x kernel + bias: the kernel has m rows of n weights. An input of zero, as a ReLU gives many, costs nothing. */
-static void NAME_dense(int m, int n, const REAL *x, const REAL *kernel, const REAL *bias, REAL *y)
-{
+# The passes of gemm.cpp in the core (block_k) and of panels.h, so that sums are rounded as the model's are.
+LONGEST_PASS = 512
+
+
+def _dense(scaling: str, comment: str, parameters: str, arguments: str, value: str) -> dict[str, str]:
+    """Return the functions for layers of few and of many inputs that make `value` of an input x[i] first."""
+    few, many = f"{scaling}dense", f"long_{scaling}dense"
+    return {
+        few: f"""
+/* y = {comment} kernel + bias: the kernel has m rows of n weights. An input of zero, as a ReLU gives many, costs nothing. */
+static void NAME_{few}(int m, int n, {parameters}const REAL *x, const REAL *kernel, const REAL *bias, REAL *y)
+{{
     for (int j = 0; j < n; ++j)
         y[j] = 0;
-    for (int i = 0; i < m; ++i, kernel += n) {
-        const REAL v = x[i];
+    for (int i = 0; i < m; ++i, kernel += n) {{
+        const REAL v = {value};
         if (v != 0)
             for (int j = 0; j < n; ++j)
                 y[j] += v * kernel[j];
-    }
+    }}
     if (bias)
         for (int j = 0; j < n; ++j)
             y[j] += bias[j];
-}
-"""
-
-# The passes of gemm.cpp in the core (block_k) and of panels.h, so that sums are rounded as the model's are.
-LONGEST_PASS = 512
-_LONG_DENSE = f"""
+}}
+""",
+        many: f"""
 /* The same for many inputs: sums of at most {LONGEST_PASS} terms, which are then added, for a long sum loses digits. */
-static void NAME_long_dense(int m, int n, const REAL *x, const REAL *kernel, const REAL *bias, REAL *sums, REAL *y)
+static void NAME_{many}(int m, int n, {parameters}const REAL *x, const REAL *kernel, const REAL *bias,
+{" " * (len(many) + 18)}REAL *sums, REAL *y)
 {{
     REAL *pass = y;
     for (int passes = (m + {LONGEST_PASS - 1}) / {LONGEST_PASS}; passes > 0; --passes, pass = sums) {{
         const int rows = (m + passes - 1) / passes;
-        NAME_dense(rows, n, x, kernel, 0, pass);
+        NAME_{few}(rows, n, {arguments}x, kernel, 0, pass);
         m -= rows;
         x += rows;
         kernel += (long)rows * n;
@@ -60,7 +66,9 @@ static void NAME_long_dense(int m, int n, const REAL *x, const REAL *kernel, con
     if (bias)
         NAME_add(n, bias, y, y);
 }}
-"""
+""",
+    }
+
 
 _SCALE = """
 /* y = (x - center) factor + offset, with numbers for each value; without an offset where there is none. */
@@ -166,8 +174,14 @@ static void NAME_log_softmax(int n, const REAL *x, REAL *y)
 # What others call comes before them.
 _FUNCTIONS = {
     "add": _ADD,
-    "dense": _DENSE,
-    "long_dense": _LONG_DENSE,
+    **_dense("", "x", "", "", "x[i]"),
+    **_dense(
+        "rescaled_",
+        "((x - center) factor + offset)",
+        "REAL center, REAL factor, REAL offset, ",
+        "center, factor, offset, ",
+        "(x[i] - center) * factor + offset",
+    ),
     "scale": _SCALE,
     "rescale": _each(
         "rescale",

@@ -66,6 +66,7 @@ from fastnet.models import Sequential, load_model
 if TYPE_CHECKING:
     from fastnet import datasets, exceptions, metrics, plotting, serialization
     from fastnet._doctor import doctor
+    from fastnet._verification import verify
     from fastnet.interchange.onnx_import import from_onnx
     from fastnet.interchange.state_dict import from_state_dict
     from fastnet.learning_rates import find_learning_rate
@@ -131,6 +132,7 @@ __all__ = [
     "softsign",
     "tanh",
     "utils",
+    "verify",
 ]
 
 _LAZY_MODULES = frozenset(["datasets", "exceptions", "metrics", "plotting", "serialization"])
@@ -139,6 +141,7 @@ _LAZY_FUNCTIONS = {
     "find_learning_rate": "learning_rates",
     "from_onnx": "interchange.onnx_import",
     "from_state_dict": "interchange.state_dict",
+    "verify": "_verification",
 }
 
 

@@ -32,7 +32,12 @@ SAMPLED_BYTES = 1 << 18  # of each array, for `fit` to hash: a fifth of a millis
 KEPT_BYTES = 4096  # of an array, which it is sooner copied than hashed
 
 # What readers of a file's receipt rely on.
-RUN_KINDS: Mapping[str, type] = {"data": dict, "epochs": int, "steps": int, "ended": str}
+RUN_KINDS: Mapping[str, type] = {
+    **dict.fromkeys(("data", "fit", "compile"), dict),
+    "epochs": int,
+    "steps": int,
+    "ended": str,
+}
 COMMAND_KINDS: Mapping[str, type] = {"name": str, "arguments": dict, "data": dict}
 
 # What equal training need not have in common: these stay out of files, so that equal models give equal files.

@@ -6,10 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from fastnet import set_num_threads, show_config
-from fastnet._receipt import environment
+from fastnet._verification import environment_differences, largest_difference
 from fastnet.callbacks import History
 from fastnet.cli._origin import arguments_again, hashes_of
 from fastnet.cli._output import note, print_json
@@ -61,7 +59,8 @@ def _receipt_of(model: Sequential, path: str) -> dict[str, Any]:
         raise ValueError(f"{path} has no receipt: it was written before it was trained")
     if "command" not in receipt:
         raise ValueError(
-            f"{path} cannot be made again: it is not the result of one fastnet train, or that was interrupted"
+            f"{path} cannot be made again: it is not the result of one fastnet train, or that was interrupted; "
+            "fastnet.verify in Python is for models of one fit"
         )
     return receipt
 
@@ -110,11 +109,11 @@ def _train_and_compare(
         raise KeyboardInterrupt("before there was anything to compare")
     seconds = time.perf_counter() - started
     weights = {"then": receipt["weights"], "now": again._weights.sha256(), "noted": _noted_weights(arguments.model)}
-    facts = {"weights": weights, "differences": _differences(receipt), "seconds": seconds}
+    facts = {"weights": weights, "differences": environment_differences(receipt), "seconds": seconds}
     if weights["then"] == weights["now"]:
         return Comparison("identical", facts, [f"training again gives the weights of {arguments.model}, bit for bit"])
     accuracy = {name: measure(one, parts.measured).accuracy for name, one in {"then": model, "now": again}.items()}
-    facts |= {"accuracy": accuracy, "largest_difference": _largest_difference(model, again)}
+    facts |= {"accuracy": accuracy, "largest_difference": largest_difference(model, again)}
     close = arguments.tolerance is not None and abs(accuracy["then"] - accuracy["now"]) <= arguments.tolerance
     return Comparison("equivalent" if close else "different", facts, _explained(facts, parts, arguments.tolerance))
 
@@ -123,21 +122,6 @@ def _noted_weights(path: str) -> str | None:
     """Return the hash of the weights as it stands in a file, which need not be that of the weights."""
     noted = json.loads(read_metadata(path)["receipt"]).get("weights")
     return noted if isinstance(noted, str) else None
-
-
-def _differences(receipt: dict[str, Any]) -> dict[str, dict[str, str]]:
-    """Return what results depend on and is not as it was."""
-    then, now = (receipt["runs"] or [{}])[-1], environment()
-    return {name: {"then": str(then.get(name)), "now": now[name]} for name in now if then.get(name) != now[name]}
-
-
-def _largest_difference(model: Sequential, again: Sequential) -> float | None:
-    """Return the largest difference between weights, None where there is no telling."""
-    pairs = list(zip(model.get_weights(), again.get_weights(), strict=False))
-    if [array.shape for array in model.get_weights()] != [array.shape for array in again.get_weights()]:
-        return None
-    largest = max(float(np.abs(then - now).max(initial=0.0)) for then, now in pairs)
-    return largest if np.isfinite(largest) else None
 
 
 def _explained(facts: dict[str, Any], parts: Parts, tolerance: float | None) -> list[str]:

@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "checked_samples.h"
+#include "quantized.h"
 
 namespace fastnet {
 namespace {
@@ -40,6 +41,8 @@ LayerSpec layer_spec(const py::dict& dict) {
     spec.epsilon = item_or<double>(dict, "epsilon", spec.epsilon);
     spec.use_gamma = item_or<bool>(dict, "use_gamma", spec.use_gamma);
     spec.use_beta = item_or<bool>(dict, "use_beta", spec.use_beta);
+    if (spec.type == "quantized_dense")
+        read_quantized(dict, spec);
     spec.precision = item_or<bool>(dict, "bfloat16", false) ? Precision::bfloat16 : Precision::full;
     return spec;
 }
@@ -264,6 +267,13 @@ template <class T> void register_class(py::module_& module, const char* name) {
                                                                     py::tuple(py::cast(slot.shape)), slot.trainable));
                                    return result;
                                })
+        .def("quantized_kernels",
+             [](const Self& self) {
+                 py::dict result;
+                 for (const auto& [layer, quantized] : self.shape().quantized_layers())
+                     result[py::int_(layer)] = quantized_kernel(*quantized);
+                 return result;
+             })
         .def(
             "set_input_form",
             [](Self& self, const std::string& form) {
@@ -417,8 +427,8 @@ template <class T> void register_class(py::module_& module, const char* name) {
                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, {});
                 py::array_t<T> result({checked.samples.count, self.shape().output_size()});
                 T* out = result.mutable_data();
-                const double operations = 2.0 * static_cast<double>(self.shape().parameter_count()) *
-                                          static_cast<double>(checked.samples.count);
+                const double operations =
+                    self.shape().operations_of_dense_row() * static_cast<double>(checked.samples.count);
                 if (checked.samples.count > 0)
                     self.with([&](Network<T>& network) { network.predict(checked.samples, batch_size, out); },
                               operations < brief_operations);

@@ -119,6 +119,7 @@ template <class T> typename Network<T>::Arena& Network<T>::prepare_training(cons
 template <class T>
 EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
                                     const Progress& progress, const BatchHook<T>& hook, const EpochPart& part) {
+    require_trainable();
     require_compiled();
     require_hook(hook);
     const index total = samples.count;
@@ -189,6 +190,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
 
 template <class T>
 double Network<T>::loss_and_gradients(const Samples& samples, T* gradients, const BatchHook<T>& hook) {
+    require_trainable();
     require_compiled();
     require_hook(hook);
     choose_input(samples, samples.count, Use::training);

@@ -205,6 +205,27 @@ template <class T> struct LayerKernels {
     void (*add_row_products)(index n, const T* x, const T* moments, const T* dy, T* gamma, T* beta);
 };
 
+// y = epilogue(scale (x w + correction)), x being quantized rows of k values, w 8-bit weights as QuantizedDense packs
+// them, y rows of n; correction and scale have a value for every lane of every vector of units.
+struct Int8Product {
+    index rows, k, n;
+    const char* x;
+    index x_row;  // in bytes
+    const std::int8_t* weights;
+    const std::int32_t* correction;
+    const float* scale;
+    float* y;
+    const Epilogue<float>* epilogue;
+};
+
+// How weights are packed and rows quantized, and the product: see int8_kernels.h.
+struct Int8Kernels {
+    index lanes, terms, panel_vectors;
+    int shift;
+    void (*quantize)(index n, const float* x, float inverse, int zero_point, char* row);
+    void (*multiply)(const Int8Product&, index first_panel, index last_panel);
+};
+
 inline constexpr int max_panel_vectors = 3;
 
 template <class T> struct GemmKernels {
@@ -237,6 +258,7 @@ template <class T> struct Kernels {
     void (*add_penalty)(index n, const T* w, T l1, T l2, T* gradient);
     SparseKernels<T> sparse;
     LayerKernels<T> layers;
+    const Int8Kernels* int8;  // null for double
 };
 
 struct InstructionSet {

@@ -9,6 +9,8 @@
 
 #if defined(__FMA__)
 #include <immintrin.h>
+#elif defined(__SSE2__)
+#include <emmintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>
 #endif
@@ -37,6 +39,8 @@ namespace fastnet::FASTNET_NAMESPACE {
 
 #include "layer_kernels.h"
 
+#include "int8_kernels.h"
+
 template <class Form>
 inline constexpr GemmKernels<typename Form::Value> gemm_kernels{
     lanes<typename Form::Value>,
@@ -50,6 +54,9 @@ inline constexpr GemmKernels<typename Form::Value> gemm_kernels{
 
 template <class T> inline constexpr const GemmKernels<T>* gemm_bfloat16 = nullptr;
 template <> inline constexpr const GemmKernels<float>* gemm_bfloat16<float> = &gemm_kernels<BFloat16>;
+
+template <class T> inline constexpr const Int8Kernels* int8 = nullptr;
+template <> inline constexpr const Int8Kernels* int8<float> = &int8_kernels;
 
 template <class T>
 inline constexpr Kernels<T> table{gemm_kernels<Plain<T>>,
@@ -68,7 +75,8 @@ inline constexpr Kernels<T> table{gemm_kernels<Plain<T>>,
                                   {multiply_elements<T>, add_elements<T>, dropout<T>, add_noise<T>, prelu<T>,
                                    prelu_backward<T>, prelu_slopes<T>, moments<T>, normalization_factors<T>,
                                    normalize<T>, normalization_sums<T>, normalize_backward<T>, move_average<T>,
-                                   normalize_row<T>, normalize_row_backward<T>, add_row_products<T>}};
+                                   normalize_row<T>, normalize_row_backward<T>, add_row_products<T>},
+                                  int8<T>};
 
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;

@@ -5,6 +5,7 @@
 
 #include "dense.h"
 #include "normalization.h"
+#include "quantized_dense.h"
 #include "row_layers.h"
 
 namespace fastnet {
@@ -31,6 +32,20 @@ template <class T> std::unique_ptr<Layer<T>> make_dense(index size, const LayerS
     if (spec.precision == Precision::bfloat16 && !kernels<T>().gemm_bfloat16)
         throw std::invalid_argument("a layer computes in bfloat16 in a network of float32 only");
     return std::make_unique<Dense<T>>(size, spec.units, spec.use_bias, spec.precision);
+}
+
+// What the binding has checked: the arrays have the sizes that units and the input say.
+template <class T> std::unique_ptr<Layer<T>> make_quantized_dense(index size, const LayerSpec& spec, index) {
+    if constexpr (sizeof(T) == sizeof(float)) {
+        if (!spec.quantized || size > QuantizedKernel::most_inputs || spec.units < 1 ||
+            spec.quantized->scale.size() != static_cast<std::size_t>(spec.units) ||
+            spec.quantized->kernel.size() / static_cast<std::size_t>(spec.units) != static_cast<std::size_t>(size))
+            throw std::invalid_argument("a quantized layer of " + std::to_string(spec.units) + " units for " +
+                                        std::to_string(size) + " inputs needs a kernel of that shape, of at most " +
+                                        std::to_string(QuantizedKernel::most_inputs) + " inputs");
+        return std::make_unique<QuantizedDense>(size, spec.units, spec.use_bias, *spec.quantized);
+    }
+    throw std::invalid_argument("a quantized layer is for a network of float32 only");
 }
 
 template <class T> std::unique_ptr<Layer<T>> make_identity(index size, const LayerSpec&, index) {
@@ -71,6 +86,7 @@ template <class T> std::unique_ptr<Layer<T>> make_layer_normalization(index size
 template <class T>
 inline constexpr LayerKind<T> layer_kinds[] = {
     {"dense", make_dense<T>},
+    {"quantized_dense", make_quantized_dense<T>},
     {"activation", make_identity<T>},
     {"rescaling", make_rescaling<T>},
     {"normalization", make_normalization<T>},

@@ -15,21 +15,25 @@
 
 namespace fastnet {
 
+class QuantizedDense;
+struct QuantizedKernel;
+
 // A layer as the outside describes it.
 struct LayerSpec {
-    std::string type;                        // see make_layers
-    index units = 0;                         // dense
-    bool use_bias = true;                    // dense
-    std::string activation = "linear";       // dense, activation
-    double alpha = 0;                        // the activation's parameter
-    double scale = 1, offset = 0;            // rescaling
-    double rate = 0;                         // dropout
-    double deviation = 0;                    // gaussian_noise
-    std::uint64_t seed = 0;                  // dropout, gaussian_noise
-    double momentum = 0;                     // batch_normalization
-    double epsilon = 0;                      // batch_normalization, layer_normalization, normalization
-    bool use_gamma = true, use_beta = true;  // batch_normalization, layer_normalization
-    Precision precision = Precision::full;   // dense
+    std::string type;                                  // see make_layers
+    index units = 0;                                   // dense
+    bool use_bias = true;                              // dense
+    std::string activation = "linear";                 // dense, activation
+    double alpha = 0;                                  // the activation's parameter
+    double scale = 1, offset = 0;                      // rescaling
+    double rate = 0;                                   // dropout
+    double deviation = 0;                              // gaussian_noise
+    std::uint64_t seed = 0;                            // dropout, gaussian_noise
+    double momentum = 0;                               // batch_normalization
+    double epsilon = 0;                                // batch_normalization, layer_normalization, normalization
+    bool use_gamma = true, use_beta = true;            // batch_normalization, layer_normalization
+    Precision precision = Precision::full;             // dense
+    std::shared_ptr<const QuantizedKernel> quantized;  // quantized_dense
 };
 
 // A named array inside the flat vector of the layer's values. What is not trained, such as a moving average, is a
@@ -112,6 +116,8 @@ template <class T> class Layer {
     virtual bool needs_whole_batch() const { return false; }
     // Where the seed is of a layer that draws random numbers, or null.
     virtual std::uint64_t* seed() { return nullptr; }
+    // Whether the layer has a way back.
+    virtual bool trainable() const { return true; }
     // Whether prediction may leave the layer out.
     virtual bool only_in_training() const { return false; }
 

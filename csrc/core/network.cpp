@@ -6,6 +6,8 @@
 #include <cmath>
 #include <stdexcept>
 
+#include "quantized_dense.h"
+
 namespace fastnet {
 namespace {
 
@@ -41,6 +43,8 @@ Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs)
         statistic_offsets_.push_back(statistic_count_);
         parameter_count_ += layer.parameter_count();
         statistic_count_ += layer.statistic_count();
+        operations_ += layer.operations_per_row();
+        trainable_layers_ = trainable_layers_ && layer.trainable();
         needs_whole_batch_ = needs_whole_batch_ || layer.needs_whole_batch();
         plain_ = plain_ && layer.skip < 0 &&
                  layer.statistic_count() + layer.memory_per_row() + layer.memory_per_batch() == 0;
@@ -69,6 +73,15 @@ template <class T> std::vector<std::uint64_t*> Network<T>::seeds() {
     for (const auto& layer : layers_)
         if (std::uint64_t* const seed = layer->seed())
             result.push_back(seed);
+    return result;
+}
+
+template <class T> std::vector<std::pair<index, const QuantizedDense*>> Network<T>::quantized_layers() const {
+    std::vector<std::pair<index, const QuantizedDense*>> result;
+    if constexpr (sizeof(T) == sizeof(float))
+        for (const auto& layer : layers_)
+            if (const auto* quantized = dynamic_cast<const QuantizedDense*>(layer.get()))
+                result.emplace_back(layer->spec + (rescales_ ? 1 : 0), quantized);
     return result;
 }
 
@@ -111,13 +124,15 @@ template <class T> void Network<T>::require_hook(const BatchHook<T>& hook) {
     proceeds_ = true;
 }
 
+template <class T> void Network<T>::require_trainable() const {
+    if (!trainable_layers_)
+        throw std::logic_error("the network has layers that predict but do not learn");
+}
+
 template <class T> double Network<T>::operations_per_row() const {
-    double total = 0;
-    for (const auto& layer : layers_)
-        total += layer->operations_per_row();
     // A term of a compressed row takes about three times as long as one of a dense row.
     const double first = layers_.front()->operations_per_row();
-    return compresses_ ? total - first + std::min(3 * density_, 1.0) * first : total;
+    return compresses_ ? operations_ - first + std::min(3 * density_, 1.0) * first : operations_;
 }
 
 // Decided by the data and the model alone, before the batches of so many rows are made.

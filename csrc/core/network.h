@@ -17,6 +17,7 @@
 
 namespace fastnet {
 
+
 enum class Metric { none, categorical_accuracy, binary_accuracy };
 
 // The mean loss and metric over the samples seen (NaN where there is none), how many steps were finished, the first of
@@ -95,6 +96,11 @@ template <class T> class Network {
     // Every named array, as an offset into the values, with the index of the description its layer was made from.
     std::vector<std::pair<index, ParameterSlot>> slots() const;
 
+    // The floating-point operations that a sample takes when none of its zeros is skipped.
+    double operations_of_dense_row() const { return operations_; }
+    // Every layer that computes in 8-bit integers, with the index of its description.
+    std::vector<std::pair<index, const QuantizedDense*>> quantized_layers() const;
+
     // Sets what training minimizes and how. Optimizer state starts from zero.
     void compile(const Training& training);
     bool compiled() const { return loss_ != nullptr; }
@@ -168,6 +174,7 @@ template <class T> class Network {
     Share share_of(Team& team, index rows);
     void require_compiled() const;
     void require_hook(const BatchHook<T>& hook);
+    void require_trainable() const;
     double operations_per_row() const;
 
     const T* input_in_place(const Samples& samples) const;
@@ -219,6 +226,8 @@ template <class T> class Network {
     std::vector<index> offsets_, statistic_offsets_;  // of each layer's arrays
     std::vector<std::vector<std::size_t>> added_to_;  // by each layer's output: the additions that read it
     index parameter_count_ = 0, statistic_count_ = 0;
+    double operations_ = 0;
+    bool trainable_layers_ = true;    // all have a way back
     bool needs_whole_batch_ = false;  // a layer does
     bool plain_ = true;               // no layer has a memory, statistics or a skip
     std::vector<Penalty> penalties_;

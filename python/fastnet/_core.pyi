@@ -81,6 +81,8 @@ class _Network:
     #   {"type": "dense", "units": 64, "use_bias": True, "activation": "relu", "alpha": 0.0}
     #   {"type": "activation", "activation": "leaky_relu", "alpha": 0.3}
     #   {"type": "rescaling", "scale": 1 / 255, "offset": 0.0}
+    #   {"type": "quantized_dense", "use_bias": True, "kernel": int8 of shape (inputs, units), "kernel_scale": float32 of
+    #    shape (units,), "input_scale": 0.1, "zero_point": 128}, in Network32, which then predicts but does not learn
     # "bfloat16": True makes a dense layer of Network32 multiply in bfloat16.
     def __init__(self, input_size: int, layers: Sequence[Mapping[str, Any]]) -> None: ...
     @property
@@ -90,6 +92,8 @@ class _Network:
     # Index of the layer's description, "kernel" or "bias", offset in the flat parameters, shape.
     @property
     def parameter_slots(self) -> list[tuple[int, str, int, tuple[int, ...], bool]]: ...
+    # The kernels of quantized layers by the indices of their descriptions, copies.
+    def quantized_kernels(self) -> dict[int, NDArray[np.int8]]: ...
     # Parameters and optimizer state are flat, of the network's dtype; what is returned is a copy.
     def set_penalties(self, penalties: list[tuple[int, int, float, float]]) -> None: ...
     def get_parameters(self) -> NDArray[Any]: ...

@@ -64,7 +64,7 @@ from fastnet.layers import (
 from fastnet.models import Sequential, load_model
 
 if TYPE_CHECKING:
-    from fastnet import datasets, exceptions, metrics, plotting, serialization
+    from fastnet import datasets, exceptions, metrics, plotting, quantization, serialization
     from fastnet._doctor import doctor
     from fastnet._verification import verify
     from fastnet.interchange.onnx_import import from_onnx
@@ -118,6 +118,7 @@ __all__ = [
     "optimizers",
     "plotting",
     "prelu",
+    "quantization",
     "regularizers",
     "relu",
     "schedules",
@@ -135,7 +136,7 @@ __all__ = [
     "verify",
 ]
 
-_LAZY_MODULES = frozenset(["datasets", "exceptions", "metrics", "plotting", "serialization"])
+_LAZY_MODULES = frozenset(["datasets", "exceptions", "metrics", "plotting", "quantization", "serialization"])
 _LAZY_FUNCTIONS = {
     "doctor": "_doctor",
     "find_learning_rate": "learning_rates",

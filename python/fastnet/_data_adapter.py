@@ -101,7 +101,7 @@ def _as_core_array(array: Array, dtype: str) -> Array:
     return array.astype(dtype)
 
 
-def _check_finite(name: str, array: Features, dtype: str) -> None:
+def check_finite(name: str, array: Features, dtype: str) -> None:
     """Refuse numbers that are not finite, or are not once they are rounded to `dtype`."""
     row = _first_nonfinite_row(array, dtype == "float32")
     if row >= 0 and _first_nonfinite_row(array[row : row + 1], False) < 0:
@@ -167,14 +167,14 @@ def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtyp
         hint = ": for labels use fastnet.utils.to_categorical" if array.ndim == 1 else ""
         raise ValueError(f"{name} must have shape ({rows}, {outputs}) for {loss.name}; got {array.shape}{hint}")
     array = _as_core_array(array, dtype)
-    _check_finite(name, array, dtype)
+    check_finite(name, array, dtype)
     return array
 
 
 def _as_labels(name: str, labels: Array, outputs: int) -> Array:
     if labels.dtype.kind == "f":
         labels = labels.astype(np.float64, copy=False)
-        _check_finite(name, labels, "float64")
+        check_finite(name, labels, "float64")
         if (fractional := labels != np.floor(labels)).any():
             row = int(fractional.argmax())
             raise ValueError(f"{name} has label {labels[row]} at row {row}; labels must be whole numbers")
@@ -195,7 +195,7 @@ def as_sample_weight(name: str, values: Any, rows: int, dtype: str) -> Array | N
     if array.shape not in ((rows,), (rows, 1)):
         raise ValueError(f"{name} must have shape ({rows},), one weight for every row of x; got {array.shape}")
     weight = np.ascontiguousarray(array.reshape(-1), dtype)
-    _check_finite(name, weight, dtype)
+    check_finite(name, weight, dtype)
     return weight
 
 
@@ -213,7 +213,7 @@ def as_samples(
     features = as_features(f"x{of}", x, input_shape, dtype)
     if not len(features):
         raise ValueError(f"x{of} must have at least one row; got shape {np.shape(x)}")
-    _check_finite(f"x{of}", features, dtype)
+    check_finite(f"x{of}", features, dtype)
     targets = as_targets(f"y{of}", y, len(features), outputs, loss, dtype)
     weight = as_sample_weight(f"sample_weight{of}", sample_weight, len(features), dtype)
     return Samples(features, targets, weight)

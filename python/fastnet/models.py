@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -15,6 +15,9 @@ from fastnet._validation import check_choice, check_shape, describe, reject_keyw
 from fastnet._weights import Network, Slot, Weights
 from fastnet.layers import InputLayer, Layer, deserialize, serialize
 from fastnet.utils import make_generator
+
+if TYPE_CHECKING:
+    from fastnet.quantization import QuantizedModel
 
 __all__ = ["Sequential", "load_model"]
 
@@ -390,6 +393,12 @@ class Sequential(Inspector):
 
         return export_c(self, path, name=name, check=check)
 
+    def quantize(self, calibration_data: Any) -> "QuantizedModel":
+        """Return a model in 8-bit integers, a quarter of the size: see `fastnet.quantization.quantize`."""
+        from fastnet.quantization import quantize
+
+        return quantize(self, calibration_data)
+
     def __repr__(self) -> str:
         if not self.built:
             return f"<Sequential {self.name!r}, {len(self._layers)} layers, not built>"
@@ -397,10 +406,8 @@ class Sequential(Inspector):
         return f"<Sequential {self.name!r}: {' -> '.join('x'.join(map(str, size or ())) for size in sizes)}>"
 
 
-def load_model(
-    path: str | os.PathLike[str], custom_objects: dict[str, Any] | None = None, compile: bool = True
-) -> Sequential:
-    """Read a model that `Sequential.save` or Keras wrote: see `fastnet.serialization.load_model`."""
+def load_model(path: str | os.PathLike[str], custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
+    """Read a model that `save`, also of a quantized model, or Keras wrote: see `fastnet.serialization.load_model`."""
     from fastnet import serialization
 
     return serialization.load_model(path, custom_objects, compile)

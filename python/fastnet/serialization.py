@@ -11,6 +11,7 @@ The tensors are ``layers.<i>.<layer name>.kernel`` and ``layers.<i>.<layer name>
 ``compile``         `Sequential.get_compile_config()` as JSON; absent when not compiled
 ``class_names``     the class of each output, a JSON list of strings; absent when None
 ``feature_names``   the name of each input, a JSON list of strings; absent when None
+``operations``      of quantized models only, whose files `QuantizedModel.save` writes: see `fastnet.quantization`
 ``checksum``        16 hexadecimal digits: the XXH64 of the file with zeros in their place
 ``metrics``         `Sequential.figures` as JSON; absent when there are none
 ``receipt``         `Sequential.receipt` as JSON, without ``config`` and without what equal
@@ -46,6 +47,7 @@ from fastnet.interchange.keras_files import is_keras_file, load_keras_model, loa
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
+    from fastnet.quantization import QuantizedModel
 
 __all__ = ["load_model", "load_weights", "read_metadata", "save_model", "save_weights"]
 
@@ -165,8 +167,10 @@ def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatc
 
 def load_model(
     path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True
-) -> "Sequential":
-    """Read a model that `save_model` wrote, or one of Keras: see `fastnet.interchange.keras_files.load_keras_model`.
+) -> Any:
+    """Read a model that `save_model` or `QuantizedModel.save` wrote, or one of Keras.
+
+    For the latter see `fastnet.interchange.keras_files.load_keras_model`.
 
     Nothing in the file is executed, and no memory is taken for what the file does not hold.
 
@@ -181,7 +185,7 @@ def load_model(
 
     Returns
     -------
-    Sequential
+    Sequential or QuantizedModel
 
     Raises
     ------
@@ -205,21 +209,20 @@ def load_model(
     >>> bool((fn.load_model("model.safetensors").predict(x) == model.predict(x)).all())
     True
     """
-    from fastnet.models import Sequential
-
     with _refusing(path):
         if is_keras_file(path):
             return load_keras_model(path, custom_objects, compile)
     with _refusing(path), _safetensors.opened(path) as file:
         metadata = _checked_metadata(file.metadata)
         config = _parsed(metadata, "config", dict)
-        check_architecture(config)
-        check_tensors(file.tensors, config)
-        model = Sequential.from_config({**config, "input_shape": None})
-        model._build(tuple(config["input_shape"]), draw=False)
-        slots = {name: index for index, name in enumerate(_tensor_names(model))}
-        for name, first, values in file.pieces():
-            model._weights.set_piece(slots[name], first, values)
+        if "operations" in metadata:
+            from fastnet._quantized_files import load_quantized
+
+            model: Any = load_quantized(file, _parsed(metadata, "operations", list), config)
+        else:
+            model = _load_sequential(file, config)
+            if "receipt" in metadata:
+                model._receipt = Receipt.from_dict(plain(_parsed(metadata, "receipt", dict)))
         if compile and "compile" in metadata:
             arguments = _parsed(metadata, "compile", dict)
             check_compilation(arguments)
@@ -228,9 +231,20 @@ def load_model(
             setattr(model, key, _checked_names(key, _parsed(metadata, key, list)) if key in metadata else None)
         if "metrics" in metadata:
             model.figures = plain(_parsed(metadata, "metrics", dict))
-        if "receipt" in metadata:
-            model._receipt = Receipt.from_dict(plain(_parsed(metadata, "receipt", dict)))
         return model
+
+
+def _load_sequential(file: _safetensors.File, config: Mapping[str, Any]) -> "Sequential":
+    from fastnet.models import Sequential
+
+    check_architecture(config)
+    check_tensors(file.tensors, config)
+    model = Sequential.from_config({**config, "input_shape": None})
+    model._build(tuple(config["input_shape"]), draw=False)
+    slots = {name: index for index, name in enumerate(_tensor_names(model))}
+    for name, first, values in file.pieces():
+        model._weights.set_piece(slots[name], first, values)
+    return model
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
@@ -290,12 +304,17 @@ def _file_metadata() -> dict[str, str]:
 def _metadata(model: "Sequential", hash_of_weights: str) -> dict[str, str]:
     config = model.get_config()
     check_architecture(config)
+    receipt = model._receipt.for_file(hash_of_weights) if len(model._receipt) else None
+    return metadata_of(model, {"config": config, "receipt": receipt})
+
+
+def metadata_of(model: "Sequential | QuantizedModel", own: Mapping[str, Any]) -> dict[str, str]:
+    """Return the metadata of a model's file: those of its kind, and those of every kind."""
     parts = {
-        "config": config,
+        **own,
         "compile": model.get_compile_config(),
         **{key: _checked_names(key, getattr(model, key)) for key in NAME_LISTS},
         "metrics": _checked_figures(model.figures) or None,
-        "receipt": model._receipt.for_file(hash_of_weights) if len(model._receipt) else None,
     }
     texts = {key: json.dumps(part, allow_nan=False) for key, part in parts.items() if part is not None}
     return {**_file_metadata(), **texts}

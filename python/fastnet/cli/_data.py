@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from fastnet.cli._output import note
 from fastnet.datasets import Dataset, load
 from fastnet.models import Sequential
+from fastnet.quantization import QuantizedModel
 
 __all__ = ["as_classes", "class_names_of", "load_for_model", "source_name"]
 
@@ -21,7 +22,7 @@ def source_name(source: str) -> str:
     return Path(source).name or source
 
 
-def class_names_of(model: Sequential) -> list[str]:
+def class_names_of(model: Sequential | QuantizedModel) -> list[str]:
     """Return the text of each class that a model knows; "0", "1", ... where the model has no names.
 
     Raises
@@ -31,7 +32,7 @@ def class_names_of(model: Sequential) -> list[str]:
     """
     assert model.output_shape is not None
     outputs = math.prod(model.output_shape)
-    last = next((layer.activation.name for layer in reversed(model.layers) if hasattr(layer, "activation")), "linear")
+    last = _last_activation(model)
     if last not in ("softmax", "sigmoid"):
         raise ValueError(
             f"the model does not end with probabilities of classes: its last activation is {last}; "
@@ -44,7 +45,13 @@ def class_names_of(model: Sequential) -> list[str]:
     return names
 
 
-def load_for_model(source: str, target: str | int, model: Sequential, *, with_labels: bool) -> Dataset:
+def _last_activation(model: Sequential | QuantizedModel) -> str:
+    if isinstance(model, QuantizedModel):
+        return model.last_activation
+    return next((layer.activation.name for layer in reversed(model.layers) if hasattr(layer, "activation")), "linear")
+
+
+def load_for_model(source: str, target: str | int, model: Sequential | QuantizedModel, *, with_labels: bool) -> Dataset:
     """Load data for a trained model: the test part where there is one, with the model's columns and codes.
 
     Parameters
@@ -53,7 +60,7 @@ def load_for_model(source: str, target: str | int, model: Sequential, *, with_la
         A name or a path that `fastnet.datasets.load` knows.
     target : str or int
         The label column.
-    model : Sequential
+    model : Sequential or QuantizedModel
         The data come back with its number of features, in the order of its feature names.
     with_labels : bool
         Whether labels are needed. They are then codes among the model's classes.

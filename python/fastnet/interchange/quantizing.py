@@ -1,0 +1,185 @@
+"""The matrix products of a model in 8-bit integers.
+
+A kernel w becomes integers from -127 to 127 and a scale for each unit; the values x that it is multiplied with become
+integers q from 0 to 255, x = input_scale * (q - zero_point), over the range that they have in calibration data. Zero is
+exact. Everything else, biases and activations too, stays in float32.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import _core
+from fastnet._data_adapter import Features
+from fastnet.functional import gemm
+from fastnet.interchange.operations import (
+    Activating,
+    Addition,
+    Array,
+    LayerNormalizing,
+    Multiplication,
+    Operation,
+    Remembering,
+    Scaling,
+    SlopedActivating,
+)
+
+__all__ = ["MOST_INPUTS", "QuantizedMultiplication", "fold_scalings", "quantize_operations"]
+
+MOST_INPUTS = 65_536  # of a product whose sums have 32 bits
+_ROWS = 256  # of the calibration data at a time
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedMultiplication(Operation):
+    """``(q @ kernel) * (input_scale * scale) + bias`` for ``q = round(x / input_scale)`` as far as 8 bits reach.
+
+    Attributes
+    ----------
+    kernel : ndarray of int8, shape (inputs, size)
+    scale : ndarray of float32, shape (size,)
+        What a step of each unit's weights is worth.
+    bias : ndarray of float32, shape (size,), or None
+    input_scale : float
+        What a step of the inputs is worth.
+    zero_point : int
+        From 0 to 255: q is at least ``-zero_point`` and at most ``255 - zero_point``.
+    """
+
+    kernel: Array
+    scale: Array
+    bias: Array | None
+    input_scale: float
+    zero_point: int
+
+
+def quantize_operations(operations: list[Operation], samples: Features, input_size: int) -> list[Operation]:
+    """Return the operations with every product in integers; `samples` tell the ranges of their inputs.
+
+    Raises
+    ------
+    ValueError
+        A value on the way, or a scale, is not finite in float32, or a product has too many inputs.
+    """
+    operations = fold_scalings(operations)
+    lows = [0.0] * len(operations)  # the range has zero in it
+    highs = [0.0] * len(operations)
+    for start in range(0, len(samples), _ROWS):
+        for i, x in _inputs_of_products(operations, _as_floats(samples[start : start + _ROWS], input_size)):
+            lows[i] = min(lows[i], float(x.min()))
+            highs[i] = max(highs[i], float(x.max()))
+    return [
+        _quantized(operation, low, high) if isinstance(operation, Multiplication) else _in_float32(operation)
+        for operation, low, high in zip(operations, lows, highs, strict=True)
+    ]
+
+
+def fold_scalings(operations: list[Operation]) -> list[Operation]:
+    """Return the operations without the scalings that a product next to them can do.
+
+    A product in front takes any scaling; one behind takes a scaling by one number, as of images, whose values it can
+    then be given as they are. Kernels and biases that change are in float64.
+    """
+    result: list[Operation] = []
+    for operation in operations:
+        before = result[-1] if result else None
+        if isinstance(operation, Scaling) and isinstance(before, Multiplication):
+            result[-1] = _scaled_behind(before, operation)
+        elif isinstance(operation, Multiplication) and isinstance(before, Scaling) and before.factor.ndim == 0:
+            result[-1] = _scaled_in_front(before, operation)
+        else:
+            result.append(operation)
+    return result
+
+
+def _scaled_behind(product: Multiplication, scaling: Scaling) -> Multiplication:
+    factor, bias = scaling.factor.astype(np.float64), np.zeros(product.size) if product.bias is None else product.bias
+    bias = np.broadcast_to((bias - scaling.center.astype(np.float64)) * factor + scaling.offset, product.size)
+    return replace(product, kernel=product.kernel * factor, bias=bias)
+
+
+def _scaled_in_front(scaling: Scaling, product: Multiplication) -> Multiplication:
+    factor, kernel = scaling.factor.astype(np.float64), product.kernel.astype(np.float64)
+    shift = scaling.offset - scaling.center * factor
+    bias = shift * kernel.sum(axis=0) + (0.0 if product.bias is None else product.bias)
+    return replace(product, kernel=kernel * factor, bias=bias)
+
+
+def _as_floats(samples: Features, input_size: int) -> NDArray[np.float32]:
+    """Return samples of any dtype, compressed rows too, as an array of float32."""
+    return _core.Network32(input_size, [{"type": "activation"}]).predict(samples, _ROWS)
+
+
+def _inputs_of_products(operations: list[Operation], x: Array) -> Iterator[tuple[int, Array]]:
+    """Yield the index of each product and the values that it gets from some samples."""
+    stack: list[Array] = []
+    for i, operation in enumerate(operations):
+        match operation:
+            case Multiplication(kernel=kernel, bias=bias):
+                if not np.isfinite(x).all():
+                    raise ValueError(
+                        f"layer {operation.layer!r} gets values from calibration_data that are not finite in float32"
+                    )
+                yield i, x
+                x = gemm(x, kernel.astype(np.float32))
+                x = x if bias is None else x + bias.astype(np.float32)
+            case Scaling(center=center, factor=factor, offset=offset):
+                x = ((x - center) * factor + offset).astype(np.float32)
+            case Activating(function=function, alpha=alpha):
+                x = _core.activation(function, x, alpha)
+            case SlopedActivating(slope=slope):
+                x = np.where(x > 0, x, x * slope.astype(np.float32))
+            case LayerNormalizing():
+                x = _normalized(operation, x)
+            case Remembering():
+                stack.append(x)
+            case Addition():
+                x = x + stack.pop()
+
+
+def _normalized(operation: LayerNormalizing, x: Array) -> Array:
+    gamma = 1.0 if operation.gamma is None else operation.gamma
+    beta = 0.0 if operation.beta is None else operation.beta
+    deviation = np.sqrt(x.var(axis=1, keepdims=True) + operation.epsilon)
+    return np.asarray((x - x.mean(axis=1, keepdims=True)) / deviation * gamma + beta, np.float32)
+
+
+def _in_float32(operation: Operation) -> Operation:
+    arrays: dict[str, Any] = {
+        name: value.astype(np.float32) for name, value in vars(operation).items() if isinstance(value, np.ndarray)
+    }
+    return replace(operation, **arrays)
+
+
+def _quantized(product: Multiplication, low: float, high: float) -> QuantizedMultiplication:
+    """Return a product whose inputs are from `low` to `high`, zero included, in integers."""
+    if len(product.kernel) > MOST_INPUTS:
+        raise ValueError(
+            f"layer {product.layer!r} has {len(product.kernel)} inputs; at most {MOST_INPUTS} can be quantized"
+        )
+    input_scale = _step((high - low) / 255)
+    kernel = product.kernel.astype(np.float64)
+    scale = np.array([_step(largest / 127) for largest in np.abs(kernel).max(axis=0)], np.float32)
+    bias = None if product.bias is None else product.bias.astype(np.float32)
+    finite = np.isfinite(kernel).all() and (bias is None or np.isfinite(bias).all())
+    if not (finite and np.isfinite(np.float32(input_scale) * scale).all()):
+        raise ValueError(
+            f"layer {product.layer!r} has weights, or weights times inputs, that are not finite in float32"
+        )
+    return QuantizedMultiplication(
+        product.size,
+        product.layer,
+        np.rint(kernel / scale).astype(np.int8),
+        scale,
+        bias,
+        input_scale,
+        int(np.clip(np.rint(-low / input_scale), 0, 255)),
+    )
+
+
+def _step(step: float) -> float:
+    """Return a step as float32 holds it; 1 where there is nothing to tell apart, as in a kernel of zeros."""
+    smallest = 2 * float(np.finfo(np.float32).tiny)
+    return float(np.float32(step)) if step >= smallest else 1.0

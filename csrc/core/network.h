@@ -17,7 +17,6 @@
 
 namespace fastnet {
 
-
 enum class Metric { none, categorical_accuracy, binary_accuracy };
 
 // The mean loss and metric over the samples seen (NaN where there is none), how many steps were finished, the first of

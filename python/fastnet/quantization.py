@@ -106,8 +106,6 @@ class QuantizedModel(Evaluator):
         As in the model that it was made from.
     figures : dict
         Figures of your own, kept in the model's file; it begins without any.
-    size_in_bytes : int
-        The size of all arrays.
 
     Examples
     --------
@@ -130,7 +128,8 @@ class QuantizedModel(Evaluator):
     ) -> None:
         super().__init__()
         self.name = name
-        self.dtype = "float32"
+        self.dtype = "float32"  # of what comes out
+        self.compute_dtype = "int8"
         self.class_names: list[str] | None = None
         self.feature_names: list[str] | None = None
         self.figures: dict[str, Any] = {}
@@ -141,7 +140,8 @@ class QuantizedModel(Evaluator):
             values = _parameters(operations[index])[array_name]
             network.set_parameters(np.ascontiguousarray(values, np.float32).reshape(-1), offset)
         self._network: _core.Network32 = network
-        self.size_in_bytes = sum(array.nbytes for operation in operations for array in arrays_of(operation).values())
+        arrays = [list(arrays_of(operation).values()) for operation in operations]
+        self._sizes = [(sum(a.size for a in some), sum(a.nbytes for a in some)) for some in arrays]
         # The compiled network has the kernels, in an order of its own; a copy here would double the memory.
         self._operations = [
             replace(operation, kernel=np.empty((0, operation.size), np.int8))
@@ -149,6 +149,11 @@ class QuantizedModel(Evaluator):
             else operation
             for operation in operations
         ]
+
+    @property
+    def receipt(self) -> None:
+        """None: the model that it was made from has one of its training."""
+        return None
 
     @property
     def operations(self) -> list[Operation]:
@@ -206,16 +211,27 @@ class QuantizedModel(Evaluator):
         51,408 bytes
         """
         lines = [f'Model: "{self.name}", quantized', f"{'Layer':<16} {'Operation':<24} {'Outputs':>11} {'Bytes':>12}"]
-        for operation in self._operations:
-            kind = type(operation).__name__ + (f"({operation.function})" if isinstance(operation, Activating) else "")
-            lines.append(f"{operation.layer:<16} {kind:<24} {operation.size:>11,} {self._bytes_of(operation):>12,}")
+        for layer, kind, size, _, in_bytes in self.rows():
+            lines.append(f"{layer:<16} {kind:<24} {size:>11,} {in_bytes:>12,}")
         for line in [*lines, f"{self.size_in_bytes:,} bytes"]:
             (print_fn or print)(line)
 
-    def _bytes_of(self, operation: Operation) -> int:
-        """Return the size of an operation's arrays, of which the kernel is with the network."""
-        kernel = operation.size * operation.kernel.shape[1] if isinstance(operation, QuantizedMultiplication) else 0
-        return kernel + sum(array.nbytes for array in arrays_of(operation).values())
+    def rows(self) -> list[tuple[str, str, int, int, int]]:
+        """Return of every operation the layer, what it is, the number of outputs, of parameters, and of bytes."""
+        rows = []
+        for operation, (count, in_bytes) in zip(self._operations, self._sizes, strict=True):
+            kind = type(operation).__name__ + (f"({operation.function})" if isinstance(operation, Activating) else "")
+            rows.append((operation.layer, kind, operation.size, count, in_bytes))
+        return rows
+
+    def count_params(self) -> int:
+        """Return the number of values in all arrays."""
+        return sum(count for count, _ in self._sizes)
+
+    @property
+    def size_in_bytes(self) -> int:
+        """The size of all arrays."""
+        return sum(in_bytes for _, in_bytes in self._sizes)
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the model to one safetensors file, which `fastnet.load_model` reads.

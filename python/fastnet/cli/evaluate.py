@@ -12,6 +12,7 @@ from fastnet.cli._report import Result, format_confusion_matrix
 from fastnet.datasets import Dataset
 from fastnet.metrics import confusion_matrix
 from fastnet.models import Sequential
+from fastnet.quantization import QuantizedModel
 from fastnet.serialization import load_model
 
 __all__ = ["run"]
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(model: Sequential, data: Dataset) -> Result:
+def measure(model: Sequential | QuantizedModel, data: Dataset) -> Result:
     """Return how a model does on data whose codes are those of its classes."""
     assert model.input_shape is not None
     assert data.y is not None

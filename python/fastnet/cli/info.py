@@ -10,6 +10,7 @@ from fastnet.cli._origin import words
 from fastnet.cli._output import describe_size, print_json, shortened
 from fastnet.cli._report import aligned
 from fastnet.models import Sequential
+from fastnet.quantization import QuantizedModel
 from fastnet.serialization import load_model, read_metadata
 
 __all__ = ["run"]
@@ -34,7 +35,7 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _as_json(metadata: dict[str, str], model: Sequential) -> dict[str, Any]:
+def _as_json(metadata: dict[str, str], model: Sequential | QuantizedModel) -> dict[str, Any]:
     return {
         "format_version": metadata["format_version"],
         "written_by": metadata.get("fastnet_version"),
@@ -49,17 +50,17 @@ def _as_json(metadata: dict[str, str], model: Sequential) -> dict[str, Any]:
     }
 
 
-def _as_text(file: dict[str, Any], metadata: dict[str, str], model: Sequential) -> str:
+def _as_text(file: dict[str, Any], metadata: dict[str, str], model: Sequential | QuantizedModel) -> str:
     table = [["layer", "kind", "output", "parameters"]]
-    for layer in model.layers:
-        table.append([layer.name, _kind(layer), _shape(layer.output_shape), f"{layer.count_params():,}"])
+    table += _rows_of_operations(model) if isinstance(model, QuantizedModel) else _rows_of_layers(model)
     compiled = model.get_compile_config()
+    stored = "int8 and float32" if isinstance(model, QuantizedModel) else model.dtype
     multiplied = "" if model.compute_dtype == model.dtype else f", multiplied in {model.compute_dtype}"
     facts = [
         ("file", f"{file['file']}, {describe_size(file['bytes'])}, format version {metadata['format_version']}"),
         ("sha256", file["sha256"]),
         ("written by", f"fastnet {metadata.get('fastnet_version', 'unknown')}"),
-        ("parameters", f"{model.count_params():,} of {model.dtype}{multiplied}"),
+        ("parameters", f"{model.count_params():,} of {stored}{multiplied}"),
         ("input", _shape(model.input_shape) + (f": {shortened(model.feature_names)}" if model.feature_names else "")),
         ("classes", f"{len(model.class_names)}: {shortened(model.class_names)}" if model.class_names else "no names"),
         ("optimizer", _call(compiled["optimizer"]) if compiled else "not compiled"),
@@ -70,6 +71,16 @@ def _as_text(file: dict[str, Any], metadata: dict[str, str], model: Sequential) 
     facts += [(name.replace("_", " "), _figures(figures)) for name, figures in model.figures.items()]
     facts += _origin(model.receipt)
     return "\n".join([*(f"{name + ':':<15}{value}" for name, value in facts), "", aligned(table, left=2)])
+
+
+def _rows_of_layers(model: Sequential) -> list[list[str]]:
+    return [
+        [layer.name, _kind(layer), _shape(layer.output_shape), f"{layer.count_params():,}"] for layer in model.layers
+    ]
+
+
+def _rows_of_operations(model: QuantizedModel) -> list[list[str]]:
+    return [[layer, kind, str(size), f"{count:,}"] for layer, kind, size, count, _ in model.rows()]
 
 
 def _kind(layer: Any) -> str:

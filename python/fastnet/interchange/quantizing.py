@@ -7,6 +7,7 @@ exact. Everything else, biases and activations too, stays in float32.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +64,11 @@ def quantize_operations(operations: list[Operation], samples: Features, input_si
     ValueError
         A value on the way, or a scale, is not finite in float32, or a product has too many inputs.
     """
-    operations = fold_scalings(operations)
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found, and named
+        return _quantize(fold_scalings(operations), samples, input_size)
+
+
+def _quantize(operations: list[Operation], samples: Features, input_size: int) -> list[Operation]:
     lows = [0.0] * len(operations)  # the range has zero in it
     highs = [0.0] * len(operations)
     for start in range(0, len(samples), _ROWS):
@@ -79,19 +84,24 @@ def quantize_operations(operations: list[Operation], samples: Features, input_si
 def fold_scalings(operations: list[Operation]) -> list[Operation]:
     """Return the operations without the scalings that a product next to them can do.
 
-    A product in front takes any scaling; one behind takes a scaling by one number, as of images, whose values it can
-    then be given as they are. Kernels and biases that change are in float64.
+    A product in front takes any scaling; one behind takes a scaling of all values alike, as of images, whose values it
+    can then be given as they are. Kernels and biases that change are in float64.
     """
     result: list[Operation] = []
     for operation in operations:
         before = result[-1] if result else None
         if isinstance(operation, Scaling) and isinstance(before, Multiplication):
             result[-1] = _scaled_behind(before, operation)
-        elif isinstance(operation, Multiplication) and isinstance(before, Scaling) and before.factor.ndim == 0:
+        elif isinstance(operation, Multiplication) and isinstance(before, Scaling) and _is_uniform(before):
             result[-1] = _scaled_in_front(before, operation)
         else:
             result.append(operation)
     return result
+
+
+def _is_uniform(scaling: Scaling) -> bool:
+    """Return whether all values are scaled alike."""
+    return all(array.min() == array.max() for array in (scaling.center, scaling.factor, scaling.offset))
 
 
 def _scaled_behind(product: Multiplication, scaling: Scaling) -> Multiplication:
@@ -101,8 +111,8 @@ def _scaled_behind(product: Multiplication, scaling: Scaling) -> Multiplication:
 
 
 def _scaled_in_front(scaling: Scaling, product: Multiplication) -> Multiplication:
-    factor, kernel = scaling.factor.astype(np.float64), product.kernel.astype(np.float64)
-    shift = scaling.offset - scaling.center * factor
+    factor, kernel = float(scaling.factor.flat[0]), product.kernel.astype(np.float64)
+    shift = float(scaling.offset.flat[0]) - float(scaling.center.flat[0]) * factor
     bias = shift * kernel.sum(axis=0) + (0.0 if product.bias is None else product.bias)
     return replace(product, kernel=kernel * factor, bias=bias)
 
@@ -164,7 +174,8 @@ def _quantized(product: Multiplication, low: float, high: float) -> QuantizedMul
     scale = np.array([_step(largest / 127) for largest in np.abs(kernel).max(axis=0)], np.float32)
     bias = None if product.bias is None else product.bias.astype(np.float32)
     finite = np.isfinite(kernel).all() and (bias is None or np.isfinite(bias).all())
-    if not (finite and np.isfinite(np.float32(input_scale) * scale).all()):
+    largest_step = input_scale * float(scale.max())
+    if not (finite and largest_step <= np.finfo(np.float32).max):
         raise ValueError(
             f"layer {product.layer!r} has weights, or weights times inputs, that are not finite in float32"
         )

@@ -1,6 +1,7 @@
 """The programs in examples/ run as they stand and reach what they say."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ RUNS = [
     ("csv_60000.py", ["--steps", "100"], r"mini-batches with Adam: (\d+\.\d)%", 91.0),
     ("step_by_step.py", [], r"test images: (\d+\.\d+)%", 88.0),
     ("neuron_to_98.py", [], r"784-64-10: (\d+\.\d+)%", 97.2),
+    ("embedded.py", [], r"in C: (\d+\.\d+)%", 95.5),
     ("deep_residual.py", ["--plot", "deep.png"], r"residual: (\d+\.\d+)%", 98.3),
 ]
 
@@ -39,6 +41,8 @@ def test_every_example_is_run() -> None:
 def test_example_reaches_its_accuracy(
     name: str, arguments: list[str], pattern: str, percent: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if name == "embedded.py" and shutil.which("cc") is None:
+        pytest.skip("needs a C compiler, cc")
     monkeypatch.setenv("MPLBACKEND", "Agg")
     out = run(name, arguments, tmp_path)
     reached = [float(found) for found in re.findall(pattern, out)]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import fastnet as fn
-from fastnet._checkpoint_folder import CheckpointFolder
+from fastnet._resuming import Checkpoints
 
 if TYPE_CHECKING:
     import pytest
@@ -115,13 +115,14 @@ class Run:
 
     def in_pieces(self, folder: Path, monkeypatch: "pytest.MonkeyPatch", threads: Iterator[int], **backup: Any) -> Any:
         """Train, killed after every checkpoint, and return the result and the number of kills."""
-        write = CheckpointFolder.write
+        save = Checkpoints._save
 
-        def write_and_die(self: CheckpointFolder, *arguments: Any, **keywords: Any) -> Any:
-            write(self, *arguments, **keywords)
+        def save_and_die(self: Checkpoints, **keywords: Any) -> None:
+            save(self, **keywords)
+            self.wait()
             raise Killed
 
-        monkeypatch.setattr(CheckpointFolder, "write", write_and_die)
+        monkeypatch.setattr(Checkpoints, "_save", save_and_die)
         before = fn.get_num_threads()
         try:
             for kills in range(1000):

@@ -1,5 +1,6 @@
 """Checkpoints as files in a folder: what they are, which are kept, what is refused, Ctrl-C."""
 
+import errno
 import json
 import math
 import signal
@@ -11,7 +12,8 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
-from fastnet._checkpoint_file import DamagedError, OtherFormatError, read_checkpoint, write_checkpoint
+from fastnet._checkpoint_file import DamagedError, OtherFormatError, contents_of, read_checkpoint, write_checkpoint
+from fastnet._checkpoint_folder import CheckpointFolder
 from fastnet._safetensors import write
 from fastnet.callbacks import BackupAndRestore, CSVLogger, LambdaCallback, ModelCheckpoint
 from runs import EPOCHS, LABELS, Run, X
@@ -31,7 +33,7 @@ STATE: dict[str, Any] = {
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     weights = {"layers.0.dense.kernel": np.ones((2, 3), np.float32).T}
-    write_checkpoint(tmp_path / "c.safetensors", {**STATE, "nan": math.nan}, weights)
+    write_checkpoint(tmp_path / "c.safetensors", contents_of({**STATE, "nan": math.nan}, weights))
     state, arrays = read_checkpoint(tmp_path / "c.safetensors")
     assert state["numbers"] == STATE["numbers"]
     assert math.isnan(state["nan"])
@@ -53,22 +55,21 @@ def test_the_safetensors_library_reads_a_checkpoint(tmp_path: Path) -> None:
         metadata = file.metadata()
         state = json.loads(metadata["state"])
         kernel = file.get_tensor("layers.0.dense.kernel")
-        assert file.get_tensor(state["optimizer"]["state"]["$tensor"]).size == 2 * (6 * 5 + 5 + 10 + 5 * 3 + 3)
+        assert file.get_tensor("optimizer.state").size == 2 * (6 * 5 + 5 + 10 + 5 * 3 + 3)
     assert (metadata["format"], metadata["format_version"]) == ("fastnet-checkpoint", "1")
     assert kernel.tobytes() == run()[0][0]
     assert state["position"]["epoch"] == EPOCHS
 
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, {1, 2}, 1j])
-def test_what_json_cannot_hold_is_refused_with_its_place(value: Any, tmp_path: Path) -> None:
+def test_what_json_cannot_hold_is_refused_with_its_place(value: Any) -> None:
     with pytest.raises(TypeError, match=r"state\.callbacks\.1"):
-        write_checkpoint(tmp_path / "c.safetensors", {"callbacks": [0, value]}, {})
-    assert not list(tmp_path.iterdir())
+        contents_of({"callbacks": [0, value]}, {})
 
 
 def test_a_damaged_file_is_told_from_one_of_another_kind(tmp_path: Path) -> None:
     path = tmp_path / "c.safetensors"
-    write_checkpoint(path, STATE, {})
+    write_checkpoint(path, contents_of(STATE, {}))
     whole = path.read_bytes()
     for position in range(0, len(whole), 7):
         path.write_bytes(whole[:position] + bytes([whole[position] ^ 4]) + whole[position + 1 :])
@@ -233,28 +234,35 @@ def test_models_without_a_seed_go_on_with_the_numbers_that_they_drew(tmp_path: P
 def test_ctrl_c_writes_a_checkpoint_at_the_end_of_the_step(by_batch: bool, tmp_path: Path) -> None:
     times = 5 if by_batch else 300
     x, y = np.tile(X, (times, 1)), np.tile(LABELS, times)
-    pressed: list[int] = []
 
-    def press(step: int, *_: Any) -> None:
-        if not pressed:
-            pressed.append(step)
-            signal.raise_signal(signal.SIGINT)
+    def press(epoch: int, logs: Any) -> None:
+        signal.raise_signal(signal.SIGINT)
 
     def run(*more: Any) -> Run:
         batches = [LambdaCallback(on_train_batch_end=lambda batch, logs: None)] if by_batch else []
-        return Run("dropout", data=lambda: (x, y), callbacks=lambda: [*more, *batches], batch_size=1, epochs=2)
+        fit = {"batch_size": 1, "epochs": 2, "max_time": 1e9}  # with a limit progress is reported every 2 ms
+        return Run("dropout", data=lambda: (x, y), callbacks=lambda: [*more, *batches], **fit)
 
-    # Seconds that pass only once they have: progress is reported often without a checkpoint.
-    backup = BackupAndRestore(tmp_path, seconds=1e9)
-    hook = {"on_train_batch_end" if by_batch else "on_train_progress": press}
     before = signal.getsignal(signal.SIGINT)
-    run(LambdaCallback(**hook))(backup)
-    assert pressed
+    run(LambdaCallback(on_epoch_begin=press))(BackupAndRestore(tmp_path, seconds=1e9))
     assert signal.getsignal(signal.SIGINT) is before
     (path,) = tmp_path.iterdir()
     state, _ = read_checkpoint(path)
-    assert state["position"]["epoch"] < 2
+    assert state["position"]["epoch"] == 0
+    assert 0 < state["position"]["steps"] < len(x)
     assert run()(BackupAndRestore(tmp_path)) == run()()
+
+
+def test_a_long_epoch_pauses_at_a_step_that_is_asked_for(tmp_path: Path) -> None:
+    reports: list[int] = []
+    count = LambdaCallback(on_train_progress=lambda step, steps, logs: reports.append(step))
+    rows = 10**5
+    while not reports:  # until an epoch is long enough for its progress to be reported
+        rows *= 2
+        x, y = np.resize(X, (rows, 6)), np.resize(LABELS, rows)
+        backup = BackupAndRestore(tmp_path / str(rows), save_freq=rows // 4 - 1, delete_checkpoint=False)
+        Run("dropout").model().fit(x, y, 4, verbose=0, callbacks=[count, backup])
+    assert f"000000-{rows // 4 - 1:09d}" in names(tmp_path / str(rows))
 
 
 def test_the_end_of_the_time_leaves_a_checkpoint(tmp_path: Path) -> None:
@@ -271,6 +279,21 @@ def test_time_that_was_used_up_before_is_over(tmp_path: Path) -> None:
     long = Run(epochs=10**6, max_time=0.05)
     results = [long(BackupAndRestore(tmp_path, seconds=1e9)) for _ in range(2)]
     assert results[0] == results[1]
+
+
+def test_a_folder_that_cannot_be_is_an_error_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="file"):
+        Run()(BackupAndRestore(tmp_path / "file"))
+
+
+def test_a_full_disk_does_not_end_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any, **keywords: Any) -> None:
+        raise OSError(errno.ENOSPC, "cannot write checkpoint: no space left on device")
+
+    monkeypatch.setattr(CheckpointFolder, "write", fail)
+    with pytest.warns(RuntimeWarning, match="no space left on device; training goes on without this checkpoint"):
+        assert Run()(BackupAndRestore(tmp_path)) == Run()()
 
 
 # --- Arguments -------------------------------------------------------------------------------------------------------

@@ -88,6 +88,18 @@ def test_one_hot_rows_stand_for_labels(name: str) -> None:
     assert make()(y, p) == make()(one_hot(y), p) == make()(y[:, None], p)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_a_metric_goes_on_from_its_state(name: str) -> None:
+    kind, make, _ = CASES[name]
+    y, p, w = data(kind, 40, 3)
+    whole, first, rest = make(), make(), make()
+    for metric, rows in ((whole, slice(0, 15)), (whole, slice(15, 40)), (first, slice(0, 15))):
+        metric.update_state(y[rows], p[rows], w[rows])
+    rest.set_state(first.get_state())
+    rest.update_state(y[15:], p[15:], w[15:])
+    assert rest.result() == whole.result()
+
+
 def test_r2_of_numbers_far_from_zero_keeps_its_digits() -> None:
     rng = np.random.default_rng(0)
     y = rng.normal(1e8, 1.0, size=1000)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 import fastnet as fn
 from runs import BATCH, EPOCHS, LABELS, LAYERS, OPTIMIZERS, ROWS, Run, X
@@ -63,6 +64,11 @@ class Wandering(fn.callbacks.Callback):
 METRICS: list[Any] = ["accuracy", "AUC", "r2_score", fn.metrics.F1Score("macro"), mean_of_largest, "acc"]
 CASES: dict[str, Run] = {
     "float64": Run(dtype="float64"),
+    "bfloat16": Run(dtype="mixed_bfloat16"),
+    "batches in parts": Run(  # that the last one of an epoch, which is short, is computed in, too
+        "dropout", data=lambda: (np.tile(X, (200, 1)), np.tile(LABELS, 200)), batch_size=4096
+    ),
+    "looking for what is wrong": Run("dropout", debug=True),
     "no validation": Run(validation=None),
     "no shuffling": Run(shuffle=False),
     "part of the data": Run(steps_per_epoch=4),
@@ -93,6 +99,7 @@ CASES: dict[str, Run] = {
 
 
 @pytest.mark.filterwarnings("ignore::fastnet.exceptions.NonFiniteLossWarning")
+@pytest.mark.filterwarnings("ignore::fastnet.exceptions.DoctorWarning")
 @pytest.mark.parametrize("case", CASES)
 def test_with_everything_that_fit_can_do(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_goes_on(CASES[case], tmp_path / "backup", monkeypatch, kills=None)
@@ -150,6 +157,13 @@ class Single:
 SOURCES: dict[str, Callable[[], Any]] = {"generator": generated, "loader": Loader, "items": Items, "samples": Single}
 
 
+def test_with_sparse_samples(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    x = np.where(X > 0.8, X, 0)
+    run = Run(data=lambda: (sparse.csr_array(x), LABELS), validation=None)
+    assert_goes_on(run, tmp_path / "backup", monkeypatch)
+
+
 @pytest.mark.parametrize("source", SOURCES)
 def test_with_sources_of_batches(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = 3 if source == "generator" else None
@@ -184,4 +198,35 @@ def test_checkpoints_come_when_they_are_asked_for(
         tmp_path / "backup", monkeypatch, itertools.cycle(THREADS), **{"save_freq": "epoch", **when}
     )
     assert (pieces, killed) == (run(), kills)
-    assert BATCH
+
+
+# --- The core --------------------------------------------------------------------------------------------------------
+
+
+def test_an_epoch_of_the_core_may_be_cut_anywhere() -> None:
+    def network() -> Any:
+        model = Run("dropout").model()
+        model._trainable_network("fit", X)
+        return model._network
+
+    order = np.random.default_rng(4).permutation(ROWS)
+    arguments = (X, LABELS, order, BATCH, None, None, np.linspace(0.1, 0.01, 5), 0.05, None)
+    whole, cut = network(), network()
+    result = whole.train_epoch(*arguments)
+    steps, bad, sums = 0, -1, (0.0, 0.0)
+    for end in (1, 1, 3, 99, 99):
+        steps, loss, metric, bad, sums = cut.train_epoch(*arguments, (steps, *sums, bad), end)
+        assert steps == cut.finished_steps == min(end, 5)
+    assert (steps, loss, metric, bad, sums) == result
+    assert_array_equal(cut.get_parameters(), whole.get_parameters())
+    with pytest.raises(ValueError, match=r"done must have 0\.\.5 steps, got 6"):
+        cut.train_epoch(*arguments, (6, 0.0, 0.0, -1))
+
+
+def test_seeds_are_as_many_as_the_layers_that_have_one() -> None:
+    network = Run("dropout").model()._network
+    assert network is not None
+    network.set_seeds([3, 2**64 - 1])
+    assert network.get_seeds() == [3, 2**64 - 1]
+    with pytest.raises(ValueError, match="seeds must have 2 values, got 1"):
+        network.set_seeds([1])

@@ -363,12 +363,16 @@ template <class T> void register_class(py::module_& module, const char* name) {
             [](Self& self) { return self.with([](Network<T>& network) { return network.finished_steps(); }); })
         .def("get_optimizer_state",
              [](Self& self) {
-                 std::vector<T> state;
+                 const index size = self.with([](Network<T>& network) { return network.state_size(); });
+                 Values state(size);
+                 T* const out = state.mutable_data();
                  const std::int64_t steps = self.with([&](Network<T>& network) {
-                     state.assign(network.state(), network.state() + network.state_size());
+                     if (network.state_size() != size)
+                         throw std::runtime_error("the network was compiled anew while its state was read");
+                     std::copy(network.state(), network.state() + size, out);
                      return network.finished_steps();
                  });
-                 return py::make_tuple(steps, Values(static_cast<py::ssize_t>(state.size()), state.data()));
+                 return py::make_tuple(steps, state);
              })
         .def(
             "set_optimizer_state",

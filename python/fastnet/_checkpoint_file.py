@@ -1,7 +1,8 @@
 """Checkpoint files: plain safetensors, with everything that is no array as JSON in their metadata.
 
-The weights are tensors with the names that they have in a model file, ``layers.<i>.<layer name>.kernel``. The rest of the
-state is one JSON document, ``state`` in the metadata; where it has an array there is ``{"$tensor": name}``, with
+The weights are tensors with the names that they have in a model file, ``layers.<i>.<layer name>.kernel``;
+``optimizer.state`` has the moments and the like, and ``best.weights`` the weights after the best epoch so far, each as one
+vector. The rest of the state is one JSON document, ``state`` in the metadata; where it has an array there is ``{"$tensor": name}``, with
 ``"bool": true`` where its values are that, and a number that JSON has none for is ``{"$float": "nan"}``, ``"inf"`` or
 ``"-inf"``. The metadata are strings:
 
@@ -18,6 +19,7 @@ import json
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,7 @@ from numpy.typing import NDArray
 from fastnet import _core, _safetensors
 from fastnet._validation import describe
 
-__all__ = ["DamagedError", "read_checkpoint", "write_checkpoint"]
+__all__ = ["Contents", "DamagedError", "OtherFormatError", "contents_of", "read_checkpoint", "write_checkpoint"]
 
 FORMAT = "fastnet-checkpoint"
 FORMAT_VERSION = "1"
@@ -42,30 +44,47 @@ class OtherFormatError(ValueError):
     """A whole file that is no checkpoint, or one of another format version."""
 
 
-def write_checkpoint(
-    path: str | os.PathLike[str], state: Mapping[str, Any], weights: Mapping[str, NDArray[Any]]
-) -> None:
-    """Write a state of dictionaries, lists, strings, numbers and arrays, and weights, to one file, whole or not at all.
+@dataclass(frozen=True)
+class Contents:
+    """What a file is to hold; nothing that goes on meanwhile changes it."""
+
+    tensors: Arrays
+    metadata: dict[str, str]
+
+
+def contents_of(state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Contents:
+    """Return a state of dictionaries, lists, strings, numbers and arrays, and other arrays by name, as a file holds them.
+
+    The arrays of the state are copied, the others are not.
 
     Raises
     ------
     TypeError
         The state has something else; the message says where.
-    OSError
-        The file cannot be written.
     """
-    tensors = dict(weights)
+    tensors = dict(arrays)
     metadata = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "fastnet_version": _core.__version__,
         "state": json.dumps(_packed(state, "state", tensors), allow_nan=False),
     }
-    _safetensors.write(path, tensors, metadata)
+    return Contents(tensors, metadata)
+
+
+def write_checkpoint(path: str | os.PathLike[str], contents: Contents) -> None:
+    """Write a checkpoint, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    _safetensors.write(path, contents.tensors, contents.metadata)
 
 
 def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Arrays]:
-    """Return the state and the weights that `write_checkpoint` was given. Nothing in the file is executed.
+    """Return the state and the other arrays of a checkpoint. Nothing in the file is executed.
 
     Raises
     ------
@@ -105,7 +124,7 @@ def _packed(value: Any, place: str, tensors: Arrays) -> Any:
     if isinstance(value, np.ndarray):
         while place in tensors:  # as the keys "a.b" and "a" with "b" in it give
             place += "_"
-        tensors[place] = value.view(np.uint8) if value.dtype == np.bool_ else value
+        tensors[place] = value.astype(np.uint8 if value.dtype == np.bool_ else value.dtype)
         return {"$tensor": place} | ({"bool": True} if value.dtype == np.bool_ else {})
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _packed(part, f"{place}.{key}", tensors) for key, part in value.items()}

@@ -1,5 +1,6 @@
 """The checkpoints of one run in one folder: which is the newest, and which may go."""
 
+import errno
 import os
 import warnings
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from fastnet._checkpoint_file import DamagedError, read_checkpoint, write_checkpoint
+from fastnet._checkpoint_file import Contents, DamagedError, read_checkpoint, write_checkpoint
 from fastnet._files import remove_leftovers
 
 __all__ = ["CheckpointFolder"]
@@ -21,7 +22,7 @@ class CheckpointFolder:
     Parameters
     ----------
     folder : str or os.PathLike
-        The folder; it is made when the first checkpoint is written.
+        The folder.
     keep : int
         How many of the last stay. The best stays besides.
     """
@@ -29,6 +30,18 @@ class CheckpointFolder:
     def __init__(self, folder: str | os.PathLike[str], keep: int) -> None:
         self._folder = Path(folder)
         self._keep = keep
+
+    def make(self) -> None:
+        """Make the folder, where it is missing.
+
+        Raises
+        ------
+        OSError
+            It cannot be made, or not written to.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(self._folder, os.W_OK):
+            raise PermissionError(errno.EACCES, "checkpoints cannot be written to it", str(self._folder))
 
     def paths(self) -> list[Path]:
         """Return the checkpoints, the oldest first."""
@@ -53,13 +66,10 @@ class CheckpointFolder:
                 warnings.warn(f"{error}: going on from the checkpoint before it", stacklevel=2)
         return None
 
-    def write(
-        self, state: dict[str, Any], weights: dict[str, NDArray[Any]], epoch: int, steps: int, *, best: bool
-    ) -> Path:
+    def write(self, contents: Contents, epoch: int, steps: int, *, best: bool) -> None:
         """Write a checkpoint and remove those that need not stay; with `best` it takes the place of the best before it."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._folder / f"checkpoint-{epoch:06d}-{steps:09d}{_BEST if best else ''}.safetensors"
-        write_checkpoint(path, state, weights)
+        write_checkpoint(path, contents)
         paths = self.paths()
         older, newer = paths[: paths.index(path)], paths[paths.index(path) + 1 :]  # newer ones are damaged
         marked = [old for old in older if not best and old.stem.endswith(_BEST)]
@@ -67,7 +77,6 @@ class CheckpointFolder:
         for other in (*older, *newer):
             if other not in (*last, *marked[-1:]):
                 other.unlink(missing_ok=True)
-        return path
 
     def delete(self) -> None:
         """Remove all checkpoints, and the folder where nothing else is in it."""

@@ -127,6 +127,7 @@ class Fitting:
             else:
                 model._use_average()
         finally:
+            checkpoints.close()
             self.callbacks.call("on_train_end", self.logs)
         if not (self.history.interrupted or self._ends_early):
             checkpoints.after_training()
@@ -168,7 +169,8 @@ class Fitting:
         generator = model._generator
         if not position.steps:
             model._reset_metrics()
-            position.random = dict(generator.bit_generator.state)
+            if self._checkpoints.wanted:
+                position.random = dict(generator.bit_generator.state)
             position.rate = None if model.optimizer.scheduled else model.optimizer.learning_rate
         if isinstance(plan.data, Batches):
             return self._by_batches(plan.data)
@@ -267,7 +269,7 @@ class Fitting:
                     "on_train_progress", before + step, steps, self.model._logs(loss, metric, quick=True)
                 )
             self._ends_early = self._is_out_of_time()
-            return not (self._ends_epoch or self._checkpoints.due())
+            return not (self._ends_epoch or self._checkpoints.must_pause())
 
         return report
 

@@ -5,6 +5,7 @@ import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -12,14 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from fastnet._checkpoint_file import contents_of
 from fastnet._data_adapter import Samples
 from fastnet._receipt import sampled, shown
 from fastnet.callbacks.backup import BackupAndRestore
+from fastnet.serialization import tensor_names
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     from fastnet._fitting import Fitting
 
 __all__ = ["Checkpoints", "Position"]
+
+OPTIMIZER_STATE, BEST_WEIGHTS = "optimizer.state", "best.weights"
 
 
 @dataclass
@@ -70,56 +77,68 @@ class Checkpoints:
         self._fitting = fitting
         self._backup = backup
         self._interrupted = False
+        self._writing: Future[None] | None = None
         if backup is None:
             return
+        from concurrent.futures import ThreadPoolExecutor
+
+        self._writer = ThreadPoolExecutor(1)  # training goes on while a file is on its way to the disk
         self._folder = backup.folder()
         self._identity = identity(fitting, backup.identity)
         self._written_at, self._written_when = 0, 0.0
         self._written_position = (-1, 0)
+
+    @property
+    def wanted(self) -> bool:
+        """Whether there will be any."""
+        return self._backup is not None
 
     # --- Going on ---
 
     def begin(self) -> bool:
         """Tell the callbacks that training begins, from the newest checkpoint if there is one; return whether there is."""
         fitting, backup = self._fitting, self._backup
+        if backup is not None:
+            self._folder.make()
         found = None if backup is None else self._folder.newest()
         if backup is None or found is None:
             fitting.callbacks.call("on_train_begin", {})
         else:
-            path, state, weights = found
+            path, state, arrays = found
             refuse_another(path.name, state, self._identity)
-            self._go_on(state, weights)
+            self._go_on(state, arrays)
             backup.resumed_from, backup.seconds_before = str(path), state["seconds"]
             self._written_position = (fitting.position.epoch, fitting.position.steps)
         self._written_at, self._written_when = fitting.finished_steps, time.perf_counter()
         return found is not None
 
-    def _go_on(self, state: dict[str, Any], weights: dict[str, NDArray[Any]]) -> None:
+    def _go_on(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         fitting = self._fitting
         fitting.callbacks.resume(state["callbacks"])
-        restore(fitting, state, weights)
+        restore(fitting, state, arrays)
         if fitting.position.steps:
             fitting.callbacks.call("on_epoch_begin", fitting.position.epoch, {})
             # What the hook does was done before the checkpoint, too: a learning rate that was halved is not halved again.
             fitting.callbacks.set_states(state["callbacks"])
-            restore(fitting, state, weights)
+            restore(fitting, state, arrays)
 
     # --- Writing ---
 
-    def due(self) -> bool:
-        """Return whether training should pause at the next step for `save_if_due`."""
+    def must_pause(self) -> bool:
+        """Return whether an epoch in the core should pause at the end of a step, for `save_if_due`."""
         backup = self._backup
-        if backup is None:
-            return False
-        if self._interrupted:
-            return True
-        if backup.seconds is not None:
-            return time.perf_counter() - self._written_when >= backup.seconds
-        return isinstance(backup.save_freq, int) and self._fitting.finished_steps - self._written_at >= backup.save_freq
+        if backup is None or backup.seconds is None:
+            return self._interrupted
+        return self._interrupted or time.perf_counter() - self._written_when >= backup.seconds
+
+    def _is_due(self) -> bool:
+        if self._backup is None or not isinstance(every := self._backup.save_freq, int):
+            return self.must_pause()
+        return self.must_pause() or self._fitting.finished_steps - self._written_at >= every
 
     @property
     def interval(self) -> float:
-        """The seconds after which `due` must be asked again."""
+        """The seconds after which `must_pause` is to be asked again."""
         backup = self._backup
         return math.inf if backup is None or backup.seconds is None else backup.seconds
 
@@ -134,7 +153,7 @@ class Checkpoints:
 
     def save_if_due(self) -> None:
         """Write a checkpoint, if it is time for one. After Ctrl-C it is, and then training is over."""
-        if self.due():
+        if self._is_due():
             self._save()
             self._raise_interrupt()
 
@@ -144,7 +163,7 @@ class Checkpoints:
         if backup is None:
             return
         keeps = best and backup.keep_best
-        if keeps or self.due() or (backup.save_freq == "epoch" and backup.seconds is None):
+        if keeps or self._is_due() or (backup.save_freq == "epoch" and backup.seconds is None):
             self._save(best=keeps)
         self._raise_interrupt()
 
@@ -156,6 +175,12 @@ class Checkpoints:
         if (position.epoch, position.steps) != self._written_position:
             self._save()
 
+    def close(self) -> None:
+        """Write no more."""
+        if self._backup is not None:
+            self.wait()
+            self._writer.shutdown()
+
     def after_training(self) -> None:
         """Remove the checkpoints of a training that is complete, if they are to go."""
         if self._backup is not None and self._backup.delete_checkpoint:
@@ -163,14 +188,20 @@ class Checkpoints:
 
     def _save(self, *, best: bool = False) -> None:
         fitting = self._fitting
-        state = {"run": self._identity, **state_of(fitting)}
-        self._folder.write(state, weights_of(fitting), fitting.position.epoch, fitting.position.steps, best=best)
-        self._note_written()
+        self._written_at, self._written_when = fitting.finished_steps, time.perf_counter()
+        self._written_position = (fitting.position.epoch, fitting.position.steps)
+        contents = contents_of({"run": self._identity, **state_of(fitting)}, arrays_of(fitting))
+        self.wait()
+        self._writing = self._writer.submit(self._folder.write, contents, *self._written_position, best=best)
 
-    def _note_written(self) -> None:
-        self._written_at = self._fitting.finished_steps
-        self._written_position = (self._fitting.position.epoch, self._fitting.position.steps)
-        self._written_when = time.perf_counter()
+    def wait(self) -> None:
+        """Wait until the last checkpoint is on the disk."""
+        writing, self._writing = self._writing, None
+        try:
+            if writing is not None:
+                writing.result()
+        except OSError as error:  # such as a full disk, which is no reason to lose what was trained
+            warnings.warn(f"{error}; training goes on without this checkpoint", RuntimeWarning, stacklevel=2)
 
     # --- Ctrl-C ---
 
@@ -196,6 +227,7 @@ class Checkpoints:
     def _raise_interrupt(self) -> None:
         if self._interrupted:
             self._interrupted = False
+            self.wait()
             raise KeyboardInterrupt
 
 
@@ -207,20 +239,19 @@ def _interrupts_are_ours() -> bool:
 # --- The state of a run ----------------------------------------------------------------------------------------------
 
 
-def weights_of(fitting: "Fitting") -> dict[str, NDArray[Any]]:
-    """Return the weights by the names that they have in a model file."""
+def arrays_of(fitting: "Fitting") -> dict[str, NDArray[Any]]:
+    """Return the large arrays, which nothing changes: the weights by the names that they have in a model file, and others."""
     model: Any = fitting.model
-    return {
-        f"layers.{index}.{layer.name}.{name}": array
-        for index, layer in enumerate(model.layers)
-        for name, array in zip(layer.weight_names, layer.get_weights(), strict=True)
-    }
+    arrays = dict(zip(tensor_names(model), model._weights.snapshot(), strict=True))
+    arrays[OPTIMIZER_STATE] = fitting.network.get_optimizer_state()[1]
+    if fitting.best_values is not None:
+        arrays[BEST_WEIGHTS] = fitting.best_values
+    return arrays
 
 
 def state_of(fitting: "Fitting") -> dict[str, Any]:
     """Return everything else that training needs to go on."""
     model, network = fitting.model, fitting.network
-    steps, values = network.get_optimizer_state()
     return {
         "position": asdict(fitting.position),
         "seconds": time.perf_counter() - fitting.started,
@@ -229,23 +260,22 @@ def state_of(fitting: "Fitting") -> dict[str, Any]:
         "random": model._generator.bit_generator.state,
         "seeds": network.get_seeds(),
         "optimizer": {
-            "steps": steps,
-            "state": values,
+            "steps": network.finished_steps,
             "learning_rate": model.optimizer.get_config()["learning_rate"],
         },
         "metrics": {name: metric.get_state() for name, metric in _metrics_of(fitting)},
-        "best": {"figure": fitting.best, "values": fitting.best_values},
+        "best": fitting.best,
         "callbacks": fitting.callbacks.states(),
         "initial_weights": model._receipt.initial_weights,
     }
 
 
-def restore(fitting: "Fitting", state: dict[str, Any], weights: dict[str, NDArray[Any]]) -> None:
+def restore(fitting: "Fitting", state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
     """Put the model and the run into a state; callbacks have theirs already."""
     optimizer, network = state["optimizer"], fitting.network
     model: Any = fitting.model
-    model.set_weights([weights[name] for name in weights_of(fitting)])
-    network.set_optimizer_state(optimizer["steps"], optimizer["state"])
+    model.set_weights([arrays[name] for name in tensor_names(model)])
+    network.set_optimizer_state(optimizer["steps"], arrays[OPTIMIZER_STATE])
     network.set_seeds(state["seeds"])
     model.optimizer._iterations = network.finished_steps
     if optimizer["learning_rate"] != _as_json(model.optimizer.get_config()["learning_rate"]):
@@ -259,7 +289,7 @@ def restore(fitting: "Fitting", state: dict[str, Any], weights: dict[str, NDArra
     fitting.started = time.perf_counter() - state["seconds"]
     fitting.logs = state["logs"]
     model._receipt.initial_weights = state["initial_weights"]
-    fitting.best, fitting.best_values = state["best"]["figure"], state["best"]["values"]
+    fitting.best, fitting.best_values = state["best"], arrays.get(BEST_WEIGHTS)
 
 
 def _metrics_of(fitting: "Fitting") -> list[tuple[str, Any]]:

@@ -154,7 +154,7 @@ def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatc
     with _refusing(path), _safetensors.opened(path) as file:
         _checked_metadata(file.metadata)
         fitting = {}
-        for index, (name, slot) in enumerate(zip(_tensor_names(model), model._weights.slots, strict=True)):
+        for index, (name, slot) in enumerate(zip(tensor_names(model), model._weights.slots, strict=True)):
             shape = file.tensors[name].shape if name in file.tensors else None
             if shape == slot.shape:
                 fitting[index] = name
@@ -241,7 +241,7 @@ def _load_sequential(file: _safetensors.File, config: Mapping[str, Any]) -> "Seq
     check_tensors(file.tensors, config)
     model = Sequential.from_config({**config, "input_shape": None})
     model._build(tuple(config["input_shape"]), draw=False)
-    slots = {name: index for index, name in enumerate(_tensor_names(model))}
+    slots = {name: index for index, name in enumerate(tensor_names(model))}
     for name, first, values in file.pieces():
         model._weights.set_piece(slots[name], first, values)
     return model
@@ -282,7 +282,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
 
-def _tensor_names(model: "Sequential") -> list[str]:
+def tensor_names(model: "Sequential") -> list[str]:
     """Return the name of every weight, in the order of `Sequential.get_weights`."""
     return [tensor_name(index, layer, name) for index, layer in enumerate(model.layers) for name in layer.weight_names]
 
@@ -293,7 +293,7 @@ def _arrays(model: "Sequential", path: str | os.PathLike[str], overwrite: bool) 
         raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
     if not model.built:
         raise ValueError("the model has no weights to save: build it, or fit it first")
-    return dict(zip(_tensor_names(model), model._weights.snapshot(), strict=True))
+    return dict(zip(tensor_names(model), model._weights.snapshot(), strict=True))
 
 
 def _file_metadata() -> dict[str, str]:

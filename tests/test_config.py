@@ -66,3 +66,9 @@ def test_modules_that_training_does_not_need_are_imported_when_they_are_used(nam
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'fastnet' has no attribute 'Dropuot'"):
         _ = fn.Dropuot
+
+
+def test_importing_fastnet_leaves_what_reads_and_writes_files_for_later() -> None:
+    program = "import sys, fastnet; print(*[name for name in sys.modules if 'safetensors' in name or 'serial' in name])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

@@ -4,7 +4,6 @@ A run is noted in a few microseconds; whatever costs more waits until the receip
 """
 
 import copy
-import hashlib
 import math
 import platform
 import sys
@@ -70,11 +69,11 @@ class Fingerprint:
         if sys.byteorder == "big":
             array = array.byteswap()
         small = array.nbytes <= KEPT_BYTES
-        self._content: Any = array.tobytes() if small else hashlib.sha256(np.ascontiguousarray(array).data)
+        self._content: Any = array.tobytes() if small else _sha256(np.ascontiguousarray(array).data)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fingerprint as JSON can hold it."""
-        content = hashlib.sha256(self._content) if isinstance(self._content, bytes) else self._content
+        content = _sha256(self._content) if isinstance(self._content, bytes) else self._content
         return {
             "shape": list(self._shape),
             "dtype": str(self._dtype),
@@ -82,6 +81,12 @@ class Fingerprint:
             "rows_hashed": -(-self._shape[0] // self._every),
             "every": self._every,
         }
+
+
+def _sha256(content: bytes | memoryview) -> Any:
+    import hashlib  # it takes 4 ms, which `import fastnet` need not
+
+    return hashlib.sha256(content)
 
 
 def sampled(samples: Samples | Batches) -> dict[str, Any]:

@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from fastnet._checkpoint_file import contents_of
 from fastnet._data_adapter import Samples
 from fastnet._receipt import sampled, shown
 from fastnet.callbacks.backup import BackupAndRestore
-from fastnet.serialization import tensor_names
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -187,6 +185,8 @@ class Checkpoints:
             self._folder.delete()
 
     def _save(self, *, best: bool = False) -> None:
+        from fastnet._checkpoint_file import contents_of
+
         fitting = self._fitting
         self._written_at, self._written_when = fitting.finished_steps, time.perf_counter()
         self._written_position = (fitting.position.epoch, fitting.position.steps)
@@ -241,6 +241,8 @@ def _interrupts_are_ours() -> bool:
 
 def arrays_of(fitting: "Fitting") -> dict[str, NDArray[Any]]:
     """Return the large arrays, which nothing changes: the weights by the names that they have in a model file, and others."""
+    from fastnet.serialization import tensor_names
+
     model: Any = fitting.model
     arrays = dict(zip(tensor_names(model), model._weights.snapshot(), strict=True))
     arrays[OPTIMIZER_STATE] = fitting.network.get_optimizer_state()[1]
@@ -272,6 +274,8 @@ def state_of(fitting: "Fitting") -> dict[str, Any]:
 
 def restore(fitting: "Fitting", state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
     """Put the model and the run into a state; callbacks have theirs already."""
+    from fastnet.serialization import tensor_names
+
     optimizer, network = state["optimizer"], fitting.network
     model: Any = fitting.model
     model.set_weights([arrays[name] for name in tensor_names(model)])

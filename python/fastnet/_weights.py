@@ -1,6 +1,5 @@
 """The weights of a layer or of a model: named pieces of the one flat vector that the compiled network holds."""
 
-import hashlib
 import math
 import sys
 from collections.abc import Iterable, Sequence
@@ -116,6 +115,8 @@ def _view(flat: NDArray[Any], slot: Slot) -> NDArray[Any]:
 
 def sha256_of(arrays: Iterable[NDArray[Any]]) -> str:
     """Return the SHA-256 of the bytes of contiguous arrays, one after the other, little-endian."""
+    import hashlib
+
     digest = hashlib.sha256()
     for array in arrays:
         digest.update((array if sys.byteorder == "little" else array.byteswap()).data)

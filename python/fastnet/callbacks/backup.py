@@ -1,11 +1,13 @@
 """Checkpoints that training goes on from."""
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastnet._checkpoint_folder import CheckpointFolder
 from fastnet._validation import check_bool, check_integer, check_number
 from fastnet.callbacks.base import Callback
+
+if TYPE_CHECKING:
+    from fastnet._checkpoint_folder import CheckpointFolder
 
 
 class BackupAndRestore(Callback):
@@ -101,8 +103,10 @@ class BackupAndRestore(Callback):
         # What else must be the same for training to go on, as JSON can hold it.
         self.identity: dict[str, Any] = {}
 
-    def folder(self) -> CheckpointFolder:
+    def folder(self) -> "CheckpointFolder":
         """Return the folder of the checkpoints."""
+        from fastnet._checkpoint_folder import CheckpointFolder
+
         return CheckpointFolder(self.backup_dir, self.keep)
 
     def delete(self) -> None:

@@ -250,11 +250,13 @@ def test_other_arguments_are_checked(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     model = small()
     model.layers[1].set_weights([np.full((4, 3), np.inf), np.zeros(3)])
     with pytest.raises(ValueError, match="layer 'dense_1' has weights that are no finite numbers"):
         model.to_c(tmp_path / "model.c")
+    with pytest.raises(ValueError, match=r"1e\+39 cannot be written as a number of float32"):
+        fn.Sequential([fn.Rescaling(1e39, input_shape=(2,))]).to_c(tmp_path / "model.c")
 
 
 # ---- The text -------------------------------------------------------------------------------------------------------

@@ -25,8 +25,18 @@ def filled(template: str, name: str, dtype: str) -> str:
 
 
 def number(value: Any, dtype: str) -> str:
-    """Return a constant of C that is read back as the same number: the shortest decimals, in any locale."""
-    return numbers(np.array([value], dtype))[0]
+    """Return a constant of C that is read back as the same number: the shortest decimals, in any locale.
+
+    Raises
+    ------
+    ValueError
+        The number is too large for the dtype.
+    """
+    with np.errstate(over="ignore"):
+        values = np.asarray(value).astype(dtype)
+    if not np.isfinite(values):
+        raise ValueError(f"{value} cannot be written as a number of {dtype}")
+    return numbers(values)[0]
 
 
 def numbers(values: NDArray[Any]) -> list[str]:

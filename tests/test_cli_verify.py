@@ -189,6 +189,18 @@ def test_a_receipt_of_another_command_is_refused(run: Run, model: Path, flowers:
     assert "tells of 'bake', not of fastnet train" in run("verify", model, flowers).err
 
 
+def test_a_quantized_model_is_shown_with_its_receipt_and_not_verified(
+    run: Run, model: Path, flowers: Path, tmp_path: Path
+) -> None:
+    fn.load_model(model).quantize(np.ones((4, 2))).save(tmp_path / "small")
+    out = run("info", "small").out
+    assert "trained:       50 epochs, 200 steps, complete" in out
+    assert f"weights:       sha256 {fn.load_model(model).receipt['weights']}" in out
+    done = run("verify", "small", flowers)
+    assert (done.status, done.out) == (1, "")
+    assert "small is quantized; verify the model that it was made from" in done.err
+
+
 # ---- The receipt in the file ----------------------------------------------------------------------------------------
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet import _core, _safetensors, serialization
+from fastnet._receipt import lasting
 from fastnet._safetensors import Tensor
 from fastnet._validation import check_choice, check_integer, check_number, check_shape, describe
 from fastnet._weights import finite
@@ -60,7 +61,8 @@ def save_quantized(model: QuantizedModel, path: str | os.PathLike[str], overwrit
     }
     shapes = {"input_shape": list(model.input_shape), "output_shape": list(model.output_shape)}
     parts = {"operations": [_entry(operation) for operation in operations], "config": {"name": model.name, **shapes}}
-    _safetensors.write(path, arrays, serialization.metadata_of(model, parts))
+    receipt = None if model.receipt is None else lasting(model.receipt)
+    _safetensors.write(path, arrays, serialization.metadata_of(model, {**parts, "receipt": receipt}))
 
 
 def _entry(operation: Operation) -> dict[str, Any]:

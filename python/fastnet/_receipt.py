@@ -239,11 +239,7 @@ class Receipt:
 
     def for_file(self, weights: str) -> dict[str, Any]:
         """Return `as_dict` without what equal training need not have in common."""
-        receipt = self.as_dict(weights)
-        receipt["runs"] = [
-            {name: value for name, value in run.items() if name not in OF_THE_DAY} for run in receipt["runs"]
-        ]
-        return receipt
+        return lasting(self.as_dict(weights))
 
     @classmethod
     def from_dict(cls, receipt: Mapping[str, Any]) -> "Receipt":
@@ -266,6 +262,12 @@ class Receipt:
                 raise ValueError(f"a run of the receipt must be a JSON object; got {describe(run)}")
             run.update(_checked(run, RUN_KINDS))
         return result
+
+
+def lasting(receipt: dict[str, Any]) -> dict[str, Any]:
+    """Return a receipt without what equal training need not have in common."""
+    runs = [{name: value for name, value in run.items() if name not in OF_THE_DAY} for run in receipt["runs"]]
+    return {**receipt, "runs": runs}
 
 
 def _as_dict(run: Run | dict[str, Any]) -> dict[str, Any]:

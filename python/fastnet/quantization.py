@@ -82,6 +82,7 @@ def quantize(model: "Sequential", calibration_data: Any) -> "QuantizedModel":
     quantized = QuantizedModel(operations, model.input_shape, model.output_shape, model.name)
     quantized._compilation = copy.deepcopy(model._compilation)
     quantized.class_names, quantized.feature_names = copy.copy(model.class_names), copy.copy(model.feature_names)
+    quantized.receipt = model.receipt
     return quantized
 
 
@@ -106,6 +107,8 @@ class QuantizedModel(Evaluator):
         As in the model that it was made from.
     figures : dict
         Figures of your own, kept in the model's file; it begins without any.
+    receipt : dict or None
+        That of the model that it was made from.
 
     Examples
     --------
@@ -133,6 +136,7 @@ class QuantizedModel(Evaluator):
         self.class_names: list[str] | None = None
         self.feature_names: list[str] | None = None
         self.figures: dict[str, Any] = {}
+        self.receipt: dict[str, Any] | None = None
         self.input_shape: tuple[int, ...] = input_shape
         self._output_shape = output_shape
         network = _core.Network32(int(np.prod(input_shape)), [_description(operation) for operation in operations])
@@ -149,11 +153,6 @@ class QuantizedModel(Evaluator):
             else operation
             for operation in operations
         ]
-
-    @property
-    def receipt(self) -> None:
-        """None: the model that it was made from has one of its training."""
-        return None
 
     @property
     def operations(self) -> list[Operation]:

@@ -221,8 +221,13 @@ def load_model(
             model: Any = load_quantized(file, _parsed(metadata, "operations", list), config)
         else:
             model = _load_sequential(file, config)
-            if "receipt" in metadata:
-                model._receipt = Receipt.from_dict(plain(_parsed(metadata, "receipt", dict)))
+        if "receipt" in metadata:
+            told = plain(_parsed(metadata, "receipt", dict))
+            receipt = Receipt.from_dict(told)
+            if "operations" in metadata:  # it tells of the model before it was quantized
+                model.receipt = {"config": told.get("config"), **receipt.as_dict(told.get("weights"))}
+            else:
+                model._receipt = receipt
         if compile and "compile" in metadata:
             arguments = _parsed(metadata, "compile", dict)
             check_compilation(arguments)

@@ -82,7 +82,9 @@ def quantize(model: "Sequential", calibration_data: Any) -> "QuantizedModel":
     quantized = QuantizedModel(operations, model.input_shape, model.output_shape, model.name)
     quantized._compilation = copy.deepcopy(model._compilation)
     quantized.class_names, quantized.feature_names = copy.copy(model.class_names), copy.copy(model.feature_names)
-    quantized.receipt = model.receipt
+    if (receipt := model.receipt) is not None:
+        del receipt["config"]  # a file would be longer for what its operations tell
+        quantized.receipt = receipt
     return quantized
 
 
@@ -108,7 +110,7 @@ class QuantizedModel(Evaluator):
     figures : dict
         Figures of your own, kept in the model's file; it begins without any.
     receipt : dict or None
-        That of the model that it was made from.
+        That of the model that it was made from, without its architecture.
 
     Examples
     --------

@@ -225,7 +225,7 @@ def load_model(
             told = plain(_parsed(metadata, "receipt", dict))
             receipt = Receipt.from_dict(told)
             if "operations" in metadata:  # it tells of the model before it was quantized
-                model.receipt = {"config": told.get("config"), **receipt.as_dict(told.get("weights"))}
+                model.receipt = receipt.as_dict(told.get("weights"))
             else:
                 model._receipt = receipt
         if compile and "compile" in metadata:

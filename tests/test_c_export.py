@@ -262,6 +262,13 @@ def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 # ---- The text -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["REAL", "NAME_", "PREFIX_", "FILE", "f", "int", "a" * 200])
+def test_any_name_of_c_will_do(name: str, tmp_path: Path) -> None:
+    compiler()
+    small().to_c(tmp_path / "model.c", name=name, check=True)
+    assert f"void {name}_predict(" in (tmp_path / "model.c").read_text()
+
+
 def test_the_same_model_gives_the_same_file() -> None:
     assert c_file.CFile(small(), "model").text() == c_file.CFile(small(), "model").text()
 
@@ -277,7 +284,9 @@ def test_the_file_says_what_it_is_and_what_it_takes(tmp_path: Path) -> None:
     assert f"fastnet {fn.__version__}" in text
     assert f"{weights:,} bytes of constants" in text
     assert f"{4 * (64 + 32):,} bytes of buffers" in text
+    assert '"dense" (Dense, relu) -> 64' in text
     assert '"last" (Dense) -> 5' in text
+    assert '#define MODEL_DECLARATIONS_ONLY and #include "model.c"' in text
     assert '0 "column 0", 1 "column 1"' in text
     assert "-DSELFTEST" in text
     assert max(map(len, text.splitlines())) <= 128

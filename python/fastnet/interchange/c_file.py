@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import _core
+from fastnet._layer import Layer
 from fastnet._validation import describe
 from fastnet.interchange.c_forward import Forward, constants_of
 from fastnet.interchange.c_functions import functions_for, needs_math
@@ -24,9 +25,12 @@ _PROBABILITIES = ("softmax", "log_softmax", "sigmoid")
 
 # See `filled` for what NAME_, PREFIX_, REAL and ~ stand for.
 _USE = """ *
- * Compile   cc -std=c99 -O2 -c FILE.c, and link with -lm
- * Test      cc -std=c99 -Wall -Werror -DSELFTEST FILE.c -lm && ./a.out
- * Call      Copy the declarations below, or write #define PREFIX_DECLARATIONS_ONLY and #include "FILE.c".
+ * Memory    @constants bytes of constants, beside the code. NAME_predict has @buffers bytes of buffers on the stack.
+ *           Nothing is allocated.
+ *
+ * Compile   cc -std=c99 -O2 -c @name.c, and link with -lm
+ * Test      cc -std=c99 -Wall -Werror -DSELFTEST @name.c -lm && ./a.out
+ * Call      Copy the declarations below, or write #define PREFIX_DECLARATIONS_ONLY and #include "@name.c".
  */
 """
 
@@ -153,16 +157,16 @@ class CFile:
         return filled(template, self.name, self._model.dtype)
 
     def _header(self) -> Iterator[str]:
-        weights = sum(array.nbytes for array in self._constants.values())
-        buffers = sum(self._forward.buffers.values()) * np.dtype(self._model.dtype).itemsize
         yield f"/*\n * A neural network in C99, written by fastnet {_core.__version__}: {in_comment(self._model.name)}\n"
         yield f" *\n *   {_times(self._model.input_shape)}\n"
         for layer in self._model.layers:
-            yield f" *   {in_comment(layer.name)} ({type(layer).__name__}) -> {_times(layer.output_shape)}\n"
-        yield self._filled(
-            f" *\n * Memory    {weights:,} bytes of constants, beside the code. NAME_predict has {buffers:,} bytes of buffers on the\n"
-            " *           stack. Nothing is allocated.\n" + _USE
-        )
+            yield f" *   {in_comment(layer.name)} ({_kind(layer)}) -> {_times(layer.output_shape)}\n"
+        values = {
+            "constants": f"{sum(array.nbytes for array in self._constants.values()):,}",
+            "buffers": f"{sum(self._forward.buffers.values()) * np.dtype(self._model.dtype).itemsize:,}",
+            "name": self.name,
+        }
+        yield re.sub("@([a-z]+)", lambda match: values[match[1]], self._filled(_USE))
 
     def _declarations(self) -> Iterator[str]:
         model = self._model
@@ -237,6 +241,12 @@ def _finite(array: Array, layer: str) -> Array:
     if not np.isfinite(array).all():
         raise ValueError(f"layer {layer!r} has weights that are no finite numbers")
     return array
+
+
+def _kind(layer: Layer) -> str:
+    """Return the class of a layer, and its activation where it has one."""
+    activation = getattr(getattr(layer, "activation", None), "name", "linear")
+    return type(layer).__name__ if activation == "linear" else f"{type(layer).__name__}, {activation}"
 
 
 def _times(shape: tuple[int, ...] | None) -> str:

@@ -149,6 +149,18 @@ def test_damaged_checkpoints_alone_are_an_error(tmp_path: Path) -> None:
         Run()(BackupAndRestore(tmp_path))
 
 
+def test_a_state_that_lacks_something_is_refused_with_the_name_of_its_file(tmp_path: Path) -> None:
+    interrupted(Run(), tmp_path, keep=1)
+    (path,) = tmp_path.iterdir()
+    whole, arrays = read_checkpoint(path)
+    # Metrics are those of an epoch in progress, and there are no best weights before one ends.
+    for key in sorted({*whole, *arrays} - {"metrics", "best.weights"}):
+        state = {name: part for name, part in whole.items() if name != key}
+        write_checkpoint(path, contents_of(state, {name: array for name, array in arrays.items() if name != key}))
+        with pytest.raises(ValueError, match=path.name):
+            Run()(BackupAndRestore(tmp_path))
+
+
 def test_what_a_kill_left_behind_is_removed(tmp_path: Path) -> None:
     (tmp_path / ".fastnet-0123abcd.tmp").write_bytes(b"half")
     (tmp_path / "notes.txt").write_text("mine")

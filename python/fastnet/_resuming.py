@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from fastnet._data_adapter import Samples
-from fastnet._receipt import sampled, shown
+from fastnet._receipt import plain, sampled, shown
 from fastnet.callbacks.backup import BackupAndRestore
 
 if TYPE_CHECKING:
@@ -98,13 +98,17 @@ class Checkpoints:
         fitting, backup = self._fitting, self._backup
         if backup is not None:
             self._folder.make()
+            backup.resumed_from, backup.seconds_before = None, 0.0
         found = None if backup is None else self._folder.newest()
         if backup is None or found is None:
             fitting.callbacks.call("on_train_begin", {})
         else:
             path, state, arrays = found
-            refuse_another(path.name, state, self._identity)
-            self._go_on(state, arrays)
+            try:
+                refuse_another(path.name, state, self._identity)
+                self._go_on(state, arrays)
+            except (AttributeError, LookupError, StopIteration, TypeError) as error:
+                raise ValueError(f"cannot go on from {path}: {type(error).__name__}: {error}") from error
             backup.resumed_from, backup.seconds_before = str(path), state["seconds"]
             self._written_position = (fitting.position.epoch, fitting.position.steps)
         self._written_at, self._written_when = fitting.finished_steps, time.perf_counter()
@@ -282,7 +286,7 @@ def restore(fitting: "Fitting", state: dict[str, Any], arrays: dict[str, NDArray
     network.set_optimizer_state(optimizer["steps"], arrays[OPTIMIZER_STATE])
     network.set_seeds(state["seeds"])
     model.optimizer._iterations = network.finished_steps
-    if optimizer["learning_rate"] != _as_json(model.optimizer.get_config()["learning_rate"]):
+    if optimizer["learning_rate"] != plain(model.optimizer.get_config()["learning_rate"]):
         model.optimizer.learning_rate = optimizer["learning_rate"]
     fitting.position = position = Position(**state["position"])
     for name, metric in _metrics_of(fitting):
@@ -326,13 +330,8 @@ def identity(fitting: "Fitting", more: dict[str, Any]) -> dict[str, Any]:
         "validation_data": None if plan.validation is None else shown(sampled(plan.validation)),
         **more,
     }
-    as_json: dict[str, Any] = _as_json(given)
+    as_json: dict[str, Any] = plain(given)
     return as_json
-
-
-def _as_json(value: Any) -> Any:
-    """Return a configuration as it comes back from a file."""
-    return json.loads(json.dumps(value, default=str))
 
 
 def _described(data: Any) -> str:

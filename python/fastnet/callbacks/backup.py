@@ -21,7 +21,8 @@ class BackupAndRestore(Callback):
     Parameters
     ----------
     backup_dir : str or os.PathLike
-        The folder of the checkpoints, made where it is missing. Every call of `fit` needs one of its own.
+        The folder of the checkpoints, made where it is missing. Every call of `fit` needs one of its own, and one process
+        at a time uses it.
     save_freq : "epoch" or int, default "epoch"
         Write after every epoch, or after every so many batches.
     double_checkpoint : bool, default False
@@ -53,6 +54,9 @@ class BackupAndRestore(Callback):
 
     Notes
     -----
+    Training waits while the state is copied in memory, and goes on while the copy is on its way to the disk. A checkpoint
+    that cannot be written, because the disk is full for example, is a RuntimeWarning; the one before it stays.
+
     Ctrl-C writes a checkpoint at the end of the batch in progress; a second one does not wait for that.
 
     A source of batches must yield the same batches when it is read again. Items that are asked for by their numbers

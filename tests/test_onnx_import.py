@@ -126,6 +126,7 @@ def test_an_imported_model_trains_on(recorded: Path) -> None:
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_pytorch_exports_a_model_now(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="needs torch")
     module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.GELU(), torch.nn.Linear(8, 3), torch.nn.Softmax(1))
@@ -407,3 +408,25 @@ def test_without_onnx_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ImportError, match=r'pip install "fastnet-nn\[onnx\]"'):
         fn.from_onnx(tmp_path / "model.onnx")
+
+
+def test_recognizing_layers_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fastnet.interchange.onnx_flows import Budget
+
+    path = write(tmp_path, [node("Relu", "x")])
+    monkeypatch.setattr(Budget, "__init__", lambda self: setattr(self, "left", 10.0))
+    with pytest.raises(NotImplementedError, match="its operators are too many"):
+        fn.from_onnx(path)
+    nodes = [node("Tanh", f"x{index}" if index else "x", f"x{index + 1}") for index in range(70)]
+    with pytest.raises(NotImplementedError, match="more than 64 operators in a row"):
+        fn.from_onnx(write(tmp_path, nodes, outputs=["x70"]))
+
+
+def test_a_slope_for_every_column_is_a_prelu(tmp_path: Path) -> None:
+    path = write(tmp_path, [node("PRelu", "x s")], s=-np.arange(4, dtype=np.float32))
+    (layer,) = fn.from_onnx(path).layers
+    assert_allclose(layer.get_weights()[0], [0, -1, -2, -3])
+    path = write(tmp_path, [node("PRelu", "x s")], s=np.float32(-1.0))
+    assert_allclose(fn.from_onnx(path).layers[0].get_weights()[0], [-1] * 4)
+    path = write(tmp_path, [node("PRelu", "x s")], s=np.array([0.5], np.float32))
+    assert fn.from_onnx(path).layers[0].activation.alpha == 0.5

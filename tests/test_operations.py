@@ -97,9 +97,11 @@ def test_a_model_in_bfloat16_is_checked_in_float32() -> None:
         (np.zeros((2, 2)), "of shape"),
         (np.array([[0.0, 1.0 + 2e-5]]), "differs from the model by 2e-05; 1e-05 is accepted"),
         (np.array([[0.0, np.nan]]), "differs from the model by nan"),
+        (np.array([[0.0, np.inf]]), "differs from the model by inf"),
     ],
 )
 def test_an_export_with_other_outputs_is_refused(outputs: Any, message: str) -> None:
     checking.check_outputs("C file", np.array([[0.0, 1.0 + 9e-6]]), np.array([[0.0, 1.0]]))
+    checking.check_outputs("C file", np.array([[0.0, np.inf]]), np.array([[0.0, np.inf]]))
     with pytest.raises(RuntimeError, match=f"the C file .*{message}"):
         checking.check_outputs("C file", outputs, np.array([[0.0, 1.0]]))

@@ -381,11 +381,18 @@ class Sequential(Inspector):
 
         return to_state_dict(self)
 
-    def to_onnx(self, path: str | os.PathLike[str], opset: int = 17, **options: Any) -> None:
+    def to_onnx(
+        self,
+        path: str | os.PathLike[str],
+        opset: int = 17,
+        *,
+        label: bool = False,
+        input_dtype: str | None = None,
+    ) -> None:
         """Write the model as an ONNX file: see `fastnet.interchange.onnx_export.export_onnx`."""
         from fastnet.interchange.onnx_export import export_onnx
 
-        export_onnx(self, path, opset, **options)
+        export_onnx(self, path, opset, label=label, input_dtype=input_dtype)
 
     def to_c(self, path: str | os.PathLike[str], *, name: str = "model", check: bool | Literal["auto"] = "auto") -> str:
         """Write the model as one C99 file for small devices: see `fastnet.interchange.c_source.export_c`."""

@@ -6,8 +6,9 @@ some numbers, and is the activation that has the same values there.
 """
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,21 +16,35 @@ from numpy.typing import NDArray
 
 from fastnet.interchange.onnx_functions import COMPARISONS, ROW_FUNCTIONS
 from fastnet.interchange.onnx_recognition import recognized_function, recognized_row_function, row_probes, value_probes
-from fastnet.interchange.pieces import Block, Piece, Product, scaling_pieces
+from fastnet.interchange.pieces import Block, Piece, Plain, Product, scaling_pieces
 
-__all__ = ["Flow", "Refusal", "settle"]
+__all__ = ["Budget", "Flow", "Refusal", "settle"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
 _numbers = itertools.count()
 
-# Both bound the time that recognizing takes. A layer normalization written out has 9 operators.
+# Bounds on the time and the memory that recognizing takes. A layer normalization written out has 9 operators.
 LARGEST_EXPRESSION, LONGEST_PIECE = 64, 16
-WIDEST_ROW = 2**16  # values, to bound its memory
+WIDEST_ROW = 2**16
+COST_OF_COMPARING = 100  # with all activations, in operators
 
 
 class Refusal(Exception):
     """An operator, or what a group of them computes, has no equal in fastnet."""
+
+
+class Budget:
+    """What recognizing the layers of one file may cost, in values computed: some 20 seconds."""
+
+    def __init__(self, values: float = 3e9) -> None:
+        self.left = values
+
+    def spend(self, values: float) -> None:
+        """Take from it; a `Refusal` where there is not enough left."""
+        self.left -= values
+        if self.left < 0.0:
+            raise Refusal("its operators are too many to recognize layers in them")
 
 
 @dataclass(eq=False)
@@ -74,7 +89,7 @@ class Flow:
         return self.operator in COMPARISONS
 
 
-def settle(flow: Flow) -> tuple[Piece, ...]:
+def settle(flow: Flow, budget: Budget) -> tuple[Piece, ...]:
     """Return the pieces that compute a flow from the input of the graph.
 
     Raises
@@ -89,9 +104,9 @@ def settle(flow: Flow) -> tuple[Piece, ...]:
         # The value that a residual block begins with must be the end of a piece, wherever that is possible.
         joints = [index for index, point in enumerate(points[:-1]) if point.joint]
         for first in dict.fromkeys([*joints[-1:], 0]):
-            pieces, end = _recognized(points[first:])
+            pieces, end = _recognized(points[first:], budget)
             if end == len(points) - 1 - first:
-                flow.chain = _extended(settle(points[first]), points[first], pieces)
+                flow.chain = _extended(settle(points[first], budget), points[first], pieces)
                 break
         else:
             raise Refusal(_complaint(points, end))
@@ -153,7 +168,7 @@ def _points(end: Flow, start: Flow) -> list[Flow] | None:
 # ---- Recognizing ----------------------------------------------------------------------------------------------------
 
 
-def _recognized(points: Sequence[Flow]) -> tuple[list[Piece], int]:
+def _recognized(points: Sequence[Flow], budget: Budget) -> tuple[list[Piece], int]:
     """Return the fewest pieces that compute the last point from the first, and the last point that they reach."""
     best: list[list[Piece] | None] = [[], *itertools.repeat(None, len(points) - 1)]
     for stop in range(1, len(points)):
@@ -161,14 +176,14 @@ def _recognized(points: Sequence[Flow]) -> tuple[list[Piece], int]:
             pieces, shortest = best[start], best[stop]
             if pieces is None or (shortest is not None and len(shortest) <= len(pieces) + 1):
                 continue
-            found = _piece(points[start : stop + 1])
+            found = _piece(points[start : stop + 1], budget)
             if found is not None:
                 best[stop] = [*pieces, found]
     end = max(index for index, pieces in enumerate(best) if pieces is not None)
     return best[end] or [], end
 
 
-def _piece(points: Sequence[Flow]) -> Piece | None:
+def _piece(points: Sequence[Flow], budget: Budget) -> Piece | None:
     """Return the one piece that computes the last point from the first, if there is one."""
     start, end = points[0], points[-1]
     if start.shape != end.shape or end.is_boolean:
@@ -180,26 +195,45 @@ def _piece(points: Sequence[Flow]) -> Piece | None:
     if flows is None or len(flows) > LONGEST_PIECE:
         return None
     constants = [array for flow in flows for array in flow.arguments if isinstance(array, np.ndarray)]
+    is_uniform = all(array.size == 1 for array in constants)
+    is_row_function = any(flow.operator in ROW_FUNCTIONS for flow in flows)
+    if math.prod(end.shape) > WIDEST_ROW and (is_row_function or not is_uniform):
+        return None
+    cost = len(flows) + COST_OF_COMPARING
+    if is_row_function:
+        x = row_probes(end.shape[0])
+        budget.spend(cost * x.size)
+        return recognized_row_function(_function(start, flows), x, constants)
+    # Without constants for every column, one column stands for all; with them, a few are tried first.
+    shape = (1,) * len(end.shape) if is_uniform else end.shape
+    for columns in (min(4, shape[-1]), shape[-1]):
+        x = value_probes((*shape[:-1], columns))
+        budget.spend(cost * x.size)
+        found = recognized_function(_function(start, flows, columns), x)
+        if found is None:
+            return _block(start, end, budget)
+    if isinstance(found, Plain):  # slopes
+        return replace(found, weights=[np.broadcast_to(array, end.shape) for array in found.weights])
+    return found
+
+
+def _function(start: Flow, flows: Sequence[Flow], columns: int | None = None) -> Callable[[Array], Array]:
+    """Return the function that computes the last flow from `start`, for all columns or the first."""
 
     def function(x: Array) -> Array:
         values = {start: x}
         for flow in flows:
             assert flow.function is not None
-            arguments = [values[a] if isinstance(a, Flow) else a for a in flow.arguments]
+            arguments = [
+                values[a] if isinstance(a, Flow) else a[..., :columns] if a.ndim else a for a in flow.arguments
+            ]
             values[flow] = flow.function(*arguments)
-        return values[end]
+        return values[flows[-1]]
 
-    if any(flow.operator in ROW_FUNCTIONS for flow in flows):
-        if len(end.shape) > 1 or end.shape[0] > WIDEST_ROW:
-            return None
-        return recognized_row_function(function, row_probes(end.shape[0]), constants)
-    if any(array.size > 1 for array in constants) and np.prod(end.shape) > WIDEST_ROW:
-        return None
-    shape = end.shape if any(array.size > 1 for array in constants) else (1,) * len(end.shape)
-    return recognized_function(function, value_probes(shape), end.shape) or _block(start, end)
+    return function
 
 
-def _block(start: Flow, end: Flow) -> Piece | None:
+def _block(start: Flow, end: Flow, budget: Budget) -> Piece | None:
     """Return a residual block of activations alone, if that is what ends in an addition."""
     if end.operator != "Add" or start not in end.sources or len(end.sources) != 2:
         return None
@@ -207,7 +241,7 @@ def _block(start: Flow, end: Flow) -> Piece | None:
     points = None if other is start else _points(other, start)
     if points is None:
         return None
-    pieces, reached = _recognized(points)
+    pieces, reached = _recognized(points, budget)
     return Block(_extended((), start, pieces)) if reached == len(points) - 1 else None
 
 

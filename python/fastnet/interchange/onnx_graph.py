@@ -197,8 +197,10 @@ def _add_activation(graph: Graph, function: str, alpha: float, x: str) -> str:
         case "hard_sigmoid":
             line = add("Add", add("Mul", x, number(1 / 6)), number(0.5))
             return add("Clip", line, number(0.0), number(1.0))
-        case "silu":
+        case "silu" if graph.dtype == np.float32:
             return add("Mul", x, add("Sigmoid", x))
+        case "silu":  # older onnxruntimes make an operator of the form above that they lack in float64
+            return add("Div", x, add("Add", add("Exp", add("Neg", x)), number(1.0)))
         case "mish":
             return add("Mul", x, add("Tanh", _add_activation(graph, "softplus", 0.0, x)))
         case "gelu":

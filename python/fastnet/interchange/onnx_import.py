@@ -98,7 +98,7 @@ def _model(proto: Any, tensors: TensorReader) -> "Sequential":
     importer = Importer(tensors, opset, constants)
     importer.run(proto.graph.node, entry.name, Flow(input_shape, chain=(), node=entry.name), _batch(entry))
     flow, class_names = _output(proto, importer)
-    pieces = settle(flow)
+    pieces = settle(flow, importer.budget)
     dtype = (
         "float64"
         if np.dtype(np.float64) in (importer.dtypes or ({np.dtype(np.float64)} if is_double else ()))

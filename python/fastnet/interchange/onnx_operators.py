@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastnet import layers
 from fastnet._activations import ActivationFunction
-from fastnet.interchange.onnx_flows import Flow, Refusal, settle
+from fastnet.interchange.onnx_flows import Budget, Flow, Refusal, settle
 from fastnet.interchange.onnx_functions import FUNCTIONS, REDUCTIONS, ROW_FUNCTIONS
 from fastnet.interchange.onnx_tensors import TensorReader, attributes_of
 from fastnet.interchange.pieces import Activating, Block, Piece, Plain, Product
@@ -41,6 +41,8 @@ class Importer:
         What the operators of classifiers say about classes.
     constant_count : int
         The number of values in constants that are nodes.
+    budget : Budget
+        What recognizing layers may still cost.
     """
 
     def __init__(self, tensors: TensorReader, opset: int, constants: dict[str, Array]) -> None:
@@ -52,6 +54,7 @@ class Importer:
         self.dtypes: set[np.dtype[Any]] = set()
         self.class_names: list[str] | None = None
         self.constant_count = 0
+        self.budget = Budget()
 
     def run(self, nodes: Sequence[Any], input_name: str, flow: Flow, batch: int) -> None:
         """Go through all nodes; those that fastnet has no equal for count once an output needs them."""
@@ -210,13 +213,13 @@ class Importer:
 
     def _residual(self, node: Any, first: Flow, second: Flow) -> Flow:
         """Return the sum of two ways through the graph, one of which the other begins with."""
-        shorter, longer = sorted([settle(first), settle(second)], key=len)
+        shorter, longer = sorted([settle(first, self.budget), settle(second, self.budget)], key=len)
         if first.shape != second.shape or longer[: len(shorter)] != shorter or len(longer) == len(shorter):
             raise _refusal(node, "it adds two values neither of which is computed from the other")
         return Flow(first.shape, (*shorter, Block(longer[len(shorter) :])), node=node.name)
 
     def _then(self, flow: Flow, shape: tuple[int, ...], *pieces: Piece) -> Flow:
-        return Flow(shape, (*settle(flow), *pieces))
+        return Flow(shape, (*settle(flow, self.budget), *pieces))
 
     def _weights(self, node: Any, inputs: Sequence[Any], size: int) -> list[Array]:
         """Return the inputs behind the first, which must be constants of one row of this size."""
@@ -350,7 +353,7 @@ class Importer:
             case [Flow(operator="Sub", arguments=[np.ndarray() as one, Flow() as p]), Flow() as same] if (
                 p is same and p.shape == (1,) and (one == 1.0).all() and attributes["axis"] in (1, -1)
             ):
-                chain = settle(p)
+                chain = settle(p, self.budget)
             case _:
                 raise _refusal(node)
         match chain:

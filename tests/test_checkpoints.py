@@ -205,11 +205,12 @@ def test_the_files_of_models_are_equal_too(tmp_path: Path) -> None:
     assert trained(BackupAndRestore(tmp_path / "backup")) == trained()
 
 
-def test_a_run_may_go_on_for_more_epochs(tmp_path: Path) -> None:
+@pytest.mark.parametrize("optimizer", ["adam", "average", "accumulation"])
+def test_a_run_may_go_on_for_more_epochs(optimizer: str, tmp_path: Path) -> None:
     for epochs in (2, 3):
-        outcome = Run(epochs=epochs)(BackupAndRestore(tmp_path, delete_checkpoint=False))
-        assert outcome == Run(epochs=epochs)()
-    assert Run()(backup := BackupAndRestore(tmp_path)) == Run()()  # with nothing left to do
+        run = Run(optimizer=optimizer, epochs=epochs)
+        assert run(BackupAndRestore(tmp_path, delete_checkpoint=False)) == run()
+    assert run(backup := BackupAndRestore(tmp_path)) == run()  # with nothing left to do
     assert backup.resumed_from is not None
     assert backup.seconds_before > 0.0
     assert not tmp_path.exists()

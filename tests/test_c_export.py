@@ -341,6 +341,20 @@ def test_without_a_compiler_the_numbers_of_the_file_are_computed(tmp_path: Path)
     assert small().to_c(tmp_path / "model.c", check=False) == "not checked"
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_outputs_may_be_infinite(dtype: str, compiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = fn.Sequential([fn.Dense(3, "exponential", input_shape=(2,)), fn.Rescaling(-1.0)], dtype=dtype)
+    model.layers[0].set_weights([np.full((2, 3), 1e4), np.zeros(3)])
+    assert np.isinf(c_file.CFile(model, "model").expected).any()
+    if not compiled:
+        monkeypatch.setattr(c_source, "find_compiler", lambda: None)
+        assert "largest difference 0" in model.to_c(tmp_path / "model.c")
+        return
+    model.to_c(tmp_path / "model.c", check=bool(compiler()))
+    compile_and_run([*compiler(), *STRICT, "-DSELFTEST"], (tmp_path / "model.c").read_text(), tmp_path)
+
+
 def test_an_export_that_is_not_the_model_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     compiler()
     (tmp_path / "model.c").write_text("before")

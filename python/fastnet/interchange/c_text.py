@@ -48,10 +48,16 @@ def numbers(values: NDArray[Any]) -> list[str]:
 
 
 def number_lines(values: NDArray[Any]) -> str:
-    """Return the constants for all values of an array, separated by commas, in indented lines."""
+    """Return the constants for all values of an array, separated by commas, in indented lines.
+
+    Infinity is a macro of <math.h>.
+    """
     texts = numbers(values)
     starts = range(0, len(texts), _NUMBERS_PER_LINE)
-    return ",\n".join("    " + ", ".join(texts[start : start + _NUMBERS_PER_LINE]) for start in starts)
+    lines = ",\n".join("    " + ", ".join(texts[start : start + _NUMBERS_PER_LINE]) for start in starts)
+    if np.isfinite(values).all():
+        return lines
+    return re.sub("inf(f?)", lambda match: f"HUGE_VAL{match[1].upper()}", lines)
 
 
 def string(text: str) -> str:

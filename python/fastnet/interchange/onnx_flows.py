@@ -28,6 +28,7 @@ _numbers = itertools.count()
 LARGEST_EXPRESSION, LONGEST_PIECE = 64, 16
 WIDEST_ROW = 2**16
 COST_OF_COMPARING = 100  # with all activations, in operators
+COST_OF_CUTTING = 100_000  # a part out of an expression, in values computed
 
 
 class Refusal(Exception):
@@ -176,6 +177,7 @@ def _recognized(points: Sequence[Flow], budget: Budget) -> tuple[list[Piece], in
             pieces, shortest = best[start], best[stop]
             if pieces is None or (shortest is not None and len(shortest) <= len(pieces) + 1):
                 continue
+            budget.spend(COST_OF_CUTTING)
             found = _piece(points[start : stop + 1], budget)
             if found is not None:
                 best[stop] = [*pieces, found]
@@ -188,9 +190,11 @@ def _piece(points: Sequence[Flow], budget: Budget) -> Piece | None:
     start, end = points[0], points[-1]
     if start.shape != end.shape or end.is_boolean:
         return None
-    scaling = _scaling(points)
-    if scaling is not None:
-        return scaling
+    return _scaling(points) or _normalization_or_activation(start, end, budget) or _block(start, end, budget)
+
+
+def _normalization_or_activation(start: Flow, end: Flow, budget: Budget) -> Piece | None:
+    """Return the one layer of those whose values tell what they are."""
     flows = _between(start, end)
     if flows is None or len(flows) > LONGEST_PIECE:
         return None
@@ -211,7 +215,7 @@ def _piece(points: Sequence[Flow], budget: Budget) -> Piece | None:
         budget.spend(cost * x.size)
         found = recognized_function(_function(start, flows, columns), x)
         if found is None:
-            return _block(start, end, budget)
+            return None
     if isinstance(found, Plain):  # slopes
         return replace(found, weights=[np.broadcast_to(array, end.shape) for array in found.weights])
     return found
@@ -238,7 +242,7 @@ def _block(start: Flow, end: Flow, budget: Budget) -> Piece | None:
     if end.operator != "Add" or start not in end.sources or len(end.sources) != 2:
         return None
     (other,) = [source for source in end.sources if source is not start] or [start]
-    points = None if other is start else _points(other, start)
+    points = [start] if other is start else _points(other, start)
     if points is None:
         return None
     pieces, reached = _recognized(points, budget)

@@ -31,9 +31,10 @@ def value_probes(shape: tuple[int, ...]) -> Array:
 
 
 def row_probes(size: int) -> Array:
-    """Return rows of different scales."""
-    rows: Array = np.random.default_rng(0).standard_normal((8, size))
-    return np.asarray(rows * np.geomspace(1e-3, 1e2, 8)[:, None])
+    """Return rows of different scales; the shorter they are, the more."""
+    count = max(8, min(2048 // size, 256))
+    rows: Array = np.random.default_rng(0).standard_normal((count, size))
+    return np.asarray(rows * np.geomspace(1e-3, 1e2, count)[:, None])
 
 
 def _agree(values: Array, expected: Array, x: Array) -> bool:
@@ -86,9 +87,9 @@ def recognized_row_function(function: Function, x: Array, constants: Sequence[Ar
             return Activating(ActivationFunction(name))
     size = x.shape[1]
     beta = np.broadcast_to(function(np.zeros((1, size)))[0], size)
-    odd = np.resize([1.0, -1.0], (1, size))  # no value of it is 0 when it is normalized
+    odd = np.resize([1.0, -1.0], (1, size))  # no value of it is 0 when it is normalized, unless it is the only one
     for epsilon in {float(c.flat[0]) for c in constants if c.size == 1 and 0.0 <= c.flat[0] < 1.0}:
-        gamma = (function(odd)[0] - beta) / _normalized(odd, epsilon)[0]
+        gamma = np.nan_to_num((function(odd)[0] - beta) / _normalized(odd, epsilon)[0])
         if _agree(values, gamma * _normalized(x, epsilon) + beta, x):
             return Plain(layers.LayerNormalization, {"epsilon": epsilon}, [gamma, beta])
     return None

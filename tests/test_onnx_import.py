@@ -297,6 +297,12 @@ def test_reshapes_keep_the_batch(target: list[int], tmp_path: Path) -> None:
     assert model.output_shape == ((4,) if len(target) == 2 else (2, 2))
 
 
+def test_a_batch_of_a_fixed_size_is_left_free(tmp_path: Path) -> None:
+    path = write(tmp_path, [node("Reshape", "x t")], t=np.array([5, -1]), x=[5, 2, 2])
+    model = fn.from_onnx(path)
+    assert model.predict(floats(3, 2, 2)).shape == (3, 4)
+
+
 def test_an_input_without_a_size_has_that_of_the_first_product(tmp_path: Path) -> None:
     nodes = [node("Relu", "x", "r"), node("Gemm", "r w", transB=1)]
     assert fn.from_onnx(write(tmp_path, nodes, x=[None, None], w=floats(3, 4))).input_shape == (4,)

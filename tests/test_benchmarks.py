@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -206,3 +207,11 @@ def test_saving_and_loading_are_measured_beside_copying_and_reading() -> None:
     assert saving.startswith("save 0 MB: ")
     assert loading.startswith("load 0 MB: ")
     assert "speed relative to that" in saving
+
+
+def test_predictions_in_8_bit_integers_are_measured_beside_those_in_float32() -> None:
+    command = [sys.executable, "-m", "benchmarks.quantized", "--rounds", "2", "--batches", "1"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    _, narrow, wide = done.stdout.splitlines()
+    for line, sizes in ((narrow, "784-64-64-10"), (wide, "784-1024-1024-10")):
+        assert re.match(rf"{sizes}, batch 1: float32 [\d,.]+ us, int8 [\d,.]+ us", line)

@@ -62,8 +62,24 @@ def cases() -> list[tuple[NDArray[np.float32], tuple[Any, ...]]]:
     return found
 
 
+ROWS_OF_NETWORK = np.random.default_rng(1).normal(scale=30, size=(50, 70)).astype(np.float32)
+
+
+def parts_of_network() -> list[tuple[Any, ...]]:
+    """Return the layers of a network, and their biases."""
+    rng = np.random.default_rng(2)
+    shapes = [(70, 65), (65, 33), (33, 5)]
+    return [
+        (rng.integers(-127, 128, size=s).astype(np.int8), rng.random(s[1]), 0.5, 90, rng.normal(size=s[1]))
+        for s in shapes
+    ]
+
+
 def compute() -> list[NDArray[np.float32]]:
-    return [network(*parts).predict(x, 256) for x, parts in cases()]
+    layers = [layer(*parts[:4], activation="relu") for parts in parts_of_network()]
+    whole = _core.Network32(70, layers)
+    whole.set_parameters(np.concatenate([parts[4] for parts in parts_of_network()]).astype(np.float32))
+    return [whole.predict(ROWS_OF_NETWORK, 256), *(network(*parts).predict(x, 256) for x, parts in cases())]
 
 
 @pytest.mark.parametrize("isa", AVAILABLE)
@@ -74,7 +90,12 @@ def test_products_are_exact_on_every_instruction_set(isa: str, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == isa
     results = np.load(tmp_path / "results.npz")
-    for number, (x, parts) in enumerate(cases()):
+    expected = ROWS_OF_NETWORK
+    for kernel, scale, input_scale, zero_point, bias in parts_of_network():
+        product = exact(expected, kernel, scale, input_scale, zero_point)
+        expected = np.maximum(product + bias.astype(np.float32), 0)
+    assert_array_equal(results["arr_0"], expected)
+    for number, (x, parts) in enumerate(cases(), 1):
         assert_array_equal(results[f"arr_{number}"], exact(x, *parts), err_msg=f"{len(x)} rows, {parts[0].shape}")
 
 

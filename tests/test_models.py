@@ -305,3 +305,12 @@ def test_a_saved_model_predicts_the_same(tmp_path: Any) -> None:
     assert_array_equal(again.predict(X), model.predict(X))
     assert again.class_names == ["a", "b", "c"]
     assert again.evaluate(X, LABELS, verbose=0) == model.evaluate(X, LABELS, verbose=0)
+
+
+def test_a_call_gives_outputs_of_the_shape_that_predict_gives() -> None:
+    model = fn.Sequential([fn.Input((6,)), fn.Dense(4), fn.Reshape((2, 2))], seed=0)
+    x = np.ones((3, 6), np.float32)
+    assert model(x).shape == (3, 2, 2)
+    assert_array_equal(model(x), model.predict(x))
+    model.pop()
+    assert model(x).shape == (3, 4)

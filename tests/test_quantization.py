@@ -100,9 +100,11 @@ def test_predictions_have_the_bits_of_numpy_where_all_functions_are_exact() -> N
 def test_outputs_are_near_those_of_the_model(name: str, dtype: str) -> None:
     model, x = build(name, dtype), samples()
     expected = model.predict(x)
-    outputs = model.quantize(x).predict(x)
+    quantized = model.quantize(x)
+    outputs = quantized.predict(x)
     assert outputs.shape == expected.shape
     assert outputs.dtype == np.float32
+    assert_array_equal(quantized(x), outputs)
     assert np.abs(outputs - expected).max() < 0.05 * np.abs(expected).max()
 
 

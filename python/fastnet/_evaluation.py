@@ -37,6 +37,8 @@ class Evaluator:
     def __init__(self) -> None:
         self._compilation: Compilation | None = None
         self._network_is_compiled = False
+        # The shape of a sample that a call hands straight to the network, whose outputs are rows; None for none.
+        self._direct_shape: tuple[int, ...] | None = None
 
     @property
     def output_shape(self) -> tuple[int, ...] | None:
@@ -327,7 +329,7 @@ class Evaluator:
             network is not None
             and type(x) is np.ndarray
             and x.ndim == 2
-            and x.shape[1:] == self.input_shape
+            and x.shape[1:] == self._direct_shape
             and x.dtype in CORE_DTYPES
         ):
             return network.predict(x, _PREDICTION_BATCH)

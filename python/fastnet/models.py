@@ -256,6 +256,7 @@ class Sequential(Inspector):
             ]
         )
         self.input_shape = input_shape
+        self._direct_shape = input_shape if len(shapes[-1]) == 1 else None
         self._weights = Weights(network, self.dtype, [slot for part in parts for slot in part.slots])
         self._network = network
         self._network_is_compiled = False

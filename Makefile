@@ -27,7 +27,7 @@ CXX_SOURCES := $(shell find csrc benchmarks -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test lint format bench peers clean
+.PHONY: help build demo test interop lint format bench peers clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,13 @@ demo: $(VENV)/.installed ## Train a classifier of handwritten digits and print i
 
 test: $(VENV)/.installed $(VENV)/.test ## Run all tests against the installed package.
 	$(BIN)/python -m pytest
+
+# What the other tests skip where these libraries are not installed. PyTorch first, as in `peers`.
+interop: $(VENV)/.installed $(VENV)/.test ## Test with PyTorch and Keras themselves, which are downloaded.
+	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
+	$(BIN)/python -m pip install --quiet 'keras>=3.10'
+	KERAS_BACKEND=torch $(BIN)/python -m pytest -k installed \
+		tests/test_state_dict.py tests/test_keras_files.py tests/test_onnx_import.py
 
 lint: $(VENV)/.installed $(VENV)/.test $(VENV)/.lint ## Check formatting, style and types.
 	$(BIN)/ruff check

@@ -26,6 +26,7 @@ def test_an_onnx_file_takes_raw_data_and_gives_the_model_s_probabilities(run: Ru
 def test_a_c_file_compiles_and_passes_its_own_test(run: Run, model: Path, tmp_path: Path) -> None:
     result = run("export", model, "--to", "c", "--out", "flowers.c", "--json").json
     assert (result["file"], result["bytes"]) == ("flowers.c", (tmp_path / "flowers.c").stat().st_size)
+    assert "largest difference" in result["check"]
     command = [*compiler(), "-std=c99", "-Wall", "-Werror", "-DSELFTEST", "flowers.c", "-o", "selftest", "-lm"]
     subprocess.run(command, cwd=tmp_path, check=True)
     subprocess.run([tmp_path / "selftest"], check=True, capture_output=True)

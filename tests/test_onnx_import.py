@@ -127,7 +127,7 @@ def test_an_imported_model_trains_on(recorded: Path) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_pytorch_exports_a_model_now(tmp_path: Path) -> None:
+def test_the_installed_pytorch_exports_a_model(tmp_path: Path) -> None:
     torch = pytest.importorskip("torch", reason="needs torch")
     module = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.GELU(), torch.nn.Linear(8, 3), torch.nn.Softmax(1))
     x = torch.randn(5, 4)

@@ -40,7 +40,7 @@ def test_a_network_of_the_installed_pytorch_predicts_the_same() -> None:
         assert_allclose(model.predict(inputs()), entry["outputs"], rtol=1e-6, atol=1e-6)
 
 
-def test_tensors_of_pytorch_are_taken_without_their_gradients() -> None:
+def test_tensors_of_the_installed_pytorch_are_taken_without_their_gradients() -> None:
     torch = pytest.importorskip("torch")
     network = torch.nn.Linear(4, 2)
     model = fn.from_state_dict(dict(network.named_parameters()), None)

@@ -3,10 +3,9 @@
 // Rows hold numbers from 0 to 255, kernels from -128 to 127, and sums have 32 bits. They are exact, so they are the
 // same on every instruction set and in any order: 65,536 terms of at most 255 * 128 stay below 2^31. What multiplies is
 //   AVX-512 VNNI, NEON with dot products   an instruction for four terms a lane
-//   AVX-512, AVX2, SSE2                    pmaddwd, two terms a lane, which are widened to 16 bits first. pmaddubsw,
-//   for
-//                                          four, would saturate: 2 * 255 * 127 does not fit into its 16 bits
+//   AVX-512, AVX2, SSE2                    pmaddwd, two terms a lane, which are widened to 16 bits first
 //   otherwise                              one term a lane, in plain vectors
+// pmaddubsw, for four terms, would saturate: 2 * 255 * 127 does not fit into its 16 bits.
 // A step takes `terms` values of a row, four bytes whatever their width, and for each lane, a unit, as many weights.
 
 #if defined(__AVX512VNNI__)

@@ -19,21 +19,23 @@ def run(arguments: argparse.Namespace) -> int:
     model = load_model(arguments.model, compile=False)
     if not isinstance(model, Sequential):
         raise ValueError(f"{arguments.model} is quantized; only models in floating point are exported")
-    _write(model, arguments.to, out)
+    check = _write(model, arguments.to, out)
     size = Path(out).stat().st_size
     if arguments.json:
-        print_json("export", {"model": arguments.model, "to": arguments.to, "file": out, "bytes": size})
+        print_json("export", {"model": arguments.model, "to": arguments.to, "file": out, "bytes": size, "check": check})
     else:
-        note(f"{out}: {describe_size(size)}; its outputs are those of {arguments.model}")
+        note(f"{out}: {describe_size(size)}; {check}")
     return 0
 
 
-def _write(model: Sequential, language: str, out: str) -> None:
+def _write(model: Sequential, language: str, out: str) -> str:
+    """Write the file, and return how it was held against the model."""
+    if language == "c":
+        return model.to_c(out)
     if language == "onnx":
         model.to_onnx(out)
-    elif language == "c":
-        model.to_c(out)
-    else:
-        from fastnet.interchange.state_dict import save_state_dict
+        return "run beside the model, with equal outputs"
+    from fastnet.interchange.state_dict import save_state_dict
 
-        save_state_dict(model, out)
+    save_state_dict(model, out)
+    return "the weights of the model"

@@ -2,7 +2,8 @@
 
 usage: python tests/record_model_files.py
 
-Writes tests/data/model-v<version>.safetensors, a model of every layer that is compiled, and tests/data/model-v<version>.json.
+Writes tests/data/model-v<version>.safetensors, a model of every layer that is compiled, and tests/data/model-v<version>.json;
+and tests/data/int8-v<version>.safetensors, a quantized model of every layer, and tests/data/int8-v<version>.json.
 Files that exist are left alone: a release that changes the format records its own and keeps the others as they are.
 """
 
@@ -26,7 +27,7 @@ def samples() -> np.ndarray:
 def record(version: str) -> None:
     path = DATA / f"model-v{version}.safetensors"
     if path.exists():
-        raise SystemExit(f"{path} exists and is never written again")
+        return
     model = whole_model(1)
     schedule = fn.schedules.CosineDecay(0.125, 1000, warmup_target=0.25, warmup_steps=10)
     model.compile(fn.optimizers.AdamW(schedule, clipnorm=1.0), "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -43,5 +44,16 @@ def record(version: str) -> None:
     path.with_suffix(".json").write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
 
 
+def record_quantized(version: str) -> None:
+    path = DATA / f"int8-v{version}.safetensors"
+    if path.exists():
+        return
+    model = whole_model(1).quantize(samples())
+    model.save(path)
+    recorded = {"x": samples().tolist(), "predictions": model.predict(samples()).tolist()}
+    path.with_suffix(".json").write_text(json.dumps(recorded, indent=1) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     record(FORMAT_VERSION)
+    record_quantized(FORMAT_VERSION)

@@ -14,13 +14,16 @@ import fastnet as fn
 from fastnet import layers
 from fastnet.serialization import FORMAT_VERSION, read_metadata
 
-FILES = sorted((Path(__file__).parent / "data").glob("model-v*.safetensors"))
+DATA = Path(__file__).parent / "data"
+FILES = sorted(DATA.glob("model-v*.safetensors"))
+QUANTIZED = sorted(DATA.glob("int8-v*.safetensors"))
 file_of_each_version = pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 
 
 def test_every_version_has_a_file() -> None:
-    versions = sorted(int(read_metadata(path)["format_version"]) for path in FILES)
-    assert versions == list(range(1, int(FORMAT_VERSION) + 1))
+    for files in (FILES, QUANTIZED):
+        versions = sorted(int(read_metadata(path)["format_version"]) for path in files)
+        assert versions == list(range(1, int(FORMAT_VERSION) + 1))
 
 
 @file_of_each_version
@@ -29,6 +32,15 @@ def test_the_model_predicts_what_it_predicted(path: Path) -> None:
     predictions = fn.load_model(path).predict(np.array(recorded["x"]), verbose=0)
     np.testing.assert_allclose(predictions, recorded["predictions"], rtol=1e-5, atol=1e-6)
     assert np.ptp(predictions, axis=0).min() > 1e-3  # so that it depends on the samples
+
+
+@pytest.mark.parametrize("path", QUANTIZED, ids=lambda path: path.stem)
+def test_a_quantized_model_predicts_what_it_predicted(path: Path) -> None:
+    recorded = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    predictions = fn.load_model(path).predict(np.array(recorded["x"]))
+    # Where the last bit of an activation moves a value to the next integer, by a step.
+    np.testing.assert_allclose(predictions, recorded["predictions"], atol=0.005)
+    assert np.ptp(predictions, axis=0).min() > 1e-3
 
 
 @file_of_each_version

@@ -209,11 +209,11 @@ def test_files_of_which_parts_are_exchanged_are_refused_or_harmless(tmp_path: Pa
         change_place(rng, *rng.choice(places))
 
     results = []
-    for name in ["residual", "normalization", "layer_normalization", "prelu"] * 50:
+    for name in ["residual", "normalization", "layer_normalization", "prelu"] * 15:
         build(name).quantize(samples()).save(path)
         forge(path, change)
         results.append(load_any(path))
-    assert 100 < results.count(None) < 200
+    assert 30 < results.count(None) < 60
     assert all(result is None or isinstance(result, QuantizedModel) for result in results)
 
 

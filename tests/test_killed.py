@@ -63,7 +63,7 @@ def assert_all_end_the_same(numbers: range, folder: Path) -> None:
         if result != uninterrupted(cases[number % len(cases)])
     ]
     assert not different
-    assert sum(kills for _, kills in outcomes) >= 2 * len(numbers)
+    assert all(kills for _, kills in outcomes)  # how many depends on how fast the machine is
     assert not [path for one in folders for path in one.iterdir() if path.name != "result"]
 
 

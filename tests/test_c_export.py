@@ -335,7 +335,7 @@ def test_an_export_is_compiled_and_run_before_it_is_written(tmp_path: Path) -> N
 def test_without_a_compiler_the_numbers_of_the_file_are_computed(tmp_path: Path) -> None:
     for name in MODELS:
         how = build(name).to_c(tmp_path / "model.c")
-        assert re.fullmatch(r"computed in NumPy .*: largest difference \S+ \(no C compiler was found\)", how)
+        assert re.fullmatch(r"computed by fastnet .*: largest difference \S+ \(no C compiler was found\)", how)
     with pytest.raises(RuntimeError, match="cannot be compiled and run: no C compiler was found"):
         small().to_c(tmp_path / "other.c", check=True)
     assert small().to_c(tmp_path / "model.c", check=False) == "not checked"
@@ -393,7 +393,7 @@ def test_a_compiler_that_does_not_end_is_done_without(tmp_path: Path, monkeypatc
     compiler()
     monkeypatch.setattr(c_check, "_TIMEOUT", 0.001)
     how = small().to_c(tmp_path / "model.c")
-    assert how.startswith("computed in NumPy")
+    assert how.startswith("computed by fastnet")
     assert "took more than 0.001 s" in how
     with pytest.raises(RuntimeError, match="took more than"):
         small().to_c(tmp_path / "model.c", check=True)

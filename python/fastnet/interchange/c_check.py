@@ -88,7 +88,7 @@ def _run(compiler: Sequence[str], source: str, timeout: float) -> tuple[bool, st
 
 
 def check_by_computing(source: str, name: str, operations: Sequence[Operation], x: Array, expected: Array) -> str:
-    """Compute the operations in NumPy with the constants read back from the text, and return the largest difference.
+    """Compute the operations with the constants read back from the text, and return the largest difference.
 
     Raises
     ------

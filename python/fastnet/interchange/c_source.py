@@ -39,7 +39,7 @@ def export_c(
     check : {"auto", True, False}, default "auto"
         The file is held against the model before it is written, on 16 samples. With True the file is compiled and run,
         by the compiler that the environment variable CC names, or by cc, gcc or clang. With "auto" the operations are
-        computed in NumPy, with the numbers that are read back from the file's text, where there is no such compiler.
+        computed by fastnet, with the numbers that are read back from the file's text, where there is no such compiler.
 
     Returns
     -------
@@ -90,4 +90,4 @@ def _checked(source: str, export: CFile, check: bool | str) -> str:
     if check != "auto":
         raise RuntimeError(f"the C export cannot be compiled and run: {reason}; check='auto' does without")
     result = check_by_computing(source, export.name, export.operations, export.x, export.expected)
-    return f"computed in NumPy with the numbers of the file: {result} ({reason})"
+    return f"computed by fastnet with the numbers of the file: {result} ({reason})"

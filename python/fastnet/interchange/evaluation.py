@@ -1,10 +1,14 @@
-"""A list of operations computed in NumPy: what an export is held against where its own language cannot be run."""
+"""A list of operations computed step by step, with the core's products and activations.
 
-from collections.abc import Iterable
+An export is held against it where its own language cannot be run, and calibration looks at the values on the way.
+"""
+
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from fastnet import _core
+from fastnet.functional import gemm
 from fastnet.interchange.operations import (
     Activating,
     Addition,
@@ -17,7 +21,7 @@ from fastnet.interchange.operations import (
     SlopedActivating,
 )
 
-__all__ = ["compute"]
+__all__ = ["compute", "trace"]
 
 
 def compute(operations: Iterable[Operation], x: Array) -> Array:
@@ -33,8 +37,15 @@ def compute(operations: Iterable[Operation], x: Array) -> Array:
     ndarray of shape (samples, outputs)
         In the dtype of `x`.
     """
+    *_, outputs = trace(operations, x)
+    return outputs
+
+
+def trace(operations: Iterable[Operation], x: Array) -> Iterator[Array]:
+    """Yield the values that each operation gets, and then the outputs, all in the dtype of `x`."""
     values = x
     stack: list[Array] = []
+    yield values
     for operation in operations:
         if isinstance(operation, Remembering):
             stack.append(values)
@@ -42,14 +53,14 @@ def compute(operations: Iterable[Operation], x: Array) -> Array:
             values = values + stack.pop()
         else:
             values = _compute_one(operation, values).astype(x.dtype)
-    return values
+        yield values
 
 
 def _compute_one(operation: Operation, x: Array) -> Array:
     match operation:
         case Multiplication():
-            product: Array = x @ operation.kernel
-            return product if operation.bias is None else product + operation.bias
+            product: Array = gemm(x, operation.kernel.astype(x.dtype))
+            return product if operation.bias is None else product + operation.bias.astype(x.dtype)
         case Scaling():
             return (x - operation.center) * operation.factor + operation.offset
         case Activating():

@@ -1,7 +1,8 @@
 """The operations of a model as the nodes of an ONNX graph."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from fastnet.interchange.operations import (
     Remembering,
     Scaling,
     SlopedActivating,
+    scaled,
 )
 
 __all__ = ["Graph", "add_operations"]
@@ -118,22 +120,18 @@ def _array(values: Any) -> NDArray[Any]:
     return np.asarray(values)
 
 
-def _folded(operations: Sequence[Operation], dtype: Any) -> Iterator[Operation]:
-    """Yield the operations, with each scaling of a product, batch normalization above all, taken into its factors."""
-    pending: Operation | None = None
+def _folded(operations: Sequence[Operation], dtype: Any) -> list[Operation]:
+    """Return the operations, with each scaling of a product, batch normalization above all, taken into its factors."""
+    result: list[Operation] = []
     for operation in operations:
-        if isinstance(pending, Multiplication) and isinstance(operation, Scaling):
-            bias = np.zeros(()) if pending.bias is None else pending.bias.astype(np.float64)
-            factor = operation.factor.astype(np.float64)
-            shifted = np.broadcast_to((bias - operation.center) * factor + operation.offset, operation.size)
-            kernel = (pending.kernel * factor).astype(dtype)
-            pending = Multiplication(pending.size, pending.layer, kernel, shifted.astype(dtype))
-            continue
-        if pending is not None:
-            yield pending
-        pending = operation
-    if pending is not None:
-        yield pending
+        before = result[-1] if result else None
+        if isinstance(before, Multiplication) and isinstance(operation, Scaling):
+            product = scaled(before, operation)
+            kernel, bias = product.kernel.astype(dtype), _array(product.bias).astype(dtype)
+            result[-1] = replace(product, kernel=kernel, bias=bias)
+        else:
+            result.append(operation)
+    return result
 
 
 def _add_scaling(graph: Graph, scaling: Scaling, x: str) -> str:

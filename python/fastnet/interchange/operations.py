@@ -5,7 +5,7 @@ Normalization by known numbers, rescaling included, is one operation, `Scaling`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ __all__ = [
     "Scaling",
     "SlopedActivating",
     "operations_of",
+    "scaled",
 ]
 
 Array = NDArray[Any]
@@ -186,3 +187,10 @@ def _scaling(
     factor = inverse if gamma is None else gamma * inverse
     offset = np.zeros(()) if beta is None else beta
     return Scaling(size, layer, mean, factor.astype(mean.dtype), offset.astype(mean.dtype))
+
+
+def scaled(product: Multiplication, scaling: Scaling) -> Multiplication:
+    """Return a product that does the scaling behind it as well; its kernel and its bias are in float64."""
+    factor, bias = scaling.factor.astype(np.float64), np.zeros(product.size) if product.bias is None else product.bias
+    bias = np.broadcast_to((bias - scaling.center.astype(np.float64)) * factor + scaling.offset, product.size)
+    return replace(product, kernel=product.kernel * factor, bias=bias)

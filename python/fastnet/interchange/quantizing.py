@@ -14,18 +14,8 @@ from numpy.typing import NDArray
 
 from fastnet import _core
 from fastnet._data_adapter import Features
-from fastnet.functional import gemm
-from fastnet.interchange.operations import (
-    Activating,
-    Addition,
-    Array,
-    LayerNormalizing,
-    Multiplication,
-    Operation,
-    Remembering,
-    Scaling,
-    SlopedActivating,
-)
+from fastnet.interchange.evaluation import trace
+from fastnet.interchange.operations import Array, Multiplication, Operation, Scaling, scaled
 
 __all__ = ["MOST_INPUTS", "QuantizedMultiplication", "fold_scalings", "quantize_operations"]
 
@@ -91,7 +81,7 @@ def fold_scalings(operations: list[Operation]) -> list[Operation]:
     for operation in operations:
         before = result[-1] if result else None
         if isinstance(operation, Scaling) and isinstance(before, Multiplication):
-            result[-1] = _scaled_behind(before, operation)
+            result[-1] = scaled(before, operation)
         elif isinstance(operation, Multiplication) and isinstance(before, Scaling) and _is_uniform(before):
             result[-1] = _scaled_in_front(before, operation)
         else:
@@ -102,12 +92,6 @@ def fold_scalings(operations: list[Operation]) -> list[Operation]:
 def _is_uniform(scaling: Scaling) -> bool:
     """Return whether all values are scaled alike."""
     return all(array.min() == array.max() for array in (scaling.center, scaling.factor, scaling.offset))
-
-
-def _scaled_behind(product: Multiplication, scaling: Scaling) -> Multiplication:
-    factor, bias = scaling.factor.astype(np.float64), np.zeros(product.size) if product.bias is None else product.bias
-    bias = np.broadcast_to((bias - scaling.center.astype(np.float64)) * factor + scaling.offset, product.size)
-    return replace(product, kernel=product.kernel * factor, bias=bias)
 
 
 def _scaled_in_front(scaling: Scaling, product: Multiplication) -> Multiplication:
@@ -122,38 +106,15 @@ def _as_floats(samples: Features, input_size: int) -> NDArray[np.float32]:
     return _core.Network32(input_size, [{"type": "activation"}]).predict(samples, _ROWS)
 
 
-def _inputs_of_products(operations: list[Operation], x: Array) -> Iterator[tuple[int, Array]]:
+def _inputs_of_products(operations: list[Operation], samples: Array) -> Iterator[tuple[int, Array]]:
     """Yield the index of each product and the values that it gets from some samples."""
-    stack: list[Array] = []
-    for i, operation in enumerate(operations):
-        match operation:
-            case Multiplication(kernel=kernel, bias=bias):
-                if not np.isfinite(x).all():
-                    raise ValueError(
-                        f"layer {operation.layer!r} gets values from calibration_data that are not finite in float32"
-                    )
-                yield i, x
-                x = gemm(x, kernel.astype(np.float32))
-                x = x if bias is None else x + bias.astype(np.float32)
-            case Scaling(center=center, factor=factor, offset=offset):
-                x = ((x - center) * factor + offset).astype(np.float32)
-            case Activating(function=function, alpha=alpha):
-                x = _core.activation(function, x, alpha)
-            case SlopedActivating(slope=slope):
-                x = np.where(x > 0, x, x * slope.astype(np.float32))
-            case LayerNormalizing():
-                x = _normalized(operation, x)
-            case Remembering():
-                stack.append(x)
-            case Addition():
-                x = x + stack.pop()
-
-
-def _normalized(operation: LayerNormalizing, x: Array) -> Array:
-    gamma = 1.0 if operation.gamma is None else operation.gamma
-    beta = 0.0 if operation.beta is None else operation.beta
-    deviation = np.sqrt(x.var(axis=1, keepdims=True) + operation.epsilon)
-    return np.asarray((x - x.mean(axis=1, keepdims=True)) / deviation * gamma + beta, np.float32)
+    for i, (operation, x) in enumerate(zip(operations, trace(operations, samples), strict=False)):
+        if isinstance(operation, Multiplication):
+            if not np.isfinite(x).all():
+                raise ValueError(
+                    f"layer {operation.layer!r} gets values from calibration_data that are not finite in float32"
+                )
+            yield i, x
 
 
 def _in_float32(operation: Operation) -> Operation:

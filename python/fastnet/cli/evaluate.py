@@ -6,7 +6,8 @@ import time
 import numpy as np
 
 from fastnet import set_num_threads
-from fastnet.cli._data import as_classes, class_names_of, load_for_model
+from fastnet._classes import as_classes, class_names_of
+from fastnet.cli._data import load_for_model
 from fastnet.cli._output import print_json
 from fastnet.cli._report import Result, format_confusion_matrix
 from fastnet.datasets import Dataset

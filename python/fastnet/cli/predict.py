@@ -6,8 +6,9 @@ import sys
 from typing import IO, Any
 
 from fastnet import set_num_threads
+from fastnet._classes import as_classes, class_names_of
 from fastnet._files import atomic_write
-from fastnet.cli._data import as_classes, class_names_of, load_for_model
+from fastnet.cli._data import load_for_model
 from fastnet.cli._output import check_output, note
 from fastnet.serialization import load_model
 

@@ -1,0 +1,69 @@
+"""What the outputs of a classifier say: the names of its classes, and which of them is the most probable."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+    from fastnet.quantization import QuantizedModel
+
+__all__ = ["as_classes", "class_names_of"]
+
+
+def class_names_of(model: "Sequential | QuantizedModel") -> list[str]:
+    """Return the text of each class that a model knows; "0", "1", ... where the model has no names.
+
+    Raises
+    ------
+    ValueError
+        If the outputs of the model are not the probabilities of classes.
+    """
+    assert model.output_shape is not None
+    outputs = math.prod(model.output_shape)
+    last = _last_activation(model)
+    if last not in ("softmax", "sigmoid"):
+        raise ValueError(
+            f"the model does not end with probabilities of classes: its last activation is {last}; "
+            "softmax or sigmoid is needed"
+        )
+    classes = max(outputs, 2)
+    names = model.class_names or [str(code) for code in range(classes)]
+    if len(names) != classes:
+        raise ValueError(f"the model has {len(names)} class names and {outputs} outputs")
+    return names
+
+
+def _last_activation(model: "Sequential | QuantizedModel") -> str:
+    if isinstance(model, QuantizedModel):
+        return model.last_activation
+    return next((layer.activation.name for layer in reversed(model.layers) if hasattr(layer, "activation")), "linear")
+
+
+def as_classes(outputs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+    """Return the most probable class of each row and its probability.
+
+    Parameters
+    ----------
+    outputs : ndarray of shape (n, k)
+        What a classifier predicts. One column is the probability of class 1 of two.
+
+    Returns
+    -------
+    classes : ndarray of shape (n,), int64
+    probabilities : ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        If an output is NaN: no class is more probable than another then.
+    """
+    if (undefined := np.isnan(outputs).any(axis=1)).any():
+        row = int(undefined.argmax())
+        raise ValueError(f"the model's output for row {row} is NaN: its weights are not finite, or grew too large")
+    if outputs.shape[1] == 1:
+        outputs = np.concatenate([1 - outputs, outputs], axis=1)
+    classes = outputs.argmax(axis=1)
+    return classes, outputs[np.arange(len(outputs)), classes]

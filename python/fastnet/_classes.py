@@ -1,19 +1,18 @@
 """What the outputs of a classifier say: the names of its classes, and which of them is the most probable."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
-    from fastnet.quantization import QuantizedModel
+from fastnet.models import Sequential
+from fastnet.quantization import QuantizedModel
 
 __all__ = ["as_classes", "class_names_of"]
 
 
-def class_names_of(model: "Sequential | QuantizedModel") -> list[str]:
+def class_names_of(model: Sequential | QuantizedModel) -> list[str]:
     """Return the text of each class that a model knows; "0", "1", ... where the model has no names.
 
     Raises
@@ -36,7 +35,7 @@ def class_names_of(model: "Sequential | QuantizedModel") -> list[str]:
     return names
 
 
-def _last_activation(model: "Sequential | QuantizedModel") -> str:
+def _last_activation(model: Sequential | QuantizedModel) -> str:
     if isinstance(model, QuantizedModel):
         return model.last_activation
     return next((layer.activation.name for layer in reversed(model.layers) if hasattr(layer, "activation")), "linear")

@@ -9,7 +9,7 @@ import pytest
 import fastnet as fn
 from command import Done, Run
 from fastnet import _core
-from fastnet.cli import _arguments
+from fastnet.cli._arguments.train import ACTIVATIONS, OPTIMIZERS
 
 # ---- train ----------------------------------------------------------------------------------------------------------
 
@@ -124,18 +124,16 @@ def test_a_network_may_have_no_hidden_layer(run: Run, tmp_path: Path) -> None:
     assert fn.load_model(tmp_path / "m").count_params() == 65 * 10
 
 
-@pytest.mark.parametrize("activation", _arguments.ACTIVATIONS)
-@pytest.mark.parametrize("optimizer", _arguments.OPTIMIZERS)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_every_activation_and_optimizer_learns(activation: str, optimizer: str, run: Run) -> None:
     done = run("train", "--activation", activation, "--optimizer", optimizer, "--epochs", 10, "--quiet", "--json")
     assert done.json["held_out"]["accuracy"] > 0.5  # of ten classes, after a tenth of the usual epochs
 
 
 def test_the_accepted_names_are_those_of_the_core() -> None:
-    assert {*_arguments.ACTIVATIONS, "softmax", "log_softmax", "exponential", "hard_sigmoid"} == set(
-        _core.activation_names()
-    )
-    assert set(_arguments.OPTIMIZERS) <= set(_core.optimizer_names()) | {"adamw"}
+    assert {*ACTIVATIONS, "softmax", "log_softmax", "exponential", "hard_sigmoid"} == set(_core.activation_names())
+    assert set(OPTIMIZERS) <= set(_core.optimizer_names()) | {"adamw"}
 
 
 def test_the_result_is_measured_on_the_test_set_that_the_data_bring(run: Run, tmp_path: Path) -> None:

@@ -1,0 +1,79 @@
+"""The arguments of every command: one module for each, whose `COMMAND` stands in the table here.
+
+Nothing is imported for them but argparse.
+"""
+
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+import fastnet
+from fastnet.cli._arguments import evaluate, export, info, predict, train, verify
+from fastnet.cli._arguments.command import Command, Parser
+
+__all__ = ["COMMANDS", "make_parser", "parse_arguments"]
+
+# In the order of the help.
+COMMANDS: dict[str, Command] = {
+    "train": train.COMMAND,
+    "evaluate": evaluate.COMMAND,
+    "predict": predict.COMMAND,
+    "verify": verify.COMMAND,
+    "info": info.COMMAND,
+    "export": export.COMMAND,
+}
+DESCRIPTION = "Train and use dense neural networks on the CPU."
+EXAMPLES = (
+    ("train", "learn digits in a second or two"),
+    ("train mnist --out mnist.safetensors", "learn MNIST, keep the model"),
+    ("evaluate mnist.safetensors mnist", "measure it again"),
+    ("predict mnist.safetensors test.csv --out predictions.csv", ""),
+    ("COMMAND --help", "options and examples of a command"),
+)
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Return the arguments; exits as argparse does for --help, --version and wrong usage."""
+    parser, commands = make_parser()
+    arguments = parser.parse_args(argv)
+    if check := COMMANDS[arguments.command].check:
+        check(commands[arguments.command], arguments)
+    return arguments
+
+
+def make_parser() -> tuple[Parser, dict[str, Parser]]:
+    """Return the parser of the command line, and that of each command."""
+    parser = argparse.ArgumentParser("fastnet", **_help(DESCRIPTION, EXAMPLES))
+    parser.add_argument("--version", action="version", version=f"fastnet {fastnet.__version__}")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    parsers = {}
+    for name, command in COMMANDS.items():
+        parsers[name] = subparsers.add_parser(
+            name, help=command.summary, **_help(command.description, command.examples)
+        )
+        command.add_arguments(parsers[name])
+    return parser, parsers
+
+
+# ---- Help -----------------------------------------------------------------------------------------------------------
+
+EXAMPLES_TITLE = "examples:\n"
+
+
+class HelpFormatter(argparse.HelpFormatter):
+    """Wraps descriptions, and leaves examples as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if text.startswith(EXAMPLES_TITLE) else super()._fill_text(text, width, indent)
+
+
+def _help(description: str, examples: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """Return what argparse needs for the help of a command."""
+    width = max((len(arguments) for arguments, explanation in examples if explanation), default=0)
+    lines = [f"  fastnet {arguments:<{width}}  {explanation}".rstrip() for arguments, explanation in examples]
+    return {
+        "description": description,
+        "epilog": EXAMPLES_TITLE + "\n".join(lines),
+        "formatter_class": HelpFormatter,
+        "allow_abbrev": False,  # an option that is added later would change what an abbreviation means
+    }

@@ -1,0 +1,81 @@
+"""What a command tells the parser about itself, and the arguments that several commands share."""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from fastnet.cli._arguments.types import column, integer
+
+__all__ = ["Command", "Container", "add_data", "add_flag", "add_json", "add_model", "add_quiet", "add_threads"]
+
+Parser = argparse.ArgumentParser
+Container = argparse._ActionsContainer  # a parser or a group of its arguments
+
+DATA_HELP = (
+    "digits, mnist or fashion_mnist; or a path: a folder of IDX files, a .csv or .csv.gz with a header, "
+    "a .npz, a .parquet"
+)
+TARGET_HELP = "the column of DATA that holds the label: its name, or its index from 0 (default: label)"
+
+
+@dataclass(frozen=True)
+class Command:
+    """One command. It is run by the function `run` of the module of its name in `fastnet.cli`.
+
+    Attributes
+    ----------
+    summary : str
+        What it does, in the list of commands.
+    description : str
+        What it does, in its own help.
+    examples : tuple of (str, str)
+        Arguments to show, and what they do, or "".
+    add_arguments : callable
+        Adds its arguments to a parser.
+    check : callable, optional
+        Ends with ``parser.error`` where arguments, each of them right, do not go together.
+    """
+
+    summary: str
+    description: str
+    examples: tuple[tuple[str, str], ...]
+    add_arguments: Callable[[Parser], None]
+    check: Callable[[Parser, argparse.Namespace], None] | None = None
+
+
+def add_flag(container: Container, name: str, help: str) -> None:
+    """Add an option without a value; `--no-NAME` takes it back where a file of options sets it."""
+    dest = name.removeprefix("--").replace("-", "_")
+    container.add_argument(name, dest=dest, action="store_true", help=help)
+    container.add_argument(f"--no-{name.removeprefix('--')}", dest=dest, action="store_false", help=argparse.SUPPRESS)
+
+
+def add_json(container: Container) -> None:
+    """Add ``--json``."""
+    add_flag(container, "--json", help="print the result as one JSON document")
+
+
+def add_quiet(container: Container) -> None:
+    """Add ``--quiet``."""
+    add_flag(container, "--quiet", help="no progress and no messages, only the result")
+
+
+def add_threads(container: Container) -> None:
+    """Add ``--threads``."""
+    container.add_argument("--threads", type=integer(1), metavar="N", help="(default: the cores that may be used)")
+
+
+def add_model(container: Container, help: str = "a model file that fastnet wrote") -> None:
+    """Add the positional argument MODEL."""
+    container.add_argument("model", metavar="MODEL", help=help)
+
+
+def add_data(container: Container) -> None:
+    """Add the positional argument DATA and the option that names its labels."""
+    container.add_argument("data", metavar="DATA", help=DATA_HELP)
+    add_target(container)
+
+
+def add_target(container: Container) -> None:
+    """Add ``--target``."""
+    container.add_argument("--target", type=column, default="label", metavar="COLUMN", help=TARGET_HELP)

@@ -1,0 +1,133 @@
+"""The arguments of ``fastnet train``."""
+
+import argparse
+
+from fastnet.cli._arguments.command import (
+    DATA_HELP,
+    Command,
+    Container,
+    Parser,
+    add_flag,
+    add_json,
+    add_quiet,
+    add_target,
+    add_threads,
+)
+from fastnet.cli._arguments.types import fraction, hidden_layers, integer, positive_number, seconds
+
+__all__ = ["ACTIVATIONS", "COMMAND", "OPTIMIZERS"]
+
+ACTIVATIONS = (
+    *("relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "softsign"),
+    *("tanh", "sigmoid", "linear"),
+)
+DTYPES = ("float32", "float64", "mixed_bfloat16")
+OPTIMIZERS = ("adam", "adamw", "nadam", "adamax", "lion", "sgd", "rmsprop", "adagrad")
+OPTIMIZERS_WITH_MOMENTUM = ("sgd", "rmsprop")
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add DATA and the options, in groups."""
+    parser.add_argument("data", nargs="?", default="digits", metavar="DATA", help=f"{DATA_HELP} (default: digits)")
+    _add_model_options(parser.add_argument_group("model"))
+    _add_training_options(parser.add_argument_group("training"))
+    _add_checkpoint_options(parser.add_argument_group("checkpoints"))
+    _add_data_options(parser.add_argument_group("data and output"))
+
+
+def _add_model_options(group: Container) -> None:
+    group.add_argument(
+        "--hidden",
+        type=hidden_layers,
+        default=(256, 128),
+        metavar="N,N",
+        help="units of each hidden layer, or none (default: 256,128)",
+    )
+    group.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)")
+    group.add_argument(
+        "--dtype",
+        choices=DTYPES,
+        default="float32",
+        help="what the model computes in; mixed_bfloat16 is about twice as fast for wide layers on a processor that "
+        "multiplies bfloat16 (default: float32)",
+    )
+
+
+def _add_training_options(group: Container) -> None:
+    group.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="(default: adam)")
+    group.add_argument(
+        "--lr",
+        type=positive_number,
+        metavar="X",
+        help="learning rate of the first epoch, from which it falls in equal steps to a hundredth "
+        "(default: 0.003; 0.001 for rmsprop, 0.1 for sgd)",
+    )
+    group.add_argument("--momentum", type=fraction, metavar="X", help="of sgd or rmsprop (default: 0)")
+    group.add_argument(
+        "--epochs",
+        type=integer(1),
+        metavar="N",
+        help="passes over the data (default: as many as show 300,000 rows, from 5 to 50)",
+    )
+    group.add_argument(
+        "--batch-size",
+        type=integer(1),
+        metavar="N",
+        help="rows in a step (default: 16; 128 from 10,000 rows on)",
+    )
+    group.add_argument(
+        "--seed", type=integer(0), default=0, metavar="N", help="of the split, the weights and the order (default: 0)"
+    )
+    add_threads(group)
+
+
+def _add_checkpoint_options(group: Container) -> None:
+    group.add_argument(
+        "--checkpoint",
+        metavar="DIR",
+        help="write checkpoints to this folder, to go on from after an interruption; they are removed at the end",
+    )
+    group.add_argument(
+        "--every", type=seconds, metavar="TIME", help="between checkpoints, such as 30s, 5m or 1h (default: 30s)"
+    )
+    group.add_argument("--keep", type=integer(1), metavar="N", help="how many of the last stay (default: 2)")
+    add_flag(group, "--resume", help="go on from the last checkpoint, or begin where there is none")
+
+
+def _add_data_options(group: Container) -> None:
+    group.add_argument(
+        "--validation", type=fraction, default=0.1, metavar="X", help="fraction that is held out (default: 0.1)"
+    )
+    add_target(group)
+    group.add_argument("--out", metavar="FILE", help="write the model to this file, for example model.safetensors")
+    add_quiet(group)
+    add_json(group)
+
+
+def check(parser: Parser, arguments: argparse.Namespace) -> None:
+    """Refuse options that say nothing without, or against, another."""
+    if arguments.momentum and arguments.optimizer not in OPTIMIZERS_WITH_MOMENTUM:
+        accepted = " or ".join(OPTIMIZERS_WITH_MOMENTUM)
+        parser.error(f"argument --momentum: is for --optimizer {accepted}, not for {arguments.optimizer}")
+    if not arguments.checkpoint:
+        given = {"--every": arguments.every, "--keep": arguments.keep, "--resume": arguments.resume}
+        for option in [option for option, value in given.items() if value]:
+            parser.error(f"argument {option}: needs --checkpoint DIR")
+
+
+COMMAND = Command(
+    summary="train a classifier and report how good it is",
+    description=(
+        "Train a classifier and report its accuracy on data that it has not seen: on the test set that the data bring, "
+        "else on a part that is held out. The model scales its inputs itself, so it takes raw data later on."
+    ),
+    examples=(
+        ("train", "learn digits in a second or two"),
+        ("train mnist --out mnist.safetensors", "learn MNIST, keep the model"),
+        ("train train.csv --hidden 256,128 --epochs 20 --target species", ""),
+        ("train train.csv --optimizer sgd --lr 0.1 --momentum 0.9 --seed 7", ""),
+        ("train mnist --checkpoint kept --resume", "go on after a cut"),
+    ),
+    add_arguments=add_arguments,
+    check=check,
+)

@@ -1,0 +1,71 @@
+"""What an argument may be: each function returns the value for its text, or says what is accepted."""
+
+import argparse
+import math
+from collections.abc import Callable
+
+__all__ = ["column", "fraction", "hidden_layers", "integer", "positive_number", "seconds"]
+
+SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+
+def integer(minimum: int, maximum: float = math.inf) -> Callable[[str], int]:
+    """Return the function for an integer in a range."""
+    accepted = f"an integer of at least {minimum}" if maximum == math.inf else f"an integer from {minimum} to {maximum}"
+
+    def parse(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if not minimum <= number <= maximum:
+            raise argparse.ArgumentTypeError(f"must be {accepted}; got {text!r}")
+        return number
+
+    return parse
+
+
+def positive_number(text: str) -> float:
+    """Return a finite number above 0."""
+    return _number(text, lambda number: 0 < number < math.inf, "a number above 0")
+
+
+def fraction(text: str) -> float:
+    """Return a number from 0 to below 1."""
+    return _number(text, lambda number: 0 <= number < 1, "a number from 0 to below 1")
+
+
+def _number(text: str, accepted: Callable[[float], bool], description: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not accepted(number):
+        raise argparse.ArgumentTypeError(f"must be {description}; got {text!r}")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of 30s, 5m, 1h or a number."""
+    unit = SECONDS.get(text[-1:], 0)
+    number = text[:-1] if unit else text
+    try:
+        return positive_number(number) * (unit or 1)
+    except argparse.ArgumentTypeError:
+        accepted = "a time above 0 such as 30s, 5m, 1h or a number of seconds"
+        raise argparse.ArgumentTypeError(f"must be {accepted}; got {text!r}") from None
+
+
+def hidden_layers(text: str) -> tuple[int, ...]:
+    """Return the units of each hidden layer."""
+    if text.strip().lower() == "none":
+        return ()
+    units = text.split(",")
+    if not all(number.strip().isascii() and number.strip().isdigit() and int(number) > 0 for number in units):
+        raise argparse.ArgumentTypeError(f"must be positive integers with commas, such as 64,64, or none; got {text!r}")
+    return tuple(int(number) for number in units)
+
+
+def column(text: str) -> str | int:
+    """Return the name or the index of a column."""
+    return int(text) if text.removeprefix("-").isdecimal() else text

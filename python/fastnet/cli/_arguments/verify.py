@@ -1,0 +1,35 @@
+"""The arguments of ``fastnet verify``."""
+
+from fastnet.cli._arguments.command import Command, Parser, add_json, add_model, add_quiet, add_threads
+from fastnet.cli._arguments.types import fraction
+
+__all__ = ["COMMAND"]
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add MODEL, DATA and the options."""
+    add_model(parser, help="a model file that fastnet train wrote")
+    parser.add_argument("data", metavar="DATA", help="what it was trained on")
+    add_threads(parser)
+    parser.add_argument(
+        "--tolerance",
+        type=fraction,
+        metavar="X",
+        help="take other weights, too, where the accuracies differ by X at most, such as 0.01 on another instruction set",
+    )
+    add_quiet(parser)
+    add_json(parser)
+
+
+COMMAND = Command(
+    summary="train again and compare with a model",
+    description=(
+        "Train again as the receipt in a model file says, on the same data, and compare the weights bit for bit. The exit "
+        "status is 0 if they are identical, else 1."
+    ),
+    examples=(
+        ("verify mnist.safetensors mnist", ""),
+        ("verify mnist.safetensors mnist --tolerance 0.01", "on another processor"),
+    ),
+    add_arguments=add_arguments,
+)

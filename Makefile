@@ -27,7 +27,7 @@ CXX_SOURCES := $(shell find csrc benchmarks -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test interop lint format bench peers clean
+.PHONY: help build demo test interop lint docs format bench peers clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,11 @@ lint: $(VENV)/.installed $(VENV)/.test $(VENV)/.lint ## Check formatting, style 
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/clang-format --dry-run -Werror $(CXX_SOURCES)
+
+# Warnings, such as a link that leads nowhere, are errors. The pictures need what the programs of the pages import: the tests' group.
+docs: $(VENV)/.installed $(VENV)/.test $(VENV)/.docs ## Build the documentation site in build/site.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "The site is in build/site: open build/site/index.html, or serve it: python3 -m http.server -b 127.0.0.1 -d build/site"
 
 format: $(VENV)/.lint ## Format the Python and C++ sources.
 	$(BIN)/ruff check --fix
@@ -86,7 +91,7 @@ $(VENV)/.created:
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.build $(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: pyproject.toml $(VENV)/.created
+$(VENV)/.build $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: pyproject.toml $(VENV)/.created
 	$(BIN)/python -m pip install --quiet --group $*
 	@touch $@
 

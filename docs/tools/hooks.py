@@ -1,0 +1,93 @@
+"""What MkDocs calls while it builds the site: generated pages, pictures, and links to files outside docs/."""
+
+import logging
+import os
+import posixpath
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import docstrings
+import programs
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+import reference
+
+ROOT = Path(__file__).resolve().parents[2]
+LOG = logging.getLogger("mkdocs.hooks.fastnet")
+LINK = re.compile(r"(?P<text>\[(?:[^\[\]]|\[[^\]]*\])*\])\((?P<target>[^)\s:#]+)(?P<fragment>#[^)\s]*)?\)")
+# Pages of the site that lie outside docs/, and the pictures in them.
+OUTSIDE = ["CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "benchmarks/RESULTS.md", "examples/README.md"]
+PICTURES_OUTSIDE = ["benchmarks/gemm.svg", "benchmarks/steps.svg"]
+
+
+def on_config(config: MkDocsConfig) -> None:
+    """Put the generated pages of the reference in the place of "reference/" in the navigation; let formulas be drawn."""
+    texts = reference.pages()
+    config.extra["reference"] = texts
+    entries = [{name.removesuffix(".md"): f"reference/{name}"} for name in texts if name != "command-line.md"]
+    entries.append({"Command line": "reference/command-line.md"})
+    for section in config.nav or []:
+        pages = section.get("Reference")
+        if pages:
+            at = pages.index("reference/")
+            pages[at : at + 1] = entries
+    fence = {"name": "math", "class": "math", "format": docstrings.mathml_block}
+    config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [fence]}
+    config.mdx_configs["pymdownx.inlinehilite"] = {"custom_inline": [{**fence, "format": docstrings.mathml}]}
+
+
+def on_files(files: Files, config: MkDocsConfig) -> None:
+    """Add the pages that are generated, those outside docs/, and the pictures that pages draw."""
+    for name, text in config.extra.pop("reference").items():
+        files.append(File.generated(config, f"reference/{name}", content=text))
+    for name in OUTSIDE:
+        files.append(File.generated(config, name, content=(ROOT / name).read_text(encoding="utf-8")))
+    for name in PICTURES_OUTSIDE:
+        files.append(File.generated(config, name, content=(ROOT / name).read_bytes()))
+    for page in [file for file in files.documentation_pages() if file.abs_src_path]:
+        _draw(page, files, config)
+
+
+def _draw(page: File, files: Files, config: MkDocsConfig) -> None:
+    """Run the programs of a page that shows pictures which are in no file, and add what they draw."""
+    missing = {
+        name: uri
+        for name in programs.pictures(page.content_string)
+        if not files.get_file_from_path(uri := _join(page.src_uri, name))
+    }
+    if not missing:
+        return
+    LOG.info("Drawing the pictures of %s", page.src_uri)
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, programs.__file__, page.abs_src_path, folder]
+        subprocess.run(command, env={**os.environ, "MPLBACKEND": "agg"}, check=True)
+        for name, uri in missing.items():
+            if (drawn := Path(folder, name)).exists():
+                files.append(File.generated(config, uri, content=drawn.read_bytes()))
+
+
+def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
+    """Point links to files of the repository at their pages; of those that have none, keep the words alone."""
+    uri = page.file.src_uri
+    folder = "" if uri in OUTSIDE else "docs"
+
+    def resolve(found: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(folder, posixpath.dirname(uri), found["target"]))
+        target = path.removeprefix("docs/")
+        if not (ROOT / path).exists():
+            return found[0]
+        if not files.get_file_from_path(target):
+            return found["text"][1:-1]
+        return f"{found['text']}({posixpath.relpath(target, posixpath.dirname(uri) or '.')}{found['fragment'] or ''})"
+
+    return LINK.sub(resolve, markdown)
+
+
+def _join(uri: str, name: str) -> str:
+    return posixpath.normpath(posixpath.join(posixpath.dirname(uri), name))

@@ -1,0 +1,132 @@
+"""The reference pages: one for every public module, made from its public names, and one for the command line."""
+
+import contextlib
+import importlib
+import inspect
+import io
+import os
+import pkgutil
+import re
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any
+
+from docstrings import to_markdown
+
+import fastnet
+from fastnet import cli
+
+HELP_COLUMNS = "100"
+
+
+def pages() -> dict[str, str]:
+    """Return the text of every reference page by its file name."""
+    modules = public_modules()
+    homes = _homes(modules)
+    pages = {f"{module.__name__}.md": _module_page(module, homes) for module in modules}
+    return {**pages, "command-line.md": _command_line()}
+
+
+# ---- Modules --------------------------------------------------------------------------------------------------------
+
+
+def public_modules() -> list[ModuleType]:
+    """Return fastnet, its modules that say what is public in them, and those that its own names come from."""
+    found = {"fastnet": fastnet}
+    for entry in pkgutil.iter_modules(fastnet.__path__, "fastnet."):
+        if not entry.name.rpartition(".")[2].startswith("_") and entry.name != "fastnet.cli":
+            _collect(importlib.import_module(entry.name), found)
+    documented = {name for module in found.values() if module is not fastnet for name in getattr(module, "__all__", [])}
+    for name in set(fastnet.__all__) - documented:
+        origin = getattr(getattr(fastnet, name), "__module__", "")
+        if origin and not re.search(r"\._", origin):
+            _collect(importlib.import_module(origin), found)
+    return [found[name] for name in sorted(found)]
+
+
+def _collect(module: ModuleType, found: dict[str, ModuleType]) -> None:
+    """Add a module and the modules that it names as public, if it names anything."""
+    names = getattr(module, "__all__", [])
+    if names:
+        found[module.__name__] = module
+    for name in names:
+        member = getattr(module, name)
+        if inspect.ismodule(member) and member.__name__.startswith(f"{module.__name__}."):
+            _collect(member, found)
+
+
+def _homes(modules: list[ModuleType]) -> dict[int, str]:
+    """Return where each public object is documented: in the first module but fastnet itself that has it."""
+    homes: dict[int, str] = {}
+    for module in [*modules[1:], fastnet]:
+        for name, _ in _members(module):
+            homes.setdefault(id(getattr(module, name)), f"{module.__name__}.{name}")
+    return homes
+
+
+def _members(module: ModuleType) -> Iterator[tuple[str, Any]]:
+    """Return the public classes and functions of a module."""
+    for name in sorted(module.__all__, key=str.lower):
+        member = getattr(module, name)
+        if inspect.isclass(member) or inspect.isroutine(member):
+            yield name, member
+
+
+def _module_page(module: ModuleType, homes: dict[int, str]) -> str:
+    """Return the page of a module: what it is for, a table of its names, and each of them."""
+    rows, entries = [], []
+    for name, member in _members(module):
+        home = homes[id(member)]
+        page = home.rpartition(".")[0]
+        link = f"#{home}" if page == module.__name__ else f"{page}.md#{home}"
+        rows.append(f"| [`{name}`]({link}) | {_first_sentence(member)} |")
+        if page == module.__name__:
+            entries.append(f"::: {home}\n{_options(member, homes)}")
+    table = ["| | |", "| --- | --- |", *rows]
+    head = f"# {module.__name__}\n\n{to_markdown(inspect.getdoc(module) or '')}"
+    return "\n\n".join([head, "\n".join(table), *entries]) + "\n"
+
+
+def _first_sentence(member: Any) -> str:
+    text = (inspect.getdoc(member) or "").partition("\n\n")[0]
+    return to_markdown(" ".join(text.split())).replace("|", "\\|")
+
+
+def _options(member: Any, homes: dict[int, str]) -> str:
+    """Let a class show what it has from bases that have no page of their own."""
+    if not inspect.isclass(member):
+        return ""
+    hidden = [base for base in member.__mro__[1:] if id(base) not in homes and base.__module__.startswith("fastnet.")]
+    names = sorted(
+        {name for base in hidden for name, value in vars(base).items() if _is_documented(name, value)}
+        - vars(member).keys()
+    )
+    return f"    options:\n      inherited_members: [{', '.join(names)}]\n" if names else ""
+
+
+def _is_documented(name: str, value: Any) -> bool:
+    return not name.startswith("_") and (inspect.isroutine(value) or isinstance(value, property | classmethod))
+
+
+# ---- Command line ---------------------------------------------------------------------------------------------------
+
+
+def _command_line() -> str:
+    """Return what every command says about itself."""
+    commands = [entry.name for entry in pkgutil.iter_modules(cli.__path__) if not entry.name.startswith("_")]
+    parts = ["# Command line", _help(), *(f"## fastnet {command}\n\n{_help(command)}" for command in commands)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _help(*command: str) -> str:
+    columns, os.environ["COLUMNS"] = os.environ.get("COLUMNS"), HELP_COLUMNS
+    try:
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            status = cli.main([*command, "--help"])
+    finally:
+        os.environ.pop("COLUMNS")
+        if columns is not None:
+            os.environ["COLUMNS"] = columns
+    if status != 0:
+        raise RuntimeError(f"fastnet {' '.join(command)} --help ended with status {status}")
+    return f"```text\n{out.getvalue().strip()}\n```"

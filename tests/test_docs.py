@@ -1,0 +1,126 @@
+"""Every program in README.md and docs/ runs as it stands and prints what the page says."""
+
+import importlib.util
+import re
+import shutil
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+TOOLS = ROOT / "docs" / "tools"
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SLOW = {"how-to/sparse-text.md"}  # pages whose programs take more than 2 s
+# Languages whose blocks are run, and those that are there to be read.
+RUN = {"python", "sh"}
+READ = {"text", "c", "toml", "json", "html", "javascript", "dockerfile", "yaml"}
+NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
+
+
+def load(name: str) -> ModuleType:
+    """Import a module of docs/tools, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, TOOLS / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+programs = load("programs")
+
+
+def name_of(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix().removeprefix("docs/")
+
+
+def text_of(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def with_programs() -> list[object]:
+    pages = [page for page in PAGES if any(block.language in RUN for block in programs.blocks(text_of(page)))]
+    marks = {True: [pytest.mark.slow], False: []}
+    return [pytest.param(page, id=name_of(page), marks=marks[name_of(page) in SLOW]) for page in pages]
+
+
+@pytest.mark.parametrize("page", with_programs())
+def test_the_programs_of_a_page_run_and_print_what_it_says(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    if shutil.which("bash") is None and any(block.language == "sh" for block in programs.blocks(text_of(page))):
+        pytest.skip("needs bash for the commands of the page")
+    for block, printed in programs.run_page(text_of(page), str(page)):
+        if block.output is not None:
+            assert about(printed, block.output), f"{page.name}, line {block.line}, prints:\n{printed}"
+    drawn = {name for name in programs.pictures(text_of(page)) if not (page.parent / name).exists()}
+    assert [name for name in sorted(drawn) if not (tmp_path / name).exists()] == []
+
+
+def about(printed: str, stated: str) -> bool:
+    """Whether a text is the stated one, up to rounding, which depends on the instruction set.
+
+    Decimals may differ by 5%; whole numbers, many of which count samples, by 3.
+    """
+    if NUMBER.sub("#", printed).split() != NUMBER.sub("#", stated).split():
+        return False
+    return all(
+        abs(value(one) - value(other)) <= (0.05 * abs(value(other)) if "." in other else 3)
+        for one, other in zip(NUMBER.findall(printed), NUMBER.findall(stated), strict=True)
+    )
+
+
+def value(number: str) -> float:
+    return float(number.replace(",", ""))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_every_block_says_what_it_is_and_why_it_is_not_run(page: Path) -> None:
+    for block in programs.blocks(text_of(page)):
+        assert block.language in RUN | READ, f"line {block.line}: ```{block.language}"
+        assert block.tested or block.language in RUN
+
+
+@pytest.mark.parametrize(
+    ("printed", "same"),
+    [
+        ("accuracy 97.5% of 360\n", True),
+        ("accuracy 90.0% of 360\n", False),
+        ("accuracy 97.5% of 365\n", False),
+        ("loss 97.5% of 360\n", False),
+        ("accuracy 97.5% of 360 of 1\n", False),
+    ],
+)
+def test_outputs_are_compared_up_to_their_last_digits(printed: str, same: bool) -> None:
+    assert about(printed, "accuracy 97.2% of 359\n") is same
+
+
+def test_a_wrong_program_is_reported_at_its_line_of_the_page() -> None:
+    page = "```python\nx = 1\nprint(x)\n```\n\n```text\n1\n```\n\n```python\nprint(x)\nraise ValueError\n```\n"
+    runs = programs.run_page(page, "page.md")
+    block, printed = next(runs)
+    assert (block.output, printed) == ("1\n", "1\n")
+    with pytest.raises(ValueError, match=r"^$") as failure:
+        next(runs)
+    assert failure.traceback[-1].lineno == 12 - 1  # counted from 0
+
+
+def test_commands_that_fail_are_reported() -> None:
+    with pytest.raises(RuntimeError, match="line 1 ended with 2"):
+        list(programs.run_page("```sh\nfastnet no-such-command\necho not reached\n```\n", "page.md"))
+
+
+def test_the_example_of_the_readme_reaches_the_accuracy_of_the_demo(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    page = re.sub(r"```sh\n.*?```", "", text_of(ROOT / "README.md"), flags=re.DOTALL)
+    ((_, printed),) = programs.run_page(page, "README.md")
+    accuracy = re.match(r"(\d+\.\d)%", printed)
+    assert accuracy is not None
+    assert float(accuracy[1]) >= 97.0

@@ -27,6 +27,7 @@ def peak():
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
+fn.Sequential  # imported when it is first used
 imported = peak()
 with np.load({mnist!r}) as arrays:
     x, y = arrays["x"], arrays["y"]

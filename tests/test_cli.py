@@ -3,6 +3,8 @@
 import csv
 import io
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -184,6 +186,11 @@ def test_help_goes_to_standard_output(command: list[str], run: Run) -> None:
     done = run(*command, "--help")
     assert (done.status, done.err) == (0, "")
     assert done.out.startswith("usage: fastnet")
+
+
+def test_help_does_not_wait_for_numpy() -> None:
+    program = "import sys, fastnet.cli as cli; cli.main(['train', '--help']); sys.exit('numpy' in sys.modules)"
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True)
 
 
 def test_version(run: Run) -> None:

@@ -134,7 +134,9 @@ def test_every_exported_name_exists(name: str) -> None:
 
 def test_importing_fastnet_imports_no_optional_package() -> None:
     optional = "sklearn matplotlib tqdm pyarrow pandas polars pooch onnx scipy h5py"
-    program = f"import sys, fastnet; print(*[name for name in {optional.split()} if name in sys.modules])"
+    program = (
+        f"import sys, fastnet; fastnet.Sequential; print(*[name for name in {optional.split()} if name in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
 

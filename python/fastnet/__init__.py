@@ -6,70 +6,76 @@ The names that Keras users know are here and in the modules of the same names: `
 how good predictions are.
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
-from fastnet import (
-    callbacks,
-    functional,
-    initializers,
-    layers,
-    losses,
-    models,
-    optimizers,
-    regularizers,
-    schedules,
-    utils,
-)
-from fastnet._config import get_num_threads, set_num_threads, show_config
 from fastnet._core import __version__
-from fastnet.functional import (
-    elu,
-    gelu,
-    gemm,
-    hard_sigmoid,
-    leaky_relu,
-    linear,
-    log_softmax,
-    mish,
-    prelu,
-    relu,
-    selu,
-    sigmoid,
-    silu,
-    softmax,
-    softplus,
-    softsign,
-    tanh,
-)
-from fastnet.layers import (
-    ELU,
-    Activation,
-    BatchNormalization,
-    Dense,
-    Dropout,
-    Flatten,
-    GaussianNoise,
-    Input,
-    InputLayer,
-    LayerNormalization,
-    LeakyReLU,
-    Normalization,
-    PReLU,
-    ReLU,
-    Rescaling,
-    Reshape,
-    Residual,
-    Softmax,
-)
-from fastnet.models import Sequential, load_model
 
 if TYPE_CHECKING:
-    from fastnet import datasets, exceptions, metrics, plotting, quantization, serialization
+    from fastnet import (
+        callbacks,
+        datasets,
+        exceptions,
+        functional,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        plotting,
+        quantization,
+        regularizers,
+        schedules,
+        serialization,
+        utils,
+    )
+    from fastnet._config import get_num_threads, set_num_threads, show_config
     from fastnet._doctor import doctor
     from fastnet._verification import verify
+    from fastnet.functional import (
+        elu,
+        gelu,
+        gemm,
+        hard_sigmoid,
+        leaky_relu,
+        linear,
+        log_softmax,
+        mish,
+        prelu,
+        relu,
+        selu,
+        sigmoid,
+        silu,
+        softmax,
+        softplus,
+        softsign,
+        tanh,
+    )
     from fastnet.interchange.onnx_import import from_onnx
     from fastnet.interchange.state_dict import from_state_dict
+    from fastnet.layers import (
+        ELU,
+        Activation,
+        BatchNormalization,
+        Dense,
+        Dropout,
+        Flatten,
+        GaussianNoise,
+        Input,
+        InputLayer,
+        LayerNormalization,
+        LeakyReLU,
+        Normalization,
+        PReLU,
+        ReLU,
+        Rescaling,
+        Reshape,
+        Residual,
+        Softmax,
+    )
     from fastnet.learning_rates import find_learning_rate
+    from fastnet.models import Sequential, load_model
 
 __all__ = [
     "ELU",
@@ -136,27 +142,88 @@ __all__ = [
     "verify",
 ]
 
-_LAZY_MODULES = frozenset(["datasets", "exceptions", "metrics", "plotting", "quantization", "serialization"])
-_LAZY_FUNCTIONS = {
-    "doctor": "_doctor",
-    "find_learning_rate": "learning_rates",
-    "from_onnx": "interchange.onnx_import",
-    "from_state_dict": "interchange.state_dict",
-    "verify": "_verification",
+# What is imported when it is first used, so that a command line that only needs its help does not wait for NumPy.
+_MODULES = frozenset(
+    [
+        "callbacks",
+        "datasets",
+        "exceptions",
+        "functional",
+        "initializers",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "optimizers",
+        "plotting",
+        "quantization",
+        "regularizers",
+        "schedules",
+        "serialization",
+        "utils",
+    ]
+)
+_NAMES = {
+    "_config": ("get_num_threads", "set_num_threads", "show_config"),
+    "_doctor": ("doctor",),
+    "_verification": ("verify",),
+    "functional": (
+        "elu",
+        "gelu",
+        "gemm",
+        "hard_sigmoid",
+        "leaky_relu",
+        "linear",
+        "log_softmax",
+        "mish",
+        "prelu",
+        "relu",
+        "selu",
+        "sigmoid",
+        "silu",
+        "softmax",
+        "softplus",
+        "softsign",
+        "tanh",
+    ),
+    "interchange.onnx_import": ("from_onnx",),
+    "interchange.state_dict": ("from_state_dict",),
+    "layers": (
+        "Activation",
+        "BatchNormalization",
+        "Dense",
+        "Dropout",
+        "ELU",
+        "Flatten",
+        "GaussianNoise",
+        "Input",
+        "InputLayer",
+        "LayerNormalization",
+        "LeakyReLU",
+        "Normalization",
+        "PReLU",
+        "ReLU",
+        "Rescaling",
+        "Reshape",
+        "Residual",
+        "Softmax",
+    ),
+    "learning_rates": ("find_learning_rate",),
+    "models": ("Sequential", "load_model"),
 }
+_MODULE_OF = {name: module for module, names in _NAMES.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    """Import what training does not need when it is first used."""
-    if name in _LAZY_MODULES:
-        import importlib
-
-        return importlib.import_module(f"fastnet.{name}")
-    if name in _LAZY_FUNCTIONS:
-        import importlib
-
-        return getattr(importlib.import_module(f"fastnet.{_LAZY_FUNCTIONS[name]}"), name)
-    raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
+    """Import a module, or the module that a name is in, and keep it here."""
+    if name in _MODULES:
+        found: Any = importlib.import_module(f"fastnet.{name}")
+    elif name in _MODULE_OF:
+        found = getattr(importlib.import_module(f"fastnet.{_MODULE_OF[name]}"), name)
+    else:
+        raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
+    globals()[name] = found
+    return found
 
 
 def __dir__() -> list[str]:

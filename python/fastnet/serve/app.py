@@ -1,0 +1,261 @@
+"""The server as an ASGI application: what is answered at which address."""
+
+import asyncio
+import io
+import mimetypes
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from importlib import resources
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet._validation import check_integer, check_number
+
+try:
+    import orjson
+    from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
+    from starlette.requests import ClientDisconnect, Request
+    from starlette.responses import Response
+    from starlette.routing import Route
+except ImportError:
+    raise ImportError('fastnet.serve needs starlette and orjson: pip install "fastnet-nn[serve]"') from None
+
+from fastnet.models import Sequential
+from fastnet.quantization import QuantizedModel
+from fastnet.serve.batching import Batcher
+from fastnet.serve.bodies import RequestError, Rows
+from fastnet.serve.openapi import describe_api
+from fastnet.serve.predictor import Predictor
+
+__all__ = ["create_app"]
+
+Array = NDArray[Any]
+
+_JSON, _NPY = "application/json", "application/x-npy"
+_PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+
+
+def create_app(
+    model: Sequential | QuantizedModel,
+    *,
+    max_batch: int = 1024,
+    max_body: int = 16 * 2**20,
+    timeout: float = 30.0,
+    predict: Callable[[Array], Array] | None = None,
+) -> Starlette:
+    """Return a server of a model as an ASGI application.
+
+    Parameters
+    ----------
+    model : Sequential or QuantizedModel
+        A built model.
+    max_batch : int, default 1024
+        The most instances of one request, and of one call of the model.
+    max_body : int, default 16 MiB
+        The most bytes of a request's body.
+    timeout : float, default 30
+        The most seconds that a body may take to arrive, and that an answer may take then.
+    predict : callable, optional
+        What is called with instances of shape (n, *input_shape) in place of the model. It returns the model's outputs.
+
+    Returns
+    -------
+    starlette.applications.Starlette
+
+    Raises
+    ------
+    ImportError
+        The extra ``serve`` is not installed.
+    ValueError
+        The model is not built, or a limit is not positive.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> from fastnet.serve import create_app
+    >>> model = fn.Sequential([fn.Dense(3, activation="softmax", input_shape=(4,))])
+    >>> app = create_app(model)  # for uvicorn.run(app), or as a part of another application
+    """
+    return _Server(
+        Predictor(model),
+        check_integer("max_batch", max_batch),
+        check_integer("max_body", max_body),
+        check_number("timeout", timeout, minimum=1e-3),
+        predict,
+    ).app()
+
+
+class _Server:
+    """The answers to requests."""
+
+    def __init__(
+        self,
+        predictor: Predictor,
+        max_batch: int,
+        max_body: int,
+        timeout: float,
+        predict: Callable[[Array], Array] | None,
+    ) -> None:
+        self.predictor = predictor
+        self.rows = Rows(predictor.input_shape, predictor.dtype, max_batch)
+        self.max_body = max_body
+        self.timeout = timeout
+        self.batcher = Batcher(predict or predictor.outputs, max_batch)
+        self.api = describe_api(predictor, max_batch)
+
+    def app(self) -> Starlette:
+        """Return the application."""
+        return Starlette(
+            routes=[
+                *(Route(address, _constant(page), methods=["GET"]) for address, page in _pages().items()),
+                Route("/health", _constant(_json({"status": "ok"})), methods=["GET"]),
+                Route("/model", _constant(_json(self.predictor.describe())), methods=["GET"]),
+                Route("/openapi.json", _constant(_json(self.api)), methods=["GET"]),
+                Route("/weights", _constant(self.weights()), methods=["GET"]),
+                Route("/predict", self.predict, methods=["POST"]),
+                Route("/explain", self.explain, methods=["POST"]),
+            ],
+            exception_handlers={
+                HTTPException: _on_http_error,
+                RequestError: _on_request_error,
+                Exception: _on_error,
+            },
+            lifespan=self.lifespan,
+        )
+
+    @asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        yield
+        self.batcher.close()
+
+    def weights(self) -> Response:
+        weights = self.predictor.weights
+        return _error(404, weights) if isinstance(weights, str) else _json(weights)
+
+    async def predict(self, request: Request) -> Response:
+        kind = _content_type(request, (_JSON, _NPY))
+        body = await self.body_of(request)
+        rows = self.rows.from_json(body) if kind == _JSON else self.rows.from_npy(body)
+        outputs = _finite(await self.within_time(self.batcher.predict(rows)))
+        if _NPY in request.headers.get("accept", ""):
+            stream = io.BytesIO()
+            np.save(stream, outputs, allow_pickle=False)
+            return Response(stream.getvalue(), media_type=_NPY)
+        return _json({"predictions": self.predictor.predictions(outputs)})
+
+    async def explain(self, request: Request) -> Response:
+        _content_type(request, (_JSON,))
+        row = self.rows.one_from_json(await self.body_of(request))
+        explained = await self.within_time(self.batcher.run(self.predictor.explain, row))
+        for layer in explained["layers"]:
+            _finite(layer["output"])
+        return _json(explained)
+
+    async def body_of(self, request: Request) -> bytes:
+        """Return the body, or refuse it as soon as it is known to be too large or too slow."""
+        body = bytearray()
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > self.max_body:
+            raise self._too_large()
+        try:
+            async with asyncio.timeout(self.timeout):
+                async for part in request.stream():
+                    body += part
+                    if len(body) > self.max_body:
+                        raise self._too_large()
+        except ClientDisconnect:
+            raise RequestError(400, "the body ended early") from None
+        except TimeoutError:
+            raise RequestError(408, f"the body did not arrive within {self.timeout:g} seconds") from None
+        return bytes(body)
+
+    def _too_large(self) -> RequestError:
+        return RequestError(413, f"the body of a request has at most {self.max_body:,} bytes here")
+
+    async def within_time(self, work: Awaitable[Any]) -> Any:
+        try:
+            async with asyncio.timeout(self.timeout):
+                return await work
+        except TimeoutError:
+            raise RequestError(503, f"the model did not answer within {self.timeout:g} seconds; try later") from None
+
+
+# ---- Answers --------------------------------------------------------------------------------------------------------
+
+
+def _json(content: Any, status: int = 200) -> Response:
+    return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), status, media_type=_JSON)
+
+
+def _error(status: int, message: str, headers: Any = None) -> Response:
+    answer = _json({"error": message}, status)
+    answer.headers.update(headers or {})
+    return answer
+
+
+def _constant(response: Response) -> Callable[[Request], Awaitable[Response]]:
+    """Return the endpoint that always gives the same response."""
+
+    async def endpoint(_: Request) -> Response:
+        return response
+
+    return endpoint
+
+
+def _pages() -> dict[str, Response]:
+    """Return the files of the page by their addresses; index.html is the root."""
+    types = mimetypes.MimeTypes()  # not the system's table, which differs from machine to machine
+    pages = {}
+    for file in resources.files("fastnet.serve").joinpath("page").iterdir():
+        if file.is_file():
+            kind = types.guess_type(file.name)[0] or "application/octet-stream"
+            page = Response(file.read_bytes(), headers=_PAGE_HEADERS, media_type=kind)
+            pages["/" if file.name == "index.html" else f"/{file.name}"] = page
+    return pages
+
+
+async def _on_request_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestError)
+    return _error(error.status, str(error))
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    message = {
+        404: f"there is nothing at {request.url.path}",
+        405: f"{request.url.path} does not take {request.method}",
+    }.get(error.status_code, error.detail)
+    return _error(error.status_code, message, error.headers)
+
+
+async def _on_error(_: Request, error: Exception) -> Response:
+    """Answer what no client should see: a failure of the server, which its log describes."""
+    del error
+    return _error(500, "the server failed; its log says why")
+
+
+# ---- Requests -------------------------------------------------------------------------------------------------------
+
+
+def _content_type(request: Request, accepted: tuple[str, ...]) -> str:
+    got = request.headers.get("content-type", "")
+    kind = got.partition(";")[0].strip().lower()
+    if kind not in accepted:
+        raise RequestError(415, f"Content-Type must be {' or '.join(accepted)}; got {got[:80] or 'none'}")
+    return kind
+
+
+def _finite(outputs: Array) -> Array:
+    """Return outputs; not those that a number too large has made infinite or NaN."""
+    if not np.isfinite(outputs).all():
+        raise RequestError(422, "the model's outputs are not finite: the instances are too large for it")
+    return outputs

@@ -1,0 +1,152 @@
+"""The bodies of requests, checked: from JSON or npy to an array of instances."""
+
+import io
+import math
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from fastnet._data_adapter import check_finite
+from fastnet._validation import describe
+
+__all__ = ["RequestError", "Rows"]
+
+Array = NDArray[Any]
+
+_LONGEST_NPY_HEADER = 4096
+_NUMBERS = {int, float}
+
+
+class RequestError(Exception):
+    """What is wrong with a request: the status of the answer and one sentence."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Rows:
+    """Reads instances of one shape.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The shape of an instance. As JSON it may come as one flat list, too.
+    dtype : str
+        What the instances are returned in.
+    most : int
+        The most instances of a request.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: str, most: int) -> None:
+        self.shape = shape
+        self.size = math.prod(shape)
+        self.dtype = np.dtype(dtype)
+        self.most = most
+
+    def from_json(self, body: bytes) -> Array:
+        """Return the instances of ``{"instances": [...]}`` or ``{"instance": [...]}``, shape (n, *shape)."""
+        name, value = self._entry(_parse(body), ("instances", "instance"))
+        if name == "instance":
+            return self._finite([self._row(value, name)])
+        if not isinstance(value, list):
+            raise RequestError(422, f"instances must be a list of instances; got {describe(value)}")
+        self._check_count(len(value))
+        return self._finite([self._row(row, f"instances[{index}]") for index, row in enumerate(value)])
+
+    def one_from_json(self, body: bytes) -> Array:
+        """Return the one instance of ``{"instance": [...]}``, shape (1, *shape)."""
+        name, value = self._entry(_parse(body), ("instance",))
+        return self._finite([self._row(value, name)])
+
+    def from_npy(self, body: bytes) -> Array:
+        """Return the instances of a file of `numpy.save`: shape (n, *shape), or shape for a single one."""
+        array = _read_npy(body)
+        if array.shape == self.shape:
+            array = array[None]
+        if array.shape[1:] != self.shape:
+            accepted = ", ".join(["n", *map(str, self.shape)])
+            raise RequestError(422, f"the array must have shape ({accepted}); got {array.shape}")
+        self._check_count(len(array))
+        return self._finite(array)
+
+    def _entry(self, document: Any, names: tuple[str, ...]) -> tuple[str, Any]:
+        accepted = " or ".join(f'{{"{name}": [...]}}' for name in names)
+        if not isinstance(document, dict):
+            raise RequestError(422, f"the body must be {accepted}; got {describe(document)}")
+        if len(document) != 1 or (name := next(iter(document))) not in names:
+            got = ", ".join(map(repr, document)) if document else "no entry"
+            raise RequestError(422, f"the body must be {accepted}; got {_shortened(got)}")
+        return name, document[name]
+
+    def _check_count(self, count: int) -> None:
+        if count > self.most:
+            raise RequestError(413, f"a request has at most {self.most:,} instances here; got {count:,}")
+        if not count:
+            raise RequestError(422, "instances must have at least one instance; got none")
+
+    def _row(self, value: Any, name: str) -> list[float]:
+        """Return the numbers of an instance as a flat list."""
+        if not isinstance(value, list):
+            raise RequestError(422, f"{name} must be a list of {self.size:,} numbers; got {describe(value)}")
+        flat = len(self.shape) == 1 or (len(value) == self.size and not isinstance(value[0], list))
+        numbers: list[float] = []
+        _flatten(value, (self.size,) if flat else self.shape, name, numbers)
+        return numbers
+
+    def _finite(self, rows: Any) -> Array:
+        try:
+            array = np.asarray(rows, None if isinstance(rows, np.ndarray) else np.float64)
+            check_finite("the request", array, self.dtype.name)
+        except ValueError as error:
+            raise RequestError(422, str(error)) from None
+        return array.astype(self.dtype).reshape(-1, *self.shape)
+
+
+def _flatten(value: Any, shape: tuple[int, ...], name: str, numbers: list[float]) -> None:
+    """Append the numbers of nested lists of this shape, and of no other."""
+    if not isinstance(value, list):
+        raise RequestError(422, f"{name} must be a list of {shape[0]:,} entries; got {describe(value)}")
+    if len(value) != shape[0]:
+        what = "numbers" if len(shape) == 1 else "lists"
+        raise RequestError(422, f"{name} must have {shape[0]:,} {what}; got {len(value):,}")
+    if len(shape) > 1:
+        for index, part in enumerate(value):
+            _flatten(part, shape[1:], f"{name}[{index}]", numbers)
+        return
+    if not _NUMBERS.issuperset(map(type, value)):
+        index = next(index for index, entry in enumerate(value) if type(entry) not in _NUMBERS)
+        raise RequestError(422, f"{name}[{index}] must be a number; got {describe(value[index])}")
+    numbers += value
+
+
+def _parse(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise RequestError(400, f"the body is not JSON: {error}") from None
+
+
+def _read_npy(body: bytes) -> Array:
+    """Return the array of a file of `numpy.save`, whose header must agree with its length; nothing is executed."""
+    stream = io.BytesIO(body)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, fortran_order, dtype = read(stream, max_header_size=_LONGEST_NPY_HEADER)
+    except Exception:  # the header is evaluated as a literal, which can fail in many ways
+        raise RequestError(400, "the body is not a file of numpy.save, format version 1 or 2") from None
+    if dtype.kind not in "fiub":
+        raise RequestError(422, f"the array must hold real numbers; got dtype {dtype}")
+    data = len(body) - stream.tell()
+    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != data:
+        raise RequestError(400, f"the array of shape {shape} and dtype {dtype} does not take {data:,} bytes")
+    flat = np.frombuffer(body, dtype, offset=stream.tell())
+    array = flat.reshape(shape, order="F" if fortran_order else "C")
+    return array.view(np.uint8) if dtype.kind == "b" else array.astype(dtype.newbyteorder("="))
+
+
+def _shortened(text: str, most: int = 80) -> str:
+    return text if len(text) <= most else f"{text[:most]} ..."

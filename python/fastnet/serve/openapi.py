@@ -1,0 +1,182 @@
+"""The OpenAPI document of a server, with the shapes and the classes of its model."""
+
+import math
+from typing import Any
+
+import fastnet
+from fastnet.serve.predictor import Predictor
+
+__all__ = ["describe_api"]
+
+Schema = dict[str, Any]
+
+_ERRORS = {
+    "400": "The body is not what its Content-Type says.",
+    "408": "The body did not arrive in time.",
+    "413": "The body, or the number of instances, is too large.",
+    "415": "The Content-Type is not one of those accepted.",
+    "422": "The instances do not fit the model.",
+    "503": "The model did not answer in time.",
+}
+
+
+def describe_api(predictor: Predictor, max_batch: int) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        The model that is served.
+    max_batch : int
+        The most instances of a request.
+    """
+    shape = predictor.input_shape
+    instance = {"anyOf": [_array(shape), _array((math.prod(shape),))]} if len(shape) > 1 else _array(shape)
+    one = _object(instance=_ref("Instance"))
+    several = _object(
+        instances={"type": "array", "items": _ref("Instance"), "minItems": 1, "maxItems": max_batch},
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"fastnet: {predictor.model.name}",
+            "version": fastnet.__version__,
+            "description": "Predictions of one model.",
+        },
+        "paths": {
+            "/health": {"get": _read("Whether the server answers.", _object(status={"const": "ok"}))},
+            "/model": {"get": _read("What kind of model it is.", _ref("Model"))},
+            "/weights": {
+                "get": _read("What the units of the first layer weigh, as pictures.", _ref("Weights"), has="404")
+            },
+            "/predict": {"post": _predict(one, several)},
+            "/explain": {
+                "post": _write(
+                    "The probabilities of one instance, and what every layer of units gives.",
+                    {"application/json": {"schema": one}},
+                    {"application/json": {"schema": _ref("Explanation")}},
+                )
+            },
+        },
+        "components": {"schemas": {"Instance": instance, **_answers(predictor)}},
+    }
+
+
+def _predict(one: Schema, several: Schema) -> dict[str, Any]:
+    binary = {"application/x-npy": {"schema": {"type": "string", "contentMediaType": "application/x-npy"}}}
+    return _write(
+        "The predictions for instances, in their order.",
+        {"application/json": {"schema": {"oneOf": [several, one]}}, **binary},
+        {"application/json": {"schema": _ref("Predictions")}, **binary},
+    )
+
+
+def _answers(predictor: Predictor) -> dict[str, Schema]:
+    """Return the schemas of what is answered."""
+    count = None if predictor.classes is None else len(predictor.classes)
+    probabilities = {"type": "array", "items": _number(0, 1), "minItems": count, "maxItems": count}
+    classification = _object(
+        **{"class": {"enum": _unique(predictor.classes or [])}},
+        index={"type": "integer", "minimum": 0, "exclusiveMaximum": count},
+        probability=_number(0, 1),
+        probabilities=probabilities,
+    )
+    values = _array(predictor.output_shape)
+    name, text, integer = {"type": "string"}, {"type": ["string", "null"]}, {"type": "integer", "minimum": 0}
+    shape = {"type": "array", "items": {"type": "integer", "minimum": 1}}
+    classes = {"type": ["array", "null"], "items": name}
+    null = {"type": "null"}
+    return {
+        "Predictions": _object(
+            predictions={"type": "array", "items": values if count is None else classification, "minItems": 1}
+        ),
+        "Explanation": _object(
+            classes=classes,
+            probabilities=null if count is None else probabilities,
+            values=values if count is None else null,
+            layers={
+                "type": "array",
+                "items": _object(name=name, activation=name, output={"type": "array", "items": _number()}),
+            },
+        ),
+        "Model": _object(
+            name=name,
+            classes=classes,
+            input_shape=shape,
+            output_shape=shape,
+            layers={
+                "type": "array",
+                "items": _object(name=name, type=name, activation=text, units={"type": ["integer", "null"]}),
+            },
+            parameters=integer,
+            dtype=name,
+            fastnet_version=name,
+        ),
+        "Weights": _object(
+            shape={**shape, "minItems": 2, "maxItems": 2},
+            units={"type": "integer", "minimum": 1, "maximum": 256},
+            scale={"type": "number", "exclusiveMinimum": 0, "description": "A weight is its int8 times this."},
+            data={
+                "type": "string",
+                "contentEncoding": "base64",
+                "description": "int8, a picture for each unit: shape (units, *shape).",
+            },
+        ),
+        "Error": _object(error=name),
+    }
+
+
+# ---- Parts ----------------------------------------------------------------------------------------------------------
+
+
+def _object(**properties: Schema) -> Schema:
+    """Return the schema of an object that has all of these entries and no others."""
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+def _array(shape: tuple[int, ...]) -> Schema:
+    """Return the schema of nested lists of numbers."""
+    schema = _number()
+    for size in reversed(shape):
+        schema = {"type": "array", "items": schema, "minItems": size, "maxItems": size}
+    return schema
+
+
+def _number(minimum: float | None = None, maximum: float | None = None) -> Schema:
+    limits = {"minimum": minimum, "maximum": maximum}
+    return {"type": "number", **{name: limit for name, limit in limits.items() if limit is not None}}
+
+
+def _unique(names: list[str]) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+def _ref(name: str) -> Schema:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def _read(summary: str, schema: Schema, has: str = "") -> dict[str, Any]:
+    answers = {"200": {"description": summary, "content": {"application/json": {"schema": schema}}}}
+    if has:
+        answers[has] = _error("There is none; the answer says why.")
+    return {"summary": summary, "responses": answers}
+
+
+def _write(summary: str, accepted: dict[str, Any], answered: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "summary": summary,
+        "requestBody": {"required": True, "content": accepted},
+        "responses": {
+            "200": {"description": summary, "content": answered},
+            **{status: _error(description) for status, description in _ERRORS.items()},
+        },
+    }
+
+
+def _error(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": _ref("Error")}}}

@@ -1,0 +1,185 @@
+"""What a server tells about a model and its predictions, as plain data; nothing here knows of HTTP."""
+
+import base64
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fastnet
+from fastnet._classes import as_classes, class_names_of
+from fastnet._layer import Layer
+from fastnet.models import Sequential
+from fastnet.quantization import QuantizedModel
+
+__all__ = ["Predictor"]
+
+Array = NDArray[Any]
+
+_MOST_UNITS = 256  # whose weights are sent
+_LARGEST = 127  # of a weight as an int8
+
+
+class Predictor:
+    """A model that is served: its facts, and the meaning of its outputs.
+
+    Parameters
+    ----------
+    model : Sequential or QuantizedModel
+        A built model.
+
+    Attributes
+    ----------
+    input_shape : tuple of int
+        The shape of one instance.
+    dtype : str
+        What instances are converted to.
+    classes : list of str or None
+        The names of the classes; None for a model whose outputs are values.
+    """
+
+    def __init__(self, model: Sequential | QuantizedModel) -> None:
+        if model.input_shape is None or model.output_shape is None:
+            raise ValueError("model must be built: give its first layer an input_shape, or call build()")
+        self.model = model
+        self.input_shape: tuple[int, ...] = model.input_shape
+        self.output_shape: tuple[int, ...] = model.output_shape
+        self.dtype = model.dtype
+        self.classes = _classes(model)
+        self._networks: list[tuple[Layer, Any]] | None = None
+        self._weights = self._first_weights()
+
+    def outputs(self, rows: Array) -> Array:
+        """Return the model's outputs for instances of shape (n, *input_shape)."""
+        return self.model(rows)
+
+    def predictions(self, outputs: Array) -> list[Any]:
+        """Return what is answered for each row of outputs: its class, or its values."""
+        if self.classes is None:
+            return list(outputs)
+        indices, highest = as_classes(outputs)
+        return [
+            {"class": self.classes[index], "index": index, "probability": probability, "probabilities": row}
+            for index, probability, row in zip(indices.tolist(), highest, self._probabilities(outputs), strict=True)
+        ]
+
+    def _probabilities(self, outputs: Array) -> Array:
+        """Return a column for each class: one output is the probability of the second of two."""
+        return np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
+
+    def describe(self) -> dict[str, Any]:
+        """Return what kind of model it is."""
+        return {
+            "name": self.model.name,
+            "classes": self.classes,
+            "input_shape": list(self.input_shape),
+            "output_shape": list(self.output_shape),
+            "layers": self._layers(),
+            "parameters": self.model.count_params(),
+            "dtype": self.model.compute_dtype if isinstance(self.model, QuantizedModel) else self.dtype,
+            "fastnet_version": fastnet.__version__,
+        }
+
+    def _layers(self) -> list[dict[str, Any]]:
+        if isinstance(self.model, QuantizedModel):
+            return [
+                {"name": layer, "type": kind, "activation": None, "units": size}
+                for layer, kind, size, _, _ in self.model.rows()
+            ]
+        return [
+            {
+                "name": layer.name,
+                "type": type(layer).__name__,
+                "activation": _activation(layer),
+                "units": getattr(layer, "units", None),
+            }
+            for layer in self.model.layers
+        ]
+
+    # ---- Inside the model -------------------------------------------------------------------------------------------
+
+    def explain(self, row: Array) -> dict[str, Any]:
+        """Return the probabilities of one instance, of shape (1, *input_shape), and what every layer of units gives.
+
+        The output of such a layer is taken behind the activation and the normalization that follow it.
+        """
+        layers = self._outputs_of_layers(row)
+        outputs = layers.pop("")
+        answer: dict[str, Any] = {"classes": self.classes, "probabilities": None, "values": None}
+        if self.classes is None:
+            answer["values"] = outputs[0]
+        else:
+            answer["probabilities"] = self._probabilities(outputs)[0]
+        return {**answer, "layers": list(layers.values())}
+
+    def _outputs_of_layers(self, row: Array) -> dict[str, Any]:
+        """Return what every layer of units gives by its name, and the outputs by an empty name."""
+        if isinstance(self.model, QuantizedModel):  # which has operations instead of layers
+            return {"": self.model(row)}
+        if self._networks is None:
+            self._networks = [(layer, self.model._network_of(layer)) for layer in self.model.layers]
+        shown: dict[str, Any] = {}
+        entry: dict[str, Any] = {}
+        output = row.reshape(1, -1)
+        for layer, network in self._networks:
+            output = network.predict(output, 1)
+            if hasattr(layer, "units"):
+                entry = shown[layer.name] = {"name": layer.name, "activation": "linear"}
+            if (activation := _activation(layer)) not in (None, "linear"):
+                entry["activation"] = activation
+            entry["output"] = output[0]
+        shown[""] = output.reshape(1, *self.output_shape)
+        return shown
+
+    @property
+    def weights(self) -> dict[str, Any] | str:
+        """What the units of the first layer weigh, as pictures of the inputs; or why there are none."""
+        return self._weights
+
+    def _first_weights(self) -> dict[str, Any] | str:
+        if isinstance(self.model, QuantizedModel):
+            return "a quantized model has no weights to show"
+        weighted = [layer for layer in self.model.layers if layer.weight_names]
+        first = next((layer for layer in weighted if "kernel" in layer.weight_names), None)
+        if first is None:
+            return "the model has no dense layer"
+        kernel = first.get_weights()[first.weight_names.index("kernel")]
+        if not hasattr(first, "units") or len(kernel) != math.prod(self.input_shape):
+            return f"the first layer with weights, {first.name}, does not weigh the inputs themselves"
+        shape = _picture(self.input_shape)
+        if shape is None:
+            return f"inputs of shape {self.input_shape} are no picture"
+        weights = kernel.T[:_MOST_UNITS].astype(np.float64)
+        scale = float(np.abs(weights).max()) / _LARGEST or 1.0
+        if not math.isfinite(scale):
+            return f"the weights of {first.name} are not finite"
+        return {
+            "shape": list(shape),
+            "units": len(weights),
+            "scale": scale,
+            "data": base64.b64encode(np.rint(weights / scale).astype(np.int8).tobytes()).decode(),
+        }
+
+
+def _classes(model: Sequential | QuantizedModel) -> list[str] | None:
+    """Return the names of the classes, or None where the outputs are not their probabilities."""
+    if len(model.output_shape or ()) != 1:
+        return None
+    try:
+        return class_names_of(model)
+    except ValueError:
+        return None
+
+
+def _activation(layer: Layer) -> str | None:
+    function = getattr(layer, "activation", None)
+    return None if function is None else str(function.name)
+
+
+def _picture(shape: tuple[int, ...]) -> tuple[int, int] | None:
+    """Return the rows and columns of a picture that an instance is, or a square of so many values."""
+    if len(shape) == 2 or (len(shape) == 3 and shape[2] == 1):
+        return shape[0], shape[1]
+    side = math.isqrt(math.prod(shape))
+    return (side, side) if len(shape) == 1 and side * side == shape[0] else None

@@ -407,6 +407,17 @@ class Sequential(Inspector):
 
         return quantize(self, calibration_data)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what `pickle` and `copy` take: see `fastnet._copying`."""
+        from fastnet._copying import state_of
+
+        return state_of(self)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        from fastnet._copying import restore
+
+        restore(self, state)
+
     def __repr__(self) -> str:
         if not self.built:
             return f"<Sequential {self.name!r}, {len(self._layers)} layers, not built>"

@@ -2,6 +2,9 @@
 
 import operator
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 __all__ = ["make_generator", "set_random_seed", "to_categorical"]
 
 _global_seed: "np.random.SeedSequence | None" = None
+_local_seed: ContextVar["np.random.SeedSequence | None"] = ContextVar("fastnet_seed", default=None)
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float64]:
@@ -150,9 +154,18 @@ def make_generator(seed: int | None = None) -> "np.random.Generator":
     """
     if seed is not None:
         return np.random.default_rng(_seed_number(seed))
-    if _global_seed is not None:
-        return np.random.default_rng(_global_seed.spawn(1)[0])
-    return np.random.default_rng()
+    sequence = _local_seed.get() or _global_seed
+    return np.random.default_rng() if sequence is None else np.random.default_rng(sequence.spawn(1)[0])
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed every fastnet object that is made in the block, in this thread, and is given no seed of its own."""
+    before = _local_seed.set(np.random.SeedSequence(_seed_number(seed)))
+    try:
+        yield
+    finally:
+        _local_seed.reset(before)
 
 
 def _seed_number(seed: Any) -> int:

@@ -1,0 +1,74 @@
+"""Copies of a model: what `pickle` and `copy` take of it, and a model of the same architecture with fresh weights.
+
+Nothing that is compiled is copied. A network is made again from the architecture, and gets the weights, the optimizer's state
+and the seeds of the one that it is a copy of, so that it trains on as that one would.
+"""
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from fastnet._receipt import Receipt
+from fastnet.layers import deserialize, serialize
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
+# The attributes that `restore` makes again.
+_MADE_AGAIN = frozenset(
+    ["_direct_shape", "_layers", "_names", "_network", "_network_is_compiled", "_receipt", "_weights"]
+)
+
+
+def state_of(model: "Sequential") -> dict[str, Any]:
+    """Return all that a model is, in plain arrays, dictionaries and objects of Python."""
+    network = model._network
+    attributes = {name: value for name, value in vars(model).items() if name not in _MADE_AGAIN}
+    # Training changes these in place, which must not reach the original, not even from a shallow copy.
+    changing = {name: copy.deepcopy(attributes[name]) for name in ("_generator", "_compilation")}
+    return {
+        "attributes": attributes | changing,
+        "layers": [serialize(layer) for layer in model.layers],
+        "weights": [layer.get_weights() for layer in model.layers],
+        "seeds": None if network is None else network.get_seeds(),
+        "optimizer": network.get_optimizer_state() if network is not None and model._network_is_compiled else None,
+        "receipt": model._receipt.as_dict(""),
+    }
+
+
+def restore(model: "Sequential", state: dict[str, Any]) -> None:
+    """Make a model that has no attributes yet what `state_of` was given."""
+    from fastnet.models import Sequential
+
+    attributes = state["attributes"]
+    Sequential.__init__(model, dtype=attributes["dtype_policy"])
+    for config, arrays in zip(state["layers"], state["weights"], strict=True):
+        layer = deserialize(config)
+        layer.keep_weights(arrays)
+        model._append(layer)
+    if state["seeds"] is not None:
+        model._build(attributes["input_shape"], draw=False)
+    vars(model).update(attributes)
+    model._receipt = Receipt.from_dict(state["receipt"])
+    network, compilation = model._network, model._compilation
+    if network is None:
+        return
+    network.set_seeds(state["seeds"])
+    if state["optimizer"] is not None and compilation is not None:
+        compilation.apply(network, model._trainable_arrays())
+        network.set_optimizer_state(*state["optimizer"])
+        model._network_is_compiled = True
+
+
+def fresh_copy(model: "Sequential", seed: int) -> "Sequential":
+    """Return a model of the same architecture, compiled in the same way, with weights that follow from the seed."""
+    from fastnet.models import Sequential
+
+    config = model.get_config()
+    parts = [deserialize(layer) for layer in config["layers"]]
+    result = Sequential(parts, seed=seed, dtype=config["dtype"], name=config["name"])
+    if config["input_shape"] is not None:
+        result.build(config["input_shape"])
+    result._compilation = copy.deepcopy(model._compilation)
+    if result._compilation is not None:
+        result._compilation.optimizer._iterations = 0
+    return result

@@ -1,4 +1,4 @@
-"""The command ``fastnet``: train, evaluate, predict, verify, info, export.
+"""The command ``fastnet``: train, evaluate, predict, serve, verify, info, export.
 
 The result goes to standard output, everything else to standard error. The exit status is 0; 1 for an error, which is
 explained in one line; 2 for wrong usage; 130 after Ctrl-C.

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import fastnet
-from fastnet.cli._arguments import evaluate, export, info, predict, train, verify
+from fastnet.cli._arguments import evaluate, export, info, predict, serve, train, verify
 from fastnet.cli._arguments.command import Command, Parser
 
 __all__ = ["COMMANDS", "make_parser", "parse_arguments"]
@@ -18,6 +18,7 @@ COMMANDS: dict[str, Command] = {
     "train": train.COMMAND,
     "evaluate": evaluate.COMMAND,
     "predict": predict.COMMAND,
+    "serve": serve.COMMAND,
     "verify": verify.COMMAND,
     "info": info.COMMAND,
     "export": export.COMMAND,

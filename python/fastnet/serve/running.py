@@ -1,0 +1,80 @@
+"""Running the server on an address until it is told to stop."""
+
+import errno
+import socket
+from collections.abc import Callable
+
+import uvicorn
+from starlette.applications import Starlette
+
+__all__ = ["listen", "run"]
+
+_SECONDS_TO_FINISH = 5  # that requests have when the server is told to stop
+_NOT_OURS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens at an address.
+
+    Parameters
+    ----------
+    host : str
+        A name or an address of this machine.
+    port : int
+        A port; 0 for any that is free.
+
+    Raises
+    ------
+    OSError
+        The port is in use or needs rights, or the address is not one of this machine.
+    """
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=2048)
+    except OSError as error:
+        at = f"cannot serve at {host} port {port}"
+        if error.errno == errno.EADDRINUSE:
+            raise OSError(f"{at}: it is in use; give another --port, or 0 for any that is free") from None
+        if error.errno in _NOT_OURS or isinstance(error, socket.gaierror):
+            raise OSError(f"{at}: {host} is no address of this machine") from None
+        raise OSError(f"{at}: {(error.strerror or str(error)).lower()}") from None
+
+
+def run(app: Starlette, listening: socket.socket, started: Callable[[], None], *, quiet: bool = False) -> None:
+    """Serve until a signal tells to stop; requests that are being answered are finished.
+
+    Parameters
+    ----------
+    app : Starlette
+        The application.
+    listening : socket.socket
+        Where requests come in.
+    started : callable
+        Called when requests are answered.
+    quiet : bool, default False
+        Whether requests that are no HTTP go without a warning.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        After Ctrl-C, when the server has stopped.
+    """
+    config = uvicorn.Config(
+        app,
+        log_level="error" if quiet else "warning",
+        access_log=False,
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=_SECONDS_TO_FINISH,
+    )
+    _Server(config, started).run(sockets=[listening])
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._announce()

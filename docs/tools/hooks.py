@@ -82,11 +82,19 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
         target = path.removeprefix("docs/")
         if not (ROOT / path).exists():
             return found[0]
-        if not files.get_file_from_path(target):
+        file = files.get_file_from_path(target)
+        if not file:
             return found["text"][1:-1]
-        return f"{found['text']}({posixpath.relpath(target, posixpath.dirname(uri) or '.')}{found['fragment'] or ''})"
+        text = found["text"]
+        if file.is_documentation_page() and text.strip("[]`").rpartition("/")[2] == posixpath.basename(target):
+            text = f"[{_title(file)}]"  # readers of the site see no file names
+        return f"{text}({posixpath.relpath(target, posixpath.dirname(uri) or '.')}{found['fragment'] or ''})"
 
     return LINK.sub(resolve, markdown)
+
+
+def _title(file: File) -> str:
+    return re.search(r"^# +(.+)$", file.content_string, re.MULTILINE)[1]
 
 
 def _join(uri: str, name: str) -> str:

@@ -16,7 +16,7 @@ from docstrings import to_markdown
 import fastnet
 from fastnet import cli
 
-HELP_COLUMNS = "100"
+HELP_COLUMNS = "92"
 
 
 def pages() -> dict[str, str]:
@@ -81,8 +81,10 @@ def _module_page(module: ModuleType, homes: dict[int, str]) -> str:
         link = f"#{home}" if page == module.__name__ else f"{page}.md#{home}"
         rows.append(f"| [`{name}`]({link}) | {_first_sentence(member)} |")
         if page == module.__name__:
-            entries.append(f"::: {home}\n{_options(member, homes)}")
-    table = ["| | |", "| --- | --- |", *rows]
+            entries.append(
+                _bound_method(name, member, home) if inspect.ismethod(member) else _entry(home, member, homes)
+            )
+    table = ["| Name | Summary |", "| --- | --- |", *rows]
     head = f"# {module.__name__}\n\n{to_markdown(inspect.getdoc(module) or '')}"
     return "\n\n".join([head, "\n".join(table), *entries]) + "\n"
 
@@ -92,16 +94,24 @@ def _first_sentence(member: Any) -> str:
     return to_markdown(" ".join(text.split())).replace("|", "\\|")
 
 
-def _options(member: Any, homes: dict[int, str]) -> str:
-    """Let a class show what it has from bases that have no page of their own."""
+def _bound_method(name: str, member: Any, home: str) -> str:
+    """Return the entry of a function such as `optimizers.get`, a method of an object, which is a variable in the source."""
+    signature = inspect.signature(member)
+    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
+    call = signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)
+    return f"## {name} {{#{home}}}\n\n```python\n{name}{call}\n```\n\n{_first_sentence(member)}"
+
+
+def _entry(home: str, member: Any, homes: dict[int, str]) -> str:
+    """Return the entry that mkdocstrings fills; a class shows what it has from bases that have no page of their own."""
     if not inspect.isclass(member):
-        return ""
+        return f"::: {home}"
     hidden = [base for base in member.__mro__[1:] if id(base) not in homes and base.__module__.startswith("fastnet.")]
-    names = sorted(
-        {name for base in hidden for name, value in vars(base).items() if _is_documented(name, value)}
-        - vars(member).keys()
-    )
-    return f"    options:\n      inherited_members: [{', '.join(names)}]\n" if names else ""
+    seen = {name for base in member.__mro__ if id(base) in homes for name in dir(base) if base is not member}
+    seen |= vars(member).keys()
+    inherited = {name for base in hidden for name, value in vars(base).items() if _is_documented(name, value)}
+    names = sorted(inherited - seen)
+    return f"::: {home}\n    options:\n      inherited_members: [{', '.join(names)}]"
 
 
 def _is_documented(name: str, value: Any) -> bool:

@@ -206,7 +206,7 @@ def test_a_history_draws_its_figures() -> None:
     assert_array_equal(accuracy.lines[0].get_xdata(), [1, 2, 3])
     seldom = classifier().fit(X, LABELS, epochs=4, validation_split=0.2, validation_freq=2, verbose=0)
     assert_array_equal(seldom.plot()[0].lines[1].get_xdata(), [2, 4])
-    with pytest.raises(ValueError, match="ax must be 2 axes"):
+    with pytest.raises(ValueError, match="2 axes are needed, one for each of loss, accuracy; got 1"):
         history.plot(ax=loss)
     with pytest.raises(ValueError, match="no epochs"):
         fn.callbacks.History().plot()

@@ -1,6 +1,10 @@
-"""Axes to draw on, for which matplotlib is imported when they are asked for."""
+"""What pictures need: axes to draw on, for which matplotlib is imported when they are asked for, and their shapes."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
+
+from fastnet._validation import check_shape
 
 
 def figure_axes(count: int, size: float = 4.0) -> list[Any]:
@@ -11,3 +15,21 @@ def figure_axes(count: int, size: float = 4.0) -> list[Any]:
         raise ImportError('plots need matplotlib: pip install "fastnet-nn[plot]"') from None
     _, axes = plt.subplots(1, count, figsize=(size * count, 0.8 * size), squeeze=False, layout="constrained")
     return list(axes[0])
+
+
+def picture_shape(inputs: int, given: Sequence[int] | None, of: str) -> tuple[int, ...]:
+    """Return the shape of a picture of so many inputs: what is given, else a square.
+
+    Raises
+    ------
+    ValueError
+        The inputs are no picture of that shape.
+    """
+    side = math.isqrt(inputs)
+    shape = (side, side) if given is None else check_shape("image_shape", given)
+    if math.prod(shape) != inputs or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))):
+        raise ValueError(
+            f"image_shape must be (rows, columns) or (rows, columns, channels) with {inputs} values, the inputs {of}; "
+            f"got {shape}"
+        )
+    return shape[:2] if shape[2:] == (1,) else shape

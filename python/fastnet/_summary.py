@@ -7,6 +7,32 @@ from fastnet._layer import Layer
 _LINE_LENGTH = 65
 
 
+HEADINGS = ("Layer (type)", "Output Shape", "Param #", "FLOPs")
+
+
+def summary_rows(layers: Sequence[Layer], built: bool) -> list[tuple[str, str, str, str]]:
+    """Return what the table says about every layer."""
+    rows = []
+    for layer in layers:
+        shape = "?" if layer.output_shape is None else f"({', '.join(['None', *map(str, layer.output_shape)])})"
+        count = f"{layer.count_params():,}" if built else "0 (unbuilt)"
+        flops = f"{layer.count_flops():,}" if built else "?"
+        rows.append((f"{layer.name} ({type(layer).__name__})", shape, count, flops))
+    return rows
+
+
+def summary_totals(layers: Sequence[Layer], built: bool, item_size: int) -> list[str]:
+    """Return what stands below the table."""
+    total = sum(layer.count_params() for layer in layers) if built else 0
+    trainable = sum(layer.count_trainable_params() for layer in layers) if built else 0
+    return [
+        f"Total params: {total:,} ({_size(total * item_size)})",
+        f"Trainable params: {trainable:,} ({_size(trainable * item_size)})",
+        f"Non-trainable params: {total - trainable:,} ({_size((total - trainable) * item_size)})",
+        *([f"FLOPs per sample: {sum(layer.count_flops() for layer in layers):,}"] if built else []),
+    ]
+
+
 def summary_lines(
     name: str, layers: Sequence[Layer], built: bool, item_size: int, line_length: int | None = None
 ) -> list[str]:
@@ -20,21 +46,14 @@ def summary_lines(
             line = f"{line:<{start}} {cell}" if len(line) < start or not start else f"{line} {cell}"
         return line
 
-    lines = [f'Model: "{name}"', "_" * width, row("Layer (type)", "Output Shape", "Param #", "FLOPs"), "=" * width]
-    for layer in layers:
-        shape = "?" if layer.output_shape is None else f"({', '.join(['None', *map(str, layer.output_shape)])})"
-        count = f"{layer.count_params():,}" if built else "0 (unbuilt)"
-        flops = f"{layer.count_flops():,}" if built else "?"
-        lines.append(row(f"{layer.name} ({type(layer).__name__})", shape, count, flops))
-    total = sum(layer.count_params() for layer in layers) if built else 0
-    trainable = sum(layer.count_trainable_params() for layer in layers) if built else 0
     return [
-        *lines,
+        f'Model: "{name}"',
+        "_" * width,
+        row(*HEADINGS),
         "=" * width,
-        f"Total params: {total:,} ({_size(total * item_size)})",
-        f"Trainable params: {trainable:,} ({_size(trainable * item_size)})",
-        f"Non-trainable params: {total - trainable:,} ({_size((total - trainable) * item_size)})",
-        *([f"FLOPs per sample: {sum(layer.count_flops() for layer in layers):,}"] if built else []),
+        *(row(*cells) for cells in summary_rows(layers, built)),
+        "=" * width,
+        *summary_totals(layers, built, item_size),
         "_" * width,
     ]
 

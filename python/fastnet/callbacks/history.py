@@ -1,9 +1,8 @@
 """What `fit` returns."""
 
-from collections.abc import Iterable
 from typing import Any
 
-from fastnet._plots import figure_axes
+from fastnet._curves import Curve
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.progress import format_logs
 
@@ -65,21 +64,13 @@ class History(Callback):
         -------
         list of matplotlib Axes
         """
-        names = [name for name in self.history if not name.startswith("val_")]
-        if not names:
-            raise ValueError("the history has no epochs to plot")
-        axes = figure_axes(len(names)) if ax is None else list(ax) if isinstance(ax, Iterable) else [ax]
-        if len(axes) < len(names):
-            raise ValueError(f"ax must be {len(names)} axes, one for each of {', '.join(names)}; got {len(axes)}")
-        for name, axis in zip(names, axes, strict=False):
-            (line,) = axis.plot(self._epochs_of[name], self.history[name], label="training")
-            validation = f"val_{name}"
-            if validation in self.history:
-                epochs, values = self._epochs_of[validation], self.history[validation]
-                axis.plot(epochs, values, "--", color=line.get_color(), label="validation")
-                axis.legend()
-            axis.set(xlabel="epoch", ylabel=name)
-        return list(axes)
+        from fastnet.plotting.history import plot_history
+
+        return plot_history(self, axes=ax)
+
+    def curves(self) -> dict[str, Curve]:
+        """Return the epochs, from 1, and the values of every figure by its name."""
+        return {name: Curve(self._epochs_of[name], values) for name, values in self.history.items()}
 
     def __repr__(self) -> str:
         last = {name: values[-1] for name, values in self.history.items() if values}

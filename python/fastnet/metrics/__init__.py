@@ -15,6 +15,7 @@ from fastnet.metrics.accuracy import (
 )
 from fastnet.metrics.base import FunctionMetric, Mean, Metric
 from fastnet.metrics.base import metrics as _metrics
+from fastnet.metrics.calibration import CalibrationBins, calibration_bins, expected_calibration_error
 from fastnet.metrics.confusion import AUC, F1Score, Precision, Recall
 from fastnet.metrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
 from fastnet.metrics.reports import accuracy_score, classification_report, confusion_matrix
@@ -23,6 +24,7 @@ __all__ = [
     "AUC",
     "Accuracy",
     "BinaryAccuracy",
+    "CalibrationBins",
     "CategoricalAccuracy",
     "F1Score",
     "FunctionMetric",
@@ -38,9 +40,11 @@ __all__ = [
     "SparseTopKCategoricalAccuracy",
     "TopKCategoricalAccuracy",
     "accuracy_score",
+    "calibration_bins",
     "classification_report",
     "confusion_matrix",
     "deserialize",
+    "expected_calibration_error",
     "get",
     "serialize",
 ]

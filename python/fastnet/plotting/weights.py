@@ -1,4 +1,4 @@
-"""Pictures of models, drawn by matplotlib: ``pip install "fastnet-nn[plot]"``."""
+"""What the units of a dense layer weigh."""
 
 import math
 from collections.abc import Sequence
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet._plots import figure_axes
-from fastnet._validation import check_integer, check_shape, describe
+from fastnet._plots import figure_axes, picture_shape
+from fastnet._validation import check_integer, describe
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
@@ -66,7 +66,7 @@ def plot_weights(
     image = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.figure.colorbar(image, ax=axes)
     axes.set_axis_off()
-    axes.set_title(f"{name}: weights of {min(max_units, kernel.shape[1])} of {kernel.shape[1]} units")
+    axes.set_title(f"{name}: weights of {min(max_units, kernel.shape[1])} of {kernel.shape[1]} units", parse_math=False)
     return axes
 
 
@@ -86,17 +86,13 @@ def _kernel(model: "Sequential", which: int | str) -> tuple[str, Any]:
 
 def _image_shape(model: "Sequential", inputs: int, given: Sequence[int] | None) -> tuple[int, int]:
     """Return the rows and columns of a picture of so many inputs."""
-    side = math.isqrt(inputs)
     shape = model.input_shape or ()
-    if given is not None:
-        shape = check_shape("image_shape", given)
-    elif len(shape) != 2 or math.prod(shape) != inputs:
-        shape = (side, side)
-    if len(shape) != 2 or math.prod(shape) != inputs:
-        raise ValueError(
-            f"image_shape must be (rows, columns) with {inputs} values, the inputs of the layer; got {shape}"
-        )
-    return shape[0], shape[1]
+    if given is None and len(shape) == 2 and math.prod(shape) == inputs:
+        return shape[0], shape[1]
+    found = picture_shape(inputs, given, "of the layer")
+    if len(found) != 2:
+        raise ValueError(f"image_shape must be (rows, columns) for weights; got {found}")
+    return found[0], found[1]
 
 
 def _mosaic(kernel: Any, rows: int, columns: int) -> Any:

@@ -1,0 +1,120 @@
+"""Whether probabilities mean what they say: of the samples that a model is 80% sure of, 80% should be right."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnet._validation import check_integer
+from fastnet.metrics.reports import _labels
+
+__all__ = ["CalibrationBins", "calibration_bins", "expected_calibration_error"]
+
+
+@dataclass(frozen=True)
+class CalibrationBins:
+    """Samples sorted into bins of equal width by the probability of the class that is predicted.
+
+    Attributes
+    ----------
+    edges : ndarray of shape (bins + 1,)
+        Where the bins begin and end, from 0 to 1; the upper edge belongs to a bin.
+    counts : ndarray of shape (bins,), int64
+        The number of samples in each bin.
+    confidence, accuracy : ndarray of shape (bins,)
+        The mean probability of what is predicted, and how often that is right; NaN in an empty bin.
+    """
+
+    edges: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    accuracy: NDArray[np.float64]
+
+    @property
+    def expected_error(self) -> float:
+        """The expected calibration error: the mean over the samples of the bins' ``abs(accuracy - confidence)``."""
+        gaps = np.abs(self.accuracy - self.confidence)
+        return float((self.counts * np.nan_to_num(gaps)).sum() / self.counts.sum())
+
+
+def calibration_bins(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15) -> CalibrationBins:
+    """Sort samples into bins of equal width by how sure the model is of what it predicts.
+
+    Parameters
+    ----------
+    y_true : array_like of shape (n,), (n, 1) or (n, classes)
+        The true labels, from 0 to the number of classes - 1, or one-hot rows.
+    y_prob : array_like of shape (n, classes), (n, 1) or (n,)
+        The probabilities of the classes; one column is the probability of class 1 of two.
+    n_bins : int, default 15
+        The number of bins.
+
+    Returns
+    -------
+    CalibrationBins
+
+    Raises
+    ------
+    ValueError
+        The numbers of rows differ or are 0, or `y_prob` has a value outside of 0 to 1.
+
+    Examples
+    --------
+    >>> from fastnet.metrics import calibration_bins
+    >>> bins = calibration_bins([0, 1, 1, 1], [0.1, 0.4, 0.9, 0.9], n_bins=2)
+    >>> bins.counts, bins.accuracy
+    (array([0, 4]), array([ nan, 0.75]))
+    """
+    bins = check_integer("n_bins", n_bins)
+    labels = _labels("y_true", y_true, probabilities=False)
+    probabilities = np.asarray(y_prob, np.float64)
+    if probabilities.ndim == 1 or probabilities.shape[1:] == (1,):
+        positive = probabilities.reshape(-1)
+        probabilities = np.stack([1.0 - positive, positive], axis=1)
+    if probabilities.ndim != 2 or len(probabilities) != len(labels) or not len(labels):
+        raise ValueError(
+            f"y_prob must have a row for each of the {len(labels)} rows of y_true, at least one; "
+            f"got shape {np.shape(y_prob)}"
+        )
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError(
+            f"y_prob must hold probabilities from 0 to 1; got {probabilities.min():g} to {probabilities.max():g}"
+        )
+    predicted = probabilities.argmax(axis=1)
+    confidence = probabilities[np.arange(len(labels)), predicted]
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    places = np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1)
+    counts = np.bincount(places, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        mean = np.bincount(places, confidence, bins) / counts
+        right = np.bincount(places, predicted == labels, bins) / counts
+    return CalibrationBins(edges, counts, mean, right)
+
+
+def expected_calibration_error(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15) -> float:
+    """Return the expected calibration error of probabilities, as Guo et al. define it.
+
+    The samples are sorted into bins by how sure the model is of what it predicts. The error is the mean, over the
+    samples, of the difference between how often the predictions of a bin are right and how sure the model is of them:
+    0 is best, 1 worst.
+
+    Parameters
+    ----------
+    y_true, y_prob, n_bins
+        As for `calibration_bins`.
+
+    Returns
+    -------
+    float
+
+    References
+    ----------
+    Guo, Pleiss, Sun and Weinberger, "On Calibration of Modern Neural Networks", ICML 2017, equation 3.
+
+    Examples
+    --------
+    >>> from fastnet.metrics import expected_calibration_error
+    >>> round(expected_calibration_error([0, 1, 1, 1], [0.1, 0.4, 0.9, 0.9]), 6)
+    0.225
+    """
+    return calibration_bins(y_true, y_prob, n_bins=n_bins).expected_error

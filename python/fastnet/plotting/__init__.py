@@ -1,0 +1,21 @@
+"""Pictures of models and of how they do, drawn by matplotlib: ``pip install "fastnet-nn[plot]"``.
+
+Every function draws on the `axes` that it is given, or on those of a new figure, and returns them; none of them shows or
+saves a figure.
+"""
+
+from fastnet.plotting.classification import plot_calibration, plot_confusion_matrix
+from fastnet.plotting.history import plot_history
+from fastnet.plotting.images import plot_activations, plot_samples
+from fastnet.plotting.regression import plot_residuals
+from fastnet.plotting.weights import plot_weights
+
+__all__ = [
+    "plot_activations",
+    "plot_calibration",
+    "plot_confusion_matrix",
+    "plot_history",
+    "plot_residuals",
+    "plot_samples",
+    "plot_weights",
+]

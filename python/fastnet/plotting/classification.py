@@ -1,0 +1,146 @@
+"""Pictures of what a classifier confuses, and of whether its probabilities can be trusted."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastnet._plots import figure_axes
+from fastnet.metrics import calibration_bins, confusion_matrix
+
+__all__ = ["plot_calibration", "plot_confusion_matrix"]
+
+_MOST_NUMBERED = 25  # classes, beyond which numbers in the cells are too small to read
+_MOST_NAMED = 60  # classes, beyond which their names are
+_LONGEST_NAME = 16
+
+
+def plot_confusion_matrix(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    class_names: Sequence[str] | None = None,
+    cmap: Any = "Blues",
+    axes: Any = None,
+) -> Any:
+    """Draw how many samples of every class are predicted as which.
+
+    A cell is the darker, the larger its share of the true class; the scale is that of the square root, so that a few
+    samples in the wrong cell are seen.
+
+    Parameters
+    ----------
+    y_true, y_pred : array_like of shape (n,), (n, 1) or (n, classes)
+        As for `fastnet.metrics.accuracy_score`: labels, or for `y_pred` probabilities.
+    class_names : list of str, optional
+        The names of the labels 0, 1, ..., which are all shown then. By default the labels that appear.
+    cmap : str or matplotlib.colors.Colormap, default "Blues"
+        The colors.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; without it a new figure is made.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        As `fastnet.metrics.confusion_matrix`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> axes = fn.plotting.plot_confusion_matrix([0, 0, 1], [0, 1, 1], class_names=["cat", "dog"])  # doctest: +SKIP
+    """
+    labels = np.unique(np.concatenate([_flat(y_true), _flat(y_pred)])) if class_names is None else None
+    names = list(map(str, labels.tolist() if labels is not None else class_names or ()))
+    matrix = confusion_matrix(y_true, y_pred, labels=np.arange(len(names)) if labels is None else labels)
+    totals = matrix.sum(axis=1, keepdims=True)
+    shares = np.sqrt(matrix / np.maximum(totals, 1))
+    axes = figure_axes(1, 3.0 + 0.45 * min(len(names), _MOST_NUMBERED))[0] if axes is None else axes
+    image = axes.imshow(shares, cmap=cmap, vmin=0.0, vmax=1.0, interpolation="nearest")
+    if len(names) <= _MOST_NUMBERED:
+        _write_counts(axes, matrix, image)
+    if len(names) <= _MOST_NAMED:
+        shown = [printable(name) for name in names]
+        slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, shown)) > 3 else {}
+        axes.set_xticks(range(len(names)), shown, parse_math=False, **slanted)
+        axes.set_yticks(range(len(names)), shown, parse_math=False)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    return axes
+
+
+def _flat(values: ArrayLike) -> Any:
+    from fastnet.metrics.reports import _labels
+
+    return _labels("labels", values, probabilities=True)
+
+
+def _write_counts(axes: Any, matrix: Any, image: Any) -> None:
+    """Write the number of samples into every cell that has any, in black or white, whichever is seen."""
+    size = min(10.0, 100.0 / len(matrix) + 2.0)
+    for row, column in np.argwhere(matrix):
+        red, green, blue, _ = image.cmap(image.norm(image.get_array()[row, column]))
+        is_light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
+        color = "black" if is_light else "white"
+        axes.text(column, row, f"{matrix[row, column]:,}", ha="center", va="center", color=color, fontsize=size)
+
+
+def printable(name: str, longest: int = _LONGEST_NAME) -> str:
+    """Return a name as a picture can show it: without control characters, and not too long."""
+    name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
+    return name if len(name) <= longest else name[: longest - 3] + "..."
+
+
+def plot_calibration(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15, axes: Any = None) -> Any:
+    """Draw how often predictions are right over how sure the model is of them.
+
+    Points below the diagonal are predictions that the model is too sure of. The bars are the shares of the samples, the
+    title has the expected calibration error.
+
+    Parameters
+    ----------
+    y_true : array_like of shape (n,), (n, 1) or (n, classes)
+        The true labels, from 0 to the number of classes - 1, or one-hot rows.
+    y_prob : array_like of shape (n, classes), (n, 1) or (n,)
+        The probabilities of the classes; one column is the probability of class 1 of two.
+    n_bins : int, default 15
+        The number of points.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; without it a new figure is made.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        As `fastnet.metrics.calibration_bins`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> axes = fn.plotting.plot_calibration([0, 1, 1], [0.1, 0.4, 0.9])  # doctest: +SKIP
+    """
+    bins = calibration_bins(y_true, y_prob, n_bins=n_bins)
+    axes = figure_axes(1)[0] if axes is None else axes
+    filled = bins.counts > 0
+    axes.plot([0, 1], [0, 1], ":", color="gray", label="perfect")
+    (line,) = axes.plot(bins.confidence[filled], bins.accuracy[filled], "o-", markersize=4, label="model")
+    shares = bins.counts / bins.counts.sum()
+    axes.bar(
+        bins.edges[:-1], shares, np.diff(bins.edges), align="edge", color=line.get_color(), alpha=0.25, label="samples"
+    )
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="probability of what is predicted", ylabel="share that is right")
+    axes.set_title(f"expected calibration error {bins.expected_error:.3f}")
+    axes.legend(loc="upper left")
+    return axes

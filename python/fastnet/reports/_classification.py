@@ -1,0 +1,169 @@
+"""What a report says about a classifier."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.metrics import calibration_bins, confusion_matrix
+from fastnet.plotting import plot_calibration, plot_confusion_matrix
+from fastnet.reports._pictures import draw
+from fastnet.reports._predictions import Classes
+from fastnet.reports._samples import MOST_SAMPLES, features_table, gallery
+from fastnet.reports._section import Figure, Section, Table, count, number, percent
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+    from fastnet.quantization import QuantizedModel
+
+_CONFIDENCE = 0.95
+_MOST_CONFUSIONS = 10
+
+
+def key_figures(classes: Classes) -> list[Figure]:
+    """Return accuracy, F1 and calibration."""
+    from scipy.stats import binomtest
+    from sklearn.metrics import f1_score
+
+    right, rows = int((classes.true == classes.predicted).sum()), len(classes)
+    interval = binomtest(right, rows).proportion_ci(_CONFIDENCE, method="wilson")
+    f1 = f1_score(classes.true, classes.predicted, average="macro", zero_division=0)
+    bins = calibration_bins(classes.true, classes.probabilities)
+    return [
+        Figure(
+            percent(right / rows, 2),
+            "accuracy",
+            f"{_CONFIDENCE:.0%} confidence interval {percent(interval.low, 2)} to {percent(interval.high, 2)} (Wilson)",
+        ),
+        Figure(f"{rows - right:,}", "wrong predictions", f"of {count(rows, 'sample')}"),
+        Figure(f"{f1:.4f}", "F1, macro", "the mean over the classes"),
+        Figure(
+            f"{bins.expected_error:.4f}",
+            "expected calibration error",
+            f"mean probability of what is predicted: {percent(float(classes.confidence.mean()))}",
+        ),
+    ]
+
+
+def sections(
+    model: "Sequential | QuantizedModel", x: Any, classes: Classes, image_shape: tuple[int, ...] | None
+) -> list[Section]:
+    """Return the sections about the predictions."""
+    return [
+        Section(
+            "Classes",
+            "Precision: how many of those predicted as the class are of it. Recall: how many of the class are predicted "
+            "as such. F1: their harmonic mean.",
+            tables=[_class_table(classes)],
+        ),
+        _confusion(classes),
+        _calibration(classes),
+        _mistakes(model, x, classes, image_shape),
+    ]
+
+
+def _class_table(classes: Classes) -> Table:
+    from sklearn.metrics import precision_recall_fscore_support as scores
+
+    arguments = classes.true, classes.predicted
+    options = {"labels": np.arange(len(classes.names)), "zero_division": np.nan}
+    columns = np.stack(scores(*arguments, **options), axis=1)
+    averages = {kind: scores(*arguments, average=kind, **options)[:3] for kind in ("macro", "weighted")}
+    rows = [
+        [name, *(percent(share) for share in values[:3]), f"{int(values[3]):,}"]
+        for name, values in zip(classes.names, columns, strict=True)
+    ]
+    rows += [
+        [f"{kind} mean", *(percent(share) for share in values), f"{len(classes):,}"]
+        for kind, values in averages.items()
+    ]
+    headers = ["Class", "Precision", "Recall", "F1", "Samples"]
+    return Table("How well each class is told from the others", headers, rows)
+
+
+def _confusion(classes: Classes) -> Section:
+    matrix = confusion_matrix(classes.true, classes.predicted, labels=np.arange(len(classes.names)))
+    side = min(3.2 + 0.35 * len(classes.names), 8.0)
+    picture = draw(
+        lambda axes, colors: plot_confusion_matrix(
+            classes.true, classes.predicted, class_names=classes.names, cmap=colors, axes=axes[0]
+        ),
+        f"Confusion matrix of {len(classes.names)} classes: rows are true classes, columns predicted ones. "
+        f"The numbers off its diagonal are in the table of confusions.",
+        size=(side, side),
+    )
+    wrong = matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_CONFUSIONS]
+    cells = [divmod(int(cell), len(wrong)) for cell in order]
+    totals = matrix.sum(axis=1)
+    rows = [
+        [
+            classes.names[true],
+            classes.names[predicted],
+            f"{wrong[true, predicted]:,}",
+            percent(wrong[true, predicted] / totals[true]),
+        ]
+        for true, predicted in cells
+        if wrong[true, predicted]
+    ]
+    headers = ["True class", "Predicted class", "Samples", "Of the true class"]
+    tables = [Table("The most frequent confusions", headers, rows)] if rows else []
+    return Section(
+        "Confusion matrix",
+        "A cell is the darker, the larger its share of the true class, on a scale of square roots.",
+        [picture],
+        tables,
+    )
+
+
+def _calibration(classes: Classes) -> Section:
+    bins = calibration_bins(classes.true, classes.probabilities)
+    picture = draw(
+        lambda axes, _: plot_calibration(classes.true, classes.probabilities, axes=axes[0]),
+        f"Calibration curve with {int((bins.counts > 0).sum())} points; expected calibration error "
+        f"{number(bins.expected_error)}.",
+        size=(5.2, 4.2),
+    )
+    gap = float(classes.confidence.mean()) - float((classes.true == classes.predicted).mean())
+    tendency = "surer than it should be" if gap > 0 else "less sure than it could be"
+    return Section(
+        "Calibration",
+        "Of the predictions that the model gives 80%, 80% should be right: the curve should follow the diagonal; below "
+        f"it the model is too sure. On average it is {percent(abs(gap))} {tendency}.",
+        [picture],
+    )
+
+
+def _mistakes(
+    model: "Sequential | QuantizedModel", x: Any, classes: Classes, image_shape: tuple[int, ...] | None
+) -> Section:
+    wrong = np.flatnonzero(classes.true != classes.predicted)
+    heading = "Most confidently wrong"
+    if not len(wrong):
+        return Section(heading, "No sample is predicted wrong.")
+    worst = wrong[np.argsort(-classes.confidence[wrong], kind="stable")][:MOST_SAMPLES]
+    text = f"{len(worst):,} of {count(len(wrong), 'wrong prediction')}, those first that the model is surest of."
+    names = classes.names
+    true = [names[code] for code in classes.true[worst].tolist()]
+    predicted = [names[code] for code in classes.predicted[worst].tolist()]
+    sure = [percent(share) for share in classes.confidence[worst].tolist()]
+    of_true = [percent(share) for share in _probability_of_true(classes, worst)]
+    if image_shape is not None:
+        captions = [
+            (f"{a} \N{RIGHTWARDS ARROW} {b}", f"{p}; row {row:,}")
+            for a, b, p, row in zip(true, predicted, sure, worst.tolist(), strict=True)
+        ]
+        return Section(
+            heading,
+            text
+            + " Below each: the true and the predicted class, the probability of the prediction, and the row of the data, from 0.",
+            samples=gallery(x, worst, image_shape, captions),
+        )
+    columns = {"True": true, "Predicted": predicted, "Probability": sure, "Of the true class": of_true}
+    table = features_table(model, x, worst, columns, "Wrong predictions; rows count from 0")
+    return Section(heading, text, tables=[table])
+
+
+def _probability_of_true(classes: Classes, rows: NDArray[np.int64]) -> list[float]:
+    return [float(share) for share in classes.probabilities[rows, classes.true[rows]]]

@@ -1,0 +1,108 @@
+"""Pictures inside a page: each drawn twice, for light and for dark screens, and written into the page as text."""
+
+import base64
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_LIGHT = {"ink": "#1f2328", "lines": "#8b949e", "grid": "#d8dee4", "colors": ["#0969da", "#bc4c00"]}
+_DARK = {"ink": "#e6edf3", "lines": "#8b949e", "grid": "#30363d", "colors": ["#58a6ff", "#f0883e"]}
+PAGES = {"light": "#ffffff", "dark": "#0d1117"}  # the backgrounds that the style sheet gives
+_DEEPEST = {"light": "#0550ae", "dark": "#79c0ff"}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture in two versions.
+
+    Attributes
+    ----------
+    light, dark : str
+        Addresses that hold the whole picture ("data:...").
+    alt : str
+        What it shows, for those who do not see it.
+    width, height : int
+        Its size in pixels of CSS.
+    """
+
+    light: str
+    dark: str
+    alt: str
+    width: int
+    height: int
+
+
+def draw(paint: Callable[[list[Any], Any], Any], alt: str, *, size: tuple[float, float], count: int = 1) -> Picture:
+    """Return a picture.
+
+    Parameters
+    ----------
+    paint : callable
+        Is given a list of `count` Axes side by side and a colormap that begins with the background, and draws.
+    alt : str
+        What the picture shows.
+    size : tuple of float
+        Width and height in inches.
+    count : int, default 1
+        The number of axes.
+    """
+    light, dark = (_svg(paint, size, count, mode) for mode in ("light", "dark"))
+    return Picture(light, dark, alt, round(size[0] * 96), round(size[1] * 96))
+
+
+def _svg(paint: Callable[[list[Any], Any], Any], size: tuple[float, float], count: int, mode: str) -> str:
+    from matplotlib import style
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.figure import Figure
+
+    settings = _settings(_LIGHT if mode == "light" else _DARK)
+    colormap = LinearSegmentedColormap.from_list(mode, [PAGES[mode], _DEEPEST[mode]])
+    buffer = io.BytesIO()
+    with style.context(settings, after_reset=True), warnings.catch_warnings():
+        # The browser has fonts for what matplotlib's own lacks: the text stays text.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")
+        figure = Figure(size, layout="constrained")  # without pyplot, which would keep it
+        paint(list(figure.subplots(1, count, squeeze=False)[0]), colormap)
+        figure.savefig(buffer, format="svg", dpi=150, transparent=True, metadata={"Date": None, "Creator": None})
+    return _address("image/svg+xml", buffer.getvalue())
+
+
+def _settings(theme: dict[str, Any]) -> dict[str, Any]:
+    from cycler import cycler
+
+    ink = dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), theme["ink"])
+    lines = dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), theme["lines"])
+    return {
+        **ink,
+        **lines,
+        "axes.prop_cycle": cycler(color=theme["colors"]),
+        "axes.grid.axis": "y",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "font.size": 10.0,
+        "grid.color": theme["grid"],
+        "legend.frameon": False,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "fastnet",  # the same picture is the same text
+        "text.parse_math": False,
+    }
+
+
+def thumbnail(image: NDArray[Any], low: float, high: float) -> str:
+    """Return the address of a sample as an image: `low` is black, `high` white."""
+    from matplotlib.image import imsave
+
+    shades = np.clip((image.astype(np.float64) - low) / ((high - low) or 1.0), 0.0, 1.0)
+    pixels = np.rint(255.0 * shades).astype(np.uint8)
+    buffer = io.BytesIO()
+    imsave(buffer, pixels, cmap="gray", vmin=0, vmax=255, format="png", metadata={"Software": ""})
+    return _address("image/png", buffer.getvalue())
+
+
+def _address(kind: str, content: bytes) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode('ascii')}"

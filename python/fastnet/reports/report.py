@@ -1,0 +1,160 @@
+"""Writing a report."""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastnet import _core
+from fastnet._curves import curves_of
+from fastnet._files import atomic_write
+from fastnet._validation import describe
+
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+    from fastnet.quantization import QuantizedModel
+    from fastnet.reports._section import Section
+
+__all__ = ["write_report"]
+
+
+def write_report(
+    path: str | os.PathLike[str],
+    model: "Sequential | QuantizedModel",
+    x: Any,
+    y: Any,
+    *,
+    history: Any = None,
+    title: str | None = None,
+    data_name: str | None = None,
+    image_shape: Sequence[int] | str | None = "auto",
+) -> None:
+    """Measure a model on samples and write what is found to one HTML file, which needs no other.
+
+    Of a classifier: the accuracy with its confidence interval, precision, recall and F1 of every class, the confusion
+    matrix, the calibration curve, and the 25 samples that it is most confidently wrong about. Of a model that estimates
+    numbers: the mean absolute error, R2, the residuals, and the 25 samples that it is furthest off. Of both: the learning
+    curves, the layers, the receipt of the training, and the versions in use.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The file to write. It takes the place of an earlier one when it is complete.
+    model : Sequential or QuantizedModel
+        The model.
+    x : array_like or sparse matrix, shape (n, *input_shape)
+        Samples that the model has not been trained on.
+    y : array_like, shape (n,), (n, 1) or (n, outputs)
+        What is true of them: labels, one-hot rows or the names of classes; or numbers.
+    history : History, dict or path, optional
+        The learning curves: what `fit` returned, a dictionary such as its `history`, a file of `CSVLogger` or a JSON
+        file with such a dictionary. By default the model's own, if it was trained in this process.
+    title : str, optional
+        The heading.
+    data_name : str, optional
+        What to call the samples.
+    image_shape : tuple of int, "auto" or None, default "auto"
+        The shape of a sample as an image: (rows, columns) or (rows, columns, channels); None if they are none. "auto"
+        takes the model's input shape; or a square of at least 8 x 8, where the features are called "pixel..." or have no
+        names and hold bytes or fractions from 0 to 1.
+
+    Raises
+    ------
+    ImportError
+        matplotlib, scikit-learn or jinja2 is not installed.
+    ValueError
+        `x` has no rows or does not fit the model, `y` does not fit `x` or the model, or the history has no epochs.
+    OSError
+        The file cannot be written.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> x, y = fn.datasets.digits.load_data()
+    >>> model = fn.Sequential([fn.Rescaling(1 / 16, input_shape=(64,)), fn.Dense(10, "softmax")])
+    >>> model.compile("adam", "sparse_categorical_crossentropy")
+    >>> history = model.fit(x[:1500], y[:1500], epochs=20, verbose=0)
+    >>> fn.reports.write_report("digits.html", model, x[1500:], y[1500:])  # doctest: +SKIP
+    """
+    _require_packages()
+    if title is not None and not isinstance(title, str):
+        raise TypeError(f"title must be a string; got {describe(title)}")
+    curves = _learning_curves(model, history)
+    page = _render(
+        title=title or f"Report on {model.name}",
+        facts=[*([data_name] if data_name else []), repr(model)[1:-1]],
+        **_content(model, x, y, image_shape, curves),
+    )
+    with atomic_write(path) as file:
+        file.write(page.encode("utf-8", "replace"))
+
+
+def _require_packages() -> None:
+    try:
+        import jinja2  # noqa: F401
+        import matplotlib as mpl  # noqa: F401
+        import sklearn  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f'a report needs {error.name}: pip install "fastnet-nn[report]"') from None
+
+
+def _content(
+    model: "Sequential | QuantizedModel", x: Any, y: Any, image_shape: Any, curves: "list[Section]"
+) -> dict[str, Any]:
+    """Return the numbers that stand out and the sections."""
+    from fastnet.reports import _classification, _regression
+    from fastnet.reports._model import environment_table, layers_table, training_table
+    from fastnet.reports._predictions import Classes, as_image_shape, predictions_of
+    from fastnet.reports._section import Section
+
+    found = predictions_of(model, x, y)
+    if isinstance(found, Classes):
+        figures = _classification.key_figures(found)
+        sections = _classification.sections(model, x, found, as_image_shape(model, x, image_shape))
+    else:
+        figures, sections = _regression.key_figures(found), _regression.sections(model, x, found)
+    training = training_table(model)
+    about = Section("Model", tables=[layers_table(model), *([training] if training else [])])
+    return {
+        "figures": figures,
+        "sections": [*sections, *curves, about, Section("Environment", tables=[environment_table()])],
+    }
+
+
+def _learning_curves(model: "Sequential | QuantizedModel", history: Any) -> "list[Section]":
+    """Return the section with the learning curves, if there are any."""
+    from fastnet.plotting import plot_history
+    from fastnet.reports._pictures import draw
+    from fastnet.reports._section import Section, count, number
+
+    if history is None:
+        history = getattr(model, "history", None)
+        if history is None or not history.epoch:
+            return []
+    curves = curves_of(history)
+    names = [name for name in curves if not (name.startswith("val_") and name.removeprefix("val_") in curves)]
+    last = ", ".join(f"{name} {number(curve.values[-1])}" for name, curve in curves.items() if curve.values)
+    picture = draw(
+        lambda axes, _: plot_history(history, axes=axes),
+        f"Learning curves of {', '.join(names)}. In the last epoch: {last}.",
+        size=(3.6 * len(names) + 0.6, 3.2),
+        count=len(names),
+    )
+    epochs = max(curve.epochs[-1] for curve in curves.values() if curve.epochs)
+    return [Section("Learning curves", f"After {count(epochs, 'epoch')}: {last}.", [picture])]
+
+
+def _render(**context: Any) -> str:
+    """Return the page. Every text in it is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    templates = Environment(
+        loader=FileSystemLoader(Path(__file__).with_name("templates"), encoding="utf-8"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    now = datetime.now(UTC).isoformat(sep=" ", timespec="minutes").removesuffix("+00:00")
+    return templates.get_template("report.html").render(version=_core.__version__, written=f"{now} UTC", **context)

@@ -1,0 +1,214 @@
+"""Reports: one HTML file that is whole, true, escaped and small, for classifiers and for models that estimate numbers."""
+
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastnet as fn
+from fastnet.layers import Dense, Rescaling
+from fastnet.reports import write_report
+from toy import LABELS, X, classifier, regressor
+
+pytest.importorskip("jinja2")
+pytest.importorskip("sklearn")
+pytest.importorskip("matplotlib")
+
+VOID = {"meta", "img", "source", "br"}
+
+
+class Page(HTMLParser):
+    """A page: its elements with their attributes, and its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+        self.close()
+        assert self.open == []
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.text += f" {data} "
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+
+Report = Callable[..., Page]
+
+
+@pytest.fixture
+def report(tmp_path: Path) -> Report:
+    def write(*arguments: Any, **keywords: Any) -> Page:
+        path = tmp_path / "report.html"
+        write_report(path, *arguments, **keywords)
+        assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+        return Page(path)
+
+    return write
+
+
+def sure_classifier(wrong: int) -> tuple[fn.Sequential, Any, Any]:
+    """A model that tells the largest of three inputs, and 100 samples of which so many are labeled otherwise."""
+    model = fn.Sequential([Dense(3, activation="softmax", input_shape=(3,), use_bias=False)])
+    model.set_weights([4 * np.eye(3)])
+    y = np.arange(100) % 3
+    x = np.eye(3)[y]
+    y[:wrong] = (y[:wrong] + 1) % 3
+    return model, x, y
+
+
+def test_a_report_of_a_classifier_tells_its_accuracy_with_wilsons_interval(report: Report) -> None:
+    page = report(*sure_classifier(wrong=10))
+    assert "90.00% 95% confidence interval 82.56% to 94.48% (Wilson)" in page.text  # as statsmodels has it
+    assert "wrong predictions 10 of 100 samples" in page.text
+    assert "10 of 10 wrong predictions" in page.text
+    # 34 samples are predicted as class 0, of which 4 are of class 1; 3 of class 0 are predicted as class 2.
+    assert " 0 88.2% 90.9% 89.6% 33 " in page.text
+    assert "macro mean" in page.text
+
+
+def test_a_report_needs_no_other_file(report: Report) -> None:
+    page = report(*sure_classifier(wrong=3))
+    addresses = [
+        value
+        for _, attributes in page.elements
+        for name, value in attributes.items()
+        if name in ("src", "href", "srcset")
+    ]
+    assert addresses
+    assert all(str(address).startswith("data:image/") for address in addresses)
+    assert not re.search(r"url\(|@import|<script|<link|<iframe", page.source)
+    assert len(page.source) < 2_000_000
+
+
+def test_a_report_can_be_read_aloud(report: Report) -> None:
+    page = report(*sure_classifier(wrong=3))
+    assert page.all("html") == [{"lang": "en"}]
+    assert all(image["alt"] for image in page.all("img"))
+    assert len(page.all("caption")) == len(page.all("table"))
+    assert all(heading["scope"] in ("col", "row") for heading in page.all("th"))
+
+
+def test_names_are_escaped(report: Report) -> None:
+    model, x, y = sure_classifier(wrong=3)
+    attack = "<script>alert(1)</script>"
+    model.class_names = [
+        attack,
+        '"><img src=x onerror=alert(2)>',
+        "$x_{1}$ \x1b[31m\N{LATIN SMALL LETTER E WITH ACUTE}",
+    ]
+    model.feature_names = [f"{attack}{number}" for number in range(3)]
+    page = report(model, x, y, title=attack, data_name=f"{attack}\udcff.csv", history={attack: [1.0], "loss": [2.0]})
+    assert "<script" not in page.source
+    assert page.all("script") == []
+    assert all("onerror" not in attributes for attributes in page.all("img"))
+    assert page.text.count(attack) >= 8
+
+
+def test_wrong_images_are_shown_those_first_that_the_model_is_surest_of(report: Report) -> None:
+    x = np.zeros((6, 64), np.uint8)
+    x[np.arange(6), np.arange(6)] = [10, 30, 20, 40, 50, 60]
+    model = fn.Sequential([Rescaling(0.1, input_shape=(64,)), Dense(2, activation="softmax")])
+    model.layers[1].set_weights([np.tile([[0.0, 1.0]], (64, 1)), np.zeros(2)])
+    page = report(model, x, [0, 0, 0, 1, 1, 1])
+    assert [image["alt"] for image in page.all("img") if str(image["alt"]).startswith("row ")] == [
+        "row 1: 0 \N{RIGHTWARDS ARROW} 1",
+        "row 2: 0 \N{RIGHTWARDS ARROW} 1",
+        "row 0: 0 \N{RIGHTWARDS ARROW} 1",
+    ]
+    assert page.text.index("95.3%; row 1") < page.text.index("88.1%; row 2") < page.text.index("73.1%; row 0")
+
+
+def test_wrong_rows_of_a_table_are_shown_with_their_features(report: Report) -> None:
+    model, x, y = sure_classifier(wrong=2)
+    model.feature_names = ["red", "green", "blue"]
+    page = report(model, x, y)
+    assert "Row True Predicted Probability Of the true class red green blue" in page.text
+    assert re.search(r" 0 1 0 9\d\.\d% 1\.\d% 1 0 0 ", page.text)
+
+
+def test_learning_curves_come_from_the_model_or_from_what_is_given(report: Report, tmp_path: Path) -> None:
+    model = classifier()
+    assert "Learning curves" not in report(model, X, LABELS).text
+    history = model.fit(X, LABELS, epochs=3, verbose=0)
+    assert "Learning curves After 3 epochs: loss" in report(model, X, LABELS).text
+    for given in (history, history.history, {"loss": [2.0, 1.5, 1.0]}):
+        assert "After 3 epochs" in report(model, X, LABELS, history=given).text
+
+
+def test_every_kind_of_labels_gives_the_same_report(report: Report) -> None:
+    model, x, y = sure_classifier(wrong=10)
+    model.class_names = ["a", "b", "c"]
+    kinds = [y, y[:, None], np.eye(3)[y], [model.class_names[code] for code in y]]
+    assert len({report(model, x, labels).text.split("UTC")[1] for labels in kinds}) == 1
+
+
+def test_two_classes_may_have_one_output_and_logits_are_understood(report: Report) -> None:
+    for loss in (None, fn.losses.BinaryCrossentropy(from_logits=True)):
+        activation = "sigmoid" if loss is None else "linear"
+        model = fn.Sequential([Dense(1, activation=activation, input_shape=(1,))])
+        model.set_weights([[[1.0]], [0.0]])
+        model.compile(loss=loss or "binary_crossentropy")
+        page = report(model, [[-3.0], [-2.0], [2.0], [1.0]], [0, 0, 1, 0])
+        assert "75.00% 95% confidence interval" in page.text
+
+
+def test_a_report_of_a_regression_tells_its_errors(report: Report) -> None:
+    model = regressor()
+    model.set_weights([[[1.0], [0.0], [0.0], [0.0]], [0.5]])
+    page = report(model, X, X[:, 0])
+    assert "mean absolute error 0.5 " in page.text
+    assert "root mean squared error 0.5 " in page.text
+    assert "Residuals" in page.text
+    assert "Furthest off The 25 samples" in page.text
+    assert "output 1" in report(regressor(2), X, X[:, :2]).text
+
+
+def test_quantized_models_and_sparse_samples_have_reports(report: Report) -> None:
+    sparse = pytest.importorskip("scipy.sparse")
+    model, x, y = sure_classifier(wrong=10)
+    assert "Operations of the model, in 8-bit integers" in report(model.quantize(x), x, y).text
+    assert "90.00% 95%" in report(model, sparse.csr_array(x), y).text
+
+
+def test_bad_arguments_are_named_and_no_file_is_written(tmp_path: Path) -> None:
+    model, x, y = sure_classifier(wrong=1)
+    model.class_names = ["a", "b", "c"]
+    path = tmp_path / "report.html"
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"y": y[:5]}, r"y must have as many rows as x, 100; got shape \(5,\)"),
+        ({"y": y + 1}, "y must hold labels from 0 to 2, the classes of the model; got 3"),
+        ({"y": ["d"] * 100}, "y must hold the names of the model's classes, 'a', 'b', 'c'; got 'd'"),
+        ({"y": y + 0.5}, "y must hold labels"),
+        ({"x": x[:0], "y": y[:0]}, "x must have at least one"),
+        ({"image_shape": (2, 2)}, "image_shape must be .* 3 values"),
+        ({"image_shape": "no"}, "image_shape must be"),
+        ({"history": {}}, "the history has no epochs"),
+        ({"history": {"loss": ["x"]}}, "loss of the history must hold numbers; got 'x'"),
+    ]
+    for changed, message in wrong:
+        with pytest.raises(ValueError, match=message):
+            write_report(path, **{"model": model, "x": x, "y": y, **changed})
+    with pytest.raises(TypeError, match="title must be a string"):
+        write_report(path, model, x, y, title=3)  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError, match=r"cannot write .*: the folder"):
+        write_report(tmp_path / "none" / "report.html", model, x, y)
+    assert list(tmp_path.iterdir()) == []

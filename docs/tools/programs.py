@@ -1,7 +1,7 @@
 """The programs of the documentation: finding the blocks of code of a page, and running them.
 
 All blocks of Python of a page run in order in one namespace, blocks of `sh` in a shell, all in one folder. A block whose
-fence has a title "not tested: reason" is left out. A block of `text` behind a program is what the program prints.
+fence has a title "not tested: reason" is left out. A block of `text` behind a program is what the program prints, with the title "about" where that depends on the machine.
 
 usage: python docs/tools/programs.py PAGE FOLDER    runs the programs of a page in a folder, for the pictures they draw
 """
@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,7 @@ class Block(NamedTuple):
     code: str
     tested: bool
     output: str | None  # what the page says that it prints
+    about: bool  # whether that is said to be so on some machines only
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -34,13 +36,13 @@ def blocks(text: str) -> Iterator[Block]:
     found = list(FENCE.finditer(text))
     for number, fence in enumerate(found):
         language = fence["info"].partition(" ")[0]
-        output = None
+        output, about = None, False
         if number + 1 < len(found):
             following = found[number + 1]
-            if following["info"] == "text" and not text[fence.end() : following.start()].strip():
-                output = following["code"]
+            if following["info"].startswith("text") and not text[fence.end() : following.start()].strip():
+                output, about = textwrap.dedent(following["code"]), 'title="about"' in following["info"]
         line = text.count("\n", 0, fence.start()) + 1
-        yield Block(line, language, fence["code"], not NOT_TESTED.search(fence["info"]), output)
+        yield Block(line, language, textwrap.dedent(fence["code"]), not NOT_TESTED.search(fence["info"]), output, about)
 
 
 def pictures(text: str) -> set[str]:

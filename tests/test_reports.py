@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import fastnet as fn
+from command import Run
 from fastnet.layers import Dense, Rescaling
 from fastnet.reports import write_report
 from toy import LABELS, X, classifier, regressor
@@ -141,7 +142,7 @@ def test_wrong_rows_of_a_table_are_shown_with_their_features(report: Report) -> 
     model, x, y = sure_classifier(wrong=2)
     model.feature_names = ["red", "green", "blue"]
     page = report(model, x, y)
-    assert "Row True Predicted Probability Of the true class red green blue" in page.text
+    assert "Row True class Predicted Probability Of the true class red green blue" in page.text
     assert re.search(r" 0 1 0 9\d\.\d% 1\.\d% 1 0 0 ", page.text)
 
 
@@ -212,3 +213,23 @@ def test_bad_arguments_are_named_and_no_file_is_written(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"cannot write .*: the folder"):
         write_report(tmp_path / "none" / "report.html", model, x, y)
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- The command line -----------------------------------------------------------------------------------------------
+
+
+def test_evaluate_writes_a_report(run: Run, model: Path, flowers: Path) -> None:
+    done = run("evaluate", model, flowers, "--report", "flowers.html", "--json")
+    assert done.json["report"] == "flowers.html"
+    assert done.err == "report written to flowers.html\n"
+    page = Page(Path("flowers.html"))
+    assert page.text.startswith(f"flowers.safetensors on flowers.csv flowers.safetensors on flowers.csv {flowers}")
+    assert f"{done.json['accuracy']:.2%}" in page.text
+    assert "tulip, red" in page.text
+    assert "width" in page.text or done.json["accuracy"] == 1.0
+
+
+def test_evaluate_does_not_write_a_report_over_what_it_reads(run: Run, model: Path, flowers: Path) -> None:
+    done = run("evaluate", model, flowers, "--report", model)
+    assert done.status == 1
+    assert f"--report would replace {model}" in done.err

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
 
-__all__ = ["as_classes", "class_names_of"]
+__all__ = ["as_classes", "class_names_of", "last_activation"]
 
 
 def class_names_of(model: Sequential | QuantizedModel) -> list[str]:
@@ -22,7 +22,7 @@ def class_names_of(model: Sequential | QuantizedModel) -> list[str]:
     """
     assert model.output_shape is not None
     outputs = math.prod(model.output_shape)
-    last = _last_activation(model)
+    last = last_activation(model)
     if last not in ("softmax", "sigmoid"):
         raise ValueError(
             f"the model does not end with probabilities of classes: its last activation is {last}; "
@@ -35,7 +35,8 @@ def class_names_of(model: Sequential | QuantizedModel) -> list[str]:
     return names
 
 
-def _last_activation(model: Sequential | QuantizedModel) -> str:
+def last_activation(model: Sequential | QuantizedModel) -> str:
+    """Return the activation of a model's outputs."""
     if isinstance(model, QuantizedModel):
         return model.last_activation
     return next((layer.activation.name for layer in reversed(model.layers) if hasattr(layer, "activation")), "linear")

@@ -17,6 +17,11 @@ def figure_axes(count: int, size: float = 4.0) -> list[Any]:
     return list(axes[0])
 
 
+def is_picture(shape: Sequence[int]) -> bool:
+    """Return whether a shape is that of a picture: rows and columns, and 1, 3 or 4 channels if any."""
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+
+
 def picture_shape(inputs: int, given: Sequence[int] | None, of: str) -> tuple[int, ...]:
     """Return the shape of a picture of so many inputs: what is given, else a square.
 
@@ -27,7 +32,7 @@ def picture_shape(inputs: int, given: Sequence[int] | None, of: str) -> tuple[in
     """
     side = math.isqrt(inputs)
     shape = (side, side) if given is None else check_shape("image_shape", given)
-    if math.prod(shape) != inputs or not (len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))):
+    if math.prod(shape) != inputs or not is_picture(shape):
         raise ValueError(
             f"image_shape must be (rows, columns) or (rows, columns, channels) with {inputs} values, the inputs {of}; "
             f"got {shape}"

@@ -27,7 +27,7 @@ def print_json(command: str, result: Mapping[str, Any]) -> None:
     print(json.dumps(document, indent=2, allow_nan=False))
 
 
-def check_output(path: str, inputs: Iterable[str]) -> None:
+def check_output(path: str, inputs: Iterable[str], option: str = "--out") -> None:
     """Raise the error that writing to `path` would end with, before the work instead of after it.
 
     Parameters
@@ -36,6 +36,8 @@ def check_output(path: str, inputs: Iterable[str]) -> None:
         The file to write.
     inputs : iterable of str
         What the command reads; it is not written over.
+    option : str, default "--out"
+        What `path` was given as.
 
     Raises
     ------
@@ -46,7 +48,7 @@ def check_output(path: str, inputs: Iterable[str]) -> None:
     """
     target = Path(os.path.realpath(path))
     if target.exists() and any(target == Path(os.path.realpath(name)) for name in inputs):
-        raise ValueError(f"--out would replace {path}, which the command reads")
+        raise ValueError(f"{option} would replace {path}, which the command reads")
     if target.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder")
     if target.exists() and not target.is_file():

@@ -2,18 +2,21 @@
 
 import argparse
 import time
+from pathlib import Path
 
 import numpy as np
 
 from fastnet import set_num_threads
 from fastnet._classes import as_classes, class_names_of
+from fastnet._plots import is_picture
 from fastnet.cli._data import load_for_model
-from fastnet.cli._output import print_json
+from fastnet.cli._output import check_output, note, print_json
 from fastnet.cli._report import Result, format_confusion_matrix
 from fastnet.datasets import Dataset
 from fastnet.metrics import confusion_matrix
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
+from fastnet.reports.report import require_packages, write_report
 from fastnet.serialization import load_model
 
 __all__ = ["run"]
@@ -21,6 +24,9 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the accuracy and the confusion matrix of a model on labeled data."""
+    if arguments.report:
+        require_packages()
+        check_output(arguments.report, inputs=[arguments.model, arguments.data], option="--report")
     if arguments.threads:
         set_num_threads(arguments.threads)
     model = load_model(arguments.model)
@@ -28,15 +34,30 @@ def run(arguments: argparse.Namespace) -> int:
     started = time.perf_counter()
     result = measure(model, data)
     seconds = time.perf_counter() - started
+    if arguments.report:
+        _write_report(arguments, model, data)
     if arguments.json:
-        print_json(
-            "evaluate", {"model": arguments.model, "data": arguments.data, **result.as_json(), "seconds": seconds}
-        )
+        files = {"model": arguments.model, "data": arguments.data, "report": arguments.report}
+        print_json("evaluate", {**files, **result.as_json(), "seconds": seconds})
     else:
         print(f"Accuracy: {result.accuracy:.2%} ({result.correct:,} of {result.rows:,} rows of {data.name})\n")
         print(format_confusion_matrix(result))
         print(f"\n{result.rows:,} rows in {seconds:.3f} s, {result.rows / seconds:,.0f} rows a second")
     return 0
+
+
+def _write_report(arguments: argparse.Namespace, model: Sequential | QuantizedModel, data: Dataset) -> None:
+    assert model.input_shape is not None
+    write_report(
+        arguments.report,
+        model,
+        data.x.reshape(-1, *model.input_shape),
+        data.y,
+        title=f"{Path(arguments.model).name} on {data.name}",
+        data_name=arguments.data,
+        image_shape=data.image_shape if is_picture(data.image_shape or ()) else "auto",
+    )
+    note(f"report written to {arguments.report}")
 
 
 def measure(model: Sequential | QuantizedModel, data: Dataset) -> Result:

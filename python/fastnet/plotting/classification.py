@@ -26,8 +26,8 @@ def plot_confusion_matrix(
 ) -> Any:
     """Draw how many samples of every class are predicted as which.
 
-    A cell is the darker, the larger its share of the true class; the scale is that of the square root, so that a few
-    samples in the wrong cell are seen.
+    The colour of a cell tells the square root of its share of the true class, so that a few samples in the wrong cell are
+    seen.
 
     Parameters
     ----------

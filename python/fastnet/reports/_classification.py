@@ -108,10 +108,10 @@ def _confusion(classes: Classes) -> Section:
         if wrong[true, predicted]
     ]
     headers = ["True class", "Predicted class", "Samples", "Of the true class"]
-    tables = [Table("The most frequent confusions", headers, rows)] if rows else []
+    tables = [Table("The most frequent confusions", headers, rows, words=2)] if rows else []
     return Section(
         "Confusion matrix",
-        "A cell is the darker, the larger its share of the true class, on a scale of square roots.",
+        "The stronger the colour of a cell, the larger its share of the true class; square roots make a few samples visible.",
         [picture],
         tables,
     )
@@ -151,7 +151,7 @@ def _mistakes(
     of_true = [percent(share) for share in _probability_of_true(classes, worst)]
     if image_shape is not None:
         captions = [
-            (f"{a} \N{RIGHTWARDS ARROW} {b}", f"{p}; row {row:,}")
+            (f"{a} \N{RIGHTWARDS ARROW} {b}", f"{p}; row\N{NO-BREAK SPACE}{row:,}")
             for a, b, p, row in zip(true, predicted, sure, worst.tolist(), strict=True)
         ]
         return Section(
@@ -160,8 +160,8 @@ def _mistakes(
             + " Below each: the true and the predicted class, the probability of the prediction, and the row of the data, from 0.",
             samples=gallery(x, worst, image_shape, captions),
         )
-    columns = {"True": true, "Predicted": predicted, "Probability": sure, "Of the true class": of_true}
-    table = features_table(model, x, worst, columns, "Wrong predictions; rows count from 0")
+    columns = {"True class": true, "Predicted": predicted, "Probability": sure, "Of the true class": of_true}
+    table = features_table(model, x, worst, columns, "Wrong predictions; rows count from 0", words=3)
     return Section(heading, text, tables=[table])
 
 

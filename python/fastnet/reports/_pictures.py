@@ -43,19 +43,24 @@ def draw(paint: Callable[[list[Any], Any], Any], alt: str, *, size: tuple[float,
     Parameters
     ----------
     paint : callable
-        Is given a list of `count` Axes side by side and a colormap that begins with the background, and draws.
+        Is given a list of `count` Axes and a colormap that begins with the background, and draws.
     alt : str
         What the picture shows.
     size : tuple of float
-        Width and height in inches.
+        Width and height in inches for each of the Axes.
     count : int, default 1
-        The number of axes.
+        The number of Axes, two of them in a row.
     """
-    light, dark = (_svg(paint, size, count, mode) for mode in ("light", "dark"))
+    columns = min(count, 2)
+    rows = -(-count // columns)
+    size = (size[0] * columns, size[1] * rows)
+    light, dark = (_svg(paint, size, (rows, columns), count, mode) for mode in ("light", "dark"))
     return Picture(light, dark, alt, round(size[0] * 96), round(size[1] * 96))
 
 
-def _svg(paint: Callable[[list[Any], Any], Any], size: tuple[float, float], count: int, mode: str) -> str:
+def _svg(
+    paint: Callable[[list[Any], Any], Any], size: tuple[float, float], grid: tuple[int, int], count: int, mode: str
+) -> str:
     from matplotlib import style
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
@@ -67,7 +72,7 @@ def _svg(paint: Callable[[list[Any], Any], Any], size: tuple[float, float], coun
         # The browser has fonts for what matplotlib's own lacks: the text stays text.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(size, layout="constrained")  # without pyplot, which would keep it
-        paint(list(figure.subplots(1, count, squeeze=False)[0]), colormap)
+        paint([figure.add_subplot(*grid, place + 1) for place in range(count)], colormap)
         figure.savefig(buffer, format="svg", dpi=150, transparent=True, metadata={"Date": None, "Creator": None})
     return _address("image/svg+xml", buffer.getvalue())
 

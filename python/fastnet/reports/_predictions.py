@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import functional
+from fastnet._classes import last_activation
 from fastnet._data_adapter import as_array
+from fastnet._plots import is_picture, picture_shape
 from fastnet.metrics.reports import _labels
 
 if TYPE_CHECKING:
@@ -109,15 +111,6 @@ def _check_rows(targets: NDArray[Any], outputs: NDArray[Any]) -> None:
         raise ValueError(f"y must have as many rows as x, {len(outputs)}; got shape {targets.shape}")
 
 
-def last_activation(model: "Sequential | QuantizedModel") -> str:
-    """Return the activation of a model's outputs."""
-    from fastnet.quantization import QuantizedModel
-
-    if isinstance(model, QuantizedModel):
-        return model.last_activation
-    return next((layer.activation.name for layer in reversed(model.layers) if hasattr(layer, "activation")), "linear")
-
-
 def _probabilities(model: "Sequential | QuantizedModel", outputs: NDArray[np.float64]) -> NDArray[np.float64] | None:
     """Return the probability of every class; None where the outputs tell none."""
     activation = last_activation(model)
@@ -166,8 +159,6 @@ def as_image_shape(
     model: "Sequential | QuantizedModel", x: Any, given: Sequence[int] | str | None
 ) -> tuple[int, ...] | None:
     """Return the shape of a sample as an image; None where it is none."""
-    from fastnet._plots import picture_shape
-
     assert model.input_shape is not None
     size = math.prod(model.input_shape)
     if given is None:
@@ -177,7 +168,7 @@ def as_image_shape(
     if given != "auto":
         raise ValueError(f"image_shape must be a tuple of integers, 'auto' or None; got {given!r}")
     shape = model.input_shape
-    if len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4)):
+    if is_picture(shape):
         return picture_shape(size, shape, "of the model")
     side = math.isqrt(size)
     if side * side != size or side < 8:

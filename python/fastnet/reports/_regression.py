@@ -86,7 +86,9 @@ def _worst(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> Se
         "Predicted": [number(value) for value in numbers.predicted[worst, outputs].tolist()],
         "Error": [number(value) for value in errors[worst, outputs].tolist()],
     }
+    words = 1
     if len(numbers.names) > 1:
         columns = {"Output": [numbers.names[output] for output in outputs.tolist()], **columns}
-    table = features_table(model, x, worst, columns, "The largest errors; rows count from 0")
+        words = 2
+    table = features_table(model, x, worst, columns, "The largest errors; rows count from 0", words=words)
     return Section("Furthest off", f"The {count(len(worst), 'sample')} with the largest errors.", tables=[table])

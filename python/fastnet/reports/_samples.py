@@ -44,6 +44,7 @@ def features_table(
     rows: NDArray[np.int64],
     columns: dict[str, list[str]],
     caption: str,
+    words: int = 1,
 ) -> Table:
     """Return samples as rows of a table: the number of the sample, some columns about it, and its first features."""
     values = some_rows(x, rows)
@@ -59,4 +60,4 @@ def features_table(
     ]
     left_out = values.shape[1] - len(shown)
     notes = [f"{left_out:,} of {values.shape[1]:,} features are not shown."] if left_out else []
-    return Table(caption, ["Row", *columns, *shown], cells, notes)
+    return Table(caption, ["Row", *columns, *shown], cells, notes, words)

@@ -22,12 +22,15 @@ class Table:
         The cells; the first one of a row is its heading.
     notes : sequence of str
         What stands below it.
+    words : int
+        The number of columns, from the first on, that hold words; the others hold numbers.
     """
 
     caption: str
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]
     notes: Sequence[str] = ()
+    words: int = 1
 
 
 class Figure(NamedTuple):

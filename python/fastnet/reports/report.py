@@ -77,7 +77,7 @@ def write_report(
     >>> history = model.fit(x[:1500], y[:1500], epochs=20, verbose=0)
     >>> fn.reports.write_report("digits.html", model, x[1500:], y[1500:])  # doctest: +SKIP
     """
-    _require_packages()
+    require_packages()
     if title is not None and not isinstance(title, str):
         raise TypeError(f"title must be a string; got {describe(title)}")
     curves = _learning_curves(model, history)
@@ -90,7 +90,8 @@ def write_report(
         file.write(page.encode("utf-8", "replace"))
 
 
-def _require_packages() -> None:
+def require_packages() -> None:
+    """Raise the ImportError that names the extra, where a package is missing."""
     try:
         import jinja2  # noqa: F401
         import matplotlib as mpl  # noqa: F401
@@ -138,7 +139,7 @@ def _learning_curves(model: "Sequential | QuantizedModel", history: Any) -> "lis
     picture = draw(
         lambda axes, _: plot_history(history, axes=axes),
         f"Learning curves of {', '.join(names)}. In the last epoch: {last}.",
-        size=(3.6 * len(names) + 0.6, 3.2),
+        size=(4.4, 3.2),
         count=len(names),
     )
     epochs = max(curve.epochs[-1] for curve in curves.values() if curve.epochs)

@@ -9,6 +9,11 @@ def add_arguments(parser: Parser) -> None:
     """Add MODEL, DATA and the options."""
     add_model(parser)
     add_data(parser)
+    parser.add_argument(
+        "--report",
+        metavar="FILE",
+        help="write a page about it: HTML with pictures, for a browser (needs the extra report)",
+    )
     add_threads(parser)
     add_json(parser)
 
@@ -18,6 +23,7 @@ COMMAND = Command(
     description="Measure the accuracy of a model on data with labels; on the test set where the data bring one.",
     examples=(
         ("evaluate mnist.safetensors mnist", "accuracy and confusion matrix"),
+        ("evaluate mnist.safetensors mnist --report mnist.html", "the same and more, to look at"),
         ("evaluate model.safetensors test.csv --target species --json", ""),
     ),
     add_arguments=add_arguments,

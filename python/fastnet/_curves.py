@@ -86,7 +86,7 @@ def _read(path: Path) -> Mapping[str, Any]:
             return found
         rows = list(csv.DictReader(text.splitlines()))
         names = list(rows[0]) if rows else []
-        if any(None in (row, *row.values()) for row in rows):
+        if any(None in row or None in row.values() for row in rows):
             raise ValueError("its rows differ in length")
         return {name: [row[name] for row in rows] for name in names}
     except (ValueError, csv.Error) as error:

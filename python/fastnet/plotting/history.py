@@ -51,5 +51,5 @@ def plot_history(history: Any, *, axes: Any = None) -> list[Any]:
             axis.legend()
         axis.set_xlabel("epoch")
         axis.set_ylabel(name, parse_math=False)
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     return drawn

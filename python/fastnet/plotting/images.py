@@ -186,7 +186,7 @@ def plot_activations(
         low, high = float(np.nanmin(grids)), float(np.nanmax(grids))
         cmap = "gray" if place == 0 else "viridis"
         for row, grid in enumerate(grids):
-            share = grid.shape[1] / max(grid.shape)  # of a square cell, so that the longer side fills it
+            share = max(grid.shape[1] / max(grid.shape), 0.25)  # of a square, which the longer side fills
             tall = grid.shape[0] / max(grid.shape)
             middle, centre = place * 1.2 + 0.5, row * 1.1 + 0.5
             extent = (middle - share / 2, middle + share / 2, centre + tall / 2, centre - tall / 2)

@@ -1,0 +1,222 @@
+"""Pictures show what they say: the numbers in their artists are those of the data."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import fastnet as fn
+from fastnet import plotting
+from fastnet.callbacks import CSVLogger
+from fastnet.layers import Dense, Reshape
+from fastnet.metrics import calibration_bins, expected_calibration_error
+from toy import LABELS, X, classifier
+
+mpl = pytest.importorskip("matplotlib")
+mpl.use("Agg")
+
+
+@pytest.fixture
+def axes() -> Any:
+    """Axes of a figure that pyplot does not know."""
+    from matplotlib.figure import Figure
+
+    return Figure().subplots()
+
+
+@pytest.fixture(autouse=True)
+def no_open_figures() -> Iterator[None]:
+    from matplotlib import pyplot as plt
+
+    before = plt.get_fignums()
+    yield
+    for number in set(plt.get_fignums()) - set(before):
+        plt.close(number)
+
+
+def texts(axes: Any) -> list[str]:
+    return [text.get_text() for text in axes.texts]
+
+
+# ---- All of them ----------------------------------------------------------------------------------------------------
+
+MODEL = fn.Sequential([Dense(4, activation="relu", input_shape=(4,)), Dense(3, activation="softmax")], seed=0)
+DRAWN: dict[str, tuple[Any, ...]] = {
+    "plot_activations": (MODEL, X[:2]),
+    "plot_calibration": ([0, 1, 1], [0.1, 0.4, 0.9]),
+    "plot_confusion_matrix": ([0, 1, 1], [0, 1, 0]),
+    "plot_history": ({"loss": [2.0, 1.0]},),
+    "plot_residuals": ([1.0, 2.0], [1.5, 2.5]),
+    "plot_samples": (X[:4],),
+    "plot_weights": (MODEL,),
+}
+
+
+@pytest.mark.parametrize("name", plotting.__all__)
+def test_every_function_draws_on_the_axes_that_it_is_given_and_makes_no_figure(name: str, axes: Any) -> None:
+    from matplotlib import pyplot as plt
+
+    before = plt.get_fignums()
+    drawn = getattr(plotting, name)(*DRAWN[name], axes=axes)
+    assert (drawn[0] if isinstance(drawn, list) else drawn) is axes
+    assert axes.has_data()
+    assert plt.get_fignums() == before
+    axes.figure.savefig(io.BytesIO(), format="png")
+
+
+@pytest.mark.parametrize("name", plotting.__all__)
+def test_without_axes_every_function_makes_a_figure(name: str) -> None:
+    drawn = getattr(plotting, name)(*DRAWN[name])
+    assert (drawn[0] if isinstance(drawn, list) else drawn).has_data()
+
+
+# ---- Learning curves ------------------------------------------------------------------------------------------------
+
+
+def test_a_history_is_drawn_from_wherever_it_is_kept(tmp_path: Path) -> None:
+    model = classifier()
+    path = tmp_path / "log.csv"
+    history = model.fit(X, LABELS, epochs=3, validation_split=0.2, verbose=0, callbacks=[CSVLogger(path)])
+    saved = tmp_path / "history.json"
+    saved.write_text('{"epoch": [0, 1, 2], "loss": [3, null, 1.5], "val_lonely": [1, 2, 3]}')
+    for given in (history, history.history, path, str(path)):
+        loss = next(axes for axes in plotting.plot_history(given) if axes.get_ylabel() == "loss")
+        assert [line.get_label() for line in loss.lines] == ["training", "validation"]
+        assert_allclose(loss.lines[0].get_xydata(), np.c_[[1, 2, 3], history.history["loss"]], rtol=1e-6)
+        assert_allclose(loss.lines[1].get_ydata(), history.history["val_loss"], rtol=1e-6)
+    loss, lonely = plotting.plot_history(saved)
+    assert_array_equal(loss.lines[0].get_xydata(), [[1, 3], [3, 1.5]])
+    assert lonely.get_ylabel() == "val_lonely"
+
+
+def test_what_is_no_history_is_refused(tmp_path: Path) -> None:
+    bad = tmp_path / "bad.csv"
+    bad.write_text("epoch,loss\n0,1,2\n")
+    for given, message in [
+        ({"loss": []}, "the history has no epochs"),
+        ({"loss": 3}, "loss of the history must be a list of numbers; got 3"),
+        ({"epoch": [0], "loss": [1.0, 2.0]}, "loss of the history must have 1 values"),
+        (bad, r"bad\.csv is not a history in CSV or JSON: its rows differ in length"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            plotting.plot_history(given)
+    with pytest.raises(TypeError, match="history must be a History, a dictionary or a path; got 3"):
+        plotting.plot_history(3)
+
+
+# ---- Classifiers ----------------------------------------------------------------------------------------------------
+
+
+def test_a_confusion_matrix_shows_counts_and_names(axes: Any) -> None:
+    names = ["cat", "<b>", "$\\frac$ and a name that goes on"]
+    plotting.plot_confusion_matrix([0, 0, 0, 1, 1], [0, 0, 1, 1, 1], class_names=names, axes=axes)
+    assert texts(axes) == ["2", "1", "2"]
+    assert_allclose(axes.images[0].get_array(), np.sqrt([[2 / 3, 1 / 3, 0], [0, 1, 0], [0, 0, 0]]))
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["cat", "<b>", "$\\frac$ and a..."]
+    axes.figure.canvas.draw()  # what looks like a formula is none
+
+
+def test_a_confusion_matrix_takes_text_and_probabilities(axes: Any) -> None:
+    plotting.plot_confusion_matrix(["a", "b"], ["b", "b"], axes=axes)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["a", "b"]
+    probabilities = [[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]
+    assert texts(plotting.plot_confusion_matrix([0, 1, 1], probabilities)) == ["1", "1", "1"]
+
+
+def test_many_classes_have_no_numbers(axes: Any) -> None:
+    plotting.plot_confusion_matrix(range(100), range(100), axes=axes)
+    assert texts(axes) == []
+    assert axes.images[0].get_array().shape == (100, 100)
+
+
+def test_calibration_bins_are_those_of_the_definition() -> None:
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(4), 500)
+    probabilities[0] = [0.0, 1.0, 0.0, 0.0]
+    labels = rng.integers(0, 4, 500)
+    confidence, right = probabilities.max(axis=1), probabilities.argmax(axis=1) == labels
+    bins = calibration_bins(labels, probabilities, n_bins=10)
+    expected = 0.0
+    for number in range(10):
+        inside = (confidence > number / 10) & (confidence <= (number + 1) / 10)
+        assert bins.counts[number] == inside.sum()
+        if inside.any():
+            assert_allclose(bins.accuracy[number], right[inside].mean())
+            assert_allclose(bins.confidence[number], confidence[inside].mean())
+            expected += inside.mean() * abs(right[inside].mean() - confidence[inside].mean())
+    assert expected_calibration_error(labels, probabilities, n_bins=10) == pytest.approx(expected)
+    assert expected_calibration_error(np.eye(4)[labels], np.eye(4)[labels]) == 0.0
+
+
+def test_one_column_is_the_probability_of_class_1(axes: Any) -> None:
+    y, p = [0, 1, 1, 0], [0.2, 0.7, 0.3, 0.9]
+    two = np.stack([1 - np.array(p), p], axis=1)
+    assert expected_calibration_error(y, p) == expected_calibration_error(y, two)
+    plotting.plot_calibration(y, p, n_bins=2, axes=axes)
+    assert_allclose(axes.lines[1].get_xydata(), [[0.775, 0.5]])
+    assert axes.get_title() == "expected calibration error 0.275"
+    with pytest.raises(ValueError, match=r"y_prob must hold probabilities from 0 to 1; got -1 to 2"):
+        calibration_bins([0, 1], [-1.0, 2.0])
+    with pytest.raises(ValueError, match="y_prob must have a row for each of the 2 rows of y_true"):
+        calibration_bins([0, 1], [0.5])
+
+
+# ---- Images ---------------------------------------------------------------------------------------------------------
+
+
+def test_samples_have_their_labels_and_wrong_predictions_are_red(axes: Any) -> None:
+    x = np.arange(3 * 6).reshape(3, 6)
+    plotting.plot_samples(x, [0, 1, 5], [0, 0, 5], class_names=["a", "b"], image_shape=(2, 3), axes=axes)
+    assert texts(axes) == ["a", "b \N{RIGHTWARDS ARROW} a", "5"]
+    assert [text.get_color() == "tab:red" for text in axes.texts] == [False, True, False]
+    assert_array_equal(axes.images[1].get_array(), x[1].reshape(2, 3))
+    assert {image.get_clim() for image in axes.images} == {(0, 17)}
+
+
+def test_samples_may_be_images_with_channels(axes: Any) -> None:
+    plotting.plot_samples(np.arange(5 * 12.0).reshape(5, 2, 2, 3), max_samples=4, axes=axes)
+    assert len(axes.images) == 4
+    assert_allclose(axes.images[0].get_array(), np.arange(12.0).reshape(2, 2, 3) / 47)
+    assert plotting.plot_samples(np.zeros((1, 2, 2, 1))).images[0].get_array().shape == (2, 2)
+
+
+def test_samples_that_are_no_images_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"image_shape must be .* with 6 values, the inputs of a sample; got \(2, 2\)"):
+        plotting.plot_samples(np.zeros((1, 6)))
+    with pytest.raises(ValueError, match="y_true and y_pred must have a label for each of 2 samples; got 1"):
+        plotting.plot_samples(np.zeros((2, 4)), [0])
+    with pytest.raises(ValueError, match="x must have at least one sample"):
+        plotting.plot_samples(np.zeros((0, 4)))
+
+
+def test_activations_are_a_column_for_each_layer(axes: Any) -> None:
+    layers = [Reshape((4,), input_shape=(2, 2)), Dense(20, activation="relu"), Dense(3, activation="softmax", name="y")]
+    model = fn.Sequential(layers, seed=0)
+    x = X[:2].reshape(2, 2, 2)
+    plotting.plot_activations(model, x, axes=axes)
+    assert texts(axes) == ["input", "dense", "y"]
+    outputs = model.activations(x)
+    shown = [np.ma.filled(image.get_array(), np.nan) for image in axes.images]
+    assert_array_equal(shown[1], x[1])
+    assert_allclose(shown[2].reshape(-1)[:20], outputs["dense"][0])
+    assert np.isnan(shown[2].reshape(-1)[20:]).all()
+    assert_allclose(shown[5], outputs["y"][1][:, None])
+    assert texts(plotting.plot_activations(model, x, layers=["reshape"])) == ["input", "reshape"]
+    with pytest.raises(ValueError, match=r"layers must be names of the model's layers \['reshape', .*; got 'z'"):
+        plotting.plot_activations(model, x, layers=["z"])
+
+
+# ---- Numbers --------------------------------------------------------------------------------------------------------
+
+
+def test_residuals_are_drawn_over_the_predictions(axes: Any) -> None:
+    plotting.plot_residuals([[1.0], [2.0]], [1.5, 1.0], axes=axes)
+    assert_allclose(axes.lines[1].get_xydata(), [[1.5, 0.5], [1.0, -1.0]])
+    many = plotting.plot_residuals(np.zeros(12_000), np.arange(12_000.0))
+    assert len(many.lines[1].get_xdata()) == 4000
+    with pytest.raises(ValueError, match="y_true and y_pred must have the same number of values"):
+        plotting.plot_residuals([1.0], [1.0, 2.0])

@@ -8,11 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from matplotlib import pyplot as plt
 
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "docs" / "tools"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-SLOW = {"how-to/sparse-text.md"}  # pages whose programs take more than 2 s
 # Languages whose blocks are run, and those that are there to be read.
 RUN = {"python", "sh"}
 READ = {"text", "c", "toml", "json", "html", "javascript", "dockerfile", "yaml"}
@@ -41,18 +41,16 @@ def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
-def with_programs() -> list[object]:
-    pages = [page for page in PAGES if any(block.language in RUN for block in programs.blocks(text_of(page)))]
-    marks = {True: [pytest.mark.slow], False: []}
-    return [pytest.param(page, id=name_of(page), marks=marks[name_of(page) in SLOW]) for page in pages]
+def with_programs() -> list[Path]:
+    return [page for page in PAGES if any(block.language in RUN for block in programs.blocks(text_of(page)))]
 
 
-@pytest.mark.parametrize("page", with_programs())
+@pytest.mark.parametrize("page", with_programs(), ids=name_of)
 def test_the_programs_of_a_page_run_and_print_what_it_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MPLBACKEND", "agg")
+    plt.switch_backend("agg")  # which closes the figures of the page before
     if shutil.which("bash") is None and any(block.language == "sh" for block in programs.blocks(text_of(page))):
         pytest.skip("needs bash for the commands of the page")
     for block, printed in programs.run_page(text_of(page), str(page)):

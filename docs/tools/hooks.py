@@ -13,6 +13,7 @@ from typing import Any
 import docstrings
 import programs
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
@@ -91,6 +92,15 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
         return f"{text}({posixpath.relpath(target, posixpath.dirname(uri) or '.')}{found['fragment'] or ''})"
 
     return LINK.sub(resolve, markdown)
+
+
+def on_post_page(output: str, page: Page, **_: Any) -> None:
+    """Refuse a page that a browser would fetch something for from another host."""
+    found = re.search(
+        r"""<(?:script|img|iframe|source|link(?![^>]*rel="?canonical))[^>]*(?:src|href)="?(?:https?:)?//""", output
+    )
+    if found:
+        raise PluginError(f"{page.file.src_uri} needs something of another host: {found[0]}")
 
 
 def _title(file: File) -> str:

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from fastnet._validation import check_integer, check_number
 
 try:
-    import orjson
+    import msgspec
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response
     from starlette.routing import Route
 except ImportError:
-    raise ImportError('fastnet.serve needs starlette and orjson: pip install "fastnet-nn[serve]"') from None
+    raise ImportError('fastnet.serve needs starlette and msgspec: pip install "fastnet-nn[serve]"') from None
 
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
@@ -35,6 +35,8 @@ __all__ = ["create_app"]
 Array = NDArray[Any]
 
 _JSON, _NPY = "application/json", "application/x-npy"
+# Floating-point operations that take less time than handing them to a thread and back, some 60 us.
+_QUICK = 5_000_000
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'; object-src 'none'",
@@ -63,7 +65,8 @@ def create_app(
     max_body : int, default 16 MiB
         The most bytes of a request's body.
     timeout : float, default 30
-        The most seconds that a body may take to arrive, and that an answer may take then.
+        The most seconds that a request may take: a body that has not come in by then is answered with status 408, one
+        that the model has not answered with 503.
     predict : callable, optional
         What is called with instances of shape (n, *input_shape) in place of the model. It returns the model's outputs.
 
@@ -109,20 +112,20 @@ class _Server:
         self.rows = Rows(predictor.input_shape, predictor.dtype, max_batch)
         self.max_body = max_body
         self.timeout = timeout
-        self.batcher = Batcher(predict or predictor.outputs, max_batch)
+        self.batcher = Batcher(predict or predictor.outputs, max_batch, quick_rows=predictor.rows_within(_QUICK))
         self.api = describe_api(predictor, max_batch)
 
     def app(self) -> Starlette:
         """Return the application."""
         return Starlette(
-            routes=[
-                *(Route(address, _constant(page), methods=["GET"]) for address, page in _pages().items()),
+            routes=[  # are tried in this order
+                Route("/predict", self.predict, methods=["POST"]),
+                Route("/explain", self.explain, methods=["POST"]),
                 Route("/health", _constant(_json({"status": "ok"})), methods=["GET"]),
                 Route("/model", _constant(_json(self.predictor.describe())), methods=["GET"]),
                 Route("/openapi.json", _constant(_json(self.api)), methods=["GET"]),
                 Route("/weights", _constant(self.weights()), methods=["GET"]),
-                Route("/predict", self.predict, methods=["POST"]),
-                Route("/explain", self.explain, methods=["POST"]),
+                *(Route(address, _constant(page), methods=["GET"]) for address, page in _pages().items()),
             ],
             exception_handlers={
                 HTTPException: _on_http_error,
@@ -143,57 +146,70 @@ class _Server:
 
     async def predict(self, request: Request) -> Response:
         kind = _content_type(request, (_JSON, _NPY))
-        body = await self.body_of(request)
-        rows = self.rows.from_json(body) if kind == _JSON else self.rows.from_npy(body)
-        outputs = _finite(await self.within_time(self.batcher.predict(rows)))
-        if _NPY in request.headers.get("accept", ""):
-            stream = io.BytesIO()
-            np.save(stream, outputs, allow_pickle=False)
-            return Response(stream.getvalue(), media_type=_NPY)
-        return _json({"predictions": self.predictor.predictions(outputs)})
+
+        async def answer(body: bytes) -> Response:
+            rows = self.rows.from_json(body) if kind == _JSON else self.rows.from_npy(body)
+            outputs = _finite(await self.batcher.predict(rows))
+            if _NPY in request.headers.get("accept", ""):
+                return _npy(outputs)
+            return _json({"predictions": self.predictor.predictions(outputs)})
+
+        return await self.in_time(request, answer)
 
     async def explain(self, request: Request) -> Response:
         _content_type(request, (_JSON,))
-        row = self.rows.one_from_json(await self.body_of(request))
-        explained = await self.within_time(self.batcher.run(self.predictor.explain, row))
-        for layer in explained["layers"]:
-            _finite(layer["output"])
-        return _json(explained)
+
+        async def answer(body: bytes) -> Response:
+            explained = await self.batcher.run(self.predictor.explain, self.rows.one_from_json(body))
+            for layer in explained["layers"]:
+                _finite(layer["output"])
+            return _json(explained)
+
+        return await self.in_time(request, answer)
+
+    async def in_time(self, request: Request, answer: Callable[[bytes], Awaitable[Response]]) -> Response:
+        """Return the answer to a body, which must not take longer than it may to come in and to be answered."""
+        body = None
+        try:
+            async with asyncio.timeout(self.timeout):
+                body = await self.body_of(request)
+                return await answer(body)
+        except TimeoutError:
+            limit = f"within {self.timeout:g} seconds"
+            if body is None:
+                raise RequestError(408, f"the body did not arrive {limit}") from None
+            raise RequestError(503, f"the model did not answer {limit}; try later") from None
 
     async def body_of(self, request: Request) -> bytes:
-        """Return the body, or refuse it as soon as it is known to be too large or too slow."""
-        body = bytearray()
+        """Return the body, or refuse it as soon as it is known to be too large."""
         announced = request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > self.max_body:
-            raise self._too_large()
+            raise self.too_large()
+        body = bytearray()
         try:
-            async with asyncio.timeout(self.timeout):
-                async for part in request.stream():
-                    body += part
-                    if len(body) > self.max_body:
-                        raise self._too_large()
+            async for part in request.stream():
+                body += part
+                if len(body) > self.max_body:
+                    raise self.too_large()
         except ClientDisconnect:
             raise RequestError(400, "the body ended early") from None
-        except TimeoutError:
-            raise RequestError(408, f"the body did not arrive within {self.timeout:g} seconds") from None
         return bytes(body)
 
-    def _too_large(self) -> RequestError:
+    def too_large(self) -> RequestError:
         return RequestError(413, f"the body of a request has at most {self.max_body:,} bytes here")
-
-    async def within_time(self, work: Awaitable[Any]) -> Any:
-        try:
-            async with asyncio.timeout(self.timeout):
-                return await work
-        except TimeoutError:
-            raise RequestError(503, f"the model did not answer within {self.timeout:g} seconds; try later") from None
 
 
 # ---- Answers --------------------------------------------------------------------------------------------------------
 
 
 def _json(content: Any, status: int = 200) -> Response:
-    return Response(orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY), status, media_type=_JSON)
+    return Response(msgspec.json.encode(content), status, media_type=_JSON)
+
+
+def _npy(array: Array) -> Response:
+    stream = io.BytesIO()
+    np.save(stream, array, allow_pickle=False)
+    return Response(stream.getvalue(), media_type=_NPY)
 
 
 def _error(status: int, message: str, headers: Any = None) -> Response:
@@ -254,8 +270,8 @@ def _content_type(request: Request, accepted: tuple[str, ...]) -> str:
     return kind
 
 
-def _finite(outputs: Array) -> Array:
-    """Return outputs; not those that a number too large has made infinite or NaN."""
+def _finite(outputs: Any) -> Any:
+    """Return outputs; not those that numbers too large for the model have made infinite or NaN."""
     if not np.isfinite(outputs).all():
         raise RequestError(422, "the model's outputs are not finite: the instances are too large for it")
     return outputs

@@ -1,4 +1,4 @@
-"""Requests that come at the same time are predicted in one call, on a thread of its own."""
+"""Requests that come at the same time are predicted in one call, beside the event loop where it takes long."""
 
 import asyncio
 from collections import deque
@@ -22,15 +22,17 @@ class _Request(NamedTuple):
 class Batcher:
     """Gathers rows of several requests and predicts them in one call.
 
-    A request that finds the thread idle waits until the event loop has handled what else had come in, which takes less
-    than a millisecond; one that finds it busy waits for that call to end. Rows keep their order.
+    A request that finds no call running waits until the event loop has handled what else had come in, which takes less
+    than a millisecond; another waits for the call to end. Rows keep their order.
 
     Parameters
     ----------
     predict : callable
-        Called with an array of rows, on a thread of its own, one call at a time; it returns as many rows.
+        Called with an array of rows, one call at a time; it returns as many rows.
     max_batch : int
         The most rows of a call, unless a single request has more.
+    quick_rows : int
+        For so many rows, at most, a call takes less time than handing it to a thread: the event loop makes it itself.
 
     Attributes
     ----------
@@ -38,9 +40,10 @@ class Batcher:
         How often `predict` was called, and with how many rows in all.
     """
 
-    def __init__(self, predict: Callable[[Array], Array], max_batch: int) -> None:
+    def __init__(self, predict: Callable[[Array], Array], max_batch: int, quick_rows: int = 0) -> None:
         self._predict = predict
         self._max_batch = max_batch
+        self._quick_rows = quick_rows
         self._waiting: deque[_Request] = deque()
         self._sender: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fastnet-predict")
@@ -76,7 +79,7 @@ class Batcher:
         rows = batch[0].rows if len(batch) == 1 else np.concatenate([request.rows for request in batch])
         self.calls, self.rows = self.calls + 1, self.rows + len(rows)
         try:
-            outputs = await asyncio.get_running_loop().run_in_executor(self._thread, self._predict, rows)
+            outputs = self._predict(rows) if len(rows) <= self._quick_rows else await self.run(self._predict, rows)
         except Exception as error:
             if len(batch) == 1:
                 _settle(batch[0], error)

@@ -4,17 +4,18 @@ import io
 import math
 from typing import Any
 
+import msgspec
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
-from fastnet._data_adapter import check_finite
 from fastnet._validation import describe
 
-__all__ = ["RequestError", "Rows"]
+__all__ = ["LARGEST", "RequestError", "Rows"]
 
 Array = NDArray[Any]
 
+# What a number may be, by the dtype of the model: room for the sums and the squares that layers compute is left.
+LARGEST = {"float32": 1e30, "float64": 1e300}
 _LONGEST_NPY_HEADER = 4096
 _NUMBERS = {int, float}
 
@@ -43,23 +44,23 @@ class Rows:
     def __init__(self, shape: tuple[int, ...], dtype: str, most: int) -> None:
         self.shape = shape
         self.size = math.prod(shape)
-        self.dtype = np.dtype(dtype)
+        self.dtype = dtype
         self.most = most
 
     def from_json(self, body: bytes) -> Array:
         """Return the instances of ``{"instances": [...]}`` or ``{"instance": [...]}``, shape (n, *shape)."""
         name, value = self._entry(_parse(body), ("instances", "instance"))
         if name == "instance":
-            return self._finite([self._row(value, name)])
+            return self._array([self._row(value, name)], name)
         if not isinstance(value, list):
             raise RequestError(422, f"instances must be a list of instances; got {describe(value)}")
         self._check_count(len(value))
-        return self._finite([self._row(row, f"instances[{index}]") for index, row in enumerate(value)])
+        return self._array([self._row(row, f"instances[{index}]") for index, row in enumerate(value)], name)
 
     def one_from_json(self, body: bytes) -> Array:
         """Return the one instance of ``{"instance": [...]}``, shape (1, *shape)."""
         name, value = self._entry(_parse(body), ("instance",))
-        return self._finite([self._row(value, name)])
+        return self._array([self._row(value, name)], name)
 
     def from_npy(self, body: bytes) -> Array:
         """Return the instances of a file of `numpy.save`: shape (n, *shape), or shape for a single one."""
@@ -70,7 +71,7 @@ class Rows:
             accepted = ", ".join(["n", *map(str, self.shape)])
             raise RequestError(422, f"the array must have shape ({accepted}); got {array.shape}")
         self._check_count(len(array))
-        return self._finite(array)
+        return self._checked(array, "the array")
 
     def _entry(self, document: Any, names: tuple[str, ...]) -> tuple[str, Any]:
         accepted = " or ".join(f'{{"{name}": [...]}}' for name in names)
@@ -83,7 +84,7 @@ class Rows:
 
     def _check_count(self, count: int) -> None:
         if count > self.most:
-            raise RequestError(413, f"a request has at most {self.most:,} instances here; got {count:,}")
+            raise RequestError(422, f"a request has at most {self.most:,} instances here; got {count:,}")
         if not count:
             raise RequestError(422, "instances must have at least one instance; got none")
 
@@ -96,13 +97,20 @@ class Rows:
         _flatten(value, (self.size,) if flat else self.shape, name, numbers)
         return numbers
 
-    def _finite(self, rows: Any) -> Array:
+    def _array(self, rows: list[list[float]], name: str) -> Array:
         try:
-            array = np.asarray(rows, None if isinstance(rows, np.ndarray) else np.float64)
-            check_finite("the request", array, self.dtype.name)
-        except ValueError as error:
-            raise RequestError(422, str(error)) from None
+            return self._checked(np.asarray(rows, np.float64), name)
+        except OverflowError:  # an integer of more than 308 digits
+            raise RequestError(422, self._out_of_range(name)) from None
+
+    def _checked(self, array: Array, name: str) -> Array:
+        if array.dtype.kind == "f" and not (np.abs(array) <= LARGEST[self.dtype]).all():  # nor is NaN
+            raise RequestError(422, self._out_of_range(name))
         return array.astype(self.dtype).reshape(-1, *self.shape)
+
+    def _out_of_range(self, name: str) -> str:
+        largest = LARGEST[self.dtype]
+        return f"{name} must have numbers from {-largest:g} to {largest:g}; got one that is not"
 
 
 def _flatten(value: Any, shape: tuple[int, ...], name: str, numbers: list[float]) -> None:
@@ -124,9 +132,11 @@ def _flatten(value: Any, shape: tuple[int, ...], name: str, numbers: list[float]
 
 def _parse(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise RequestError(400, f"the body is not JSON: {error}") from None
+        return msgspec.json.decode(body)
+    except ValueError as error:
+        raise RequestError(400, f"the body is not JSON that can be read: {error}") from None
+    except RecursionError:
+        raise RequestError(400, "the body is nested too deeply") from None
 
 
 def _read_npy(body: bytes) -> Array:

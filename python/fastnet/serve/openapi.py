@@ -4,6 +4,7 @@ import math
 from typing import Any
 
 import fastnet
+from fastnet.serve.bodies import LARGEST
 from fastnet.serve.predictor import Predictor
 
 __all__ = ["describe_api"]
@@ -13,7 +14,7 @@ Schema = dict[str, Any]
 _ERRORS = {
     "400": "The body is not what its Content-Type says.",
     "408": "The body did not arrive in time.",
-    "413": "The body, or the number of instances, is too large.",
+    "413": "The body is too large.",
     "415": "The Content-Type is not one of those accepted.",
     "422": "The instances do not fit the model.",
     "503": "The model did not answer in time.",
@@ -31,7 +32,9 @@ def describe_api(predictor: Predictor, max_batch: int) -> dict[str, Any]:
         The most instances of a request.
     """
     shape = predictor.input_shape
-    instance = {"anyOf": [_array(shape), _array((math.prod(shape),))]} if len(shape) > 1 else _array(shape)
+    number = _number(-LARGEST[predictor.dtype], LARGEST[predictor.dtype])
+    flat, nested = (_array(sizes, number) for sizes in ((math.prod(shape),), shape))
+    instance = {"anyOf": [nested, flat]} if len(shape) > 1 else flat
     one = _object(instance=_ref("Instance"))
     several = _object(
         instances={"type": "array", "items": _ref("Instance"), "minItems": 1, "maxItems": max_batch},
@@ -81,7 +84,7 @@ def _answers(predictor: Predictor) -> dict[str, Schema]:
         probability=_number(0, 1),
         probabilities=probabilities,
     )
-    values = _array(predictor.output_shape)
+    values = _array(predictor.output_shape, _number())
     name, text, integer = {"type": "string"}, {"type": ["string", "null"]}, {"type": "integer", "minimum": 0}
     shape = {"type": "array", "items": {"type": "integer", "minimum": 1}}
     classes = {"type": ["array", "null"], "items": name}
@@ -139,9 +142,8 @@ def _object(**properties: Schema) -> Schema:
     }
 
 
-def _array(shape: tuple[int, ...]) -> Schema:
-    """Return the schema of nested lists of numbers."""
-    schema = _number()
+def _array(shape: tuple[int, ...], schema: Schema) -> Schema:
+    """Return the schema of nested lists of such numbers."""
     for size in reversed(shape):
         schema = {"type": "array", "items": schema, "minItems": size, "maxItems": size}
     return schema

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,14 +54,19 @@ class Predictor:
         """Return the model's outputs for instances of shape (n, *input_shape)."""
         return self.model(rows)
 
+    def rows_within(self, operations: int) -> int:
+        """Return for how many instances the model takes so many floating-point operations at most."""
+        return operations // (2 * self.model.count_params() + 1)  # a multiplication and an addition a weight
+
     def predictions(self, outputs: Array) -> list[Any]:
         """Return what is answered for each row of outputs: its class, or its values."""
         if self.classes is None:
-            return list(outputs)
+            return cast(list[Any], outputs.tolist())
         indices, highest = as_classes(outputs)
+        rows = self._probabilities(outputs).tolist()
         return [
             {"class": self.classes[index], "index": index, "probability": probability, "probabilities": row}
-            for index, probability, row in zip(indices.tolist(), highest, self._probabilities(outputs), strict=True)
+            for index, probability, row in zip(indices.tolist(), highest.tolist(), rows, strict=True)
         ]
 
     def _probabilities(self, outputs: Array) -> Array:
@@ -108,9 +113,9 @@ class Predictor:
         outputs = layers.pop("")
         answer: dict[str, Any] = {"classes": self.classes, "probabilities": None, "values": None}
         if self.classes is None:
-            answer["values"] = outputs[0]
+            answer["values"] = outputs[0].tolist()
         else:
-            answer["probabilities"] = self._probabilities(outputs)[0]
+            answer["probabilities"] = self._probabilities(outputs)[0].tolist()
         return {**answer, "layers": list(layers.values())}
 
     def _outputs_of_layers(self, row: Array) -> dict[str, Any]:
@@ -128,7 +133,7 @@ class Predictor:
                 entry = shown[layer.name] = {"name": layer.name, "activation": "linear"}
             if (activation := _activation(layer)) not in (None, "linear"):
                 entry["activation"] = activation
-            entry["output"] = output[0]
+            entry["output"] = output[0].tolist()
         shown[""] = output.reshape(1, *self.output_shape)
         return shown
 

@@ -1,15 +1,19 @@
 """Running the server on an address until it is told to stop."""
 
 import errno
+import os
 import socket
 from collections.abc import Callable
 
 import uvicorn
 from starlette.applications import Starlette
 
+from fastnet.serve._protocol import LimitedProtocol
+
 __all__ = ["listen", "run"]
 
 _SECONDS_TO_FINISH = 5  # that requests have when the server is told to stop
+_BACKLOG = 2048  # connections that may wait to be accepted
 _NOT_OURS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
@@ -29,8 +33,22 @@ def listen(host: str, port: int) -> socket.socket:
         The port is in use or needs rights, or the address is not one of this machine.
     """
     try:
-        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=2048)
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )[0]
+        # With its protocol, unlike `socket.create_server`: without one asyncio would not send small answers at once.
+        listening = socket.socket(family, kind, protocol)
+        try:
+            if (
+                os.name == "posix"
+            ):  # else a port that was left a moment ago is in use; on Windows it would let others in
+                listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listening.bind(address)
+            listening.listen(_BACKLOG)
+        except BaseException:
+            listening.close()
+            raise
+        return listening
     except OSError as error:
         at = f"cannot serve at {host} port {port}"
         if error.errno == errno.EADDRINUSE:
@@ -61,6 +79,7 @@ def run(app: Starlette, listening: socket.socket, started: Callable[[], None], *
     """
     config = uvicorn.Config(
         app,
+        http=LimitedProtocol,
         log_level="error" if quiet else "warning",
         access_log=False,
         ws="none",

@@ -10,6 +10,7 @@ from typing import Any
 import fastnet
 from fastnet.cli._arguments import evaluate, export, info, predict, serve, train, verify
 from fastnet.cli._arguments.command import Command, Parser
+from fastnet.cli._arguments.config import add_config, config_of, take_config
 
 __all__ = ["COMMANDS", "make_parser", "parse_arguments"]
 
@@ -36,6 +37,8 @@ EXAMPLES = (
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Return the arguments; exits as argparse does for --help, --version and wrong usage."""
     parser, commands = make_parser()
+    if (config := config_of(argv)) and config[0] in commands:
+        take_config(*config, commands)
     arguments = parser.parse_args(argv)
     if check := COMMANDS[arguments.command].check:
         check(commands[arguments.command], arguments)
@@ -53,6 +56,7 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
             name, help=command.summary, **_help(command.description, command.examples)
         )
         command.add_arguments(parsers[name])
+        add_config(parsers[name])
     return parser, parsers
 
 

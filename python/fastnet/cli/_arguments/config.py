@@ -1,0 +1,139 @@
+"""Options from a file: ``--config run.toml``."""
+
+import argparse
+import difflib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+__all__ = ["add_config", "config_of", "option_name", "take_config"]
+
+HELP = (
+    "take options from this TOML or JSON file, names as here, for all commands or in a table [COMMAND]; "
+    "what is given here comes first"
+)
+
+Parser = argparse.ArgumentParser
+Actions = dict[str, argparse.Action]
+
+
+def add_config(parser: Parser) -> None:
+    """Add ``--config``."""
+    parser.add_argument("--config", metavar="FILE", help=HELP)
+
+
+def config_of(argv: Sequence[str] | None) -> tuple[str, str] | None:
+    """Return the command and the file of ``--config``, if it is given."""
+    scout = Parser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    scout.add_argument("command", nargs="?")
+    scout.add_argument("--config")
+    try:
+        found, _ = scout.parse_known_args(argv)
+    except argparse.ArgumentError:  # the real parser says what is wrong
+        return None
+    return (found.command, found.config) if found.command and found.config else None
+
+
+def take_config(command: str, path: str, parsers: Mapping[str, Parser]) -> None:
+    """Make what a file says the defaults of a command. Every name in the file is checked, whatever the command.
+
+    Parameters
+    ----------
+    command : str
+        The command that is run.
+    path : str
+        The file: TOML, or JSON where its name ends so.
+    parsers : mapping of str to ArgumentParser
+        The parser of every command.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read.
+    SystemExit
+        It is not what it should be; the parser of the command says what is wrong.
+    """
+    parser = parsers[command]
+    try:
+        given = _read(path)
+        actions = {name: _actions_of(one) for name, one in parsers.items()}
+        for key, value in _values_for(command, given, actions).items():
+            action = actions[command][key]
+            action.default = _converted(action, key, value)
+            action.required = False
+    except ValueError as error:
+        parser.error(f"{path}: {error}")
+
+
+def option_name(action: argparse.Action) -> str | None:
+    """Return the long name of an option, or the name of a positional argument; None for what no file can set."""
+    if action.help == argparse.SUPPRESS or action.dest in ("help", "config"):
+        return None
+    return action.dest if not action.option_strings else action.option_strings[-1].removeprefix("--")
+
+
+def _read(path: str) -> dict[str, Any]:
+    if Path(path).suffix == ".json":
+        given = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(given, dict):
+            raise ValueError(f"must hold an object of options; got {type(given).__name__}")
+        return given
+    with Path(path).open("rb") as file:
+        return tomllib.load(file)
+
+
+def _actions_of(parser: Parser) -> Actions:
+    return {name: action for action in parser._actions if (name := option_name(action))}
+
+
+def _values_for(command: str, given: Mapping[str, Any], actions: Mapping[str, Actions]) -> dict[str, Any]:
+    """Return the values for one command; those of its table come before those for all commands."""
+    anywhere = {key for known in actions.values() for key in known}
+    own: dict[str, Any] = {}
+    for name, value in given.items():
+        if not isinstance(value, dict):
+            key = _known(name, anywhere, [*anywhere, *actions], "an option of any command")
+            if key in actions[command]:
+                own.setdefault(key, value)
+            continue
+        table = _known(name, actions, actions, "a command")
+        for option, setting in value.items():
+            key = _known(option, actions[table], actions[table], f"an option of fastnet {table}")
+            if table == command:
+                own[key] = setting
+    return own
+
+
+def _known(name: str, known: Iterable[str], suggested: Iterable[str], what: str) -> str:
+    key = name.replace("_", "-")
+    if key in known:
+        return key
+    near = difflib.get_close_matches(key, suggested, n=1)
+    raise ValueError(f"{name!r} is not {what}" + (f"; did you mean {near[0]!r}?" if near else ""))
+
+
+def _converted(action: argparse.Action, key: str, value: Any) -> Any:
+    """Return the value that the command line would have given for the same."""
+    if action.nargs == 0:
+        if not isinstance(value, bool):
+            raise ValueError(f"{key} must be true or false; got {value!r}")
+        return value
+    text = _as_typed(key, value)
+    try:
+        converted = action.type(text) if callable(action.type) else text
+    except argparse.ArgumentTypeError as error:
+        raise ValueError(f"{key} {error}") from None
+    if action.choices is not None and converted not in action.choices:
+        raise ValueError(f"{key} must be one of {', '.join(map(str, action.choices))}; got {text!r}")
+    return converted
+
+
+def _as_typed(key: str, value: Any) -> str:
+    """Return a value as it is typed: a list with commas."""
+    if isinstance(value, list) and all(isinstance(one, int | str) and not isinstance(one, bool) for one in value):
+        return ",".join(map(str, value)) or "none"
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{key} must be a text, a number or a list of them; got {value!r}")
+    return str(value)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
 
-__all__ = ["as_classes", "class_names_of", "last_activation"]
+__all__ = ["as_classes", "class_names_of", "last_activation", "probabilities_of"]
 
 
 def class_names_of(model: Sequential | QuantizedModel) -> list[str]:
@@ -63,7 +63,11 @@ def as_classes(outputs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
     if (undefined := np.isnan(outputs).any(axis=1)).any():
         row = int(undefined.argmax())
         raise ValueError(f"the model's output for row {row} is NaN: its weights are not finite, or grew too large")
-    if outputs.shape[1] == 1:
-        outputs = np.concatenate([1 - outputs, outputs], axis=1)
+    outputs = probabilities_of(outputs)
     classes = outputs.argmax(axis=1)
     return classes, outputs[np.arange(len(outputs)), classes]
+
+
+def probabilities_of(outputs: NDArray[Any]) -> NDArray[Any]:
+    """Return a column for each class: the outputs of a classifier, of which one column alone stands for class 1 of two."""
+    return np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs

@@ -1,4 +1,4 @@
-"""The command ``fastnet``: train, evaluate, predict, serve, verify, info, export.
+"""The command ``fastnet``: train, evaluate, predict and others, whose arguments `_arguments` lists.
 
 The result goes to standard output, everything else to standard error. The exit status is 0; 1 for an error, which is
 explained in one line; 2 for wrong usage; 130 after Ctrl-C.
@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from fastnet.cli._arguments import parse_arguments
+from fastnet.cli._terminal import styled
 
 __all__ = ["main"]
 
@@ -44,10 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         _discard_output()
         return 0
     except KeyboardInterrupt as interrupt:
-        _say(f"interrupted {interrupt}".rstrip())
+        _say("interrupted", str(interrupt), "yellow")
         return 130
     except (OSError, ValueError, ImportError, NotImplementedError, MemoryError) as error:
-        _say(f"error: {_explanation(error)}")
+        _say("error:", _explanation(error), "red")
         return 1
     return status
 
@@ -65,8 +66,8 @@ def _run(argv: Sequence[str] | None) -> int:
     return status
 
 
-def _say(text: str) -> None:
-    print(f"fastnet: {text}", file=sys.stderr, flush=True)
+def _say(kind: str, text: str, color: str) -> None:
+    print(f"fastnet: {styled(kind, color, sys.stderr)} {text}".rstrip(), file=sys.stderr, flush=True)
 
 
 def _show_warning(
@@ -77,7 +78,7 @@ def _show_warning(
     file: TextIO | None = None,  # noqa: ARG001
     line: str | None = None,  # noqa: ARG001
 ) -> None:
-    _say(f"warning: {' '.join(str(message).split())}")
+    _say("warning:", " ".join(str(message).split()), "yellow")
 
 
 def _explanation(error: BaseException) -> str:

@@ -19,7 +19,9 @@ def source_name(source: str) -> str:
     return Path(source).name or source
 
 
-def load_for_model(source: str, target: str | int, model: Sequential | QuantizedModel, *, with_labels: bool) -> Dataset:
+def load_for_model(
+    source: str, target: str | int, model: Sequential | QuantizedModel, *, with_labels: bool, quiet: bool
+) -> Dataset:
     """Load data for a trained model: the test part where there is one, with the model's columns and codes.
 
     Parameters
@@ -32,6 +34,8 @@ def load_for_model(source: str, target: str | int, model: Sequential | Quantized
         The data come back with its number of features, in the order of its feature names.
     with_labels : bool
         Whether labels are needed. They are then codes among the model's classes.
+    quiet : bool
+        Whether nothing is said of columns that are put in another order.
 
     Raises
     ------
@@ -48,7 +52,7 @@ def load_for_model(source: str, target: str | int, model: Sequential | Quantized
         if part.y is None:
             raise ValueError(f"the test part of {source} has no labels")
         part = part.with_classes(class_names_of(model))
-    return _in_model_order(part, model.feature_names)
+    return _in_model_order(part, model.feature_names, quiet)
 
 
 def _load_features(source: str, target: str | int, features: int) -> Dataset:
@@ -71,12 +75,12 @@ def _load_features(source: str, target: str | int, features: int) -> Dataset:
     return data
 
 
-def _in_model_order(data: Dataset, wanted: Sequence[str] | None) -> Dataset:
+def _in_model_order(data: Dataset, wanted: Sequence[str] | None, quiet: bool) -> Dataset:
     """Return the data with its columns in the model's order, where both name the same columns."""
     have = data.feature_names
     if wanted is None or have is None or have == wanted or sorted(have) != sorted(wanted) or len(set(have)) < len(have):
         return data
-    note(f"the columns of {data.name} are put in the order of the model")
+    note(f"the columns of {data.name} are put in the order of the model", quiet)
     place = {name: index for index, name in enumerate(have)}
     order = [place[name] for name in wanted]
     return replace(data, x=data.x[:, order], feature_names=list(wanted))

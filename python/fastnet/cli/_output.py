@@ -1,6 +1,7 @@
 """Where a command's words go, and the checks of the files that it will write."""
 
 import json
+import math
 import os
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from typing import Any
 
 import fastnet
 
-__all__ = ["check_output", "describe_size", "note", "print_json", "shortened"]
+__all__ = ["as_document", "check_output", "describe_seconds", "describe_size", "note", "print_json", "shortened"]
 
 SCHEMA = 1  # of the JSON documents; grows when an entry changes its meaning or goes
 
@@ -21,10 +22,14 @@ def note(text: str, quiet: bool = False) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def as_document(command: str, result: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON document of a command."""
+    return {"schema": SCHEMA, "command": command, "fastnet_version": fastnet.__version__, **result}
+
+
 def print_json(command: str, result: Mapping[str, Any]) -> None:
     """Print the one JSON document of a command to standard output."""
-    document = {"schema": SCHEMA, "command": command, "fastnet_version": fastnet.__version__, **result}
-    print(json.dumps(document, indent=2, allow_nan=False))
+    print(json.dumps(as_document(command, result), indent=2, allow_nan=False))
 
 
 def check_output(path: str, inputs: Iterable[str], option: str = "--out") -> None:
@@ -68,6 +73,16 @@ def describe_size(size: int) -> str:
         if size >= bytes_:
             return f"{size / bytes_:.1f} {unit}"
     return f"{size} bytes"
+
+
+def describe_seconds(seconds: float) -> str:
+    """Return a time as a person reads it."""
+    whole = math.ceil(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def shortened(names: list[str], most: int = 10) -> str:

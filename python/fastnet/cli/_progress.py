@@ -1,4 +1,4 @@
-"""What a person sees while a model is trained: a bar on a terminal, lines elsewhere."""
+"""What a person sees while a model is trained: a bar on a terminal, lines elsewhere; how fast, and how long still."""
 
 import sys
 import time
@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from fastnet.callbacks import Callback
-from fastnet.cli._output import note
+from fastnet.cli._output import describe_seconds, note
+from fastnet.cli._terminal import is_live
 
 __all__ = ["TrainingProgress"]
 
@@ -41,14 +42,18 @@ class TrainingProgress(Callback):
         self._bar: Any = None
         self.epoch = 1
         self._last_line = 0.0
+        self._start: tuple[float, int] | None = None  # when, and at which row, which is not the first after a resume
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._last_line = time.monotonic()
-        if not self._quiet and sys.stderr.isatty():
-            self._bar = _bar(self._rows * self.params["epochs"])
+        self._start = None
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self.epoch = epoch + 1
+        if self._start is None:
+            self._start = time.monotonic(), epoch * self._rows
+            if not self._quiet and is_live(sys.stderr):
+                self._bar = _bar(self._rows * self.params["epochs"], self._start[1])
         if self._bar is not None:
             self._bar.set_description_str(self._title(), refresh=False)
 
@@ -56,7 +61,7 @@ class TrainingProgress(Callback):
         if self._bar is not None:
             self._move_bar(step * self._batch_size)
         elif time.monotonic() - self._last_line > SECONDS_BETWEEN_LINES:
-            self._line(f"{self._title()} at {step / steps:4.0%}", logs)
+            self._line(f"{self._title()} at {step / steps:4.0%}", logs, step * self._batch_size)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         if logs and not np.isfinite(logs["loss"]):
@@ -68,7 +73,7 @@ class TrainingProgress(Callback):
             self._bar.set_postfix_str(_figures(logs), refresh=False)
             self._move_bar(self._rows)
         elif self._is_due(epoch):
-            self._line(self._title(), logs)
+            self._line(self._title(), logs, self._rows)
 
     def on_train_end(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         if self._bar is not None:
@@ -84,9 +89,18 @@ class TrainingProgress(Callback):
         every = max(1, round(epochs / LINES))
         return (epoch + 1) % every == 0 or epoch in (0, epochs - 1)
 
-    def _line(self, title: str, logs: dict[str, float] | None) -> None:
+    def _line(self, title: str, logs: dict[str, float] | None, rows: int) -> None:
         self._last_line = time.monotonic()
-        note(f"{title}  {_figures(logs)}", self._quiet)
+        note(f"{title}  {_figures(logs)}  {self._pace(rows)}", self._quiet)
+
+    def _pace(self, rows: int) -> str:
+        """Return the speed so far, after so many rows of the epoch in progress, and the time that is left."""
+        assert self._start is not None
+        since, first = self._start
+        done = (self.epoch - 1) * self._rows + min(rows, self._rows)
+        speed = (done - first) / max(time.monotonic() - since, 1e-9)
+        left = self._rows * self.params["epochs"] - done
+        return f"{speed:,.0f} samples/s" + (f", {describe_seconds(left / speed)} left" if left and speed else "")
 
     def _move_bar(self, rows: int) -> None:
         self._bar.update((self.epoch - 1) * self._rows + min(rows, self._rows) - self._bar.n)
@@ -96,10 +110,12 @@ def _figures(logs: dict[str, float] | None) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
 
 
-def _bar(rows: int) -> Any:
+def _bar(rows: int, done: int) -> Any:
     """Return a progress bar, or None where tqdm is not installed."""
     try:
         from tqdm import tqdm
     except ImportError:
         return None
-    return tqdm(total=rows, unit=" rows", unit_scale=True, file=sys.stderr, dynamic_ncols=True, leave=False)
+    return tqdm(
+        total=rows, initial=done, unit=" samples", unit_scale=True, file=sys.stderr, dynamic_ncols=True, leave=False
+    )

@@ -1,12 +1,15 @@
 """The result of a classifier, as text and as JSON."""
 
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastnet.cli._terminal import styled
 
 __all__ = ["Result", "aligned", "format_confusion_matrix"]
 
@@ -80,12 +83,17 @@ def format_confusion_matrix(result: Result, width: int | None = None) -> str:
     for index, (name, row) in enumerate(zip(names, result.matrix.tolist(), strict=True)):
         recall = f"{row[index] / totals[index]:.1%}" if totals[index] else "-"
         table.append([name, *(str(count) if count else "." for count in row), recall])
-    text = aligned(table)
     if width is None:
         width = max(120, shutil.get_terminal_size().columns)
-    if len(text.partition("\n")[0]) <= width:
-        return f"Confusion matrix (rows: true class, columns: predicted class)\n{text}"
-    return _format_confusions(result)
+    if len(aligned(table).partition("\n")[0]) > width:
+        return _format_confusions(result)
+    return f"Confusion matrix (rows: true class, columns: predicted class)\n{aligned(table, paint=_paint)}"
+
+
+def _paint(row: int, column: int, cell: str) -> str:
+    """Return a cell of a confusion matrix, in color where rows were confused."""
+    confused = row and column and row != column and cell.strip().isdecimal()
+    return styled(cell, "red", sys.stdout) if confused else cell
 
 
 def _format_confusions(result: Result) -> str:
@@ -100,14 +108,19 @@ def _format_confusions(result: Result) -> str:
     return "Most frequent confusions\n" + aligned([["true", "predicted", "rows"], *rows], left=2)
 
 
-def aligned(table: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Return the cells of a table in columns: the first `left` ones to the left, the others to the right."""
+def aligned(table: Sequence[Sequence[str]], left: int = 1, paint: Callable[[int, int, str], str] | None = None) -> str:
+    """Return the cells of a table in columns: the first `left` ones to the left, the others to the right.
+
+    `paint` returns the padded cell of a row and a column in the color that it should have.
+    """
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = []
-    for row in table:
+    for number, row in enumerate(table):
         cells = [
             cell.ljust(width) if column < left else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
+        if paint is not None:
+            cells = [paint(number, column, cell) for column, cell in enumerate(cells)]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)

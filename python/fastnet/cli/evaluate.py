@@ -1,6 +1,7 @@
 """``fastnet evaluate``: how good a model is on labeled data."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -8,15 +9,17 @@ import numpy as np
 
 from fastnet import set_num_threads
 from fastnet._classes import as_classes, class_names_of
-from fastnet._plots import is_picture
 from fastnet.cli._data import load_for_model
 from fastnet.cli._output import check_output, note, print_json
+from fastnet.cli._page import write_page
 from fastnet.cli._report import Result, format_confusion_matrix
+from fastnet.cli._run_folder import RunFolder
+from fastnet.cli._terminal import styled
 from fastnet.datasets import Dataset
 from fastnet.metrics import confusion_matrix
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
-from fastnet.reports.report import require_packages, write_report
+from fastnet.reports.report import require_packages
 from fastnet.serialization import load_model
 
 __all__ = ["run"]
@@ -29,35 +32,30 @@ def run(arguments: argparse.Namespace) -> int:
         check_output(arguments.report, inputs=[arguments.model, arguments.data], option="--report")
     if arguments.threads:
         set_num_threads(arguments.threads)
+    folder = RunFolder(arguments.run_dir) if arguments.run_dir else None
     model = load_model(arguments.model)
-    data = load_for_model(arguments.data, arguments.target, model, with_labels=True)
+    data = load_for_model(arguments.data, arguments.target, model, with_labels=True, quiet=arguments.quiet)
     started = time.perf_counter()
     result = measure(model, data)
     seconds = time.perf_counter() - started
     if arguments.report:
-        _write_report(arguments, model, data)
+        title = f"{Path(arguments.model).name} on {data.name}"
+        write_page(arguments.report, model, data, title=title, source=arguments.data)
+        note(f"report written to {arguments.report}", arguments.quiet)
+    files = {"model": arguments.model, "data": arguments.data, "report": arguments.report}
+    document = {**files, **result.as_json(), "seconds": seconds}
+    if folder:
+        folder.write_configuration(arguments)
+        folder.write_report("evaluate", document)
+        folder.write_page(model, data, arguments)
     if arguments.json:
-        files = {"model": arguments.model, "data": arguments.data, "report": arguments.report}
-        print_json("evaluate", {**files, **result.as_json(), "seconds": seconds})
+        print_json("evaluate", document)
     else:
-        print(f"Accuracy: {result.accuracy:.2%} ({result.correct:,} of {result.rows:,} rows of {data.name})\n")
+        headline = styled(f"Accuracy: {result.accuracy:.2%}", "bold", sys.stdout)
+        print(f"{headline} ({result.correct:,} of {result.rows:,} rows of {data.name})\n")
         print(format_confusion_matrix(result))
         print(f"\n{result.rows:,} rows in {seconds:.3f} s, {result.rows / seconds:,.0f} rows a second")
     return 0
-
-
-def _write_report(arguments: argparse.Namespace, model: Sequential | QuantizedModel, data: Dataset) -> None:
-    assert model.input_shape is not None
-    write_report(
-        arguments.report,
-        model,
-        data.x.reshape(-1, *model.input_shape),
-        data.y,
-        title=f"{Path(arguments.model).name} on {data.name}",
-        data_name=arguments.data,
-        image_shape=data.image_shape if is_picture(data.image_shape or ()) else "auto",
-    )
-    note(f"report written to {arguments.report}")
 
 
 def measure(model: Sequential | QuantizedModel, data: Dataset) -> Result:

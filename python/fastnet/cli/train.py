@@ -1,6 +1,7 @@
 """``fastnet train``: from data to a model that takes them as they are, and how good it is."""
 
 import argparse
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from fastnet.cli._output import check_output, describe_size, note, print_json, s
 from fastnet.cli._progress import TrainingProgress
 from fastnet.cli._recipe import Parts, fit, load_parts, make_model, resolved
 from fastnet.cli._report import Result, format_confusion_matrix
+from fastnet.cli._run_folder import RunFolder
+from fastnet.cli._terminal import styled
 from fastnet.cli.evaluate import measure
 from fastnet.models import Sequential
 
@@ -26,6 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
         check_output(arguments.out, inputs=[arguments.data])
     if arguments.threads:
         set_num_threads(arguments.threads)
+    folder = RunFolder(arguments.run_dir, goes_on=arguments.resume) if arguments.run_dir else None
+    files = [*([folder.model] if folder else []), *([arguments.out] if arguments.out else [])]
     parts = load_parts(arguments)
     rows = len(parts.training)
     arguments = resolved(arguments, rows)
@@ -34,12 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
 
     started = time.perf_counter()
     backup = backup_of(arguments, parts)
-    history = _fit(model, parts, arguments, backup)
+    history = _fit(model, parts, arguments, backup, files, folder)
     seconds = time.perf_counter() - started + (backup.seconds_before if backup else 0.0)
     result = measure(model, parts.measured)
     note_origin(model, arguments, parts, result)
-    if arguments.out:
-        model.save(arguments.out)
+    for file in files:
+        model.save(file)
 
     training = {
         "rows": rows,
@@ -50,28 +55,36 @@ def run(arguments: argparse.Namespace) -> int:
         "seconds": seconds,
         "samples_per_second": rows * arguments.epochs / seconds,
     }
+    key = "training_accuracy" if parts.measured is parts.training else "held_out"
+    document = {
+        "data": arguments.data,
+        key: {"measured_on": parts.measured_is, **result.as_json()},
+        "training": {**training, "history": history.history},
+        "parameters": model.count_params(),
+        "model": arguments.out or (folder.model if folder else None),
+    }
+    if folder:
+        folder.write_configuration(arguments)
+        folder.write_history(history.history)
+        folder.write_report("train", document)
+        folder.write_page(model, parts.measured, arguments, history)
     if arguments.json:
-        key = "training_accuracy" if parts.measured is parts.training else "held_out"
-        print_json(
-            "train",
-            {
-                "data": arguments.data,
-                key: {"measured_on": parts.measured_is, **result.as_json()},
-                "training": {**training, "history": history},
-                "parameters": model.count_params(),
-                "model": arguments.out,
-            },
-        )
+        print_json("train", document)
     else:
-        print(_report(result, parts, training, model, arguments.out))
+        print(_report(result, parts, training, model, files))
     if backup:
         backup.delete()
     return 0
 
 
 def _fit(
-    model: Sequential, parts: Parts, arguments: argparse.Namespace, backup: BackupAndRestore | None
-) -> dict[str, list[float]]:
+    model: Sequential,
+    parts: Parts,
+    arguments: argparse.Namespace,
+    backup: BackupAndRestore | None,
+    files: list[str],
+    folder: RunFolder | None,
+) -> History:
     """Train; after Ctrl-C write what has been learned so far."""
     untrained = model.get_weights()
     progress = TrainingProgress(len(parts.training), arguments.batch_size, arguments.quiet)
@@ -84,11 +97,15 @@ def _fit(
         where = f"in epoch {progress.epoch} of {arguments.epochs}"
         trained = any((now != then).any() for now, then in zip(model.get_weights(), untrained, strict=True))
         how = f"{HOW_TO_GO_ON}; " if backup else ""
-        if not (arguments.out and trained):
+        if folder:
+            folder.write_configuration(arguments)
+            folder.write_history(history.history)
+        if not (files and trained):
             raise KeyboardInterrupt(f"{where}; {how}no model was written")
-        model.save(arguments.out)
-        raise KeyboardInterrupt(f"{where}; {how}the best weights so far are in {arguments.out}")
-    return history.history
+        for file in files:
+            model.save(file)
+        raise KeyboardInterrupt(f"{where}; {how}the best weights so far are in {' and '.join(files)}")
+    return history
 
 
 # ---- Words ----------------------------------------------------------------------------------------------------------
@@ -112,18 +129,18 @@ def _describe(arguments: argparse.Namespace, parts: Parts, model: Sequential) ->
     )
 
 
-def _report(result: Result, parts: Parts, training: dict[str, Any], model: Sequential, out: str | None) -> str:
+def _report(result: Result, parts: Parts, training: dict[str, Any], model: Sequential, files: list[str]) -> str:
     """Return the result as text."""
     what = "Training accuracy" if parts.measured is parts.training else "Held-out accuracy"
     threads = f"{training['threads']} thread{'s' if training['threads'] > 1 else ''}"
-    if out:
-        kept = (
-            f"Model: {model.count_params():,} parameters, {describe_size(Path(out).stat().st_size)}, written to {out}"
-        )
+    if files:
+        size = describe_size(Path(files[0]).stat().st_size)
+        kept = f"Model: {model.count_params():,} parameters, {size}, written to {' and '.join(files)}"
     else:
         kept = f"Model: {model.count_params():,} parameters, not kept; --out model.safetensors writes it"
+    headline = styled(f"{what}: {result.accuracy:.2%}", "bold", sys.stdout)
     return (
-        f"{what}: {result.accuracy:.2%} ({result.correct:,} of {result.rows:,} rows; {parts.measured_is})\n\n"
+        f"{headline} ({result.correct:,} of {result.rows:,} rows; {parts.measured_is})\n\n"
         f"{format_confusion_matrix(result)}\n\n"
         f"Training: {training['epochs']} epochs of {training['rows']:,} samples in {training['seconds']:.2f} s on "
         f"{threads}, {training['samples_per_second']:,.0f} samples a second\n"

@@ -6,7 +6,18 @@ from dataclasses import dataclass
 
 from fastnet.cli._arguments.types import column, integer
 
-__all__ = ["Command", "Container", "add_data", "add_flag", "add_json", "add_model", "add_quiet", "add_threads"]
+__all__ = [
+    "Command",
+    "Container",
+    "add_data",
+    "add_flag",
+    "add_json",
+    "add_model",
+    "add_quiet",
+    "add_run_dir",
+    "add_target",
+    "add_threads",
+]
 
 Parser = argparse.ArgumentParser
 Container = argparse._ActionsContainer  # a parser or a group of its arguments
@@ -58,6 +69,11 @@ def add_json(container: Container) -> None:
 def add_quiet(container: Container) -> None:
     """Add ``--quiet``."""
     add_flag(container, "--quiet", help="no progress and no messages, only the result")
+
+
+def add_run_dir(container: Container, what: str) -> None:
+    """Add ``--run-dir``."""
+    container.add_argument("--run-dir", metavar="DIR", help=f"write {what} to this folder, which is new or empty")
 
 
 def add_threads(container: Container) -> None:

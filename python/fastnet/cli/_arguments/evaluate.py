@@ -1,6 +1,15 @@
 """The arguments of ``fastnet evaluate``."""
 
-from fastnet.cli._arguments.command import Command, Parser, add_data, add_json, add_model, add_threads
+from fastnet.cli._arguments.command import (
+    Command,
+    Parser,
+    add_data,
+    add_json,
+    add_model,
+    add_quiet,
+    add_run_dir,
+    add_threads,
+)
 
 __all__ = ["COMMAND"]
 
@@ -15,6 +24,8 @@ def add_arguments(parser: Parser) -> None:
         help="write a page about it: HTML with pictures, for a browser (needs the extra report)",
     )
     add_threads(parser)
+    add_run_dir(parser, "configuration and report")
+    add_quiet(parser)
     add_json(parser)
 
 

@@ -1,8 +1,21 @@
 """The arguments of ``fastnet predict``."""
 
-from fastnet.cli._arguments.command import Command, Parser, add_data, add_model, add_threads
+import argparse
+
+from fastnet.cli._arguments.command import (
+    Command,
+    Parser,
+    add_data,
+    add_flag,
+    add_json,
+    add_model,
+    add_quiet,
+    add_threads,
+)
 
 __all__ = ["COMMAND"]
+
+FORMATS = ("csv", "kaggle", "json")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -11,14 +24,33 @@ def add_arguments(parser: Parser) -> None:
     add_data(parser)
     add_threads(parser)
     parser.add_argument("--out", metavar="FILE", help="write to this file instead of standard output")
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="csv: a row with class and probability for each row of DATA; kaggle: ImageId and Label, for a submission; "
+        "json: one document (default: csv)",
+    )
+    add_flag(parser, "--probabilities", help="add the probability of every class, in columns p_CLASS")
+    add_quiet(parser)
+    add_json(parser)
+
+
+def check(parser: Parser, arguments: argparse.Namespace) -> None:
+    """Refuse options that would not be heard."""
+    if arguments.format == "kaggle" and arguments.probabilities:
+        parser.error("argument --probabilities: is not for --format kaggle, which has no place for them")
+    if arguments.json and arguments.format in ("csv", "kaggle") and arguments.out in (None, "-"):
+        parser.error(f"argument --json: needs --out FILE, for the predictions as {arguments.format}")
 
 
 COMMAND = Command(
-    summary="write the class of every row as CSV",
-    description="Write a CSV file with the class of every row of the data and its probability.",
+    summary="write the class of every row",
+    description="Write the class of every row of the data and its probability, as CSV, as a submission or as JSON.",
     examples=(
         ("predict mnist.safetensors test.csv", "to standard output"),
-        ("predict mnist.safetensors test.csv --out predictions.csv", ""),
+        ("predict mnist.safetensors test.csv --out predictions.csv --probabilities", ""),
+        ("predict mnist.safetensors test.csv --format kaggle --out submission.csv", ""),
     ),
     add_arguments=add_arguments,
+    check=check,
 )

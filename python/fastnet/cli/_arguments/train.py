@@ -10,6 +10,7 @@ from fastnet.cli._arguments.command import (
     add_flag,
     add_json,
     add_quiet,
+    add_run_dir,
     add_target,
     add_threads,
 )
@@ -100,6 +101,7 @@ def _add_data_options(group: Container) -> None:
     )
     add_target(group)
     group.add_argument("--out", metavar="FILE", help="write the model to this file, for example model.safetensors")
+    add_run_dir(group, "configuration, history, model and report")
     add_quiet(group)
     add_json(group)
 
@@ -124,6 +126,8 @@ COMMAND = Command(
     examples=(
         ("train", "learn digits in a second or two"),
         ("train mnist --out mnist.safetensors", "learn MNIST, keep the model"),
+        ("train mnist --run-dir runs/1", "keep everything in a folder"),
+        ("train --config run.toml --epochs 20", "options from a file"),
         ("train train.csv --hidden 256,128 --epochs 20 --target species", ""),
         ("train train.csv --optimizer sgd --lr 0.1 --momentum 0.9 --seed 7", ""),
         ("train mnist --checkpoint kept --resume", "go on after a cut"),

@@ -1,0 +1,36 @@
+"""The page about a model on data that a command writes: `fastnet.reports` with what the command knows."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from fastnet._plots import is_picture
+from fastnet.datasets import Dataset
+from fastnet.models import Sequential
+from fastnet.quantization import QuantizedModel
+from fastnet.reports.report import write_report
+
+__all__ = ["write_page"]
+
+
+def write_page(
+    path: str | os.PathLike[str],
+    model: Sequential | QuantizedModel,
+    data: Dataset,
+    *,
+    title: str,
+    source: str,
+    history: Any = None,
+) -> None:
+    """Write the page about a model on labeled data whose codes are those of its classes."""
+    assert model.input_shape is not None
+    write_report(
+        path,
+        model,
+        data.x.reshape(-1, *model.input_shape),
+        data.y,
+        history=history,
+        title=title,
+        data_name=source,
+        image_shape=data.image_shape if is_picture(data.image_shape or ()) else "auto",
+    )

@@ -1,0 +1,92 @@
+"""What ``--run-dir`` names: one folder with everything about a run."""
+
+import argparse
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from fastnet._files import atomic_write
+from fastnet.cli._arguments.config import option_name
+from fastnet.cli._output import as_document, note
+from fastnet.cli._page import write_page
+from fastnet.datasets import Dataset
+from fastnet.models import Sequential
+from fastnet.quantization import QuantizedModel
+
+__all__ = ["RunFolder"]
+
+# Options that say where results go and what is printed. A run that is repeated from its configuration replaces nothing.
+NOT_KEPT = {"run-dir", "out", "report", "checkpoint", "every", "keep", "resume", "quiet", "json"}
+
+
+class RunFolder:
+    """The folder of one run: ``config.json``, ``history.csv``, ``history.json``, ``model.safetensors``,
+    ``report.json``, ``report.html``.
+
+    Parameters
+    ----------
+    path : str
+        The folder, which is made.
+    goes_on : bool, default False
+        Whether files of the same run may be there already.
+
+    Raises
+    ------
+    ValueError
+        There is something in the folder: another run, most likely.
+    OSError
+        The folder cannot be made.
+    """
+
+    def __init__(self, path: str, goes_on: bool = False) -> None:
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        if not goes_on and any(self.path.iterdir()):
+            raise ValueError(f"--run-dir {path} is not empty: name a folder for this run alone")
+
+    @property
+    def model(self) -> str:
+        """The model file."""
+        return str(self.path / "model.safetensors")
+
+    def write_configuration(self, arguments: argparse.Namespace) -> None:
+        """Write the options of the run, for ``--config`` to take."""
+        from fastnet.cli._arguments import make_parser
+
+        _, parsers = make_parser()
+        options = {
+            name: getattr(arguments, action.dest)
+            for action in parsers[arguments.command]._actions
+            if (name := option_name(action)) and name not in NOT_KEPT
+        }
+        given = {name: value for name, value in options.items() if value is not None and value is not False}
+        self._write("config.json", json.dumps({arguments.command: given}, indent=2))
+
+    def write_history(self, history: Mapping[str, Sequence[float]]) -> None:
+        """Write the figures of every epoch, as columns and as lists."""
+        epochs = range(1, len(next(iter(history.values()), [])) + 1)
+        self._write("history.json", json.dumps({"epoch": [*epochs], **history}, indent=2))
+        with atomic_write(self.path / "history.csv", "w") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["epoch", *history])
+            writer.writerows(zip(epochs, *history.values(), strict=True))
+
+    def write_report(self, command: str, result: Mapping[str, Any]) -> None:
+        """Write what the command prints with ``--json``."""
+        self._write("report.json", json.dumps(as_document(command, result), indent=2, allow_nan=False))
+
+    def write_page(
+        self, model: Sequential | QuantizedModel, data: Dataset, arguments: argparse.Namespace, history: Any = None
+    ) -> None:
+        """Write ``report.html`` about a model on labeled data, where the packages for it are installed."""
+        title = f"fastnet {arguments.command}: {self.path.name}"
+        try:
+            write_page(self.path / "report.html", model, data, title=title, source=arguments.data, history=history)
+        except ImportError as error:
+            note(f"no report.html: {error}", arguments.quiet)
+
+    def _write(self, name: str, text: str) -> None:
+        with atomic_write(self.path / name, "w") as file:
+            file.write(text + "\n")

@@ -8,12 +8,13 @@ import numpy as np
 
 from fastnet.callbacks import Callback
 from fastnet.cli._output import describe_seconds, note
-from fastnet.cli._terminal import is_live
+from fastnet.cli._terminal import is_live, terminal_width
 
 __all__ = ["TrainingProgress"]
 
 LINES = 20  # about as many lines for a training of any length
 SECONDS_BETWEEN_LINES = 10.0  # within an epoch
+BAR = "{desc}: {percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix}"
 
 
 class TrainingProgress(Callback):
@@ -70,7 +71,7 @@ class TrainingProgress(Callback):
                 f"a learning rate below {self.model.optimizer.learning_rate:g} may help (--lr)"
             )
         if self._bar is not None:
-            self._bar.set_postfix_str(_figures(logs), refresh=False)
+            self._bar.set_postfix_str(_best_figure(logs), refresh=False)
             self._move_bar(self._rows)
         elif self._is_due(epoch):
             self._line(self._title(), logs, self._rows)
@@ -110,12 +111,28 @@ def _figures(logs: dict[str, float] | None) -> str:
     return "  ".join(f"{name} {value:.4f}" for name, value in (logs or {}).items())
 
 
+def _best_figure(logs: dict[str, float] | None) -> str:
+    """Return the one figure that says most, for which a bar has room."""
+    figures = logs or {}
+    name = next((name for name in ("val_accuracy", "accuracy", "loss") if name in figures), None)
+    return _figures({name: figures[name]}) if name else ""
+
+
 def _bar(rows: int, done: int) -> Any:
     """Return a progress bar, or None where tqdm is not installed."""
     try:
         from tqdm import tqdm
     except ImportError:
         return None
+    # A terminal that does not know its width, as in a container or under script(1), would get no bar at all.
+    width: dict[str, Any] = {"dynamic_ncols": True} if terminal_width(sys.stderr) else {"ncols": 79, "nrows": 24}
     return tqdm(
-        total=rows, initial=done, unit=" samples", unit_scale=True, file=sys.stderr, dynamic_ncols=True, leave=False
+        total=rows,
+        initial=done,
+        unit=" samples",
+        unit_scale=True,
+        bar_format=BAR,
+        file=sys.stderr,
+        leave=False,
+        **width,
     )

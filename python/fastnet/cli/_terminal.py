@@ -3,7 +3,7 @@
 import os
 from typing import TextIO
 
-__all__ = ["has_colors", "is_live", "styled"]
+__all__ = ["has_colors", "is_live", "styled", "terminal_width"]
 
 CODES = {"bold": 1, "red": 31, "green": 32, "yellow": 33}
 
@@ -11,6 +11,14 @@ CODES = {"bold": 1, "red": 31, "green": 32, "yellow": 33}
 def is_live(file: TextIO) -> bool:
     """Return whether a line that was written can be written over, as a progress bar does."""
     return file.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def terminal_width(file: TextIO) -> int:
+    """Return the columns of a terminal; 0 where it does not know them."""
+    try:
+        return os.get_terminal_size(file.fileno()).columns
+    except (OSError, ValueError):  # no terminal, or no file
+        return 0
 
 
 def has_colors(file: TextIO) -> bool:

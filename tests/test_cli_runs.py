@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from command import Run
 def test_a_run_folder_has_configuration_history_model_and_report(run: Run, flowers: Path) -> None:
     done = run("train", flowers, "--epochs", 3, "--hidden", "5", "--run-dir", "runs/1", "--json")
     folder = Path("runs/1")
-    assert {"config.json", "history.csv", "history.json", "model.safetensors", "report.json"} <= {
-        path.name for path in folder.iterdir()
-    }
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("config.json", "history.csv", "history.json", "model.safetensors", "report.html", "report.json")
+    ]
+    assert "Learning curves" in (folder / "report.html").read_text(encoding="utf-8")
     assert json.loads((folder / "report.json").read_text()) == done.json
     assert done.json["model"] == str(folder / "model.safetensors")
     history = json.loads((folder / "history.json").read_text())
@@ -33,6 +35,17 @@ def test_a_run_is_repeated_from_its_configuration(run: Run, flowers: Path) -> No
     first, again, out = (Path(name).read_bytes() for name in ("a/model.safetensors", "b/model.safetensors", "m"))
     assert first == again == out
     assert Path("a/config.json").read_text() == Path("b/config.json").read_text()
+
+
+def test_a_page_is_left_out_where_its_packages_are_missing(
+    run: Run, model: Path, flowers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    done = run("evaluate", model, flowers, "--run-dir", "e")
+    assert done.status == 0
+    assert done.err.startswith("no report.html was written: a report needs jinja2: pip install ")
+    assert done.err.count("\n") == 1
+    assert sorted(path.name for path in Path("e").iterdir()) == ["config.json", "report.json"]
 
 
 def test_an_evaluation_has_a_folder_too(run: Run, model: Path, flowers: Path) -> None:

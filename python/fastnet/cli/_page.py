@@ -1,7 +1,6 @@
 """The page about a model on data that a command writes: `fastnet.reports` with what the command knows."""
 
 import os
-from pathlib import Path
 from typing import Any
 
 from fastnet._plots import is_picture

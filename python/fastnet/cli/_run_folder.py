@@ -81,11 +81,14 @@ class RunFolder:
         self, model: Sequential | QuantizedModel, data: Dataset, arguments: argparse.Namespace, history: Any = None
     ) -> None:
         """Write ``report.html`` about a model on labeled data, where the packages for it are installed."""
+        page = self.path / "report.html"
         title = f"fastnet {arguments.command}: {self.path.name}"
         try:
-            write_page(self.path / "report.html", model, data, title=title, source=arguments.data, history=history)
+            write_page(page, model, data, title=title, source=arguments.data, history=history)
         except ImportError as error:
-            note(f"no report.html: {error}", arguments.quiet)
+            note(f"no {page.name} was written: {error}", arguments.quiet)
+        else:
+            note(f"report written to {page}", arguments.quiet)
 
     def _write(self, name: str, text: str) -> None:
         with atomic_write(self.path / name, "w") as file:

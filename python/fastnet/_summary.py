@@ -1,7 +1,9 @@
 """The table that `summary` prints."""
 
 from collections.abc import Sequence
+from html import escape
 
+from fastnet._html import html_table
 from fastnet._layer import Layer
 
 _LINE_LENGTH = 65
@@ -56,6 +58,12 @@ def summary_lines(
         *summary_totals(layers, built, item_size),
         "_" * width,
     ]
+
+
+def summary_html(name: str, layers: Sequence[Layer], built: bool, item_size: int) -> str:
+    """Return the table as notebooks show it."""
+    totals = "<br>".join(summary_totals(layers, built, item_size))
+    return f"<div><b>{escape(name)}</b>{html_table(HEADINGS, summary_rows(layers, built))}{totals}</div>"
 
 
 def _size(count: float) -> str:

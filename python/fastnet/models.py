@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnet._inspection import NETWORKS, Inspector
 from fastnet._receipt import Receipt
-from fastnet._summary import summary_lines
+from fastnet._summary import summary_html, summary_lines
 from fastnet._validation import check_choice, check_shape, describe, reject_keywords
 from fastnet._weights import Network, Slot, Weights
 from fastnet.layers import InputLayer, Layer, deserialize, serialize
@@ -339,6 +339,10 @@ class Sequential(Inspector):
         item_size = np.dtype(self.dtype).itemsize
         for line in summary_lines(self.name, self._layers, self.built, item_size, line_length):
             (print_fn or print)(line)
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the table of `summary`."""
+        return summary_html(self.name, self._layers, self.built, np.dtype(self.dtype).itemsize)
 
     def get_config(self) -> dict[str, Any]:
         """Return the architecture, without weights, as a dictionary that JSON can hold."""

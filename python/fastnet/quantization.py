@@ -7,6 +7,7 @@ import copy
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from fastnet import _core
 from fastnet._data_adapter import as_features, check_finite
 from fastnet._evaluation import Evaluator
+from fastnet._html import html_table
 from fastnet._validation import describe
 from fastnet.interchange.operations import (
     Activating,
@@ -217,6 +219,12 @@ class QuantizedModel(Evaluator):
             lines.append(f"{layer:<16} {kind:<24} {size:>11,} {in_bytes:>12,}")
         for line in [*lines, f"{self.size_in_bytes:,} bytes"]:
             (print_fn or print)(line)
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the table of `summary`."""
+        rows = [(layer, kind, f"{size:,}", f"{in_bytes:,}") for layer, kind, size, _, in_bytes in self.rows()]
+        table = html_table(("Layer", "Operation", "Outputs", "Bytes"), rows)
+        return f"<div><b>{escape(self.name)}</b>, quantized{table}{self.size_in_bytes:,} bytes</div>"
 
     def rows(self) -> list[tuple[str, str, int, int, int]]:
         """Return of every operation the layer, what it is, the number of outputs, of parameters, and of bytes."""

@@ -1,8 +1,10 @@
 """What `fit` returns."""
 
+from html import escape
 from typing import Any
 
 from fastnet._curves import Curve
+from fastnet._html import as_number, html_curves, html_table
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.progress import format_logs
 
@@ -70,7 +72,29 @@ class History(Callback):
 
     def curves(self) -> dict[str, Curve]:
         """Return the epochs, from 1, and the values of every figure by its name."""
-        return {name: Curve(self._epochs_of[name], values) for name, values in self.history.items()}
+        return {
+            name: Curve(self._epochs_of.get(name, list(range(1, len(values) + 1))), values)
+            for name, values in self.history.items()
+        }
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the figures of the last epoch, and a curve of each over the epochs."""
+        curves = {name: curve for name, curve in self.curves().items() if curve.values}
+        if not curves:
+            return f"<div>{escape(repr(self))}</div>"
+        validated = any(f"val_{name}" in curves for name in curves)
+
+        def last(name: str) -> str:
+            return f"{as_number(curves[name].values[-1]):.4g}" if name in curves else ""
+
+        rows = [
+            (name, last(name), *([last(f"val_{name}")] if validated else []))
+            for name in curves
+            if not (name.startswith("val_") and name.removeprefix("val_") in curves)
+        ]
+        epochs = f"{len(self.epoch)} epoch{'' if len(self.epoch) == 1 else 's'}"
+        headings = (epochs, "training", "validation") if validated else (epochs, "training")
+        return f"<div>{html_table(headings, rows)}{html_curves(curves)}</div>"
 
     def __repr__(self) -> str:
         last = {name: values[-1] for name, values in self.history.items() if values}

@@ -12,12 +12,11 @@ from typing import Any
 
 import docstrings
 import programs
+import reference_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
-
-import reference
 
 ROOT = Path(__file__).resolve().parents[2]
 LOG = logging.getLogger("mkdocs.hooks.fastnet")
@@ -29,10 +28,11 @@ PICTURES_OUTSIDE = ["benchmarks/gemm.svg", "benchmarks/steps.svg"]
 
 def on_config(config: MkDocsConfig) -> None:
     """Put the generated pages of the reference in the place of "reference/" in the navigation; let formulas be drawn."""
-    texts = reference.pages()
+    texts = reference_pages.pages()
     config.extra["reference"] = texts
-    entries = [{name.removesuffix(".md"): f"reference/{name}"} for name in texts if name != "command-line.md"]
-    entries.append({"Command line": "reference/command-line.md"})
+    titles = {name: name.removesuffix(".md").removeprefix("fastnet.") for name in texts}
+    titles["command-line.md"] = "Command line"
+    entries = [{title: f"reference/{name}"} for name, title in titles.items()]
     for section in config.nav or []:
         pages = section.get("Reference")
         if pages:
@@ -47,6 +47,9 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
     """Add the pages that are generated, those outside docs/, and the pictures that pages draw."""
     for name, text in config.extra.pop("reference").items():
         files.append(File.generated(config, f"reference/{name}", content=text))
+    for path in sorted((ROOT / "examples").glob("*.py")):
+        text = f"# {path.name}\n\n```python\n{path.read_text(encoding='utf-8')}```\n"
+        files.append(File.generated(config, f"examples/{path.stem}.md", content=text))
     for name in OUTSIDE:
         files.append(File.generated(config, name, content=(ROOT / name).read_text(encoding="utf-8")))
     for name in PICTURES_OUTSIDE:
@@ -77,10 +80,12 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
     """Point links to files of the repository at their pages; of those that have none, keep the words alone."""
     uri = page.file.src_uri
     folder = "" if uri in OUTSIDE else "docs"
+    if uri == "reference/index.md":
+        markdown += reference_pages.contents()
 
     def resolve(found: re.Match[str]) -> str:
         path = posixpath.normpath(posixpath.join(folder, posixpath.dirname(uri), found["target"]))
-        target = path.removeprefix("docs/")
+        target = re.sub(r"^docs/|(?<=^examples/)(\w+)\.py$", lambda part: f"{part[1]}.md" if part[1] else "", path)
         if not (ROOT / path).exists():
             return found[0]
         file = files.get_file_from_path(target)

@@ -27,6 +27,14 @@ def pages() -> dict[str, str]:
     return {**pages, "command-line.md": _command_line()}
 
 
+def contents() -> str:
+    """Return a table of the pages of modules."""
+    rows = [
+        f"| [`{module.__name__}`]({module.__name__}.md) | {_first_sentence(module)} |" for module in public_modules()
+    ]
+    return "\n".join(["", "| Module | Summary |", "| --- | --- |", *rows, ""])
+
+
 # ---- Modules --------------------------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,10 @@ def run(name: str, arguments: list[str], folder: Path) -> str:
 
 
 def test_every_example_is_run() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {name for name, *_ in RUNS} | {"keras_slides.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {name for name, *_ in RUNS} | {
+        "keras_slides.py",
+        "search_on_a_cluster.py",
+    }
 
 
 @pytest.mark.usefixtures("mnist_dir")
@@ -58,6 +61,16 @@ def test_the_program_of_the_slides_predicts_the_first_digits(tmp_path: Path) -> 
     assert out.splitlines()[-2:] == ["[7 2 1 0 4]", "[7 2 1 0 4]"]
     (accuracy,) = re.findall(r"^loss: .* - accuracy: (\d+\.\d+)$", out, re.MULTILINE)
     assert float(accuracy) > 0.95  # 20 seeds gave 95.4 to 96.8%, and Keras itself is no better
+
+
+def test_settings_are_searched_on_a_cluster_of_two_processes(tmp_path: Path) -> None:
+    pytest.importorskip("distributed", reason="needs Dask: pip install 'dask[distributed]'")
+    out = run("search_on_a_cluster.py", ["--settings", "6"], tmp_path)
+    assert "6 settings, 3 fits each, on 2 workers" in out
+    (accuracy,) = re.findall(r"test images: (\d+\.\d)%", out)
+    assert float(accuracy) > 96.0
+    assert (tmp_path / "digits.safetensors").exists()
+    assert "dask worker tcp://HOST:8786" in out
 
 
 def test_a_gradient_vanishes_in_sigmoids_and_not_in_residual_blocks() -> None:

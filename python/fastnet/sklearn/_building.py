@@ -1,0 +1,87 @@
+"""From a function, or a `Sequential` as a template, to the model that an estimator trains."""
+
+import inspect
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+from weakref import WeakSet
+
+from fastnet import losses
+from fastnet._copying import fresh_copy
+from fastnet._validation import describe
+from fastnet.models import Sequential
+from fastnet.utils import seeded
+
+# The models that functions have returned: one that comes back again would carry what another fit has learned.
+_returned: WeakSet[Sequential] = WeakSet()
+
+
+def check_arguments(build_fn: Any, names: Iterable[str]) -> None:
+    """Refuse names of arguments that `build_fn` does not take, and what is no `build_fn`."""
+    if isinstance(build_fn, Sequential):
+        if names := list(names):
+            raise ValueError(f"build_args must be None where build_fn is a Sequential; got {', '.join(names)}")
+        return
+    if not callable(build_fn):
+        raise TypeError(f"build_fn must be a function that returns a Sequential, or a Sequential; got {build_fn!r}")
+    accepted, others = _parameters(build_fn)
+    if unknown := [name for name in names if not others and name not in accepted]:
+        function = getattr(build_fn, "__name__", type(build_fn).__name__)
+        raise ValueError(
+            f"build_args must hold arguments of {function}: {', '.join(accepted) or 'none'}; got {', '.join(unknown)}"
+        )
+
+
+def _parameters(build_fn: Callable[..., Any]) -> tuple[list[str], bool]:
+    """Return the names that a function takes as keywords, and whether it takes any others besides."""
+    parameters = inspect.signature(build_fn).parameters.values()
+    named = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    return named, any(one.kind is one.VAR_KEYWORD for one in parameters)
+
+
+def new_model(build_fn: Any, build_args: Any, offered: Mapping[str, Any], seed: int) -> Sequential:
+    """Return a model from `build_fn`, called with `build_args` and with what it takes of `offered`."""
+    arguments = {} if build_args is None else build_args
+    if not isinstance(arguments, Mapping):
+        raise TypeError(f"build_args must be a dictionary of arguments for build_fn; got {describe(build_args)}")
+    check_arguments(build_fn, arguments)
+    if isinstance(build_fn, Sequential):
+        return fresh_copy(build_fn, seed)
+    accepted, others = _parameters(build_fn)
+    with seeded(seed):
+        model = build_fn(
+            **{name: value for name, value in offered.items() if others or name in accepted} | dict(arguments)
+        )
+    if not isinstance(model, Sequential):
+        raise TypeError(f"build_fn must return a Sequential; got {describe(model)}")
+    if model in _returned:
+        raise ValueError("build_fn must return a new Sequential each time; got one that it has returned before")
+    _returned.add(model)
+    return model
+
+
+def make_weights(model: Sequential, input_shape: tuple[int, ...], outputs: Collection[int], of_y: str) -> None:
+    """Build a model for samples of this shape, and refuse one that has none of these numbers of outputs.
+
+    `of_y` says in the message what needs them.
+    """
+    if model.built and model.input_shape != input_shape:
+        raise ValueError(f"the model has input_shape {model.input_shape}; the samples of X have shape {input_shape}")
+    model.build(input_shape)
+    if len(model.output_shape or ()) != 1 or output_count(model) not in outputs:
+        needed = " or ".join(f"({count},)" for count in outputs)
+        raise ValueError(f"the model must have output_shape {needed} for {of_y}; got {model.output_shape}")
+
+
+def compile_with(model: Sequential, loss: str, metrics: list[str]) -> None:
+    """Compile a model with what `build_fn` left open: all of it, or the loss."""
+    compilation = model._compilation
+    if compilation is None:
+        model.compile("adam", loss, metrics)
+    elif compilation.loss is None:
+        compilation.loss = losses.get(loss)
+
+
+def output_count(model: Sequential) -> int:
+    """Return the number of outputs of a built model."""
+    return math.prod(model.output_shape or ())

@@ -3,6 +3,7 @@
 import io
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -176,6 +177,57 @@ def test_a_history_that_is_given_is_the_one_that_is_returned() -> None:
     history = History()
     assert compiled().fit(X, Y, verbose=0, callbacks=[history]) is history
     assert history.model.history is history
+
+
+# ---- Histories in files ---------------------------------------------------------------------------------------------
+
+
+def test_a_loaded_model_has_its_learning_curves(tmp_path: Path) -> None:
+    model = compiled(["accuracy"])
+    history = model.fit(X, Y, epochs=5, validation_data=(X, Y), validation_freq=2, verbose=0)
+    history.history["loss"][2] = np.nan
+    model.save(tmp_path / "model.safetensors")
+    loaded = fn.load_model(tmp_path / "model.safetensors").history
+    assert loaded.epoch == [0, 1, 2, 3, 4]
+    assert_array_equal(loaded.history.pop("loss"), history.history.pop("loss"))
+    assert loaded.history == history.history
+    assert loaded.curves()["val_loss"] == ([2, 4], history.history["val_loss"])
+
+
+def test_of_a_long_history_a_file_keeps_evenly_spaced_epochs_and_the_last() -> None:
+    history = History()
+    for epoch in range(2500):
+        history.on_epoch_end(epoch, {"loss": 1.0 * epoch})
+    kept = History.from_dict(history.as_dict())
+    assert kept.epoch == list(range(0, 2500, 3))
+    assert kept.history == {"loss": [1.0 * epoch for epoch in kept.epoch]}
+
+
+def test_figures_of_ones_own_do_not_keep_a_history_from_being_read() -> None:
+    history = History()
+    history.on_epoch_end(0, {"loss": 1.0})
+    history.history.update({"long": [1.0, 2.0], "none": [], "text": ["a"]})  # type: ignore[dict-item]
+    kept = History.from_dict(history.as_dict())
+    assert kept.history == {"loss": [1.0], "long": [1.0], "none": [], "text": [pytest.approx(np.nan, nan_ok=True)]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epoch": None}, "epoch of a history must be a list of numbers"),
+        ({"epoch": [0.5, 1]}, "epoch of a history must be whole numbers"),
+        ({"history": [1]}, "must be dictionaries"),
+        ({"history": {"loss": [1.0]}}, "loss of a history must have 2 values; got 1"),
+        ({"history": {"loss": [True, 1]}}, "loss of a history must be a list of numbers"),
+        ({"epochs_of": {"loss": ["0"]}}, "loss of a history must be a list of numbers"),
+    ],
+)
+def test_a_damaged_history_is_refused(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        History.from_dict({"epoch": [0, 1], "history": {"loss": [2.0, None]}, **change})
+
+
+# ---- What is refused ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -226,6 +226,7 @@ def test_evaluate_writes_a_report(run: Run, model: Path, flowers: Path) -> None:
     assert page.text.startswith(f"flowers.safetensors on flowers.csv flowers.safetensors on flowers.csv {flowers}")
     assert f"{done.json['accuracy']:.2%}" in page.text
     assert "tulip, red" in page.text
+    assert "Learning curves After 50 epochs: loss" in page.text  # from the model's file
     assert "width" in page.text or done.json["accuracy"] == 1.0
 
 

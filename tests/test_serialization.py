@@ -375,7 +375,7 @@ def test_metadata_that_make_no_sense_are_refused(key: str, text: str, path: Path
     refused(path)
 
 
-@pytest.mark.parametrize("key", ["metrics", "receipt"])
+@pytest.mark.parametrize("key", ["metrics", "receipt", "history"])
 @pytest.mark.parametrize("text", ["", "{", "17", "[1]", '{"a":' * 100_000, "1" * 10_000])
 def test_figures_and_receipts_that_make_no_sense_are_refused(key: str, text: str, path: Path) -> None:
     rewrite(path, metadata={key: text})

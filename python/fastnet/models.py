@@ -58,7 +58,7 @@ class Sequential(Inspector):
     compute_dtype : str
         What is multiplied: `dtype`, or "bfloat16".
     history : History or None
-        What the last `fit` recorded, also when it was interrupted.
+        What the last `fit` recorded, also when it was interrupted; kept in the model's file.
     stop_training : bool
         Set it in a callback to end `fit`.
     receipt : dict or None

@@ -14,6 +14,8 @@ The tensors are ``layers.<i>.<layer name>.kernel`` and ``layers.<i>.<layer name>
 ``operations``      of quantized models only, whose files `QuantizedModel.save` writes: see `fastnet.quantization`
 ``checksum``        16 hexadecimal digits: the XXH64 of the file with zeros in their place
 ``metrics``         `Sequential.figures` as JSON; absent when there are none
+``history``         the learning curves of the last `fit`, `Sequential.history`, as JSON;
+                    absent before the first one
 ``receipt``         `Sequential.receipt` as JSON, without ``config`` and without what equal
                     training need not share, threads and times; absent before the first `fit`
 =================== ================================================================
@@ -43,6 +45,7 @@ from fastnet._file_checks import check_architecture, check_compilation, check_te
 from fastnet._receipt import Receipt, plain
 from fastnet._validation import describe
 from fastnet._weights import sha256_of
+from fastnet.callbacks.history import History
 from fastnet.interchange.keras_files import is_keras_file, load_keras_model, load_keras_weights
 
 if TYPE_CHECKING:
@@ -234,6 +237,9 @@ def load_model(
             model.compile(**_with_functions(arguments, custom_objects or {}))
         for key in NAME_LISTS:
             setattr(model, key, _checked_names(key, _parsed(metadata, key, list)) if key in metadata else None)
+        if "history" in metadata:
+            model.history = History.from_dict(_parsed(metadata, "history", dict))
+            model.history.set_model(model)
         if "metrics" in metadata:
             model.figures = plain(_parsed(metadata, "metrics", dict))
         return model
@@ -310,7 +316,8 @@ def _metadata(model: "Sequential", hash_of_weights: str) -> dict[str, str]:
     config = model.get_config()
     check_architecture(config)
     receipt = model._receipt.for_file(hash_of_weights) if len(model._receipt) else None
-    return metadata_of(model, {"config": config, "receipt": receipt})
+    history = model.history.as_dict() if model.history is not None and model.history.epoch else None
+    return metadata_of(model, {"config": config, "history": history, "receipt": receipt})
 
 
 def metadata_of(model: "Sequential | QuantizedModel", own: Mapping[str, Any]) -> dict[str, str]:

@@ -1,12 +1,17 @@
 """What `fit` returns."""
 
+import math
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 from fastnet._curves import Curve
 from fastnet._html import as_number, html_curves, html_table
+from fastnet._validation import describe
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.progress import format_logs
+
+MOST_EPOCHS = 1000  # that a file keeps
 
 
 class History(Callback):
@@ -77,6 +82,51 @@ class History(Callback):
             for name, values in self.history.items()
         }
 
+    def as_dict(self) -> dict[str, Any]:
+        """Return the figures as JSON can hold them, as a model's file keeps them.
+
+        Returns
+        -------
+        dict
+            "epoch", the numbers of the epochs from 0; "history", the values of each figure, None for one that is not finite;
+            and "epochs_of", the epochs of those figures, such as "val_loss", that not every epoch has. Of more than 1,000
+            epochs evenly spaced ones, with the last.
+        """
+        step = -(-len(self.epoch) // MOST_EPOCHS) or 1
+        kept = self.epoch[::-step][::-1]
+        wanted = {epoch + 1 for epoch in kept}
+        values: dict[str, list[float | None]] = {}
+        epochs_of: dict[str, list[int]] = {}
+        for name, curve in self.curves().items():
+            pairs = [(epoch, as_number(value)) for epoch, value in zip(*curve, strict=False) if epoch in wanted]
+            values[name] = [value if math.isfinite(value) else None for _, value in pairs]
+            if len(pairs) < len(kept):
+                epochs_of[name] = [epoch - 1 for epoch, _ in pairs]
+        return {"epoch": kept, "history": values, **({"epochs_of": epochs_of} if epochs_of else {})}
+
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> "History":
+        """Return the history that `as_dict` told of; what it has as None is NaN.
+
+        Raises
+        ------
+        ValueError
+            The dictionary is not one of `as_dict`.
+        """
+        result = cls()
+        result.epoch = _epochs(told, "epoch")
+        figures, epochs_of = told.get("history"), told.get("epochs_of", {})
+        if not isinstance(figures, Mapping) or not isinstance(epochs_of, Mapping):
+            raise ValueError("history and epochs_of of a history must be dictionaries")
+        for name in figures:
+            values = _numbers(figures, name)
+            epochs = _epochs(epochs_of, name) if name in epochs_of else result.epoch
+            if len(epochs) != len(values):
+                raise ValueError(f"{name} of a history must have {len(epochs)} values; got {len(values)}")
+            result.history[name] = values
+            result._epochs_of[name] = [epoch + 1 for epoch in epochs]
+        return result
+
     def _repr_html_(self) -> str:
         """Return what notebooks show: the figures of the last epoch, and a curve of each over the epochs."""
         curves = {name: curve for name, curve in self.curves().items() if curve.values}
@@ -99,3 +149,21 @@ class History(Callback):
     def __repr__(self) -> str:
         last = {name: values[-1] for name, values in self.history.items() if values}
         return f"<History of {len(self.epoch)} epochs: {format_logs(last)}>"
+
+
+def _numbers(told: Mapping[str, Any], name: str) -> list[float]:
+    """Return an entry of a dictionary of `History.as_dict` that must be a list of numbers or None."""
+    values = told.get(name)
+    if not isinstance(values, list) or not all(
+        value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
+    ):
+        raise ValueError(f"{name} of a history must be a list of numbers; got {describe(values)}")
+    return [as_number(value) for value in values]
+
+
+def _epochs(told: Mapping[str, Any], name: str) -> list[int]:
+    """Return an entry that must be a list of whole numbers from 0."""
+    numbers = _numbers(told, name)
+    if not all(number >= 0 and number.is_integer() for number in numbers):
+        raise ValueError(f"{name} of a history must be whole numbers from 0; got {describe(told[name])}")
+    return [int(number) for number in numbers]

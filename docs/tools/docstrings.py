@@ -24,6 +24,9 @@ def to_markdown(text: str) -> str:
     text = re.sub(r"^( *)\.\. math::[ \n]+((?:.+\n?)+)", _block, text, flags=re.MULTILINE)
     text = re.sub(r":math:`([^`]+)`", lambda found: f"`#!math {' '.join(found[1].split())}`", text)
     text = re.sub(r":(?:func|class|meth|mod):`~?([^`]+)`", r"`\1`", text)
+    text = re.sub(
+        r"\bshape \(", "shape\N{NO-BREAK SPACE}(", text
+    )  # or "array, shape (n, m)" would be read as Python, a call
     return re.sub(r"::$", ":", text, flags=re.MULTILINE)
 
 

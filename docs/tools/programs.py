@@ -1,7 +1,7 @@
 """The programs of the documentation: finding the blocks of code of a page, and running them.
 
-All blocks of Python of a page run in order in one namespace, blocks of `sh` in a shell, all in one folder. A block whose
-fence has a title "not tested: reason" is left out. A block of `text` behind a program is what the program prints, with the title "about" where that depends on the machine.
+All blocks of Python of a page run in order in one namespace, blocks of `sh` in a shell, all in one folder. A block of another
+language with the title "run.toml" is written to that file. A block with the title "not tested: reason" is left out. A block of `text` behind a program is what the program prints, with the title "about" where that depends on the machine.
 
 usage: python docs/tools/programs.py PAGE FOLDER    runs the programs of a page in a folder, for the pictures they draw
 """
@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)\n(?P<code>(?:.*\n)*?)(?P=indent)```$", re.MULTILINE)
-NOT_TESTED = re.compile(r'title="not tested: [^"]+"')
+TITLE = re.compile(r'title="([^"]+)"')
+FILE_NAME = re.compile(r"[\w-]+\.\w+")
 PICTURE = re.compile(r"!\[[^\]]*\]\(([^):]+)\)")
 
 
@@ -26,9 +27,17 @@ class Block(NamedTuple):
     line: int
     language: str
     code: str
-    tested: bool
+    title: str
     output: str | None  # what the page says that it prints
     about: bool  # whether that is said to be so on some machines only
+
+    @property
+    def tested(self) -> bool:
+        return not self.title.startswith("not tested: ")
+
+    @property
+    def is_file(self) -> bool:
+        return self.language not in ("python", "sh", "text") and FILE_NAME.fullmatch(self.title) is not None
 
 
 def blocks(text: str) -> Iterator[Block]:
@@ -42,7 +51,8 @@ def blocks(text: str) -> Iterator[Block]:
             if following["info"].startswith("text") and not text[fence.end() : following.start()].strip():
                 output, about = textwrap.dedent(following["code"]), 'title="about"' in following["info"]
         line = text.count("\n", 0, fence.start()) + 1
-        yield Block(line, language, textwrap.dedent(fence["code"]), not NOT_TESTED.search(fence["info"]), output, about)
+        title = TITLE.search(fence["info"])
+        yield Block(line, language, textwrap.dedent(fence["code"]), title[1] if title else "", output, about)
 
 
 def pictures(text: str) -> set[str]:
@@ -58,6 +68,8 @@ def run_page(text: str, name: str) -> Iterator[tuple[Block, str]]:
             yield block, run_python(block, name, namespace)
         elif block.tested and block.language == "sh":
             yield block, run_shell(block)
+        elif block.is_file:
+            Path(block.title).write_text(block.code, encoding="utf-8")
 
 
 def run_python(block: Block, name: str, namespace: dict[str, object]) -> str:

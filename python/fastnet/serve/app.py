@@ -117,7 +117,7 @@ class _Server:
 
     def app(self) -> Starlette:
         """Return the application."""
-        return Starlette(
+        app = Starlette(
             routes=[  # are tried in this order
                 Route("/predict", self.predict, methods=["POST"]),
                 Route("/explain", self.explain, methods=["POST"]),
@@ -134,6 +134,8 @@ class _Server:
             },
             lifespan=self.lifespan,
         )
+        app.router.redirect_slashes = False  # an address that is almost right is an error, too
+        return app
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:

@@ -80,6 +80,8 @@ class Batcher:
         self.calls, self.rows = self.calls + 1, self.rows + len(rows)
         try:
             outputs = self._predict(rows) if len(rows) <= self._quick_rows else await self.run(self._predict, rows)
+            if len(outputs) != len(rows):
+                raise ValueError(f"predict must return {len(rows)} rows, one for each that it gets; got {len(outputs)}")
         except Exception as error:
             if len(batch) == 1:
                 _settle(batch[0], error)

@@ -2,6 +2,7 @@
 
 import io
 import math
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -44,6 +45,8 @@ class Rows:
     def __init__(self, shape: tuple[int, ...], dtype: str, most: int) -> None:
         self.shape = shape
         self.size = math.prod(shape)
+        sizes = " x ".join(f"{size:,}" for size in shape)
+        self.accepted = f"{sizes} numbers" + (", nested or as one list" if len(shape) > 1 else "")
         self.dtype = dtype
         self.most = most
 
@@ -53,7 +56,7 @@ class Rows:
         if name == "instance":
             return self._array([self._row(value, name)], name)
         if not isinstance(value, list):
-            raise RequestError(422, f"instances must be a list of instances; got {describe(value)}")
+            raise RequestError(422, f"instances must be a list of instances; got {_in_words(value)}")
         self._check_count(len(value))
         return self._array([self._row(row, f"instances[{index}]") for index, row in enumerate(value)], name)
 
@@ -76,10 +79,11 @@ class Rows:
     def _entry(self, document: Any, names: tuple[str, ...]) -> tuple[str, Any]:
         accepted = " or ".join(f'{{"{name}": [...]}}' for name in names)
         if not isinstance(document, dict):
-            raise RequestError(422, f"the body must be {accepted}; got {describe(document)}")
-        if len(document) != 1 or (name := next(iter(document))) not in names:
-            got = ", ".join(map(repr, document)) if document else "no entry"
-            raise RequestError(422, f"the body must be {accepted}; got {_shortened(got)}")
+            raise RequestError(422, f"the body must be {accepted}; got {_in_words(document)}")
+        name = next(iter(document), "")
+        if len(document) != 1 or name not in names:
+            got = ", ".join(_in_words(key) for key in islice(document, 3)) or "none"
+            raise RequestError(422, f"the body must be {accepted}; got {len(document):,} entries: {got}")
         return name, document[name]
 
     def _check_count(self, count: int) -> None:
@@ -90,9 +94,9 @@ class Rows:
 
     def _row(self, value: Any, name: str) -> list[float]:
         """Return the numbers of an instance as a flat list."""
-        if not isinstance(value, list):
-            raise RequestError(422, f"{name} must be a list of {self.size:,} numbers; got {describe(value)}")
-        flat = len(self.shape) == 1 or (len(value) == self.size and not isinstance(value[0], list))
+        if not isinstance(value, list) or len(value) not in (self.size, self.shape[0]):
+            raise RequestError(422, f"{name} must have {self.accepted}; got {_in_words(value)}")
+        flat = len(value) == self.size and not isinstance(value[0], list)
         numbers: list[float] = []
         _flatten(value, (self.size,) if flat else self.shape, name, numbers)
         return numbers
@@ -104,7 +108,7 @@ class Rows:
             raise RequestError(422, self._out_of_range(name)) from None
 
     def _checked(self, array: Array, name: str) -> Array:
-        if array.dtype.kind == "f" and not (np.abs(array) <= LARGEST[self.dtype]).all():  # nor is NaN
+        if array.dtype.kind == "f" and not (np.abs(array) <= np.float64(LARGEST[self.dtype])).all():  # nor is NaN
             raise RequestError(422, self._out_of_range(name))
         return array.astype(self.dtype).reshape(-1, *self.shape)
 
@@ -115,19 +119,34 @@ class Rows:
 
 def _flatten(value: Any, shape: tuple[int, ...], name: str, numbers: list[float]) -> None:
     """Append the numbers of nested lists of this shape, and of no other."""
-    if not isinstance(value, list):
-        raise RequestError(422, f"{name} must be a list of {shape[0]:,} entries; got {describe(value)}")
-    if len(value) != shape[0]:
+    if not isinstance(value, list) or len(value) != shape[0]:
         what = "numbers" if len(shape) == 1 else "lists"
-        raise RequestError(422, f"{name} must have {shape[0]:,} {what}; got {len(value):,}")
+        raise RequestError(422, f"{name} must be a list of {shape[0]:,} {what}; got {_in_words(value)}")
     if len(shape) > 1:
         for index, part in enumerate(value):
             _flatten(part, shape[1:], f"{name}[{index}]", numbers)
         return
     if not _NUMBERS.issuperset(map(type, value)):
         index = next(index for index, entry in enumerate(value) if type(entry) not in _NUMBERS)
-        raise RequestError(422, f"{name}[{index}] must be a number; got {describe(value[index])}")
+        raise RequestError(422, f"{name}[{index}] must be a number; got {_in_words(value[index])}")
     numbers += value
+
+
+def _in_words(value: Any) -> str:
+    """Return what JSON calls a value; short, whatever its size."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return str(value).lower()
+        case list():
+            return f"a list of {len(value):,}"
+        case dict():
+            return "an object"
+        case str() if len(value) > 40:
+            return "a string"
+        case _:
+            return describe(value)
 
 
 def _parse(body: bytes) -> Any:
@@ -148,15 +167,11 @@ def _read_npy(body: bytes) -> Array:
         shape, fortran_order, dtype = read(stream, max_header_size=_LONGEST_NPY_HEADER)
     except Exception:  # the header is evaluated as a literal, which can fail in many ways
         raise RequestError(400, "the body is not a file of numpy.save, format version 1 or 2") from None
-    if dtype.kind not in "fiub":
-        raise RequestError(422, f"the array must hold real numbers; got dtype {dtype}")
+    if dtype.kind not in "fiub" or dtype.itemsize > 8:
+        raise RequestError(422, f"the array must hold real numbers of 64 bits at most; got dtype {dtype}")
     data = len(body) - stream.tell()
     if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != data:
         raise RequestError(400, f"the array of shape {shape} and dtype {dtype} does not take {data:,} bytes")
     flat = np.frombuffer(body, dtype, offset=stream.tell())
     array = flat.reshape(shape, order="F" if fortran_order else "C")
     return array.view(np.uint8) if dtype.kind == "b" else array.astype(dtype.newbyteorder("="))
-
-
-def _shortened(text: str, most: int = 80) -> str:
-    return text if len(text) <= most else f"{text[:most]} ..."

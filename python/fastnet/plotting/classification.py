@@ -142,5 +142,5 @@ def plot_calibration(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15, 
     )
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="probability of what is predicted", ylabel="share that is right")
     axes.set_title(f"expected calibration error {bins.expected_error:.3f}")
-    axes.legend(loc="upper left")
+    axes.legend()
     return axes

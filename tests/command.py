@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,6 +52,20 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     if os.name == "posix":  # a shell's background jobs and their children ignore SIGINT
         options["preexec_fn"] = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+@contextmanager
+def serving(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Start a server on a free port; yields the process and its address."""
+    process = start("serve", *arguments, "--port", 0, "--threads", 1)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line, process.communicate()[1]
+        yield process, line.split()[-1]
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def write_flowers(path: Path, *, rows: int = 60, header: str = "width,height,label", labels: bool = True) -> Path:

@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import subprocess
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -13,24 +11,10 @@ import numpy as np
 import pytest
 
 import fastnet as fn
-from command import Run, start
+from command import Run, serving, start
 from fastnet.serve.running import listen
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="sends signals as POSIX has them")
-
-
-@contextmanager
-def serving(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """Start a server on a free port; yields the process and its address."""
-    process = start("serve", *arguments, "--port", 0, "--threads", 1)
-    try:
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line, process.communicate()[1]
-        yield process, line.split()[-1]
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.fixture(scope="module")

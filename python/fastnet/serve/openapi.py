@@ -107,6 +107,8 @@ def _answers(predictor: Predictor) -> dict[str, Schema]:
             classes=classes,
             input_shape=shape,
             output_shape=shape,
+            feature_names={"type": ["array", "null"], "items": text},
+            full_scale={"type": ["number", "null"], "description": "The input that the model's own scaling makes 1."},
             layers={
                 "type": "array",
                 "items": _object(name=name, type=name, activation=text, units={"type": ["integer", "null"]}),

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 import fastnet
 from fastnet._classes import as_classes, class_names_of
 from fastnet._layer import Layer
+from fastnet.interchange.quantizing import QuantizedMultiplication
+from fastnet.layers import Rescaling
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
 
@@ -80,6 +82,8 @@ class Predictor:
             "classes": self.classes,
             "input_shape": list(self.input_shape),
             "output_shape": list(self.output_shape),
+            "feature_names": self.model.feature_names,
+            "full_scale": _full_scale(self.model),
             "layers": self._layers(),
             "parameters": self.model.count_params(),
             "dtype": self.model.compute_dtype if isinstance(self.model, QuantizedModel) else self.dtype,
@@ -175,6 +179,17 @@ def _classes(model: Sequential | QuantizedModel) -> list[str] | None:
         return class_names_of(model)
     except ValueError:
         return None
+
+
+def _full_scale(model: Sequential | QuantizedModel) -> float | None:
+    """Return the input that the model's own scaling makes 1, such as 255 for bytes; None if it does not begin so."""
+    if isinstance(model, QuantizedModel):  # whose scaling is folded into the range of its inputs
+        product = model.operations[0]
+        if isinstance(product, QuantizedMultiplication) and product.zero_point == 0:
+            return 255 * product.input_scale
+        return None
+    layer = model.layers[0]
+    return (1 - layer.offset) / layer.scale if isinstance(layer, Rescaling) and layer.scale else None
 
 
 def _activation(layer: Layer) -> str | None:

@@ -1,0 +1,121 @@
+// Shows what the model answers: the bars of the classes, the activations of hidden layers, the weights that react.
+
+import { paintSigned } from "./pictures.js";
+
+const SHOWN_UNITS = 12;
+const UNITS_IN_A_ROW = 64;
+
+const find = (id) => document.getElementById(id);
+
+/** An element with a class, text and children. */
+function element(tag, { className = "", text = "" } = {}, ...children) {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  made.append(...children);
+  return made;
+}
+
+// ---- Classes ----
+
+/** Make a bar for each class, or a line for each value of a model that has no classes. */
+export function makeBars(names) {
+  find("bars").replaceChildren(
+    ...names.map((name) =>
+      element(
+        "li",
+        {},
+        element("span", { className: "name", text: name }),
+        element("span", { className: "track" }, element("span", { className: "fill" })),
+        element("span", { className: "number" }),
+      ),
+    ),
+  );
+}
+
+/** Show the probabilities of the classes; nothing is drawn where there are none. */
+export function showProbabilities(names, probabilities) {
+  const first = probabilities ? probabilities.indexOf(Math.max(...probabilities)) : -1;
+  [...find("bars").children].forEach((bar, i) => {
+    const share = probabilities?.[i] ?? 0;
+    bar.classList.toggle("first", i === first);
+    bar.querySelector(".fill").style.setProperty("--share", share);
+    bar.querySelector(".number").textContent = probabilities ? percent(share) : "";
+  });
+  if (first >= 0) showWinner(names[first], percent(probabilities[first]));
+  else showWinner(null, probabilities ? "the outputs are not numbers" : "nothing drawn yet");
+}
+
+/** Show the outputs of a model that has no classes. */
+export function showValues(values) {
+  const most = Math.max(...(values ?? []).map(Math.abs));
+  [...find("bars").children].forEach((bar, i) => {
+    bar.querySelector(".fill").style.setProperty("--share", values && most ? Math.abs(values[i]) / most : 0);
+    bar.querySelector(".number").textContent = values ? shortNumber(values[i]) : "";
+  });
+  showWinner(values?.length === 1 ? shortNumber(values[0]) : null, values ? "" : "nothing yet");
+}
+
+function showWinner(name, certainty) {
+  find("winner").textContent = name ?? "–";
+  find("winner").classList.toggle("long", (name?.length ?? 0) > 3);
+  find("certainty").textContent = certainty;
+}
+
+function percent(share) {
+  return `${(100 * share).toFixed(1)}%`;
+}
+
+function shortNumber(value) {
+  return Math.abs(value) >= 1e5 || (value !== 0 && Math.abs(value) < 1e-3) ? value.toExponential(2) : value.toFixed(3);
+}
+
+// ---- Inside ----
+
+/** Show a strip for each hidden layer. */
+export function showLayers(layers) {
+  const strips = find("layers");
+  while (strips.children.length > layers.length) strips.lastChild.remove();
+  while (strips.children.length < layers.length) {
+    strips.append(element("figure", {}, document.createElement("canvas"), element("figcaption")));
+  }
+  layers.forEach(({ name, activation, output }, i) => {
+    const [canvas, caption] = strips.children[i].children;
+    const most = Math.max(...output.map(Math.abs));
+    const active = output.filter((value) => value !== 0).length;
+    const columns = Math.min(output.length, UNITS_IN_A_ROW);
+    canvas.style.setProperty("--rows", Math.ceil(output.length / columns));
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-label", `Activations of the layer ${name}`);
+    paintSigned(canvas, output, columns, most);
+    caption.textContent =
+      `${name}: ${output.length} units, ${activation}` +
+      (most > 0 ? `; ${active} not zero, the strongest ${shortNumber(most)}` : "");
+  });
+}
+
+/** The weights of the first layer, as the server sends them: bytes in base64, a picture for each unit. */
+export function decodeWeights({ shape, units, data }) {
+  const bytes = Int8Array.from(atob(data), (character) => character.charCodeAt(0));
+  const [rows, columns] = shape;
+  const pictures = Array.from({ length: units }, (_, i) => bytes.subarray(i * rows * columns, (i + 1) * rows * columns));
+  return { columns, pictures };
+}
+
+/** Show the weights of the units of the first layer whose outputs are farthest from zero. */
+export function showUnits({ columns, pictures }, output) {
+  const order = pictures
+    .map((_, unit) => unit)
+    .filter((unit) => output[unit])
+    .sort((a, b) => Math.abs(output[b]) - Math.abs(output[a]));
+  find("units").replaceChildren(
+    ...order.slice(0, SHOWN_UNITS).map((unit) => {
+      const canvas = document.createElement("canvas");
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `Weights of unit ${unit}`);
+      const most = pictures[unit].reduce((largest, weight) => Math.max(largest, Math.abs(weight)), 0);
+      paintSigned(canvas, pictures[unit], columns, most);
+      return element("figure", {}, canvas, element("figcaption", { text: `unit ${unit}: ${shortNumber(output[unit])}` }));
+    }),
+  );
+}

@@ -1,0 +1,38 @@
+// Paints arrays of numbers: one pixel of a canvas each, which the style sheet enlarges.
+
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+/** Call a function whenever the page goes from light to dark or back. */
+export function whenColoursChange(repaint) {
+  dark.addEventListener("change", repaint);
+}
+
+/** White ink on black ground, as in MNIST; values from 0 to `most`. */
+export function paintGrey(canvas, values, columns, most) {
+  paint(canvas, values, columns, (value) => {
+    const level = 255 * Math.min(Math.max(value / most, 0), 1);
+    return [level, level, level];
+  });
+}
+
+/** Red above zero, blue below, the colour of the paper at zero; `most` and beyond are the strongest. */
+export function paintSigned(canvas, values, columns, most) {
+  const [zero, plus, minus] = dark.matches
+    ? [[20, 25, 31], [255, 122, 107], [116, 166, 255]]
+    : [[255, 255, 255], [194, 54, 43], [43, 99, 194]];
+  paint(canvas, values, columns, (value) => {
+    const share = most > 0 ? Math.min(Math.abs(value) / most, 1) : 0;
+    const end = value < 0 ? minus : plus;
+    return zero.map((level, i) => level + (end[i] - level) * share);
+  });
+}
+
+/** Give each value a pixel, row by row; a last row that is not full stays clear at its end. */
+function paint(canvas, values, columns, colour) {
+  canvas.width = columns;
+  canvas.height = Math.ceil(values.length / columns);
+  const context = canvas.getContext("2d");
+  const image = context.createImageData(canvas.width, canvas.height);
+  values.forEach((value, i) => image.data.set([...colour(value), 255], 4 * i));
+  context.putImageData(image, 0, 0);
+}

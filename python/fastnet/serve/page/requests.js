@@ -1,0 +1,77 @@
+// Talks to the server; errors are in words.
+
+/** Fetch JSON; null for a 404 where that is an answer. */
+export async function getJson(path, { optional = false } = {}) {
+  const response = await send(path);
+  if (optional && response.status === 404) return null;
+  return body(response);
+}
+
+/**
+ * Sends instances to the model, one at a time: while one is on its way the others wait, and of these only the newest is
+ * sent. An answer to a drawing that has changed twice since is of no use.
+ */
+export class Asker {
+  /**
+   * @param {(answer: object, milliseconds: number) => void} onAnswer
+   * @param {(error: Error) => void} onError
+   */
+  constructor(onAnswer, onError) {
+    this.onAnswer = onAnswer;
+    this.onError = onError;
+    this.waiting = null;
+    this.busy = false;
+    this.drawing = 0; // a number for what the answers belong to
+  }
+
+  ask(instance) {
+    this.waiting = instance;
+    if (!this.busy) this.#work();
+  }
+
+  /** Drop what waits, and the answer that is on its way. */
+  forget() {
+    this.waiting = null;
+    this.drawing++;
+  }
+
+  async #work() {
+    this.busy = true;
+    while (this.waiting) {
+      const { drawing, waiting } = this;
+      this.waiting = null;
+      const start = performance.now();
+      const done = await explain(waiting).then(
+        (answer) => () => this.onAnswer(answer, performance.now() - start),
+        (error) => () => this.onError(error),
+      );
+      if (drawing === this.drawing) done();
+    }
+    this.busy = false;
+  }
+}
+
+async function explain(instance) {
+  const headers = { "Content-Type": "application/json" };
+  return body(await send("explain", { method: "POST", headers, body: JSON.stringify({ instance }) }));
+}
+
+async function send(path, options) {
+  try {
+    return await fetch(path, options);
+  } catch {
+    throw new Error("The server does not answer. Is “fastnet serve” still running?");
+  }
+}
+
+async function body(response) {
+  const json = await response.json().catch(() => null);
+  if (response.ok && json !== null) return json;
+  throw new Error(`The server refuses (${response.status}): ${reason(json) ?? response.statusText}`);
+}
+
+/** What a refusal says, as text. */
+function reason(json) {
+  const detail = json?.detail ?? json?.error ?? json?.message;
+  return detail === undefined || typeof detail === "string" ? detail : JSON.stringify(detail);
+}

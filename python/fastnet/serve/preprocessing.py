@@ -1,0 +1,174 @@
+"""Turns a drawing or a photo of a digit into the picture that a model expects: MNIST's, or scikit-learn's digits."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["centre_digit", "small_digit"]
+
+# The page does the same in page/preprocessing.js. All numbers are integers below 2**53, so sums are exact in whatever
+# order they are added, and both give the same bytes.
+
+
+def centre_digit(image: Any, *, size: int = 28, box: int = 20) -> NDArray[np.uint8]:
+    """Centre and scale a digit as those of MNIST were.
+
+    What differs from the background is the ink. The smallest rectangle around it is scaled, its aspect ratio kept, until
+    its longer side is `box` pixels; each pixel of the result is the mean of the area that it covers. Grey levels are
+    stretched so that the strongest is 255. The result is placed in a square of `size` pixels with its centre of mass in
+    the middle.
+
+    Parameters
+    ----------
+    image : array_like of uint8, shape (height, width), (height, width, 3) or (height, width, 4)
+        Grey levels, RGB or RGBA, light ink on dark ground or dark ink on light ground: the median of the border is the
+        ground. What is transparent shows white.
+    size : int, default 28
+        Height and width of the result.
+    box : int, default 20
+        Height or width of the digit, whichever is longer; at most `size`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (size, size)
+        Light ink on dark ground, 0 where there is none. All zeros if the image shows nothing but background.
+
+    Raises
+    ------
+    TypeError
+        If `image` does not have dtype uint8.
+    ValueError
+        If `image` has another shape or no pixels, or `box` is not between 1 and `size`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnet.serve.preprocessing import centre_digit
+    >>> drawing = np.zeros((200, 300), dtype=np.uint8)
+    >>> drawing[40:140, 30:50] = 255  # an upright stroke, off the middle
+    >>> digit = centre_digit(drawing)
+    >>> digit.shape, np.flatnonzero(digit.any(axis=0))
+    ((28, 28), array([13, 14, 15, 16]))
+    """
+    if not 1 <= box <= size:
+        raise ValueError(f"box must be between 1 and size ({size}), got {box}")
+    result = np.zeros((size, size), dtype=np.uint8)
+    ink = _ink(image)
+    if not ink.size:
+        return result
+    longer = max(ink.shape)
+    digit = _fit(ink, [_share(side * box, longer) for side in ink.shape], 255)
+    height, width = digit.shape
+    top, left = _offset(digit.sum(axis=1), size), _offset(digit.sum(axis=0), size)
+    result[top : top + height, left : left + width] = digit
+    return result
+
+
+def small_digit(image: Any) -> NDArray[np.uint8]:
+    """Scale a digit as the digits of scikit-learn were: 8 pixels high, at most 6 wide, in the middle of 8 columns.
+
+    Parameters
+    ----------
+    image : array_like of uint8, shape (height, width), (height, width, 3) or (height, width, 4)
+        As for `centre_digit`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (8, 8)
+        From 0, no ink, to 16. All zeros if the image shows nothing but background.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for `centre_digit`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnet.serve.preprocessing import small_digit
+    >>> paper = np.full((200, 300), 255, dtype=np.uint8)
+    >>> paper[40:140, 30:55] = 0  # an upright stroke in black
+    >>> small_digit(paper)[0]
+    array([ 0,  0,  0, 16, 16,  0,  0,  0], dtype=uint8)
+    """
+    result = np.zeros((8, 8), dtype=np.uint8)
+    ink = _ink(image)
+    if not ink.size:
+        return result
+    height, width = ink.shape
+    columns = min(_share(8 * width, height), 6)
+    left = (8 - columns) // 2
+    result[:, left : left + columns] = _fit(ink, [8, columns], 16)
+    return result
+
+
+def _grey(image: Any) -> NDArray[np.int64]:
+    """Return grey levels from 0 to 255: the luma of ITU-R BT.601, on white paper."""
+    pixels = np.asarray(image)
+    if pixels.dtype != np.uint8:
+        raise TypeError(f"image must have dtype uint8, got {pixels.dtype}")
+    channels = pixels.shape[2:]
+    if not 2 <= pixels.ndim <= 3 or channels not in ((), (3,), (4,)) or not pixels.size:
+        raise ValueError(
+            "image must have shape (height, width), (height, width, 3) or (height, width, 4) and at least one pixel, "
+            f"got {pixels.shape}"
+        )
+    values = pixels.astype(np.int64)
+    if not channels:
+        return values
+    luma = values[..., 0] * 299 + values[..., 1] * 587 + values[..., 2] * 114
+    alpha = values[..., 3] if channels == (4,) else 255
+    return (luma * alpha + 255_000 * (255 - alpha) + 127_500) // 255_000
+
+
+def _ink(image: Any) -> NDArray[np.int64]:
+    """Return how far each pixel stands out from the background, in the smallest rectangle that has all which do.
+
+    Where nine tenths of the border are the same, the image is clean and whatever differs from that is ink. Else it is a
+    photo of unevenly lit paper, or a digit that touches the border; then ink is what stands out more than twice as
+    much as nine tenths of the border do, but at least a third and at most half as much as the strongest ink.
+    """
+    grey = _grey(image)
+    outermost = np.ones(grey.shape, dtype=bool)
+    outermost[1:-1, 1:-1] = False
+    border = np.sort(grey[outermost])
+    ground = border[(border.size - 1) // 2]
+    ink: NDArray[np.int64] = np.maximum(ground - grey if ground > 127 else grey - ground, 0)
+    spread = np.sort(np.abs(border - ground))[(border.size - 1) * 9 // 10]
+    if spread:
+        ink[ink <= np.clip(2 * spread, ink.max() // 3, ink.max() // 2)] = 0
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if rows.size else ink[:0]
+
+
+def _share(numerator: int, denominator: int) -> int:
+    """Return a quotient as a number of pixels: rounded, and at least 1."""
+    return max(1, (2 * numerator + denominator) // (2 * denominator))
+
+
+def _fit(ink: NDArray[np.int64], shape: list[int], strongest: int) -> NDArray[np.int64]:
+    """Scale to a shape; the strongest pixel of the result gets the given value."""
+    # Floating point for the speed of its matrix product, on integers that it represents exactly.
+    rows, columns = (_cover(side, cells) for side, cells in zip(ink.shape, shape, strict=True))
+    sums = (rows @ ink.astype(np.float64) @ columns.T).astype(np.int64)
+    peak = int(sums.max())
+    return (2 * strongest * sums + peak) // (2 * peak)
+
+
+def _cover(pixels: int, cells: int) -> NDArray[np.float64]:
+    """Return how much of each pixel each cell covers, in parts of which a pixel has `cells` and a cell `pixels`."""
+    pixel, cell = np.arange(pixels) * cells, np.arange(cells)[:, np.newaxis] * pixels
+    overlap = np.minimum(pixel + cells, cell + pixels) - np.maximum(pixel, cell)
+    cover: NDArray[np.float64] = np.maximum(overlap, 0).astype(np.float64)
+    return cover
+
+
+def _offset(mass: NDArray[np.int64], size: int) -> int:
+    """Return where a digit begins whose centre of mass lies on the middle pixel, as far as it fits.
+
+    The middle pixel has index 14 of 28: so lie all of MNIST's digits.
+    """
+    total, moment = int(mass.sum()), int(mass @ np.arange(mass.size))
+    start = ((2 * (size // 2) + 1) * total - 2 * moment) // (2 * total)
+    return min(max(start, 0), size - mass.size)

@@ -1,0 +1,413 @@
+"""The page of ``fastnet serve`` in a real browser: it draws, asks the model and shows the answer, offline and in words."""
+
+import base64
+import io
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import fastnet as fn
+from browser import DIGITS, canvas_values, chromium, draw_by_mouse, draw_by_touch
+from command import serving
+from drawn_digits import draw
+from fastnet.datasets import digits, mnist
+from fastnet.serve.preprocessing import centre_digit, small_digit
+
+pytestmark = pytest.mark.slow
+
+Open = Callable[..., Any]
+
+NOTHING = "nothing drawn yet"
+SHARE = r"\d+\.\d%"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def mnist_server(browser: Any, mnist_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a model of MNIST with 64 hidden units."""
+    (images, labels), _ = mnist.load_data()
+    layers = [fn.layers.Rescaling(1 / 255, input_shape=(784,)), fn.Dense(64, "relu"), fn.Dense(10, "softmax")]
+    model = fn.Sequential(layers, seed=0, name="mnist-64")
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(images.reshape(-1, 784), labels, batch_size=64, epochs=3, verbose=0)
+    model.class_names = [str(digit) for digit in range(10)]
+    yield from serve(model, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def digits_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a model of the small digits."""
+    images, labels = digits.load_data()
+    layers = [fn.layers.Rescaling(1 / 16, input_shape=(64,)), fn.Dense(32, "tanh"), fn.Dense(10, "softmax")]
+    model = fn.Sequential(layers, seed=0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(images, labels, epochs=20, verbose=0)
+    yield from serve(model, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def flowers_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a model that takes no pictures."""
+    model = fn.Sequential([fn.Dense(3, "softmax", input_shape=(4,))], seed=0)
+    model.class_names = ["setosa", "versicolor", "virginica"]
+    model.feature_names = ["sepal length", "sepal width", "petal length", "petal width"]
+    yield from serve(model, tmp_path_factory)
+
+
+def serve(model: fn.Sequential, folders: pytest.TempPathFactory) -> Iterator[str]:
+    path = folders.mktemp("served") / "model.safetensors"
+    model.save(path)
+    with serving(path) as (_, address):
+        yield address
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Open]:
+    """Open the page of a server; it must ask no other host for anything and leave nothing in the console."""
+    contexts, complaints = [], []
+
+    def open_page(address: str, *, expected: str = "$.", **options: Any) -> Any:
+        def complain(text: str) -> None:
+            if not re.search(expected, text):
+                complaints.append(text)
+
+        def watch(request: Any) -> None:
+            if not request.url.startswith(address + "/"):
+                complain(f"asks for {request.url}")
+
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: complain(message.text))
+        page.on("pageerror", lambda error: complain(str(error)))
+        page.on("request", watch)
+        page.goto(address)
+        page.locator("#bars li").first.wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def wait_for(page: Any, selector: str, pattern: str) -> str:
+    """Wait until an element's text matches, and return the text."""
+    from playwright.sync_api import expect
+
+    expect(page.locator(selector)).to_have_text(re.compile(pattern))
+    return str(page.locator(selector).inner_text())
+
+
+def answer(page: Any) -> str:
+    """Return the class that the page names when all that was drawn has been answered."""
+    settle(page)
+    return str(page.locator("#winner").inner_text())
+
+
+def settle(page: Any) -> None:
+    """Wait until the page shows the answer to what is on its pad."""
+    page.locator('.answer[aria-busy="false"]').wait_for()
+
+
+def shares(page: Any) -> list[float]:
+    """Return the percentages beside the bars."""
+    return [float(text.rstrip("%")) for text in page.locator("#bars .number").all_inner_texts()]
+
+
+# ---- Drawing --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("draw_by", "digit"), [*((draw_by_mouse, digit) for digit in sorted(DIGITS)), (draw_by_touch, "7")]
+)
+def test_a_drawn_digit_is_recognized(open_page: Open, mnist_server: str, digit: str, draw_by: Any) -> None:
+    page = open_page(mnist_server, has_touch=draw_by is draw_by_touch)
+    draw_by(page, DIGITS[digit])
+    assert answer(page) == digit
+    assert abs(sum(shares(page)) - 100) < 0.6
+    assert page.locator("#bars .first .name").inner_text() == digit
+    assert int(np.argmax(shares(page))) == int(digit)
+
+
+def test_the_inside_of_the_network_is_shown_while_drawing(open_page: Open, mnist_server: str) -> None:
+    page = open_page(mnist_server)
+    draw_by_mouse(page, DIGITS["3"])
+    answer(page)
+    seen = canvas_values(page, "#seen-picture")
+    assert seen.shape == (28, 28)
+    assert seen[4:24].max() == 255
+    assert seen.any(axis=1).sum() == 20  # the box of MNIST's digits
+    wait_for(page, "#layers figcaption", r"^dense: 64 units, relu; \d+ not zero, the strongest \d")
+    strongest = [float(text.split()[-1]) for text in page.locator("#units figcaption").all_inner_texts()]
+    assert len(strongest) == 12
+    assert strongest == sorted(strongest, reverse=True)
+
+
+def test_answers_come_before_the_stroke_ends(open_page: Open, mnist_server: str) -> None:
+    page = open_page(mnist_server)
+    box = page.locator("#pad").bounding_box()
+    page.mouse.move(box["x"] + 60, box["y"] + 60)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 160, box["y"] + 60, steps=5)
+    first = answer(page)
+    assert re.fullmatch(r"\d", first)
+    page.mouse.up()
+
+
+def test_strokes_are_undone_and_cleared(open_page: Open, digits_server: str) -> None:
+    page = open_page(digits_server)
+    assert page.locator("#undo").is_disabled()
+    draw_by_mouse(page, [[(0.5, 0.1), (0.5, 0.9)]])
+    answer(page)
+    upright = canvas_values(page, "#seen-picture")
+    draw_by_mouse(page, [[(0.1, 0.5), (0.9, 0.5)]])
+    settle(page)
+    assert (canvas_values(page, "#seen-picture") != upright).any()
+    page.click("#undo")
+    settle(page)
+    np.testing.assert_array_equal(canvas_values(page, "#seen-picture"), upright)
+    page.click("#clear")
+    wait_for(page, "#certainty", NOTHING)
+    assert not canvas_values(page, "#seen-picture").any()
+    page.keyboard.press("Control+z")  # the clearing, too
+    wait_for(page, "#certainty", SHARE)
+    np.testing.assert_array_equal(canvas_values(page, "#seen-picture"), upright)
+
+
+def test_a_digit_is_drawn_with_the_keyboard_alone(open_page: Open, mnist_server: str) -> None:
+    page = open_page(mnist_server)
+    page.locator("#pad").focus()
+    for key in ["ArrowUp"] * 9 + ["Space"] + ["ArrowDown"] * 18 + ["Space"]:
+        page.keyboard.press(key)
+    assert answer(page) == "1"
+    wait_for(page, "#spoken", f"^1, {SHARE}$")  # read aloud by a screen reader
+    page.keyboard.press("Delete")
+    wait_for(page, "#certainty", NOTHING)
+
+
+def test_only_the_newest_drawing_waits_for_its_turn(open_page: Open, mnist_server: str) -> None:
+    page = open_page(mnist_server)
+    page.evaluate("""() => {
+        const original = window.fetch;
+        window.asked = []; window.running = 0; window.mostRunning = 0;
+        window.fetch = async (...request) => {
+            window.asked.push(request[1].body);
+            window.mostRunning = Math.max(window.mostRunning, ++window.running);
+            await new Promise((resolve) => setTimeout(resolve, 150));
+            return original(...request).finally(() => window.running--);
+        };
+    }""")
+    draw_by_mouse(page, DIGITS["7"])
+    settle(page)
+    assert page.evaluate("window.mostRunning") == 1
+    assert page.evaluate("window.asked.length") < 12  # of more than twelve events
+    last = np.array(page.evaluate("JSON.parse(window.asked.at(-1)).instance")).reshape(28, 28)
+    np.testing.assert_array_equal(last, canvas_values(page, "#seen-picture"))
+    wait_for(page, "#winner", "^7$")
+
+
+# ---- Pictures and rows ----------------------------------------------------------------------------------------------
+
+
+def png(image: np.ndarray) -> bytes:
+    import matplotlib.image
+
+    stream = io.BytesIO()
+    matplotlib.image.imsave(stream, image, cmap="gray", vmin=0, vmax=255, format="png")
+    return stream.getvalue()
+
+
+def drop(page: Any, name: str, content: bytes) -> None:
+    page.evaluate(
+        """([name, content]) => {
+            const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+            const dataTransfer = new DataTransfer();
+            dataTransfer.items.add(new File([bytes], name));
+            document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+        }""",
+        [name, base64.b64encode(content).decode()],
+    )
+
+
+def test_a_picture_is_dropped_or_chosen(open_page: Open, mnist_server: str) -> None:
+    (_, _), (images, labels) = mnist.load_data()
+    paper = 255 - draw(images[0].reshape(28, 28), np.random.default_rng(0))
+    page = open_page(mnist_server)
+    drop(page, "paper.png", png(paper))
+    assert answer(page) == str(labels[0])
+    np.testing.assert_array_equal(canvas_values(page, "#seen-picture"), centre_digit(paper))
+    page.click("#clear")
+    page.set_input_files("#file", {"name": "paper.png", "mimeType": "image/png", "buffer": png(paper)})
+    assert answer(page) == str(labels[0])
+
+
+def test_a_file_that_is_no_picture_is_refused_in_words(open_page: Open, digits_server: str) -> None:
+    page = open_page(digits_server)
+    drop(page, "notes.txt", b"not a picture")
+    wait_for(page, "#error", "^“notes.txt” is not a picture that this browser can read, such as PNG or JPEG.$")
+
+
+def test_a_row_of_the_csv_is_shown_as_it_is(open_page: Open, mnist_server: str) -> None:
+    (_, _), (images, labels) = mnist.load_data()
+    page = open_page(mnist_server)
+    page.fill("#row", ",".join(map(str, [labels[1], *images[1].ravel()])))
+    page.click("text=Show the row")
+    assert answer(page) == str(labels[1])
+    wait_for(page, "#timing", f"The row's label is {labels[1]}.$")
+    np.testing.assert_array_equal(canvas_values(page, "#seen-picture"), images[1].reshape(28, 28))
+    draw_by_mouse(page, DIGITS["7"])  # takes the place of the picture
+    wait_for(page, "#winner", "^7$")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("1,2,3", "^The row has 3 values: this model takes 64, or 65 with the label first.$"),
+        (" ", "^There is no row: paste 64 numbers, or a label and 64 numbers.$"),
+        (",".join(["0"] * 63 + ["x"]), "^Value 64 of the row is “x”, which is not a number.$"),
+    ],
+)
+def test_a_row_that_does_not_fit_is_refused_in_words(
+    open_page: Open, digits_server: str, row: str, message: str
+) -> None:
+    page = open_page(digits_server)
+    page.fill("#row", row)
+    page.click("text=Show the row")
+    wait_for(page, "#error", message)
+
+
+def test_a_table_pasted_anywhere_shows_its_first_row(open_page: Open, digits_server: str) -> None:
+    images, labels = digits.load_data()
+    header = "label\t" + "\t".join(f"pixel{i}" for i in range(64))
+    rows = ["\t".join(map(str, [label, *image])) for image, label in zip(images[:2], labels[:2], strict=True)]
+    page = open_page(digits_server)
+    page.evaluate(
+        """text => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text/plain", text);
+            document.body.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true }));
+        }""",
+        "\n".join([header, *rows]),
+    )
+    assert answer(page) == str(labels[0])
+    np.testing.assert_array_equal(
+        canvas_values(page, "#seen-picture"), np.floor(images[0].reshape(8, 8) * (255 / 16) + 0.5)
+    )
+
+
+# ---- Other models, other screens, no server -------------------------------------------------------------------------
+
+
+def test_small_digits_are_drawn_too(open_page: Open, digits_server: str) -> None:
+    page = open_page(digits_server)
+    draw_by_mouse(page, DIGITS["0"])
+    assert answer(page) == "0"
+    assert canvas_values(page, "#seen-picture").shape == (8, 8)
+
+
+def test_a_model_that_takes_no_picture_says_so_and_takes_rows(open_page: Open, flowers_server: str) -> None:
+    page = open_page(flowers_server)
+    wait_for(page, "#notice", "^This model takes 4 numbers, not a picture of 28 . 28 or 8 . 8 pixels")
+    assert page.locator("#pad").is_hidden()
+    wait_for(page, "#row-help", r"^4 numbers \(sepal length, sepal width, petal length, petal width\)")
+    page.fill("#row", "5.1 3.5 1.4 0.2")
+    page.click("text=Show the row")
+    assert answer(page) in {"setosa", "versicolor", "virginica"}
+
+
+def test_a_server_that_is_gone_is_told_in_words(open_page: Open, digits_server: str) -> None:
+    page = open_page(digits_server, expected="net::ERR_FAILED")
+    page.route("**/explain", lambda route: route.abort())
+    draw_by_mouse(page, [[(0.5, 0.2), (0.5, 0.8)]])
+    wait_for(page, "#error", "^The server does not answer. Is “fastnet serve” still running\\?$")
+    page.unroute("**/explain")
+    draw_by_mouse(page, [[(0.5, 0.2), (0.5, 0.8)]])
+    wait_for(page, "#certainty", SHARE)
+    assert page.locator("#error").is_hidden()
+
+
+def test_it_fits_a_narrow_phone_and_follows_light_and_dark(open_page: Open, digits_server: str) -> None:
+    page = open_page(digits_server, viewport={"width": 360, "height": 740}, color_scheme="light")
+    draw_by_mouse(page, DIGITS["3"])
+    answer(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    last_bar = page.locator("#bars li").last.bounding_box()
+    assert last_bar["y"] + last_bar["height"] <= 740  # pad and bars are seen together
+
+    def look() -> tuple[str, int]:
+        ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        return ground, int(canvas_values(page, "#units canvas").sum())
+
+    light = look()
+    page.emulate_media(color_scheme="dark")
+    dark = look()
+    assert light[0] != dark[0]
+    assert light[1] > dark[1]  # pictures are painted again
+
+
+def test_every_control_has_a_name(open_page: Open, digits_server: str) -> None:
+    page = open_page(digits_server)
+    names = {
+        "application": ["Drawing pad"],
+        "button": ["Undo", "Clear", "Show the row"],
+        "slider": ["Pen"],
+        "textbox": ["Paste a row of a CSV file"],
+        "img": ["The picture as the model sees it"],
+    }
+    for role, expected in names.items():
+        for name in expected:
+            assert page.get_by_role(role, name=name).count() == 1, (role, name)
+    assert page.get_by_label("Choose a picture").count() == 1
+
+
+# ---- The same as in Python ------------------------------------------------------------------------------------------
+
+
+def images_of_all_kinds() -> list[np.ndarray]:
+    """Return RGBA images: strokes and noise of all sizes and colours, photos, single pixels, nothing."""
+    rng = np.random.default_rng(5)
+    images = [np.full((9, 7, 4), value, dtype=np.uint8) for value in (0, 255)]
+    for _ in range(120):
+        height, width = (int(side) for side in rng.integers(1, 160, 2) // rng.integers(1, 20) + 1)
+        ground, ink = rng.integers(0, 256, (2, 4))
+        image = np.broadcast_to(ground, (height, width, 4)).copy()
+        for _ in range(rng.integers(1, 4)):
+            top, left = rng.integers(0, height), rng.integers(0, width)
+            image[top : top + rng.integers(1, height + 1), left : left + rng.integers(1, width + 1)] = ink
+        noise = rng.normal(0, rng.choice([0, 0, 3, 60]), image.shape)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+        if rng.random() < 0.7:
+            image[..., 3] = 255
+        images.append(image)
+    return images
+
+
+@pytest.mark.parametrize(("script", "python"), [("centreDigit", centre_digit), ("smallDigit", small_digit)])
+def test_the_page_preprocesses_to_the_same_bytes_as_python(
+    open_page: Open, digits_server: str, script: str, python: Any
+) -> None:
+    page = open_page(digits_server)
+    images = images_of_all_kinds()
+    results = page.evaluate(
+        """async ([name, images]) => {
+            const preprocess = (await import("/preprocessing.js"))[name];
+            return images.map(([width, height, bytes]) => {
+                const data = Uint8ClampedArray.from(atob(bytes), (character) => character.charCodeAt(0));
+                return Array.from(preprocess({ width, height, data }));
+            });
+        }""",
+        [script, [[image.shape[1], image.shape[0], base64.b64encode(image.tobytes()).decode()] for image in images]],
+    )
+    assert sum(any(result) for result in results) >= 90
+    for image, result in zip(images, results, strict=True):
+        np.testing.assert_array_equal(np.array(result), python(image).ravel())

@@ -67,9 +67,10 @@ def plot_confusion_matrix(
         _write_counts(axes, matrix, image)
     if len(names) <= _MOST_NAMED:
         shown = [printable(name) for name in names]
+        style: dict[str, Any] = {"parse_math": False, "fontsize": min(10.0, 180.0 / len(names) + 3.5)}
         slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, shown)) > 3 else {}
-        axes.set_xticks(range(len(names)), shown, parse_math=False, **slanted)
-        axes.set_yticks(range(len(names)), shown, parse_math=False)
+        axes.set_xticks(range(len(names)), shown, **style, **slanted)
+        axes.set_yticks(range(len(names)), shown, **style)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set(xlabel="predicted class", ylabel="true class")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from fastnet.metrics import calibration_bins, confusion_matrix
 from fastnet.plotting import plot_calibration, plot_confusion_matrix
 from fastnet.reports._pictures import draw
-from fastnet.reports._predictions import Classes
+from fastnet.reports._predictions import Classes, Labels
 from fastnet.reports._samples import MOST_SAMPLES, features_table, gallery
 from fastnet.reports._section import Figure, Section, Table, count, number, percent
 
@@ -22,19 +22,13 @@ _MOST_CONFUSIONS = 10
 
 def key_figures(classes: Classes) -> list[Figure]:
     """Return accuracy, F1 and calibration."""
-    from scipy.stats import binomtest
     from sklearn.metrics import f1_score
 
     right, rows = int((classes.true == classes.predicted).sum()), len(classes)
-    interval = binomtest(right, rows).proportion_ci(_CONFIDENCE, method="wilson")
     f1 = f1_score(classes.true, classes.predicted, average="macro", zero_division=0)
     bins = calibration_bins(classes.true, classes.probabilities)
     return [
-        Figure(
-            percent(right / rows, 2),
-            "accuracy",
-            f"{_CONFIDENCE:.0%} confidence interval {percent(interval.low, 2)} to {percent(interval.high, 2)} (Wilson)",
-        ),
+        accuracy_figure("accuracy", right, rows),
         Figure(f"{rows - right:,}", "wrong predictions", f"of {count(rows, 'sample')}"),
         Figure(f"{f1:.4f}", "F1, macro", "the mean over the classes"),
         Figure(
@@ -45,40 +39,48 @@ def key_figures(classes: Classes) -> list[Figure]:
     ]
 
 
+def accuracy_figure(name: str, right: int, rows: int) -> Figure:
+    """Return a share of the samples and where it lies with 95% confidence."""
+    from scipy.stats import binomtest
+
+    interval = binomtest(right, rows).proportion_ci(_CONFIDENCE, method="wilson")
+    low, high = percent(interval.low, 2), percent(interval.high, 2)
+    return Figure(percent(right / rows, 2), name, f"{_CONFIDENCE:.0%} confidence interval {low} to {high} (Wilson)")
+
+
 def sections(
     model: "Sequential | QuantizedModel", x: Any, classes: Classes, image_shape: tuple[int, ...] | None
 ) -> list[Section]:
     """Return the sections about the predictions."""
     return [
-        Section(
-            "Classes",
-            "Precision: how many of those predicted as the class are of it. Recall: how many of the class are predicted "
-            "as such. F1: their harmonic mean.",
-            tables=[_class_table(classes)],
-        ),
+        scores_section("Classes", classes),
         _confusion(classes),
-        _calibration(classes),
+        calibration_section(classes.true, classes.probabilities),
         _mistakes(model, x, classes, image_shape),
     ]
 
 
-def _class_table(classes: Classes) -> Table:
+def scores_section(heading: str, found: Classes | Labels) -> Section:
+    """Return precision, recall and F1 of every class or label."""
     from sklearn.metrics import precision_recall_fscore_support as scores
 
-    arguments = classes.true, classes.predicted
-    options = {"labels": np.arange(len(classes.names)), "zero_division": np.nan}
+    arguments = found.true, found.predicted
+    options = {"labels": np.arange(len(found.names)), "zero_division": np.nan}
     columns = np.stack(scores(*arguments, **options), axis=1)
     averages = {kind: scores(*arguments, average=kind, **options)[:3] for kind in ("macro", "weighted")}
     rows = [
         [name, *(percent(share) for share in values[:3]), f"{int(values[3]):,}"]
-        for name, values in zip(classes.names, columns, strict=True)
+        for name, values in zip(found.names, columns, strict=True)
     ]
-    rows += [
-        [f"{kind} mean", *(percent(share) for share in values), f"{len(classes):,}"]
-        for kind, values in averages.items()
-    ]
-    headers = ["Class", "Precision", "Recall", "F1", "Samples"]
-    return Table("How well each class is told from the others", headers, rows)
+    samples = f"{int(columns[:, 3].sum()):,}"
+    rows += [[f"{kind} mean", *map(percent, values), samples] for kind, values in averages.items()]
+    headers = ["Class" if isinstance(found, Classes) else "Label", "Precision", "Recall", "F1", "Samples"]
+    return Section(
+        heading,
+        "Precision: how many of those that are predicted to be it are it. Recall: how many of those that are it are "
+        "predicted to be. F1: their harmonic mean.",
+        tables=[Table("How well each is told from the others", headers, rows)],
+    )
 
 
 def _confusion(classes: Classes) -> Section:
@@ -117,15 +119,17 @@ def _confusion(classes: Classes) -> Section:
     )
 
 
-def _calibration(classes: Classes) -> Section:
-    bins = calibration_bins(classes.true, classes.probabilities)
+def calibration_section(true: NDArray[Any], probabilities: NDArray[np.float64]) -> Section:
+    """Return the calibration curve, and in which direction it is off."""
+    bins = calibration_bins(true, probabilities)
     picture = draw(
-        lambda axes, _: plot_calibration(classes.true, classes.probabilities, axes=axes[0]),
+        lambda axes, _: plot_calibration(true, probabilities, axes=axes[0]),
         f"Calibration curve with {int((bins.counts > 0).sum())} points; expected calibration error "
         f"{number(bins.expected_error)}.",
         size=(5.2, 4.2),
     )
-    gap = float(classes.confidence.mean()) - float((classes.true == classes.predicted).mean())
+    shares = bins.counts / bins.counts.sum()
+    gap = float(np.nansum(shares * (bins.confidence - bins.accuracy)))
     tendency = "surer than it should be" if gap > 0 else "less sure than it could be"
     return Section(
         "Calibration",

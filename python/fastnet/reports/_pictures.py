@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 _LIGHT = {"ink": "#1f2328", "lines": "#8b949e", "grid": "#d8dee4", "colors": ["#0969da", "#bc4c00"]}
 _DARK = {"ink": "#e6edf3", "lines": "#8b949e", "grid": "#30363d", "colors": ["#58a6ff", "#f0883e"]}
 PAGES = {"light": "#ffffff", "dark": "#0d1117"}  # the backgrounds that the style sheet gives
+_LARGEST_SIDE = 112  # of the image of a sample, in pixels: about as large as it is shown
 _DEEPEST = {"light": "#0550ae", "dark": "#79c0ff"}
 
 
@@ -99,13 +100,14 @@ def _settings(theme: dict[str, Any]) -> dict[str, Any]:
 
 
 def thumbnail(image: NDArray[Any], low: float, high: float) -> str:
-    """Return the address of a sample as an image: `low` is black, `high` white."""
-    from matplotlib.image import imsave
+    """Return the address of a sample as an image: `low` is black, `high` white; large ones are made smaller."""
+    from PIL import Image
 
     shades = np.clip((image.astype(np.float64) - low) / ((high - low) or 1.0), 0.0, 1.0)
-    pixels = np.rint(255.0 * shades).astype(np.uint8)
+    small = Image.fromarray(np.rint(255.0 * shades).astype(np.uint8))
+    small.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
     buffer = io.BytesIO()
-    imsave(buffer, pixels, cmap="gray", vmin=0, vmax=255, format="png", metadata={"Software": ""})
+    small.save(buffer, "png", optimize=True)
     return _address("image/png", buffer.getvalue())
 
 

@@ -50,6 +50,29 @@ class Classes:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """The labels of samples, of which a sample may have several or none.
+
+    Attributes
+    ----------
+    true, predicted : ndarray of shape (n, labels), bool
+        Which labels a sample has; those with a probability above 0.5 are predicted.
+    probabilities : ndarray of shape (n, labels), float64
+        What the model gives each label.
+    names : list of str
+        The name of each label.
+    """
+
+    true: NDArray[np.bool_]
+    predicted: NDArray[np.bool_]
+    probabilities: NDArray[np.float64]
+    names: list[str]
+
+    def __len__(self) -> int:
+        return len(self.true)
+
+
+@dataclass(frozen=True)
 class Numbers:
     """Numbers that a model estimates.
 
@@ -69,11 +92,12 @@ class Numbers:
         return len(self.true)
 
 
-def predictions_of(model: "Sequential | QuantizedModel", x: Any, y: Any) -> Classes | Numbers:
+def predictions_of(model: "Sequential | QuantizedModel", x: Any, y: Any) -> Classes | Labels | Numbers:
     """Return the predictions for samples and what they should be.
 
     A model whose outputs are probabilities is a classifier: it ends with a softmax or a sigmoid, or its loss takes the
-    place of one (``from_logits=True``). With a sigmoid, targets that are neither labels nor one-hot rows are numbers.
+    place of one (``from_logits=True``). With sigmoids, rows of zeros and ones that are not one-hot are several labels of a
+    sample, and other targets are numbers.
 
     Raises
     ------
@@ -93,17 +117,17 @@ def predictions_of(model: "Sequential | QuantizedModel", x: Any, y: Any) -> Clas
         return Classes(codes, probabilities.argmax(axis=1), probabilities, _class_names(model, probabilities.shape[1]))
     true = as_array("y", y).astype(np.float64)
     _check_rows(true, outputs)
+    if probabilities is not None and true.shape == probabilities.shape and np.isin(true, (0, 1)).all():
+        names = _class_names(model, probabilities.shape[1])
+        return Labels(true.astype(np.bool_), probabilities > 0.5, probabilities, names)
     if true.size != outputs.size:
         raise ValueError(f"y must have shape {outputs.shape}, that of the predictions; got {true.shape}")
     if not np.isfinite(true).all():
         raise ValueError("y must be finite; got NaN or infinity")
     count = outputs.shape[1]
-    names = model.class_names if model.class_names and len(model.class_names) == count else None
-    return Numbers(
-        true.reshape(outputs.shape),
-        outputs,
-        names or (["output"] if count == 1 else [f"output {i}" for i in range(count)]),
-    )
+    given = model.class_names if model.class_names and len(model.class_names) == count else None
+    names = given or (["output"] if count == 1 else [f"output {i}" for i in range(count)])
+    return Numbers(true.reshape(outputs.shape), outputs, names)
 
 
 def _check_rows(targets: NDArray[Any], outputs: NDArray[Any]) -> None:
@@ -116,12 +140,20 @@ def _probabilities(model: "Sequential | QuantizedModel", outputs: NDArray[np.flo
     activation = last_activation(model)
     loss = getattr(model, "loss", None)  # a model need not be compiled
     if loss is not None and loss.from_logits:
-        outputs = functional.softmax(outputs) if outputs.shape[1] > 1 else functional.sigmoid(outputs)
+        outputs = functional.sigmoid(outputs) if _are_independent(model) else functional.softmax(outputs)
     elif activation == "log_softmax":
         outputs = np.exp(outputs)
     elif activation not in _PROBABILITIES:
         return None
+    outputs = np.clip(outputs, 0.0, 1.0)  # an exponential may be rounded up
     return np.concatenate([1.0 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
+
+
+def _are_independent(model: "Sequential | QuantizedModel") -> bool:
+    """Return whether each output is a probability of its own, as those of sigmoids are."""
+    loss = getattr(model, "loss", None)
+    by_loss = loss is not None and loss.from_logits and loss.identifier.startswith("binary")
+    return by_loss or last_activation(model) in ("sigmoid", "hard_sigmoid")
 
 
 def _class_names(model: "Sequential | QuantizedModel", count: int) -> list[str]:
@@ -134,7 +166,7 @@ def _codes(model: "Sequential | QuantizedModel", y: Any, count: int) -> NDArray[
     try:
         labels = _labels("y", y, probabilities=False)
     except ValueError:
-        if last_activation(model) in ("sigmoid", "hard_sigmoid"):
+        if _are_independent(model):
             return None
         raise
     if labels.dtype.kind in "buif":

@@ -57,21 +57,23 @@ def sections(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> 
             "Residuals",
             "By how much the predictions miss. Points should lie around 0 without a pattern: a bend means that the model "
             "is too simple, a funnel that it is less certain of some values than of others." + some,
-            [_residuals(numbers, output) for output in shown],
+            [_residuals(numbers, shown)],
         ),
         _worst(model, x, numbers),
     ]
 
 
-def _residuals(numbers: Numbers, output: int) -> Picture:
-    true, predicted, name = numbers.true[:, output], numbers.predicted[:, output], numbers.names[output]
-    largest = float(np.abs(predicted - true).max())
+def _residuals(numbers: Numbers, outputs: range) -> Picture:
+    errors = np.abs(numbers.predicted - numbers.true).max(axis=0)
 
     def paint(axes: list[Any], _: Any) -> None:
-        plot_residuals(true, predicted, axes=axes[0]).set_title(name)
+        for output, axis in zip(outputs, axes, strict=True):
+            plot_residuals(numbers.true[:, output], numbers.predicted[:, output], axes=axis)
+            axis.set_title(numbers.names[output])
 
-    alt = f"Residuals of {name} over its predictions; the largest is {number(largest)} from 0."
-    return draw(paint, alt, size=(6.0, 4.0))
+    largest = ", ".join(f"{numbers.names[output]} {number(errors[output])}" for output in outputs)
+    alt = f"Residuals over the predictions. The largest is {largest} from 0."
+    return draw(paint, alt, size=(6.0, 4.0) if len(outputs) == 1 else (4.6, 3.4), count=len(outputs))
 
 
 def _worst(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> Section:

@@ -33,8 +33,8 @@ def write_report(
     """Measure a model on samples and write what is found to one HTML file, which needs no other.
 
     Of a classifier: the accuracy with its confidence interval, precision, recall and F1 of every class, the confusion
-    matrix, the calibration curve, and the 25 samples that it is most confidently wrong about. Of a model that estimates
-    numbers: the mean absolute error, R2, the residuals, and the 25 samples that it is furthest off. Of both: the learning
+    matrix, the calibration curve, and the 25 samples that it is most confidently wrong about. Of a model that gives samples
+    any number of labels the same for the labels. Of a model that estimates numbers: the mean absolute error, R2, the residuals, and the 25 samples that it is furthest off. Of both: the learning
     curves, the layers, the receipt of the training, and the versions in use.
 
     Parameters
@@ -46,7 +46,8 @@ def write_report(
     x : array_like or sparse matrix, shape (n, *input_shape)
         Samples that the model has not been trained on.
     y : array_like, shape (n,), (n, 1) or (n, outputs)
-        What is true of them: labels, one-hot rows or the names of classes; or numbers.
+        What is true of them: labels, one-hot rows or the names of classes; rows of zeros and ones where a sample may have
+        several labels; or numbers.
     history : History, dict or path, optional
         The learning curves: what `fit` returned, a dictionary such as its `history`, a file of `CSVLogger` or a JSON
         file with such a dictionary. By default the model's own, if it was trained in this process.
@@ -104,15 +105,17 @@ def _content(
     model: "Sequential | QuantizedModel", x: Any, y: Any, image_shape: Any, curves: "list[Section]"
 ) -> dict[str, Any]:
     """Return the numbers that stand out and the sections."""
-    from fastnet.reports import _classification, _regression
+    from fastnet.reports import _classification, _multilabel, _regression
     from fastnet.reports._model import environment_table, layers_table, training_table
-    from fastnet.reports._predictions import Classes, as_image_shape, predictions_of
+    from fastnet.reports._predictions import Classes, Labels, as_image_shape, predictions_of
     from fastnet.reports._section import Section
 
     found = predictions_of(model, x, y)
+    shape = as_image_shape(model, x, image_shape)
     if isinstance(found, Classes):
-        figures = _classification.key_figures(found)
-        sections = _classification.sections(model, x, found, as_image_shape(model, x, image_shape))
+        figures, sections = _classification.key_figures(found), _classification.sections(model, x, found, shape)
+    elif isinstance(found, Labels):
+        figures, sections = _multilabel.key_figures(found), _multilabel.sections(model, x, found, shape)
     else:
         figures, sections = _regression.key_figures(found), _regression.sections(model, x, found)
     training = training_table(model)

@@ -71,6 +71,13 @@ class Collection:
                 self._download(name, cache)
         return cache
 
+    def present(self) -> Path | None:
+        """Return the folder that has all of these files; None where nothing but a download gives them."""
+        for folder in (*self._own_folders(), cache_folder() / self.name):
+            if all(idx.find(folder, name) for name in idx.FILES):
+                return folder
+        return None
+
     def read(self) -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
         """Return ``(x_train, y_train), (x_test, y_test)``."""
         folder = self.folder()

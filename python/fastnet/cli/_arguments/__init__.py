@@ -8,7 +8,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import fastnet
-from fastnet.cli._arguments import evaluate, export, info, predict, serve, train, verify
+from fastnet.cli._arguments import (
+    bench,
+    completion,
+    datasets,
+    evaluate,
+    export,
+    info,
+    predict,
+    serve,
+    train,
+    verify,
+)
 from fastnet.cli._arguments.command import Command, Parser
 from fastnet.cli._arguments.config import add_config, config_of, take_config
 
@@ -23,6 +34,9 @@ COMMANDS: dict[str, Command] = {
     "verify": verify.COMMAND,
     "info": info.COMMAND,
     "export": export.COMMAND,
+    "bench": bench.COMMAND,
+    "datasets": datasets.COMMAND,
+    "completion": completion.COMMAND,
 }
 DESCRIPTION = "Train and use dense neural networks on the CPU."
 EXAMPLES = (

@@ -1,0 +1,23 @@
+"""The arguments of ``fastnet completion``."""
+
+from fastnet.cli._arguments.command import Command, Parser, add_json
+
+__all__ = ["COMMAND"]
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add SHELL and the options."""
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell that is to complete")
+    add_json(parser)
+
+
+COMMAND = Command(
+    summary="print what makes a shell complete commands",
+    description="Print a script that makes a shell complete commands, options, files and data sets. Needs the extra completion.",
+    examples=(
+        ("completion bash > ~/.local/share/bash-completion/completions/fastnet", ""),
+        ('completion zsh > "${fpath[1]}/_fastnet"', ""),
+        ("completion tcsh >> ~/.cshrc", ""),
+    ),
+    add_arguments=add_arguments,
+)

@@ -46,7 +46,7 @@ class Report:
     @property
     def growth(self) -> float:
         """The memory at the end by that after a fifth of the requests, less 1."""
-        return self.memory[-1] / self.memory[len(self.memory) // 5] - 1 if self.memory else 0.0
+        return self.memory[-1] / self.memory[len(self.memory) // 5 - 1] - 1 if self.memory else 0.0
 
 
 # ---- The server -----------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 import fastnet as fn
 from command import Done, Run, start, write_flowers
 from fastnet.cli import _report
+from fastnet.cli._arguments import COMMANDS, make_parser, parse_arguments
 
 # ---- evaluate -------------------------------------------------------------------------------------------------------
 
@@ -181,11 +183,36 @@ def test_wrong_usage_gives_status_2_and_says_how(arguments: list[str], run: Run)
     assert ": error: " in done.err.splitlines()[-1]
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["evaluate"], ["predict"], ["info"]], ids=str)
-def test_help_goes_to_standard_output(command: list[str], run: Run) -> None:
+@pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=str)
+def test_help_with_examples_goes_to_standard_output(command: list[str], run: Run) -> None:
     done = run(*command, "--help")
     assert (done.status, done.err) == (0, "")
-    assert done.out.startswith("usage: fastnet")
+    assert done.out.startswith(" ".join(["usage: fastnet", *command]))
+    _, _, examples = done.out.partition("\nexamples:\n")
+    assert all(line.startswith("  fastnet ") and len(line) < 80 for line in examples.splitlines())
+    assert len(examples.splitlines()) > 1
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_examples_of_a_command_are_commands(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run.toml").touch()
+    for typed, _ in COMMANDS[name].examples:
+        assert parse_arguments(re.split(" >>? ", typed)[0].split()).command == name
+
+
+def test_every_command_takes_json_and_a_file_of_options() -> None:
+    _, parsers = make_parser()
+    for parser in parsers.values():
+        assert {"--json", "--config"} <= {option for action in parser._actions for option in action.option_strings}
+
+
+def test_an_option_that_is_unknown_is_told_with_the_nearest(run: Run) -> None:
+    done = run("train", "--epoch=3", "--xyz")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.splitlines()[-1] == (
+        "fastnet train: error: unrecognized arguments: --epoch=3 (did you mean --epochs?) --xyz"
+    )
 
 
 def test_help_does_not_wait_for_numpy() -> None:

@@ -64,6 +64,7 @@ def test_a_folder_is_for_one_run(run: Run, flowers: Path, tmp_path: Path) -> Non
         "fastnet: error: --run-dir full is not empty: name a folder for this run alone\n",
     )
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["notes.txt"]
+    assert "--run-dir full/notes.txt is a file" in run("train", flowers, "--run-dir", "full/notes.txt").err
 
 
 def test_an_interrupted_run_leaves_its_history_and_goes_on_in_its_folder(

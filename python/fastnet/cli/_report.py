@@ -87,18 +87,25 @@ def format_confusion_matrix(result: Result, width: int | None = None) -> str:
         width = max(120, shutil.get_terminal_size().columns)
     if len(aligned(table).partition("\n")[0]) > width:
         return _format_confusions(result)
-    return f"Confusion matrix (rows: true class, columns: predicted class)\n{aligned(table, paint=_paint)}"
+    wrong = _confusions(result)
+    frequent = 2 * wrong >= max(wrong.max(), 1)  # half as often as the most frequent confusion, or more
+
+    def paint(row: int, column: int, cell: str) -> str:
+        is_count = row > 0 and 0 < column <= len(wrong)
+        return styled(cell, "red", sys.stdout) if is_count and frequent[row - 1, column - 1] else cell
+
+    return f"Confusion matrix (rows: true class, columns: predicted class)\n{aligned(table, paint=paint)}"
 
 
-def _paint(row: int, column: int, cell: str) -> str:
-    """Return a cell of a confusion matrix, in color where rows were confused."""
-    confused = row and column and row != column and cell.strip().isdecimal()
-    return styled(cell, "red", sys.stdout) if confused else cell
+def _confusions(result: Result) -> NDArray[np.int64]:
+    """Return the confusion matrix without the rows that were classified as they are labeled."""
+    wrong = result.matrix.copy()
+    np.fill_diagonal(wrong, 0)
+    return wrong
 
 
 def _format_confusions(result: Result) -> str:
-    wrong = result.matrix.copy()
-    np.fill_diagonal(wrong, 0)
+    wrong = _confusions(result)
     order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_CONFUSIONS]
     cells = [divmod(int(cell), len(wrong)) for cell in order]
     names = result.class_names

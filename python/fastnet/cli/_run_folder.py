@@ -42,7 +42,10 @@ class RunFolder:
 
     def __init__(self, path: str, goes_on: bool = False) -> None:
         self.path = Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except FileExistsError:
+            raise FileExistsError(f"--run-dir {path} is a file: name a folder for this run alone") from None
         if not goes_on and any(self.path.iterdir()):
             raise ValueError(f"--run-dir {path} is not empty: name a folder for this run alone")
 

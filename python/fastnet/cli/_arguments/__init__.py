@@ -4,6 +4,7 @@ Nothing is imported for them but argparse.
 """
 
 import argparse
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from fastnet.cli._arguments import (
     verify,
 )
 from fastnet.cli._arguments.command import Command, Parser
-from fastnet.cli._arguments.config import add_config, config_of, take_config
+from fastnet.cli._arguments.config import add_config, config_of, option_name, take_config
 
 __all__ = ["COMMANDS", "make_parser", "parse_arguments"]
 
@@ -40,11 +41,11 @@ COMMANDS: dict[str, Command] = {
 }
 DESCRIPTION = "Train and use dense neural networks on the CPU."
 EXAMPLES = (
-    ("train", "learn digits in a second or two"),
+    ("train", "learn digits in a second"),
     ("train mnist --out mnist.safetensors", "learn MNIST, keep the model"),
     ("evaluate mnist.safetensors mnist", "measure it again"),
     ("predict mnist.safetensors test.csv --out predictions.csv", ""),
-    ("COMMAND --help", "options and examples of a command"),
+    ("COMMAND --help", "options, with examples"),
 )
 
 
@@ -53,10 +54,21 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     parser, commands = make_parser()
     if (config := config_of(argv)) and config[0] in commands:
         take_config(*config, commands)
-    arguments = parser.parse_args(argv)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        commands[arguments.command].error(
+            f"unrecognized arguments: {_with_hints(unknown, commands[arguments.command])}"
+        )
     if check := COMMANDS[arguments.command].check:
         check(commands[arguments.command], arguments)
     return arguments
+
+
+def _with_hints(unknown: Sequence[str], parser: Parser) -> str:
+    """Return arguments that a command does not have, each with the option that may have been meant."""
+    options = [option for action in parser._actions for option in action.option_strings if option_name(action)]
+    near = {word: difflib.get_close_matches(word.partition("=")[0], options, n=1) for word in unknown}
+    return " ".join(f"{word} (did you mean {near[word][0]}?)" if near[word] else word for word in unknown)
 
 
 def make_parser() -> tuple[Parser, dict[str, Parser]]:

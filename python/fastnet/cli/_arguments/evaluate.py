@@ -33,8 +33,8 @@ COMMAND = Command(
     summary="measure a model on data with labels",
     description="Measure the accuracy of a model on data with labels; on the test set where the data bring one.",
     examples=(
-        ("evaluate mnist.safetensors mnist", "accuracy and confusion matrix"),
-        ("evaluate mnist.safetensors mnist --report mnist.html", "the same and more, to look at"),
+        ("evaluate mnist.safetensors mnist", "its accuracy"),
+        ("evaluate mnist.safetensors mnist --report mnist.html", "and a page"),
         ("evaluate model.safetensors test.csv --target species --json", ""),
     ),
     add_arguments=add_arguments,

@@ -48,8 +48,8 @@ COMMAND = Command(
     description="Write the class of every row of the data and its probability, as CSV, as a submission or as JSON.",
     examples=(
         ("predict mnist.safetensors test.csv", "to standard output"),
-        ("predict mnist.safetensors test.csv --out predictions.csv --probabilities", ""),
-        ("predict mnist.safetensors test.csv --format kaggle --out submission.csv", ""),
+        ("predict mnist.safetensors test.csv --probabilities --out p.csv", ""),
+        ("predict mnist.safetensors test.csv --format kaggle --out kaggle.csv", ""),
     ),
     add_arguments=add_arguments,
     check=check,

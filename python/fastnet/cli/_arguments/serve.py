@@ -46,8 +46,8 @@ COMMAND = Command(
         "and the address itself is a page to draw a digit on. Needs the extra serve."
     ),
     examples=(
-        ("serve mnist.safetensors", "then open http://127.0.0.1:8000"),
-        ("serve mnist.safetensors --port 0 --quiet", "any free port; prints its address"),
+        ("serve mnist.safetensors", "at http://127.0.0.1:8000"),
+        ("serve mnist.safetensors --port 0 --quiet", "at any free port"),
     ),
     add_arguments=add_arguments,
 )

@@ -124,7 +124,7 @@ COMMAND = Command(
         "else on a part that is held out. The model scales its inputs itself, so it takes raw data later on."
     ),
     examples=(
-        ("train", "learn digits in a second or two"),
+        ("train", "learn digits in a second"),
         ("train mnist --out mnist.safetensors", "learn MNIST, keep the model"),
         ("train mnist --run-dir runs/1", "keep everything in a folder"),
         ("train --config run.toml --epochs 20", "options from a file"),

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 
 import fastnet as fn
 from c_programs import compiler
-from command import Run
+from command import Done, Run
 
 RAW = np.array([[1.0, 5.0], [5.2, 0.9], [9.0, 8.7]], np.float32)
 
@@ -33,7 +33,7 @@ def test_a_c_file_compiles_and_passes_its_own_test(run: Run, model: Path, tmp_pa
 
 
 def test_a_state_dict_comes_back_as_the_same_model(run: Run, model: Path) -> None:
-    assert run("export", model, "--to", "state-dict").status == 0
+    assert run("export", model, "--to", "state-dict", "--quiet") == Done(0, "", "")
     again = fn.from_state_dict(model.with_suffix(".state.safetensors"), "relu", output_activation="softmax")
     assert_allclose(again.predict(RAW), fn.load_model(model).predict(RAW), atol=1e-5)
 

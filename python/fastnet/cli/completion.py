@@ -8,19 +8,20 @@ from fastnet.cli._output import print_json
 __all__ = ["run"]
 
 NAMES = "digits mnist fashion_mnist"
-# How a shell completes DATA: names of data sets beside files.
-DATA = {
-    "bash": "_fastnet_complete_data",
-    "zsh": f"_alternative 'names:data set:({NAMES})' 'files:file:_files'",
-    "tcsh": "f",
-}
+# How a shell completes DATA: names of data sets beside files. tcsh has no functions.
+DATA = {"bash": "_fastnet_complete_data", "zsh": "_fastnet_complete_data", "tcsh": "f"}
 PREAMBLE = {
     "bash": f"""
 _fastnet_complete_data() {{
   compgen -W "{NAMES}" -- "$1"
   compgen -f -- "$1"
 }}
-"""
+""",
+    "zsh": f"""
+_fastnet_complete_data() {{
+  _alternative 'names:data set:({NAMES})' 'files:file:_files'
+}}
+""",
 }
 
 

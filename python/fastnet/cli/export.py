@@ -24,7 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json("export", {"model": arguments.model, "to": arguments.to, "file": out, "bytes": size, "check": check})
     else:
-        note(f"{out}: {describe_size(size)}; {check}")
+        note(f"{out}: {describe_size(size)}; {check}", arguments.quiet)
     return 0
 
 

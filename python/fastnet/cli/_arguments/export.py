@@ -1,6 +1,6 @@
 """The arguments of ``fastnet export``."""
 
-from fastnet.cli._arguments.command import Command, Parser, add_json, add_model
+from fastnet.cli._arguments.command import Command, Parser, add_json, add_model, add_quiet
 
 __all__ = ["COMMAND"]
 
@@ -10,6 +10,7 @@ def add_arguments(parser: Parser) -> None:
     add_model(parser, help="a model file")
     parser.add_argument("--to", required=True, choices=("onnx", "c", "state-dict"), help="the language")
     parser.add_argument("--out", metavar="FILE", help="the file to write (default: MODEL with another suffix)")
+    add_quiet(parser)
     add_json(parser)
 
 

@@ -83,7 +83,7 @@ def test_a_history_is_drawn_from_wherever_it_is_kept(tmp_path: Path) -> None:
     history = model.fit(X, LABELS, epochs=3, validation_split=0.2, verbose=0, callbacks=[CSVLogger(path)])
     saved = tmp_path / "history.json"
     saved.write_text('{"epoch": [0, 1, 2], "loss": [3, null, 1.5], "val_lonely": [1, 2, 3]}')
-    for given in (history, history.history, path, str(path)):
+    for given in (history, history.history, history.as_dict(), path, str(path)):
         loss = next(axes for axes in plotting.plot_history(given) if axes.get_ylabel() == "loss")
         assert [line.get_label() for line in loss.lines] == ["training", "validation"]
         assert_allclose(loss.lines[0].get_xydata(), np.c_[[1, 2, 3], history.history["loss"]], rtol=1e-6)
@@ -91,6 +91,10 @@ def test_a_history_is_drawn_from_wherever_it_is_kept(tmp_path: Path) -> None:
     loss, lonely = plotting.plot_history(saved)
     assert_array_equal(loss.lines[0].get_xydata(), [[1, 3], [3, 1.5]])
     assert lonely.get_ylabel() == "val_lonely"
+    (loss,) = plotting.plot_history({"epoch": [1, 2], "loss": [3.0, 2.0]})
+    assert_array_equal(loss.lines[0].get_xdata(), [1, 2])
+    sparse = {"epoch": [0, 1, 2], "history": {"val_loss": [3.0]}, "epochs_of": {"val_loss": [1]}}
+    assert_array_equal(plotting.plot_history(sparse)[0].lines[0].get_xdata(), [2])
 
 
 def test_what_is_no_history_is_refused(tmp_path: Path) -> None:

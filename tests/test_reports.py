@@ -1,10 +1,13 @@
 """Reports: one HTML file that is whole, true, escaped and small, for classifiers and for models that estimate numbers."""
 
+import base64
 import re
+import sys
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -119,11 +122,24 @@ def test_names_are_escaped(report: Report) -> None:
         "$x_{1}$ \x1b[31m\N{LATIN SMALL LETTER E WITH ACUTE}",
     ]
     model.feature_names = [f"{attack}{number}" for number in range(3)]
-    page = report(model, x, y, title=attack, data_name=f"{attack}\udcff.csv", history={attack: [1.0], "loss": [2.0]})
+    page = report(
+        model, x, y, title=attack, data_name=f"{attack}\udcff.csv", history={attack + "\x00\ud800": [1.0, 2.0]}
+    )
     assert "<script" not in page.source
     assert page.all("script") == []
     assert all("onerror" not in attributes for attributes in page.all("img"))
     assert page.text.count(attack) >= 8
+    for image in page.all("img"):  # pictures hold names, too
+        kind, _, content = str(image["src"]).partition(";base64,")
+        if kind == "data:image/svg+xml":
+            ET.fromstring(base64.b64decode(content))
+
+
+@pytest.mark.parametrize("package", ["jinja2", "matplotlib", "sklearn"])
+def test_without_a_package_the_extra_is_named(package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ImportError, match=rf'a report needs {package}: pip install "fastnet-nn\[report\]"'):
+        write_report(tmp_path / "report.html", *sure_classifier(wrong=1))
 
 
 def test_wrong_images_are_shown_those_first_that_the_model_is_surest_of(report: Report) -> None:

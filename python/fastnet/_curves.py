@@ -24,7 +24,7 @@ def curves_of(history: Any) -> dict[str, Curve]:
     ----------
     history : History, dict or path
         What `fit` returned; or a dictionary from names to the values of all epochs, as its attribute `history` is; or a
-        file of `CSVLogger` or a JSON file with such a dictionary. "epoch" there is the number of each epoch, from 0.
+        file of `CSVLogger` or a JSON file with such a dictionary. "epoch" there is the number of each epoch, from 0 or from 1.
 
     Raises
     ------
@@ -47,26 +47,38 @@ def curves_of(history: Any) -> dict[str, Curve]:
 
 
 def _from_mapping(columns: Mapping[str, Any]) -> dict[str, Curve]:
-    if isinstance(columns.get("history"), Mapping):
-        columns = {"epoch": columns.get("epoch"), **columns["history"]}
-    epochs = columns.get("epoch")
-    curves = {}
-    for name, values in columns.items():
-        if name == "epoch":
-            continue
-        if not isinstance(values, Iterable) or isinstance(values, str | Mapping):
-            raise ValueError(f"{name} of the history must be a list of numbers; got {describe(values)}")
-        numbers = [_number(name, value) for value in values]
-        first = range(len(numbers)) if epochs is None else epochs
-        if len(first) != len(numbers):
-            raise ValueError(f"{name} of the history must have {len(first)} values, one an epoch; got {len(numbers)}")
-        pairs = [(int(epoch) + 1, number) for epoch, number in zip(first, numbers, strict=True) if number is not None]
-        curves[str(name)] = Curve([epoch for epoch, _ in pairs], [number for _, number in pairs])
-    return curves
+    epochs, epochs_of = columns.get("epoch"), columns.get("epochs_of", {})
+    nested = columns.get("history")
+    if isinstance(nested, Mapping):  # as `History.as_dict` has it
+        figures, first = nested, 0
+    else:
+        figures = {name: values for name, values in columns.items() if name != "epoch"}
+        first = 0 if epochs is not None and _numbers("epoch", epochs)[:1] == [0.0] else 1
+    return {str(name): _curve(name, values, epochs_of.get(name, epochs), first) for name, values in figures.items()}
+
+
+def _curve(name: str, values: Any, epochs: Any, first: int) -> Curve:
+    """Return the curve of a figure; `first` is the number of the first of all epochs."""
+    numbers = _numbers(name, values)
+    of = range(first, first + len(numbers)) if epochs is None else _numbers("epoch", epochs)
+    if len(of) != len(numbers):
+        raise ValueError(f"{name} of the history must have {len(of)} values, one an epoch; got {len(numbers)}")
+    curve = Curve([], [])
+    for epoch, number in zip(of, numbers, strict=True):
+        if epoch is not None and number is not None:
+            curve.epochs.append(int(epoch) + 1 - first)
+            curve.values.append(number)
+    return curve
+
+
+def _numbers(name: str, values: Any) -> list[float | None]:
+    """Return the values of a figure; None where an epoch has none."""
+    if not isinstance(values, Iterable) or isinstance(values, str | Mapping):
+        raise ValueError(f"{name} of the history must be a list of numbers; got {describe(values)}")
+    return [_number(name, value) for value in values]
 
 
 def _number(name: str, value: Any) -> float | None:
-    """Return a value of a curve; None where an epoch has none."""
     if value is None or value in ("", "NA"):
         return None
     try:

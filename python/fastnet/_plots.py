@@ -1,10 +1,12 @@
-"""What pictures need: axes to draw on, for which matplotlib is imported when they are asked for, and their shapes."""
+"""What pictures need: axes, for which matplotlib is imported when they are asked for, shapes and names that can be drawn."""
 
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from fastnet._validation import check_shape
+
+LONGEST_NAME = 16  # characters, beyond which names in pictures are cut
 
 
 def figure_axes(count: int, size: float = 4.0) -> list[Any]:
@@ -38,3 +40,9 @@ def picture_shape(inputs: int, given: Sequence[int] | None, of: str) -> tuple[in
             f"got {shape}"
         )
     return shape[:2] if shape[2:] == (1,) else shape
+
+
+def printable(name: str, longest: int = LONGEST_NAME) -> str:
+    """Return a name as a picture can show it: without control characters, and not too long."""
+    name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
+    return name if len(name) <= longest else name[: longest - 3] + "..."

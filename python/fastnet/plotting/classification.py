@@ -6,14 +6,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnet._plots import figure_axes
+from fastnet._plots import figure_axes, printable
 from fastnet.metrics import calibration_bins, confusion_matrix
 
 __all__ = ["plot_calibration", "plot_confusion_matrix"]
 
 _MOST_NUMBERED = 25  # classes, beyond which numbers in the cells are too small to read
 _MOST_NAMED = 60  # classes, beyond which their names are
-_LONGEST_NAME = 16
 
 
 def plot_confusion_matrix(
@@ -91,12 +90,6 @@ def _write_counts(axes: Any, matrix: Any, image: Any) -> None:
         is_light = 0.299 * red + 0.587 * green + 0.114 * blue > 0.5
         color = "black" if is_light else "white"
         axes.text(column, row, f"{matrix[row, column]:,}", ha="center", va="center", color=color, fontsize=size)
-
-
-def printable(name: str, longest: int = _LONGEST_NAME) -> str:
-    """Return a name as a picture can show it: without control characters, and not too long."""
-    name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
-    return name if len(name) <= longest else name[: longest - 3] + "..."
 
 
 def plot_calibration(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15, axes: Any = None) -> Any:

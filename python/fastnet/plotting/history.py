@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastnet._curves import curves_of
-from fastnet._plots import figure_axes
+from fastnet._plots import figure_axes, printable
 
 __all__ = ["plot_history"]
 
@@ -50,6 +50,6 @@ def plot_history(history: Any, *, axes: Any = None) -> list[Any]:
             axis.plot(*validation, "--", marker=marker, color=line.get_color(), label="validation")
             axis.legend()
         axis.set_xlabel("epoch")
-        axis.set_ylabel(name, parse_math=False)
+        axis.set_ylabel(printable(name, 40), parse_math=False)
         axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     return drawn

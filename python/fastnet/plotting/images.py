@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet._data_adapter import as_array
-from fastnet._plots import figure_axes, picture_shape
+from fastnet._plots import figure_axes, picture_shape, printable
 from fastnet._validation import check_integer
 from fastnet.metrics.reports import _labels
-from fastnet.plotting.classification import printable
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential

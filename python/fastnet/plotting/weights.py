@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet._plots import figure_axes, picture_shape
+from fastnet._plots import figure_axes, picture_shape, printable
 from fastnet._validation import check_integer, describe
 
 if TYPE_CHECKING:
@@ -66,7 +66,10 @@ def plot_weights(
     image = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.figure.colorbar(image, ax=axes)
     axes.set_axis_off()
-    axes.set_title(f"{name}: weights of {min(max_units, kernel.shape[1])} of {kernel.shape[1]} units", parse_math=False)
+    axes.set_title(
+        f"{printable(name, 40)}: weights of {min(max_units, kernel.shape[1])} of {kernel.shape[1]} units",
+        parse_math=False,
+    )
     return axes
 
 

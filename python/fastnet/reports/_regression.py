@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from fastnet._plots import printable
 from fastnet.plotting import plot_residuals
 from fastnet.reports._pictures import Picture, draw
 from fastnet.reports._predictions import Numbers
@@ -69,7 +70,7 @@ def _residuals(numbers: Numbers, outputs: range) -> Picture:
     def paint(axes: list[Any], _: Any) -> None:
         for output, axis in zip(outputs, axes, strict=True):
             plot_residuals(numbers.true[:, output], numbers.predicted[:, output], axes=axis)
-            axis.set_title(numbers.names[output])
+            axis.set_title(printable(numbers.names[output], 40))
 
     largest = ", ".join(f"{numbers.names[output]} {number(errors[output])}" for output in outputs)
     alt = f"Residuals over the predictions. The largest is {largest} from 0."

@@ -6,11 +6,12 @@ The model learns MNIST for one epoch. Three servers of it run on the loopback, e
 that is called with the instances alone: fastnet's, onnxruntime's for the exported model, and one that returns zeros, which
 shows what the rest of the server takes. Clients with open connections ask for one image each, again and again
 (`serving_client.py`). The servers take turns, in an order drawn anew in every round; what is printed are medians over the
-rounds, and ratios of the same round.
+rounds, and ratios of the same round. The processor time of the server is what other programs on the machine disturb least.
 """
 
 import argparse
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -20,7 +21,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -65,14 +66,27 @@ def predictor(name: str, model: fn.Sequential) -> Callable[[Array], Array] | Non
 
 
 @contextmanager
-def server(name: str, path: Path) -> Iterator[int]:
-    """Start a server; yields its port."""
+def server(name: str, path: Path) -> Iterator["Server"]:
+    """Start a server."""
     command = [sys.executable, "-m", "benchmarks.serving", "--serve", name, str(path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield int(process.stdout.readline())
+            yield Server(int(process.stdout.readline()), process.pid)
         finally:
             process.kill()
+
+
+class Server(NamedTuple):
+    port: int
+    process: int
+
+    def seconds(self) -> float:
+        """Return the processor time that the server has used; NaN where the system does not tell."""
+        try:
+            fields = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return float("nan")
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # ---- Clients --------------------------------------------------------------------------------------------------------
@@ -90,9 +104,12 @@ def request_of(image: Array, body: str) -> bytes:
     return head.encode() + content
 
 
-def ask(port: int, clients: int, seconds: float, request: bytes) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.serving_client", HOST, str(port), str(clients), str(seconds)]
-    return json.loads(subprocess.run(command, input=request, capture_output=True, check=True).stdout)
+def ask(server: Server, clients: int, seconds: float, request: bytes) -> dict[str, float]:
+    """Return what the clients saw, and the server's processor time for an answer."""
+    command = [sys.executable, "-m", "benchmarks.serving_client", HOST, str(server.port), str(clients), str(seconds)]
+    before = server.seconds()
+    figures = json.loads(subprocess.run(command, input=request, capture_output=True, check=True).stdout)
+    return {**figures, "work": (server.seconds() - before) / figures["answers"]}
 
 
 def check(port: int, image: Array, expected: Array) -> None:
@@ -117,23 +134,27 @@ def trained(hidden: list[int], x: Array, y: Array) -> fn.Sequential:
     return model
 
 
-def measure(ports: dict[str, int], clients: int, request: bytes, seconds: float, rounds: int) -> dict[str, list[Any]]:
+def measure(
+    servers: dict[str, Server], clients: int, request: bytes, seconds: float, rounds: int
+) -> dict[str, list[Any]]:
     """Return the figures of every round by the server."""
-    figures: dict[str, list[Any]] = {name: [] for name in ports}
+    figures: dict[str, list[Any]] = {name: [] for name in servers}
     for _ in range(rounds):
-        for name in random.sample(list(ports), len(ports)):
-            figures[name].append(ask(ports[name], clients, seconds, request))
+        for name in random.sample(list(servers), len(servers)):
+            figures[name].append(ask(servers[name], clients, seconds, request))
     return figures
 
 
 def lines(figures: dict[str, list[Any]]) -> Iterator[str]:
     """Yield the cells of each server."""
     for name, some in figures.items():
-        rate, p50, p99 = (statistics.median(one[key] for one in some) for key in ("rate", "p50", "p99"))
-        ratios = [one["rate"] / other["rate"] for one, other in zip(some, figures["onnxruntime"], strict=True)]
-        low, ratio, high = statistics.quantiles(ratios, n=4)
-        relative = "" if name == "onnxruntime" else f"{ratio:.2f} ({low:.2f} to {high:.2f})"
-        yield f"{name} | {1e6 * p50:,.0f} us | {1e6 * p99:,.0f} us | {rate:,.0f} | {relative}"
+        rate, *times = (statistics.median(one[key] for one in some) for key in ("rate", "p50", "p99", "work"))
+        cells = [name, *(f"{1e6 * seconds:,.0f} us" for seconds in times), f"{rate:,.0f}"]
+        if name != "onnxruntime":
+            ratios = [one["rate"] / other["rate"] for one, other in zip(some, figures["onnxruntime"], strict=True)]
+            low, ratio, high = statistics.quantiles(ratios, n=4)
+            cells.append(f"{ratio:.2f} ({low:.2f} to {high:.2f})")
+        yield " | ".join(cells)
 
 
 def main() -> None:
@@ -154,20 +175,19 @@ def main() -> None:
     accuracy = float((model.predict(x_test).argmax(axis=1) == y_test).mean())
     sizes = "-".join(map(str, [784, *arguments.hidden, 10]))
     print(", ".join([*describe().values(), f"{sizes} with {accuracy:.1%} of the test images right"]))
-    print(
-        "\nbody | clients | predictions | p50 | p99 | requests/s | relative to onnxruntime\n" + " | ".join(["---"] * 7)
-    )
+    heads = ["body", "clients", "predictions", "p50", "p99", "server's work", "requests/s", "relative to onnxruntime"]
+    print("\n" + " | ".join(heads) + "\n" + " | ".join(["---"] * len(heads)))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.safetensors"
         model.save(path)
         with server("fastnet", path) as a, server("onnxruntime", path) as b, server("nothing", path) as c:
-            ports = dict(zip(PREDICTORS, (a, b, c), strict=True))
+            servers = dict(zip(PREDICTORS, (a, b, c), strict=True))
             for name in PREDICTORS[:2]:
-                check(ports[name], x_test[0], model.predict(x_test[:1])[0])
+                check(servers[name].port, x_test[0], model.predict(x_test[:1])[0])
             for body in arguments.body:
                 for clients in arguments.clients:
                     request = request_of(x_test[0], body)
-                    figures = measure(ports, clients, request, arguments.seconds, arguments.rounds)
+                    figures = measure(servers, clients, request, arguments.seconds, arguments.rounds)
                     for line in lines(figures):
                         print(f"{body} | {clients} | {line}", flush=True)
 

@@ -21,8 +21,9 @@ class Client(asyncio.Protocol):
     def __init__(self, request: bytes, latencies: list[float], counting: list[bool]) -> None:
         self.request = request
         self.latencies = latencies
-        self.counting = counting
+        self.counting = counting  # whether a latency counts, which one entry says for all clients
         self.answer = b""
+        self.answers = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
@@ -37,6 +38,7 @@ class Client(asyncio.Protocol):
         head, found, body = self.answer.partition(b"\r\n\r\n")
         if not found or len(body) < int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]):
             return
+        self.answers += 1
         if self.counting[0]:
             self.latencies.append(time.perf_counter() - self.sent)
         if not head.startswith(b"HTTP/1.1 200 "):
@@ -46,12 +48,14 @@ class Client(asyncio.Protocol):
 
 
 async def ask(host: str, port: int, clients: int, seconds: float, request: bytes) -> dict[str, float]:
-    """Return the number of answers in a second and percentiles of their latencies, in seconds."""
+    """Return the number of answers in a second, percentiles of their latencies in seconds, and the number of answers in all."""
     latencies: list[float] = []
     counting = [False]
     loop = asyncio.get_running_loop()
-    for _ in range(clients):
-        await loop.create_connection(lambda: Client(request, latencies, counting), host, port)
+    connections = [
+        (await loop.create_connection(lambda: Client(request, latencies, counting), host, port))[1]
+        for _ in range(clients)
+    ]
     await asyncio.sleep(WARM_UP)
     counting[0], start = True, time.perf_counter()
     await asyncio.sleep(seconds)
@@ -61,6 +65,7 @@ async def ask(host: str, port: int, clients: int, seconds: float, request: bytes
         "rate": len(latencies) / duration,
         "p50": latencies[len(latencies) // 2],
         "p99": latencies[len(latencies) * 99 // 100],
+        "answers": sum(connection.answers for connection in connections),
     }
 
 

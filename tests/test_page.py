@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 Open = Callable[..., Any]
 
-NOTHING = "nothing drawn yet"
+NOTHING = "nothing to answer yet"
 SHARE = r"\d+\.\d%"
 
 
@@ -272,9 +272,10 @@ def test_a_row_of_the_csv_is_shown_as_it_is(open_page: Open, mnist_server: str) 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("1,2,3", "^The row has 3 values: this model takes 64, or 65 with the label first.$"),
+        ("1,2,3", "^The row has 3 values: this model takes 64, or 65 with the label.$"),
         (" ", "^There is no row: paste 64 numbers, or a label and 64 numbers.$"),
         (",".join(["0"] * 63 + ["x"]), "^Value 64 of the row is “x”, which is not a number.$"),
+        (",".join(["7", "x"] + ["0"] * 63), "^Value 2 of the row is “x”, which is not a number.$"),
     ],
 )
 def test_a_row_that_does_not_fit_is_refused_in_words(
@@ -320,9 +321,10 @@ def test_a_model_that_takes_no_picture_says_so_and_takes_rows(open_page: Open, f
     wait_for(page, "#notice", "^This model takes 4 numbers, not a picture of 28 . 28 or 8 . 8 pixels")
     assert page.locator("#pad").is_hidden()
     wait_for(page, "#row-help", r"^4 numbers \(sepal length, sepal width, petal length, petal width\)")
-    page.fill("#row", "5.1 3.5 1.4 0.2")
+    page.fill("#row", "5.1,3.5,1.4,0.2,setosa")
     page.click("text=Show the row")
     assert answer(page) in {"setosa", "versicolor", "virginica"}
+    wait_for(page, "#timing", "The row's label is setosa.$")
 
 
 def test_a_server_that_is_gone_is_told_in_words(open_page: Open, digits_server: str) -> None:

@@ -43,7 +43,7 @@ export function showProbabilities(names, probabilities) {
     bar.querySelector(".number").textContent = probabilities ? percent(share) : "";
   });
   if (first >= 0) showWinner(names[first], percent(probabilities[first]));
-  else showWinner(null, probabilities ? "the outputs are not numbers" : "nothing drawn yet");
+  else showWinner(null, probabilities ? "the outputs are not numbers" : "nothing to answer yet");
 }
 
 /** Show the outputs of a model that has no classes. */
@@ -53,7 +53,7 @@ export function showValues(values) {
     bar.querySelector(".fill").style.setProperty("--share", values && most ? Math.abs(values[i]) / most : 0);
     bar.querySelector(".number").textContent = values ? shortNumber(values[i]) : "";
   });
-  showWinner(values?.length === 1 ? shortNumber(values[0]) : null, values ? "" : "nothing yet");
+  showWinner(values?.length === 1 ? shortNumber(values[0]) : null, values ? "" : "nothing to answer yet");
 }
 
 function showWinner(name, certainty) {
@@ -98,8 +98,8 @@ export function showLayers(layers) {
 export function decodeWeights({ shape, units, data }) {
   const bytes = Int8Array.from(atob(data), (character) => character.charCodeAt(0));
   const [rows, columns] = shape;
-  const pictures = Array.from({ length: units }, (_, i) => bytes.subarray(i * rows * columns, (i + 1) * rows * columns));
-  return { columns, pictures };
+  const size = rows * columns;
+  return { columns, pictures: Array.from({ length: units }, (_, i) => bytes.subarray(i * size, (i + 1) * size)) };
 }
 
 /** Show the weights of the units of the first layer whose outputs are farthest from zero. */
@@ -115,7 +115,8 @@ export function showUnits({ columns, pictures }, output) {
       canvas.setAttribute("aria-label", `Weights of unit ${unit}`);
       const most = pictures[unit].reduce((largest, weight) => Math.max(largest, Math.abs(weight)), 0);
       paintSigned(canvas, pictures[unit], columns, most);
-      return element("figure", {}, canvas, element("figcaption", { text: `unit ${unit}: ${shortNumber(output[unit])}` }));
+      const caption = element("figcaption", { text: `unit ${unit}: ${shortNumber(output[unit])}` });
+      return element("figure", {}, canvas, caption);
     }),
   );
 }

@@ -18,6 +18,7 @@ let inputs; // how many numbers it takes
 let picture; // one of PICTURES, or undefined where it takes none
 let weights = null; // of the first layer
 let pad;
+let asked = null; // the label of the row that was asked about, if it has one
 let shown = null; // the last answer
 let scheduled = false;
 let speech = 0; // the timer before an answer is spoken
@@ -57,10 +58,11 @@ function describeModel() {
   document.title = `${title}: ${model.name} – fastnet`;
   const units = new Map(model.layers.filter((layer) => layer.units).map(({ name, units }) => [name, units]));
   find("model").textContent =
-    `${model.name}: ${[inputs, ...units.values()].join(" – ")}, ${count(model.parameters, "parameter")}`;
+    (model.name.startsWith("sequential") ? "" : `${model.name}: `) +
+    `${[count(inputs, "input"), ...units.values()].join(" – ")}, ${count(model.parameters, "parameter")}`;
   find("row-help").textContent =
     `${count(inputs, "number")}${model.feature_names ? ` (${model.feature_names.join(", ")})` : ""}, ` +
-    "a label may come first.";
+    "a label may come first or last.";
 }
 
 function offerDrawing() {
@@ -86,8 +88,8 @@ function offerRowsOnly() {
   find("other-title").textContent = "Ask with a row of numbers";
   find("notice").hidden = false;
   find("notice").textContent =
-    `This model takes ${count(inputs, "number")}, not a picture of 28 × 28 or 8 × 8 pixels: there is nothing to draw. ` +
-    "Paste a row of a table instead.";
+    `This model takes ${count(inputs, "number")}, not a picture of 28 × 28 or 8 × 8 pixels: ` +
+    "there is nothing to draw. Paste a row of a table instead.";
 }
 
 function count(number, what) {
@@ -163,6 +165,7 @@ function listenToDrops() {
 
 async function showFile(file) {
   if (!picture) return showError("This model takes no pictures: paste a row of a table.");
+  setBusy(true);
   try {
     pad.show(await createImageBitmap(file));
   } catch {
@@ -177,7 +180,7 @@ function showRow(text) {
   } catch (error) {
     return showError(error.message);
   }
-  if (!picture) return ask(row.values);
+  if (!picture) return ask(row);
   const canvas = document.createElement("canvas");
   paintGrey(canvas, row.values, picture.size, Number(find("scale").value));
   pad.show(canvas, row);
@@ -194,7 +197,7 @@ function changed() {
   scheduled = true;
   requestAnimationFrame(() => {
     scheduled = false;
-    if (!pad.isEmpty) ask(pad.picture?.row?.values ?? drawnValues());
+    if (!pad.isEmpty) ask(pad.picture?.row ?? { values: drawnValues(), label: null });
   });
 }
 
@@ -209,8 +212,9 @@ function setBusy(busy) {
   document.querySelector(".answer").setAttribute("aria-busy", busy);
 }
 
-function ask(values) {
+function ask({ values, label }) {
   setBusy(true);
+  asked = label;
   if (picture) paintGrey(find("seen-picture"), values, picture.size, Number(find("scale").value));
   asker.ask(nested(values, model.input_shape));
 }
@@ -248,9 +252,9 @@ function showAnswer(answer, milliseconds) {
   showError(null);
   showOutputs(answer);
   showInside(answer);
-  const label = pad.picture?.row?.label;
   find("timing").textContent =
-    `Answered in ${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms.` + (label ? ` The row's label is ${label}.` : "");
+    `Answered in ${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms.` +
+    (asked === null ? "" : ` The row's label is ${asked}.`);
   setBusy(scheduled || asker.waiting !== null);
   speak(`${find("winner").textContent}, ${find("certainty").textContent}`);
 }
@@ -263,7 +267,8 @@ function showOutputs(answer) {
 /** Show the hidden layers, which are all but the last, and the weights of the first. */
 function showInside({ layers }) {
   showLayers(layers.slice(0, -1));
-  find("layers-note").textContent = { 0: "This model does not tell what its layers give.", 1: "No hidden layer." }[layers.length] ?? "";
+  const without = ["This model does not tell what its layers give.", "This model has no hidden layer."];
+  find("layers-note").textContent = without[layers.length] ?? "";
   find("weights").hidden = !weights;
   if (weights) showUnits(weights, layers[0].output);
 }

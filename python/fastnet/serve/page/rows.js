@@ -1,7 +1,7 @@
 // Reads what somebody pastes from a table.
 
 /**
- * Find a row of `count` numbers, or of one more with the label first, in pasted text.
+ * Find a row of `count` numbers in pasted text, or of one more: a label comes first, or last if it is no number.
  *
  * Numbers are separated by commas, semicolons, tabs or blanks. A line of names above them is skipped, as are all rows
  * after the first.
@@ -12,21 +12,23 @@
 export function parseRow(text, count) {
   const lines = text.split(/\r?\n/).map(cells).filter((line) => line.length);
   if (!lines.length) throw new Error(`There is no row: paste ${count} numbers, or a label and ${count} numbers.`);
-  const row = lines.length > 1 && lines[0].slice(1).every((cell) => Number.isNaN(numberOf(cell))) ? lines[1] : lines[0];
+  const hasNames = lines[0].every((cell) => Number.isNaN(numberOf(cell)));
+  const row = hasNames && lines.length > 1 ? lines[1] : lines[0];
   if (row.length !== count && row.length !== count + 1) {
     throw new Error(
       `The row has ${row.length} ${row.length === 1 ? "value" : "values"}: ` +
-        `this model takes ${count}, or ${count + 1} with the label first.`,
+        `this model takes ${count}, or ${count + 1} with the label.`,
     );
   }
-  const label = row.length > count ? row[0] : null;
-  const values = row.slice(row.length - count).map(numberOf);
-  const wrong = values.findIndex((value) => !Number.isFinite(value));
-  if (wrong >= 0) {
-    const place = wrong + 1 + (label === null ? 0 : 1);
-    throw new Error(`Value ${place} of the row is “${row[place - 1].slice(0, 40)}”, which is not a number.`);
+  const labelled = row.length > count;
+  const labelIsLast = labelled && Number.isNaN(numberOf(row[count]));
+  const first = labelled && !labelIsLast ? 1 : 0;
+  const values = row.slice(first, first + count).map(numberOf);
+  const wrong = first + values.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= first) {
+    throw new Error(`Value ${wrong + 1} of the row is “${row[wrong].slice(0, 40)}”, which is not a number.`);
   }
-  return { values, label };
+  return { values, label: labelled ? row.at(labelIsLast ? -1 : 0) : null };
 }
 
 function cells(line) {

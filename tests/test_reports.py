@@ -252,6 +252,8 @@ def test_bad_arguments_are_named_and_no_file_is_written(tmp_path: Path) -> None:
             write_report(path, **{"model": model, "x": x, "y": y, **changed})
     with pytest.raises(TypeError, match="title must be a string"):
         write_report(path, model, x, y, title=3)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="model must be a Sequential or a QuantizedModel; got 3"):
+        write_report(path, 3, x, y)  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError, match=r"cannot write .*: the folder"):
         write_report(tmp_path / "none" / "report.html", model, x, y)
     assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnet import _core
 from fastnet._curves import curves_of
+from fastnet._evaluation import Evaluator
 from fastnet._files import atomic_write
 from fastnet._validation import describe
 
@@ -64,6 +65,8 @@ def write_report(
     ------
     ImportError
         matplotlib, scikit-learn or jinja2 is not installed.
+    TypeError
+        `model` is something else, such as an estimator of scikit-learn.
     ValueError
         `x` has no rows or does not fit the model, `y` does not fit `x` or the model, or the history has no epochs.
     OSError
@@ -81,6 +84,8 @@ def write_report(
     require_packages()
     if title is not None and not isinstance(title, str):
         raise TypeError(f"title must be a string; got {describe(title)}")
+    if not isinstance(model, Evaluator):
+        raise TypeError(f"model must be a Sequential or a QuantizedModel; got {describe(model)}")
     curves = _learning_curves(model, history)
     page = _render(
         title=title or f"Report on {model.name}",

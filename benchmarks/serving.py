@@ -152,7 +152,7 @@ def lines(figures: dict[str, list[Any]]) -> Iterator[str]:
         cells = [name, *(f"{1e6 * seconds:,.0f} us" for seconds in times), f"{rate:,.0f}"]
         if name != "onnxruntime":
             ratios = [one["rate"] / other["rate"] for one, other in zip(some, figures["onnxruntime"], strict=True)]
-            low, ratio, high = statistics.quantiles(ratios, n=4)
+            low, ratio, high = statistics.quantiles(ratios, n=4, method="inclusive")
             cells.append(f"{ratio:.2f} ({low:.2f} to {high:.2f})")
         yield " | ".join(cells)
 

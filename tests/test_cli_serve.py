@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -66,3 +68,16 @@ def test_json_tells_the_address_and_quiet_says_nothing_else(served: Path) -> Non
     process.send_signal(signal.SIGINT)
     rest, messages = process.communicate(timeout=20)
     assert (rest, messages) == ("", "fastnet: interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("missing", "message"),
+    [("starlette.applications", "fastnet.serve needs starlette"), ("httptools", "running a server needs uvicorn")],
+)
+def test_a_missing_extra_is_named(served: Path, missing: str, message: str) -> None:
+    program = f"import sys; sys.modules[{missing!r}] = None; from fastnet.cli import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", program, "serve", str(served), "--port", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert 'pip install "fastnet-nn[serve]"' in done.stderr

@@ -5,10 +5,14 @@ import os
 import socket
 from collections.abc import Callable
 
-import uvicorn
 from starlette.applications import Starlette
 
-from fastnet.serve._protocol import LimitedProtocol
+try:
+    import uvicorn
+
+    from fastnet.serve._protocol import LimitedProtocol
+except ImportError:
+    raise ImportError('running a server needs uvicorn and httptools: pip install "fastnet-nn[serve]"') from None
 
 __all__ = ["listen", "run"]
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from fastnet._files import atomic_write
 from fastnet.cli._arguments.config import option_name
+from fastnet.cli._data import source_name
 from fastnet.cli._output import as_document, note
 from fastnet.cli._page import write_page
 from fastnet.datasets import Dataset
@@ -85,7 +86,7 @@ class RunFolder:
     ) -> None:
         """Write ``report.html`` about a model on labeled data, where the packages for it are installed."""
         page = self.path / "report.html"
-        title = f"fastnet {arguments.command}: {self.path.name}"
+        title = f"fastnet {arguments.command} {source_name(arguments.data)}: run {self.path.name}"
         try:
             write_page(page, model, data, title=title, source=arguments.data, history=history)
         except ImportError as error:

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from fastnet.cli._arguments.types import column, integer
 
@@ -29,8 +29,7 @@ DATA_HELP = (
 TARGET_HELP = "the column of DATA that holds the label: its name, or its index from 0 (default: label)"
 
 
-@dataclass(frozen=True)
-class Command:
+class Command(NamedTuple):
     """One command. It is run by the function `run` of the module of its name in `fastnet.cli`.
 
     Attributes

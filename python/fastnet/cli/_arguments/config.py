@@ -2,8 +2,6 @@
 
 import argparse
 import difflib
-import json
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -75,6 +73,9 @@ def option_name(action: argparse.Action) -> str | None:
 
 
 def _read(path: str) -> dict[str, Any]:
+    import json  # here, so that --help does not wait for them
+    import tomllib
+
     if Path(path).suffix == ".json":
         given = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(given, dict):

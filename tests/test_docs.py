@@ -6,6 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from matplotlib import pyplot as plt
@@ -13,6 +14,11 @@ from matplotlib import pyplot as plt
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "docs" / "tools"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+SLOW = {
+    "README.md",
+    "how-to/command-line.md",
+    "reports.md",
+}  # pages of many commands, or of commands that take a second each
 RUN = {"python", "sh"}
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
@@ -39,11 +45,13 @@ def text_of(page: Path) -> str:
     return page.read_text(encoding="utf-8")
 
 
-def with_programs() -> list[Path]:
-    return [page for page in PAGES if any(block.language in RUN for block in programs.blocks(text_of(page)))]
+def with_programs() -> list[Any]:
+    pages = [page for page in PAGES if any(block.language in RUN for block in programs.blocks(text_of(page)))]
+    marks = dict.fromkeys(SLOW, pytest.mark.slow)
+    return [pytest.param(page, id=name_of(page), marks=marks.get(name_of(page), ())) for page in pages]
 
 
-@pytest.mark.parametrize("page", with_programs(), ids=name_of)
+@pytest.mark.parametrize("page", with_programs())
 def test_the_programs_of_a_page_run_and_print_what_it_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -274,7 +274,7 @@ def layers_from(descriptions: Iterable[Mapping[str, Any]], parameters: Iterable[
 
 
 class SGD:
-    """Gradient descent with momentum, v starting at 0; dampening = momentum makes v a moving average of gradients."""
+    """Gradient descent with momentum, v starting at 0; dampening = momentum makes v / learning_rate a moving average of gradients."""
 
     def __init__(
         self,
@@ -291,10 +291,10 @@ class SGD:
     def step(self, parameters: Sequence[Array], gradients: Sequence[Array]) -> None:
         self.velocity = self.velocity or [np.zeros_like(w) for w in parameters]
         for w, g, v in zip(parameters, gradients, self.velocity, strict=True):
-            g = (1.0 - self.dampening) * (g + self.weight_decay * w)
+            step = self.learning_rate * (1.0 - self.dampening) * (g + self.weight_decay * w)
             v *= self.momentum
-            v += g
-            w -= self.learning_rate * (g + self.momentum * v if self.nesterov else v)
+            v += step
+            w -= step + self.momentum * v if self.nesterov else v
 
 
 class Adam:

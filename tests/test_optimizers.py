@@ -85,7 +85,7 @@ def test_what_only_keras_has_is_refused(make: Any) -> None:
         (lambda: SGD(-0.1), ValueError, "learning_rate must be at least 0; got -0.1"),
         (lambda: SGD(float("nan")), ValueError, "learning_rate must be at least 0; got nan"),
         (lambda: SGD("fast"), TypeError, r"learning_rate must be a number; got 'fast' \(str\)"),
-        (lambda: SGD(momentum=1.0), ValueError, "momentum must be at least 0 and below 1; got 1"),
+        (lambda: SGD(momentum=2.0), ValueError, "momentum must be at least 0 and at most 1; got 2"),
         (lambda: SGD(dampening=1.5), ValueError, "dampening must be at least 0 and at most 1; got 1.5"),
         (lambda: SGD(nesterov=1), TypeError, r"nesterov must be True or False; got 1 \(int\)"),
         (lambda: Adam(beta_2=1.0), ValueError, "beta_2 must be at least 0 and below 1; got 1"),

@@ -64,6 +64,18 @@ Metric metric_named(const std::string& name) {
     throw py::value_error("metric must be one of '', 'categorical_accuracy', 'binary_accuracy'; got '" + name + "'");
 }
 
+// With Keras's names.
+Reduction reduction_named(const std::string& name) {
+    if (name == "sum_over_batch_size" || name == "mean")
+        return Reduction::mean;
+    if (name == "mean_with_sample_weight")
+        return Reduction::weighted_mean;
+    if (name == "sum")
+        return Reduction::sum;
+    throw py::value_error(
+        "reduction must be one of 'sum_over_batch_size', 'mean', 'mean_with_sample_weight', 'sum'; got '" + name + "'");
+}
+
 InputForm input_form_named(const std::string& name) {
     if (name == "automatic")
         return InputForm::automatic;
@@ -107,6 +119,7 @@ template <class T> class LockedNetwork {
         return work(network_);
     }
     const Network<T>& shape() const { return network_; }  // what never changes needs no lock
+    Network<T>& unlocked() { return network_; }           // for what is said to be no business of the lock
 
   private:
     struct Owner {
@@ -283,7 +296,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
             py::arg("form"))
         .def(
             "set_penalties",
-            [](Self& self, const std::vector<std::tuple<index, index, double, double>>& ranges) {
+            [](Self& self, const std::vector<std::tuple<index, index, double, double>>& ranges, bool divided) {
                 const index limit = self.shape().parameter_count();
                 std::vector<Penalty> penalties;
                 for (const auto& [offset, size, l1, l2] : ranges) {
@@ -292,9 +305,14 @@ template <class T> void register_class(py::module_& module, const char* name) {
                                               std::to_string(offset) + " and size " + std::to_string(size));
                     penalties.push_back({offset, size, l1, l2});
                 }
-                self.with([&](Network<T>& network) { network.set_penalties(penalties); });
+                self.with([&](Network<T>& network) { network.set_penalties(penalties, divided); });
             },
-            py::arg("penalties"))
+            py::arg("penalties"), py::arg("divided") = false)
+        .def_property_readonly("values",
+                               [](const py::object& self) {
+                                   Network<T>& network = self.cast<Self&>().unlocked();
+                                   return Values(network.value_count(), network.values(), self);
+                               })
         .def("get_parameters",
              [](Self& self) {
                  const index size = self.shape().value_count();
@@ -322,11 +340,11 @@ template <class T> void register_class(py::module_& module, const char* name) {
             "compile",
             [](Self& self, const std::string& loss, const std::string& metric, const std::string& optimizer,
                const py::dict& hyperparameters, const std::array<double, max_loss_parameters>& parameters,
-               bool from_logits, bool sums, const py::dict& options) {
+               bool from_logits, const std::string& reduction, const py::dict& options) {
                 const auto& kernel = find_kernel(kernels<T>().optimizers, optimizer, "optimizer");
                 Training training;
                 training.loss = loss, training.loss_parameters = parameters;
-                training.from_logits = from_logits, training.sums = sums;
+                training.from_logits = from_logits, training.reduction = reduction_named(reduction);
                 training.metric = metric_named(metric), training.optimizer = optimizer;
                 training.hyperparameters = ordered_hyperparameters(kernel.hyperparameters, hyperparameters);
                 training.options = optimizer_options(options, self.shape());
@@ -334,7 +352,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
             },
             py::arg("loss"), py::arg("metric"), py::arg("optimizer"), py::arg("hyperparameters"),
             py::arg("loss_parameters") = std::array<double, max_loss_parameters>{}, py::arg("from_logits") = false,
-            py::arg("sums") = false, py::arg("options") = py::dict())
+            py::arg("reduction") = "sum_over_batch_size", py::arg("options") = py::dict())
         .def("get_seeds",
              [](Self& self) {
                  std::vector<std::uint64_t> seeds;

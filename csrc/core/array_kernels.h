@@ -92,11 +92,8 @@ template <class T> double penalty(index n, const T* w, T l1, T l2) {
     return static_cast<double>(l1 * sum<T>(magnitudes) + l2 * sum<T>(squares));
 }
 
-// The slope of |w| at 0 is taken for 0.
 template <class T> void add_penalty(index n, const T* w, T l1, T l2, T* gradient) {
     for_vectors<T>(n, [&](index i, index m) {
-        const Vec<T> v = load_some(w + i, m);
-        const Vec<T> sign = select<T>(v == T(0), Vec<T>{}, copy_sign<T>(broadcast(T(1)), v));
-        store_some(gradient + i, load_some(gradient + i, m) + (sign * l1 + v * (T(2) * l2)), m);
+        store_some(gradient + i, penalized<T>(load_some(gradient + i, m), load_some(w + i, m), l1, l2), m);
     });
 }

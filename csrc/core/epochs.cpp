@@ -135,7 +135,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
     // A look at the clock costs as much as a step of a tiny network.
     const index look = 1 + static_cast<index>(1e5 / (operations_per_row() * static_cast<double>(batch_size)));
 
-    const bool with_extras = options_.any();
+    const bool penalties_fused = fuses_penalties(parted), with_extras = options_.any() || penalties_fused;
     RunningMean mean(metric_, done, std::min(done.steps * batch_size, total));
     EpochResult result = done.steps > 0 ? mean.result(done.steps, done.first_nonfinite) : done;
     const std::chrono::duration<double> interval(progress.interval);
@@ -158,13 +158,13 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
                 Optimization<T> optimization{*optimizer_,
                                              {parameters_.data(), gradients_.data(), state_.data(), parameter_count_,
                                               optimizer_->slots, hyperparameters.data()}};
-                OptimizerExtras<T> more_to_do;
-                if (with_extras) {
-                    more_to_do = extras(finished + i + 1, learning_rate);
-                    optimization.arguments.extras = &more_to_do;
-                }
                 Batch now = batch(samples, arena, begin, rows);
                 now.step = finished + i + 1;
+                OptimizerExtras<T> more_to_do;
+                if (with_extras) {
+                    more_to_do = extras(now, penalties_fused, learning_rate);
+                    optimization.arguments.extras = &more_to_do;
+                }
                 step(team, now, parted, gradients_.data(), &optimization);
                 if (team.leads() && !proceeds_) {
                     more = proceed = false;
@@ -218,12 +218,14 @@ void Network<T>::forward_chunks(const Samples& samples, index chunk, Use use, T*
     choose_input(samples, chunk, use);
     const int threads = threads_for_rows(total, use);
     prepare(samples, chunk, use, threads, threads);
+    const double divided_by = divisor(samples, 0, total);  // the loss is that of all samples, however they are cut
     run_network_team(threads, [&](Team& team) {
         Share share = share_of(team, total);
         Arena& arena = arenas_[share.team.size() == team.size() ? 0 : static_cast<std::size_t>(team.rank())];
         for (index begin = share.rows.begin; begin < share.rows.end; begin += chunk) {
             const index rows = std::min(chunk, share.rows.end - begin);
             Batch piece = batch(samples, arena, begin, rows);
+            piece.of = total, piece.divisor = divided_by;
             if (output)
                 piece.output = output + begin * output_size();
             const Range mine = share.team.share(rows);
@@ -252,7 +254,9 @@ template <class T> EpochResult Network<T>::evaluate(const Samples& samples, inde
     RunningMean mean(metric_);
     mean.add(losses.data(), metrics.data(), samples.count);
     EpochResult result = mean.result(0);
-    result.loss += penalty();
+    Team alone = Team::solo();
+    sum_penalties(alone);
+    result.loss += penalty_sum_ * penalty_factor(divisor(samples, 0, samples.count));
     return result;
 }
 

@@ -80,9 +80,19 @@ template <class T> struct OptimizerArguments {
     const OptimizerExtras<T>* extras = nullptr;
 };
 
-// What any optimizer may do beside its rule; null stands for none of it. Before the rule: g = g gradient_scale, kept
+// What is added to the gradients of the values from begin to end, as they are penalized by l1 |w| + l2 w^2.
+template <class T> struct PenaltyRange {
+    index begin, end;
+    T l1, l2;
+};
+
+// What any optimizer may do beside its rule; null stands for none of it. Before the rule: the slopes of the penalties
+// are added to g (a run of values is within one of them or outside all), g = g gradient_scale, kept
 // within clip_value, and w = w - decay w. After it: average = average_momentum average + (1 - average_momentum) w.
 template <class T> struct OptimizerExtras {
+    const PenaltyRange<T>* penalties = nullptr;
+    index penalty_count = 0;
+    T penalty_factor = 1;  // of all their l1 and l2
     T gradient_scale = 1, clip_value = 0, decay = 0;
     T* average = nullptr;
     T average_momentum = 0;

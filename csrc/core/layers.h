@@ -57,6 +57,7 @@ struct Penalty {
     index offset, size;
     double l1, l2;
 };
+inline constexpr index penalty_block = 4096;  // sums of so many squares have all their digits
 
 // Who computes: a team, and where its members keep packed operands.
 template <class T> struct Crew {

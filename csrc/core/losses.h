@@ -39,6 +39,21 @@ struct MeanSquaredError {
     }
 };
 
+// scikit-learn's "squared_error": the value is the mean of e^2 / 2 over the units, the gradient that of their sum.
+struct HalfSquaredError {
+    static constexpr const char* name = "half_squared_error";
+    template <class T> static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
+        Vec<T> total{};
+        for_vectors<T>(n, [&](index j, index m) {
+            const Vec<T> error = load_some(y + j, m) - load_some(t + j, m);
+            total = total + first_lanes<T>(error * error, m);
+            if (g)
+                store_some(g + j, error * factor, m);
+        });
+        return T(0.5) * sum<T>(total) / static_cast<T>(n);
+    }
+};
+
 struct MeanAbsoluteError {
     static constexpr const char* name = "mae";
     template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
@@ -95,6 +110,39 @@ struct Poisson {
     template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
         const Vec<T> inside = y + static_cast<T>(probability_floor);
         return {y - select<T>(t == T(0), Vec<T>{}, t * log<T>(inside)), T(1) - t / inside};
+    }
+};
+
+// scikit-learn's "poisson": the sum of t log(t / y) - t + y over the units, half the Poisson deviance.
+template <class T> FASTNET_INLINE Vec<T> half_poisson_deviance(Vec<T> log_y, Vec<T> y, Vec<T> t) {
+    return select<T>(t == T(0), Vec<T>{}, t * (log<T>(t) - log_y)) - t + y;
+}
+struct HalfPoissonDeviance {
+    static constexpr const char* name = "half_poisson_deviance";
+    template <class T> static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
+        Vec<T> total{};
+        for_vectors<T>(n, [&](index j, index m) {
+            const Vec<T> output = load_some(y + j, m), target = load_some(t + j, m);
+            total = total + first_lanes<T>(half_poisson_deviance<T>(log<T>(output), output, target), m);
+            if (g)
+                store_some(g + j, (T(1) - target / output) * factor, m);
+        });
+        return sum<T>(total);
+    }
+};
+
+// The same from the logarithm z of the prediction, by which the derivative is y - t. Leaves y = exp(z) in y.
+struct ExponentialHalfPoissonDeviance {
+    template <class T> static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
+        Vec<T> total{};
+        for_vectors<T>(n, [&](index j, index m) {
+            const Vec<T> z = load_some(y + j, m), output = exp<T>(z), target = load_some(t + j, m);
+            total = total + first_lanes<T>(half_poisson_deviance<T>(z, output, target), m);
+            if (g)
+                store_some(g + j, (output - target) * factor, m);
+            store_some(y + j, output, m);
+        });
+        return sum<T>(total);
     }
 };
 
@@ -180,23 +228,40 @@ struct BinaryCrossentropy {
     }
 };
 
+// t log p, p clipped to [eps, 1 - eps]: of this scikit-learn's cross-entropies are made, which give the value that they
+// have, but the gradient without clipping. The fused losses do so where their first setting is an eps above 0.
+template <class T> FASTNET_INLINE Vec<T> clipped_term(Vec<T> t, Vec<T> p, T eps) {
+    const Vec<T> clipped = minimum<T>(maximum<T>(p, broadcast(eps)), broadcast(T(1) - eps));
+    return select<T>(t == T(0), Vec<T>{}, t * log<T>(clipped));
+}
+
+// With p as 1 / (1 + exp(-z)) is rounded, without the correction of `sigmoid`: where p is nearly 1, log(1 - p) has no
+// more digits than 1 - p, and scikit-learn's loss shows that.
+template <class T> FASTNET_INLINE Vec<T> clipped_binary_crossentropy(Vec<T> t, Vec<T> z, T eps) {
+    const Vec<T> e = exp<T>(-absolute<T>(z)), p = select<T>(z < T(0), e, broadcast(T(1))) / (e + T(1));
+    return -clipped_term<T>(t, p, eps) - clipped_term<T>(T(1) - t, T(1) - p, eps);
+}
+
 // Sigmoid and binary cross-entropy in one, from the logit z: with s = sigmoid(z) the loss is
-// max(z, 0) - z t + log(1 + exp(-|z|)), its derivative s - t. Leaves s in y.
+// max(z, 0) - z t + log(1 + exp(-|z|)), its derivative s - t. Leaves s in y. With the second setting it is the sum over
+// the units, not the mean.
 struct SigmoidBinaryCrossentropy {
     template <class T>
     static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
         Vec<T> total{};
-        const T share = factor / static_cast<T>(n);
+        const T units = settings.second > T(0) ? T(1) : static_cast<T>(n), share = factor / units;
         for_vectors<T>(n, [&](index j, index m) {
             const Vec<T> z = load_some(y + j, m), s = sigmoid<T>(z);
             const Vec<T> target = smoothed<T>(load_some(t + j, m), settings, T(2));
-            const Vec<T> value = maximum<T>(z, Vec<T>{}) - z * target + log1p<T>(exp<T>(-absolute<T>(z)));
+            const Vec<T> value = settings.first > T(0)
+                                     ? clipped_binary_crossentropy<T>(target, z, settings.first)
+                                     : maximum<T>(z, Vec<T>{}) - z * target + log1p<T>(exp<T>(-absolute<T>(z)));
             total = total + first_lanes<T>(value, m);
             if (g)
                 store_some(g + j, (s - target) * share, m);
             store_some(y + j, s, m);
         });
-        return sum<T>(total) / static_cast<T>(n);
+        return sum<T>(total) / units;
     }
 };
 
@@ -253,7 +318,14 @@ struct SoftmaxCategoricalCrossentropy {
                         factor,
                     m);
             });
-        return mass * log<T>(broadcast(softmax.total))[0] - sum<T>(chosen);
+        if (settings.first == T(0))
+            return mass * log<T>(broadcast(softmax.total))[0] - sum<T>(chosen);
+        Vec<T> total{};
+        for_vectors<T>(n, [&](index j, index m) {
+            const Vec<T> target = smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n));
+            total = total - first_lanes<T>(clipped_term<T>(target, load_some(y + j, m), settings.first), m);
+        });
+        return sum<T>(total);
     }
 };
 
@@ -383,6 +455,9 @@ inline constexpr LossKernels<T> losses[] = {
     alone<MeanAbsolutePercentageError, T>,
     alone<MeanSquaredLogarithmicError, T>,
     alone<Poisson, T>,
+    alone<HalfSquaredError, T>,
+    {HalfPoissonDeviance::name, loss_rows<HalfPoissonDeviance, T>, "exponential",
+     loss_rows<ExponentialHalfPoissonDeviance, T>},
     alone<Hinge, T>,
     alone<SquaredHinge, T>,
     alone<CategoricalHinge, T>,

@@ -85,6 +85,18 @@ template <class T> std::vector<std::pair<index, const QuantizedDense*>> Network<
     return result;
 }
 
+template <class T> void Network<T>::set_penalties(const std::vector<Penalty>& penalties, bool divided) {
+    penalties_ = penalties;
+    divides_penalties_ = divided;
+    penalty_ranges_.clear();
+    index blocks = 0;
+    for (const Penalty& p : penalties) {
+        penalty_ranges_.push_back({p.offset, p.offset + p.size, static_cast<T>(p.l1), static_cast<T>(p.l2)});
+        blocks += (p.size + penalty_block - 1) / penalty_block;
+    }
+    penalty_sums_.reserve(blocks);
+}
+
 template <class T> void Network<T>::compile(const Training& training) {
     const bool custom = training.loss == custom_loss;
     const LossKernels<T>& loss =
@@ -102,7 +114,7 @@ template <class T> void Network<T>::compile(const Training& training) {
     block_sums_.reserve(parameter_count_ / 4096 + 1 + static_cast<index>(trainable_.size()));
     loss_ = &loss, optimizer_ = &optimizer;
     custom_loss_ = custom;
-    from_logits_ = training.from_logits, sums_ = training.sums;
+    from_logits_ = training.from_logits, reduction_ = training.reduction;
     loss_parameters_ = training.loss_parameters;
     fused_ = !custom && loss.fused_activation &&
              ((from_logits_ && is_identity(*layers_.back()->activation)) ||
@@ -187,7 +199,18 @@ typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& aren
     const T* dense = in_place ? in_place + begin * input_size() : arena.input.data();
     Input<T> input{compresses_ ? nullptr : dense, compresses_ ? &arena.compressed : nullptr};
     input.segments = &whole_input_;
-    return {samples, arena, begin, rows, rows, input, arena.outputs.back().data()};
+    return {samples, arena, begin, rows, rows, divisor(samples, begin, rows), input, arena.outputs.back().data()};
+}
+
+template <class T> double Network<T>::divisor(const Samples& samples, index begin, index rows) const {
+    if (reduction_ == Reduction::sum)
+        return 1;
+    if (reduction_ == Reduction::mean || !samples.weight)
+        return static_cast<double>(rows);
+    double sum = 0;
+    for (index i = begin; i < begin + rows; ++i)
+        sum += samples.weight[samples.order ? samples.order[i] : i];
+    return sum;
 }
 
 // The rows of an earlier layer's output that an addition adds, from this one on.
@@ -301,7 +324,7 @@ template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool wi
                                      y,
                                      target,
                                      batch.samples.weight ? arena.weight.data() + rows.begin : nullptr,
-                                     sums_ ? T(1) : static_cast<T>(1.0 / static_cast<double>(batch.of)),
+                                     batch.divisor != 0 ? static_cast<T>(1 / batch.divisor) : T(0),
                                      dy,
                                      arena.loss.data() + rows.begin,
                                      loss_parameters_.data()};
@@ -315,8 +338,10 @@ template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool wi
         if (with_gradient)
             slope_of_last(batch, rows);
     }
-    for (index i = rows.begin; sums_ && i < rows.end; ++i)
-        arena.loss.data()[i] *= static_cast<double>(batch.of);
+    const double of = static_cast<double>(batch.of);  // whose mean is what is reported
+    if (batch.divisor != of)
+        for (index i = rows.begin; i < rows.end; ++i)
+            arena.loss.data()[i] *= batch.divisor != 0 ? of / batch.divisor : 0;
     metric(batch, rows);
     if (keeps_logits)
         std::copy_n(arena.logits.data() + rows.begin * size, rows.size() * size, y);

@@ -19,6 +19,10 @@ namespace fastnet {
 
 enum class Metric { none, categorical_accuracy, binary_accuracy };
 
+// How the losses of a batch's samples, each times its weight, become one: their sum, divided by their number, by the
+// sum of their weights, or not at all.
+enum class Reduction { mean, weighted_mean, sum };
+
 // The mean loss and metric over the samples seen (NaN where there is none), how many steps were finished, the first of
 // them, if any, whose loss was not finite, and what the means are made from: sums over the samples in their order.
 struct EpochResult {
@@ -72,7 +76,7 @@ struct Training {
     std::string loss;
     std::array<double, max_loss_parameters> loss_parameters{};
     bool from_logits = false;  // the outputs are what an activation that the loss knows would be applied to
-    bool sums = false;         // the loss of a batch is the sum, not the mean, of its rows
+    Reduction reduction = Reduction::mean;
     Metric metric = Metric::none;
     std::string optimizer;
     std::vector<double> hyperparameters;  // in the optimizer's order, learning_rate first
@@ -117,8 +121,9 @@ template <class T> class Network {
     // Where the seeds are of the layers that draw random numbers.
     std::vector<std::uint64_t*> seeds();
 
-    // What is added to the loss for the weights alone.
-    void set_penalties(const std::vector<Penalty>& penalties) { penalties_ = penalties; }
+    // What is added to the loss for the weights alone; if so told, divided by what the losses of a batch are divided
+    // by.
+    void set_penalties(const std::vector<Penalty>& penalties, bool divided);
 
     // Changes no bit of a result as long as the first layer's weights and gradients are finite.
     void set_input_form(InputForm form) { input_form_ = form; }
@@ -146,7 +151,8 @@ template <class T> class Network {
         const Samples& samples;
         Arena& arena;
         index begin, rows;
-        index of;               // the rows that the loss is a mean over
+        index of;               // the rows of the batch, of which these may be a part
+        double divisor;         // of the sum of their losses; 0 where all weights are 0, which leaves nothing to learn
         Input<T> input;         // in the arena, or in place in the data
         T* output;              // of the last layer
         std::int64_t step = 0;  // of training, counted from 1; 0 for none
@@ -178,6 +184,7 @@ template <class T> class Network {
 
     const T* input_in_place(const Samples& samples) const;
     Batch batch(const Samples& samples, Arena& arena, index begin, index rows) const;
+    double divisor(const Samples& samples, index begin, index rows) const;
     Input<T> input_of(const Batch& batch, std::size_t layer) const;
     const T* skip_of(const Batch& batch, const Layer<T>& layer, index row) const;
     Pass<T> pass(const Crew<T>& crew, const Batch& batch, Range rows) const;
@@ -197,14 +204,16 @@ template <class T> class Network {
     void step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     void gradients_of(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     void learn_statistics(Team& team, const Batch& batch);
-    double penalty() const;
-    OptimizerExtras<T> extras(std::int64_t step, double learning_rate);
+    bool fuses_penalties(bool parted) const;
+    double penalty_factor(double divisor) const;
+    void sum_penalties(Team& team);
+    OptimizerExtras<T> extras(const Batch& batch, bool fuses_penalties, double learning_rate);
     void update_all(Team& team, std::int64_t step, T* gradients, const Optimization<T>& optimization);
     bool accumulate(Team& team, std::int64_t step, T* gradients);
     void measure(Team& team, const T* gradients);
     T scale_of(std::size_t slot) const;
     void update_slots(Team& team, const Optimization<T>& optimization);
-    void add_penalties(Team& team, const Batch& batch, T* gradients);
+    void add_slopes_of_penalties(Team& team, const Batch& batch, T* gradients);
     void parameter_gradients(const Crew<T>& crew, const Batch& batch, std::size_t first, T* gradients, bool accumulate,
                              const Optimization<T>* optimization) const;
     void step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
@@ -230,14 +239,19 @@ template <class T> class Network {
     bool needs_whole_batch_ = false;  // a layer does
     bool plain_ = true;               // no layer has a memory, statistics or a skip
     std::vector<Penalty> penalties_;
-    Buffer<T> parameters_;  // and the statistics
+    bool divides_penalties_ = false;
+    std::vector<PenaltyRange<T>> penalty_ranges_;  // the same for the optimizer
+    Buffer<double> penalty_sums_;                  // of blocks of them
+    double penalty_sum_ = 0;                       // before the step in work
+    Buffer<T> parameters_;                         // and the statistics
     Buffer<T> gradients_, state_, part_gradients_;
     std::vector<GemmWorkspace<T>> workspaces_;  // one a thread
     std::vector<Arena> arenas_;                 // one a thread that works through its own chunks
 
     const LossKernels<T>* loss_ = nullptr;
     bool fused_ = false;  // the loss comes with the last activation
-    bool custom_loss_ = false, from_logits_ = false, sums_ = false;
+    bool custom_loss_ = false, from_logits_ = false;
+    Reduction reduction_ = Reduction::mean;
     std::array<double, max_loss_parameters> loss_parameters_{};
     const BatchHook<T>* hook_ = nullptr;  // of the epoch in work
     bool proceeds_ = true;                // what the hook said

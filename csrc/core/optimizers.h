@@ -19,19 +19,19 @@ struct Sgd : SameEveryStep {
     static constexpr int slots = 1;
     static constexpr const char* hyperparameters[] = {"learning_rate", "momentum",     "dampening",
                                                       "nesterov",      "weight_decay", nullptr};
-    // v = momentum v + (1 - dampening) g, w -= learning_rate v. With dampening = momentum, v is the moving
-    // average of the gradients. Nesterov's form looks ahead: w -= learning_rate (momentum v + (1 - dampening) g)
-    // (Sutskever, Martens, Dahl and Hinton, ICML 2013). weight_decay adds weight_decay * w to g.
+    // v = momentum v + learning_rate (1 - dampening) g, w -= v, as in Keras: a new learning rate holds for new
+    // gradients. Nesterov's form looks ahead: w -= momentum v + learning_rate (1 - dampening) g (Sutskever, Martens,
+    // Dahl and Hinton, ICML 2013). weight_decay adds weight_decay * w to g.
     template <class T> struct Step {
-        T rate, momentum, gain, decay;
+        T rate, momentum, decay;
         bool nesterov;
         explicit Step(const double* h)
-            : rate(static_cast<T>(h[0])), momentum(static_cast<T>(h[1])), gain(static_cast<T>(1 - h[2])),
-              decay(static_cast<T>(h[4])), nesterov(h[3] != 0) {}
+            : rate(static_cast<T>(h[0] * (1 - h[2]))), momentum(static_cast<T>(h[1])), decay(static_cast<T>(h[4])),
+              nesterov(h[3] != 0) {}
         Vec<T> operator()(Vec<T> w, Vec<T> g, Vec<T> (&state)[slots]) const {
-            g = g + decay * w;
-            state[0] = momentum * state[0] + gain * g;
-            return w - rate * (nesterov ? momentum * state[0] + gain * g : state[0]);
+            const Vec<T> step = rate * multiply_add<T>(broadcast(decay), w, g);
+            state[0] = multiply_add<T>(broadcast(momentum), state[0], step);
+            return w - (nesterov ? multiply_add<T>(broadcast(momentum), state[0], step) : state[0]);
         }
     };
 };
@@ -243,9 +243,24 @@ template <class T> FASTNET_INLINE Vec<T> within(Vec<T> g, T limit) {
     return select<T>(g > limit, broadcast(limit), select<T>(g < -limit, broadcast(-limit), g));
 }
 
+// The gradient with the derivative of l1 |w| + l2 w^2 added; that of |w| at 0 is taken for 0.
+template <class T> FASTNET_INLINE Vec<T> penalized(Vec<T> g, Vec<T> w, T l1, T l2) {
+    const Vec<T> sign = select<T>(w == T(0), Vec<T>{}, copy_sign<T>(broadcast(T(1)), w));
+    return multiply_add<T>(w, broadcast(T(2) * l2), multiply_add<T>(sign, broadcast(l1), g));
+}
+
+// The penalty on the values from `first` on, which are all within it or, where it is none, outside all.
+template <class T> FASTNET_INLINE PenaltyRange<T> penalty_at(const OptimizerExtras<T>& extras, index first) {
+    for (index i = 0; i < extras.penalty_count; ++i)
+        if (const PenaltyRange<T>& p = extras.penalties[i]; p.begin <= first && first < p.end)
+            return {p.begin, p.end, p.l1 * extras.penalty_factor, p.l2 * extras.penalty_factor};
+    return {0, 0, T(0), T(0)};
+}
+
 template <bool with_extras, class O, class T>
 FASTNET_INLINE void update_values(const OptimizerArguments<T>& a, const typename O::template Step<T>& step, index first,
                                   index count) {
+    const PenaltyRange<T> penalty = with_extras ? penalty_at(*a.extras, first) : PenaltyRange<T>{};
     for_vectors<T>(count, [&](index i, index n) {
         i += first;
         Vec<T> state[O::slots];
@@ -253,6 +268,8 @@ FASTNET_INLINE void update_values(const OptimizerArguments<T>& a, const typename
             state[s] = load_some(a.state + s * a.state_stride + i, n);
         Vec<T> w = load_some(a.parameters + i, n), g = load_some(a.gradients + i, n);
         if constexpr (with_extras) {
+            if (penalty.end > 0)
+                g = penalized<T>(g, w, penalty.l1, penalty.l2);
             g = g * a.extras->gradient_scale;
             if (a.extras->clip_value > T(0))
                 g = within<T>(g, a.extras->clip_value);

@@ -11,12 +11,17 @@ namespace fastnet {
 // gradients: penalties, and the options of updates.cpp.
 template <class T>
 void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization) {
-    const bool gradients_first = !penalties_.empty() || (optimization && options_.gradients_first());
+    const bool penalized = !penalties_.empty(), penalties_fused = optimization && fuses_penalties(parted);
+    const bool gradients_first = (penalized && !penalties_fused) || (optimization && options_.gradients_first());
+    if (penalized)
+        sum_penalties(team);
     gradients_of(team, batch, parted, gradients, gradients_first ? nullptr : optimization);
     if (!proceeds_)
         return;
-    if (!penalties_.empty())
-        add_penalties(team, batch, gradients);
+    if (penalized && team.leads())
+        batch.arena.loss.data()[0] += penalty_sum_ * penalty_factor(batch.divisor) * static_cast<double>(batch.of);
+    if (penalized && !penalties_fused)
+        add_slopes_of_penalties(team, batch, gradients);
     if (gradients_first && optimization)
         update_all(team, batch.step, gradients, *optimization);
     if (gradients_first)
@@ -46,27 +51,49 @@ void Network<T>::gradients_of(Team& team, const Batch& batch, bool parted, T* gr
         step_together(team, batch, gradients, optimization);
 }
 
-template <class T> double Network<T>::penalty() const {
-    constexpr index block = 4096;  // sums of so many values have all their digits
-    double total = 0;
-    for (const Penalty& p : penalties_)
-        for (index first = p.offset; first < p.offset + p.size; first += block)
-            total += kernels<T>().penalty(std::min(block, p.offset + p.size - first), parameters_.data() + first,
-                                          static_cast<T>(p.l1), static_cast<T>(p.l2));
-    return total;
+// Whether the optimizer adds the slopes of the penalties where it updates weights, array by array, which it does in the
+// steps that do not wait for all gradients.
+template <class T> bool Network<T>::fuses_penalties(bool parted) const {
+    return !penalties_.empty() && !parted && !options_.gradients_first();
 }
 
-// To the loss, and to a member's share of the gradients.
-template <class T> void Network<T>::add_penalties(Team& team, const Batch& batch, T* gradients) {
-    if (team.leads())
-        batch.arena.loss.data()[0] += penalty() * static_cast<double>(batch.rows);
-    team.barrier();  // before anybody changes a weight
+template <class T> double Network<T>::penalty_factor(double divisor) const {
+    if (!divides_penalties_)
+        return 1;
+    return divisor != 0 ? 1 / divisor : 0;
+}
+
+// The sum of the penalties of the weights as they are, for the leader, before anybody changes one.
+template <class T> void Network<T>::sum_penalties(Team& team) {
+    constexpr index block = penalty_block;
+    index blocks = 0;
+    for (const Penalty& p : penalties_)
+        blocks += (p.size + block - 1) / block;
+    const Range mine = team.share(blocks);
+    index number = 0;  // of blocks, no two penalties sharing one
+    for (const Penalty& p : penalties_)
+        for (index first = p.offset; first < p.offset + p.size; first += block, ++number)
+            if (number >= mine.begin && number < mine.end)
+                penalty_sums_.data()[number] =
+                    kernels<T>().penalty(std::min(block, p.offset + p.size - first), parameters_.data() + first,
+                                         static_cast<T>(p.l1), static_cast<T>(p.l2));
+    team.barrier();
+    if (!team.leads())
+        return;
+    penalty_sum_ = 0;
+    for (index i = 0; i < blocks; ++i)
+        penalty_sum_ += penalty_sums_.data()[i];
+}
+
+// To a member's share of the gradients.
+template <class T> void Network<T>::add_slopes_of_penalties(Team& team, const Batch& batch, T* gradients) {
     const Range mine = team.share(parameter_count_, 64);
+    const double factor = penalty_factor(batch.divisor);
     for (const Penalty& p : penalties_) {
         const index begin = std::max(mine.begin, p.offset), end = std::min(mine.end, p.offset + p.size);
         if (begin < end)
-            kernels<T>().add_penalty(end - begin, parameters_.data() + begin, static_cast<T>(p.l1),
-                                     static_cast<T>(p.l2), gradients + begin);
+            kernels<T>().add_penalty(end - begin, parameters_.data() + begin, static_cast<T>(factor * p.l1),
+                                     static_cast<T>(factor * p.l2), gradients + begin);
     }
 }
 
@@ -114,7 +141,7 @@ void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
     team.barrier();
     // The update of few parameters takes less time than the calls that would make it layer by layer.
     constexpr index few_parameters = 1024;
-    const bool at_once = optimization && team.size() == 1 && parameter_count_ <= few_parameters;
+    const bool at_once = optimization && penalties_.empty() && team.size() == 1 && parameter_count_ <= few_parameters;
     parameter_gradients({team, workspaces_[0]}, batch, 0, gradients, false, at_once ? nullptr : optimization);
     if (at_once)
         optimization->kernels.update(optimization->arguments, 0, parameter_count_);
@@ -190,6 +217,7 @@ void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, con
         for (index begin = rows.begin; begin < rows.end; begin += block_rows) {
             Batch block = batch(whole.samples, arena, whole.begin + begin, std::min(block_rows, rows.end - begin));
             block.of = whole.rows;
+            block.divisor = whole.divisor;
             block.step = whole.step;
             block.first_row = begin;
             Share all{Team::solo(), workspaces_[rank], {0, block.rows}};
@@ -213,7 +241,11 @@ void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, con
 
 template void Network<float>::step(Team&, const Batch&, bool, float*, const Optimization<float>*);
 template void Network<double>::step(Team&, const Batch&, bool, double*, const Optimization<double>*);
-template double Network<float>::penalty() const;
-template double Network<double>::penalty() const;
+template bool Network<float>::fuses_penalties(bool) const;
+template bool Network<double>::fuses_penalties(bool) const;
+template double Network<float>::penalty_factor(double) const;
+template double Network<double>::penalty_factor(double) const;
+template void Network<float>::sum_penalties(Team&);
+template void Network<double>::sum_penalties(Team&);
 
 }  // namespace fastnet

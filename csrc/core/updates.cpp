@@ -13,14 +13,20 @@ constexpr index block = 4096;  // of a sum of squares, whatever the number of th
 }  // namespace
 
 // What a step does beside its rule.
-template <class T> OptimizerExtras<T> Network<T>::extras(std::int64_t step, double learning_rate) {
+template <class T>
+OptimizerExtras<T> Network<T>::extras(const Batch& batch, bool fuses_penalties, double learning_rate) {
     OptimizerExtras<T> extras;
+    if (fuses_penalties) {
+        extras.penalties = penalty_ranges_.data();
+        extras.penalty_count = static_cast<index>(penalty_ranges_.size());
+        extras.penalty_factor = static_cast<T>(penalty_factor(batch.divisor));
+    }
     const bool by_norm = options_.clipnorm > 0 || options_.global_clipnorm > 0;
     extras.clip_value = by_norm ? T(0) : static_cast<T>(options_.clipvalue);
     extras.decay = static_cast<T>(learning_rate * options_.weight_decay);
     if (options_.use_ema) {
         extras.average = state_.data() + optimizer_->slots * parameter_count_;
-        extras.average_momentum = step == 1 ? T(0) : static_cast<T>(options_.ema_momentum);
+        extras.average_momentum = batch.step == 1 ? T(0) : static_cast<T>(options_.ema_momentum);
     }
     return extras;
 }
@@ -127,8 +133,8 @@ template <class T> void Network<T>::update_slots(Team& team, const Optimization<
     }
 }
 
-template OptimizerExtras<float> Network<float>::extras(std::int64_t, double);
-template OptimizerExtras<double> Network<double>::extras(std::int64_t, double);
+template OptimizerExtras<float> Network<float>::extras(const Batch&, bool, double);
+template OptimizerExtras<double> Network<double>::extras(const Batch&, bool, double);
 template void Network<float>::use_average();
 template void Network<double>::use_average();
 template void Network<float>::update_all(Team&, std::int64_t, float*, const Optimization<float>&);

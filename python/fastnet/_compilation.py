@@ -117,7 +117,7 @@ class Compilation:
         """Tell the compiled core, which starts with fresh moments; `arrays` are the layers' names, offsets and shapes."""
         outputs = network.output_size
         assert self.loss is not None
-        if self.loss.reduction not in ("sum_over_batch_size", "mean", "sum"):
+        if self.loss.reduction == "none":
             raise unsupported(f"training with the reduction {self.loss.reduction!r} is not available")
         if self.loss.takes_labels and outputs == 1 and self.custom_loss is None:
             raise ValueError(f"{self.loss.name} needs at least 2 output units; with 1 use binary_crossentropy")
@@ -129,7 +129,7 @@ class Compilation:
             optimizer.hyperparameters,
             self.loss.core_parameters,
             self.loss.from_logits,
-            self.loss.reduction == "sum",
+            self.loss.reduction,
             optimizer.core_options(arrays),
         )
 

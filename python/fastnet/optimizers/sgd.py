@@ -13,17 +13,18 @@ class SGD(Optimizer):
     With the gradient g of a batch at the weights w::
 
         g = g + weight_decay * w
-        v = momentum * v + (1 - dampening) * g
-        w = w - learning_rate * v
+        v = momentum * v + learning_rate * (1 - dampening) * g
+        w = w - v
 
-    and with `nesterov` the last line is ``w = w - learning_rate * ((1 - dampening) * g + momentum * v)``.
+    and with `nesterov` the last line is ``w = w - (momentum * v + learning_rate * (1 - dampening) * g)``. As in Keras, and
+    unlike in PyTorch, a new learning rate holds for new gradients, not for those that v has already.
 
     Parameters
     ----------
     learning_rate : float or LearningRateSchedule, default 0.01
         The size of a step; see `fastnet.schedules` for one that changes with every batch.
     momentum : float, default 0.0
-        How much of the last step the next one keeps, in [0, 1).
+        How much of the last step the next one keeps, in [0, 1].
     nesterov : bool, default False
         Look ahead along the step: Sutskever et al. (2013).
     dampening : float, default 0.0
@@ -64,7 +65,7 @@ class SGD(Optimizer):
         **keywords: Any,
     ) -> None:
         fixed = {
-            "momentum": check_number("momentum", momentum, minimum=0.0, below=1.0),
+            "momentum": check_number("momentum", momentum, minimum=0.0, maximum=1.0),
             "nesterov": check_bool("nesterov", nesterov),
             "dampening": check_number("dampening", dampening, minimum=0.0, maximum=1.0),
             "weight_decay": check_number("weight_decay", 0.0 if weight_decay is None else weight_decay, minimum=0.0),

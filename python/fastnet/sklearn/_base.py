@@ -1,0 +1,450 @@
+"""What the classifier and the regressor have in common."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, is_classifier
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, Options, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from fastnet import _core, optimizers
+from fastnet.models import Sequential
+from fastnet.schedules import LearningRateSchedule
+from fastnet.sklearn._lbfgs import minimize
+from fastnet.sklearn._network import Architecture, Array, LiveNetwork, loss_of
+from fastnet.sklearn._samples import DTYPES, as_features, is_plain
+from fastnet.sklearn._stochastic import Epochs, Training, Validation
+from fastnet.sklearn._threads import limited_threads
+
+_OPTIMIZERS = ("adadelta", "adagrad", "adam", "adamax", "adamw", "lion", "muon", "nadam", "rmsprop", "sgd")
+_ACTIVATIONS = {"identity", "logistic", "swish", *_core.activation_names()}
+
+
+class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
+    """The part of the estimators that is the same for classes and for numbers."""
+
+    _PREDICTION_ROWS: ClassVar[int] = 1024
+    _SCORE: ClassVar[str]
+
+    _live: LiveNetwork | None = None
+    n_iter_: int
+    t_: int
+    n_outputs_: int
+    loss_: float
+    loss_curve_: list[float]
+    history_: dict[str, list[float]]
+    validation_loss_curve_: list[float]
+    # None, as in scikit-learn, where the other of the two ways to stop is chosen.
+    best_loss_: Any
+    validation_scores_: Any
+    best_validation_score_: Any
+    coefs_: list[Array]
+    intercepts_: list[Array]
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions(_ACTIVATIONS), list, tuple],
+        "solver": [StrOptions({"lbfgs", *_OPTIMIZERS}), optimizers.Optimizer],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
+        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "warm_start": ["boolean"],
+        "momentum": [Interval(Real, 0, 1, closed="both")],
+        "nesterovs_momentum": ["boolean"],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
+        "batch_norm": ["boolean"],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "schedule": [LearningRateSchedule, None],
+        "callbacks": [object],
+        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
+        "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        hidden_layer_sizes: Any,
+        activation: Any,
+        solver: Any,
+        alpha: float,
+        batch_size: int | str,
+        learning_rate: str,
+        learning_rate_init: float,
+        power_t: float,
+        max_iter: int,
+        shuffle: bool,
+        random_state: Any,
+        tol: float,
+        verbose: bool,
+        warm_start: bool,
+        momentum: float,
+        nesterovs_momentum: bool,
+        early_stopping: bool,
+        validation_fraction: float,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        n_iter_no_change: float,
+        max_fun: int,
+        dropout: Any,
+        batch_norm: bool,
+        weight_decay: float,
+        schedule: LearningRateSchedule | None,
+        callbacks: Any,
+        n_threads: int | None,
+        dtype: Any,
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.solver = solver
+        self.alpha = alpha
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.max_iter = max_iter
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.tol = tol
+        self.verbose = verbose
+        self.warm_start = warm_start
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.n_iter_no_change = n_iter_no_change
+        self.max_fun = max_fun
+        self.dropout = dropout
+        self.batch_norm = batch_norm
+        self.weight_decay = weight_decay
+        self.schedule = schedule
+        self.callbacks = callbacks
+        self.n_threads = n_threads
+        self.dtype = dtype
+
+    # --- Fitting ---
+
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, *, incremental: bool, eval_set: Any = None, callbacks: Any = None
+    ) -> Self:
+        if incremental and self.early_stopping:
+            raise ValueError("partial_fit does not support early_stopping=True")
+        first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
+        given_y = y
+        X, y = self._validate_input(X, y, incremental=incremental, reset=first)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        sample_weight = self._with_class_weight(given_y, sample_weight)
+        targets = self._as_targets(y)
+        self._random_state = check_random_state(self.random_state)
+        if first:
+            self._initialize(X)
+        with limited_threads(self.n_threads):
+            live = self._live_for_training(incremental)
+            training = Training(as_features(X), targets, sample_weight, None)
+            self._has_eval_set = eval_set is not None
+            if not self._is_stochastic():
+                minimize(self, live, training)
+            else:
+                training, validation = self._split(training, X, y, eval_set)
+                given = [*_as_list(self.callbacks), *_as_list(callbacks)]
+                Epochs(self, live, training, validation, given, incremental=incremental).run()
+        if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
+            raise ValueError(
+                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+                "preprocessed."
+            )
+        return self
+
+    def _is_stochastic(self) -> bool:
+        return not (isinstance(self.solver, str) and self.solver == "lbfgs")
+
+    def _check_solver(self) -> bool:
+        if not self._is_stochastic():
+            raise AttributeError(
+                f"partial_fit is only available for stochastic optimizers. {self.solver} is not stochastic."
+            )
+        return True
+
+    # --- Initial values ---
+
+    def _hidden_units(self) -> list[int]:
+        sizes = self.hidden_layer_sizes
+        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        if any(size <= 0 for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
+        return [int(size) for size in sizes]
+
+    def _by_layer(self, name: str, layers: int) -> tuple[Any, ...]:
+        """Return a parameter for each hidden layer: one value stands for all."""
+        value = getattr(self, name)
+        values = tuple(value) if isinstance(value, list | tuple) else (value,) * layers
+        if len(values) != layers:
+            raise ValueError(
+                f"{name} must have one value for each of the {layers} layers of hidden_layer_sizes; got {len(values)}"
+            )
+        return values
+
+    def _activations(self, layers: int) -> tuple[str, ...]:
+        activations = self._by_layer("activation", layers)
+        for name in activations:
+            if name not in _ACTIVATIONS:
+                raise ValueError(f"activation must be among {sorted(_ACTIVATIONS)} for each layer; got {name!r}")
+        return activations
+
+    def _dropout_rates(self, layers: int) -> tuple[float, ...]:
+        rates = self._by_layer("dropout", layers)
+        for rate in rates:
+            if not (isinstance(rate, float | int | np.floating) and 0 <= rate < 1):
+                raise ValueError(f"dropout must be in [0, 1) for each layer; got {rate!r}")
+        return tuple(float(rate) for rate in rates)
+
+    def _initialize(self, X: Any) -> None:
+        """Draw the initial weights and forget what an earlier fit left."""
+        units = [X.shape[1], *self._hidden_units(), self.n_outputs_]
+        dtype = self._dtype_for(X)
+        self.n_iter_ = self.t_ = 0
+        self.n_layers_ = len(units)
+        self.out_activation_ = self._output_activation()
+        activations = [*self._activations(len(units) - 2), self.activation]
+        self.coefs_, self.intercepts_ = [], []
+        for fan_in, fan_out, activation in zip(units[:-1], units[1:], activations, strict=True):
+            # Glorot and Bengio, AISTATS 2010; with the logistic function a bound smaller by sqrt(3).
+            bound = np.sqrt((2.0 if activation in ("logistic", "sigmoid") else 6.0) / (fan_in + fan_out))
+            self.coefs_.append(self._random_state.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype, copy=False))
+            self.intercepts_.append(self._random_state.uniform(-bound, bound, fan_out).astype(dtype, copy=False))
+        self._dropout_seed = self._random_state.randint(2**31 - 1) if np.any(self.dropout) else None
+        self.batch_norms_ = [
+            [np.full(size, value, dtype) for value in (1, 0, 0, 1)] for size in units[1:-1] if self.batch_norm
+        ]
+        self.history_ = {}
+        self._live = None
+        if not self._is_stochastic():
+            return
+        self.loss_curve_ = []
+        self.validation_loss_curve_ = []
+        self._no_improvement_count = 0
+        self.validation_scores_ = [] if self.early_stopping else None
+        self.best_validation_score_ = -np.inf if self.early_stopping else None
+        self.best_loss_ = None if self.early_stopping else np.inf
+
+    def _dtype_for(self, X: Any) -> np.dtype[Any]:
+        """Return the type of the weights; L-BFGS, which searches lines, needs all digits."""
+        if self.dtype is not None:
+            dtype: np.dtype[Any] = np.dtype(self.dtype)
+            if dtype not in (np.float32, np.float64):
+                raise ValueError(f"dtype must be 'float32', 'float64' or None; got {self.dtype!r}")
+            return dtype
+        return np.dtype(np.float32 if X.dtype == np.float32 and self._is_stochastic() else np.float64)
+
+    # --- The network ---
+
+    def _architecture(self) -> Architecture:
+        """Describe the network of the fitted arrays."""
+        units = (self.coefs_[0].shape[0], *(len(bias) for bias in self.intercepts_))
+        layers = len(units) - 2
+        return Architecture(
+            units,
+            self._activations(layers),
+            self.out_activation_,
+            np.dtype(self.coefs_[0].dtype).name,
+            self._dropout_rates(layers),
+            bool(self.batch_norm),
+        )
+
+    def _live_network(self) -> LiveNetwork:
+        """Return the network whose parameters are the fitted arrays; those that are not its own are copied into it."""
+        live = self._live
+        norms = getattr(self, "batch_norms_", [])
+        if live and live.holds(self.coefs_, self.intercepts_, norms):
+            return live
+        architecture = self._architecture()
+        if live is None or live.architecture != architecture:
+            live = LiveNetwork(architecture, getattr(self, "_dropout_seed", None))
+        live.load(self.coefs_, self.intercepts_, norms)
+        self.coefs_, self.intercepts_ = list(live.coefs), list(live.intercepts)
+        self.batch_norms_ = [list(norm) for norm in live.norms]
+        self._live = live
+        return live
+
+    def _live_for_training(self, incremental: bool) -> LiveNetwork:
+        """Return the network, compiled; `incremental` training goes on with the moments that the optimizer had."""
+        known = self._live
+        live = self._live_network()
+        if live.architecture != self._architecture():  # other parameters than at the last fit
+            self._live = None
+            live = self._live_network()
+        goes_on = incremental and hasattr(self, "_optimizer")
+        if not goes_on:
+            self._optimizer = self._new_optimizer()
+        elif live is known and live.model._network_is_compiled:
+            return live
+        loss = loss_of(getattr(self, "loss", "log_loss"), self.out_activation_, self.coefs_[0].dtype)
+        live.compile(self._optimizer, loss, float(self.alpha))
+        if goes_on and "_moments" in self.__dict__:
+            live.network.set_optimizer_state(*self._moments)
+        self.__dict__.pop("_moments", None)
+        return live
+
+    def _new_optimizer(self) -> optimizers.Optimizer:
+        rate = float(self.learning_rate_init) if self.schedule is None else self.schedule
+        others: dict[str, Any] = {"weight_decay": float(self.weight_decay)} if self.weight_decay else {}
+        if isinstance(self.solver, optimizers.Optimizer):
+            return optimizers.deserialize(optimizers.serialize(self.solver))
+        if self.solver == "sgd":
+            return optimizers.SGD(rate, float(self.momentum), bool(self.nesterovs_momentum), **others)
+        if self.solver == "lbfgs":  # only for its loss
+            if any(np.ravel(self.dropout)) or self.batch_norm or self.weight_decay or self.schedule is not None:
+                raise ValueError("dropout, batch_norm, weight_decay and schedule need a solver other than 'lbfgs'")
+            return optimizers.SGD()
+        if self.solver in ("adam", "adamw", "adamax", "nadam"):
+            others |= {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        return type(optimizers.get(self.solver))(rate, **others)
+
+    # --- Validation ---
+
+    def _split(self, training: Training, X: Any, y: Array, eval_set: Any) -> tuple[Training, Validation | None]:
+        """Return what to train on and what to score with: the samples of `eval_set`, or with early stopping a part."""
+        if eval_set is not None:
+            return training, self._eval_samples(eval_set)
+        if not self.early_stopping:
+            return training, None
+        stratify = training.y.astype(bool) if is_classifier(self) and self.n_outputs_ == 1 else None
+        rows, held_out = train_test_split(
+            np.arange(len(training)),
+            random_state=self._random_state,
+            test_size=self.validation_fraction,
+            stratify=stratify,
+        )
+        if len(held_out) < 2:
+            raise ValueError(
+                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
+            )
+        weight = None if training.weight is None else training.weight[held_out]
+        validation = Validation(as_features(X[held_out]), y[held_out], training.y[held_out], weight)
+        return replace(training, rows=rows.astype(np.int64)), validation
+
+    def _eval_samples(self, eval_set: Any) -> Validation:
+        if not isinstance(eval_set, tuple | list) or len(eval_set) not in (2, 3):
+            raise ValueError("eval_set must be (X, y) or (X, y, sample_weight); got " + type(eval_set).__name__)
+        X, y = self._validate_more(eval_set[0], eval_set[1])
+        weight = None if len(eval_set) == 2 else _check_sample_weight(eval_set[2], X, dtype=np.float64)
+        return Validation(as_features(X), y, self._as_targets(y), weight)
+
+    # --- Prediction ---
+
+    def _outputs(self, X: Any) -> Array:
+        """Return the activations of the outputs, one row a sample."""
+        if not hasattr(self, "coefs_"):
+            check_is_fitted(self)
+        if not is_plain(self, X):
+            X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=DTYPES)
+        live = self._live_network()
+        with limited_threads(self.n_threads):
+            return live.network.predict(as_features(X), self._PREDICTION_ROWS)
+
+    def to_sequential(self) -> Sequential:
+        """Return a `Sequential` with the fitted weights, to save, to export and to serve.
+
+        Returns
+        -------
+        Sequential
+            Compiled with the loss and the optimizer that come nearest to the estimator's. It shares no memory with the
+            estimator.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import load_iris
+        >>> from fastnet.sklearn import MLPClassifier
+        >>> X, y = load_iris(return_X_y=True)
+        >>> model = MLPClassifier(max_iter=20, tol=1.0, random_state=0).fit(X, y).to_sequential()
+        >>> model.predict(X).shape, model.class_names
+        ((150, 3), ['0', '1', '2'])
+        """
+        check_is_fitted(self)
+        live = self._live_network()
+        model = Sequential(live.architecture.layers(), dtype=live.architecture.dtype)
+        model.build((live.architecture.units[0],))
+        model.set_weights(live.model.get_weights())
+        model.compile(optimizers.deserialize(optimizers.serialize(self._optimizer)), self._nearest_loss())
+        if hasattr(self, "feature_names_in_"):
+            model.feature_names = [str(name) for name in self.feature_names_in_]
+        model.class_names = self._class_names()
+        return model
+
+    # --- What the two kinds of estimators differ in ---
+
+    @abstractmethod
+    def _validate_input(self, X: Any, y: Any, *, incremental: bool, reset: bool) -> tuple[Any, Array]:
+        """Return checked samples and targets; set `n_outputs_`."""
+
+    @abstractmethod
+    def _validate_more(self, X: Any, y: Any) -> tuple[Any, Array]:
+        """Return samples and targets of `eval_set`, checked against those of training."""
+
+    @abstractmethod
+    def _as_targets(self, y: Array) -> Array:
+        """Return targets as the core takes them: labels of int64 or rows of numbers."""
+
+    @abstractmethod
+    def _output_activation(self) -> str:
+        """Return scikit-learn's name for the activation of the outputs."""
+
+    @abstractmethod
+    def _score_outputs(self, outputs: Array, y: Array, sample_weight: Array | None) -> float:
+        """Return the score of predictions, given as activations of the outputs."""
+
+    @abstractmethod
+    def _nearest_loss(self) -> str:
+        """Return the loss of `fastnet.losses` that comes nearest to the estimator's."""
+
+    def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
+        """Return the weights of samples, times those of their classes."""
+        del y
+        return sample_weight
+
+    def _class_names(self) -> list[str] | None:
+        """Return the names of the outputs, where they are classes."""
+        return None
+
+    # --- State and tags ---
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the state: parameters and arrays, with those of the optimizer in place of the compiled network."""
+        state: dict[str, Any] = dict(super().__getstate__())
+        live: LiveNetwork | None = state.pop("_live", None)
+        if live is not None and live.model._network_is_compiled and self._is_stochastic():
+            state["_moments"] = live.network.get_optimizer_state()
+        return state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+def _as_list(callbacks: Any) -> Sequence[Any]:
+    return callbacks if isinstance(callbacks, list | tuple) else [] if callbacks is None else [callbacks]

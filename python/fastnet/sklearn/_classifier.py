@@ -1,0 +1,381 @@
+"""The classifier."""
+
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.metrics import accuracy_score
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import column_or_1d
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.validation import validate_data
+
+from fastnet.schedules import LearningRateSchedule
+from fastnet.sklearn._base import BaseMultilayerPerceptron
+from fastnet.sklearn._network import Array
+from fastnet.sklearn._samples import DTYPES
+
+
+class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[misc]
+    """A multilayer perceptron for classes, with the parameters and the numerics of scikit-learn's class of this name.
+
+    For the same `random_state` it draws the same initial weights and takes the samples in the same order; in float64 the
+    weights agree to the rounding of the sums.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : int or array-like of int, default=(100,)
+        The number of units of each hidden layer.
+    activation : str, or list of str, default="relu"
+        The activation of the hidden layers, or of each one: "identity", "logistic", "tanh", "relu", or another name of
+        `fastnet.functional`, such as "leaky_relu", "gelu" or "silu".
+    solver : str or Optimizer, default="adam"
+        "lbfgs", which minimizes the loss of all samples with scipy; "sgd", "adam" and the other optimizers of fastnet, by
+        name ("adadelta", "adagrad", "adamax", "adamw", "lion", "muon", "nadam", "rmsprop") or as an object of
+        `fastnet.optimizers`, which then has the learning rate and all else.
+    alpha : float, default=0.0001
+        The strength of the L2 penalty: ``alpha / 2 * sum(w**2)`` over all kernels, divided by the number of samples in the
+        batch or by the sum of their weights.
+    batch_size : int or "auto", default="auto"
+        The samples of a step of the stochastic solvers; "auto" is ``min(200, n_samples)``.
+    learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
+        With the solver "sgd": `learning_rate_init` throughout; divided by ``(t_ + 1)**power_t`` after every epoch; or divided
+        by 5 whenever the loss or the validation score no longer improves.
+    learning_rate_init : float, default=0.001
+        The first learning rate of the stochastic solvers.
+    power_t : float, default=0.5
+        The exponent of "invscaling".
+    max_iter : int, default=200
+        The most epochs, or the most iterations of "lbfgs".
+    shuffle : bool, default=True
+        Whether every epoch takes the samples in another order.
+    random_state : int, RandomState instance or None, default=None
+        Draws the initial weights, the samples held out, their order and the masks of dropout.
+    tol : float, default=1e-4
+        What counts as an improvement of the loss or the score.
+    verbose : bool, default=False
+        Whether to print the progress.
+    warm_start : bool, default=False
+        Whether `fit` begins with the weights of the fit before.
+    momentum : float, default=0.9
+        That of "sgd".
+    nesterovs_momentum : bool, default=True
+        Whether it is Nesterov's.
+    early_stopping : bool, default=False
+        Whether to stop when the score on held-out samples no longer improves, and keep the weights with the best one.
+    validation_fraction : float, default=0.1
+        The part of the samples held out by `early_stopping`, unless `fit` is given an `eval_set`.
+    beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
+        Parameters of the solvers "adam", "adamw", "adamax" and "nadam".
+    n_iter_no_change : int, default=10
+        The epochs without improvement after which training ends.
+    max_fun : int, default=15000
+        The most evaluations of the loss by "lbfgs".
+    dropout : float or list of float, default=0.0
+        The share of the hidden layers' outputs, or of each layer's, that a training step leaves out.
+    batch_norm : bool, default=False
+        Whether each hidden layer normalizes its sums over the batch before the activation.
+    weight_decay : float, default=0.0
+        A step takes ``learning_rate * weight_decay * w`` out of all weights w; with "sgd" ``weight_decay * w`` is added to
+        the gradient.
+    schedule : LearningRateSchedule or None, default=None
+        One of `fastnet.schedules`, which gives the learning rate of every step in place of `learning_rate_init`.
+    callbacks : list of Callback or None, default=None
+        Objects of `fastnet.callbacks`, told of every epoch's "loss" and, with validation, "val_loss" and the score. Their
+        model is the `Sequential` that is trained.
+    class_weight : dict, "balanced" or None, default=None
+        What the samples of each class weigh; "balanced" makes all classes weigh the same.
+    n_threads : int or None, default=None
+        The threads that compute; None leaves it to `fastnet.set_num_threads` and the machine.
+    dtype : {"float32", "float64"} or None, default=None
+        What the weights are and is computed with. None is float32 for samples of float32 and else float64.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        The classes, or the numbers of the labels.
+    loss_ : float
+        The loss of the last epoch, with the penalty: the mean over its batches.
+    best_loss_ : float or None
+        The smallest loss of an epoch; None with `early_stopping`.
+    loss_curve_ : list of float
+        The loss of every epoch.
+    validation_scores_ : list of float or None
+        The score of every epoch on the validation samples, with `early_stopping`.
+    best_validation_score_ : float or None
+        The best of them.
+    validation_loss_curve_ : list of float
+        The loss of every epoch on `eval_set`, with the penalty.
+    history_ : dict of list of float
+        "loss" and, with validation, "val_loss" and "val_accuracy" of every epoch, as in Keras.
+    t_ : int
+        The samples seen in training.
+    coefs_, intercepts_ : list of ndarray
+        The kernel, shape (inputs, units), and the bias of each layer. They are the memory that the network computes with.
+    batch_norms_ : list of list of ndarray
+        Gamma, beta, moving mean and moving variance of each hidden layer, with `batch_norm`.
+    n_features_in_ : int
+        The number of features.
+    feature_names_in_ : ndarray of str
+        The names of the columns, where all of them are strings.
+    n_iter_ : int
+        The number of epochs, or of iterations of "lbfgs".
+    n_layers_ : int
+        The number of layers, the input included.
+    n_outputs_ : int
+        The number of outputs.
+    out_activation_ : str
+        The activation of the outputs.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import make_classification
+    >>> from sklearn.model_selection import train_test_split
+    >>> from fastnet.sklearn import MLPClassifier
+    >>> X, y = make_classification(n_samples=100, random_state=1)
+    >>> X_train, X_test, y_train, y_test = train_test_split(X, y, stratify=y, random_state=1)
+    >>> clf = MLPClassifier(random_state=1, max_iter=300).fit(X_train, y_train)
+    >>> clf.predict_proba(X_test[:1]).round(3)
+    array([[0.038, 0.962]])
+    >>> clf.predict(X_test[:5])
+    array([1, 0, 1, 0, 1])
+    """
+
+    _SCORE: ClassVar[str] = "accuracy"
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseMultilayerPerceptron._parameter_constraints,
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = (100,),
+        activation: Any = "relu",
+        *,
+        solver: Any = "adam",
+        alpha: float = 0.0001,
+        batch_size: int | str = "auto",
+        learning_rate: str = "constant",
+        learning_rate_init: float = 0.001,
+        power_t: float = 0.5,
+        max_iter: int = 200,
+        shuffle: bool = True,
+        random_state: Any = None,
+        tol: float = 1e-4,
+        verbose: bool = False,
+        warm_start: bool = False,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        n_iter_no_change: float = 10,
+        max_fun: int = 15000,
+        dropout: Any = 0.0,
+        batch_norm: bool = False,
+        weight_decay: float = 0.0,
+        schedule: LearningRateSchedule | None = None,
+        callbacks: Any = None,
+        class_weight: Any = None,
+        n_threads: int | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            max_iter=max_iter,
+            shuffle=shuffle,
+            random_state=random_state,
+            tol=tol,
+            verbose=verbose,
+            warm_start=warm_start,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            n_iter_no_change=n_iter_no_change,
+            max_fun=max_fun,
+            dropout=dropout,
+            batch_norm=batch_norm,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            callbacks=callbacks,
+            n_threads=n_threads,
+            dtype=dtype,
+        )
+        self.class_weight = class_weight
+
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None, callbacks: Any = None) -> Self:
+        """Train on samples and their classes.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples. Arrays of float32, float64 and integers are read as they are; a sparse matrix is never made dense.
+        y : array-like of shape (n_samples,) or (n_samples, n_labels)
+            The classes, or a column of 0 and 1 for each label.
+        sample_weight : array-like of shape (n_samples,), optional
+            What the samples weigh in the loss.
+        eval_set : tuple (X, y) or (X, y, sample_weight), optional
+            Samples to score with after every epoch; `early_stopping` goes by them.
+        callbacks : list of Callback, optional
+            Beside those of the constructor.
+
+        Returns
+        -------
+        self : MLPClassifier
+
+        Raises
+        ------
+        ValueError
+            The data do not fit, or the weights are no longer finite.
+        """
+        return self._fit(X, y, sample_weight, incremental=False, eval_set=eval_set, callbacks=callbacks)
+
+    @available_if(BaseMultilayerPerceptron._check_solver)  # type: ignore[untyped-decorator]
+    @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
+        """Train for one epoch more.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        classes : array-like of shape (n_classes,), optional
+            All classes that any call will bring; the first call needs them.
+
+        Returns
+        -------
+        self : MLPClassifier
+        """
+        if _check_partial_fit_first_call(self, classes):
+            binarizer = LabelBinarizer()
+            self._label_binarizer = binarizer.fit(y if type_of_target(y).startswith("multilabel") else classes)
+        return self._fit(X, y, sample_weight, incremental=True)
+
+    def predict(self, X: Any) -> Array:
+        """Return the most probable class of each sample, or for each label whether it is more probable than not.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,) or (n_samples, n_labels)
+        """
+        return self._classes_of(self._outputs(X))
+
+    def predict_proba(self, X: Any) -> Array:
+        """Return the probabilities of the classes, or of the labels.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The samples.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_classes)
+            In the order of `classes_`.
+        """
+        outputs = self._outputs(X)
+        return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
+
+    def predict_log_proba(self, X: Any) -> Array:
+        """Return the logarithms of what `predict_proba` returns."""
+        probabilities = self.predict_proba(X)
+        return np.log(probabilities, out=probabilities)
+
+    # --- What the base asks for ---
+
+    def _validate_input(self, X: Any, y: Any, *, incremental: bool, reset: bool) -> tuple[Any, Array]:
+        X, y = self._validated(X, y, reset=reset)
+        if not hasattr(self, "classes_") or (not self.warm_start and not incremental):
+            self._label_binarizer = LabelBinarizer().fit(y)
+            self.classes_ = self._label_binarizer.classes_
+        else:
+            self._check_classes(unique_labels(y))
+        self.n_outputs_ = 1 if self._label_binarizer.y_type_ == "binary" else len(self.classes_)
+        return X, y
+
+    def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array]:
+        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=DTYPES, reset=reset)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = column_or_1d(y, warn=True)
+        return X, y
+
+    def _check_classes(self, classes: Array) -> None:
+        """Refuse classes that the network has no outputs for."""
+        if self.warm_start:
+            if set(classes) != set(self.classes_):
+                raise ValueError(
+                    "warm_start can only be used where `y` has the same classes as in the previous call to fit. "
+                    f"Previously got {self.classes_}, `y` has {classes}"
+                )
+        elif len(np.setdiff1d(classes, self.classes_, assume_unique=True)):
+            raise ValueError(
+                f"`y` has classes not in `self.classes_`. `self.classes_` has {self.classes_}. 'y' has {classes}."
+            )
+
+    def _validate_more(self, X: Any, y: Any) -> tuple[Any, Array]:
+        X, y = self._validated(X, y, reset=False)
+        if y.ndim == 1 and (unknown := set(np.unique(y)) - set(self.classes_)):
+            raise ValueError(f"eval_set has classes that y has not: {sorted(unknown)}")
+        return X, y
+
+    def _as_targets(self, y: Array) -> Array:
+        if self._output_activation() == "softmax":
+            return np.searchsorted(self.classes_, y).astype(np.int64, copy=False)
+        return np.asarray(self._label_binarizer.transform(y)).astype(np.uint8)
+
+    def _output_activation(self) -> str:
+        return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
+
+    def _classes_of(self, outputs: Array) -> Array:
+        """Return the classes that activations of the outputs stand for."""
+        classes: Array = self.classes_
+        found: Array
+        if self.out_activation_ == "softmax":
+            found = classes.take(outputs.argmax(axis=1))
+        elif self.n_outputs_ == 1 and len(classes) == 2:
+            found = classes.take((outputs[:, 0] > 0.5).view(np.int8))
+        else:
+            found = self._label_binarizer.inverse_transform(outputs[:, 0] if self.n_outputs_ == 1 else outputs)
+        return found
+
+    def _score_outputs(self, outputs: Array, y: Array, sample_weight: Array | None) -> float:
+        return float(accuracy_score(y, self._classes_of(outputs), sample_weight=sample_weight))
+
+    def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
+        if self.class_weight is None:
+            return sample_weight
+        of_class: Array = compute_sample_weight(self.class_weight, y)
+        return of_class if sample_weight is None else of_class * sample_weight
+
+    def _nearest_loss(self) -> str:
+        return "sparse_categorical_crossentropy" if self.out_activation_ == "softmax" else "binary_crossentropy"
+
+    def _class_names(self) -> list[str] | None:
+        return [str(name) for name in self.classes_] if self.n_outputs_ == len(self.classes_) else None
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

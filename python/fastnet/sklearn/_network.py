@@ -1,0 +1,153 @@
+"""The compiled network behind an estimator: a `Sequential` whose parameters are the estimator's own arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet._activations import get_activation
+from fastnet._weights import Network
+from fastnet.layers import Activation, BatchNormalization, Dense, Dropout, Layer
+from fastnet.losses import Loss
+from fastnet.models import Sequential
+from fastnet.optimizers import Optimizer
+
+Array = NDArray[Any]
+
+_ALIASES = {"identity": "linear", "logistic": "sigmoid", "exp": "exponential"}  # scikit-learn's names
+
+
+def activation_name(name: str) -> str:
+    """Return what fastnet calls an activation that may have scikit-learn's name."""
+    return _ALIASES.get(name, name)
+
+
+class CanonicalLoss(Loss):
+    """A loss of scikit-learn's, whose gradient by the last layer's sums is prediction minus target.
+
+    Parameters
+    ----------
+    core_name : str
+        What the compiled core calls it.
+    settings : tuple of float
+        What the core is told beside.
+    takes_labels : bool
+        Whether targets are labels.
+    """
+
+    identifier = "canonical"
+
+    def __init__(self, core_name: str, settings: tuple[float, ...] = (), takes_labels: bool = False) -> None:
+        super().__init__("mean_with_sample_weight", core_name)
+        vars(self).update(core_name=core_name, takes_labels=takes_labels)
+        self._settings = settings
+
+    @property
+    def settings(self) -> tuple[float, ...]:
+        return self._settings
+
+
+def loss_of(loss: str, out_activation: str, dtype: np.dtype[Any]) -> CanonicalLoss:
+    """Return scikit-learn's loss for the activation of the outputs.
+
+    Its cross-entropies take the logarithm of no probability below the resolution of `dtype`.
+    """
+    eps = float(np.finfo(dtype).eps)
+    if out_activation == "softmax":
+        return CanonicalLoss("categorical_crossentropy", (eps,), takes_labels=True)
+    if out_activation == "logistic":
+        return CanonicalLoss("binary_crossentropy", (eps, 1.0))
+    return CanonicalLoss("half_poisson_deviance" if loss == "poisson" else "half_squared_error")
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """What a network is made from; `units` are those of the input and of all layers."""
+
+    units: tuple[int, ...]
+    activations: tuple[str, ...]  # of the hidden layers
+    out_activation: str
+    dtype: str
+    dropout: tuple[float, ...]
+    batch_norm: bool
+
+    def layers(self) -> list[Layer]:
+        """Return new layers."""
+        layers: list[Layer] = []
+        for units, name, rate in zip(self.units[1:-1], self.activations, self.dropout, strict=True):
+            activation = get_activation(activation_name(name))
+            if self.batch_norm:
+                layers += [Dense(units), BatchNormalization(), Activation(activation)]
+            else:
+                layers.append(Dense(units, activation=activation))
+            if rate:
+                layers.append(Dropout(rate))
+        return [*layers, Dense(self.units[-1], activation=activation_name(self.out_activation))]
+
+
+class LiveNetwork:
+    """A network and views of its parameters.
+
+    Parameters
+    ----------
+    architecture : Architecture
+    seed : int, optional
+        That of the masks of dropout.
+
+    Attributes
+    ----------
+    model : Sequential
+    coefs, intercepts : list of ndarray
+        The kernels and the biases themselves, not copies.
+    norms : list of list of ndarray
+        For each hidden layer with batch normalization gamma, beta, moving mean and moving variance.
+    """
+
+    def __init__(self, architecture: Architecture, seed: int | None = None) -> None:
+        self.architecture = architecture
+        self.model = Sequential(architecture.layers(), seed=seed, dtype=architecture.dtype)
+        self.model._build((architecture.units[0],), draw=False)
+        self.coefs: list[Array] = []
+        self.intercepts: list[Array] = []
+        self.norms: list[list[Array]] = []
+        self._kernels: list[tuple[int, int]] = []
+        values = self.network.values
+        for layer in self.model.layers:
+            slots = layer._built_weights().slots
+            arrays = [values[slot.offset : slot.offset + slot.size].reshape(slot.shape) for slot in slots]
+            if isinstance(layer, Dense):
+                self.coefs.append(arrays[0])
+                self.intercepts.append(arrays[1])
+                self._kernels.append((slots[0].offset, slots[0].size))
+            elif isinstance(layer, BatchNormalization):
+                self.norms.append(arrays)
+
+    @property
+    def network(self) -> Network:
+        """The compiled network."""
+        assert self.model._network is not None
+        return self.model._network
+
+    def holds(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Sequence[Sequence[Array]]) -> bool:
+        """Return whether the arrays are the network's own."""
+        pairs = [(coefs, self.coefs), (intercepts, self.intercepts), *zip(norms, self.norms, strict=False)]
+        return all(len(given) == len(own) for given, own in pairs) and all(
+            one is other for given, own in pairs for one, other in zip(given, own, strict=True)
+        )
+
+    def load(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Sequence[Sequence[Array]]) -> None:
+        """Copy the arrays into the network."""
+        given = [*coefs, *intercepts, *(array for norm in norms for array in norm)]
+        own = [*self.coefs, *self.intercepts, *(array for norm in self.norms for array in norm)]
+        for one, other in zip(given, own, strict=True):
+            if one is not other:
+                other[...] = one
+
+    def compile(self, optimizer: Optimizer, loss: CanonicalLoss, alpha: float) -> None:
+        """Choose how the network is trained: with L2 penalties of ``alpha / 2 * sum(w**2)`` divided by the samples."""
+        self.model.compile(optimizer, loss)
+        penalties = [(offset, size, 0.0, 0.5 * alpha) for offset, size in self._kernels] if alpha else []
+        self.network.set_penalties(penalties, divided=True)
+        self.model._trainable_network("fit", None)

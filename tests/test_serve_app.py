@@ -90,6 +90,17 @@ def test_a_layer_of_units_is_explained_by_what_its_activation_gives(
     assert answer["classes"] == ["one", "two", "three"]
 
 
+def test_a_residual_block_is_explained_by_its_sum() -> None:
+    block = fn.layers.Residual([fn.Dense(6, "tanh"), fn.Dense(6)])
+    model = fn.Sequential([fn.Dense(6, "relu", input_shape=(4,)), block, fn.Dense(2, "softmax")], seed=0)
+    instance = np.array([[1.0, -2.0, 3.0, 0.5]])
+    layers = ask(create_app(model), "POST", "/explain", json={"instance": instance[0].tolist()}).json()["layers"]
+    assert [layer["activation"] for layer in layers] == ["relu", "linear", "softmax"]
+    for layer, (name, output) in zip(layers, model.activations(instance).items(), strict=True):
+        assert layer["name"] == name
+        np.testing.assert_allclose(layer["output"], output[0], rtol=1e-5)
+
+
 def test_the_weights_of_the_first_layer_come_as_pictures(app: Starlette, digits: fn.Sequential) -> None:
     weights = ask(app, "GET", "/weights").json()
     pictures = np.frombuffer(base64.b64decode(weights["data"]), np.int8).reshape(weights["units"], *weights["shape"])

@@ -33,11 +33,6 @@ class Batcher:
         The most rows of a call, unless a single request has more.
     quick_rows : int
         For so many rows, at most, a call takes less time than handing it to a thread: the event loop makes it itself.
-
-    Attributes
-    ----------
-    calls, rows : int
-        How often `predict` was called, and with how many rows in all.
     """
 
     def __init__(self, predict: Callable[[Array], Array], max_batch: int, quick_rows: int = 0) -> None:
@@ -47,7 +42,6 @@ class Batcher:
         self._waiting: deque[_Request] = deque()
         self._sender: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="fastnet-predict")
-        self.calls = self.rows = 0
 
     async def predict(self, rows: Array) -> Array:
         """Return the outputs of some rows; whoever is cancelled here is left out of the call, or of its answers."""
@@ -77,7 +71,6 @@ class Batcher:
 
     async def _answer(self, batch: list[_Request]) -> None:
         rows = batch[0].rows if len(batch) == 1 else np.concatenate([request.rows for request in batch])
-        self.calls, self.rows = self.calls + 1, self.rows + len(rows)
         try:
             outputs = self._predict(rows) if len(rows) <= self._quick_rows else await self.run(self._predict, rows)
             if len(outputs) != len(rows):

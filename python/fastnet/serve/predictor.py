@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastnet
-from fastnet._classes import as_classes, class_names_of
+from fastnet._classes import as_classes, class_names_of, last_activation, probabilities_of
 from fastnet._layer import Layer
 from fastnet.interchange.quantizing import QuantizedMultiplication
-from fastnet.layers import Rescaling
+from fastnet.layers import Rescaling, Residual
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
 
@@ -65,15 +65,11 @@ class Predictor:
         if self.classes is None:
             return cast(list[Any], outputs.tolist())
         indices, highest = as_classes(outputs)
-        rows = self._probabilities(outputs).tolist()
+        rows = probabilities_of(outputs).tolist()
         return [
             {"class": self.classes[index], "index": index, "probability": probability, "probabilities": row}
             for index, probability, row in zip(indices.tolist(), highest.tolist(), rows, strict=True)
         ]
-
-    def _probabilities(self, outputs: Array) -> Array:
-        """Return a column for each class: one output is the probability of the second of two."""
-        return np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
 
     def describe(self) -> dict[str, Any]:
         """Return what kind of model it is."""
@@ -111,7 +107,8 @@ class Predictor:
     def explain(self, row: Array) -> dict[str, Any]:
         """Return the probabilities of one instance, of shape (1, *input_shape), and what every layer of units gives.
 
-        The output of such a layer is taken behind the activation and the normalization that follow it.
+        The output of such a layer, or of a residual block, is taken behind the activation and the normalization that
+        follow it.
         """
         layers = self._outputs_of_layers(row)
         outputs = layers.pop("")
@@ -119,7 +116,7 @@ class Predictor:
         if self.classes is None:
             answer["values"] = outputs[0].tolist()
         else:
-            answer["probabilities"] = self._probabilities(outputs)[0].tolist()
+            answer["probabilities"] = probabilities_of(outputs)[0].tolist()
         return {**answer, "layers": list(layers.values())}
 
     def _outputs_of_layers(self, row: Array) -> dict[str, Any]:
@@ -133,7 +130,7 @@ class Predictor:
         output = row.reshape(1, -1)
         for layer, network in self._networks:
             output = network.predict(output, 1)
-            if hasattr(layer, "units"):
+            if hasattr(layer, "units") or isinstance(layer, Residual):
                 entry = shown[layer.name] = {"name": layer.name, "activation": "linear"}
             if (activation := _activation(layer)) not in (None, "linear"):
                 entry["activation"] = activation
@@ -173,12 +170,8 @@ class Predictor:
 
 def _classes(model: Sequential | QuantizedModel) -> list[str] | None:
     """Return the names of the classes, or None where the outputs are not their probabilities."""
-    if len(model.output_shape or ()) != 1:
-        return None
-    try:
-        return class_names_of(model)
-    except ValueError:
-        return None
+    told = len(model.output_shape or ()) == 1 and last_activation(model) in ("softmax", "sigmoid")
+    return class_names_of(model) if told else None
 
 
 def _full_scale(model: Sequential | QuantizedModel) -> float | None:

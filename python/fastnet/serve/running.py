@@ -43,9 +43,8 @@ def listen(host: str, port: int) -> socket.socket:
         # With its protocol, unlike `socket.create_server`: without one asyncio would not send small answers at once.
         listening = socket.socket(family, kind, protocol)
         try:
-            if (
-                os.name == "posix"
-            ):  # else a port that was left a moment ago is in use; on Windows it would let others in
+            # Else a port that was left a moment ago is in use. On Windows it would let a second server in.
+            if os.name == "posix":
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
             listening.listen(_BACKLOG)

@@ -32,6 +32,37 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
     _PREDICTION_ROWS: ClassVar[int] = 1024
     _SCORE: ClassVar[str]
 
+    hidden_layer_sizes: Any
+    activation: Any
+    solver: Any
+    alpha: float
+    batch_size: int | str
+    learning_rate: str
+    learning_rate_init: float
+    power_t: float
+    max_iter: int
+    shuffle: bool
+    random_state: Any
+    tol: float
+    verbose: bool
+    warm_start: bool
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    dropout: Any
+    batch_norm: bool
+    weight_decay: float
+    schedule: LearningRateSchedule | None
+    callbacks: Any
+    n_threads: int | None
+    dtype: Any
+
     _live: LiveNetwork | None = None
     n_iter_: int
     t_: int
@@ -80,70 +111,9 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
     }
 
-    def __init__(
-        self,
-        *,
-        hidden_layer_sizes: Any,
-        activation: Any,
-        solver: Any,
-        alpha: float,
-        batch_size: int | str,
-        learning_rate: str,
-        learning_rate_init: float,
-        power_t: float,
-        max_iter: int,
-        shuffle: bool,
-        random_state: Any,
-        tol: float,
-        verbose: bool,
-        warm_start: bool,
-        momentum: float,
-        nesterovs_momentum: bool,
-        early_stopping: bool,
-        validation_fraction: float,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-        n_iter_no_change: float,
-        max_fun: int,
-        dropout: Any,
-        batch_norm: bool,
-        weight_decay: float,
-        schedule: LearningRateSchedule | None,
-        callbacks: Any,
-        n_threads: int | None,
-        dtype: Any,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.weight_decay = weight_decay
-        self.schedule = schedule
-        self.callbacks = callbacks
-        self.n_threads = n_threads
-        self.dtype = dtype
+    def _keep_parameters(self, arguments: dict[str, Any]) -> None:
+        """Set the parameters to the arguments of `__init__`, given as its local variables, as they are."""
+        self.__dict__.update((name, value) for name, value in arguments.items() if name not in ("self", "__class__"))
 
     # --- Fitting ---
 

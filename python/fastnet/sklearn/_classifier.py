@@ -144,6 +144,8 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
     array([1, 0, 1, 0, 1])
     """
 
+    class_weight: Any
+
     _SCORE: ClassVar[str] = "accuracy"
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseMultilayerPerceptron._parameter_constraints,
@@ -185,39 +187,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         n_threads: int | None = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            dropout=dropout,
-            batch_norm=batch_norm,
-            weight_decay=weight_decay,
-            schedule=schedule,
-            callbacks=callbacks,
-            n_threads=n_threads,
-            dtype=dtype,
-        )
-        self.class_weight = class_weight
+        self._keep_parameters(locals())
 
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, eval_set: Any = None, callbacks: Any = None) -> Self:

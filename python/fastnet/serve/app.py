@@ -35,7 +35,7 @@ __all__ = ["create_app"]
 Array = NDArray[Any]
 
 _JSON, _NPY = "application/json", "application/x-npy"
-# Floating-point operations that take less time than handing them to a thread and back, some 60 us.
+# Floating-point operations that take less time than handing them to a thread and back, some 80 us in a running server.
 _QUICK = 5_000_000
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; "

@@ -167,17 +167,22 @@ template <class A>
 inline constexpr bool keeps_slope = requires { &A::template slope<float>; };
 
 template <class A, class T> void forward_elements(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
+    const auto elements = [&](T* y, T* kept, Vec<T> bias, index n) {
+        const Vec<T> x = load_some(y, n) + bias;
+        if constexpr (keeps_slope<A>)
+            if (e.kept)
+                store_some(kept, A::template slope<T>(x, e.alpha), n);
+        store_some(y, A::template forward<T>(x, e.alpha), n);
+    };
+    const Vec<T> none = -Vec<T>{};  // x + -0 is x, -0 included
     T* kept = e.kept;
+    if (columns == 1 && c_row == 1) {  // the rows of a single unit follow each other
+        const Vec<T> bias = e.bias ? broadcast(*e.bias) : none;
+        return for_vectors<T>(rows, [&](index i, index n) { elements(c + i, kept + i, bias, n); });
+    }
     for (index i = 0; i < rows; ++i, c += c_row, kept += e.kept_row)
-        for_vectors<T>(columns, [&](index j, index n) {
-            Vec<T> x = load_some(c + j, n);
-            if (e.bias)
-                x = x + load_some(e.bias + j, n);
-            if constexpr (keeps_slope<A>)
-                if (e.kept)
-                    store_some(kept + j, A::template slope<T>(x, e.alpha), n);
-            store_some(c + j, A::template forward<T>(x, e.alpha), n);
-        });
+        for_vectors<T>(
+            columns, [&](index j, index n) { elements(c + j, kept + j, e.bias ? load_some(e.bias + j, n) : none, n); });
 }
 
 template <class A, class T> void backward_elements(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {

@@ -21,6 +21,8 @@ constexpr index block_n = 3072;   // a block of B: 6 MiB of float32, in the thir
 constexpr index panels_worth_packing_a = 4;
 // B in place costs a page for every step along k where its rows are far apart (in values).
 constexpr index panels_worth_packing_b = 16, far_apart = 1024;
+// Rows of B that do not begin where vectors do cost a second line for every load.
+constexpr index panels_worth_aligning_b = 4;
 
 // The transposed product of a narrow result is computed in pieces of so many columns.
 constexpr index transposed_columns = 4096, transposed_rows = 16;
@@ -38,6 +40,7 @@ template <class T> struct Plan {
     Panels columns, rows;
     bool must_pack;  // the operands are not multiplied as they lie in memory
     bool pack_a, pack_b;
+    bool pack_end;   // only the last panel of B, which ends within a vector, where a thread packs panel by panel
     bool by_rows;    // what the team shares out: rows of C, or column panels
     bool on_demand;  // each thread packs a panel of B just before it uses it
 
@@ -48,8 +51,10 @@ template <class T> struct Plan {
         rows = Panels::of(g.m, tile_rows());
         must_pack = table.rounds && (g.m > 1 || g.b_col != 1);  // a single row reads and rounds B as a stream
         pack_a = columns.count >= panels_worth_packing_a && (must_pack || !table.rounds);
-        pack_b = must_pack || g.b_col != 1 || (g.m > 1 && n % table.lanes != 0) ||
-                 (rows.count >= panels_worth_packing_b && g.b_row > far_apart);
+        const bool pack_all =
+            must_pack || g.b_col != 1 || (rows.count >= panels_worth_packing_b && g.b_row > far_apart);
+        pack_b = pack_all || (g.m > 1 && n % table.lanes != 0);
+        pack_end = pack_b && !pack_all && rows.count < panels_worth_aligning_b;
         // With one block of A, threads that share out the columns need not wait for each other, and no panel of B
         // leaves the second-level cache before it is used.
         const bool one_block = g.m <= block_m;
@@ -142,8 +147,11 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
                 plan.kernels.multiply(block);
             for (index panel = panels.begin; plan.on_demand && panel < panels.end; ++panel) {
                 T* packed = workspace.packed_panel(team.rank());
-                pack_b({panel, panel + 1}, packed);
-                block.b = packed, block.first_panel = panel, block.last_panel = panel + 1;
+                block.b_packed = !plan.pack_end || panel + 1 == plan.columns.count;
+                if (block.b_packed)
+                    pack_b({panel, panel + 1}, packed);
+                block.b = block.b_packed ? packed : b_block;
+                block.first_panel = panel, block.last_panel = panel + 1;
                 plan.kernels.multiply(block);
             }
             if (last && g.epilogue && g.epilogue->by_block)

@@ -1,10 +1,11 @@
 // The losses: the value for one row of predictions and its gradient. Included by kernels_impl.h.
 //
-// To add one, write a struct here and name it in `losses` below. One that is a mean over a row's units has a `term`,
-// the value and the derivative of one unit. The others have a `row`, which returns the loss of a row of n predictions y
-// with targets t and, unless g is null, writes factor * d(loss)/d(y) there. Conventions are Keras's: mse and
-// binary_crossentropy average over a row's units, categorical_crossentropy sums over the classes; all average over rows
-// (by `scale`), each row multiplied by its weight.
+// To add one, write a struct here and name it in `losses` below. One whose units are apart has a `term`, the value and
+// the derivative of one unit, and is their mean over a row's units, unless its `divisors` say otherwise. The others
+// have a `row`, which returns the loss of a row of n predictions y with targets t and, unless g is null, writes factor
+// * d(loss)/d(y) there. Conventions are Keras's: mse and binary_crossentropy average over a row's units,
+// categorical_crossentropy sums over the classes; all average over rows (by `scale`), each row multiplied by its
+// weight.
 
 // The smallest probability that a logarithm is taken of, unless the logits are at hand (Keras's epsilon).
 inline constexpr double probability_floor = 1e-7;
@@ -14,21 +15,45 @@ template <class T> struct LossSettings {
     T label_smoothing, first, second, third;  // the last three are each loss's own
 };
 
-// A loss that is a mean over the row's units: `term` gives value and derivative of one.
+// What `term` returns; of a loss that is fused with an activation also the activation's value, which is left in y.
 template <class T> struct LossTerm {
     Vec<T> value, slope;
 };
+template <class T> struct FusedTerm {
+    Vec<T> value, slope, output;
+};
+
+// What the sums over the n units of a row are divided by.
+template <class T> struct Divisors {
+    T value, slope;
+};
+template <class L, class T> FASTNET_INLINE Divisors<T> divisors_of(T n, const LossSettings<T>& settings) {
+    if constexpr (requires { L::divisors(n, settings); })
+        return L::divisors(n, settings);
+    else
+        return {n, n};
+}
+
+// The values of n units from y on; their slopes times a factor go to g.
+template <class L, class T, class Factor>
+FASTNET_INLINE Vec<T> some_terms(index n, T* y, const T* t, T* g, Factor factor, const LossSettings<T>& settings) {
+    const auto term = L::template term<T>(load_some(y, n), load_some(t, n), settings);
+    if (g)
+        store_some(g, term.slope * factor, n);
+    if constexpr (requires { term.output; })
+        store_some(y, term.output, n);
+    return term.value;
+}
+
 template <class L, class T>
-FASTNET_INLINE T mean_of_terms(index n, const T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
+FASTNET_INLINE T row_of_terms(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
+    const Divisors<T> divisors = divisors_of<L, T>(static_cast<T>(n), settings);
+    const T share = factor / divisors.slope;
     Vec<T> total{};
-    const T share = factor / static_cast<T>(n);
     for_vectors<T>(n, [&](index j, index m) {
-        const LossTerm<T> term = L::template term<T>(load_some(y + j, m), load_some(t + j, m), settings);
-        total = total + first_lanes<T>(term.value, m);
-        if (g)
-            store_some(g + j, term.slope * share, m);
+        total = total + first_lanes<T>(some_terms<L, T>(m, y + j, t + j, g ? g + j : nullptr, share, settings), m);
     });
-    return sum<T>(total) / static_cast<T>(n);
+    return sum<T>(total) / divisors.value;
 }
 
 struct MeanSquaredError {
@@ -42,15 +67,10 @@ struct MeanSquaredError {
 // scikit-learn's "squared_error": the value is the mean of e^2 / 2 over the units, the gradient that of their sum.
 struct HalfSquaredError {
     static constexpr const char* name = "half_squared_error";
-    template <class T> static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
-        Vec<T> total{};
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> error = load_some(y + j, m) - load_some(t + j, m);
-            total = total + first_lanes<T>(error * error, m);
-            if (g)
-                store_some(g + j, error * factor, m);
-        });
-        return T(0.5) * sum<T>(total) / static_cast<T>(n);
+    template <class T> static Divisors<T> divisors(T n, const LossSettings<T>&) { return {n, T(1)}; }
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
+        const Vec<T> error = y - t;
+        return {T(0.5) * (error * error), error};
     }
 };
 
@@ -119,30 +139,18 @@ template <class T> FASTNET_INLINE Vec<T> half_poisson_deviance(Vec<T> log_y, Vec
 }
 struct HalfPoissonDeviance {
     static constexpr const char* name = "half_poisson_deviance";
-    template <class T> static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
-        Vec<T> total{};
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> output = load_some(y + j, m), target = load_some(t + j, m);
-            total = total + first_lanes<T>(half_poisson_deviance<T>(log<T>(output), output, target), m);
-            if (g)
-                store_some(g + j, (T(1) - target / output) * factor, m);
-        });
-        return sum<T>(total);
+    template <class T> static Divisors<T> divisors(T, const LossSettings<T>&) { return {T(1), T(1)}; }
+    template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
+        return {half_poisson_deviance<T>(log<T>(y), y, t), T(1) - t / y};
     }
 };
 
 // The same from the logarithm z of the prediction, by which the derivative is y - t. Leaves y = exp(z) in y.
 struct ExponentialHalfPoissonDeviance {
-    template <class T> static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
-        Vec<T> total{};
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> z = load_some(y + j, m), output = exp<T>(z), target = load_some(t + j, m);
-            total = total + first_lanes<T>(half_poisson_deviance<T>(z, output, target), m);
-            if (g)
-                store_some(g + j, (output - target) * factor, m);
-            store_some(y + j, output, m);
-        });
-        return sum<T>(total);
+    template <class T> static Divisors<T> divisors(T, const LossSettings<T>&) { return {T(1), T(1)}; }
+    template <class T> static FusedTerm<T> term(Vec<T> z, Vec<T> t, const LossSettings<T>&) {
+        const Vec<T> y = exp<T>(z);
+        return {half_poisson_deviance<T>(z, y, t), y - t, y};
     }
 };
 
@@ -210,21 +218,12 @@ template <class T> FASTNET_INLINE Vec<T> smoothed(Vec<T> t, const LossSettings<T
 // -mean(t log p + (1 - t) log(1 - p)), p = y clipped to [floor, 1 - floor]; no gradient where it is clipped.
 struct BinaryCrossentropy {
     static constexpr const char* name = "binary_crossentropy";
-    template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
+    template <class T> static LossTerm<T> term(Vec<T> raw, Vec<T> t, const LossSettings<T>& settings) {
         const Vec<T> low = broadcast(static_cast<T>(probability_floor)), high = T(1) - low;
-        Vec<T> total{};
-        const T share = factor / static_cast<T>(n);
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> raw = load_some(y + j, m), target = smoothed<T>(load_some(t + j, m), settings, T(2));
-            const Vec<T> p = select<T>(raw < low, low, select<T>(raw > high, high, raw));
-            const Vec<T> value = -(target * log<T>(p) + (T(1) - target) * log<T>(T(1) - p));
-            total = total + first_lanes<T>(value, m);
-            if (g)
-                store_some(g + j,
-                           select<T>((raw < low) | (raw > high), Vec<T>{}, (p - target) / (p * (T(1) - p)) * share), m);
-        });
-        return sum<T>(total) / static_cast<T>(n);
+        const Vec<T> target = smoothed<T>(t, settings, T(2));
+        const Vec<T> p = select<T>(raw < low, low, select<T>(raw > high, high, raw));
+        return {-(target * log<T>(p) + (T(1) - target) * log<T>(T(1) - p)),
+                select<T>((raw < low) | (raw > high), Vec<T>{}, (p - target) / (p * (T(1) - p)))};
     }
 };
 
@@ -246,22 +245,16 @@ template <class T> FASTNET_INLINE Vec<T> clipped_binary_crossentropy(Vec<T> t, V
 // max(z, 0) - z t + log(1 + exp(-|z|)), its derivative s - t. Leaves s in y. With the second setting it is the sum over
 // the units, not the mean.
 struct SigmoidBinaryCrossentropy {
-    template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
-        Vec<T> total{};
-        const T units = settings.second > T(0) ? T(1) : static_cast<T>(n), share = factor / units;
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> z = load_some(y + j, m), s = sigmoid<T>(z);
-            const Vec<T> target = smoothed<T>(load_some(t + j, m), settings, T(2));
-            const Vec<T> value = settings.first > T(0)
-                                     ? clipped_binary_crossentropy<T>(target, z, settings.first)
-                                     : maximum<T>(z, Vec<T>{}) - z * target + log1p<T>(exp<T>(-absolute<T>(z)));
-            total = total + first_lanes<T>(value, m);
-            if (g)
-                store_some(g + j, (s - target) * share, m);
-            store_some(y + j, s, m);
-        });
-        return sum<T>(total) / units;
+    template <class T> static Divisors<T> divisors(T n, const LossSettings<T>& settings) {
+        const T units = settings.second > T(0) ? T(1) : n;
+        return {units, units};
+    }
+    template <class T> static FusedTerm<T> term(Vec<T> z, Vec<T> t, const LossSettings<T>& settings) {
+        const Vec<T> s = sigmoid<T>(z), target = smoothed<T>(t, settings, T(2));
+        const Vec<T> value = settings.first > T(0)
+                                 ? clipped_binary_crossentropy<T>(target, z, settings.first)
+                                 : maximum<T>(z, Vec<T>{}) - z * target + log1p<T>(exp<T>(-absolute<T>(z)));
+        return {value, s - target, s};
     }
 };
 
@@ -424,17 +417,34 @@ struct CosineSimilarity {
     }
 };
 
+template <class L, class T> inline constexpr bool has_terms = requires { &L::template term<T>; };
+
 template <class L, class T> FASTNET_INLINE T loss_of_row(index n, T* y, const T* t, T* g, T factor,
                                                          const LossSettings<T>& settings) {
-    if constexpr (requires { &L::template term<T>; })
-        return mean_of_terms<L, T>(n, y, t, g, factor, settings);
+    if constexpr (has_terms<L, T>)
+        return row_of_terms<L, T>(n, y, t, g, factor, settings);
     else
         return L::template row<T>(n, y, t, g, factor, settings);
+}
+
+// Rows of a single unit, a vector of them at a time.
+template <class L, class T>
+FASTNET_INLINE void loss_of_single_units(const LossArguments<T>& a, const LossSettings<T>& settings) {
+    for_vectors<T>(a.rows, [&](index i, index n) {
+        const Vec<T> weight = a.weight ? load_some(a.weight + i, n) : broadcast(T(1));
+        const Vec<T> value = some_terms<L, T>(n, a.y + i, a.target + i, a.gradient ? a.gradient + i : nullptr,
+                                              weight * a.scale, settings);
+        for (index l = 0; l < n; ++l)
+            a.row_loss[i + l] = static_cast<double>(weight[l]) * static_cast<double>(value[l]);
+    });
 }
 
 template <class L, class T> void loss_rows(const LossArguments<T>& a) {
     const LossSettings<T> settings{static_cast<T>(a.parameters[0]), static_cast<T>(a.parameters[1]),
                                    static_cast<T>(a.parameters[2]), static_cast<T>(a.parameters[3])};
+    if constexpr (has_terms<L, T>)
+        if (a.columns == 1)
+            return loss_of_single_units<L, T>(a, settings);
     for (index i = 0; i < a.rows; ++i) {
         const T weight = a.weight ? a.weight[i] : T(1);
         T* gradient = a.gradient ? a.gradient + i * a.columns : nullptr;

@@ -1,5 +1,6 @@
 """What the classifier and the regressor have in common."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,16 +18,17 @@ from fastnet import _core, optimizers
 from fastnet.models import Sequential
 from fastnet.schedules import LearningRateSchedule
 from fastnet.sklearn._lbfgs import minimize
-from fastnet.sklearn._network import Architecture, Array, LiveNetwork, loss_of
+from fastnet.sklearn._network import Architecture, Array, CanonicalLoss, LiveNetwork, loss_of, units_of
 from fastnet.sklearn._samples import DTYPES, as_features, is_plain
 from fastnet.sklearn._stochastic import Epochs, Training, Validation
+from fastnet.sklearn._tasks import CallbackSupportMixin, FitTasks
 from fastnet.sklearn._threads import limited_threads
 
 _OPTIMIZERS = ("adadelta", "adagrad", "adam", "adamax", "adamw", "lion", "muon", "nadam", "rmsprop", "sgd")
 _ACTIVATIONS = {"identity", "logistic", "swish", *_core.activation_names()}
 
 
-class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
+class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
     """The part of the estimators that is the same for classes and for numbers."""
 
     _PREDICTION_ROWS: ClassVar[int] = 1024
@@ -64,6 +66,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
     dtype: Any
 
     _live: LiveNetwork | None = None
+    _dropout_seeds: Sequence[int] = ()
+    batch_norms_: Sequence[Sequence[Array]] = ()
     n_iter_: int
     t_: int
     n_outputs_: int
@@ -122,12 +126,15 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
     ) -> Self:
         if incremental and self.early_stopping:
             raise ValueError("partial_fit does not support early_stopping=True")
+        given_callbacks = [*copy.deepcopy(_as_list(self.callbacks)), *_as_list(callbacks)]
+        if not self._is_stochastic() and (given_callbacks or eval_set is not None):
+            raise ValueError("callbacks and eval_set need a solver other than 'lbfgs'")
         first = not hasattr(self, "coefs_") or (not self.warm_start and not incremental)
-        given_y = y
+        given = X, y, sample_weight
         X, y = self._validate_input(X, y, incremental=incremental, reset=first)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        sample_weight = self._with_class_weight(given_y, sample_weight)
+        sample_weight = self._with_class_weight(given[1], sample_weight)
         targets = self._as_targets(y)
         self._random_state = check_random_state(self.random_state)
         if first:
@@ -136,12 +143,17 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
             live = self._live_for_training(incremental)
             training = Training(as_features(X), targets, sample_weight, None)
             self._has_eval_set = eval_set is not None
+            tasks = FitTasks(self, *given) if not incremental and FitTasks.wanted_by(self) else None
             if not self._is_stochastic():
-                minimize(self, live, training)
+                minimize(self, live, training, tasks)
             else:
                 training, validation = self._split(training, X, y, eval_set)
-                given = [*_as_list(self.callbacks), *_as_list(callbacks)]
-                Epochs(self, live, training, validation, given, incremental=incremental).run()
+                self._begin_records()
+                if tasks is not None:
+                    given_callbacks.append(tasks)
+                Epochs(self, live, training, validation, given_callbacks, incremental=incremental).run()
+            if tasks is not None:
+                tasks.end()
         if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
             raise ValueError(
                 "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
@@ -162,8 +174,10 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
     # --- Initial values ---
 
     def _hidden_units(self) -> list[int]:
-        sizes = self.hidden_layer_sizes
-        sizes = list(sizes) if hasattr(sizes, "__iter__") else [sizes]
+        given = self.hidden_layer_sizes
+        sizes: list[Any] = [given] if isinstance(given, Integral) else list(given) if np.ndim(given) == 1 else [None]
+        if not all(isinstance(size, Integral) and not isinstance(size, bool) for size in sizes):
+            raise ValueError(f"hidden_layer_sizes must be an integer or a list of integers; got {given!r}")
         if any(size <= 0 for size in sizes):
             raise ValueError(f"hidden_layer_sizes must be > 0, got {sizes}.")
         return [int(size) for size in sizes]
@@ -181,7 +195,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
     def _activations(self, layers: int) -> tuple[str, ...]:
         activations = self._by_layer("activation", layers)
         for name in activations:
-            if name not in _ACTIVATIONS:
+            if not isinstance(name, str) or name not in _ACTIVATIONS:
                 raise ValueError(f"activation must be among {sorted(_ACTIVATIONS)} for each layer; got {name!r}")
         return activations
 
@@ -200,26 +214,38 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         self.n_layers_ = len(units)
         self.out_activation_ = self._output_activation()
         activations = [*self._activations(len(units) - 2), self.activation]
-        self.coefs_, self.intercepts_ = [], []
+        coefs, intercepts = [], []
         for fan_in, fan_out, activation in zip(units[:-1], units[1:], activations, strict=True):
             # Glorot and Bengio, AISTATS 2010; with the logistic function a bound smaller by sqrt(3).
             bound = np.sqrt((2.0 if activation in ("logistic", "sigmoid") else 6.0) / (fan_in + fan_out))
-            self.coefs_.append(self._random_state.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype, copy=False))
-            self.intercepts_.append(self._random_state.uniform(-bound, bound, fan_out).astype(dtype, copy=False))
-        self._dropout_seed = self._random_state.randint(2**31 - 1) if np.any(self.dropout) else None
-        self.batch_norms_ = [
-            [np.full(size, value, dtype) for value in (1, 0, 0, 1)] for size in units[1:-1] if self.batch_norm
-        ]
+            coefs.append(self._random_state.uniform(-bound, bound, (fan_in, fan_out)).astype(dtype, copy=False))
+            intercepts.append(self._random_state.uniform(-bound, bound, fan_out).astype(dtype, copy=False))
+        self.coefs_, self.intercepts_ = coefs, intercepts
+        self.batch_norms_ = self._new_batch_norms()
+        self._dropout_seeds = []
         self.history_ = {}
         self._live = None
-        if not self._is_stochastic():
+        self.__dict__.pop("loss_curve_", None)
+
+    def _begin_records(self) -> None:
+        """Set what the stochastic solvers go on with, as far as no fit before has left it."""
+        if not hasattr(self, "loss_curve_"):
+            self.loss_curve_ = []
+            self.validation_loss_curve_ = []
+        elif (getattr(self, "validation_scores_", None) is not None) == bool(self.early_stopping):
             return
-        self.loss_curve_ = []
-        self.validation_loss_curve_ = []
         self._no_improvement_count = 0
         self.validation_scores_ = [] if self.early_stopping else None
         self.best_validation_score_ = -np.inf if self.early_stopping else None
         self.best_loss_ = None if self.early_stopping else np.inf
+
+    def _new_batch_norms(self) -> list[list[Array]]:
+        """Return gamma, beta, moving mean and moving variance of each hidden layer, where the network has them."""
+        return [
+            [np.full(bias.shape, value, bias.dtype) for value in (1, 0, 0, 1)]
+            for bias in self.intercepts_[:-1]
+            if self.batch_norm
+        ]
 
     def _dtype_for(self, X: Any) -> np.dtype[Any]:
         """Return the type of the weights; L-BFGS, which searches lines, needs all digits."""
@@ -234,26 +260,27 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
 
     def _architecture(self) -> Architecture:
         """Describe the network of the fitted arrays."""
-        units = (self.coefs_[0].shape[0], *(len(bias) for bias in self.intercepts_))
+        units = units_of(self.coefs_, self.intercepts_, self.n_features_in_, self.n_outputs_)
         layers = len(units) - 2
         return Architecture(
             units,
             self._activations(layers),
             self.out_activation_,
-            np.dtype(self.coefs_[0].dtype).name,
+            "float32" if np.result_type(*map(np.asarray, self.coefs_)) == np.float32 else "float64",
             self._dropout_rates(layers),
-            bool(self.batch_norm),
+            bool(self.batch_norms_),
         )
 
     def _live_network(self) -> LiveNetwork:
         """Return the network whose parameters are the fitted arrays; those that are not its own are copied into it."""
-        live = self._live
-        norms = getattr(self, "batch_norms_", [])
-        if live and live.holds(self.coefs_, self.intercepts_, norms):
+        live, norms = self._live, self.batch_norms_
+        chosen = (self.activation, self.dropout)
+        if live and live.chosen == chosen and live.holds(self.coefs_, self.intercepts_, norms):
             return live
         architecture = self._architecture()
         if live is None or live.architecture != architecture:
-            live = LiveNetwork(architecture, getattr(self, "_dropout_seed", None))
+            live = LiveNetwork(architecture)
+        live.chosen = chosen
         live.load(self.coefs_, self.intercepts_, norms)
         self.coefs_, self.intercepts_ = list(live.coefs), list(live.intercepts)
         self.batch_norms_ = [list(norm) for norm in live.norms]
@@ -263,21 +290,34 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
     def _live_for_training(self, incremental: bool) -> LiveNetwork:
         """Return the network, compiled; `incremental` training goes on with the moments that the optimizer had."""
         known = self._live
+        if bool(self.batch_norms_) != bool(self.batch_norm):  # which was set after the last fit
+            self.batch_norms_ = self._new_batch_norms()
         live = self._live_network()
-        if live.architecture != self._architecture():  # other parameters than at the last fit
-            self._live = None
-            live = self._live_network()
         goes_on = incremental and hasattr(self, "_optimizer")
+        seeds = len(live.network.get_seeds())
+        if not goes_on or len(self._dropout_seeds) != seeds:
+            self._dropout_seeds = self._random_state.randint(2**31 - 1, size=seeds).tolist()
+        live.network.set_seeds(list(self._dropout_seeds))
         if not goes_on:
             self._optimizer = self._new_optimizer()
         elif live is known and live.model._network_is_compiled:
             return live
-        loss = loss_of(getattr(self, "loss", "log_loss"), self.out_activation_, self.coefs_[0].dtype)
-        live.compile(self._optimizer, loss, float(self.alpha))
+        live.compile(self._optimizer, self._loss(), float(self.alpha))
+        self._name(live.model)
         if goes_on and "_moments" in self.__dict__:
             live.network.set_optimizer_state(*self._moments)
+            self._optimizer._iterations = live.network.finished_steps
         self.__dict__.pop("_moments", None)
         return live
+
+    def _loss(self) -> CanonicalLoss:
+        return loss_of(getattr(self, "loss", "log_loss"), self.out_activation_, self.coefs_[0].dtype)
+
+    def _name(self, model: Sequential) -> None:
+        """Tell a model the names of the features and of the classes."""
+        if hasattr(self, "feature_names_in_"):
+            model.feature_names = [str(name) for name in self.feature_names_in_]
+        model.class_names = self._class_names()
 
     def _new_optimizer(self) -> optimizers.Optimizer:
         rate = float(self.learning_rate_init) if self.schedule is None else self.schedule
@@ -329,7 +369,7 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
     def _outputs(self, X: Any) -> Array:
         """Return the activations of the outputs, one row a sample."""
         if not hasattr(self, "coefs_"):
-            check_is_fitted(self)
+            check_is_fitted(self, "coefs_")
         if not is_plain(self, X):
             X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=DTYPES)
         live = self._live_network()
@@ -354,15 +394,13 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         >>> model.predict(X).shape, model.class_names
         ((150, 3), ['0', '1', '2'])
         """
-        check_is_fitted(self)
+        check_is_fitted(self, "coefs_")
         live = self._live_network()
         model = Sequential(live.architecture.layers(), dtype=live.architecture.dtype)
         model.build((live.architecture.units[0],))
         model.set_weights(live.model.get_weights())
-        model.compile(optimizers.deserialize(optimizers.serialize(self._optimizer)), self._nearest_loss())
-        if hasattr(self, "feature_names_in_"):
-            model.feature_names = [str(name) for name in self.feature_names_in_]
-        model.class_names = self._class_names()
+        model.compile(optimizers.deserialize(optimizers.serialize(self._optimizer)), self._loss().nearest)
+        self._name(model)
         return model
 
     # --- What the two kinds of estimators differ in ---
@@ -387,10 +425,6 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
     def _score_outputs(self, outputs: Array, y: Array, sample_weight: Array | None) -> float:
         """Return the score of predictions, given as activations of the outputs."""
 
-    @abstractmethod
-    def _nearest_loss(self) -> str:
-        """Return the loss of `fastnet.losses` that comes nearest to the estimator's."""
-
     def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
         """Return the weights of samples, times those of their classes."""
         del y
@@ -408,6 +442,8 @@ class BaseMultilayerPerceptron(BaseEstimator, ABC):  # type: ignore[misc]
         live: LiveNetwork | None = state.pop("_live", None)
         if live is not None and live.model._network_is_compiled and self._is_stochastic():
             state["_moments"] = live.network.get_optimizer_state()
+        if "_optimizer" in state:  # whose learning rate training changes, which must not reach a shallow copy
+            state["_optimizer"] = copy.deepcopy(state["_optimizer"])
         return state
 
     def __sklearn_tags__(self) -> Any:

@@ -10,7 +10,12 @@ from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import _check_partial_fit_first_call, type_of_target, unique_labels
+from sklearn.utils.multiclass import (
+    _check_partial_fit_first_call,
+    check_classification_targets,
+    type_of_target,
+    unique_labels,
+)
 from sklearn.utils.validation import validate_data
 
 from fastnet.schedules import LearningRateSchedule
@@ -84,10 +89,11 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
     schedule : LearningRateSchedule or None, default=None
         One of `fastnet.schedules`, which gives the learning rate of every step in place of `learning_rate_init`.
     callbacks : list of Callback or None, default=None
-        Objects of `fastnet.callbacks`, told of every epoch's "loss" and, with validation, "val_loss" and the score. Their
-        model is the `Sequential` that is trained.
-    class_weight : dict, "balanced" or None, default=None
-        What the samples of each class weigh; "balanced" makes all classes weigh the same.
+        Objects of `fastnet.callbacks`, of which `fit` takes copies. They are told of every epoch's "loss" and, with validation,
+        "val_loss" and the score; their model is the `Sequential` that is trained. Callbacks of scikit-learn 1.9 are set by
+        `set_callbacks`.
+    class_weight : dict, list of dict, "balanced" or None, default=None
+        What the samples of each class weigh, with several labels for each label; "balanced" makes all classes weigh the same.
     n_threads : int or None, default=None
         The threads that compute; None leaves it to `fastnet.set_num_threads` and the machine.
     dtype : {"float32", "float64"} or None, default=None
@@ -149,7 +155,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
     _SCORE: ClassVar[str] = "accuracy"
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **BaseMultilayerPerceptron._parameter_constraints,
-        "class_weight": [dict, StrOptions({"balanced"}), None],
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
     def __init__(
@@ -281,15 +287,24 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
             self._label_binarizer = LabelBinarizer().fit(y)
             self.classes_ = self._label_binarizer.classes_
         else:
+            self._check_kind(y)
             self._check_classes(unique_labels(y))
         self.n_outputs_ = 1 if self._label_binarizer.y_type_ == "binary" else len(self.classes_)
         return X, y
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array]:
         X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=DTYPES, reset=reset)
+        check_classification_targets(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         return X, y
+
+    def _check_kind(self, y: Any) -> None:
+        """Refuse labels where the network has classes, and classes where it has labels."""
+        labels = self._label_binarizer.y_type_.startswith("multilabel")
+        if labels != (y.ndim == 2):
+            expected = f"{len(self.classes_)} columns of 0 and 1" if labels else "one class for each sample"
+            raise ValueError(f"y must have {expected}, as in the fit before; got shape {y.shape}")
 
     def _check_classes(self, classes: Array) -> None:
         """Refuse classes that the network has no outputs for."""
@@ -306,8 +321,9 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
 
     def _validate_more(self, X: Any, y: Any) -> tuple[Any, Array]:
         X, y = self._validated(X, y, reset=False)
-        if y.ndim == 1 and (unknown := set(np.unique(y)) - set(self.classes_)):
-            raise ValueError(f"eval_set has classes that y has not: {sorted(unknown)}")
+        self._check_kind(y)
+        if y.ndim == 1 and len(unknown := np.setdiff1d(y, self.classes_)):
+            raise ValueError(f"eval_set has classes that y has not: {unknown.tolist()}")
         return X, y
 
     def _as_targets(self, y: Array) -> Array:
@@ -338,9 +354,6 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
             return sample_weight
         of_class: Array = compute_sample_weight(self.class_weight, y)
         return of_class if sample_weight is None else of_class * sample_weight
-
-    def _nearest_loss(self) -> str:
-        return "sparse_categorical_crossentropy" if self.out_activation_ == "softmax" else "binary_crossentropy"
 
     def _class_names(self) -> list[str] | None:
         return [str(name) for name in self.classes_] if self.n_outputs_ == len(self.classes_) else None

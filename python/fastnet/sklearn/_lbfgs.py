@@ -7,13 +7,18 @@ from sklearn.utils.optimize import _check_optimize_result
 
 from fastnet.sklearn._network import Array, LiveNetwork
 from fastnet.sklearn._stochastic import Training
+from fastnet.sklearn._tasks import FitTasks
 
 if TYPE_CHECKING:
     from fastnet.sklearn._base import BaseMultilayerPerceptron
 
+_STOPPED = 99  # scipy's status after StopIteration
 
-def minimize(estimator: "BaseMultilayerPerceptron", live: LiveNetwork, training: Training) -> None:
-    """Find the weights with the smallest loss over all samples.
+
+def minimize(
+    estimator: "BaseMultilayerPerceptron", live: LiveNetwork, training: Training, tasks: FitTasks | None
+) -> None:
+    """Find the weights with the smallest loss over all samples; `tasks` is told of every iteration.
 
     D. C. Liu and J. Nocedal, Mathematical Programming 45, 1989.
     """
@@ -25,7 +30,13 @@ def minimize(estimator: "BaseMultilayerPerceptron", live: LiveNetwork, training:
 
     def report(intermediate_result: scipy.optimize.OptimizeResult) -> None:
         estimator.n_iter_ += 1
-        print(f"Iteration {estimator.n_iter_}, loss = {intermediate_result.fun:.8f}")
+        if estimator.verbose:
+            print(f"Iteration {estimator.n_iter_}, loss = {intermediate_result.fun:.8f}")
+        if tasks is not None:
+            tasks.begin_iteration()
+            values[...] = intermediate_result.x
+            if tasks.end_iteration():
+                raise StopIteration
 
     estimator.n_iter_ = 0
     result = scipy.optimize.minimize(
@@ -33,9 +44,10 @@ def minimize(estimator: "BaseMultilayerPerceptron", live: LiveNetwork, training:
         values.copy(),
         method="L-BFGS-B",
         jac=True,
-        callback=report if estimator.verbose else None,
+        callback=report if estimator.verbose or tasks is not None else None,
         options={"maxfun": estimator.max_fun, "maxiter": estimator.max_iter, "gtol": estimator.tol},
     )
     values[...] = result.x
     estimator.loss_ = float(result.fun)
-    estimator.n_iter_ = _check_optimize_result("lbfgs", result, estimator.max_iter)
+    stopped = result.status == _STOPPED
+    estimator.n_iter_ = result.nit if stopped else _check_optimize_result("lbfgs", result, estimator.max_iter)

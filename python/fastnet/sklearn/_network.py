@@ -1,5 +1,6 @@
 """The compiled network behind an estimator: a `Sequential` whose parameters are the estimator's own arrays."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,8 @@ class CanonicalLoss(Loss):
     ----------
     core_name : str
         What the compiled core calls it.
+    nearest : str
+        The loss of `fastnet.losses` that comes nearest, which files name.
     settings : tuple of float
         What the core is told beside.
     takes_labels : bool
@@ -39,10 +42,17 @@ class CanonicalLoss(Loss):
 
     identifier = "canonical"
 
-    def __init__(self, core_name: str, settings: tuple[float, ...] = (), takes_labels: bool = False) -> None:
+    def __init__(
+        self, core_name: str, nearest: str, settings: tuple[float, ...] = (), takes_labels: bool = False
+    ) -> None:
         super().__init__("mean_with_sample_weight", core_name)
         vars(self).update(core_name=core_name, takes_labels=takes_labels)
+        self.nearest = nearest
         self._settings = settings
+
+    @property
+    def identifier_or_config(self) -> str:
+        return self.nearest
 
     @property
     def settings(self) -> tuple[float, ...]:
@@ -56,10 +66,35 @@ def loss_of(loss: str, out_activation: str, dtype: np.dtype[Any]) -> CanonicalLo
     """
     eps = float(np.finfo(dtype).eps)
     if out_activation == "softmax":
-        return CanonicalLoss("categorical_crossentropy", (eps,), takes_labels=True)
+        return CanonicalLoss("categorical_crossentropy", "sparse_categorical_crossentropy", (eps,), takes_labels=True)
     if out_activation == "logistic":
-        return CanonicalLoss("binary_crossentropy", (eps, 1.0))
-    return CanonicalLoss("half_poisson_deviance" if loss == "poisson" else "half_squared_error")
+        return CanonicalLoss("binary_crossentropy", "binary_crossentropy", (eps, 1.0))
+    if loss == "poisson":
+        return CanonicalLoss("half_poisson_deviance", "poisson")
+    return CanonicalLoss("half_squared_error", "mse")
+
+
+def units_of(coefs: Sequence[Array], intercepts: Sequence[Array], inputs: int, outputs: int) -> tuple[int, ...]:
+    """Return the units of the input and of all layers.
+
+    Raises
+    ------
+    ValueError
+        The arrays are not the kernels and the biases of a network with so many inputs and outputs.
+    """
+    if isinstance(coefs, list | tuple) and isinstance(intercepts, list | tuple):
+        kernels, biases = [np.shape(array) for array in coefs], [np.shape(array) for array in intercepts]
+        units = (inputs, *(shape[-1] if shape else 0 for shape in biases))
+        expected = list(itertools.pairwise(units)), [(size,) for size in units[1:]]
+        if len(units) > 1 and (kernels, biases) == expected and units[-1] == outputs:
+            return units
+        got = f"got coefs_ of shapes {kernels} and intercepts_ of shapes {biases}"
+    else:
+        got = f"got {type(coefs).__name__} and {type(intercepts).__name__}"
+    raise ValueError(
+        "coefs_ and intercepts_ must be lists of arrays of shapes (inputs, units) and (units,) for each layer, from "
+        f"{inputs} inputs to {outputs} outputs; {got}"
+    )
 
 
 @dataclass(frozen=True)
@@ -93,21 +128,22 @@ class LiveNetwork:
     Parameters
     ----------
     architecture : Architecture
-    seed : int, optional
-        That of the masks of dropout.
 
     Attributes
     ----------
     model : Sequential
+    chosen : tuple
+        The parameters of the estimator that the architecture was last compared with.
     coefs, intercepts : list of ndarray
         The kernels and the biases themselves, not copies.
     norms : list of list of ndarray
         For each hidden layer with batch normalization gamma, beta, moving mean and moving variance.
     """
 
-    def __init__(self, architecture: Architecture, seed: int | None = None) -> None:
+    def __init__(self, architecture: Architecture) -> None:
         self.architecture = architecture
-        self.model = Sequential(architecture.layers(), seed=seed, dtype=architecture.dtype)
+        self.chosen: tuple[Any, ...] = ()
+        self.model = Sequential(architecture.layers(), dtype=architecture.dtype)
         self.model._build((architecture.units[0],), draw=False)
         self.coefs: list[Array] = []
         self.intercepts: list[Array] = []
@@ -133,17 +169,21 @@ class LiveNetwork:
     def holds(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Sequence[Sequence[Array]]) -> bool:
         """Return whether the arrays are the network's own."""
         pairs = [(coefs, self.coefs), (intercepts, self.intercepts), *zip(norms, self.norms, strict=False)]
-        return all(len(given) == len(own) for given, own in pairs) and all(
+        return all(isinstance(given, list | tuple) and len(given) == len(own) for given, own in pairs) and all(
             one is other for given, own in pairs for one, other in zip(given, own, strict=True)
         )
 
     def load(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Sequence[Sequence[Array]]) -> None:
-        """Copy the arrays into the network."""
+        """Copy the arrays into the network, all of them or, when one does not fit, none."""
         given = [*coefs, *intercepts, *(array for norm in norms for array in norm)]
         own = [*self.coefs, *self.intercepts, *(array for norm in self.norms for array in norm)]
-        for one, other in zip(given, own, strict=True):
-            if one is not other:
-                other[...] = one
+        # Copies first: the arrays given may be the network's own in another order.
+        pairs = [(other, np.array(one, other.dtype)) for one, other in zip(given, own, strict=True) if one is not other]
+        for other, one in pairs:
+            if one.shape != other.shape:
+                raise ValueError(f"batch_norms_ must have arrays of shape {other.shape}; got {one.shape}")
+        for other, one in pairs:
+            other[...] = one
 
     def compile(self, optimizer: Optimizer, loss: CanonicalLoss, alpha: float) -> None:
         """Choose how the network is trained: with L2 penalties of ``alpha / 2 * sum(w**2)`` divided by the samples."""

@@ -165,6 +165,3 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[mi
         if not np.isfinite(outputs).all():
             return float("nan")
         return float(r2_score(y, outputs[:, 0] if y.ndim == 1 else outputs, sample_weight=sample_weight))
-
-    def _nearest_loss(self) -> str:
-        return "poisson" if self.loss == "poisson" else "mse"

@@ -12,7 +12,6 @@ import pandas as pd
 import pytest
 import sklearn
 from numpy.testing import assert_array_equal
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer, TransformedTargetRegressor
@@ -21,13 +20,15 @@ from sklearn.ensemble import BaggingClassifier, StackingRegressor, VotingClassif
 from sklearn.exceptions import NotFittedError, UnsetMetadataPassedError
 from sklearn.experimental import enable_halving_search_cv  # noqa: F401 - makes HalvingRandomSearchCV importable
 from sklearn.inspection import PartialDependenceDisplay, permutation_importance
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, HalvingRandomSearchCV, cross_val_score, cross_validate
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 import fastnet as fn
 from fastnet.sklearn import MLPClassifier, MLPRegressor
+from perceptrons import classifier, regressor, weights_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 X, KINDS = load_iris(return_X_y=True)
@@ -36,28 +37,8 @@ AGE, PROGRESS = load_diabetes(return_X_y=True)
 MEASURES = ["sepal length", "sepal width", "petal length", "petal width"]
 
 
-def classifier(**parameters: Any) -> MLPClassifier:
-    quick = {
-        "hidden_layer_sizes": (16,),
-        "max_iter": 30,
-        "learning_rate_init": 0.02,
-        "random_state": 0,
-        "batch_size": 32,
-    }
-    return MLPClassifier(**{**quick, **parameters})
-
-
-def regressor(**parameters: Any) -> MLPRegressor:
-    quick = {"hidden_layer_sizes": (16,), "max_iter": 30, "learning_rate_init": 0.02, "random_state": 0}
-    return MLPRegressor(**{**quick, **parameters})
-
-
 def steps(**parameters: Any) -> Pipeline:
     return make_pipeline(StandardScaler(), classifier(**parameters))
-
-
-def weights_of(model: Any) -> NDArray[Any]:
-    return np.concatenate([array.ravel() for array in model.coefs_ + model.intercepts_])
 
 
 # ---- Around the estimator -------------------------------------------------------------------------------------------
@@ -74,6 +55,7 @@ def test_pipelines_with_transformers_of_columns_take_frames() -> None:
     assert list(model[-1].feature_names_in_)[:1] == ["n__sepal length"]
 
 
+@pytest.mark.slow
 def test_searches_in_processes_find_what_those_in_one_find() -> None:
     grid = {"mlpclassifier__hidden_layer_sizes": [(1,), (24, 8)], "mlpclassifier__dropout": [0.0, 0.1]}
     search = GridSearchCV(steps(), grid, cv=3, n_jobs=2).fit(X, NAMES)
@@ -101,6 +83,7 @@ def threads_of_the_worker(estimator: Any, X: Any, y: Any) -> float:
     return float(fn.get_num_threads())
 
 
+@pytest.mark.slow
 def test_processes_of_a_search_share_the_cores() -> None:
     threads = cross_val_score(classifier(max_iter=2), X, KINDS, scoring=threads_of_the_worker, cv=4, n_jobs=2)
     assert threads.max() <= max(1, joblib.cpu_count() // 2)
@@ -134,7 +117,7 @@ def test_one_estimator_predicts_in_several_threads_at_once() -> None:
 
 def test_ensembles_take_it_for_a_classifier() -> None:
     calibrated = CalibratedClassifierCV(classifier(), cv=2).fit(X, NAMES, sample_weight=np.ones(150))
-    voting = VotingClassifier([("a", classifier()), ("b", LogisticRegression(max_iter=500))], voting="soft")
+    voting = VotingClassifier([("a", classifier()), ("b", GaussianNB())], voting="soft")
     bagging = BaggingClassifier(classifier(), n_estimators=3, random_state=0)
     for model in (calibrated, voting, bagging):
         assert model.fit(X, NAMES).score(X, NAMES) > 0.9

@@ -18,7 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 import fastnet as fn
 from fastnet.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau
 from fastnet.sklearn import MLPClassifier, MLPRegressor
-from test_sklearn_estimators import classifier, regressor, weights_of
+from perceptrons import classifier, regressor, weights_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
 X, KINDS = load_iris(return_X_y=True)
@@ -268,14 +268,17 @@ def test_classes_weigh_what_they_are_told() -> None:
 
 
 def recorded_masks(rates: Any) -> NDArray[Any]:
-    """Return the first step's gradients by the last kernel: 0 where a unit was left out for all samples."""
-    model = regressor(hidden_layer_sizes=(50, 200), dropout=rates, solver="sgd", momentum=0.0, alpha=0.0, max_iter=1)
-    model.set_params(activation="logistic").fit(AGE[:1], [1e6])
-    start = regressor(hidden_layer_sizes=(50, 200), solver="sgd", max_iter=1, activation="logistic")
-    start._random_state = np.random.RandomState(0)
-    start.n_outputs_ = 1
-    start._initialize(AGE[:1])
-    return model.coefs_[2][:, 0] - start.coefs_[2][:, 0]
+    """Return the change of the last kernel by one step: 0 where a unit was left out."""
+    settings = {
+        "hidden_layer_sizes": (50, 200),
+        "activation": "logistic",
+        "solver": "sgd",
+        "max_iter": 1,
+        "batch_size": 1,
+    }
+    moved = regressor(**settings, alpha=0.0, dropout=rates).fit(AGE[:1], [1e6])
+    start = regressor(**settings, alpha=0.0, learning_rate_init=1e-300).fit(AGE[:1], [1e6])
+    return moved.coefs_[2][:, 0] - start.coefs_[2][:, 0]
 
 
 def test_dropout_leaves_out_its_share_in_training_alone() -> None:

@@ -169,19 +169,22 @@ class LiveNetwork:
     def holds(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Sequence[Sequence[Array]]) -> bool:
         """Return whether the arrays are the network's own."""
         pairs = [(coefs, self.coefs), (intercepts, self.intercepts), *zip(norms, self.norms, strict=False)]
-        return all(isinstance(given, list | tuple) and len(given) == len(own) for given, own in pairs) and all(
-            one is other for given, own in pairs for one, other in zip(given, own, strict=True)
+        return (
+            len(norms) == len(self.norms)
+            and all(isinstance(given, list | tuple) and len(given) == len(own) for given, own in pairs)
+            and all(one is other for given, own in pairs for one, other in zip(given, own, strict=True))
         )
 
     def load(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Sequence[Sequence[Array]]) -> None:
         """Copy the arrays into the network, all of them or, when one does not fit, none."""
+        if [np.shape(array) for norm in norms for array in norm] != [own.shape for norm in self.norms for own in norm]:
+            raise ValueError(
+                "batch_norms_ must have gamma, beta, moving mean and moving variance, of shape (units,), for each hidden layer"
+            )
         given = [*coefs, *intercepts, *(array for norm in norms for array in norm)]
         own = [*self.coefs, *self.intercepts, *(array for norm in self.norms for array in norm)]
         # Copies first: the arrays given may be the network's own in another order.
         pairs = [(other, np.array(one, other.dtype)) for one, other in zip(given, own, strict=True) if one is not other]
-        for other, one in pairs:
-            if one.shape != other.shape:
-                raise ValueError(f"batch_norms_ must have arrays of shape {other.shape}; got {one.shape}")
         for other, one in pairs:
             other[...] = one
 

@@ -75,6 +75,8 @@ class Epochs:
         live.model.stop_training = False
         steps = -(-len(training) // self.batch_size)
         self.callbacks = CallbackList.of(callbacks, live.model, {"epochs": self.epochs, "steps": steps, "verbose": 0})
+        if self.callbacks.backup is not None:
+            raise ValueError("callbacks must have no BackupAndRestore: it is for Sequential.fit, see to_sequential")
         self._by_batch = self.callbacks.override(*_BATCH_HOOKS)
         self.history: dict[str, list[float]] = estimator.__dict__.setdefault("history_", {})
         self._order = np.arange(len(training))

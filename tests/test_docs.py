@@ -18,7 +18,8 @@ SLOW = {
     "README.md",
     "how-to/command-line.md",
     "reports.md",
-}  # pages of many commands, or of commands that take a second each
+    "tutorial/from-numpy.md",
+}  # pages of many commands, or of programs that take seconds
 RUN = {"python", "sh"}
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 

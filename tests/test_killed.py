@@ -72,5 +72,5 @@ def test_three_runs_killed_again_and_again_end_with_the_same_bits(tmp_path: Path
 
 
 @pytest.mark.slow
-def test_a_hundred_runs_killed_again_and_again_end_with_the_same_bits(tmp_path: Path) -> None:
-    assert_all_end_the_same(range(100), tmp_path)
+def test_every_run_killed_again_and_again_ends_with_the_same_bits(tmp_path: Path) -> None:
+    assert_all_end_the_same(range(len(RUNS) * len(WHEN)), tmp_path)

@@ -39,9 +39,9 @@ def test_a_few_mutants_are_refused_or_harmless(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_2000_mutants_are_refused_or_harmless(tmp_path: Path) -> None:
-    fates = fates_of(100, 2100, tmp_path)
-    assert fates["refused"] > 1500
+def test_700_mutants_are_refused_or_harmless(tmp_path: Path) -> None:
+    fates = fates_of(100, 800, tmp_path)
+    assert fates["refused"] > 500
     assert fates["same"] > 10  # such as spaces in the header of a file without a checksum
     assert fates["other"] > 10  # such as another rate with a checksum that is right
 

@@ -38,8 +38,9 @@ demo: $(VENV)/.installed ## Train a classifier of handwritten digits and print i
 	@mkdir -p build/demo
 	$(BIN)/fastnet train digits --out build/demo/digits.safetensors
 
+# In as many processes as there are processors, four at most: each takes a gigabyte. One that is done takes over what another has left.
 test: $(VENV)/.installed $(VENV)/.test ## Run all tests against the installed package.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 
 # What the other tests skip where these libraries are not installed. PyTorch first, as in `peers`.
 interop: $(VENV)/.installed $(VENV)/.test ## Test with PyTorch and Keras themselves, which are downloaded.

@@ -53,7 +53,7 @@ def test_what_is_neither_a_name_nor_a_path_is_refused(tmp_path: Path) -> None:
         b"\x89HDF\r\n\x1a\n\0\0",
         b"a,b\n1,\x002\n",
         b"\x40\0\0\0\0\0\0\0{}",
-        gzip.compress(b"PAR1"),
+        gzip.compress(b"PAR1", mtime=0),
         "a,b\n".encode("utf-16"),
     ],
 )

@@ -1,6 +1,7 @@
 """Any Sequential as an estimator of scikit-learn: what scikit-learn asks of one, and what the model is told."""
 
 import pickle
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,14 +53,22 @@ def regressor(**parameters: Any) -> FastnetRegressor:
 # ---- scikit-learn's own checks --------------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore")
-@parametrize_with_checks(
+CHECKS = parametrize_with_checks(
     [
         FastnetClassifier(classify, epochs=60, batch_size=128),
         FastnetClassifier(classify, epochs=60, batch_size=128, build_args={"single": True}),
         FastnetRegressor(regress, epochs=100, batch_size=256),
     ]
 )
+
+
+def name_of(part: Any) -> str:
+    """Name an estimator or a check without the addresses of functions: the processes of pytest-xdist must agree on names."""
+    return re.sub("at0x[0-9a-f]+", "", CHECKS.kwargs["ids"](part))
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(*CHECKS.args, ids=name_of)
 def test_scikit_learns_checks_of_estimators(estimator: Any, check: Any) -> None:
     check(estimator)
 

@@ -181,6 +181,18 @@ def test_partial_fit_wants_to_know_all_classes() -> None:
         classifier(solver="lbfgs").partial_fit(X, KINDS, classes=[0, 1, 2])
 
 
+def test_values_for_other_outputs_than_before_are_refused() -> None:
+    model = regressor().fit(X[:, :3], X[:, 3])
+    predicted = model.predict(X[:, :3])
+    with pytest.raises(
+        ValueError, match=r"y must have 1 values for each sample, as in the fit before; got shape \(150, 2\)"
+    ):
+        model.partial_fit(X[:, :3], X[:, :2])
+    with pytest.raises(ValueError, match="y must have 2 values"):
+        regressor().fit(X, X[:, :2], eval_set=(X, X[:, 0]))
+    assert_array_equal(model.predict(X[:, :3]), predicted)
+
+
 def test_values_that_the_loss_cannot_take_are_refused() -> None:
     with pytest.raises(ValueError, match="y must not be negative for the loss 'poisson'; got -1"):
         regressor(loss="poisson").fit(X, KINDS - 1.0)

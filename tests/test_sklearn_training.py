@@ -12,6 +12,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from numpy.typing import NDArray
 from scipy import sparse
+from sklearn import neural_network
 from sklearn.datasets import load_diabetes, load_digits, load_iris, make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning
 
@@ -367,6 +368,7 @@ CHANGES: list[dict[str, Any]] = [
     {"batch_norm": True},
     {"solver": "sgd", "learning_rate_init": 1e-3},
     {"alpha": 1.0},
+    {"dtype": "float32"},
     {"n_threads": 1, "early_stopping": True},
     {"solver": "lbfgs", "max_iter": 20},
 ]
@@ -384,7 +386,26 @@ def test_parameters_can_change_between_warm_starts(change: dict[str, Any], befor
     model = run()
     assert model.score(X, KINDS) > (0.3 if change.get("solver") == "sgd" else 0.6)
     assert len(model.batch_norms_) == bool(model.batch_norm)
+    assert model.coefs_[0].dtype == model.predict_proba(X).dtype == (model.dtype or "float64")
     assert_array_equal(weights_of(model), weights_of(run()))
+
+
+def test_the_loss_can_change_between_warm_starts() -> None:
+    model = regressor(warm_start=True, max_iter=50).fit(AGE, PROGRESS / 100)
+    model.set_params(loss="poisson").fit(AGE, PROGRESS / 100)
+    assert model.out_activation_ == "exp"
+    assert model.predict(AGE).min() > 0
+
+
+@pytest.mark.parametrize("change", [{"alpha": 10.0}, {"solver": "sgd"}, {"learning_rate_init": 0.5}], ids=str)
+def test_parameters_can_change_between_calls_of_partial_fit_as_in_scikit_learn(change: dict[str, Any]) -> None:
+    models = [
+        kind(random_state=0).partial_fit(X, KINDS, classes=[0, 1, 2])
+        for kind in (MLPClassifier, neural_network.MLPClassifier)
+    ]
+    for model in models:
+        model.set_params(**change).partial_fit(X, KINDS).partial_fit(X, KINDS)
+    assert_allclose(weights_of(models[0]), weights_of(models[1]), rtol=1e-6)
 
 
 def test_partial_fit_takes_parts_with_other_classes_in_each() -> None:

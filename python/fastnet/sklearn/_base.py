@@ -139,6 +139,8 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
         self._random_state = check_random_state(self.random_state)
         if first:
             self._initialize(X)
+        else:
+            self._adapt()
         with limited_threads(self.n_threads):
             live = self._live_for_training(incremental)
             training = Training(as_features(X), targets, sample_weight, None)
@@ -227,6 +229,20 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
         self._live = None
         self.__dict__.pop("loss_curve_", None)
 
+    def _adapt(self) -> None:
+        """Fit what the fit before left to parameters that were changed since."""
+        _, *hidden, _ = units_of(self.coefs_, self.intercepts_, self.n_features_in_, self.n_outputs_)
+        if hidden != (given := self._hidden_units()):
+            raise ValueError(
+                f"hidden_layer_sizes must be those of the fit before, {hidden}, where training goes on; got {given}"
+            )
+        self.out_activation_ = self._output_activation()
+        if self.dtype is not None:
+            dtype = self._chosen_dtype()
+            self.coefs_ = [np.asarray(array, dtype) for array in self.coefs_]
+        if bool(self.batch_norms_) != bool(self.batch_norm):
+            self.batch_norms_ = self._new_batch_norms()
+
     def _begin_records(self) -> None:
         """Set what the stochastic solvers go on with, as far as no fit before has left it."""
         if not hasattr(self, "loss_curve_"):
@@ -250,11 +266,14 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
     def _dtype_for(self, X: Any) -> np.dtype[Any]:
         """Return the type of the weights; L-BFGS, which searches lines, needs all digits."""
         if self.dtype is not None:
-            dtype: np.dtype[Any] = np.dtype(self.dtype)
-            if dtype not in (np.float32, np.float64):
-                raise ValueError(f"dtype must be 'float32', 'float64' or None; got {self.dtype!r}")
-            return dtype
+            return self._chosen_dtype()
         return np.dtype(np.float32 if X.dtype == np.float32 and self._is_stochastic() else np.float64)
+
+    def _chosen_dtype(self) -> np.dtype[Any]:
+        dtype: np.dtype[Any] = np.dtype(self.dtype)
+        if dtype not in (np.float32, np.float64):
+            raise ValueError(f"dtype must be 'float32', 'float64' or None; got {self.dtype!r}")
+        return dtype
 
     # --- The network ---
 
@@ -290,8 +309,6 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
     def _live_for_training(self, incremental: bool) -> LiveNetwork:
         """Return the network, compiled; `incremental` training goes on with the moments that the optimizer had."""
         known = self._live
-        if bool(self.batch_norms_) != bool(self.batch_norm):  # which was set after the last fit
-            self.batch_norms_ = self._new_batch_norms()
         live = self._live_network()
         goes_on = incremental and hasattr(self, "_optimizer")
         seeds = len(live.network.get_seeds())
@@ -301,8 +318,10 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
         if not goes_on:
             self._optimizer = self._new_optimizer()
         elif live is known and live.model._network_is_compiled:
+            live.penalize(float(self.alpha))
             return live
-        live.compile(self._optimizer, self._loss(), float(self.alpha))
+        live.compile(self._optimizer, self._loss())
+        live.penalize(float(self.alpha))
         self._name(live.model)
         if goes_on and "_moments" in self.__dict__:
             live.network.set_optimizer_state(*self._moments)

@@ -188,9 +188,12 @@ class LiveNetwork:
         for other, one in pairs:
             other[...] = one
 
-    def compile(self, optimizer: Optimizer, loss: CanonicalLoss, alpha: float) -> None:
-        """Choose how the network is trained: with L2 penalties of ``alpha / 2 * sum(w**2)`` divided by the samples."""
+    def compile(self, optimizer: Optimizer, loss: CanonicalLoss) -> None:
+        """Choose how the network is trained."""
         self.model.compile(optimizer, loss)
+        self.model._trainable_network("fit", None)
+
+    def penalize(self, alpha: float) -> None:
+        """Set L2 penalties of ``alpha / 2 * sum(w**2)`` over all kernels, divided by the samples of a batch."""
         penalties = [(offset, size, 0.0, 0.5 * alpha) for offset, size in self._kernels] if alpha else []
         self.network.set_penalties(penalties, divided=True)
-        self.model._trainable_network("fit", None)

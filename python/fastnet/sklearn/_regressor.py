@@ -138,11 +138,22 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[mi
     def _validate_input(self, X: Any, y: Any, *, incremental: bool, reset: bool) -> tuple[Any, Array]:
         del incremental
         X, y = self._validated(X, y, reset=reset)
-        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+        if reset:
+            self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+        self._check_outputs(y)
         return X, y
 
     def _validate_more(self, X: Any, y: Any) -> tuple[Any, Array]:
-        return self._validated(X, y, reset=False)
+        X, y = self._validated(X, y, reset=False)
+        self._check_outputs(y)
+        return X, y
+
+    def _check_outputs(self, y: Array) -> None:
+        """Refuse more or fewer values for each sample than the network has outputs."""
+        if (1 if y.ndim == 1 else y.shape[1]) != self.n_outputs_:
+            raise ValueError(
+                f"y must have {self.n_outputs_} values for each sample, as in the fit before; got shape {y.shape}"
+            )
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array]:
         X, y = validate_data(

@@ -52,9 +52,9 @@ class PeerError(Exception):
 
 
 class Process:
-    """A peer at work with a number of threads."""
+    """A peer at work with a number of threads: a module that is told its name and their number."""
 
-    def __init__(self, name: str, threads: int) -> None:
+    def __init__(self, name: str, threads: int, module: str = "benchmarks.peers") -> None:
         self.name, self.threads = name, threads
         self.version = self.statement = ""
         environment = {key: value for key, value in os.environ.items() if key not in BLAS_OVERRIDES}
@@ -62,7 +62,7 @@ class Process:
         log = FOLDER / f"{name}-{threads}.log"
         with log.open("w") as errors:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.peers", name, str(threads)],
+                [sys.executable, "-m", module, name, str(threads)],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True, cwd=ROOT, env=environment,
             )  # fmt: skip
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import checks, data, report, runner
+from benchmarks import checks, data, estimator_scores, estimators, report, runner
 from benchmarks.peers import fastnet_peer, names
 from benchmarks.results import Ratio, Record, Results, Row
 from benchmarks.workloads import MOMENTUM, ONE_CYCLE, ONE_SAMPLE, TEXT, WORKLOADS, ZEROS_SKIPPED, Training
@@ -215,3 +215,27 @@ def test_predictions_in_8_bit_integers_are_measured_beside_those_in_float32() ->
     _, narrow, wide = done.stdout.splitlines()
     for line, sizes in ((narrow, "784-64-64-10"), (wide, "784-1024-1024-10")):
         assert re.match(rf"{sizes}, batch 1: float32 [\d,.]+ us, int8 [\d,.]+ us", line)
+
+
+@pytest.mark.slow
+def test_estimators_are_measured_beside_those_of_scikit_learn() -> None:
+    command = [sys.executable, "-m", "benchmarks.estimators", "--rounds", "2", "--cases", "table_row"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    row = done.stdout.splitlines()[-1]
+    assert re.match(
+        r"\| `predict` of one row of the table \| [\d.]+ [um]s, \d threads? \| [\d.]+ [um]s, \d threads? \|", row
+    )
+
+
+def test_estimators_that_disagree_are_not_compared() -> None:
+    ours, theirs = {"loss": 0.5, "epochs": 3}, {"loss": 0.5 + 1e-9, "epochs": 3}
+    assert estimators.agree(ours, theirs, 1e-6)
+    assert not estimators.agree(ours, theirs, 1e-12)
+    assert not estimators.agree(ours, theirs | {"epochs": 4}, 1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", ["iris", "diabetes"])
+def test_scores_are_those_of_scikit_learn(data: str) -> None:
+    found = estimator_scores.compare(data, scaled=True, seeds=range(2))
+    assert found.ours == pytest.approx(found.theirs, abs=1e-9)

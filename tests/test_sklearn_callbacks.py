@@ -56,6 +56,12 @@ def test_a_fit_is_a_task_with_one_for_each_epoch(solver: str) -> None:
     assert_array_equal(weights_of(classifier(max_iter=3, solver=solver).fit(X, KINDS)), weights_of(model))
 
 
+def test_a_call_of_partial_fit_is_a_task_with_one_epoch() -> None:
+    model = classifier().set_callbacks(notes := Notes())
+    model.partial_fit(X, KINDS, classes=[0, 1, 2]).partial_fit(X, KINDS)
+    assert notes.told == ["setup", "fit begins", "epoch begins", "epoch ends", "fit ends", "teardown"] * 2
+
+
 @pytest.mark.parametrize("solver", ["sgd", "lbfgs"])
 def test_a_callback_can_stop_the_fit(solver: str) -> None:
     model = classifier(solver=solver).set_callbacks(notes := Notes(last=2)).fit(X, KINDS)

@@ -145,7 +145,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
             live = self._live_for_training(incremental)
             training = Training(as_features(X), targets, sample_weight, None)
             self._has_eval_set = eval_set is not None
-            tasks = FitTasks(self, *given) if not incremental and FitTasks.wanted_by(self) else None
+            tasks = FitTasks(self, *given, 1 if incremental else self.max_iter) if FitTasks.wanted_by(self) else None
             if not self._is_stochastic():
                 minimize(self, live, training, tasks)
             else:

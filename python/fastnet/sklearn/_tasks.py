@@ -27,14 +27,18 @@ class FitTasks(Callback):
         One that has such callbacks.
     X, y, sample_weight
         What `fit` was given.
+    iterations : int
+        The most that there will be.
     """
 
-    def __init__(self, estimator: "BaseMultilayerPerceptron", X: Any, y: Any, sample_weight: Any) -> None:
+    def __init__(
+        self, estimator: "BaseMultilayerPerceptron", X: Any, y: Any, sample_weight: Any, iterations: int
+    ) -> None:
         super().__init__()
         self._estimator = estimator
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
         self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._fit = estimator._init_callback_context(max_subtasks=estimator.max_iter)
+        self._fit = estimator._init_callback_context(max_subtasks=iterations)
         self._fit.call_on_fit_task_begin(**self._data)
         self._epoch: Any = None
 

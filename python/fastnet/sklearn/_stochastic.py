@@ -197,7 +197,7 @@ class Epochs:
             if estimator.verbose:
                 print(f"Validation score: {score:f}")
         if estimator._has_eval_set:
-            loss, _ = network.evaluate(validation.x, validation.targets, max(len(validation.x), 1), validation.weight)
+            loss, _ = network.evaluate(validation.x, validation.targets, estimator._PREDICTION_ROWS, validation.weight)
             estimator.validation_loss_curve_.append(loss)
             return {"val_loss": loss, f"val_{estimator._SCORE}": score}
         return {f"val_{estimator._SCORE}": score}

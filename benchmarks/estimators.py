@@ -35,20 +35,22 @@ def agree(ours: dict[str, Any], theirs: dict[str, Any], tolerance: float) -> boo
     )
 
 
-def measure(name: str, processes: list[Process], rounds: int) -> dict[Process, list[float]]:
-    """Return the seconds of every round for those that the case concerns."""
+def measure(name: str, processes: list[Process], rounds: int, busy: list[float]) -> dict[Process, list[float]]:
+    """Return the seconds of every round for those that the case concerns; note how busy others kept the processors."""
     case = CASES[name]
     chosen = [process for process in processes if process.threads == 1 or not case.by_jobs]
     found = {process: process.ask(prepare=name) for process in chosen}
     first, *others = found.values()
     for other in others:
-        if not agree(first, other, 1e-4 if name == "mnist32" else 1e-6):
-            raise SystemExit(f"{name}: the two libraries disagree: {found}")
+        if not agree(first, other, case.tolerance):
+            sides = ", ".join(f"{process.name}, {threads(process)}: {facts}" for process, facts in found.items())
+            raise SystemExit(f"{name}: the libraries disagree: {sides}")
     times: dict[Process, list[float]] = {process: [] for process in chosen}
     for number in range(rounds):
         random.Random(number).shuffle(chosen)
         for process in chosen:
-            pause()
+            if (share := pause()) is not None:
+                busy.append(share)
             times[process].append(process.ask(measure=number)["seconds"])
     return times
 
@@ -111,10 +113,17 @@ def main() -> None:
         process.introduce()
     text = heading(processes, arguments.rounds)
     print(text, end="", flush=True)
+    busy: list[float] = []
     for name in names:
-        row = line(name, measure(name, processes, arguments.rounds))
+        row = line(name, measure(name, processes, arguments.rounds, busy))
         print(row, flush=True)
         text += row + "\n"
+    if busy:
+        text += (
+            note
+            := f"\nOther programs kept {max(0.0, statistics.mean(busy)):.0%} of the processors busy in the pauses.\n"
+        )
+        print(note, end="")
     for process in processes:
         process.end()
     if arguments.scores or arguments.write:

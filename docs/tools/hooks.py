@@ -22,7 +22,14 @@ ROOT = Path(__file__).resolve().parents[2]
 LOG = logging.getLogger("mkdocs.hooks.fastnet")
 LINK = re.compile(r"(?P<text>\[(?:[^\[\]]|\[[^\]]*\])*\])\((?P<target>[^)\s:#]+)(?P<fragment>#[^)\s]*)?\)")
 # Pages of the site that lie outside docs/, and the pictures in them.
-OUTSIDE = ["CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/README.md", "benchmarks/RESULTS.md", "examples/README.md"]
+OUTSIDE = [
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "benchmarks/ESTIMATORS.md",
+    "benchmarks/README.md",
+    "benchmarks/RESULTS.md",
+    "examples/README.md",
+]
 PICTURES_OUTSIDE = ["benchmarks/gemm.svg", "benchmarks/steps.svg"]
 
 

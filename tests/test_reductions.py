@@ -62,7 +62,8 @@ def test_a_batch_that_weighs_nothing_teaches_nothing() -> None:
 def test_a_step_minimizes_the_loss_with_its_penalties(
     rows: int, inputs: int, options: dict[str, Any], teams_of_any_size: None
 ) -> None:
-    x, weight = RNG.normal(size=(rows, inputs)), RNG.uniform(0.5, 2, rows)
+    # Of another type than the model's, so that rows are copied: threads share the inputs of such alone.
+    x, weight = RNG.normal(size=(rows, inputs)).astype(np.float32), RNG.uniform(0.5, 2, rows)
     y = RNG.normal(size=(rows, 3))
     results = []
     for threads in THREADS:

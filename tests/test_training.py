@@ -111,6 +111,22 @@ def test_other_losses_train_like_the_reference(last: str, loss: str, dtype: Any)
     assert_same_weights(model, network, TOLERANCE[dtype])
 
 
+@pytest.mark.parametrize("nesterov", [False, True])
+@pytest.mark.parametrize("dampening", [0.0, 0.9])
+def test_a_new_learning_rate_holds_for_new_gradients(dampening: float, nesterov: bool) -> None:
+    x, y = data(np.float64)
+    options = {"momentum": 0.9, "nesterov": nesterov, "dampening": dampening}
+    model = compiled(np.float64)
+    model.compile(fn.optimizers.SGD(0.1, **options), loss="sparse_categorical_crossentropy")
+    network = reference_of(model, LAYERS, "categorical_crossentropy")
+    steps = reference.SGD(0.1, **options)
+    for rate in (0.1, 0.5, 0.02):
+        steps.learning_rate = model.optimizer.learning_rate = rate
+        network.fit(x, y, steps, 10)
+        model.fit(x, y, batch_size=10, shuffle=False, verbose=0)
+    assert_same_weights(model, network, TOLERANCE[np.float64])
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_core_follows_the_order_and_resumes_in_the_middle_of_an_epoch(dtype: Any) -> None:
     x, y = data(dtype)

@@ -21,8 +21,8 @@ class Loss(Configurable):
     ----------
     reduction : {"sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None}
         How the losses of samples, each times its weight, become one number: their sum divided by the number of samples
-        ("mean" is the same), their sum, their sum divided by that of the weights, or not at all. A model trains with the
-        first two.
+        ("mean" is the same), their sum, their sum divided by that of the weights, or not at all. A model trains with all
+        but the last, by batch.
     name : str
         A name of your own.
 

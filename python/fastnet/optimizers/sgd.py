@@ -28,8 +28,8 @@ class SGD(Optimizer):
     nesterov : bool, default False
         Look ahead along the step: Sutskever et al. (2013).
     dampening : float, default 0.0
-        The share of the gradient that is left out, in [0, 1]. ``dampening=momentum`` makes v the moving average of
-        the gradients that many lectures call momentum; ``SGD(lr, b, dampening=b)`` takes the same steps as
+        The share of the gradient that is left out, in [0, 1]. ``dampening=momentum`` makes v the learning rate times
+        the moving average of the gradients that many lectures call momentum; ``SGD(lr, b, dampening=b)`` takes the same steps as
         ``SGD(lr * (1 - b), b)``. PyTorch has this parameter; Keras does not.
     weight_decay : float, optional
         Added to the gradient times the weights, biases included: the gradient of ``weight_decay / 2 * sum(w**2)``,

@@ -1,11 +1,14 @@
 // The losses: the value for one row of predictions and its gradient. Included by kernels_impl.h.
 //
-// To add one, write a struct here and name it in `losses` below. One whose units are apart has a `term`, the value and
-// the derivative of one unit, and is their mean over a row's units, unless its `divisors` say otherwise. The others
-// have a `row`, which returns the loss of a row of n predictions y with targets t and, unless g is null, writes factor
-// * d(loss)/d(y) there. Conventions are Keras's: mse and binary_crossentropy average over a row's units,
-// categorical_crossentropy sums over the classes; all average over rows (by `scale`), each row multiplied by its
-// weight.
+// To add one, write a struct here or in row_losses.h and name it in `losses` below. One whose units are apart has a
+// `term`, the value and the derivative of one unit, and is their mean over a row's units, unless its `divisors` say
+// otherwise. The others have a `row`, which returns the loss of a row of n predictions y with targets t and, unless g
+// is null, writes factor * d(loss)/d(y) there. Conventions are Keras's: mse and binary_crossentropy average over a
+// row's units, categorical_crossentropy sums over the classes; all average over rows (by `scale`), each row multiplied
+// by its weight.
+//
+// A NaN among predictions or targets makes the loss of its row NaN, and its own gradient: formulas that compare must
+// let it through.
 
 // The smallest probability that a logarithm is taken of, unless the logits are at hand (Keras's epsilon).
 inline constexpr double probability_floor = 1e-7;
@@ -78,7 +81,8 @@ struct MeanAbsoluteError {
     static constexpr const char* name = "mae";
     template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
         const Vec<T> error = y - t;
-        return {absolute<T>(error), select<T>(error == T(0), Vec<T>{}, copy_sign<T>(broadcast(T(1)), error))};
+        const Vec<T> sign = select<T>(error == T(0), Vec<T>{}, copy_sign<T>(broadcast(T(1)), error));
+        return {absolute<T>(error), unless_nan<T>(error, sign)};
     }
 };
 
@@ -90,7 +94,7 @@ struct Huber {
         const Vec<T> error = y - t, a = absolute<T>(error);
         const Bits<T> near = a <= delta;
         return {select<T>(near, error * error * T(0.5), a * delta - T(0.5) * delta * delta),
-                select<T>(near, error, copy_sign<T>(broadcast(delta), error))};
+                select<T>(near, error, unless_nan<T>(error, copy_sign<T>(broadcast(delta), error)))};
     }
 };
 
@@ -118,9 +122,9 @@ struct MeanSquaredLogarithmicError {
     static constexpr const char* name = "msle";
     template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
         const Vec<T> low = broadcast(static_cast<T>(probability_floor));
-        const Vec<T> inside = maximum<T>(y, low) + T(1);
-        const Vec<T> error = log<T>(inside) - log<T>(maximum<T>(t, low) + T(1));
-        return {error * error, select<T>(y < low, Vec<T>{}, (error + error) / inside)};
+        const Vec<T> inside = maximum<T>(low, y) + T(1);
+        const Vec<T> error = log<T>(inside) - log<T>(maximum<T>(low, t) + T(1));
+        return {error * error, select<T>(y < low, unless_nan<T>(t, Vec<T>{}), (error + error) / inside)};
     }
 };
 
@@ -159,7 +163,7 @@ struct Hinge {
     static constexpr const char* name = "hinge";
     template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
         const Vec<T> sign = select<T>(t == T(0), broadcast(T(-1)), t), margin = T(1) - sign * y;
-        return {maximum<T>(margin, Vec<T>{}), select<T>(margin > T(0), -sign, Vec<T>{})};
+        return {maximum<T>(Vec<T>{}, margin), unless_nan<T>(margin, select<T>(margin > T(0), -sign, Vec<T>{}))};
     }
 };
 
@@ -179,7 +183,7 @@ struct Quantile {
         const T q = s.first;
         const Vec<T> error = t - y, above = broadcast(T(0) - q), below = broadcast(T(1) - q);
         const Vec<T> slope = select<T>(error > T(0), above, select<T>(error < T(0), below, Vec<T>{}));
-        return {-(slope * error), slope};
+        return {-(slope * error), unless_nan<T>(error, slope)};
     }
 };
 
@@ -204,7 +208,8 @@ struct BinaryFocalCrossentropy {
         const Vec<T> focus = power<T>(miss, gamma);
         const Vec<T> less = gamma == T(0) ? Vec<T>{} : gamma * power<T>(miss, gamma - T(1)) * (T(1) - t - t);
         const Vec<T> slope = less * crossentropy + focus * (p - t) / (p * (T(1) - p));
-        return {weight * focus * crossentropy, select<T>((raw < low) | (raw > high), Vec<T>{}, weight * slope)};
+        const Bits<T> clipped = (raw < low) | (raw > high);
+        return {weight * focus * crossentropy, select<T>(clipped, unless_nan<T>(t, Vec<T>{}), weight * slope)};
     }
 };
 
@@ -222,16 +227,17 @@ struct BinaryCrossentropy {
         const Vec<T> low = broadcast(static_cast<T>(probability_floor)), high = T(1) - low;
         const Vec<T> target = smoothed<T>(t, settings, T(2));
         const Vec<T> p = select<T>(raw < low, low, select<T>(raw > high, high, raw));
+        const Bits<T> clipped = (raw < low) | (raw > high);
         return {-(target * log<T>(p) + (T(1) - target) * log<T>(T(1) - p)),
-                select<T>((raw < low) | (raw > high), Vec<T>{}, (p - target) / (p * (T(1) - p)))};
+                select<T>(clipped, unless_nan<T>(t, Vec<T>{}), (p - target) / (p * (T(1) - p)))};
     }
 };
 
 // t log p, p clipped to [eps, 1 - eps]: of this scikit-learn's cross-entropies are made, which give the value that they
 // have, but the gradient without clipping. The fused losses do so where their first setting is an eps above 0.
 template <class T> FASTNET_INLINE Vec<T> clipped_term(Vec<T> t, Vec<T> p, T eps) {
-    const Vec<T> clipped = minimum<T>(maximum<T>(p, broadcast(eps)), broadcast(T(1) - eps));
-    return select<T>(t == T(0), Vec<T>{}, t * log<T>(clipped));
+    const Vec<T> clipped = minimum<T>(broadcast(T(1) - eps), maximum<T>(broadcast(eps), p));
+    return select<T>(t == T(0), unless_nan<T>(p, Vec<T>{}), t * log<T>(clipped));
 }
 
 // With p as 1 / (1 + exp(-z)) is rounded, without the correction of `sigmoid`: where p is nearly 1, log(1 - p) has no
@@ -258,164 +264,7 @@ struct SigmoidBinaryCrossentropy {
     }
 };
 
-// -sum(t log p), p = y / sum(y) clipped as above. With q = y / S the derivative is
-// (sum_i u_i q_i - u_j) / S, where u_i = t_i / p_i inside the clipping range and 0 outside.
-struct CategoricalCrossentropy {
-    static constexpr const char* name = "categorical_crossentropy";
-    template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
-        const Vec<T> low = broadcast(static_cast<T>(probability_floor)), high = T(1) - low;
-        Vec<T> outputs{};
-        for_vectors<T>(n, [&](index j, index m) { outputs = outputs + load_some(y + j, m); });
-        const T total_output = sum<T>(outputs);
-        Vec<T> total{}, inner{};
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> q = load_some(y + j, m) / total_output;
-            const Vec<T> target = first_lanes<T>(smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n)), m);
-            const Vec<T> p = select<T>(q < low, low, select<T>(q > high, high, q));
-            total = total - target * log<T>(p);
-            const Vec<T> u = select<T>((q < low) | (q > high), Vec<T>{}, target / p);
-            inner = inner + u * q;
-            if (g)
-                store_some(g + j, u, m);
-        });
-        if (g) {
-            const T mean = sum<T>(inner), share = factor / total_output;
-            for_vectors<T>(n, [&](index j, index m) { store_some(g + j, (mean - load_some(g + j, m)) * share, m); });
-        }
-        return sum<T>(total);
-    }
-};
-
-// Softmax and categorical cross-entropy in one, from the logits z: the loss is sum(t) logsumexp(z) - sum(t z),
-// its derivative sum(t) softmax(z) - t. Leaves the softmax in y.
-struct SoftmaxCategoricalCrossentropy {
-    template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
-        // The logits are shifted by their maximum before they meet the targets, so that large ones cancel exactly.
-        const T shift = row_maximum(n, y);
-        Vec<T> targets{}, chosen{};
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> target = first_lanes<T>(smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n)), m);
-            targets = targets + target;
-            // A class of target zero contributes nothing, whatever its logit (0 * infinity is not a number).
-            chosen = chosen + select<T>(target == T(0), Vec<T>{}, target * (load_some(y + j, m) - shift));
-        });
-        const T mass = sum<T>(targets);
-        const SoftmaxRow<T> softmax = softmax_row(n, y);
-        if (g)
-            for_vectors<T>(n, [&](index j, index m) {
-                store_some(
-                    g + j,
-                    (load_some(y + j, m) * mass - smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n))) *
-                        factor,
-                    m);
-            });
-        if (settings.first == T(0))
-            return mass * log<T>(broadcast(softmax.total))[0] - sum<T>(chosen);
-        Vec<T> total{};
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> target = smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n));
-            total = total - first_lanes<T>(clipped_term<T>(target, load_some(y + j, m), settings.first), m);
-        });
-        return sum<T>(total);
-    }
-};
-
-// sum(t log(t / p)), t and p clipped to [floor, 1]. Kullback and Leibler, 1951.
-struct KlDivergence {
-    static constexpr const char* name = "kl_divergence";
-    template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
-        const Vec<T> low = broadcast(static_cast<T>(probability_floor)), one = broadcast(T(1));
-        Vec<T> total{};
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> raw = load_some(y + j, m);
-            const Vec<T> p = minimum<T>(maximum<T>(raw, low), one);
-            const Vec<T> target = minimum<T>(maximum<T>(load_some(t + j, m), low), one);
-            total = total + first_lanes<T>(target * (log<T>(target) - log<T>(p)), m);
-            if (g)
-                store_some(g + j, select<T>((raw < low) | (raw > one), Vec<T>{}, -target / p * factor), m);
-        });
-        return sum<T>(total);
-    }
-};
-
-// max(max((1 - t) y) - sum(t y) + 1, 0). Crammer and Singer, JMLR 2, 2001.
-struct CategoricalHinge {
-    static constexpr const char* name = "categorical_hinge";
-    template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
-        Vec<T> right{};
-        T wrong = 0;
-        index worst = 0;
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> target = load_some(t + j, m), output = load_some(y + j, m);
-            right = right + target * output;
-            const Vec<T> others = (T(1) - target) * output;
-            for (index i = 0; i < m; ++i)
-                if ((j == 0 && i == 0) || others[i] > wrong)
-                    wrong = others[i], worst = j + i;
-        });
-        const T value = wrong - sum<T>(right) + T(1);
-        const T slope = value > T(0) ? factor : T(0);
-        for (index j = 0; g && j < n; ++j)
-            g[j] = slope * ((j == worst ? T(1) - t[j] : T(0)) - t[j]);
-        return value > T(0) ? value : (value == value ? T(0) : value);
-    }
-};
-
-// sum(alpha (1 - p)^gamma (-t log p)), p = y / sum(y), clipped. The derivative by y goes through q = y / S as above.
-struct CategoricalFocalCrossentropy {
-    static constexpr const char* name = "categorical_focal_crossentropy";
-    template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
-        const T gamma = settings.first, alpha = settings.second;
-        const Vec<T> low = broadcast(static_cast<T>(probability_floor)), high = T(1) - low;
-        Vec<T> outputs{}, total{}, inner{};
-        for_vectors<T>(n, [&](index j, index m) { outputs = outputs + load_some(y + j, m); });
-        const T total_output = sum<T>(outputs);
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> q = load_some(y + j, m) / total_output;
-            const Vec<T> target = first_lanes<T>(smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n)), m);
-            const Vec<T> p = select<T>(q < low, low, select<T>(q > high, high, q)), miss = T(1) - p;
-            const Vec<T> focus = alpha * power<T>(miss, gamma), value = -target * log<T>(p);
-            total = total + focus * value;
-            const Vec<T> less = gamma == T(0) ? Vec<T>{} : alpha * gamma * power<T>(miss, gamma - T(1)) * value;
-            const Vec<T> u = select<T>((q < low) | (q > high), Vec<T>{}, focus * target / p + less);
-            inner = inner + first_lanes<T>(u * q, m);
-            if (g)
-                store_some(g + j, u, m);
-        });
-        const T mean = sum<T>(inner), share = factor / total_output;
-        if (g)
-            for_vectors<T>(n, [&](index j, index m) { store_some(g + j, (mean - load_some(g + j, m)) * share, m); });
-        return sum<T>(total);
-    }
-};
-
-// -sum(t y) / (|t| |y|), with each norm at least sqrt(1e-12), as in Keras.
-struct CosineSimilarity {
-    static constexpr const char* name = "cosine_similarity";
-    template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
-        Vec<T> both{}, of_y{}, of_t{};
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> output = load_some(y + j, m), target = load_some(t + j, m);
-            both = both + output * target, of_y = of_y + output * output, of_t = of_t + target * target;
-        });
-        const Vec<T> least = broadcast(static_cast<T>(1e-12));
-        const T norm_y = square_root<T>(maximum<T>(broadcast(sum<T>(of_y)), least))[0];
-        const T norm_t = square_root<T>(maximum<T>(broadcast(sum<T>(of_t)), least))[0];
-        const T cosine = sum<T>(both) / (norm_y * norm_t);
-        if (g)
-            for_vectors<T>(n, [&](index j, index m) {
-                const Vec<T> toward = load_some(t + j, m) / norm_t - load_some(y + j, m) * (cosine / norm_y);
-                store_some(g + j, toward * (-factor / norm_y), m);
-            });
-        return -cosine;
-    }
-};
+#include "row_losses.h"
 
 template <class L, class T> inline constexpr bool has_terms = requires { &L::template term<T>; };
 

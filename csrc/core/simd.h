@@ -129,6 +129,9 @@ template <class T> FASTNET_INLINE Vec<T> as_values(Bits<T> x) { return reinterpr
 // A NaN in a comparison selects the second value, as the IEEE comparison is false.
 template <class T> FASTNET_INLINE Vec<T> select(Bits<T> mask, Vec<T> yes, Vec<T> no) { return mask ? yes : no; }
 
+// v, but NaN where x is NaN: for a v that was chosen by comparisons with x.
+template <class T> FASTNET_INLINE Vec<T> unless_nan(Vec<T> x, Vec<T> v) { return select<T>(x == x, v, x); }
+
 template <class T, int... i> FASTNET_INLINE Bits<T> lane_numbers(std::integer_sequence<int, i...>) {
     return Bits<T>{i...};
 }
@@ -139,6 +142,7 @@ template <class T> FASTNET_INLINE Vec<T> first_lanes(Vec<T> v, index n, Vec<T> r
     return select<T>(lane < static_cast<Integer<T>>(n), v, rest);
 }
 
+// b where one of the two is NaN: what may be NaN comes second.
 template <class T> FASTNET_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
 template <class T> FASTNET_INLINE Vec<T> minimum(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
 

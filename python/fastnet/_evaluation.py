@@ -154,6 +154,8 @@ class Evaluator:
 
     def _logs(self, loss: float, metric: float, *, quick: bool = False) -> Logs:
         """Return the figures by their names; `quick` leaves out those that Python computes."""
+        if math.isnan(loss):  # a prediction is NaN, which the core takes for some class
+            metric = math.nan
         return {"loss": loss, **self._compiled("reading metrics").figures(metric, quick=quick)}
 
     def _reset_metrics(self) -> None:

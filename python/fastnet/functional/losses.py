@@ -1,4 +1,7 @@
-"""Losses of NumPy arrays: the mean over samples, and its gradient by the prediction."""
+"""Losses of NumPy arrays: the mean over samples, and its gradient by the prediction.
+
+A NaN among targets or predictions makes the loss NaN, and the gradient by its own prediction.
+"""
 
 import numpy as np
 from numpy.typing import ArrayLike

@@ -1,4 +1,7 @@
-"""What training makes small, with Keras's names and defaults."""
+"""What training makes small, with Keras's names and defaults.
+
+A NaN among targets or predictions makes the loss of its sample NaN, also where a formula compares or clips.
+"""
 
 from typing import Any
 

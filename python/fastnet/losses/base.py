@@ -43,6 +43,7 @@ class Loss(Configurable):
     takes_labels: ClassVar[bool] = False
     from_logits: bool = False
     label_smoothing: float = 0.0
+    direction = "down"  # of a loss as a metric
 
     def __init__(self, reduction: Any, name: str, **keywords: Any) -> None:
         reject_keywords(type(self).__name__, keywords, {"dtype": None, "axis": -1, "ignore_class": None})

@@ -1,6 +1,7 @@
 """How good predictions are, with Keras's names: figures that batches add to, and reports of a whole set.
 
-Figures are computed in float64, and are those of all batches together, however the samples are cut into batches.
+Figures are computed in float64, and are those of all batches together, however the samples are cut into batches. A NaN among
+targets or predictions makes them NaN, accuracies too: such a prediction is neither right nor wrong.
 """
 
 from typing import Any

@@ -21,6 +21,8 @@ class Accuracy(Averaged):
         The name in the history.
     """
 
+    direction = "up"
+
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
         return np.equal(as_rows(true, pred), pred).mean(axis=1)
 
@@ -43,6 +45,8 @@ class BinaryAccuracy(Averaged):
     0.75
     """
 
+    direction = "up"
+
     def __init__(self, name: str | None = None, threshold: float = 0.5, **keywords: Any) -> None:
         self.threshold = check_number("threshold", threshold)
         super().__init__(name, **keywords)
@@ -63,6 +67,8 @@ class CategoricalAccuracy(Averaged):
     name : str, default "categorical_accuracy"
         The name in the history.
     """
+
+    direction = "up"
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
         return np.equal(as_labels(true, pred), pred.argmax(axis=1)).astype(np.float64)
@@ -97,12 +103,20 @@ class TopKCategoricalAccuracy(Averaged):
     0.5
     """
 
+    default_name = "top_k_categorical_accuracy"
+    direction = "up"
+
     def __init__(self, k: int = 5, name: str | None = None, **keywords: Any) -> None:
         self.k = check_integer("k", k)
         super().__init__(name, **keywords)
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
-        chosen = np.take_along_axis(pred, as_labels(true, pred)[:, None], axis=1)
+        labels = as_labels(true, pred)
+        if (labels >= pred.shape[1]).any():
+            raise ValueError(
+                f"{self.name} needs an output for each class; got label {labels.max()} and {pred.shape[1]}"
+            )
+        chosen = np.take_along_axis(pred, labels[:, None], axis=1)
         among = ((pred > chosen).sum(axis=1) < self.k) & np.isfinite(chosen[:, 0])
         return among.astype(np.float64)
 
@@ -121,3 +135,5 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
     name : str, default "sparse_top_k_categorical_accuracy"
         The name in the history.
     """
+
+    default_name = "sparse_top_k_categorical_accuracy"

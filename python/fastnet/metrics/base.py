@@ -21,6 +21,12 @@ class Metric(Configurable):
     name : str, optional
         The name in the history; the class name in snake case unless given.
 
+    Attributes
+    ----------
+    direction : {"up", "down", None}
+        Whether larger figures are better, or smaller ones, for callbacks with ``mode="auto"``; None where the metric does
+        not say. A class of your own sets it. Keras's `_direction` is understood, too.
+
     Examples
     --------
     >>> import fastnet as fn
@@ -33,6 +39,7 @@ class Metric(Configurable):
 
     default_name: ClassVar[str | None] = None
     keras_defaults: ClassVar[dict[str, Any]] = {"dtype": None}
+    direction: str | None = None
 
     def __init__(self, name: Any = None, **keywords: Any) -> None:
         reject_keywords(type(self).__name__, keywords, self.keras_defaults)
@@ -97,9 +104,9 @@ class Metric(Configurable):
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
 
-    def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
-        """Take a batch into account and return the figure so far."""
-        self.update_state(y_true, y_pred, sample_weight)
+    def __call__(self, *arguments: Any, **keywords: Any) -> float:
+        """Take a batch into account, as `update_state`, and return the figure so far."""
+        self.update_state(*arguments, **keywords)
         return self.result()
 
 
@@ -144,13 +151,15 @@ def as_rows(true: NDArray[Any], pred: Array) -> Array:
         return np.asarray(true.reshape(pred.shape), np.float64)
     if true.size != len(pred) or classes == 1:
         raise ValueError(f"y_true must have the shape of y_pred, {pred.shape}, or one label a row; got {true.shape}")
-    return np.equal(as_labels(true, pred)[:, None], np.arange(classes)).astype(np.float64)
+    rows = np.equal(as_labels(true, pred)[:, None], np.arange(classes)).astype(np.float64)
+    rows[np.isnan(true).reshape(-1)] = np.nan
+    return rows
 
 
 def as_labels(true: NDArray[Any], pred: Array) -> NDArray[np.int64]:
-    """Return the label of every row of targets."""
+    """Return the label of every row of targets; a NaN is label 0 (see `rows_with_nan`)."""
     if true.size == len(pred):
-        labels = true.reshape(-1).astype(np.int64)
+        labels = np.where(np.isnan(true), 0, true).reshape(-1).astype(np.int64)
         if (labels < 0).any() or (labels >= max(pred.shape[1], 2)).any():
             raise ValueError(
                 f"labels in y_true must be in 0..{max(pred.shape[1], 2) - 1}; got {labels.min()}..{labels.max()}"
@@ -160,15 +169,22 @@ def as_labels(true: NDArray[Any], pred: Array) -> NDArray[np.int64]:
     return largest
 
 
+def rows_with_nan(true: NDArray[Any], pred: Array) -> NDArray[np.bool_]:
+    """Return which rows have a NaN among their targets or predictions, of which comparisons would make a number."""
+    found: NDArray[np.bool_] = np.isnan(pred).any(axis=1) | np.isnan(true).reshape(len(pred), -1).any(axis=1)
+    return found
+
+
 class Averaged(Metric):
-    """A metric that is the mean of a value of every sample."""
+    """A metric that is the mean of a value of every sample; that of a sample with a NaN is NaN."""
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
         """Return a value for every row."""
         raise NotImplementedError
 
     def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:
-        self._total += float(self._values(true, pred) @ weight)
+        values = np.where(rows_with_nan(true, pred), np.nan, self._values(true, pred))
+        self._total += float(values @ weight)
         self._weight += float(weight.sum())
 
     def result(self) -> float:
@@ -215,11 +231,14 @@ class FunctionMetric(Averaged):
     Parameters
     ----------
     function : callable
-        ``f(y_true, y_pred)`` returns a number for the batch or one for every sample.
+        ``f(y_true, y_pred)`` returns a number for the batch or one for every sample. Its attribute `direction`, "up" or
+        "down", says what is better; losses of fastnet are better when they are smaller.
     """
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
         self.function = function
+        is_loss = getattr(function, "__module__", None) == "fastnet.functional.losses"
+        self.direction = getattr(function, "direction", "down" if is_loss else None)
         super().__init__(getattr(function, "__name__", type(function).__name__).strip("<>"))
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:

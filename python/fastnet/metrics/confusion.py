@@ -12,6 +12,8 @@ from fastnet.metrics.base import Array, Metric, as_rows, metrics
 class _Counted(Metric):
     """A metric of the counts of true and false positives and negatives."""
 
+    direction = "up"
+
     _hits: Array
     _said: Array
     _yes: Array
@@ -21,8 +23,10 @@ class _Counted(Metric):
         raise NotImplementedError
 
     def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:
-        yes, said = as_rows(true, pred) > 0.5, self._decide(pred)
-        self._hits = self._hits + weight @ (yes & said)
+        rows = as_rows(true, pred)
+        known = np.where(np.isnan(rows) | np.isnan(pred), np.nan, 1.0)  # a NaN is neither yes nor no
+        yes, said = known * (rows > 0.5), known * self._decide(pred)
+        self._hits = self._hits + weight @ (yes * said)
         self._said = self._said + weight @ said
         self._yes = self._yes + weight @ yes
 
@@ -181,6 +185,8 @@ class AUC(Metric):
     0.75
     """
 
+    direction = "up"
+
     default_name = "auc"
     keras_defaults: ClassVar[dict[str, Any]] = {
         **Metric.keras_defaults,
@@ -198,8 +204,9 @@ class AUC(Metric):
         super().__init__(name, **keywords)
 
     def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:
-        self._positive.append((as_rows(true, pred) > 0.5).reshape(-1))
-        self._scores.append(pred.reshape(-1))
+        rows = as_rows(true, pred)
+        self._positive.append((rows > 0.5).reshape(-1))
+        self._scores.append(np.where(np.isnan(rows), np.nan, pred).reshape(-1))
         self._weights.append(np.repeat(weight, pred.shape[1]))
 
     def result(self) -> float:
@@ -207,6 +214,8 @@ class AUC(Metric):
             return float("nan")
         positive, scores = np.concatenate(self._positive), np.concatenate(self._scores)
         weight = np.concatenate(self._weights)
+        if np.isnan(scores).any():
+            return float("nan")
         order = np.argsort(-scores, kind="stable")
         ends = np.flatnonzero(
             np.diff(scores[order], append=np.inf)

@@ -18,6 +18,8 @@ class MeanSquaredError(Averaged):
         The name in the history.
     """
 
+    direction = "down"
+
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
         return np.square(as_rows(true, pred) - pred).mean(axis=1)
 
@@ -46,6 +48,8 @@ class MeanAbsoluteError(Averaged):
         The name in the history.
     """
 
+    direction = "down"
+
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
         return np.abs(as_rows(true, pred) - pred).mean(axis=1)
 
@@ -67,6 +71,8 @@ class R2Score(Metric):
     >>> round(fn.metrics.R2Score()([3.0, -0.5, 2.0, 7.0], [2.5, 0.0, 2.0, 8.0]), 4)
     0.9486
     """
+
+    direction = "up"
 
     default_name = "r2_score"
     _weight: float
@@ -92,7 +98,8 @@ class R2Score(Metric):
             return float("nan")
         constant = self._spread == 0.0
         explained = 1.0 - self._residual / np.where(constant, 1.0, self._spread)
-        return float(np.mean(np.where(constant, np.where(self._residual == 0.0, 1.0, 0.0), explained)))
+        of_constant = np.where(np.isnan(self._residual), np.nan, self._residual == 0.0)
+        return float(np.mean(np.where(constant, of_constant, explained)))
 
     def reset_state(self) -> None:
         self._weight = 0.0

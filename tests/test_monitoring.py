@@ -1,18 +1,19 @@
 """Callbacks that react to how training goes: when they stop, what they change, what they write."""
 
-import csv
+import json
 import struct
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
 from fastnet.callbacks import (
     Callback,
-    CSVLogger,
     EarlyStopping,
     LearningRateScheduler,
     ModelCheckpoint,
@@ -20,6 +21,7 @@ from fastnet.callbacks import (
     TensorBoard,
     TerminateOnNaN,
 )
+from fastnet.metrics.base import metrics
 from toy import LABELS, X, assert_same, classifier
 
 
@@ -54,7 +56,7 @@ LOSSES = [5.0, 4.0, 4.5, 4.2, 3.9, 4.1, 4.1, 4.1, 4.1, 4.1]
         ({"patience": 2}, 4),
         ({"patience": 3}, 8),
         ({"patience": 3, "min_delta": 0.2}, 5),
-        ({"patience": 2, "baseline": 4.0}, 2),
+        ({"patience": 2, "baseline": 4.0}, 3),
         ({"patience": 1, "start_from_epoch": 3}, 6),
         ({"patience": 9}, 10),
     ],
@@ -62,6 +64,79 @@ LOSSES = [5.0, 4.0, 4.5, 4.2, 3.9, 4.1, 4.1, 4.1, 4.1, 4.1]
 def test_training_stops_when_keras_would_stop_it(arguments: dict[str, Any], epochs: int) -> None:
     _, history = run(EarlyStopping("val_loss", **arguments), val_loss=LOSSES)
     assert len(history.epoch) == epochs
+
+
+class OneEpochAWeight:
+    """A model as far as EarlyStopping needs one: its weight is the number of the epoch."""
+
+    def __init__(self) -> None:
+        self.stop_training = False
+        self.weight = -1
+
+    def get_weights(self) -> int:
+        return self.weight
+
+    def set_weights(self, weight: int) -> None:
+        self.weight = weight
+
+
+def outcome(arguments: dict[str, Any], values: list[float]) -> list[Any]:
+    """Return how many epochs run, which of them ends training, the best figure, its epoch, and that of the weights."""
+    stop, model = EarlyStopping("v", **arguments), OneEpochAWeight()
+    stop.set_model(model)  # type: ignore[arg-type]
+    stop.on_train_begin()
+    for epoch, value in enumerate(values):
+        model.weight = epoch
+        stop.on_epoch_end(epoch, {"v": value})
+        if model.stop_training:
+            break
+    stop.on_train_end()
+    return [epoch + 1, stop.stopped_epoch, stop.best, stop.best_epoch, model.weight]
+
+
+def outcome_by_the_rule(arguments: dict[str, Any], values: list[float]) -> list[Any]:
+    """Return the same from the rule in words: too many epochs in a row that are not the best so far and above the baseline."""
+    sign = 1.0 if arguments["mode"] == "max" else -1.0
+    start, baseline, delta = arguments["start_from_epoch"], arguments["baseline"], sign * arguments["min_delta"]
+    best, best_epoch, counted_from = None, 0, start - 1
+    for epoch in range(start, len(values)):
+        value = values[epoch]
+        if best is None or sign * (value - delta) > sign * best:
+            best, best_epoch = value, epoch
+            if baseline is None or sign * (value - delta) > sign * baseline:
+                counted_from = epoch
+        elif epoch - counted_from >= arguments["patience"] and epoch > 0:
+            break
+    else:
+        epoch = None
+    last = len(values) - 1 if epoch is None else epoch
+    kept = best_epoch if arguments["restore_best_weights"] and best is not None else last
+    return [last + 1, epoch or 0, best, best_epoch, kept]
+
+
+def test_training_stops_where_keras_stopped_it() -> None:
+    recorded = json.loads(Path(__file__).with_name("data").joinpath("fit.json").read_text())["early_stopping"]
+    assert len(recorded) > 100
+    for case in recorded:
+        assert outcome(case["arguments"], case["values"]) == case["outcome"], case
+        assert outcome_by_the_rule(case["arguments"], case["values"]) == case["outcome"], case
+
+
+@given(
+    arguments=st.fixed_dictionaries(
+        {
+            "mode": st.sampled_from(["min", "max"]),
+            "patience": st.integers(0, 4),
+            "min_delta": st.sampled_from([0.0, 1.0, 2.0]),
+            "baseline": st.none() | st.integers(-4, 4),
+            "start_from_epoch": st.integers(0, 3),
+            "restore_best_weights": st.booleans(),
+        }
+    ),
+    values=st.lists(st.integers(-5, 5).map(float), min_size=1, max_size=12),
+)
+def test_training_stops_by_the_rule(arguments: dict[str, Any], values: list[float]) -> None:
+    assert outcome(arguments, values) == outcome_by_the_rule(arguments, values)
 
 
 @pytest.mark.parametrize("mode", ["auto", "max"])
@@ -82,6 +157,107 @@ def test_the_best_weights_come_back(patience: int) -> None:
 def test_a_figure_that_is_missing_is_told_with_those_that_are_there() -> None:
     with pytest.warns(UserWarning, match=r"EarlyStopping watches 'val_loss', which is not among .*'loss', 'accuracy'"):
         run(EarlyStopping(), epochs=1)
+
+
+# --- What is better ---------------------------------------------------------------------------------------------------
+
+
+def specificity(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    return 1.0
+
+
+def specificity_with_direction(y_true: np.ndarray, y_pred: np.ndarray) -> float:
+    return 1.0
+
+
+specificity_with_direction.direction = "up"  # type: ignore[attr-defined]
+
+
+class Gain(fn.metrics.Mean):
+    """A metric of one's own that says what is better, as one written for Keras does."""
+
+    def __init__(self, name: str, direction: str) -> None:
+        super().__init__(name)
+        self._direction = direction
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
+        super().update_state(1.0)
+
+
+def last_epoch(callback: Callback, metrics: list[Any], *, weighted: bool = False, **figures: list[float]) -> int:
+    """Return how many epochs run of ten."""
+    model = fn.Sequential([fn.Dense(1, "sigmoid", input_shape=(4,))], seed=0)
+    model.compile("sgd", "binary_crossentropy", **{"weighted_metrics" if weighted else "metrics": metrics})
+    history = model.fit(X, LABELS < 0, epochs=10, verbose=0, callbacks=[Script(**figures), callback])
+    return len(history.epoch)
+
+
+def assert_direction(name: str, direction: str, metrics: list[Any], *, weighted: bool = False) -> None:
+    rising = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0]
+    for monitor in (name, f"val_{name}"):
+        for values, better in ((rising, "up"), (rising[::-1], "down")):
+            stop = EarlyStopping(monitor, patience=2)
+            expected = 10 if direction == better else 3
+            assert last_epoch(stop, metrics, weighted=weighted, **{monitor: values}) == expected
+
+
+@pytest.mark.parametrize(
+    "kind",
+    sorted({cls.__name__ for cls in metrics._classes.values()} - {"Mean"}),  # of anything: it does not say
+)
+def test_every_metric_says_what_is_better_whatever_its_name_is(kind: str) -> None:
+    errors = {"MeanSquaredError", "RootMeanSquaredError", "MeanAbsoluteError"}
+    name, direction = ("accurate", "down") if kind in errors else ("loss_of_nothing", "up")
+    arguments = {"average": "macro"} if kind == "F1Score" else {}
+    assert_direction(name, direction, [getattr(fn.metrics, kind)(name=name, **arguments)])
+
+
+@pytest.mark.parametrize(
+    ("metric", "name", "direction"),
+    [
+        ("accuracy", "accuracy", "up"),
+        ("acc", "acc", "up"),
+        ("sparse_categorical_accuracy", "sparse_categorical_accuracy", "up"),
+        ("mae", "mae", "down"),
+        (fn.losses.Poisson(), "Poisson", "down"),
+        (fn.functional.mse, "mse", "down"),
+        (specificity_with_direction, "specificity_with_direction", "up"),
+        (Gain("error", "up"), "error", "up"),
+        (Gain("accuracy_gap", "down"), "accuracy_gap", "down"),
+    ],
+)
+def test_names_losses_functions_and_own_metrics_say_it_too(metric: Any, name: str, direction: str) -> None:
+    assert_direction(name, direction, [metric])
+
+
+def test_a_weighted_accuracy_says_it_too() -> None:
+    assert_direction("accuracy", "up", ["accuracy"], weighted=True)
+
+
+@pytest.mark.parametrize("kind", [EarlyStopping, ReduceLROnPlateau, ModelCheckpoint])
+@pytest.mark.parametrize("monitor", ["specificity", "val_specificity", "mean", "auc_of_nothing"])
+def test_where_no_metric_says_it_fit_raises_before_the_first_epoch(kind: Any, monitor: str, tmp_path: Path) -> None:
+    if kind is ModelCheckpoint:
+        callback = ModelCheckpoint(tmp_path / "best.safetensors", monitor, save_best_only=True)
+    else:
+        callback = kind(monitor)
+    seen: list[int] = []
+    note = fn.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(epoch))
+    model = fn.Sequential([fn.Dense(1, input_shape=(4,))], seed=0)
+    model.compile("sgd", "mse", metrics=[specificity, Gain("mean", "sideways")])
+    message = f"{kind.__name__} could not infer the optimization direction of monitor='{monitor}': pass mode='max'"
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, LABELS, verbose=0, callbacks=[note, callback])
+    assert not seen
+    callback.mode = "max"
+    model.fit(X, LABELS, verbose=0, callbacks=[Script(**{monitor: [1.0]}), callback])
+
+
+def test_a_checkpoint_of_every_epoch_needs_no_direction(tmp_path: Path) -> None:
+    run(ModelCheckpoint(tmp_path / "{epoch}.safetensors", "specificity"), epochs=2)
+    assert len(list(tmp_path.iterdir())) == 2
+    with pytest.raises(ValueError, match="could not infer the optimization direction"):
+        run(ModelCheckpoint(tmp_path / "{epoch}.safetensors", "specificity", keep=1), epochs=2)
 
 
 # --- Learning rates --------------------------------------------------------------------------------------------------
@@ -159,18 +335,6 @@ def test_checkpoints_may_come_after_so_many_batches(tmp_path: Path) -> None:
 def test_a_path_that_asks_for_what_is_not_there_says_so(tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="asks for 'val_acc', which is not among 'epoch', 'loss', 'accuracy'"):
         run(ModelCheckpoint(tmp_path / "{val_acc}.safetensors"), epochs=1)
-
-
-def test_a_csv_file_has_a_row_for_every_epoch(tmp_path: Path) -> None:
-    path = tmp_path / "log.csv"
-    _, history = run(CSVLogger(path, separator=";"), epochs=2)
-    run(CSVLogger(path, separator=";", append=True), epochs=1)
-    with path.open(newline="") as file:
-        rows = list(csv.DictReader(file, delimiter=";"))
-    assert [row["epoch"] for row in rows] == ["0", "1", "0"]
-    assert [float(row["loss"]) for row in rows[:2]] == history.history["loss"]
-    with pytest.raises(ValueError, match="separator must be one character"):
-        CSVLogger(path, separator="::")
 
 
 def test_tensorboard_reads_what_is_written(tmp_path: Path) -> None:

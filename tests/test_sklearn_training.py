@@ -185,6 +185,16 @@ def test_callbacks_see_and_steer_training(tmp_path: Path) -> None:
     assert accuracy == max(model.history_["val_accuracy"])
 
 
+def test_callbacks_know_what_is_better_for_the_scores_of_the_estimators() -> None:
+    noise = np.random.default_rng(0).normal(size=len(X))
+    for make, y, monitor in ((classifier, KINDS, "val_accuracy"), (regressor, noise, "val_r2")):
+        stop = EarlyStopping(monitor, patience=3)
+        model = make(max_iter=60, learning_rate_init=0.02).fit(X, y, eval_set=(X, y), callbacks=[stop])
+        assert stop.best == max(model.history_[monitor])
+        with pytest.raises(ValueError, match="could not infer the optimization direction of monitor='val_f1'"):
+            make().fit(X, y, eval_set=(X, y), callbacks=[EarlyStopping("val_f1")])
+
+
 def test_callbacks_of_batches_do_not_change_the_result() -> None:
     seen: list[tuple[int, float]] = []
     note = LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append((batch, logs["loss"])))

@@ -32,6 +32,8 @@ class Compilation:
     loss : Loss or None
     metrics : list of str
         The names of the figures beside the loss, in their order.
+    directions : dict
+        What is better, "up" or "down", for figures in the logs that are computed elsewhere.
     """
 
     def __init__(self, optimizer: Any, loss: Any, metrics: Any, weighted_metrics: Any) -> None:
@@ -41,6 +43,7 @@ class Compilation:
         # By name: the metric, and whether it takes weights into account.
         self.observed: dict[str, tuple[Any, bool]] = {}
         self.metrics: list[str] = []
+        self.directions: dict[str, str] = {}
         self._configs: dict[str, list[Any]] = {"metrics": [], "weighted_metrics": []}
         for given in _as_list("metrics", metrics):
             if isinstance(given, str) and given in _CORE_METRICS:
@@ -92,6 +95,16 @@ class Compilation:
         }
 
     # --- Figures ---
+
+    def direction(self, figure: str) -> str | None:
+        """Return "up" or "down", what is better for a metric in the logs, or None where it does not say or is not there."""
+        name = figure if figure in self.metrics else figure.removeprefix("val_")
+        if name in self._by_core:
+            return "up"  # they are accuracies
+        if name not in self.observed:
+            return self.directions.get(name)
+        metric = self.observed[name][0]
+        return getattr(metric, "direction", None) or getattr(metric, "_direction", None)
 
     def observe(self, y: NDArray[Any], outputs: NDArray[Any], weight: NDArray[Any] | None) -> None:
         """Let the metrics that Python computes see a batch."""
@@ -150,6 +163,8 @@ class Compilation:
 
 class AccuracyOfOutputs:
     """The accuracy that fits the outputs: on the right side of 0.5 for one, the largest of several."""
+
+    direction = "up"
 
     def __init__(self, name: str) -> None:
         from fastnet.metrics import BinaryAccuracy, CategoricalAccuracy

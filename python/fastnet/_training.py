@@ -132,8 +132,12 @@ class Trainer(Evaluator):
             What each sample's loss is multiplied by.
         initial_epoch : int, default 0
             The number of the first epoch.
-        steps_per_epoch, validation_steps : int, optional
-            How many batches an epoch and a validation take at most; a generator that does not end needs them.
+        steps_per_epoch : int, optional
+            How many batches an epoch takes; a generator that does not end needs it. As in Keras, the next epoch goes on where
+            an epoch stopped. An epoch ends with the data at the latest; then they begin again, in a new order where they are
+            shuffled. That, and a generator that is used up, which ends training, are warnings.
+        validation_steps : int, optional
+            How many batches a validation takes at most, each time from the first one.
         validation_batch_size : int, optional
             How many samples are evaluated at a time.
         validation_freq : int or collection of int, default 1
@@ -154,7 +158,7 @@ class Trainer(Evaluator):
         Raises
         ------
         ValueError
-            The model is not compiled, or the data do not fit the model or are not finite.
+            The model is not compiled, the data do not fit the model or are not finite, or there is no batch at all.
         TypeError
             An argument has the wrong type.
 
@@ -204,7 +208,7 @@ class Trainer(Evaluator):
             watch,
         )
         params = {"epochs": epochs, "steps": plan.steps_per_epoch, "verbose": check_verbose(verbose)}
-        running = CallbackList.for_fit(callbacks, self, params)
+        running = CallbackList.for_fit(callbacks, self, params, validates=validation is not None)
         self.history = running.history
         others = {
             "validation_split": validation_split if validation_data is None else None,

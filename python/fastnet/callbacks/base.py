@@ -21,6 +21,8 @@ class Callback:
         `model.optimizer.learning_rate` to change the steps from the next batch on.
     params : dict
         "epochs", "steps" (batches in an epoch) and "verbose".
+    validates : bool
+        Whether `fit` validates, be it after some epochs only.
     state_names : tuple of str
         The attributes of the class that a checkpoint keeps: what it remembers from one epoch to the next. They must hold
         numbers, strings, arrays, or lists and dictionaries of them.
@@ -40,6 +42,7 @@ class Callback:
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
+    validates: bool = False
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}

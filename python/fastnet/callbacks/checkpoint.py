@@ -73,6 +73,10 @@ class ModelCheckpoint(Monitor):
         if self.save_freq != "epoch":  # on the object, so that epochs run as a whole where no batch is waited for
             self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]
 
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        if self.save_best_only or self.keep is not None:
+            super().on_train_begin(logs)
+
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:  # noqa: ARG002
         self._epoch = epoch
 

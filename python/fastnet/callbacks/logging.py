@@ -3,6 +3,7 @@
 import csv
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,18 @@ class CSVLogger(Callback):
     separator : str, default ","
         What stands between two columns.
     append : bool, default False
-        Whether to go on in a file that exists; it must have the same columns.
+        Whether to go on in a file that exists, under its header.
+
+    Raises
+    ------
+    ValueError
+        In `fit`, before the first epoch: the file to go on in has another header, without a column for each figure.
+
+    Notes
+    -----
+    The columns are "epoch", counted from 0, and the figures of the first epoch by their names; in a `fit` that validates also
+    those of the validation, whatever `validation_freq` is. A figure that an epoch does not have is "NA". One that appears
+    later, as a callback may add it, has no column: the first time, that is a warning.
 
     Examples
     --------
@@ -37,10 +49,45 @@ class CSVLogger(Callback):
         self.append = check_bool("append", append)
         self._file: Any = None
         self._writer: Any = None
+        self._warned = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
-        self._file = Path(self.filename).open("a" if self.append else "w", newline="", encoding="utf-8")  # noqa: SIM115
-        self._writer = None
+        path = Path(self.filename)
+        columns, end = None, ""
+        if self.append and path.is_file() and path.stat().st_size:
+            columns = self._columns_in(path)
+            with path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                end = "" if file.read(1) in b"\r\n" else "\n"  # where the last row was cut off
+        self._file = path.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._file.write(end)
+        self._warned = False
+        self._writer = None if columns is None else self._make_writer(columns)
+
+    def _expected(self) -> list[str]:
+        """Return the figures that the model is known to have."""
+        names: list[str] = [] if self.model is None else self.model.metrics_names
+        return [*names, *(f"val_{name}" for name in names)] if self.validates else names
+
+    def _columns_in(self, path: Path) -> list[str]:
+        """Return the header of the file to go on in."""
+        try:
+            with path.open(newline="", encoding="utf-8") as file:
+                columns = next(csv.reader(file, delimiter=self.separator))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise ValueError(f"{self.filename} is not a file of CSVLogger: {error}") from None
+        if columns[:1] != ["epoch"]:
+            raise ValueError(
+                f"{self.filename} must begin with a header of columns separated by {self.separator!r}, 'epoch' first, to append "
+                f"to it; got {', '.join(map(repr, columns)) or 'an empty line'}"
+            )
+        missing = [name for name in self._expected() if name not in columns]
+        if missing:
+            raise ValueError(
+                f"{self.filename} has no column for {', '.join(map(repr, missing))}, only {', '.join(map(repr, columns))}: "
+                "append to another file, or write this one anew with append=False"
+            )
+        return columns
 
     def get_state(self) -> dict[str, Any]:
         os.fsync(self._file.fileno())  # the checkpoint must not last longer than the rows before it
@@ -62,9 +109,16 @@ class CSVLogger(Callback):
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         figures = logs or {}
         if self._writer is None:
-            self._writer = self._make_writer(["epoch", *sorted(figures)])
-            if not self._file.tell():
-                self._writer.writeheader()
+            self._writer = self._make_writer(["epoch", *sorted({*figures, *self._expected()})])
+            self._writer.writeheader()
+        late = [name for name in figures if name not in self._writer.fieldnames]
+        if late and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self.filename} has no column for {', '.join(map(repr, late))}, which its header does not know; CSVLogger "
+                "leaves such figures out",
+                stacklevel=2,
+            )
         self._writer.writerow({"epoch": epoch, **figures})
         self._file.flush()
 

@@ -7,9 +7,6 @@ from typing import Any
 from fastnet._validation import check_bool, check_choice, check_integer, check_number, describe
 from fastnet.callbacks.base import Callback, Logs
 
-# Parts of the names of figures that are better when they are larger.
-_LARGER_IS_BETTER = ("acc", "auc", "precision", "recall", "f1", "r2")
-
 
 class Monitor(Callback):
     """A callback that knows whether a figure has improved.
@@ -19,7 +16,7 @@ class Monitor(Callback):
     monitor : str
         The name of the figure in the logs.
     mode : {"auto", "min", "max"}
-        Whether smaller or larger is better; "auto" tells it by the name.
+        Whether smaller or larger is better; "auto" asks the metric.
     min_delta : float
         What counts as an improvement.
     """
@@ -32,13 +29,41 @@ class Monitor(Callback):
         self.mode = check_choice("mode", mode, ["auto", "min", "max"])
         self.min_delta = abs(check_number("min_delta", min_delta))
         self.best: float | None = None
+        self._sign = 0.0  # of what is better; 0 as long as that is not known
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+        """Find out what is better, before an epoch is lost."""
+        self._sign = self._find_direction()
+
+    def _find_direction(self) -> float:
+        """Return 1 where larger is better, -1 where smaller is.
+
+        Raises
+        ------
+        ValueError
+            The mode is "auto", and the model's metrics do not say.
+        """
+        if self.mode != "auto":
+            return 1.0 if self.mode == "max" else -1.0
+        if self.monitor in ("loss", "val_loss"):
+            return -1.0
+        compilation = self.model._compiled("training")
+        direction = compilation.direction(self.monitor)
+        if direction not in ("up", "down"):
+            names = ", ".join(map(repr, ["loss", *compilation.metrics, *compilation.directions]))
+            raise ValueError(
+                f"{type(self).__name__} could not infer the optimization direction of monitor={self.monitor!r}: pass "
+                "mode='max' if larger is better, else mode='min', or give the metric a direction; the figures of the model "
+                f"are {names}, and with validation the same with 'val_' in front"
+            )
+        return 1.0 if direction == "up" else -1.0
 
     def improves(self, value: float, reference: float | None) -> bool:
         """Return whether a value is better than a reference; any is better than none, and no NaN is."""
         if reference is None:
             return not math.isnan(value)
-        larger = self.mode == "max" or (self.mode == "auto" and any(p in self.monitor for p in _LARGER_IS_BETTER))
-        return value - self.min_delta > reference if larger else value + self.min_delta < reference
+        self._sign = self._sign or self._find_direction()
+        return value - self.min_delta > reference if self._sign > 0 else value + self.min_delta < reference
 
     def value_in(self, logs: Logs | None) -> float | None:
         """Return the figure; where it is missing, warn and return None."""
@@ -66,10 +91,12 @@ class EarlyStopping(Monitor):
     verbose : {0, 1}, default 0
         Whether to say when training ends.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether smaller or larger is better. "auto" tells it by the name: larger for accuracies, AUC, precision, recall,
-        F1 and R2, else smaller.
+        Whether smaller or larger is better. "auto" asks the metric (`fastnet.metrics.Metric.direction`), whatever its name
+        is: larger for accuracies, AUC, precision, recall, F1 and R2, smaller for losses and errors. `fit` raises a ValueError
+        where the metric does not say, as for most Python functions, or the model has none of that name.
     baseline : float, optional
-        What the figure must be better than; as long as it is not, epochs count as without an improvement.
+        What the figure must be better than; as long as it is not, epochs count as without an improvement. Training ends in
+        none that is the best so far.
     restore_best_weights : bool, default False
         Whether the model gets the weights of its best epoch when training ends.
     start_from_epoch : int, default 0
@@ -119,7 +146,8 @@ class EarlyStopping(Monitor):
         self._wait = 0
         self._best_weights: list[Any] | None = None
 
-    def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        super().on_train_begin(logs)
         self._forget()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -135,7 +163,7 @@ class EarlyStopping(Monitor):
                 self._best_weights = self.model.get_weights()
             if self.baseline is None or self.improves(value, self.baseline):
                 self._wait = 0
-                return
+            return  # as in Keras, no epoch that improves ends training
         if self._wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
@@ -205,7 +233,8 @@ class ReduceLROnPlateau(Monitor):
         self.best = None
         self._wait = self._cooling = 0
 
-    def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        super().on_train_begin(logs)
         self._forget()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:

@@ -36,9 +36,11 @@ class CallbackList:
         return cls(found, model, params)
 
     @classmethod
-    def for_fit(cls, callbacks: Any, model: "Evaluator", params: dict[str, Any]) -> Self:
+    def for_fit(cls, callbacks: Any, model: "Evaluator", params: dict[str, Any], *, validates: bool) -> Self:
         """Return the callbacks that a user gave, the progress bar that `verbose` asks for, and the history."""
         given = cls.of(callbacks, model, params)._callbacks
+        for callback in given:
+            callback.validates = validates
         own: list[Callback] = []
         if params["verbose"] and not any(isinstance(callback, ProgressBar) for callback in given):
             own.append(ProgressBar(bar=False if params["verbose"] == 2 else None))

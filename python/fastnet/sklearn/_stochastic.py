@@ -74,6 +74,7 @@ class Epochs:
         self.batch_size = _batch_size(estimator.batch_size, len(training))
         live.model.stop_training = False
         steps = -(-len(training) // self.batch_size)
+        live.model._compiled("training").directions[estimator._SCORE] = "up"
         self.callbacks = CallbackList.of(callbacks, live.model, {"epochs": self.epochs, "steps": steps, "verbose": 0})
         if self.callbacks.backup is not None:
             raise ValueError("callbacks must have no BackupAndRestore: it is for Sequential.fit, see to_sequential")

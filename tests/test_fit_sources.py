@@ -184,8 +184,6 @@ def test_a_source_of_batches_trains_as_their_array(kind: str) -> None:
 def test_a_generator_trains_step_by_step() -> None:
     assert_same(fitted(endless(), steps_per_epoch=4), fitted(X, LABELS))
     assert_same(fitted(batches(), epochs=1), fitted(X, LABELS, epochs=1))
-    with pytest.raises(ValueError, match="x has no more batches: give a generator that does not end"):
-        fitted(batches())
 
 
 def test_samples_and_batches_are_shuffled_where_that_is_asked_for() -> None:
@@ -206,8 +204,7 @@ def test_batches_bring_weights() -> None:
 
 
 def test_an_epoch_and_a_validation_may_be_cut_short() -> None:
-    assert_same(fitted(X, LABELS, steps_per_epoch=2), fitted(X[:16], LABELS[:16]))
-    assert_same(fitted(Loader(), steps_per_epoch=2), fitted(X[:16], LABELS[:16]))
+    assert_same(fitted(X, LABELS, steps_per_epoch=2, epochs=1), fitted(X[:16], LABELS[:16], epochs=1))
     model = fitted(X, LABELS, validation_data=(X, LABELS), validation_steps=2, validation_batch_size=8)
     assert model.history is not None
     assert model.history.history["val_loss"][-1] == pytest.approx(model.evaluate(X[:16], LABELS[:16], verbose=0)[0])  # type: ignore[index]

@@ -71,7 +71,9 @@ CASES: dict[str, Run] = {
     "looking for what is wrong": Run("dropout", debug=True),
     "no validation": Run(validation=None),
     "no shuffling": Run(shuffle=False),
-    "part of the data": Run(steps_per_epoch=4),
+    "part of the data": Run(steps_per_epoch=2, epochs=8),
+    "part of the data, no shuffling": Run(steps_per_epoch=2, epochs=7, initial_epoch=1, shuffle=False),
+    "part of the data, batch by batch": Run(steps_per_epoch=3, epochs=5, callbacks=lambda: [watching()]),
     "validation now and then": Run(validation_freq=2),
     "an epoch of one step": Run(batch_size=100),
     "weights": Run(sample_weight=np.linspace(0.1, 2.0, ROWS), class_weight={0: 2.0}),
@@ -100,6 +102,7 @@ CASES: dict[str, Run] = {
 
 @pytest.mark.filterwarnings("ignore::fastnet.exceptions.NonFiniteLossWarning")
 @pytest.mark.filterwarnings("ignore::fastnet.exceptions.DoctorWarning")
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
 @pytest.mark.parametrize("case", CASES)
 def test_with_everything_that_fit_can_do(case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert_goes_on(CASES[case], tmp_path / "backup", monkeypatch, kills=None)
@@ -174,6 +177,25 @@ def test_with_sources_of_batches(source: str, tmp_path: Path, monkeypatch: pytes
         validation_steps=steps,
         metrics=lambda: ["accuracy", "mae"],
     )
+    assert_goes_on(run, tmp_path / "backup", monkeypatch, kills=None)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize("source", SOURCES)
+def test_with_part_of_a_source_an_epoch(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(
+        data=lambda: (SOURCES[source](), None),
+        validation=SOURCES[source],
+        epochs=5,
+        steps_per_epoch=3,  # of 4, or of 5
+        validation_steps=2,
+    )
+    assert_goes_on(run, tmp_path / "backup", monkeypatch, kills=None)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_with_a_generator_that_ends_too_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run(data=lambda: (itertools.islice(generated(), 8), None), epochs=5, steps_per_epoch=3)
     assert_goes_on(run, tmp_path / "backup", monkeypatch, kills=None)
 
 

@@ -1,7 +1,8 @@
 """Samples that come batch by batch: generators, data sets with an index, loaders."""
 
 import itertools
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -11,124 +12,166 @@ from fastnet._validation import describe
 
 # One batch: x, y and perhaps sample_weight.
 Batch = tuple[Any, ...]
-Order = Callable[[int], NDArray[np.int64]]
+Order = NDArray[np.int64] | None
 
 
 class Batches:
-    """A source of batches, asked for once an epoch.
+    """A source of batches, asked for some of them once an epoch. An epoch goes on where the one before it stopped.
 
     Attributes
     ----------
     steps : int or None
-        How many batches an epoch has, where that is known.
+        How many batches all the data are, where that is known.
+    ends : bool
+        Whether the source can be used up for good.
     """
 
     steps: int | None = None
+    ends = False
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @property
+    def items(self) -> int | None:
+        """How many things an order of the data is of; None where the order is the source's own."""
+        return None
 
     def peek(self) -> Batch:
         """Return a batch, which the next epoch yields again."""
-        return next(iter(self.epoch(1, None)))
+        return next(iter(self.epoch(1)))
 
-    def epoch(self, steps: int | None, order: Order | None, done: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch after the first `done` ones.
+    def epoch(self, steps: int | None, order: Order = None, first: int = 0, done: int = 0) -> Iterator[Batch]:
+        """Yield the batches of an epoch of `steps`, or up to the end of the data, after the `done` ones that it had before.
 
-        `order` gives a permutation of n things where they are to be shuffled.
+        Where there is an index, the epoch begins with batch `first` of the data in their `order`.
         """
         raise NotImplementedError
 
-    def pass_over(self, epochs: int, steps: int | None) -> None:
-        """Bring the source to where it is after so many epochs: what is iterated is read again, and dropped."""
+    def start_over(self) -> None:
+        """Let the next epoch begin with the first batch, where that can be."""
+
+    def pass_over(self, epochs: int, steps: int | None, more: int = 0) -> None:
+        """Bring the source to where it is after so many epochs and some steps: what is iterated is read again, and dropped."""
         for _ in range(epochs):
-            for _ in self.epoch(steps, None):
+            for _ in self.epoch(steps):
                 pass
+        for _ in itertools.islice(self.epoch(steps), more):
+            pass
 
 
 class IteratorBatches(Batches):
     """A generator, which every epoch takes its batches from."""
 
+    ends = True
+
     def __init__(self, name: str, iterator: Iterator[Any]) -> None:
-        self._name = name
+        super().__init__(name)
         self._iterator = iterator
 
     def peek(self) -> Batch:
         """Return the first batch, which the next epoch yields again."""
         first = next(self._iterator, None)
         if first is None:
-            raise ValueError(f"{self._name} must yield at least one batch; got none")
+            raise ValueError(f"{self.name} must yield at least one batch; got none")
         self._iterator = itertools.chain([first], self._iterator)
-        return as_batch(self._name, first)
+        return as_batch(self.name, first)
 
-    def epoch(self, steps: int | None, order: Order | None, done: int = 0) -> Iterator[Batch]:
-        del order
-        count = 0
-        for batch in itertools.islice(self._iterator, steps):
-            count += 1
-            if count > done:
-                yield as_batch(self._name, batch)
-        if count == 0:
-            raise ValueError(
-                f"{self._name} has no more batches: give a generator that does not end, with steps_per_epoch, or an "
-                "object that can be iterated again"
-            )
+    def epoch(self, steps: int | None, order: Order = None, first: int = 0, done: int = 0) -> Iterator[Batch]:
+        del order, first
+        for batch in itertools.islice(self._iterator, None if steps is None else steps - done):
+            yield as_batch(self.name, batch)
 
 
 class LoaderBatches(Batches):
-    """An object that can be iterated again for every epoch, such as PyTorch's DataLoader."""
+    """An object that can be iterated again when it was read to its end, such as PyTorch's DataLoader."""
 
     def __init__(self, name: str, loader: Any) -> None:
-        self._name = name
+        super().__init__(name)
         self._loader = loader
+        self._rest: Iterator[Any] = iter(())
         self.steps = len(loader) if hasattr(loader, "__len__") else None
 
-    def epoch(self, steps: int | None, order: Order | None, done: int = 0) -> Iterator[Batch]:
-        del order
-        for batch in itertools.islice(iter(self._loader), done, steps):
-            yield as_batch(self._name, batch)
+    def peek(self) -> Batch:
+        """Return the first batch, which the next epoch yields again."""
+        rest = iter(self._loader)
+        for first in rest:
+            self._rest = itertools.chain([first], rest)
+            return as_batch(self.name, first)
+        raise ValueError(f"{self.name} must yield at least one batch; got none")
+
+    def epoch(self, steps: int | None, order: Order = None, first: int = 0, done: int = 0) -> Iterator[Batch]:
+        del order, first
+        left = None if steps is None else steps - done
+        for batch in itertools.islice(self._rest, left):
+            done += 1
+            yield as_batch(self.name, batch)
+        if not done:  # the epoch before ended with the data
+            self._rest = iter(self._loader)
+            for batch in itertools.islice(self._rest, left):
+                yield as_batch(self.name, batch)
+
+    def start_over(self) -> None:
+        self._rest = iter(())
 
 
 class IndexedBatches(Batches):
     """An object with a length whose items are batches, such as Keras's PyDataset."""
 
-    def __init__(self, name: str, items: Any) -> None:
-        self._name = name
-        self._items = items
-        self.steps = len(items)
+    def __init__(self, name: str, source: Any) -> None:
+        super().__init__(name)
+        self._source = source
+        self.steps = len(source)
 
-    def epoch(self, steps: int | None, order: Order | None, done: int = 0) -> Iterator[Batch]:
-        numbers = np.arange(len(self._items)) if order is None else order(len(self._items))
-        for number in numbers[done:steps]:
-            yield as_batch(self._name, self._items[int(number)])
+    @property
+    def items(self) -> int:
+        return len(self._source)
+
+    def epoch(self, steps: int | None, order: Order = None, first: int = 0, done: int = 0) -> Iterator[Batch]:
+        numbers = np.arange(self.items) if order is None else order
+        for number in numbers[first + done : None if steps is None else first + steps]:
+            yield as_batch(self.name, self._source[int(number)])
         self._end_epoch()
 
-    def pass_over(self, epochs: int, steps: int | None) -> None:
-        del steps
+    def pass_over(self, epochs: int, steps: int | None, more: int = 0) -> None:
+        del steps, more
         for _ in range(epochs):
             self._end_epoch()
 
     def _end_epoch(self) -> None:
-        if hasattr(self._items, "on_epoch_end"):
-            self._items.on_epoch_end()
+        if hasattr(self._source, "on_epoch_end"):
+            self._source.on_epoch_end()
 
 
 class IndexedSamples(Batches):
     """An object with a length whose items are samples, such as PyTorch's Dataset."""
 
-    def __init__(self, name: str, items: Any, batch_size: int) -> None:
-        self._name = name
-        self._items = items
+    def __init__(self, name: str, source: Any, batch_size: int) -> None:
+        super().__init__(name)
+        self._source = source
         self._batch_size = batch_size
-        self.steps = -(-len(items) // batch_size)
+        self.steps = -(-len(source) // batch_size)
 
-    def epoch(self, steps: int | None, order: Order | None, done: int = 0) -> Iterator[Batch]:
-        numbers = np.arange(len(self._items)) if order is None else order(len(self._items))
-        for start in range(0, len(numbers), self._batch_size)[done:steps]:
-            samples = [
-                as_batch(self._name, self._items[int(number)]) for number in numbers[start : start + self._batch_size]
-            ]
+    @property
+    def items(self) -> int:
+        return len(self._source)
+
+    def epoch(self, steps: int | None, order: Order = None, first: int = 0, done: int = 0) -> Iterator[Batch]:
+        numbers = np.arange(self.items) if order is None else order
+        size = self._batch_size
+        for start in range(0, len(numbers), size)[first + done : None if steps is None else first + steps]:
+            samples = [as_batch(self.name, self._source[int(number)]) for number in numbers[start : start + size]]
             yield tuple(np.stack([np.asarray(part) for part in parts]) for parts in zip(*samples, strict=True))
 
-    def pass_over(self, epochs: int, steps: int | None) -> None:
+    def pass_over(self, epochs: int, steps: int | None, more: int = 0) -> None:
         """Do nothing: items are asked for by their numbers."""
+
+
+def warn_of_few(source: str, got: int, argument: str, wanted: int | None, then: str) -> None:
+    """Warn that a source had fewer batches than an argument asks for, or no more at all; `then` says what comes of it."""
+    had = "no more" if wanted is None else f"{got} of the {wanted}"
+    asked = "" if wanted is None else f" that {argument}={wanted} asks for"
+    warnings.warn(f"Your input ran out of data: {source} had {had} batches{asked}; {then}", stacklevel=3)
 
 
 def as_batch(name: str, item: Any) -> Batch:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnet._compilation import Compilation
 from fastnet._data_adapter import CORE_DTYPES, Samples, as_features, as_samples, shape_of
-from fastnet._data_batches import Batches, as_batches, features_of_batches
+from fastnet._data_batches import Batches, as_batches, features_of_batches, warn_of_few
 from fastnet._validation import check_integer, unsupported
 from fastnet._weights import Network
 from fastnet.callbacks.base import Callback, Logs
@@ -186,7 +186,7 @@ class Evaluator:
         verbose : {"auto", 0, 1, 2}, default "auto"
             0 prints nothing, the others one line.
         steps : int, optional
-            How many batches are evaluated at most.
+            How many batches are evaluated; where there are fewer, that is a warning.
         callbacks : list of Callback, optional
             See `fastnet.callbacks`.
         return_dict : bool, default False
@@ -206,7 +206,10 @@ class Evaluator:
         data = self._samples(x, y, sample_weight) if source is None else source
         known = -(-len(data) // batch_size) if isinstance(data, Samples) else data.steps
         params = {"steps": steps if known is None else known, "verbose": verbose}
-        logs = self._evaluate_any(data, batch_size, CallbackList.of(callbacks, self, params), steps)
+        logs, done = self._evaluate_any(data, batch_size, CallbackList.of(callbacks, self, params), steps)
+        if not done:
+            raise ValueError("x must have at least one batch to evaluate; got none")
+        _check_steps(done, steps)
         if verbose:
             print(format_logs(logs), flush=True)
         return result(logs, return_dict)
@@ -219,30 +222,29 @@ class Evaluator:
 
     def _evaluate_any(
         self, data: Samples | Batches, batch_size: int, callbacks: CallbackList, steps: int | None, *, of: str = ""
-    ) -> Logs:
-        """Evaluate samples, or the batches of a source, `steps` batches at most."""
+    ) -> tuple[Logs, int]:
+        """Evaluate samples, or the batches of a source, `steps` batches at most; return the figures and how many there were."""
         callbacks.call("on_test_begin", {})
         self._reset_metrics()
         if isinstance(data, Samples):
             by_batch = callbacks.override(*_TEST_BATCH_HOOKS) or steps is not None
-            ranges = batches(len(data), batch_size if by_batch else len(data))
+            ranges = itertools.islice(batches(len(data), batch_size if by_batch else len(data)), steps)
             parts = (data.rows(start, stop) for start, stop in ranges)
         else:
+            data.start_over()
             parts = (
-                self._samples(*batch, of=f" of batch {number}{of}")
-                for number, batch in enumerate(data.epoch(steps, None), 1)
+                self._samples(*batch, of=f" of batch {number}{of}") for number, batch in enumerate(data.epoch(steps), 1)
             )
         mean = RunningMean()
         logs: Logs = {}
-        for batch, part in enumerate(itertools.islice(parts, steps)):
+        batch = -1
+        for batch, part in enumerate(parts):
             callbacks.call("on_test_batch_begin", batch, {})
             mean.add(len(part), *self._figures_of(part, batch_size))
             logs = self._logs(*mean.values)
             callbacks.call("on_test_batch_end", batch, logs)
-        if not logs:
-            raise ValueError("x must have at least one batch to evaluate; got none")
         callbacks.call("on_test_end", logs)
-        return logs
+        return logs, batch + 1
 
     def _figures_of(self, samples: Samples, batch_size: int) -> tuple[float, float]:
         """Return the loss and the core's metric of samples, and let the other metrics see them."""
@@ -281,7 +283,7 @@ class Evaluator:
         verbose : {"auto", 0, 1, 2}, default "auto"
             Accepted as in Keras; nothing is printed.
         steps : int, optional
-            How many batches are computed at most.
+            How many batches are computed; where there are fewer, that is a warning.
         callbacks : list of Callback, optional
             See `fastnet.callbacks`.
 
@@ -294,12 +296,17 @@ class Evaluator:
         steps = None if steps is None else check_integer("steps", steps)
         if (parts := features_of_batches(x)) is not None:
             limited = itertools.islice(parts, steps)
-            return np.concatenate([self.predict(part, batch_size, verbose, callbacks=callbacks) for part in limited])
+            predicted = [self.predict(part, batch_size, verbose, callbacks=callbacks) for part in limited]
+            if not predicted:
+                raise ValueError("x must have at least one batch to predict; got none")
+            _check_steps(len(predicted), steps)
+            return np.concatenate(predicted)
         if steps is not None:
             x = x[: steps * batch_size]
         network = self._built_network(x)
         assert self.input_shape is not None
         features = as_features("x", x, self.input_shape, self.dtype)
+        _check_steps(-(-len(features) // batch_size), steps)
         if not callbacks:
             check_verbose(verbose)
             return self._shaped(network.predict(features, batch_size))
@@ -357,6 +364,12 @@ class RunningMean:
 def batches(rows: int, batch_size: int) -> Iterator[tuple[int, int]]:
     for start in range(0, rows, batch_size):
         yield start, min(start + batch_size, rows)
+
+
+def _check_steps(done: int, steps: int | None) -> None:
+    """Warn where there were fewer batches than `steps`."""
+    if steps is not None and done < steps:
+        warn_of_few("x", done, "steps", steps, "these are the results of them alone")
 
 
 def prediction_batch(name: str, value: int | None) -> int:

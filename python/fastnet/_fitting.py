@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._data_adapter import Samples
-from fastnet._data_batches import Batches
+from fastnet._data_batches import Batches, warn_of_few
 from fastnet._evaluation import RunningMean
 from fastnet._resuming import Checkpoints, Position
 from fastnet._weights import Network, finite
@@ -48,14 +48,25 @@ class Plan:
     watch: "Watch | None" = None
 
     @property
+    def all_steps(self) -> int | None:
+        """The number of batches that all the data are, where it is known."""
+        return self.data.steps if isinstance(self.data, Batches) else -(-len(self.data) // self.batch_size)
+
+    @property
     def steps_per_epoch(self) -> int | None:
         """The number of batches in an epoch, where it is known."""
-        if isinstance(self.data, Batches):
-            known = self.data.steps
-        else:
-            known = -(-len(self.data) // self.batch_size)
-        given = [steps for steps in (self.steps, known) if steps is not None]
+        given = [steps for steps in (self.steps, self.all_steps) if steps is not None]
         return min(given) if given else None
+
+    def batches_passed(self, epoch: int) -> int:
+        """Return how many batches of the data, in the order that is under way, earlier epochs took.
+
+        As in Keras, an epoch goes on where the one before it stopped, and ends with the data at the latest; then they begin
+        again, in a new order where they are shuffled.
+        """
+        if self.steps is None or self.all_steps is None:
+            return 0
+        return (epoch - self.epochs.start) % -(-self.all_steps // self.steps) * self.steps
 
 
 class Fitting:
@@ -86,7 +97,8 @@ class Fitting:
         self._first_report: tuple[float, int] | None = None
         self._seconds_known = False
         self._ends_early = False
-        self._warned = False
+        self._warned: set[object] = set()
+        self._order: NDArray[np.int64] | None = None  # of the data, as long as they last
         self._partial_loss = math.nan
         model.stop_training = False
         self._checkpoints = Checkpoints(self, callbacks.backup)
@@ -140,15 +152,11 @@ class Fitting:
             callbacks.call("on_epoch_begin", epoch, {})
         self._partial_loss = math.nan
         latest = self._train(epoch)
-        if self._ends_early:
+        if self._ends_early or not latest:
             self._partial_loss = latest.get("loss", math.nan)
             return
         if plan.validation is not None and plan.validates(epoch + 1):
-            results = self.model._evaluate_any(
-                plan.validation, plan.validation_batch_size, callbacks, plan.validation_steps, of=" of validation_data"
-            )
-            latest |= {f"val_{name}": value for name, value in results.items()}
-            self.position.validations += 1
+            latest |= self._validate(plan.validation)
         if self.model.optimizer.scheduled:
             latest["learning_rate"] = self.model.optimizer.learning_rate
         is_best = self._remember_if_best(latest)
@@ -169,15 +177,22 @@ class Fitting:
         generator = model._generator
         if not position.steps:
             model._reset_metrics()
+            position.rate = None if model.optimizer.scheduled else model.optimizer.learning_rate
+        passed = plan.batches_passed(epoch)
+        if not position.steps and not passed:
+            self._order = None
             if self._checkpoints.wanted:
                 position.random = dict(generator.bit_generator.state)
-            position.rate = None if model.optimizer.scheduled else model.optimizer.learning_rate
+        items = plan.data.items if isinstance(plan.data, Batches) else len(plan.data)
+        if plan.shuffle and items is not None and self._order is None:
+            self._order = generator.permutation(items)
         if isinstance(plan.data, Batches):
-            return self._by_batches(plan.data)
-        data = plan.data
-        order = generator.permutation(len(data)) if plan.shuffle else None
+            return self._by_batches(plan.data, passed)
+        data, order = plan.data, self._order
         if plan.steps is not None:
-            order = (np.arange(len(data)) if order is None else order)[: plan.steps * plan.batch_size]
+            order = np.arange(len(data)) if order is None else order
+            order = order[passed * plan.batch_size : (passed + plan.steps) * plan.batch_size]
+            self._warn_of_few("x", -(-len(order) // plan.batch_size), "steps_per_epoch", plan.steps)
         if plan.watch is not None or self.callbacks.override(*_TRAIN_BATCH_HOOKS):
             return self._one_by_one(data, np.arange(len(data)) if order is None else order)
         return self._as_a_whole(epoch, data, order)
@@ -211,26 +226,55 @@ class Fitting:
         batches = (order[start : start + size] for start in range(self.position.steps * size, len(order), size))
         return self._steps((data, rows, len(rows)) for rows in batches)
 
-    def _by_batches(self, source: Batches) -> Logs:
-        """Run an epoch of batches that come from somewhere else."""
-        order = self.model._generator.permutation if self.plan.shuffle else None
-        done = self.position.steps
+    def _by_batches(self, source: Batches, passed: int) -> Logs:
+        """Run an epoch of batches that come from somewhere else, and end training where they are used up for good."""
+        steps, done = self.plan.steps, self.position.steps
         batches = (
             self.model._samples(*batch, of=f" of batch {number}")
-            for number, batch in enumerate(source.epoch(self.plan.steps, order, done), done + 1)
+            for number, batch in enumerate(source.epoch(steps, self._order, passed, done), done + 1)
         )
         logs = self._steps((samples, None, len(samples)) for samples in batches)
-        if not logs:
-            raise ValueError("x must yield at least one batch an epoch; got none")
+        if not self._ends_epoch:
+            if not logs and not self.history.epoch:
+                raise ValueError(f"{source.name} must yield at least one batch; got none")
+            self._warn_of_few("x", self.position.steps, "steps_per_epoch", steps, ends=source.ends)
+            if source.ends and self.position.steps < (steps or 1):
+                self.model.stop_training = True
         return logs
+
+    def _validate(self, data: Samples | Batches) -> Logs:
+        """Return the figures of a validation; none where its batches were used up by those before."""
+        plan, position = self.plan, self.position
+        size, steps = plan.validation_batch_size, plan.validation_steps
+        results, done = self.model._evaluate_any(data, size, self.callbacks, steps, of=" of validation_data")
+        if not (done or position.validations):
+            raise ValueError("validation_data must have at least one batch; got none")
+        self._warn_of_few("validation_data", done, "validation_steps", steps, ends=not done)
+        position.validations += 1
+        return {f"val_{name}": value for name, value in results.items()}
+
+    def _warn_of_few(self, source: str, done: int, argument: str, wanted: int | None, *, ends: bool = False) -> None:
+        """Warn, once, where there are fewer batches than there should be; `ends` says whether they are used up for good."""
+        if done >= (wanted or 1) or (source, ends) in self._warned:
+            return
+        self._warned.add((source, ends))
+        epoch = f"epoch {self.position.epoch + 1}"
+        if source == "x":
+            then = "training ends" if ends else f"{epoch} ends with the data, and the next one begins with them again"
+        else:
+            then = f"there is no validation from {epoch} on" if ends else "only they are evaluated"
+        remedy = f": give an object that can be iterated again, or {argument} * epochs batches" if ends else ""
+        warn_of_few(source, done, argument, wanted, then + remedy)
 
     def _pass_over_batches(self) -> None:
         """Bring sources of batches to where they are after the epochs that are done."""
         plan, position = self.plan, self.position
         if isinstance(plan.data, Batches):
-            plan.data.pass_over(position.epoch - plan.epochs.start, plan.steps)
+            plan.data.pass_over(position.epoch - plan.epochs.start, plan.steps, position.steps)
         if isinstance(plan.validation, Batches):
-            plan.validation.pass_over(position.validations, plan.validation_steps)
+            for _ in range(position.validations):
+                plan.validation.start_over()
+                plan.validation.pass_over(1, plan.validation_steps)
 
     def _steps(self, batches: Iterable[tuple[Samples, NDArray[np.int64] | None, int]]) -> Logs:
         """Take a step for every (samples, order, rows) and return the running means."""
@@ -330,9 +374,9 @@ class Fitting:
             self.model._set_values(self.best_values)
 
     def _warn_if_not_finite(self, epoch: int, batch: int, steps: int | None) -> None:
-        if batch < 0 or self._warned:
+        if batch < 0 or "loss" in self._warned:
             return
-        self._warned = True
+        self._warned.add("loss")
         of = "" if steps is None else f" of {steps}"
         warnings.warn(
             f"the loss is not finite from epoch {epoch + 1}, batch {batch + 1}{of} on: try a smaller learning rate or "

@@ -42,7 +42,7 @@ class Position:
     rate : float or None
         The learning rate of the epoch, where it is one number.
     random : dict
-        The state of the model's generator before the epoch drew its order.
+        The state of the model's generator before it drew the order of the data that is under way.
     validations : int
         How many there were.
     """
@@ -291,8 +291,9 @@ def restore(fitting: "Fitting", state: dict[str, Any], arrays: dict[str, NDArray
     fitting.position = position = Position(**state["position"])
     for name, metric in _metrics_of(fitting):
         metric.set_state(state["metrics"][name])
-    # In the middle of an epoch its order is drawn once more.
-    model._generator.bit_generator.state = position.random if position.steps else state["random"]
+    # In the middle of the data their order is drawn once more.
+    under_way = position.steps or fitting.plan.batches_passed(position.epoch)
+    model._generator.bit_generator.state = position.random if under_way else state["random"]
     model.stop_training = state["stopped"]
     fitting.started = time.perf_counter() - state["seconds"]
     fitting.logs = state["logs"]

@@ -58,20 +58,23 @@ class Flow:
         The shape for one sample.
     chain : tuple of Piece or None
         What computes it from the input of the graph; None where it has not been recognized yet, and is `function` of
-        `arguments`, other flows and constants.
+        `arguments`, other flows and constants, and None where an optional input is left out.
     operator, node : str
         Where it comes from, for messages.
     joint : bool
         Whether it goes into an addition of two flows, as the ends of a residual block do.
+    is_integer : bool
+        Whether its values have a type other than float and double, in which operators round and overflow otherwise.
     """
 
     shape: Shape
     chain: tuple[Piece, ...] | None = None
     function: Callable[..., Array] | None = None
-    arguments: Sequence["Flow | Array"] = ()
+    arguments: Sequence["Flow | Array | None"] = ()
     operator: str = ""
     node: str = ""
     joint: bool = False
+    is_integer: bool = False
     base: "Flow" = field(init=False)
     number: int = field(init=False, default_factory=lambda: next(_numbers))
 
@@ -229,7 +232,8 @@ def _function(start: Flow, flows: Sequence[Flow], columns: int | None = None) ->
         for flow in flows:
             assert flow.function is not None
             arguments = [
-                values[a] if isinstance(a, Flow) else a[..., :columns] if a.ndim else a for a in flow.arguments
+                values[a] if isinstance(a, Flow) else a if a is None or not a.ndim else a[..., :columns]
+                for a in flow.arguments
             ]
             values[flow] = flow.function(*arguments)
         return values[flows[-1]]

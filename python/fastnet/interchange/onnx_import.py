@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._validation import check_shape, describe
+from fastnet.interchange.onnx_constants import BATCH
 from fastnet.interchange.onnx_flows import Flow, Refusal, settle
-from fastnet.interchange.onnx_operators import BATCH, Importer
+from fastnet.interchange.onnx_operators import FLOATS, Importer
 from fastnet.interchange.onnx_tensors import TensorReader, read_model
 from fastnet.interchange.pieces import make_model
 
@@ -23,6 +24,7 @@ __all__ = ["from_onnx"]
 
 Array = NDArray[Any]
 
+UNDEFINED = 0  # of TensorProto.DataType
 OLDEST_OPSET = 7  # since when operators broadcast as NumPy does
 
 
@@ -94,14 +96,16 @@ def _model(proto: Any, tensors: TensorReader) -> "Sequential":
     constants = {tensor.name: tensors.array(tensor) for tensor in proto.graph.initializer}
     opset = _opset(proto)
     entry = _input(proto, constants)
-    input_shape, is_double = _input_shape(proto, entry, constants)
+    input_shape = _input_shape(proto, entry, constants)
     importer = Importer(tensors, opset, constants)
-    importer.run(proto.graph.node, entry.name, Flow(input_shape, chain=(), node=entry.name), _batch(entry))
+    element = entry.type.tensor_type.elem_type
+    start = Flow(input_shape, chain=(), node=entry.name, is_integer=element not in (UNDEFINED, *FLOATS))
+    importer.run(proto.graph.node, entry.name, start, _batch(entry))
     flow, class_names = _output(proto, importer)
     pieces = settle(flow, importer.budget)
     dtype = (
         "float64"
-        if np.dtype(np.float64) in (importer.dtypes or ({np.dtype(np.float64)} if is_double else ()))
+        if np.dtype(np.float64) in (importer.dtypes or ({np.dtype(np.float64)} if element == FLOATS[1] else ()))
         else "float32"
     )
     accounted = sum(array.size for array in constants.values()) + importer.constant_count
@@ -137,17 +141,15 @@ def _batch(entry: Any) -> int:
     return int(dimensions[0].dim_value) if dimensions and dimensions[0].dim_value > 0 else BATCH
 
 
-def _input_shape(proto: Any, entry: Any, constants: dict[str, Array]) -> tuple[tuple[int, ...], bool]:
-    """Return the shape of one sample, and whether it is in double precision."""
-    from onnx import TensorProto
-
+def _input_shape(proto: Any, entry: Any, constants: dict[str, Array]) -> tuple[int, ...]:
+    """Return the shape of one sample."""
     tensor = entry.type.tensor_type
     dimensions = [dimension.dim_value for dimension in tensor.shape.dim][1:]
     if tensor.HasField("shape") and not dimensions:
         raise ValueError(f"input {entry.name!r} has no dimension beside that of the batch")
     if len(dimensions) < 2 and not any(dimensions):
         dimensions = [_width(proto, constants)]
-    return check_shape(f"the shape of input {entry.name!r}", dimensions), tensor.elem_type == TensorProto.DOUBLE
+    return check_shape(f"the shape of input {entry.name!r}", dimensions)
 
 
 def _width(proto: Any, constants: dict[str, Array]) -> int:

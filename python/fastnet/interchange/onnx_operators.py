@@ -2,25 +2,29 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import layers
 from fastnet._activations import ActivationFunction
+from fastnet.interchange.onnx_constants import BATCH, computed_constant, sizes_of
 from fastnet.interchange.onnx_flows import Budget, Flow, Refusal, settle
 from fastnet.interchange.onnx_functions import FUNCTIONS, REDUCTIONS, ROW_FUNCTIONS
-from fastnet.interchange.onnx_tensors import TensorReader, attributes_of
+from fastnet.interchange.onnx_tensors import TensorReader, attributes_of, check_form, name_of
 from fastnet.interchange.pieces import Activating, Block, Piece, Plain, Product
 
-__all__ = ["BATCH", "Importer", "Labels"]
+__all__ = ["FLOATS", "Importer", "Labels"]
 
 Array = NDArray[Any]
-BATCH = 2**61 - 1  # stands for the size of the batch in shapes; what is computed from it is recognized as no size
-_FLOATS = (1, 11)  # float and double in TensorProto.DataType
-_CONSTANT_TYPES: dict[int, type] = {1: np.float32, 6: np.int32, 7: np.int64, 11: np.float64}
+FLOATS = (1, 11)  # float and double in TensorProto.DataType
 _INTEGERS = frozenset([2, 3, 4, 5, 6, 7, 8, 12, 13])  # the other integers of TensorProto.DataType, and strings
+
+
+# What is computed from constants only; and what gives the same for integers as for the numbers that samples are here.
+_OF_CONSTANTS = frozenset(["Gather", "Squeeze", "Transpose", "Unsqueeze"])
+_OF_INTEGERS = frozenset(["Cast", "Flatten", "Identity", "Reshape", "Shape", "ml.Scaler"])
 
 
 class Labels:
@@ -92,12 +96,19 @@ class Importer:
         inputs = [self.value(name) if name else None for name in node.input]
         domain = "ml." if node.domain == "ai.onnx.ml" else "" if node.domain in ("", "ai.onnx") else f"{node.domain}."
         operator = f"{domain}{node.op_type}"
-        if inputs and any(isinstance(value, Labels) for value in inputs):
+        attributes = attributes_of(node)
+        if operator in _OF_CONSTANTS or operator in FUNCTIONS or (operator in _HANDLERS and not domain):
+            check_form(node, attributes, self._opset)
+        if any(isinstance(value, Labels) for value in inputs):
             return self._of_labels(operator, node, inputs)
         if inputs and all(isinstance(value, np.ndarray) or value is None for value in inputs):
-            return self._of_constants(operator, node, [value for value in inputs if isinstance(value, np.ndarray)])
+            constant = computed_constant(operator, attributes, cast("list[Array | None]", inputs))
+            if constant is None:
+                raise _refusal(node)
+            return constant
+        if operator not in _OF_INTEGERS and any(isinstance(value, Flow) and value.is_integer for value in inputs):
+            raise _refusal(node, "of integers: cast them to float first")
         handler = _HANDLERS.get(operator)
-        attributes = attributes_of(node)
         if handler is not None:
             return handler(self, node, attributes, inputs)
         if operator in FUNCTIONS:
@@ -112,32 +123,6 @@ class Importer:
         elif operator not in ("Cast", "Identity", "Reshape", "Squeeze", "Unsqueeze"):
             raise _refusal(node)
         return Labels()
-
-    def _of_constants(self, operator: str, node: Any, inputs: Sequence[Array]) -> Array:
-        """Return what is computed from constants alone, such as the shape that a Reshape is given."""
-        attributes = attributes_of(node)
-        match operator:
-            case "Identity":
-                return inputs[0]
-            case "Cast" if attributes["to"] in _CONSTANT_TYPES:
-                return inputs[0].astype(_CONSTANT_TYPES[attributes["to"]])
-            case "Transpose":
-                return inputs[0].transpose(attributes.get("perm"))
-            case "Concat":
-                return np.concatenate(inputs, attributes["axis"])
-            case "Gather" if inputs[1].size <= inputs[0].size:
-                return np.asarray(inputs[0].take(inputs[1], attributes.get("axis", 0)))
-            case "Unsqueeze" | "Squeeze":
-                axes = attributes["axes"] if len(inputs) == 1 else inputs[1].reshape(-1).tolist()
-                change = np.expand_dims if operator == "Unsqueeze" else np.squeeze
-                return change(inputs[0], tuple(axes))
-            case "Reshape":
-                return inputs[0].reshape(inputs[1].tolist())
-        if operator in FUNCTIONS and operator not in ROW_FUNCTIONS and all(a.dtype.kind == "f" for a in inputs):
-            size = math.prod(np.broadcast_shapes(*(array.shape for array in inputs)))
-            if size <= sum(array.size for array in inputs):
-                return np.asarray(FUNCTIONS[operator](attributes)(*inputs), np.result_type(*inputs))
-        raise _refusal(node)
 
     def _constant(self, node: Any, attributes: dict[str, Any], inputs: Sequence[Any]) -> Array:
         del inputs
@@ -170,6 +155,8 @@ class Importer:
             if operator == "Add" and len(flows) == 2:
                 return self._residual(node, *flows)
             raise _refusal(node, "it takes more than one value that is computed")
+        if operator == "Clip" and any(value is not None and np.size(value) != 1 for value in inputs[1:]):
+            raise _refusal(node, "its limits must be one number each")
         arguments = [self._operand(node, value, shape) for value in inputs]
         function = FUNCTIONS[operator](attributes)
         if operator in REDUCTIONS:
@@ -200,10 +187,8 @@ class Importer:
             return value
         if value.dtype.kind not in "fiu":
             raise _refusal(node, f"with a constant of {value.dtype}")
-        array = value
-        while array.ndim > len(shape) and array.shape[0] == 1:
-            array = array[0]
-        if array.size == 1:
+        array = value[0] if value.ndim == len(shape) + 1 and len(value) == 1 else value
+        if array.size == 1 and array.ndim <= len(shape):
             array = array.reshape(())
         if array.ndim > len(shape) or np.broadcast_shapes(array.shape, shape) != shape:
             raise _refusal(node, f"with a constant of shape {value.shape} for samples of shape {shape}")
@@ -259,7 +244,8 @@ class Importer:
 
     def _batch_normalization(self, node: Any, attributes: dict[str, Any], inputs: Sequence[Any]) -> Flow:
         flow = inputs[0]
-        if attributes.get("training_mode") or len(flow.shape) != 1 or len(inputs) != 5:
+        trains = attributes.get("training_mode") or sum(map(bool, node.output)) > 1
+        if trains or len(flow.shape) != 1:
             raise _refusal(node, "in training, or of samples of several dimensions")
         arguments = {"epsilon": attributes.get("epsilon", 1e-5), "momentum": attributes.get("momentum", 0.9)}
         weights = self._weights(node, inputs, flow.shape[0])
@@ -292,21 +278,20 @@ class Importer:
         return np.array([BATCH, *inputs[0].shape], np.int64)
 
     def _flatten(self, node: Any, attributes: dict[str, Any], inputs: Sequence[Any]) -> Flow:
-        if attributes.get("axis", 1) != 1:
-            raise _refusal(node, "along an axis that is not that of the batch")
+        axis = attributes.get("axis", 1)
+        if axis not in (1, -len(inputs[0].shape)):
+            raise _refusal(node, f"along axis {axis}, which is not that of the batch")
         return self._reshaped(inputs[0], (math.prod(inputs[0].shape),))
 
     def _reshape(self, node: Any, attributes: dict[str, Any], inputs: Sequence[Any]) -> Flow:
-        del attributes
         flow, target = inputs
         if not isinstance(flow, Flow) or not isinstance(target, np.ndarray) or target.ndim != 1 or len(target) < 2:
             raise _refusal(node, "it must keep the axis of the batch")
-        batch, *sizes = (int(size) for size in target)
-        sizes = [flow.shape[i] if size == 0 and i < len(flow.shape) else size for i, size in enumerate(sizes)]
+        batch, *sizes = sizes_of(target, (self._batch, *flow.shape), attributes)
         known = math.prod(size for size in sizes if size != -1)
         if sizes.count(-1) == 1 and batch != -1 and known > 0:
             sizes = [math.prod(flow.shape) // known if size == -1 else size for size in sizes]
-        if batch not in (-1, 0, BATCH, self._batch) or min(sizes) < 1 or math.prod(sizes) != math.prod(flow.shape):
+        if batch not in (-1, BATCH, self._batch) or min(sizes) < 1 or math.prod(sizes) != math.prod(flow.shape):
             raise _refusal(node, f"of samples of shape {flow.shape} to {target.tolist()}")
         return self._reshaped(flow, tuple(sizes))
 
@@ -314,7 +299,9 @@ class Importer:
         if shape == flow.shape:
             return flow
         piece = Plain(layers.Flatten, {}) if len(shape) == 1 else Plain(layers.Reshape, {"target_shape": shape})
-        return self._then(flow, shape, piece)
+        result = self._then(flow, shape, piece)
+        result.is_integer = flow.is_integer
+        return result
 
     def _same(self, node: Any, attributes: dict[str, Any], inputs: Sequence[Any]) -> Flow:
         del node, attributes
@@ -322,19 +309,19 @@ class Importer:
         return flow
 
     def _dropout(self, node: Any, attributes: dict[str, Any], inputs: Sequence[Any]) -> Flow:
-        if len(inputs) > 2 and (not isinstance(inputs[2], np.ndarray) or inputs[2].any()):
+        if len(inputs) > 2 and not (inputs[2] is None or (isinstance(inputs[2], np.ndarray) and not inputs[2].any())):
             raise _refusal(node, "in training")
         return self._same(node, attributes, inputs)
 
     def _cast(self, node: Any, attributes: dict[str, Any], inputs: Sequence[Any]) -> Value:
         flow, to = inputs[0], attributes["to"]
-        if flow.is_boolean and to in _FLOATS:
+        if flow.is_boolean and to in FLOATS:
             return Flow(flow.shape, None, lambda x: x.astype(np.float64), [flow], "Cast", node.name)
         if flow.is_boolean and to in _INTEGERS:
             return Labels()
-        if to not in _FLOATS:
+        if to not in FLOATS:
             raise _refusal(node, "to a type other than float and double")
-        return flow if isinstance(flow, Flow) else None
+        return Flow(flow.shape, flow.chain, node=node.name) if flow.is_integer else flow
 
     # ---- Classifiers ----
 
@@ -379,7 +366,7 @@ def _joints(nodes: Sequence[Any], constants: set[str]) -> set[str]:
 
 def _refusal(node: Any, detail: str = "") -> Refusal:
     domain = f"{node.domain}." if node.domain not in ("", "ai.onnx") else ""
-    text = f"the operator {domain}{node.op_type} (node {node.name or ', '.join(node.output)!r}) is not available"
+    text = f"the operator {domain}{node.op_type} (node {name_of(node)}) is not available"
     return Refusal(f"{text}: {detail}" if detail else text)
 
 

@@ -2,13 +2,14 @@
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TensorReader", "attributes_of", "read_model"]
+__all__ = ["TensorReader", "attributes_of", "check_form", "name_of", "read_model"]
 
 Array = NDArray[Any]
 
@@ -61,6 +62,36 @@ def attributes_of(node: Any) -> dict[str, Any]:
     from onnx import helper
 
     return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def name_of(node: Any) -> str:
+    """Return what messages call a node: its name, or those of its outputs."""
+    return repr(node.name or ", ".join(node.output))
+
+
+def check_form(node: Any, attributes: Mapping[str, Any], opset: int) -> None:
+    """Refuse a node that has not the inputs and attributes of its operator in this opset, as it could mean anything.
+
+    Raises
+    ------
+    ValueError
+        It lacks one, or has one that it must not have.
+    """
+    from onnx import defs
+
+    try:
+        schema = defs.get_schema(node.op_type, opset)
+    except defs.SchemaError:  # an operator of a newer opset
+        schema = defs.get_schema(node.op_type)
+    single = defs.OpSchema.FormalParameterOption.Single
+    required = [one.name for one in schema.inputs if one.option == single]
+    lacking = [name for place, name in enumerate(required) if not "".join(node.input[place : place + 1])]
+    lacking += [name for name, one in schema.attributes.items() if one.required and name not in attributes]
+    unknown = [name for name in attributes if name not in schema.attributes]
+    unknown += [f"{len(node.input)} inputs"] if len(node.input) > schema.max_input else []
+    for problem, names in {"lacks": lacking, "must not have": unknown}.items():
+        if names:
+            raise ValueError(f"{node.op_type} (node {name_of(node)}) {problem} {', '.join(names)} in opset {opset}")
 
 
 class TensorReader:

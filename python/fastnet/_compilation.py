@@ -1,8 +1,9 @@
 """What `compile` is told: the optimizer, the loss and the metrics of a model."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Self, SupportsFloat
 
+import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import losses, optimizers
@@ -109,7 +110,7 @@ class Compilation:
     def observe(self, y: NDArray[Any], outputs: NDArray[Any], weight: NDArray[Any] | None) -> None:
         """Let the metrics that Python computes see a batch."""
         for metric, weighted in self.observed.values():
-            metric.update_state(y, outputs, weight if weighted else None)
+            metric.update_state(y, outputs, *((weight,) if weighted else ()))
 
     def reset(self) -> None:
         """Forget all batches."""
@@ -119,7 +120,7 @@ class Compilation:
     def figures(self, by_core: float, *, quick: bool) -> dict[str, float]:
         """Return every figure by its name; `quick` leaves out those that Python computes."""
         return {
-            name: by_core if name in self._by_core else self.observed[name][0].result()
+            name: by_core if name in self._by_core else _figure(name, self.observed[name][0].result())
             for name in self.metrics
             if name in self._by_core or not quick
         }
@@ -161,6 +162,15 @@ class Compilation:
         return chosen
 
 
+def _figure(name: str, result: Any) -> float:
+    """Return what a metric returned as a number."""
+    if type(result) is not float:
+        if np.ndim(result) != 0 or not isinstance(result, SupportsFloat):
+            raise TypeError(f"result() of the metric {name!r} must return a number; got {describe(result)}")
+        return float(result)
+    return result
+
+
 class AccuracyOfOutputs:
     """The accuracy that fits the outputs: on the right side of 0.5 for one, the largest of several."""
 
@@ -173,7 +183,7 @@ class AccuracyOfOutputs:
         self._kinds = (BinaryAccuracy(), CategoricalAccuracy())
         self._used = 0
 
-    def update_state(self, y: NDArray[Any], outputs: NDArray[Any], weight: NDArray[Any] | None) -> None:
+    def update_state(self, y: NDArray[Any], outputs: NDArray[Any], weight: NDArray[Any] | None = None) -> None:
         """Take a batch into account."""
         self._used = int(outputs.shape[1] > 1)
         self._kinds[self._used].update_state(y, outputs, weight)

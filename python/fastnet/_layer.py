@@ -44,6 +44,10 @@ class Layer(Configurable):
         "batch_shape": None,
         "batch_size": None,
     }
+    keras_methods: ClassVar[dict[str, str]] = {
+        "call": "layers run in compiled code; combine those of fastnet, with Residual where values are added, or change "
+        "the arrays before fit and predict"
+    }
 
     def __init__(
         self,
@@ -89,7 +93,7 @@ class Layer(Configurable):
 
     def description(self) -> dict[str, Any] | None:
         """Return what the compiled core is told about the layer, or None when there is nothing to compute."""
-        raise NotImplementedError
+        raise unsupported(f"{type(self).__name__}, a class of layers that is not fastnet's own, is not available")
 
     def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield what the core is told about the layer and the layers inside it, each with the prefix of its weights."""

@@ -1,13 +1,20 @@
 """One way from "adam", a class, a configuration or an object to the object, for every kind of part of a model."""
 
-from collections.abc import Callable, Iterable
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from fastnet._validation import describe, unsupported
+from fastnet._validation import describe, refuse_methods, unsupported
 
 
 class Configurable:
     """A part of a model whose configuration, a dictionary that JSON can hold, makes an equal part again."""
+
+    # What a class written for Keras may define, but nothing calls here; and what to do instead.
+    keras_methods: ClassVar[Mapping[str, str]] = {}
+
+    def __new__(cls, *_arguments: Any, **_keywords: Any) -> Self:
+        refuse_methods(cls, cls.keras_methods)
+        return super().__new__(cls)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this object again."""

@@ -12,7 +12,7 @@ from fastnet._evaluation import Evaluator, prediction_batch, result
 from fastnet._fitting import Fitting, Plan
 from fastnet._frames import column_names
 from fastnet._receipt import Receipt, Run
-from fastnet._validation import check_bool, check_integer, check_number, describe
+from fastnet._validation import check_bool, check_integer, check_number, describe, refuse_methods
 from fastnet._weights import Weights
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.history import History
@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from numpy.random import Generator
 
 _TRAINING_BATCH = 32
+
+# What a class written for Keras may define, but nothing calls here; and what to do instead.
+_KERAS_METHODS = dict.fromkeys(
+    ("call", "compute_loss", "compute_metrics", "predict_step", "test_step", "train_step"),
+    "models run in compiled code; give compile() a loss or metrics of your own, fit() callbacks, or loop over "
+    "train_on_batch() or loss_and_gradients()",
+)
 
 
 class Trainer(Evaluator):
@@ -40,6 +47,7 @@ class Trainer(Evaluator):
         raise NotImplementedError
 
     def __init__(self) -> None:
+        refuse_methods(type(self), _KERAS_METHODS)
         super().__init__()
         self.history: History | None = None
         self.stop_training = False

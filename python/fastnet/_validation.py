@@ -12,6 +12,13 @@ def unsupported(what: str) -> NotImplementedError:
     return NotImplementedError(f"fastnet: {what}; use Keras for this")
 
 
+def refuse_methods(cls: type, methods: Mapping[str, str]) -> None:
+    """Refuse a class with a method of Keras's that nothing calls here; `methods` say what to do instead of each."""
+    for name, advice in methods.items():
+        if hasattr(cls, name):
+            raise unsupported(f"{name}(), which {cls.__name__} defines, is not available: {advice}")
+
+
 def reject_keywords(owner: str, keywords: Mapping[str, Any], keras_defaults: Mapping[str, Any]) -> None:
     """Accept Keras's own defaults for what fastnet lacks, and nothing else."""
     for name, value in keywords.items():

@@ -41,6 +41,10 @@ class Loss(Configurable):
     identifier: ClassVar[str]
     core_name: ClassVar[str]
     takes_labels: ClassVar[bool] = False
+    keras_methods: ClassVar[dict[str, str]] = {
+        "call": "give compile() a function of y_true and y_pred that returns the value of a batch and its gradient by y_pred, "
+        "as there is no automatic differentiation"
+    }
     from_logits: bool = False
     label_smoothing: float = 0.0
     direction = "down"  # of a loss as a metric

@@ -13,8 +13,17 @@ from fastnet._validation import describe, reject_keywords
 Array = NDArray[np.float64]
 
 
+_OWN_STATE = (
+    "reset_state() must set what the metric counts with, plain attributes such as self.total = 0.0: Metric.__init__() calls "
+    "it, and there are no variables to assign to"
+)
+
+
 class Metric(Configurable):
     """The base of all metrics: a figure that batches of predictions add to.
+
+    A class of your own defines `update_state`, which gets NumPy arrays, `result`, which returns a number, and `reset_state`,
+    which sets the attributes that it counts with.
 
     Parameters
     ----------
@@ -47,7 +56,10 @@ class Metric(Configurable):
             raise TypeError(f"name must be a non-empty string; got {describe(name)}")
         self.name = name or self.default_name or snake_case(type(self).__name__)
         arguments = set(vars(self))
-        self.reset_state()
+        try:
+            self.reset_state()
+        except AttributeError as error:
+            raise NotImplementedError(f"{type(self).__name__}.{_OWN_STATE}; {error}") from error
         self._state_names = sorted(set(vars(self)) - arguments)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
@@ -77,17 +89,26 @@ class Metric(Configurable):
             raise ValueError(f"sample_weight must have {len(pred)} values; got {weight.size}")
         self._update(true, pred.reshape(len(pred), -1), weight)
 
-    def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:
+    def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:  # noqa: ARG002
         """Take a batch into account: `pred` has two dimensions and a weight for every row."""
-        raise NotImplementedError
+        raise self._lacks("update_state")
 
     def result(self) -> float:
         """Return the figure of all batches since the last `reset_state`; NaN where there is none yet."""
-        raise NotImplementedError
+        raise self._lacks("result")
 
     def reset_state(self) -> None:
         """Forget all batches."""
-        raise NotImplementedError
+        raise self._lacks("reset_state")
+
+    def _lacks(self, method: str) -> NotImplementedError:
+        return NotImplementedError(f"{type(self).__name__} must define {method}()")
+
+    def add_weight(self, *arguments: Any, **keywords: Any) -> Any:
+        """Raise: a metric has no variables, as one of Keras."""
+        raise NotImplementedError(f"{type(self).__name__}.{_OWN_STATE}")
+
+    add_variable = add_weight
 
     def get_state(self) -> dict[str, Any]:
         """Return what the batches since the last `reset_state` left: the attributes that `reset_state` sets.

@@ -92,6 +92,10 @@ class Optimizer(Configurable):
     """
 
     core_name: ClassVar[str]
+    keras_methods: ClassVar[dict[str, str]] = dict.fromkeys(
+        ("apply_gradients", "update_step"),
+        "steps run in compiled code; loop over model.loss_and_gradients() and model.set_weights()",
+    )
     decays_beside: ClassVar[bool] = True  # weight_decay is taken out of the weights, not added to the gradient
     name: str
 

@@ -189,6 +189,19 @@ def test_nan_in_a_row_shows_in_its_outputs_and_in_no_other(name: str, dtype: str
     assert_array_equal(model(wrong), got)
 
 
+def test_quantized_models_and_prelu_show_a_nan() -> None:
+    x = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    model = fn.Sequential([fn.Dense(5, "relu", input_shape=(4,)), fn.Dense(3, "hard_sigmoid")], seed=0).quantize(x)
+    got = model.predict(with_nan(x, 4, 3))
+    assert np.isnan(got[4]).all()
+    assert_array_equal(np.delete(got, 4, 0), np.delete(model.predict(x), 4, 0))
+    slope = np.full(4, 0.25)
+    assert_array_equal(np.isnan(fn.functional.prelu(with_nan(x, 4, 3), slope)), np.isnan(with_nan(x, 4, 3)))
+    by_x, by_slope = fn.functional.prelu_backward(np.ones_like(x), with_nan(x, 4, 3), slope)
+    assert by_x[4, 3] == 0.25
+    assert np.isnan(by_slope[3])
+
+
 if __name__ == "__main__":
     check_the_core()
     print(fn.show_config(mode="dict")["isa"])

@@ -243,7 +243,8 @@ class Evaluator:
             mean.add(len(part), *self._figures_of(part, batch_size))
             logs = self._logs(*mean.values)
             callbacks.call("on_test_batch_end", batch, logs)
-        callbacks.call("on_test_end", logs)
+        if logs:
+            callbacks.call("on_test_end", logs)
         return logs, batch + 1
 
     def _figures_of(self, samples: Samples, batch_size: int) -> tuple[float, float]:

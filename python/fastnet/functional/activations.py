@@ -3,8 +3,8 @@
 A gradient takes that of the loss by the activation's output, and the output or, where the output does not tell the slope,
 the input; the argument's name says which.
 
-NaN gives NaN. So does its gradient, but for functions of straight pieces, which have Keras's slope at NaN: 0 for `relu` and
-`hard_sigmoid`, `negative_slope` for `leaky_relu`, 1 for `linear`.
+NaN gives NaN. So does its gradient, but for functions of straight pieces, whose slope at NaN is that far below zero, as in Keras: 0 for
+`relu` and `hard_sigmoid`, `negative_slope` for `leaky_relu`, its slope for `prelu`, 1 for `linear`.
 """
 
 import numpy as np

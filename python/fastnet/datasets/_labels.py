@@ -1,6 +1,7 @@
 """Labels of every kind, as codes from 0 to the number of classes - 1."""
 
 import math
+import re
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ def encode(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[st
     Parameters
     ----------
     labels : ndarray of shape (n,), (n, 1) or (n, k)
-        Whole numbers, text, or one-hot rows. Text that is a whole number in every row counts as a number.
+        Whole numbers, text, or one-hot rows. Text that is a whole number in every row counts as a number; not where one
+        has zeros before it or an exponent: 007 and 1E5 are codes, which stay as they are written.
     where : str
         What the labels are, for messages.
 
@@ -72,7 +74,7 @@ def _from_text(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], lis
         texts.append(text)
         first_rows.setdefault(text, row)
     numbers = {text: _number(text) for text in first_rows}
-    if all(number is not None for number in numbers.values()):
+    if None not in numbers.values() and not any(_is_code(text, number) for text, number in numbers.items()):
         return _from_numbers(np.array([numbers[text] for text in texts], dtype=_number_type(numbers)), where)
     distinct = sorted(first_rows)
     place = {text: code for code, text in enumerate(distinct)}
@@ -90,15 +92,19 @@ def _number(text: str) -> int | float | None:
     if "_" in text or not text.isascii():
         return None
     try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return None
+    whole = re.fullmatch(r"([+-]?[0-9]{1,19})(\.0*)?", text)
+    return int(whole[1]) if whole and -(2**63) <= int(whole[1]) < 2**63 else number
+
+
+def _is_code(text: str, number: int | float | None) -> bool:
+    """Return whether a text says more than its number: 007, 1E5, or more digits than 64 bits hold."""
+    if re.fullmatch(r"[+-]?[0-9]+", text):
+        return isinstance(number, float) or (text.lstrip("+-").startswith("0") and len(text.lstrip("+-")) > 1)
+    return isinstance(number, float) and number.is_integer() and abs(number) < 2.0**63
 
 
 def _number_type(numbers: dict[str, int | float | None]) -> type:
-    fits = all(isinstance(number, int) and abs(number) < 2**63 for number in numbers.values())
-    return np.int64 if fits else np.float64
+    return np.int64 if all(isinstance(number, int) for number in numbers.values()) else np.float64

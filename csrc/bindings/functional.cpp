@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <optional>
 #include <vector>
 
@@ -243,6 +244,27 @@ py::ssize_t first_nonfinite_row(const py::array& x, bool as_float32) {
     });
 }
 
+// The first row with a value outside of [lowest, highest], NaN included; -1 where there is none. With `ends` the values
+// between the two are outside as well. With a `tolerance` of at least 0 so is a row whose sum differs from 1 by more.
+py::ssize_t first_row_outside(const py::array& y, double lowest, double highest, bool ends, double tolerance) {
+    const Rows rows = rows_of(y, "y");
+    py::gil_scoped_release release;
+    Buffer<double> row(rows.columns);
+    for (index i = 0; i < rows.count; ++i) {
+        rows.gather_row(i, rows.count, nullptr, {0, rows.columns}, row.data());
+        double sum = 0.0;
+        bool inside = true;
+        for (index j = 0; j < rows.columns; ++j) {
+            const double value = row.data()[j];
+            inside = inside && (ends ? value == lowest || value == highest : value >= lowest && value <= highest);
+            sum += value;
+        }
+        if (!inside || (tolerance >= 0.0 && !(std::abs(sum - 1.0) <= tolerance)))
+            return i;
+    }
+    return -1;
+}
+
 }  // namespace
 
 void register_functional(py::module_& module) {
@@ -259,6 +281,8 @@ void register_functional(py::module_& module) {
                py::arg("parameters") = LossParameters{}, py::arg("from_logits") = false);
     module.def("optimizer_names", [] { return names_of(kernels<float>().optimizers); });
     module.def("first_nonfinite_row", &first_nonfinite_row, py::arg("x"), py::arg("as_float32"));
+    module.def("first_row_outside", &first_row_outside, py::arg("y"), py::arg("lowest"), py::arg("highest"),
+               py::arg("ends") = false, py::arg("tolerance") = -1.0);
 }
 
 }  // namespace fastnet

@@ -26,7 +26,7 @@ def state_of(model: "Sequential") -> dict[str, Any]:
     # Training changes these in place, which must not reach the original, not even from a shallow copy.
     changing = {name: copy.deepcopy(attributes[name]) for name in ("_generator", "_compilation")}
     return {
-        "attributes": attributes | changing,
+        "attributes": attributes | changing | {"_feature_names": model.feature_names},
         "layers": [serialize(layer) for layer in model.layers],
         "weights": [layer.get_weights() for layer in model.layers],
         "seeds": None if network is None else network.get_seeds(),

@@ -61,6 +61,13 @@ class Checksum:
 # as_float32 a float64 that float32 cannot hold counts as an infinity.
 def first_nonfinite_row(x: NDArray[Any], as_float32: bool) -> int: ...
 
+# The index of the first row of a 2-D array of floats or integers with a value outside of [lowest, highest], NaN included,
+# else -1. With ends, values between the two are outside as well. With a tolerance of at least 0 a row whose sum differs
+# from 1 by more than that counts, too.
+def first_row_outside(
+    y: NDArray[Any], lowest: float, highest: float, ends: bool = False, tolerance: float = -1.0
+) -> int: ...
+
 # Rows of a sparse matrix (CSR): data of float32, float64 or integers, indices of int32 or int64, indptr of int64. Slices
 # with step 1 share the memory. A network reads them where they are canonical: the columns of every row ascend.
 class SparseRows:

@@ -1,7 +1,7 @@
 """Arrays as users have them, checked, in the form that the compiled core reads."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import _core
-from fastnet._frames import column_names, from_table
+from fastnet._frames import from_table, is_table, names_of, numbers_of, order_of
 from fastnet._sparse import as_sparse_rows, is_sparse
-from fastnet._validation import check_integer, check_number, describe
+from fastnet._validation import LARGEST_INTEGER, check_integer, check_number, describe, without_mask
 from fastnet.losses import Loss
+from fastnet.losses.domains import PROBABILITIES, SIGNS
 
 Array = NDArray[Any]
 Features = Array | _core.SparseRows
@@ -55,41 +56,62 @@ class Samples:
         """Return the targets and the weights of some rows."""
         return self.y[rows], None if self.weight is None else self.weight[rows]
 
-    def with_class_weight(self, class_weight: Mapping[int, float], dtype: str) -> "Samples":
+    def with_class_weight(self, class_weight: Mapping[int, float], loss: Loss, outputs: int, dtype: str) -> "Samples":
         """Return the samples with their weights times those of their classes; a class not mentioned weighs 1."""
-        if not isinstance(class_weight, Mapping):
-            raise TypeError(f"class_weight must be a dictionary from label to weight; got {describe(class_weight)}")
-        labels = self._labels()
+        labels, known, are = _labels_of(self.y, loss, outputs)
+        if unknown := [label for label in class_weight if label not in known]:
+            raise ValueError(
+                f"class_weight has weights of labels that no sample can have: {', '.join(map(str, unknown))}; labels are {are}"
+            )
         weight = np.ones(len(self), dtype) if self.weight is None else self.weight.copy()
-        for label, factor in class_weight.items():
-            number = check_integer("a label of class_weight", label, minimum=0)
-            weight[labels == number] *= check_number(f"class_weight[{label}]", factor, minimum=0.0)
+        with np.errstate(over="ignore"):
+            for label, factor in class_weight.items():
+                weight[labels == label] *= factor
+        check_finite("class_weight times sample_weight", weight, dtype)
         return Samples(self.x, self.y, weight)
 
-    def _labels(self) -> Array:
-        """Return the label of every row: the largest of its targets, or a single target's nearest integer."""
-        if self.y.ndim == 1:
-            return self.y
-        return np.rint(self.y[:, 0]).astype(np.int64) if self.y.shape[1] == 1 else self.y.argmax(axis=1)
+
+# ---- Arrays of numbers ----------------------------------------------------------------------------------------------
 
 
-def as_array(name: str, values: Any) -> Array:
-    """Return `values` as an array of real numbers, without copying one that is one already."""
+def as_array(name: str, values: Any, columns: Sequence[str] | None = None) -> Array:
+    """Return `values` as an array of real numbers, without copying one that is one already.
+
+    Of a table, `columns` are the names of those that are wanted.
+    """
     if values is None:
         raise ValueError(f"{name} is missing: got None")
-    if column_names(values) is not None:
-        return from_table(name, values)
-    if isinstance(values, Iterable) and not hasattr(values, "__len__"):
+    if type(values) is np.ndarray:
+        array = values
+    elif is_table(values):
+        return from_table(name, values, columns)
+    elif hasattr(values, "to_numpy"):  # a series
+        return numbers_of(name, values)
+    elif isinstance(values, Iterable) and not hasattr(values, "__len__"):
         raise TypeError(f"{name} must be an array here; got {describe(values)}, which yields batches")
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise ValueError(f"{name} must be an array: {error}") from None
+    else:
+        values = without_mask(name, values)
+        try:
+            array = np.asarray(values)
+        except ValueError as error:
+            raise ValueError(f"{name} must be an array: {error}") from None
     if array.dtype.kind not in "fiub":
         raise TypeError(
             f"{name} must be an array of real numbers; got {type(values).__name__} with elements of dtype {array.dtype}"
+            + _hint(values, array)
         )
     return array
+
+
+def _hint(values: Any, array: Array) -> str:
+    """Return what to do with what is no array of numbers, where that is known."""
+    if isinstance(values, Mapping) or array.dtype.names:
+        return ": pandas.DataFrame makes a table of columns with names"
+    if array.dtype == object and array.ndim:
+        rows = enumerate(array.reshape(len(array), -1).tolist() if array.size else [])
+        odd = ((row, value) for row, values in rows for value in values if not isinstance(value, int | float))
+        return next((f": row {row} has {'None' if value is None else describe(value)}" for row, value in odd), "")
+    return ""
 
 
 def _as_core_array(array: Array, dtype: str) -> Array:
@@ -98,16 +120,27 @@ def _as_core_array(array: Array, dtype: str) -> Array:
         return array
     if array.dtype == np.bool_:
         return array.view(np.uint8)
+    if (native := array.dtype.newbyteorder("=")) in CORE_DTYPES:
+        return array.astype(native)
+    if array.dtype.itemsize > 8:  # of numbers that float32 may not hold, which is for `check_finite` to tell
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64)
     return array.astype(dtype)
 
 
-def check_finite(name: str, array: Features, dtype: str) -> None:
-    """Refuse numbers that are not finite, or are not once they are rounded to `dtype`."""
+def check_finite(name: str, array: Features, dtype: str, columns: Sequence[str] | None = None) -> None:
+    """Refuse numbers that are not finite, or are not once they are rounded to `dtype`; `columns` are names for messages."""
     row = _first_nonfinite_row(array, dtype == "float32")
-    if row >= 0 and _first_nonfinite_row(array[row : row + 1], False) < 0:
-        raise ValueError(f"{name} has a number in row {row} that is too large for float32, the dtype of the model")
-    if row >= 0:
-        raise ValueError(f"{name} has a NaN or an infinity in row {row}")
+    if row < 0:
+        return
+    wrong = array[row : row + 1]
+    place = f"row {row}"
+    if columns is not None and isinstance(wrong, np.ndarray) and wrong.size == len(columns):
+        with np.errstate(over="ignore"):
+            place += f", column {columns[int(np.isfinite(wrong.reshape(-1).astype(dtype)).argmin())]!r}"
+    if _first_nonfinite_row(wrong, False) < 0:
+        raise ValueError(f"{name} has a number in {place} that is too large for float32, the dtype of the model")
+    raise ValueError(f"{name} has a NaN or an infinity in {place}")
 
 
 def _first_nonfinite_row(array: Features, as_float32: bool) -> int:
@@ -121,30 +154,38 @@ def shape_of(name: str, values: Any) -> tuple[int, ...]:
     return tuple(values.shape) if is_sparse(values) else as_array(name, values).shape
 
 
-def as_features(name: str, values: Any, input_shape: tuple[int, ...], dtype: str) -> Features:
+# ---- Samples --------------------------------------------------------------------------------------------------------
+
+
+def as_features(
+    name: str, values: Any, input_shape: tuple[int, ...], dtype: str, columns: Sequence[str] | None = None
+) -> Features:
     """Return samples as rows of features, without copying arrays of float32, float64 and integers.
 
-    The rows of a sparse matrix stay sparse.
+    The rows of a sparse matrix stay sparse. The columns of a table are put in the order of the names in `columns`.
 
     Raises
     ------
     ValueError
-        The shape of a sample is not `input_shape`.
+        The shape of a sample is not `input_shape`, or a table has other columns.
     """
     if is_sparse(values):
-        _check_shape(name, shape_of(name, values), input_shape)
+        _check_shape(name, shape_of(name, values), input_shape, values)
         return as_sparse_rows(name, values, dtype)
-    array = as_array(name, values)
+    array = as_array(name, values, columns)
     if array.ndim == 1 and input_shape == (1,):
         array = array[:, None]
-    _check_shape(name, array.shape, input_shape)
+        if columns is not None and (names := names_of(name, values)) is not None:
+            order_of(name, names, columns)
+    _check_shape(name, array.shape, input_shape, values)
     return _as_core_array(array.reshape(len(array), math.prod(input_shape)), dtype)
 
 
-def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...]) -> None:
+def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...], values: Any) -> None:
     if shape[1:] != input_shape:
         expected = ", ".join(["samples", *map(str, input_shape)])
-        hint = f": one sample is {name}[None]" if shape == input_shape else ""
+        one = "to_frame().T" if hasattr(values, "iloc") else "[None]"
+        hint = f": one sample is {name}{'.' * hasattr(values, 'iloc')}{one}" if shape == input_shape else ""
         raise ValueError(f"{name} must have shape ({expected}); got {shape}{hint}")
 
 
@@ -167,8 +208,21 @@ def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtyp
         hint = ": for labels use fastnet.utils.to_categorical" if array.ndim == 1 else ""
         raise ValueError(f"{name} must have shape ({rows}, {outputs}) for {loss.name}; got {array.shape}{hint}")
     array = _as_core_array(array, dtype)
-    check_finite(name, array, dtype)
+    _check_targets(name, array, loss, dtype)
     return array
+
+
+def _check_targets(name: str, targets: Array, loss: Loss, dtype: str) -> None:
+    """Refuse targets that are not finite, or that the loss is not defined for."""
+    if loss.domain is None:
+        check_finite(name, targets, dtype)
+        return
+    row = loss.domain.first_row_outside(targets)
+    if row >= 0 or not math.isfinite(loss.domain.ranges[0][1]):
+        check_finite(name, targets, dtype)
+    if row >= 0:
+        shown = ", ".join(f"{value:g}" for value in targets[row, :10].tolist()) + ", ..." * (targets.shape[1] > 10)
+        raise ValueError(f"{name} has {shown} in row {row}; {loss.name} takes {loss.domain.words}")
 
 
 def _as_labels(name: str, labels: Array, outputs: int) -> Array:
@@ -194,9 +248,50 @@ def as_sample_weight(name: str, values: Any, rows: int, dtype: str) -> Array | N
     array = as_array(name, values)
     if array.shape not in ((rows,), (rows, 1)):
         raise ValueError(f"{name} must have shape ({rows},), one weight for every row of x; got {array.shape}")
-    weight = np.ascontiguousarray(array.reshape(-1), dtype)
-    check_finite(name, weight, dtype)
-    return weight
+    array = _as_core_array(array.reshape(-1), dtype)
+    check_finite(name, array, dtype)
+    return np.ascontiguousarray(array, dtype)
+
+
+def as_class_weight(class_weight: Any) -> dict[int, float]:
+    """Return the weights of labels, checked."""
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight must be a dictionary from label to weight; got {describe(class_weight)}")
+    weights = {}
+    for label, weight in class_weight.items():
+        whole = isinstance(label, bool | np.bool_ | float | np.floating) and label == np.floor(label)
+        number = int(label) if whole else check_integer("a label of class_weight", label, minimum=-LARGEST_INTEGER)
+        weights[number] = check_number(f"class_weight[{label}]", weight, minimum=0.0)
+    return weights
+
+
+def _labels_of(y: Array, loss: Loss, outputs: int) -> tuple[Array, Collection[int], str]:
+    """Return the label of every row of targets, the labels that there can be, and these in words."""
+    if y.ndim == 1 or y.shape[1] > 1:
+        return y if y.ndim == 1 else _single_labels(y, loss), range(outputs), f"0 to {outputs - 1}"
+    labels = y[:, 0]
+    if loss.domain is SIGNS and (labels < 0).any():
+        return labels, (-1, 1), "-1 and 1"
+    if loss.domain in (SIGNS, PROBABILITIES):
+        return np.rint(labels), (0, 1), "0 and 1"
+    if (fractional := labels != np.floor(labels)).any():
+        row = int(fractional.argmax())
+        raise ValueError(f"class_weight needs targets that are labels; y has {labels[row]} in row {row}")
+    return labels, {0, 1, *map(int, np.unique(labels))}, "those in y"
+
+
+def _single_labels(rows: Array, loss: Loss) -> Array:
+    """Return the label of every row of targets, its largest; rows of yes and no may have several labels, or none."""
+    if not loss.takes_labels:
+        answers = loss.domain in (SIGNS, PROBABILITIES) or ((rows == 0) | (rows == 1)).all(axis=1)
+        wrong = answers & (np.count_nonzero(rows > 0.5, axis=1) != 1)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(
+                f"class_weight needs one label for every sample; y has {rows[row].tolist()} in row {row}: give sample_weight"
+            )
+    labels: Array = rows.argmax(axis=1)
+    return labels
 
 
 def as_samples(
@@ -208,12 +303,13 @@ def as_samples(
     outputs: int,
     loss: Loss,
     dtype: str,
+    columns: Sequence[str] | None = None,
 ) -> Samples:
     """Return what training or evaluation reads, checked; `of`, as in " of validation_data", tells messages whose it is."""
-    features = as_features(f"x{of}", x, input_shape, dtype)
+    features = as_features(f"x{of}", x, input_shape, dtype, columns)
     if not len(features):
         raise ValueError(f"x{of} must have at least one row; got shape {np.shape(x)}")
-    check_finite(f"x{of}", features, dtype)
+    check_finite(f"x{of}", features, dtype, columns)
     targets = as_targets(f"y{of}", y, len(features), outputs, loss, dtype)
     weight = as_sample_weight(f"sample_weight{of}", sample_weight, len(features), dtype)
     return Samples(features, targets, weight)

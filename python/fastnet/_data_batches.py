@@ -2,12 +2,14 @@
 
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet._data_adapter import as_array
+from fastnet._frames import is_table
 from fastnet._validation import describe
 
 # One batch: x, y and perhaps sample_weight.
@@ -161,7 +163,10 @@ class IndexedSamples(Batches):
         size = self._batch_size
         for start in range(0, len(numbers), size)[first + done : None if steps is None else first + steps]:
             samples = [as_batch(self.name, self._source[int(number)]) for number in numbers[start : start + size]]
-            yield tuple(np.stack([np.asarray(part) for part in parts]) for parts in zip(*samples, strict=True))
+            yield tuple(
+                np.stack([as_array(f"{part} of {self.name}", value) for value in values])
+                for part, values in zip(("x", "y", "sample_weight"), zip(*samples, strict=True), strict=False)
+            )
 
     def pass_over(self, epochs: int, steps: int | None, more: int = 0) -> None:
         """Do nothing: items are asked for by their numbers."""
@@ -204,8 +209,9 @@ def as_batches(name: str, source: Any, input_shape: tuple[int, ...] | None, batc
 
 
 def _is_source(thing: Any) -> bool:
-    """Return whether something may be a source of batches: no array, no table, no sparse matrix."""
-    return not any(hasattr(thing, name) for name in ("__array__", "dtype", "column_names", "tocsr"))
+    """Return whether something may be a source of batches: no array, no table, no sparse matrix, no dictionary."""
+    is_data = is_table(thing) or isinstance(thing, Mapping)
+    return not is_data and not any(hasattr(thing, name) for name in ("__array__", "dtype", "tocsr"))
 
 
 def features_of_batches(source: Any) -> Iterator[Any] | None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet._compilation import Compilation
-from fastnet._data_adapter import CORE_DTYPES, Samples, as_features, as_samples, shape_of
+from fastnet._data_adapter import CORE_DTYPES, Features, Samples, as_features, as_samples, shape_of
 from fastnet._data_batches import Batches, as_batches, features_of_batches, warn_of_few
 from fastnet._validation import check_integer, unsupported
 from fastnet._weights import Network
@@ -32,6 +32,7 @@ class Evaluator:
 
     dtype: str
     input_shape: tuple[int, ...] | None
+    feature_names: list[str] | None
     _network: Network | None
 
     def __init__(self) -> None:
@@ -144,13 +145,23 @@ class Evaluator:
         self._compilation.optimizer._iterations = network.finished_steps
         return network
 
-    def _samples(self, x: Any, y: Any, sample_weight: Any = None, *, of: str = "") -> Samples:
-        """Return checked data for a network that is built and compiled; `of` says in messages what they are for."""
+    def _features(self, name: str, x: Any) -> Features:
+        """Return samples for a network that is built, the columns of a table in the model's order."""
+        assert self.input_shape is not None
+        return as_features(name, x, self.input_shape, self.dtype, self.feature_names)
+
+    def _samples(
+        self, x: Any, y: Any, sample_weight: Any = None, *, of: str = "", columns: list[str] | None = None
+    ) -> Samples:
+        """Return checked data for a network that is built and compiled; `of` says in messages what they are for.
+
+        `columns` are the names of the features where the model does not know them yet.
+        """
         assert self.input_shape is not None
         assert self._network is not None
         assert self.loss is not None
-        outputs = self._network.output_size
-        return as_samples(x, y, sample_weight, of, self.input_shape, outputs, self.loss, self.dtype)
+        outputs, columns = self._network.output_size, columns or self.feature_names
+        return as_samples(x, y, sample_weight, of, self.input_shape, outputs, self.loss, self.dtype, columns)
 
     def _logs(self, loss: float, metric: float, *, quick: bool = False) -> Logs:
         """Return the figures by their names; `quick` leaves out those that Python computes."""
@@ -276,9 +287,10 @@ class Evaluator:
 
         Parameters
         ----------
-        x : array_like or sparse matrix, shape (n, *input_shape)
-            The samples, none at all included; or a generator or loader of batches, x alone or (x, y). NaN in a row gives NaN in its outputs. Sparse matrices are read as in
-            `fit`, `batch_size` rows at a time.
+        x : array_like, table or sparse matrix, shape (n, *input_shape)
+            The samples, none at all included; or a generator or loader of batches, x alone or (x, y). The columns of a
+            table are taken by their names, as in `fit`. NaN in a row, or a missing value, gives NaN in its outputs. Sparse
+            matrices are read as in `fit`, `batch_size` rows at a time.
         batch_size : int, optional
             How many samples are computed at a time.
         verbose : {"auto", 0, 1, 2}, default "auto"
@@ -302,12 +314,11 @@ class Evaluator:
                 raise ValueError("x must have at least one batch to predict; got none")
             _check_steps(len(predicted), steps)
             return np.concatenate(predicted)
-        if steps is not None:
-            x = x[: steps * batch_size]
         network = self._built_network(x)
-        assert self.input_shape is not None
-        features = as_features("x", x, self.input_shape, self.dtype)
-        _check_steps(-(-len(features) // batch_size), steps)
+        features = self._features("x", x)
+        if steps is not None:
+            features = features[: steps * batch_size]
+            _check_steps(-(-len(features) // batch_size), steps)
         if not callbacks:
             check_verbose(verbose)
             return self._shaped(network.predict(features, batch_size))

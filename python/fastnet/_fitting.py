@@ -230,7 +230,7 @@ class Fitting:
         """Run an epoch of batches that come from somewhere else, and end training where they are used up for good."""
         steps, done = self.plan.steps, self.position.steps
         batches = (
-            self.model._samples(*batch, of=f" of batch {number}")
+            self.model._training_samples(*batch, of=f" of batch {number}")
             for number, batch in enumerate(source.epoch(steps, self._order, passed, done), done + 1)
         )
         logs = self._steps((samples, None, len(samples)) for samples in batches)

@@ -7,7 +7,7 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet import _core
-from fastnet._data_adapter import Features, as_features
+from fastnet._data_adapter import Features
 from fastnet._layer import Layer
 from fastnet._training import Trainer
 from fastnet._weights import Network, Slot, Weights
@@ -52,8 +52,7 @@ class Inspector(Trainer):
         {'rescaling': array([[ 1., -2.]], dtype=float32), 're_lu': array([[1., 0.]], dtype=float32)}
         """
         self._built_network(x)
-        assert self.input_shape is not None
-        features = as_features("x", x, self.input_shape, self.dtype)
+        features = self._features("x", x)
         return {
             layer.name: output.reshape(len(features), *(layer.output_shape or ()))
             for layer, output in self._outputs(features)

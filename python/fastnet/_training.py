@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._data_adapter import Samples
+from fastnet._data_adapter import Samples, as_class_weight
 from fastnet._data_batches import Batches, as_batches
 from fastnet._evaluation import Evaluator, prediction_batch, result
 from fastnet._fitting import Fitting, Plan
-from fastnet._frames import column_names
+from fastnet._frames import names_to_learn
 from fastnet._receipt import Receipt, Run
 from fastnet._validation import check_bool, check_integer, check_number, describe, refuse_methods
 from fastnet._weights import Weights
@@ -37,7 +37,6 @@ class Trainer(Evaluator):
     _weights: Weights
     _generator: "Generator"
     _receipt: Receipt
-    feature_names: list[str] | None
 
     @property
     def built(self) -> bool:
@@ -110,7 +109,8 @@ class Trainer(Evaluator):
         x : array_like, table, sparse matrix or source of batches
             The samples, shape (n, *input_shape). Arrays of float32, float64 and integers, memory-mapped ones too, are read
             in place, whatever their strides; other types are converted. Tables of pandas, polars and pyarrow must have
-            columns of numbers, which name the features. A matrix or array of scipy.sparse is never made dense as a whole;
+            columns of numbers, which name the features: from then on the model takes the columns of tables by their names,
+            in any order, and refuses tables with others. Arrays, and columns without names, are taken by position. A matrix or array of scipy.sparse is never made dense as a whole;
             CSR is read in place, other formats are converted to it.
 
             Without `y`, a source of (x, y) or (x, y, sample_weight): a generator of batches, an object that can be
@@ -189,19 +189,21 @@ class Trainer(Evaluator):
             if y is None and x is not None:
                 raise ValueError("y is missing: got None, and x yields no batches of (x, y)")
             self._trainable_network("fit", x)
-            data: Samples | Batches = self._samples(x, y, sample_weight)
-            self._take_feature_names(x)
+            names = self.feature_names or names_to_learn("x", x)
+            data: Samples | Batches = self._samples(x, y, sample_weight, columns=names)
         else:
+            names = self.feature_names or _names_in(validation_data)
             data = self._batches(source, class_weight, sample_weight)
         given, validation = data, None
         if validation_data is not None:
-            validation = self._validation_samples(validation_data, batch_size)
+            validation = self._validation_samples(validation_data, batch_size, names)
         elif validation_split:
             if isinstance(data, Batches):
                 raise ValueError("validation_split needs x to be an array; with batches give validation_data")
             data, validation = data.split(validation_split)
         if class_weight is not None and isinstance(data, Samples):
-            data = data.with_class_weight(class_weight, self.dtype)
+            class_weight = as_class_weight(class_weight)
+            data = self._weighted(data, class_weight)
         plan = Plan(
             data,
             validation,
@@ -226,6 +228,7 @@ class Trainer(Evaluator):
             "max_time": max_time,
             "callbacks": running.names,
         }
+        self._learn_names(names)
         return self._recorded(Run(self, plan, given, others), Fitting(self, plan, running))
 
     def _recorded(self, run: Run, fitting: Fitting) -> History:
@@ -245,11 +248,23 @@ class Trainer(Evaluator):
         """Return what watches over a run with `debug`; it warns of what is wrong already."""
         raise NotImplementedError
 
-    def _take_feature_names(self, x: Any) -> None:
-        """Name the features by the columns of a table, unless they have names already."""
-        names = column_names(x)
-        if self.feature_names is None and names is not None:
+    def _learn_names(self, names: list[str] | None) -> None:
+        """Name the features for what is to come, where they have no names."""
+        if names is not None and self.feature_names is None:
             self.feature_names = names
+
+    def _training_samples(self, x: Any, y: Any, sample_weight: Any = None, *, of: str = "") -> Samples:
+        """Return checked data to train with, whose columns name the features where they have no names."""
+        names = self.feature_names or names_to_learn(f"x{of}", x)
+        samples = self._samples(x, y, sample_weight, of=of, columns=names)
+        self._learn_names(names)
+        return samples
+
+    def _weighted(self, samples: Samples, class_weight: dict[int, float]) -> Samples:
+        """Return samples that weigh what their classes do."""
+        assert self._network is not None
+        assert self.loss is not None
+        return samples.with_class_weight(class_weight, self.loss, self._network.output_size, self.dtype)
 
     def _batches(self, source: Batches, class_weight: Any, sample_weight: Any) -> Batches:
         """Check what cannot go with batches, and build the model for the first one where it is not built."""
@@ -306,7 +321,7 @@ class Trainer(Evaluator):
 
         return hook
 
-    def _validation_samples(self, validation_data: Any, batch_size: int) -> Samples | Batches:
+    def _validation_samples(self, validation_data: Any, batch_size: int, names: list[str] | None) -> Samples | Batches:
         of_batches = isinstance(validation_data, list) and all(isinstance(item, tuple) for item in validation_data)
         if of_batches or not (isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)):
             source = as_batches("validation_data", validation_data, self.input_shape, batch_size)
@@ -316,7 +331,7 @@ class Trainer(Evaluator):
                 f"validation_data must be (x, y), (x, y, sample_weight) or batches of them; got {describe(validation_data)}"
             )
         x, y, *weight = validation_data
-        return self._samples(x, y, weight[0] if weight else None, of=" of validation_data")
+        return self._samples(x, y, weight[0] if weight else None, of=" of validation_data", columns=names)
 
     def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
         """Return the label, the offset and the shape of every array that is trained."""
@@ -350,9 +365,9 @@ class Trainer(Evaluator):
         The arguments are those of `fit`, the result is as that of `evaluate`.
         """
         self._trainable_network("train_on_batch", x)
-        samples = self._samples(x, y, sample_weight)
+        samples = self._training_samples(x, y, sample_weight)
         if class_weight is not None:
-            samples = samples.with_class_weight(class_weight, self.dtype)
+            samples = self._weighted(samples, as_class_weight(class_weight))
         self._reset_metrics()
         _, loss, metric, *_ = self._step(samples, None, len(samples), None, 0.0)
         return result(self._logs(loss, metric), return_dict)
@@ -389,6 +404,12 @@ class Trainer(Evaluator):
         hook = self._batch_hook(samples, None, observe=False)
         loss, gradients = network.loss_and_gradients(samples.x, samples.y, samples.weight, hook)
         return loss, self._weights.split_gradients(gradients)
+
+
+def _names_in(validation_data: Any) -> list[str] | None:
+    """Return the names of the columns of samples to validate with, which batches will follow."""
+    samples = validation_data[0] if isinstance(validation_data, tuple) and validation_data else None
+    return names_to_learn("x of validation_data", samples)
 
 
 def _validation_schedule(validation_freq: int | Container[int]) -> Callable[[int], bool]:

@@ -6,6 +6,8 @@ import operator
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 
 def unsupported(what: str) -> NotImplementedError:
     """Return the error for a feature that Keras has and fastnet does not."""
@@ -105,3 +107,23 @@ def describe(value: Any) -> str:
     text = repr(value)
     kind = type(value).__name__
     return kind if value is None or len(text) > 60 or text.startswith("<") else f"{text} ({kind})"
+
+
+def without_mask(name: str, values: Any) -> Any:
+    """Return the numbers of a masked array, or of a list of them, where nothing is masked; other objects as they are.
+
+    Raises
+    ------
+    ValueError
+        Something is masked: what lies behind a mask is not data.
+    """
+    masked = np.ma.MaskedArray
+    if isinstance(values, list | tuple) and any(isinstance(row, masked) for row in values):
+        values = np.ma.array(values)
+    if not isinstance(values, masked):
+        return values
+    mask = np.ma.getmaskarray(values)
+    if mask.any():
+        where = f" in row {np.argwhere(mask)[0][0]}" if mask.ndim else ""
+        raise ValueError(f"{name} has a masked value{where}: leave such rows out, or fill them with filled()")
+    return values.data

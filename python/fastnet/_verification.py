@@ -132,6 +132,7 @@ def _untrained(model: Sequential, seed: int) -> Sequential:
     layers = [deserialize(layer) for layer in model.get_config()["layers"]]
     again = Sequential(layers, seed=seed, dtype=model.dtype_policy, name=model.name)
     again.build(model.input_shape)
+    again.feature_names = model.feature_names
     for layer, adapted in zip(again.layers, model.layers, strict=True):
         if isinstance(layer, Normalization):
             layer.set_weights(adapted.get_weights())

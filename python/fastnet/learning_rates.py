@@ -151,7 +151,7 @@ def find_learning_rate(
     if isinstance(model.optimizer._learning_rate, LearningRateSchedule):
         raise ValueError("the optimizer follows a schedule: compile the model with a number as learning_rate")
     rate, values, state = model.optimizer.learning_rate, model._values(), network.get_optimizer_state()
-    history, figures, receipt = model.history, model.figures, model._receipt
+    history, figures, receipt, names = model.history, model.figures, model._receipt, model.feature_names
     random = model._generator.bit_generator.state
     model._receipt = Receipt()  # what the sweep does leaves no trace in the weights
     sweep = _Sweep(lowest, (highest / lowest) ** (1 / (steps - 1)), steps)
@@ -162,7 +162,7 @@ def find_learning_rate(
         network.set_optimizer_state(*state)
         model.optimizer._iterations = network.finished_steps
         model.optimizer.learning_rate = rate
-        model.history, model.figures, model._receipt = history, figures, receipt
+        model.history, model.figures, model._receipt, model.feature_names = history, figures, receipt, names
         model._generator.bit_generator.state = random
     rates, losses = np.array(sweep.rates), np.array(sweep.losses)
     if not len(losses):

@@ -13,7 +13,7 @@ from fastnet._receipt import Receipt
 from fastnet._summary import summary_html, summary_lines
 from fastnet._validation import check_choice, check_shape, describe, reject_keywords
 from fastnet._weights import Network, Slot, Weights
-from fastnet.layers import InputLayer, Layer, deserialize, serialize
+from fastnet.layers import InputLayer, Layer, Normalization, deserialize, serialize
 from fastnet.utils import make_generator
 
 if TYPE_CHECKING:
@@ -67,9 +67,9 @@ class Sequential(Inspector):
         How good the model is, kept in its file: "last_epoch" has the loss and the metrics of the last epoch of `fit`; add
         others as ``model.figures["test"] = model.evaluate(x, y, return_dict=True)``.
     class_names : list of str or None
-        The class of each output, kept in the model's file.
+        The class of each output, kept in the model's file; of one sigmoid the two classes, of which it gives the second.
     feature_names : list of str or None
-        The name of each input, kept in the model's file.
+        The name of each input, kept in the model's file. `fit` takes them from a table; tables are then taken by them.
 
     Examples
     --------
@@ -104,7 +104,7 @@ class Sequential(Inspector):
         self.dtype_policy = check_choice("dtype", policy, _POLICIES)
         self.dtype, self.compute_dtype = _POLICIES[self.dtype_policy]
         self.class_names: list[str] | None = None
-        self.feature_names: list[str] | None = None
+        self._feature_names: list[str] | None = None
         self.input_shape: tuple[int, ...] | None = None
         self._layers: list[Layer] = []
         self._names: set[str] = set()
@@ -180,6 +180,21 @@ class Sequential(Inspector):
         default = layer.default_name()
         numbered = (f"{default}_{number}" for number in range(1, len(self._names) + 1))
         return next(name for name in [default, *numbered] if name not in self._names)
+
+    @property
+    def feature_names(self) -> list[str] | None:
+        """The names of the inputs: those set or learned in training, else those that the first layer was adapted to."""
+        if self._feature_names is None and self._layers and isinstance(first := self._layers[0], Normalization):
+            return first.feature_names
+        return self._feature_names
+
+    @feature_names.setter
+    def feature_names(self, names: Sequence[str] | None) -> None:
+        if isinstance(names, str):
+            raise TypeError(f"feature_names must be a list of strings or None; got {describe(names)}")
+        self._feature_names = None if names is None else list(names)
+        if self._layers and isinstance(first := self._layers[0], Normalization):
+            first.feature_names = self._feature_names
 
     # --- Building ---
 

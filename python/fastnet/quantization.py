@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import _core
-from fastnet._data_adapter import as_features, check_finite
+from fastnet._data_adapter import check_finite
 from fastnet._evaluation import Evaluator
 from fastnet._html import html_table
 from fastnet._validation import describe
@@ -47,7 +47,7 @@ def quantize(model: "Sequential", calibration_data: Any) -> "QuantizedModel":
     ----------
     model : Sequential
         A built model; it stays as it is.
-    calibration_data : array_like or sparse matrix, shape (n, *input_shape)
+    calibration_data : array_like, table or sparse matrix, shape (n, *input_shape)
         Samples like those that the model will meet, at least one, by custom a few hundred of the training data. They
         tell the range of the values that each product gets. Values beyond it count as its ends, later.
 
@@ -76,10 +76,10 @@ def quantize(model: "Sequential", calibration_data: Any) -> "QuantizedModel":
     model._require_built("quantize")
     assert model.input_shape is not None
     assert model.output_shape is not None
-    samples = as_features("calibration_data", calibration_data, model.input_shape, model.dtype)
+    samples = model._features("calibration_data", calibration_data)
     if len(samples) == 0:
         raise ValueError("calibration_data must have at least one row; got none")
-    check_finite("calibration_data", samples, "float32")
+    check_finite("calibration_data", samples, "float32", model.feature_names)
     operations = quantize_operations(operations_of(model), samples, int(np.prod(model.input_shape)))
     quantized = QuantizedModel(operations, model.input_shape, model.output_shape, model.name)
     quantized._compilation = copy.deepcopy(model._compilation)

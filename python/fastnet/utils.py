@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet._validation import without_mask
+
 __all__ = ["make_generator", "set_random_seed", "to_categorical"]
 
 _global_seed: "np.random.SeedSequence | None" = None
@@ -63,7 +65,7 @@ def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.f
 
 
 def _whole_numbers(x: ArrayLike) -> NDArray[np.int64]:
-    values = np.asarray(x)
+    values = np.asarray(without_mask("x", x))
     if values.dtype.kind not in "buif":
         raise TypeError(f"x must hold integer labels; got dtype {values.dtype}")
     if values.dtype.kind == "f":

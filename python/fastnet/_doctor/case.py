@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._data_adapter import as_array
+from fastnet._frames import names_to_learn
 from fastnet._layer import Layer
 from fastnet._sparse import is_sparse
 from fastnet._validation import describe
@@ -45,13 +46,16 @@ class Case:
     ) -> None:
         self.model = model
         self.shuffle = shuffle
-        self.all_x = _rows_of("x", x)
+        names = model.feature_names or names_to_learn("x", x)
+        self.all_x = _rows_of("x", x, names)
         self.all_y = None if y is None else as_array("y", y)
         if self.all_y is not None and (self.all_y.ndim == 0 or len(self.all_y) != self.all_x.shape[0]):
             raise ValueError(f"y must have as many rows as x, {self.all_x.shape[0]}; got shape {self.all_y.shape}")
         if validation_data is not None and not isinstance(validation_data, tuple | list):
             raise ValueError(f"validation_data must be (x, y); got {describe(validation_data)}")
-        self.validation_x = None if validation_data is None else _rows_of("x of validation_data", validation_data[0])
+        self.validation_x = (
+            None if validation_data is None else _rows_of("x of validation_data", validation_data[0], names)
+        )
 
     # --- Data ---
 
@@ -209,11 +213,11 @@ def spread(x: Any) -> NDArray[np.int64]:
     return np.linspace(0, max(x.shape[0] - 1, 0), count).astype(np.int64)
 
 
-def _rows_of(name: str, x: Any) -> Any:
-    """Return an array, or a matrix of scipy.sparse that gives its rows."""
+def _rows_of(name: str, x: Any, names: list[str] | None) -> Any:
+    """Return an array with the columns in the order of `names`, or a matrix of scipy.sparse that gives its rows."""
     if is_sparse(x):
         return x.tocsr()
-    array = as_array(name, x)
+    array = as_array(name, x, names)
     if array.ndim == 0 or len(array) == 0:
         raise ValueError(f"{name} must have at least one row; got shape {array.shape}")
     return array[:, None] if array.ndim == 1 else array

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet._validation import without_mask
 from fastnet.utils import make_generator
 
 __all__ = ["train_test_split"]
@@ -136,7 +137,7 @@ def _rows(name: str, size: Any, n: int, to_integer: Callable[[float], int]) -> i
 def _stratified(
     stratify: ArrayLike, n: int, n_train: int, n_test: int, generator: np.random.Generator
 ) -> tuple[Indices, Indices]:
-    labels = np.asarray(stratify)
+    labels = np.asarray(without_mask("stratify", stratify))
     if labels.ndim == 0 or len(labels) != n:
         raise ValueError(f"stratify must have one label for each of the {n} rows; got shape {labels.shape}")
     axis = 0 if labels.ndim > 1 else None

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet._validation import without_mask
+
 Array = NDArray[Any]
 
 FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
@@ -12,7 +14,7 @@ FLOAT_DTYPES = (np.dtype(np.float32), np.dtype(np.float64))
 
 def floats(**arrays: ArrayLike) -> list[Array]:
     """Return the arguments as arrays of one floating-point dtype that the core computes with."""
-    converted = [np.asarray(array) for array in arrays.values()]
+    converted = [np.asarray(without_mask(name, array)) for name, array in arrays.items()]
     for name, array in zip(arrays, converted, strict=True):
         if array.dtype.kind not in "fiub":
             raise TypeError(f"{name} must hold real numbers; got dtype {array.dtype}")

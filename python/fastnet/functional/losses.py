@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnet import _core
-from fastnet._validation import check_number
+from fastnet._validation import check_number, without_mask
 from fastnet.functional._floats import Array, floats
 
 
@@ -436,7 +436,7 @@ def targets_and_predictions(
 
 def _with_one_hot(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:
     """Return labels as one-hot rows, and the predictions."""
-    labels = np.asarray(y_true)
+    labels = np.asarray(without_mask("y_true", y_true))
     (probabilities,) = floats(y_pred=y_pred)
     if labels.dtype.kind not in "iu":
         raise TypeError(f"y_true must hold integer labels; got dtype {labels.dtype}")

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._data_adapter import as_array
+from fastnet._data_adapter import as_array, check_finite
+from fastnet._frames import names_to_learn
 from fastnet._layer import Layer, Shape, layers
 from fastnet._validation import check_number, describe, unsupported
 from fastnet.initializers import Initializer
@@ -119,6 +120,7 @@ class Normalization(Layer):
             raise ValueError(f"give mean and variance, or neither; got mean={mean!r}, variance={variance!r}")
         super().__init__(**keywords)
         self.axis = axis
+        self.feature_names: list[str] | None = None  # of what it was adapted to, or its model trained on
         self._given = {
             "mean": _moment("mean", 0.0 if mean is None else mean),
             "variance": _moment("variance", 1.0 if variance is None else variance),
@@ -131,20 +133,24 @@ class Normalization(Layer):
 
         Parameters
         ----------
-        data : array_like, shape (n, features)
-            Samples. They are read in pieces and never copied as a whole.
+        data : array_like or table, shape (n, features)
+            Samples. They are read in pieces and never copied as a whole. A model that begins with the layer takes the
+            columns of tables by the names of those in `data`.
 
         Raises
         ------
         ValueError
-            There is no sample, a value is not finite, or samples have another shape than the model's.
+            There is no sample, a value is not finite, or samples have another shape or other columns than the model's.
         """
-        array = as_array("data", data)
+        known = None if self._weights is None else self.feature_names
+        array = as_array("data", data, known)
         if array.ndim < 2 or not len(array):
             raise ValueError(f"data must have shape (n, features) with at least one sample; got {array.shape}")
+        names = (known or names_to_learn("data", data)) if self.axis is not None else None
         mean, variance = _moments(array, None if self.axis is None else 0)
         if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
-            raise ValueError("data has a NaN or an infinity")
+            check_finite("data", np.asarray(array, np.float64).reshape(len(array), -1), "float64", names)
+            raise ValueError("data has values so large that their variance is infinite")
         if self._weights is None:
             self._given = {"mean": mean, "variance": variance}
         else:
@@ -152,6 +158,7 @@ class Normalization(Layer):
             if mean.ndim and mean.shape != shape:
                 raise ValueError(f"data must have samples of shape {shape}; got {mean.shape}")
             self._weights.set([np.broadcast_to(mean, shape), np.broadcast_to(variance, shape)])
+        self.feature_names = names
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_one_dimension(input_shape)

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnet import _core
 from fastnet._registry import Configurable, Registry
-from fastnet._validation import check_bool, check_choice, check_number, describe, reject_keywords
+from fastnet._validation import check_bool, check_choice, check_number, describe, reject_keywords, without_mask
+from fastnet.losses.domains import Domain
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
 
@@ -34,6 +35,8 @@ class Loss(Configurable):
         What the compiled core calls it.
     takes_labels : bool
         Whether integer labels may stand for one-hot rows.
+    domain : Domain or None
+        The targets that the loss is defined for, which `fit` and `evaluate` check; None for all finite numbers.
     from_logits : bool
         Whether the predictions are what a sigmoid or a softmax would be applied to.
     """
@@ -41,6 +44,7 @@ class Loss(Configurable):
     identifier: ClassVar[str]
     core_name: ClassVar[str]
     takes_labels: ClassVar[bool] = False
+    domain: ClassVar[Domain | None] = None
     keras_methods: ClassVar[dict[str, str]] = {
         "call": "give compile() a function of y_true and y_pred that returns the value of a batch and its gradient by y_pred, "
         "as there is no automatic differentiation"
@@ -84,7 +88,8 @@ class Loss(Configurable):
         float, or with the reduction "none" an ndarray of shape (n,)
         """
         values = self.sample_losses(y_true, y_pred)
-        weight = np.ones(len(values)) if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(-1)
+        given = np.ones(len(values)) if sample_weight is None else without_mask("sample_weight", sample_weight)
+        weight = np.asarray(given, np.float64).reshape(-1)
         if len(weight) != len(values):
             raise ValueError(f"sample_weight must have {len(values)} values; got {len(weight)}")
         weighted = values * weight

@@ -4,6 +4,7 @@ from typing import Any
 
 from fastnet._validation import check_bool, check_number, unsupported
 from fastnet.losses.base import Classifying, Loss, losses
+from fastnet.losses.domains import DISTRIBUTIONS, PROBABILITIES
 
 
 @losses.add("bce", "BCE", "binary_crossentropy")
@@ -21,6 +22,7 @@ class BinaryCrossentropy(Classifying):
     """
 
     identifier = core_name = "binary_crossentropy"
+    domain = PROBABILITIES
 
     def __init__(
         self,
@@ -53,6 +55,7 @@ class CategoricalCrossentropy(Classifying):
     identifier = core_name = "categorical_crossentropy"
     takes_labels = True
     by_row = True
+    domain = DISTRIBUTIONS
 
     def __init__(
         self,
@@ -86,6 +89,7 @@ class SparseCategoricalCrossentropy(Classifying):
     core_name = "categorical_crossentropy"
     takes_labels = True
     by_row = True
+    domain = DISTRIBUTIONS
 
     def __init__(
         self,
@@ -117,6 +121,7 @@ class KLDivergence(Loss):
     identifier = core_name = "kl_divergence"
     takes_labels = True
     by_row = True
+    domain = DISTRIBUTIONS
 
     def __init__(self, reduction: Any = "sum_over_batch_size", name: str = "kl_divergence", dtype: Any = None) -> None:
         super().__init__(reduction, name, dtype=dtype)
@@ -155,6 +160,7 @@ class BinaryFocalCrossentropy(_Focal):
     """
 
     identifier = core_name = "binary_focal_crossentropy"
+    domain = PROBABILITIES
 
     def __init__(
         self,
@@ -196,6 +202,7 @@ class CategoricalFocalCrossentropy(_Focal):
     identifier = core_name = "categorical_focal_crossentropy"
     takes_labels = True
     by_row = True
+    domain = DISTRIBUTIONS
 
     def __init__(
         self,

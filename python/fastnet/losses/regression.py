@@ -4,6 +4,7 @@ from typing import Any
 
 from fastnet._validation import check_number
 from fastnet.losses.base import Loss, losses
+from fastnet.losses.domains import DISTRIBUTIONS, NOT_NEGATIVE, SIGNS
 
 
 class _Plain(Loss):
@@ -52,6 +53,7 @@ class MeanSquaredLogarithmicError(_Plain):
 
     identifier = core_name = "msle"
     keras_name = "mean_squared_logarithmic_error"
+    domain = NOT_NEGATIVE
 
 
 @losses.add("log_cosh", "logcosh")
@@ -66,6 +68,7 @@ class Poisson(_Plain):
     """The loss of counts, whose expected value is predicted: see `fastnet.functional.poisson`."""
 
     identifier = core_name = keras_name = "poisson"
+    domain = NOT_NEGATIVE
 
 
 @losses.add("cosine_similarity")
@@ -145,6 +148,7 @@ class Hinge(_Plain):
     """The loss of a margin: see `fastnet.functional.hinge`. Targets are -1 and 1, or 0 and 1."""
 
     identifier = core_name = keras_name = "hinge"
+    domain = SIGNS
 
 
 @losses.add("squared_hinge")
@@ -152,6 +156,7 @@ class SquaredHinge(_Plain):
     """The squared loss of a margin: see `fastnet.functional.squared_hinge`. Targets are -1 and 1, or 0 and 1."""
 
     identifier = core_name = keras_name = "squared_hinge"
+    domain = SIGNS
 
 
 @losses.add("categorical_hinge")
@@ -161,3 +166,4 @@ class CategoricalHinge(_Plain):
     identifier = core_name = keras_name = "categorical_hinge"
     takes_labels = True
     by_row = True
+    domain = DISTRIBUTIONS

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet._registry import Configurable, Registry
-from fastnet._validation import describe, reject_keywords
+from fastnet._validation import describe, reject_keywords, without_mask
 
 Array = NDArray[np.float64]
 
@@ -79,12 +79,13 @@ class Metric(Configurable):
         ValueError
             The shapes do not fit.
         """
-        true, pred = np.asarray(y_true), np.asarray(y_pred, np.float64)
+        true = np.asarray(without_mask("y_true", y_true))
+        pred = np.asarray(without_mask("y_pred", y_pred), np.float64)
         if true.dtype.kind not in "fiub":
             raise TypeError(f"y_true must hold numbers; got dtype {true.dtype}")
         if pred.ndim == 0 or len(true) != len(pred):
             raise ValueError(f"y_true and y_pred must have as many rows; got shapes {true.shape} and {pred.shape}")
-        weight = np.ones(len(pred)) if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(-1)
+        weight = _as_weights(sample_weight, len(pred))
         if len(weight) != len(pred):
             raise ValueError(f"sample_weight must have {len(pred)} values; got {weight.size}")
         self._update(true, pred.reshape(len(pred), -1), weight)
@@ -165,6 +166,11 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
+def _as_weights(sample_weight: ArrayLike | None, count: int) -> Array:
+    given = np.ones(count) if sample_weight is None else without_mask("sample_weight", sample_weight)
+    return np.asarray(given, np.float64).reshape(-1)
+
+
 def as_rows(true: NDArray[Any], pred: Array) -> Array:
     """Return targets as rows like those of `pred`; integer labels become one-hot rows."""
     classes = pred.shape[1]
@@ -180,7 +186,10 @@ def as_rows(true: NDArray[Any], pred: Array) -> Array:
 def as_labels(true: NDArray[Any], pred: Array) -> NDArray[np.int64]:
     """Return the label of every row of targets; a NaN is label 0 (see `rows_with_nan`)."""
     if true.size == len(pred):
-        labels = np.where(np.isnan(true), 0, true).reshape(-1).astype(np.int64)
+        known = np.where(np.isnan(true), 0, true)
+        if (fractional := known != np.floor(known)).any():
+            raise ValueError(f"labels in y_true must be whole numbers; got {known[fractional][0]}")
+        labels = known.reshape(-1).astype(np.int64)
         if (labels < 0).any() or (labels >= max(pred.shape[1], 2)).any():
             raise ValueError(
                 f"labels in y_true must be in 0..{max(pred.shape[1], 2) - 1}; got {labels.min()}..{labels.max()}"
@@ -231,8 +240,8 @@ class Mean(Metric):
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         """Take values, each of which counts as much as its weight says, into account."""
-        array = np.asarray(values, np.float64).reshape(-1)
-        weight = np.ones(array.shape) if sample_weight is None else np.asarray(sample_weight, np.float64).reshape(-1)
+        array = np.asarray(without_mask("values", values), np.float64).reshape(-1)
+        weight = _as_weights(sample_weight, array.size)
         if weight.shape != array.shape:
             raise ValueError(f"sample_weight must have {array.size} values; got {weight.size}")
         self._total += float(array @ weight)

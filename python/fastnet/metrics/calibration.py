@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._validation import check_integer
+from fastnet._validation import check_integer, without_mask
 from fastnet.metrics.reports import _labels
 
 __all__ = ["CalibrationBins", "calibration_bins", "expected_calibration_error"]
@@ -67,7 +67,7 @@ def calibration_bins(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15) 
     """
     bins = check_integer("n_bins", n_bins)
     labels = _labels("y_true", y_true, probabilities=False)
-    probabilities = np.asarray(y_prob, np.float64)
+    probabilities = np.asarray(without_mask("y_prob", y_prob), np.float64)
     if probabilities.ndim == 1 or probabilities.shape[1:] == (1,):
         positive = probabilities.reshape(-1)
         probabilities = np.stack([1.0 - positive, positive], axis=1)

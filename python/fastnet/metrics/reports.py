@@ -5,12 +5,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet._validation import without_mask
+
 __all__ = ["accuracy_score", "classification_report", "confusion_matrix"]
 
 
 def _labels(name: str, values: ArrayLike, *, probabilities: bool) -> NDArray[Any]:
     """Return one label for each row; where `probabilities` are accepted, rows and fractions may be such."""
-    array = np.asarray(values)
+    array = np.asarray(without_mask(name, values))
     if array.dtype.kind == "O":
         array = np.asarray(array.tolist())
     if array.ndim == 2 and array.shape[1] > 1:

@@ -162,7 +162,7 @@ def _mistakes(
             heading,
             text
             + " Below each: the true and the predicted class, the probability of the prediction, and the row of the data, from 0.",
-            samples=gallery(x, worst, image_shape, captions),
+            samples=gallery(model, x, worst, image_shape, captions),
         )
     columns = {"True class": true, "Predicted": predicted, "Probability": sure, "Of the true class": of_true}
     table = features_table(model, x, worst, columns, "Wrong predictions; rows count from 0", words=3)

@@ -62,7 +62,7 @@ def _mistakes(
             for name, answer, share, row in zip(names, true, shares, worst.tolist(), strict=True)
         ]
         text += " Below each: what is true, the probability of the label, and the row of the data, from 0."
-        return Section(heading, text, samples=gallery(x, worst, image_shape, captions))
+        return Section(heading, text, samples=gallery(model, x, worst, image_shape, captions))
     cells = {"Label": names, "True": true, "Probability": shares}
     table = features_table(model, x, worst, cells, "Wrong labels; rows count from 0", words=3)
     return Section(heading, text, tables=[table])

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._data_adapter import as_array
-from fastnet._frames import column_names
+from fastnet._frames import names_of
 from fastnet._sparse import is_sparse
 from fastnet.reports._pictures import thumbnail
 from fastnet.reports._section import Sample, Table, number
@@ -20,17 +20,21 @@ MOST_SAMPLES = 25
 _MOST_FEATURES = 10  # columns of the table
 
 
-def some_rows(x: Any, rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Return some of the samples as an array, each as a row of features."""
-    values = x.tocsr()[rows].toarray() if is_sparse(x) else as_array("x", x)[rows]
+def some_rows(model: "Sequential | QuantizedModel", x: Any, rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return some of the samples as an array, each as a row of features in the order of the model."""
+    values = x.tocsr()[rows].toarray() if is_sparse(x) else as_array("x", x, model.feature_names)[rows]
     return np.asarray(values).reshape(len(rows), -1)
 
 
 def gallery(
-    x: Any, rows: NDArray[np.int64], image_shape: tuple[int, ...], captions: Sequence[tuple[str, str]]
+    model: "Sequential | QuantizedModel",
+    x: Any,
+    rows: NDArray[np.int64],
+    image_shape: tuple[int, ...],
+    captions: Sequence[tuple[str, str]],
 ) -> list[Sample]:
     """Return samples as images, each with the two lines below it."""
-    images = some_rows(x, rows).reshape(len(rows), *image_shape)
+    images = some_rows(model, x, rows).reshape(len(rows), *image_shape)
     low, high = (float(np.nanmin(images)), float(np.nanmax(images))) if len(rows) else (0.0, 1.0)
     return [
         Sample(thumbnail(image, low, high), caption, detail, f"row {row}: {caption}")
@@ -47,8 +51,8 @@ def features_table(
     words: int = 1,
 ) -> Table:
     """Return samples as rows of a table: the number of the sample, some columns about it, and its first features."""
-    values = some_rows(x, rows)
-    names = model.feature_names or column_names(x) or [f"feature {index}" for index in range(values.shape[1])]
+    values = some_rows(model, x, rows)
+    names = model.feature_names or names_of("x", x) or [f"feature {index}" for index in range(values.shape[1])]
     shown = [str(name) for name in names[:_MOST_FEATURES]]
     cells = [
         [

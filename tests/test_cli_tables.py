@@ -65,6 +65,28 @@ def test_columns_in_another_order_give_the_same_classes(run: Run, trained: Path,
     assert run("predict", trained, "labeled.csv", "--target", "species").out == expected
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ("bill_mm,mass_g,iron_ppm", "now missing: 'island'"),
+        ("bill_mm,mass_g,iron_pmm,island", "unseen at fit time: 'iron_pmm' (did you mean 'iron_ppm'?)"),
+        ("bill_mm,mass_g,iron_ppm,island,beak_mm", "unseen at fit time: 'beak_mm'"),
+        ("bill_mm,mass_g,island,island", "that several columns have: 'island'"),
+    ],
+)
+def test_other_columns_than_those_of_the_model_are_refused(
+    columns: str, message: str, run: Run, trained: Path, tmp_path: Path
+) -> None:
+    row = ",".join("1" * len(columns.split(",")))
+    (tmp_path / "new.csv").write_text(f"{columns}\n{row}\n")
+    (tmp_path / "labeled.csv").write_text(f"{columns},species\n{row},gentoo\n")
+    for command in (("predict", trained, "new.csv"), ("evaluate", trained, "labeled.csv", "--target", "species")):
+        done = run(*command)
+        assert done.status != 0
+        assert "The feature names should match those that were passed during fit" in done.err
+        assert message in done.err
+
+
 def test_evaluation_and_verification_take_the_raw_table(run: Run, trained: Path, tmp_path: Path) -> None:
     write_table(tmp_path / "new.csv", *penguins(200, 1))
     assert run("evaluate", trained, "new.csv", "--target", "species", "--json").json["accuracy"] > 0.97

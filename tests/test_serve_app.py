@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import io
+import re
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -119,6 +120,51 @@ def test_a_model_of_values_answers_with_values() -> None:
     explained = ask(app, "POST", "/explain", json={"instance": [1, 1, 1]}).json()
     assert (explained["classes"], explained["probabilities"]) == (None, None)
     assert explained["values"] == expected[0].tolist()
+
+
+def test_instances_may_name_their_numbers() -> None:
+    model = fn.Sequential([fn.Dense(2, input_shape=(3,))], seed=0)
+    model.feature_names = ["width", "height", "depth"]
+    app = create_app(model)
+
+    def predictions(**body: Any) -> Any:
+        return ask(app, "POST", "/predict", json=body).json()["predictions"]
+
+    expected = predictions(instances=[[1, 2, 3], [4, 5, 6]])
+    mixed = [{"depth": 3, "width": 1, "height": 2}, [4, 5, 6]]
+    assert predictions(instances=mixed) == expected
+    assert predictions(instance=mixed[0]) == expected[:1]
+    named, ordered = (
+        ask(app, "POST", "/explain", json={"instance": instance}).json()["values"] for instance in (mixed[0], [1, 2, 3])
+    )
+    assert named == ordered
+    instance = ask(app, "GET", "/openapi.json").json()["components"]["schemas"]["Instance"]
+    assert instance["anyOf"][1]["required"] == ["width", "height", "depth"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"instance": {"width": 1, "height": 2}}', "instance: The feature names should match .* missing: 'depth'"),
+        (
+            b'{"instances": [[1, 2, 3], {"width": 1, "heigth": 2, "depth": 3}]}',
+            r"instances\[1\]: The feature names .* unseen at fit time: 'heigth' \(did you mean 'height'\?\)",
+        ),
+        (b'{"instance": {"width": 1, "height": 2, "depth": 3, "x": 4}}', "unseen at fit time: 'x'"),
+        (b'{"instance": {"width": 1, "height": 2, "depth": 3, "width": 4}}', "must have each name once"),
+        (b'{"instances": [{"width": 1, "height": 2, "depth": 3, "depth": 3}]}', "must have each name once"),
+        (b'{"instance": {"width": 1, "height": "2", "depth": 3}}', r"instance\[1\] must be a number"),
+        (b'{"instance": {}}', "missing: 'width', 'height', 'depth'"),
+    ],
+)
+def test_numbers_of_other_names_are_refused(body: bytes, message: str) -> None:
+    model = fn.Sequential([fn.Dense(2, input_shape=(3,))], seed=0)
+    for names in (["width", "height", "depth"], None, ["a", "a", "b"]):
+        model.feature_names = names
+        answer = ask(create_app(model), "POST", "/predict", content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422
+        if names is not None and len({*names}) == 3:
+            assert re.search(message, answer.json()["error"])
 
 
 def test_one_output_is_the_probability_of_the_second_of_two_classes() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fastnet._classes import class_names_of
+from fastnet._frames import order_of
 from fastnet.cli._output import note
 from fastnet.datasets import Dataset, load
 from fastnet.models import Sequential
@@ -40,19 +41,19 @@ def load_for_model(
     Raises
     ------
     ValueError
-        If the data do not fit the model, or labels are needed and missing or unknown to the model.
+        If the data do not fit the model or have other columns, or labels are needed and missing or unknown to the model.
     """
     assert model.input_shape is not None
     features = math.prod(model.input_shape)
     data = load(source, target=target, require_labels=True) if with_labels else _load_features(source, target, features)
-    part = data if data.test is None else data.test
+    part = _in_model_order(data if data.test is None else data.test, model.feature_names, source, quiet)
     if part.x.shape[1] != features:
         raise ValueError(f"{source} has {part.x.shape[1]} features in a row; the model takes {features}")
     if with_labels:
         if part.y is None:
             raise ValueError(f"the test part of {source} has no labels")
         part = part.with_classes(class_names_of(model))
-    return _in_model_order(part, model.feature_names, quiet)
+    return part
 
 
 def _load_features(source: str, target: str | int, features: int) -> Dataset:
@@ -75,12 +76,15 @@ def _load_features(source: str, target: str | int, features: int) -> Dataset:
     return data
 
 
-def _in_model_order(data: Dataset, wanted: Sequence[str] | None, quiet: bool) -> Dataset:
-    """Return the data with its columns in the model's order, where both name the same columns."""
-    have = data.feature_names
-    if wanted is None or have is None or have == wanted or sorted(have) != sorted(wanted) or len(set(have)) < len(have):
+def _in_model_order(data: Dataset, wanted: Sequence[str] | None, source: str, quiet: bool) -> Dataset:
+    """Return the data with the model's columns in its order, where both have names."""
+    if wanted is None or data.feature_names is None:
+        return data
+    try:
+        order = order_of(source, data.feature_names, wanted)
+    except ValueError as error:
+        raise ValueError(f"{error} --target names the column of the labels, which is not a feature.") from None
+    if order is None:
         return data
     note(f"the columns of {data.name} are put in the order of the model", quiet)
-    place = {name: index for index, name in enumerate(have)}
-    order = [place[name] for name in wanted]
     return replace(data, x=data.x[:, order], feature_names=list(wanted))

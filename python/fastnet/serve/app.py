@@ -109,7 +109,7 @@ class _Server:
         predict: Callable[[Array], Array] | None,
     ) -> None:
         self.predictor = predictor
-        self.rows = Rows(predictor.input_shape, predictor.dtype, max_batch)
+        self.rows = Rows(predictor.input_shape, predictor.dtype, max_batch, predictor.feature_names)
         self.max_body = max_body
         self.timeout = timeout
         self.batcher = Batcher(predict or predictor.outputs, max_batch, quick_rows=predictor.rows_within(_QUICK))

@@ -1,7 +1,9 @@
 """The bodies of requests, checked: from JSON or npy to an array of instances."""
 
 import io
+import json
 import math
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -9,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet._frames import order_of
 from fastnet._validation import describe
 
 __all__ = ["LARGEST", "RequestError", "Rows"]
@@ -40,30 +43,40 @@ class Rows:
         What the instances are returned in.
     most : int
         The most instances of a request.
+    names : list of str, optional
+        The names of the features, by which an instance may come as an object.
     """
 
-    def __init__(self, shape: tuple[int, ...], dtype: str, most: int) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: str, most: int, names: Sequence[str] | None = None) -> None:
         self.shape = shape
         self.size = math.prod(shape)
         sizes = " x ".join(f"{size:,}" for size in shape)
         self.accepted = f"{sizes} numbers" + (", nested or as one list" if len(shape) > 1 else "")
         self.dtype = dtype
         self.most = most
+        self.names = names
 
     def from_json(self, body: bytes) -> Array:
         """Return the instances of ``{"instances": [...]}`` or ``{"instance": [...]}``, shape (n, *shape)."""
         name, value = self._entry(_parse(body), ("instances", "instance"))
         if name == "instance":
-            return self._array([self._row(value, name)], name)
+            return self._one(value, body)
         if not isinstance(value, list):
             raise RequestError(422, f"instances must be a list of instances; got {_in_words(value)}")
         self._check_count(len(value))
+        if any(isinstance(row, dict) for row in value):
+            _refuse_doubled_names(body)
         return self._array([self._row(row, f"instances[{index}]") for index, row in enumerate(value)], name)
 
     def one_from_json(self, body: bytes) -> Array:
         """Return the one instance of ``{"instance": [...]}``, shape (1, *shape)."""
-        name, value = self._entry(_parse(body), ("instance",))
-        return self._array([self._row(value, name)], name)
+        _, value = self._entry(_parse(body), ("instance",))
+        return self._one(value, body)
+
+    def _one(self, value: Any, body: bytes) -> Array:
+        if isinstance(value, dict):
+            _refuse_doubled_names(body)
+        return self._array([self._row(value, "instance")], "instance")
 
     def from_npy(self, body: bytes) -> Array:
         """Return the instances of a file of `numpy.save`: shape (n, *shape), or shape for a single one."""
@@ -94,12 +107,23 @@ class Rows:
 
     def _row(self, value: Any, name: str) -> list[float]:
         """Return the numbers of an instance as a flat list."""
+        if isinstance(value, dict) and self.names is not None:
+            value = self._by_names(value, name)
         if not isinstance(value, list) or len(value) not in (self.size, self.shape[0]):
             raise RequestError(422, f"{name} must have {self.accepted}; got {_in_words(value)}")
         flat = len(value) == self.size and not isinstance(value[0], list)
         numbers: list[float] = []
         _flatten(value, (self.size,) if flat else self.shape, name, numbers)
         return numbers
+
+    def _by_names(self, entries: dict[str, Any], name: str) -> list[Any]:
+        """Return the values of an instance in the order of the model."""
+        assert self.names is not None
+        try:
+            order_of(name, list(entries), self.names)
+        except ValueError as error:
+            raise RequestError(422, str(error)) from None
+        return [entries[feature] for feature in self.names]
 
     def _array(self, rows: list[list[float]], name: str) -> Array:
         try:
@@ -155,7 +179,24 @@ def _parse(body: bytes) -> Any:
     except ValueError as error:
         raise RequestError(400, f"the body is not JSON that can be read: {error}") from None
     except RecursionError:
-        raise RequestError(400, "the body is nested too deeply") from None
+        raise _too_deep() from None
+
+
+def _too_deep() -> RequestError:
+    return RequestError(400, "the body is nested too deeply")
+
+
+def _refuse_doubled_names(body: bytes) -> None:
+    """Refuse an object that has a name twice, of which the parser keeps the last."""
+
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        if len({name for name, _ in pairs}) < len(pairs):
+            raise RequestError(422, "an object must have each name once; got one twice")
+
+    try:
+        json.loads(body, object_pairs_hook=check, parse_int=len, parse_float=len)  # numbers are read already
+    except RecursionError:  # less deep than in the other parser
+        raise _too_deep() from None
 
 
 def _read_npy(body: bytes) -> Array:

@@ -34,7 +34,10 @@ def describe_api(predictor: Predictor, max_batch: int) -> dict[str, Any]:
     shape = predictor.input_shape
     number = _number(-LARGEST[predictor.dtype], LARGEST[predictor.dtype])
     flat, nested = (_array(sizes, number) for sizes in ((math.prod(shape),), shape))
-    instance = {"anyOf": [nested, flat]} if len(shape) > 1 else flat
+    forms = [nested, flat] if len(shape) > 1 else [flat]
+    if predictor.feature_names is not None:
+        forms.append(_object(**dict.fromkeys(predictor.feature_names, number)))
+    instance = {"anyOf": forms} if len(forms) > 1 else flat
     one = _object(instance=_ref("Instance"))
     several = _object(
         instances={"type": "array", "items": _ref("Instance"), "minItems": 1, "maxItems": max_batch},

@@ -39,6 +39,8 @@ class Predictor:
         What instances are converted to.
     classes : list of str or None
         The names of the classes; None for a model whose outputs are values.
+    feature_names : list of str or None
+        The names of the numbers of an instance, by which it may come; None where they have none, or not one each.
     """
 
     def __init__(self, model: Sequential | QuantizedModel) -> None:
@@ -49,6 +51,9 @@ class Predictor:
         self.output_shape: tuple[int, ...] = model.output_shape
         self.dtype = model.dtype
         self.classes = _classes(model)
+        names = model.feature_names
+        each_has_one = names is not None and len({*names}) == len(names) == math.prod(self.input_shape)
+        self.feature_names = names if each_has_one else None
         self._networks: list[tuple[Layer, Any]] | None = None
         self._weights = self._first_weights()
 

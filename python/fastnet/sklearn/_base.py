@@ -12,14 +12,15 @@ from sklearn.base import BaseEstimator, is_classifier
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, Options, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from fastnet import _core, optimizers
+from fastnet._validation import without_mask
 from fastnet.models import Sequential
 from fastnet.schedules import LearningRateSchedule
 from fastnet.sklearn._lbfgs import minimize
 from fastnet.sklearn._network import Architecture, Array, CanonicalLoss, LiveNetwork, loss_of, units_of
-from fastnet.sklearn._samples import DTYPES, as_features, is_plain
+from fastnet.sklearn._samples import DTYPES, as_features, check_range, check_trained, eval_samples, is_plain, validated
 from fastnet.sklearn._stochastic import Epochs, Training, Validation
 from fastnet.sklearn._tasks import CallbackSupportMixin, FitTasks
 from fastnet.sklearn._threads import limited_threads
@@ -133,8 +134,8 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
         given = X, y, sample_weight
         X, y = self._validate_input(X, y, incremental=incremental, reset=first)
         if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        sample_weight = self._with_class_weight(given[1], sample_weight)
+            sample_weight = _as_weights(sample_weight, X)
+        sample_weight = self._with_class_weight(y, sample_weight)
         targets = self._as_targets(y)
         self._random_state = check_random_state(self.random_state)
         if first:
@@ -144,6 +145,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
         with limited_threads(self.n_threads):
             live = self._live_for_training(incremental)
             training = Training(as_features(X), targets, sample_weight, None)
+            check_range(live.architecture.dtype, X=training.x)
             self._has_eval_set = eval_set is not None
             tasks = FitTasks(self, *given, 1 if incremental else self.max_iter) if FitTasks.wanted_by(self) else None
             if not self._is_stochastic():
@@ -156,11 +158,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
                 Epochs(self, live, training, validation, given_callbacks, incremental=incremental).run()
             if tasks is not None:
                 tasks.end()
-        if not all(np.isfinite(array).all() for array in [*self.coefs_, *self.intercepts_]):
-            raise ValueError(
-                "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-                "preprocessed."
-            )
+        check_trained(self, targets, sample_weight)
         return self
 
     def _is_stochastic(self) -> bool:
@@ -377,10 +375,9 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
         return replace(training, rows=rows.astype(np.int64)), validation
 
     def _eval_samples(self, eval_set: Any) -> Validation:
-        if not isinstance(eval_set, tuple | list) or len(eval_set) not in (2, 3):
-            raise ValueError("eval_set must be (X, y) or (X, y, sample_weight); got " + type(eval_set).__name__)
-        X, y = self._validate_more(eval_set[0], eval_set[1])
-        weight = None if len(eval_set) == 2 else _check_sample_weight(eval_set[2], X, dtype=np.float64)
+        X, y, weight = eval_samples(eval_set)
+        X, y = self._validate_more(X, y)
+        weight = None if weight is None else _as_weights(weight, X)
         return Validation(as_features(X), y, self._as_targets(y), weight)
 
     # --- Prediction ---
@@ -389,11 +386,13 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
         """Return the activations of the outputs, one row a sample."""
         if not hasattr(self, "coefs_"):
             check_is_fitted(self, "coefs_")
-        if not is_plain(self, X):
-            X = validate_data(self, X, accept_sparse="csr", reset=False, dtype=DTYPES)
         live = self._live_network()
+        dtype = live.architecture.dtype
+        if not is_plain(self, X, dtype):
+            X = as_features(validated(self, X, accept_sparse="csr", reset=False, dtype=DTYPES))
+            check_range(dtype, X=X)
         with limited_threads(self.n_threads):
-            return live.network.predict(as_features(X), self._PREDICTION_ROWS)
+            return live.network.predict(X, self._PREDICTION_ROWS)
 
     def to_sequential(self) -> Sequential:
         """Return a `Sequential` with the fitted weights, to save, to export and to serve.
@@ -469,6 +468,11 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _as_weights(sample_weight: Any, X: Any) -> Array:
+    weights: Array = _check_sample_weight(without_mask("sample_weight", sample_weight), X, dtype=np.float64)
+    return weights
 
 
 def _as_list(callbacks: Any) -> Sequence[Any]:

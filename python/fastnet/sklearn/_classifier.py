@@ -8,7 +8,6 @@ from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import (
     _check_partial_fit_first_call,
@@ -16,12 +15,11 @@ from sklearn.utils.multiclass import (
     type_of_target,
     unique_labels,
 )
-from sklearn.utils.validation import validate_data
 
 from fastnet.schedules import LearningRateSchedule
 from fastnet.sklearn._base import BaseMultilayerPerceptron
 from fastnet.sklearn._network import Array
-from fastnet.sklearn._samples import DTYPES
+from fastnet.sklearn._samples import DTYPES, refuse_nan, validated, weights_of_classes
 
 
 class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[misc]
@@ -207,7 +205,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
             The classes, or a column of 0 and 1 for each label.
         sample_weight : array-like of shape (n_samples,), optional
             What the samples weigh in the loss.
-        eval_set : tuple (X, y) or (X, y, sample_weight), optional
+        eval_set : tuple (X, y) or (X, y, sample_weight), or a list of one such tuple, optional
             Samples to score with after every epoch; `early_stopping` goes by them.
         callbacks : list of Callback, optional
             Beside those of the constructor.
@@ -256,7 +254,9 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         -------
         ndarray of shape (n_samples,) or (n_samples, n_labels)
         """
-        return self._classes_of(self._outputs(X))
+        outputs = self._outputs(X)
+        refuse_nan(outputs)
+        return self._classes_of(outputs)
 
     def predict_proba(self, X: Any) -> Array:
         """Return the probabilities of the classes, or of the labels.
@@ -293,7 +293,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         return X, y
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array]:
-        X, y = validate_data(self, X, y, accept_sparse="csr", multi_output=True, dtype=DTYPES, reset=reset)
+        X, y = validated(self, X, y, accept_sparse="csr", multi_output=True, dtype=DTYPES, reset=reset)
         check_classification_targets(y)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
@@ -352,11 +352,12 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
     def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
         if self.class_weight is None:
             return sample_weight
-        of_class: Array = compute_sample_weight(self.class_weight, y)
+        of_class = weights_of_classes(self.class_weight, self.classes_, y)
         return of_class if sample_weight is None else of_class * sample_weight
 
-    def _class_names(self) -> list[str] | None:
-        return [str(name) for name in self.classes_] if self.n_outputs_ == len(self.classes_) else None
+    def _class_names(self) -> list[str]:
+        names = [str(name) for name in self.classes_]
+        return names if len(names) > 1 else [*names, f"not {names[0]}"]  # of one class the output says that it is not
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

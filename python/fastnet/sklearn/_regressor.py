@@ -8,12 +8,11 @@ from sklearn.metrics import r2_score
 from sklearn.utils import column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
 
 from fastnet.schedules import LearningRateSchedule
 from fastnet.sklearn._base import BaseMultilayerPerceptron
 from fastnet.sklearn._network import Array
-from fastnet.sklearn._samples import DTYPES
+from fastnet.sklearn._samples import DTYPES, validated
 
 
 class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[misc]
@@ -156,9 +155,7 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[mi
             )
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array]:
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, dtype=DTYPES, reset=reset
-        )
+        X, y = validated(self, X, y, accept_sparse="csr", multi_output=True, y_numeric=True, dtype=DTYPES, reset=reset)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         if self.loss == "poisson" and y.min() < 0:

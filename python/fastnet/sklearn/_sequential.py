@@ -11,13 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state, column_or_1d
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from fastnet._validation import check_number
+from fastnet._validation import check_number, without_mask
 from fastnet.callbacks import Callback
 from fastnet.models import Sequential
 from fastnet.sklearn._building import check_arguments, new_model
-from fastnet.sklearn._samples import is_plain
+from fastnet.sklearn._samples import check_range, eval_samples, is_plain, validated
 from fastnet.sklearn._threads import limited_threads
 
 _ARGUMENT = "build_args__"
@@ -127,7 +127,7 @@ class SequentialEstimator(BaseEstimator):  # type: ignore[misc]
     # --- Training ---
 
     def fit(
-        self, X: Any, y: Any, sample_weight: ArrayLike | None = None, *, eval_set: tuple[Any, Any] | None = None
+        self, X: Any, y: Any, sample_weight: ArrayLike | None = None, *, eval_set: Sequence[Any] | None = None
     ) -> Self:
         """Train a new model, or with `warm_start` the one that there is.
 
@@ -140,7 +140,7 @@ class SequentialEstimator(BaseEstimator):  # type: ignore[misc]
         sample_weight : array_like, shape (n,), optional
             How much each sample counts, relative to the others: weights are divided by their mean, so that a whole number
             is as good as so many copies of the sample in one batch.
-        eval_set : tuple (X, y), optional
+        eval_set : tuple (X, y) or (X, y, sample_weight), or a list of one such tuple, optional
             Samples to validate with after every epoch; `validation_split` is then not used. In a `Pipeline` they do not
             pass through the steps before.
 
@@ -159,13 +159,12 @@ class SequentialEstimator(BaseEstimator):  # type: ignore[misc]
         X, y = self._validated(X, y, reset=not goes_on)
         if not goes_on:
             self._learn_targets(y)
-        weight = self._weights(y, sample_weight)
         model = self.model_ if goes_on else self._new_model(X)
         targets = self._encoded(model, y)
+        weight = self._weights(y, sample_weight)
         validation = None
         if eval_set is not None:
-            X_valid, y_valid = self._validated(*eval_set, reset=False)
-            validation = (X_valid, self._encoded(model, y_valid))
+            validation = self._eval_samples(model, eval_set)
         elif check_number("validation_split", self.validation_split, minimum=0.0, below=1.0):
             rows, held_out = self._split(y)
             validation = (X[held_out], targets[held_out], *([] if weight is None else [_relative(weight[held_out])]))
@@ -175,6 +174,13 @@ class SequentialEstimator(BaseEstimator):  # type: ignore[misc]
             model, X, targets, weight, self.epochs, callbacks=copy.deepcopy(self.callbacks), validation_data=validation
         )
         return self
+
+    def _eval_samples(self, model: Sequential, eval_set: Any) -> tuple[Any, ...]:
+        """Return the samples of `eval_set` as the model takes them."""
+        X, y, sample_weight = eval_samples(eval_set)
+        X, y = self._validated(X, y, reset=False)
+        weight = _as_weights(y, sample_weight)
+        return (X, self._encoded(model, y), *([] if weight is None else [_relative(weight)]))
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None, **known: Any) -> Self:
         """Take the samples once, with weights as they are; the first ones come with what is `known` of all targets."""
@@ -188,7 +194,7 @@ class SequentialEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _validated(self, X: Any, y: Any, reset: bool, **checks: Any) -> tuple[Any, NDArray[Any]]:
         """Return samples and targets as arrays, or X as a CSR matrix."""
-        X, y = validate_data(
+        X, y = validated(
             self, X, y, reset=reset, accept_sparse="csr", allow_nd=True, multi_output=True, dtype="numeric", **checks
         )
         y = y.toarray() if hasattr(y, "toarray") else y
@@ -196,16 +202,7 @@ class SequentialEstimator(BaseEstimator):  # type: ignore[misc]
 
     def _weights(self, y: NDArray[Any], sample_weight: ArrayLike | None) -> NDArray[Any] | None:
         """Return the checked weights of the samples."""
-        if sample_weight is None:
-            return None
-        weight: NDArray[Any] = check_array(
-            sample_weight, ensure_2d=False, dtype=np.float64, input_name="sample_weight", ensure_min_samples=0
-        )
-        if weight.shape != (len(y),):
-            raise ValueError(f"sample_weight must have shape ({len(y)},), one weight for every row; got {weight.shape}")
-        if (weight < 0).any():
-            raise ValueError(f"sample_weight must not be negative; got {weight.min():g}")
-        return weight
+        return _as_weights(y, sample_weight)
 
     def _new_model(self, X: Any) -> Sequential:
         seed = self._seed = _seed(self.random_state)
@@ -252,10 +249,29 @@ class SequentialEstimator(BaseEstimator):  # type: ignore[misc]
     def _outputs(self, X: Any) -> NDArray[Any]:
         """Return what the model gives for samples."""
         check_is_fitted(self, "model_")
-        if not is_plain(self, X):
-            X = validate_data(self, X, reset=False, accept_sparse="csr", allow_nd=True, dtype="numeric")
+        dtype = self.model_.dtype
+        if not is_plain(self, X, dtype):
+            X = validated(self, X, reset=False, accept_sparse="csr", allow_nd=True, dtype="numeric")
+            check_range(dtype, X=self.model_._features("X", X))
         with limited_threads(self.n_threads):
             return self.model_.predict(X)
+
+
+def _as_weights(y: NDArray[Any], sample_weight: ArrayLike | None) -> NDArray[Any] | None:
+    if sample_weight is None:
+        return None
+    weight: NDArray[Any] = check_array(
+        without_mask("sample_weight", sample_weight),
+        ensure_2d=False,
+        dtype=np.float64,
+        input_name="sample_weight",
+        ensure_min_samples=0,
+    )
+    if weight.shape != (len(y),):
+        raise ValueError(f"sample_weight must have shape ({len(y)},), one weight for every row; got {weight.shape}")
+    if (weight < 0).any():
+        raise ValueError(f"sample_weight must not be negative; got {weight.min():g}")
+    return weight
 
 
 def _relative(weight: NDArray[Any]) -> NDArray[Any]:

@@ -6,13 +6,13 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets, type_of_target, unique_labels
 
 from fastnet import functional
 from fastnet.callbacks import Callback
 from fastnet.models import Sequential
 from fastnet.sklearn._building import compile_with, make_weights, output_count
+from fastnet.sklearn._samples import refuse_nan, weights_of_classes
 from fastnet.sklearn._sequential import SequentialEstimator
 from fastnet.utils import to_categorical
 
@@ -162,8 +162,7 @@ class FastnetClassifier(ClassifierMixin, SequentialEstimator):  # type: ignore[m
         make_weights(model, input_shape, accepted, f"y with {classes} classes")
         logistic = self.target_type_ == _MULTILABEL or output_count(model) == 1
         compile_with(model, "binary_crossentropy" if logistic else "sparse_categorical_crossentropy", ["accuracy"])
-        if self.target_type_ != _MULTILABEL:
-            model.class_names = [str(label) for label in self.classes_]
+        model.class_names = [str(label) for label in self.classes_]
 
     def _encoded(self, model: Sequential, y: NDArray[Any]) -> NDArray[Any]:
         classes = len(self.classes_)
@@ -185,7 +184,7 @@ class FastnetClassifier(ClassifierMixin, SequentialEstimator):  # type: ignore[m
         weight = super()._weights(y, sample_weight)
         if self.class_weight is None:
             return weight
-        by_class: NDArray[Any] = compute_sample_weight(self.class_weight, y)
+        by_class = weights_of_classes(self.class_weight, self.classes_, y)
         return by_class if weight is None else weight * by_class
 
     # --- Training and prediction ---
@@ -264,6 +263,7 @@ class FastnetClassifier(ClassifierMixin, SequentialEstimator):  # type: ignore[m
             Labels of `classes_`; for several labels 1 where the probability is above 0.5, else 0.
         """
         probabilities = self.predict_proba(X)
+        refuse_nan(probabilities)
         if self.target_type_ == _MULTILABEL:
             return (probabilities > 0.5).astype(np.int64)
         labels: NDArray[Any] = self.classes_[probabilities.argmax(axis=1)]

@@ -1,5 +1,6 @@
 """Tables: their columns are taken by name wherever a model that knows its features takes samples."""
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
+from fastnet.reports._samples import features_table
 
 RNG = np.random.default_rng(5)
 NAMES = ["width", "height", "depth"]
@@ -68,7 +70,6 @@ def trained() -> fn.Sequential:
 
 def doors(model: fn.Sequential) -> dict[str, Callable[[Any], Any]]:
     """Return everything that takes samples; what trains does so with a copy."""
-    import copy
 
     def on_copy(use: Callable[[fn.Sequential], Any]) -> Any:
         other = copy.deepcopy(model)
@@ -178,6 +179,7 @@ def test_what_a_normalization_was_adapted_to_is_what_its_model_takes(tmp_path: P
     expected = model.predict(FRAME[OTHER_ORDER].to_numpy())
     assert model.feature_names == OTHER_ORDER
     assert_array_equal(model.predict(FRAME), expected)
+    assert copy.deepcopy(model).feature_names == OTHER_ORDER
     model.save(tmp_path / "model.safetensors")
     for other in (fn.load_model(tmp_path / "model.safetensors"), model.quantize(FRAME)):
         assert_array_equal(other.predict(FRAME), other.predict(FRAME[OTHER_ORDER]))
@@ -189,6 +191,11 @@ def test_what_a_normalization_was_adapted_to_is_what_its_model_takes(tmp_path: P
 
 def test_a_receipt_is_verified_with_columns_in_any_order() -> None:
     assert fn.verify(trained(), FRAME[OTHER_ORDER], Y).identical
+
+
+def test_the_rows_of_a_report_are_in_the_order_of_the_model() -> None:
+    table, other = (features_table(trained(), frame, np.arange(3), {}, "") for frame in (FRAME, FRAME[OTHER_ORDER]))
+    assert (table.headers, table.rows) == (other.headers, other.rows)
 
 
 # ---- Other names ----------------------------------------------------------------------------------------------------
@@ -318,6 +325,11 @@ def test_nulls_of_polars_and_pyarrow_are_missing(column: Any) -> None:
         model.fit(table, [0, 1])
     with pytest.raises(ValueError, match="y has a NaN or an infinity in row 1"):
         model.fit(np.ones((2, 2)), column)
+
+
+def test_a_number_beyond_float64_is_refused() -> None:
+    with pytest.raises(ValueError, match="column 'b' of x has a number that is too large for a float64"):
+        model_of().fit(pd.DataFrame({"b": [10**400, 1]}), [0, 1])
 
 
 DAYS = pd.date_range("2020-01-01", periods=90)

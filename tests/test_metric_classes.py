@@ -88,6 +88,14 @@ def test_one_hot_rows_stand_for_labels(name: str) -> None:
     assert make()(y, p) == make()(one_hot(y), p) == make()(y[:, None], p)
 
 
+def test_labels_are_whole_numbers() -> None:
+    metric = fn.metrics.SparseCategoricalAccuracy()
+    metric.update_state([0.0, 1.0], [[0.9, 0.1], [0.2, 0.8]])
+    assert metric.result() == 1.0
+    with pytest.raises(ValueError, match=r"labels in y_true must be whole numbers; got 0\.7"):
+        metric.update_state([0.7, 1.0], [[0.9, 0.1], [0.2, 0.8]])
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_metric_goes_on_from_its_state(name: str) -> None:
     kind, make, _ = CASES[name]

@@ -20,6 +20,7 @@ from fastnet.interchange.operations import (
     Activating,
     Addition,
     LayerNormalizing,
+    Multiplication,
     Operation,
     Remembering,
     Scaling,
@@ -37,6 +38,7 @@ _KINDS: dict[str, type[Operation]] = {
     kind.__name__: kind
     for kind in (
         QuantizedMultiplication,
+        Multiplication,
         Scaling,
         Activating,
         SlopedActivating,
@@ -113,7 +115,7 @@ def _checked_tensors(i: int, entry: Any, inputs: int, tensors: Mapping[str, Tens
     if not isinstance(entry["layer"], str):
         raise TypeError(f"the layer of operation {i} must be a string; got {describe(entry['layer'])}")
     size = check_integer(f"the size of operation {i}", entry["size"])
-    if kind is not QuantizedMultiplication and size != inputs:
+    if not issubclass(kind, QuantizedMultiplication | Multiplication) and size != inputs:
         raise ValueError(f"operation {i} must have size {inputs}; got {size}")
     _check_numbers(i, entry)
     found = set()
@@ -144,7 +146,7 @@ def _check_tensor(tensor: Tensor, kind: type[Operation], name: str, sizes: tuple
         raise ValueError(f"tensor {tensor.name!r} must have shape {max(shapes)}; got {tensor.shape}")
     if name == "kernel" and sizes[0] > MOST_INPUTS:
         raise ValueError(f"tensor {tensor.name!r} must have at most {MOST_INPUTS} rows; got {sizes[0]}")
-    dtype = "I8" if name == "kernel" else "F32"
+    dtype = "I8" if kind is QuantizedMultiplication and name == "kernel" else "F32"
     if tensor.dtype != dtype:
         raise ValueError(f"tensor {tensor.name!r} must have dtype {dtype}; got {tensor.dtype}")
 

@@ -22,6 +22,7 @@ from fastnet.interchange.operations import (
     Activating,
     Addition,
     LayerNormalizing,
+    Multiplication,
     Operation,
     Remembering,
     Scaling,
@@ -41,7 +42,7 @@ _NOT_LEARNING = (
 
 
 def quantize(model: "Sequential", calibration_data: Any) -> "QuantizedModel":
-    """Return a model whose matrix products are in 8-bit integers.
+    """Return a model whose matrix products are in 8-bit integers, but for those of fewer than 16 inputs.
 
     Parameters
     ----------
@@ -287,6 +288,8 @@ def _description(operation: Operation) -> dict[str, Any]:
                 "input_scale": operation.input_scale,
                 "zero_point": operation.zero_point,
             }
+        case Multiplication(size=size, bias=bias):
+            return {"type": "dense", "units": size, "use_bias": bias is not None}
         case Scaling(center=center, factor=factor, offset=offset):
             if factor.ndim == center.ndim == offset.ndim == 0:
                 return {"type": "rescaling", "scale": float(factor), "offset": float(offset - center * factor)}

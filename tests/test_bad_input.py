@@ -1,6 +1,8 @@
 """Bad input: the right exception in Python; on the command line one line, status 1, and nothing written over."""
 
 import gzip
+import inspect
+import pickle
 import re
 import struct
 from collections.abc import Callable
@@ -208,3 +210,92 @@ def test_a_model_that_is_no_model_is_refused(failing: Failing, tmp_path: Path) -
     assert failing("info", tmp_path / "data.csv").endswith("data.csv: it is not a safetensors file")
     assert "nothing" in failing("info", tmp_path / "nothing")
     assert "folder" in failing("info", tmp_path)
+
+
+# ---- Mistyped names -------------------------------------------------------------------------------------------------
+
+X, Y = np.ones((4, 3)), np.zeros(4)
+MISTYPED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
+    "activation": (lambda: fn.Dense(2, activation="relru"), ValueError, "relu"),
+    "activation in another case": (lambda: fn.layers.Activation("ReLU"), ValueError, "relu"),
+    "optimizer": (lambda: fn.optimizers.get("adamm"), ValueError, "adam"),
+    "optimizer of compile": (lambda: fn.Sequential().compile("Adam "), ValueError, "adam"),
+    "loss": (lambda: fn.losses.get("mean_sqared_error"), ValueError, "mean_squared_error"),
+    "loss of compile": (
+        lambda: fn.Sequential().compile(loss="cross_entropy_binary"),
+        ValueError,
+        "binary_crossentropy",
+    ),
+    "metric": (lambda: fn.metrics.get("precison"), ValueError, "precision"),
+    "metric of compile": (lambda: fn.Sequential().compile(metrics=["accurracy"]), ValueError, "accuracy"),
+    "layer": (lambda: fn.layers.deserialize({"class_name": "Dens"}), ValueError, "Dense"),
+    "entry": (lambda: fn.layers.deserialize({"class_name": "Dense", "conifg": {}}), ValueError, "config"),
+    "initializer": (lambda: fn.Dense(2, kernel_initializer="he_nromal"), ValueError, "he_normal"),
+    "regularizer": (lambda: fn.regularizers.get("L1 "), ValueError, "l1"),
+    "schedule": (lambda: fn.schedules.get({"class_name": "CosinDecay"}), ValueError, "CosineDecay"),
+    "choice": (lambda: fn.callbacks.EarlyStopping(mode="mx"), ValueError, "max"),
+    "dtype": (lambda: fn.Sequential(dtype="flaot32"), ValueError, "float32"),
+    "data set": (lambda: load("mnits"), FileNotFoundError, "mnist"),
+    "keyword of a layer": (lambda: fn.Dense(2, activaton="relu"), TypeError, "activation"),
+    "keyword of every layer": (lambda: fn.layers.Flatten(input_shpe=(2,)), TypeError, "input_shape"),
+    "keyword of Keras": (lambda: fn.Dense(2, kernel_constrain=None), TypeError, "kernel_constraint"),
+    "keyword of an optimizer": (lambda: fn.optimizers.Adam(learning_rte=0.1), TypeError, "learning_rate"),
+    "keyword of every optimizer": (lambda: fn.optimizers.SGD(clip_norm=1), TypeError, "clipnorm"),
+    "keyword of a loss": (lambda: fn.losses.BinaryCrossentropy(from_logit=True), TypeError, "from_logits"),
+    "keyword of a metric": (lambda: fn.metrics.Precision(treshold=0.5), TypeError, "thresholds"),
+    "keyword of an initializer": (lambda: fn.initializers.HeNormal(sed=1), TypeError, "seed"),
+    "keyword of a regularizer": (lambda: fn.regularizers.L1L2(l_2=1), TypeError, "l2"),
+    "keyword of a schedule": (lambda: fn.schedules.CosineDecay(0.1, decay_step=9), TypeError, "decay_steps"),
+    "keyword of a callback": (lambda: fn.callbacks.EarlyStopping(patiance=3), TypeError, "patience"),
+    "hook": (lambda: fn.callbacks.LambdaCallback(on_epoch_ends=print), TypeError, "on_epoch_end"),
+    "keyword of a model": (lambda: fn.Sequential(sead=1), TypeError, "seed"),
+    "keyword of compile": (lambda: fn.Sequential().compile(optimiser="adam"), TypeError, "optimizer"),
+    "keyword of fit": (lambda: fn.Sequential().fit(X, Y, epoch=3), TypeError, "epochs"),
+    "keyword of evaluate": (lambda: fn.Sequential().evaluate(X, Y, batchsize=3), TypeError, "batch_size"),
+    "keyword of predict": (lambda: fn.Sequential().predict(X, verbos=0), TypeError, "verbose"),
+    "keyword of train_on_batch": (
+        lambda: fn.Sequential().train_on_batch(X, Y, class_weights={}),
+        TypeError,
+        "class_weight",
+    ),
+    "keyword of summary": (lambda: fn.Sequential().summary(linelength=3), TypeError, "line_length"),
+}
+
+
+@pytest.mark.parametrize("case", MISTYPED)
+def test_a_mistyped_name_gets_the_one_that_may_have_been_meant(case: str) -> None:
+    call, kind, meant = MISTYPED[case]
+    with pytest.raises(kind, match=rf"; did you mean '{meant}'\?$"):
+        call()
+
+
+def test_a_keyword_that_is_near_to_none_gets_no_hint() -> None:
+    with pytest.raises(TypeError, match=r"^HeNormal\(\) got an unexpected keyword argument 'wxyz'$"):
+        fn.initializers.HeNormal(wxyz=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"^Zeros\(\) got an unexpected keyword argument 'wxyz'$"):
+        fn.initializers.Zeros(wxyz=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="positional"):
+        fn.initializers.Zeros(1)  # type: ignore[call-arg]
+
+
+def test_classes_that_name_their_arguments_are_classes_like_others() -> None:
+    class Own(fn.callbacks.Callback):
+        def __init__(self, **options: Any) -> None:
+            super().__init__()
+            self.options = options
+
+    assert Own(anything=1).options == {"anything": 1}
+    assert list(inspect.signature(fn.initializers.HeNormal).parameters) == ["seed"]
+    assert list(inspect.signature(fn.Sequential.fit).parameters)[:3] == ["self", "x", "y"]
+    assert pickle.loads(pickle.dumps(fn.initializers.HeNormal(seed=3))).seed == 3
+
+
+def test_a_monitored_figure_that_is_mistyped_is_told_with_the_nearest(model: fn.Sequential) -> None:
+    stop = fn.callbacks.EarlyStopping(monitor="acuracy")
+    with pytest.warns(UserWarning, match="did you mean 'accuracy'"):
+        model.fit(np.ones((4, 3)), [0, 1, 0, 1], verbose=0, callbacks=[stop])
+
+
+def test_a_label_column_that_is_mistyped_is_told_with_the_nearest(failing: Failing, tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_bytes(b"species,width\na,1\nb,2\n")
+    assert failing("train", tmp_path / "data.csv", "--target", "specie").endswith("; did you mean 'species'?")

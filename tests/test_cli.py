@@ -179,8 +179,8 @@ def test_wrong_usage_gives_status_2_and_says_how(arguments: list[str], run: Run)
     done = run(*arguments)
     assert done.status == 2
     assert done.out == ""
-    assert done.err.startswith("usage: fastnet")
-    assert ": error: " in done.err.splitlines()[-1]
+    command = " ".join(["fastnet", *arguments[:1]]) if arguments[:1] in ([name] for name in COMMANDS) else "fastnet"
+    assert re.fullmatch(rf"{command}: error: [^\n]+ \(see {command} --help\)\n", done.err)
 
 
 @pytest.mark.parametrize("command", [[], *([name] for name in COMMANDS)], ids=str)
@@ -207,12 +207,43 @@ def test_every_command_takes_json_and_a_file_of_options() -> None:
         assert {"--json", "--config"} <= {option for action in parser._actions for option in action.option_strings}
 
 
-def test_an_option_that_is_unknown_is_told_with_the_nearest(run: Run) -> None:
-    done = run("train", "--epoch=3", "--xyz")
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["trian"], "fastnet: error: the command must be one of train, {}; got 'trian'; did you mean 'train'?"),
+        (["--verison"], "fastnet: error: unrecognized arguments: --verison (did you mean --version?)"),
+        (
+            ["train", "--epoch=3", "--xyz"],
+            "fastnet train: error: unrecognized arguments: --epoch=3 (did you mean --epochs?) --xyz",
+        ),
+        (
+            ["train", "--batch_size", "5"],
+            "fastnet train: error: unrecognized arguments: --batch_size (did you mean --batch-size?)",
+        ),
+        (
+            ["train", "--activation", "relru"],
+            "fastnet train: error: argument --activation: must be one of relu, {}; got 'relru'; did you mean 'relu'?",
+        ),
+        (
+            ["train", "--optimizer", "ADAM"],
+            "fastnet train: error: argument --optimizer: must be one of adam, {}; got 'ADAM'; did you mean 'adam'?",
+        ),
+        (
+            ["predict", "m", "d", "--format", "cvs"],
+            "fastnet predict: error: argument --format: must be one of csv, {}; got 'cvs'; did you mean 'csv'?",
+        ),
+        (
+            ["export", "m", "--to", "onxn"],
+            "fastnet export: error: argument --to: must be one of onnx, {}; got 'onxn'; did you mean 'onnx'?",
+        ),
+        (["info", "a", "line\nbreak"], "fastnet info: error: unrecognized arguments: line break"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_is_mistyped_is_told_with_the_nearest(arguments: list[str], line: str, run: Run) -> None:
+    done = run(*arguments)
     assert (done.status, done.out) == (2, "")
-    assert done.err.splitlines()[-1] == (
-        "fastnet train: error: unrecognized arguments: --epoch=3 (did you mean --epochs?) --xyz"
-    )
+    assert re.fullmatch(re.escape(line).replace(r"\{\}", ".+") + r" \(see fastnet[a-z ]* --help\)\n", done.err)
 
 
 def test_help_does_not_wait_for_numpy() -> None:
@@ -316,7 +347,7 @@ def test_the_module_runs_as_the_command() -> None:
     process = start("train", "--epochs", "x")
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (2, "")
-    assert err.startswith("usage: fastnet train ")
+    assert err.startswith("fastnet train: error: argument --epochs: ")
 
 
 # ---- Text -----------------------------------------------------------------------------------------------------------

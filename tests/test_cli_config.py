@@ -71,7 +71,7 @@ def test_a_file_may_be_json(tmp_path: Path) -> None:
         ("epochs = [1.5]", "run.toml: epochs must be a text, a number or a list of them; got [1.5]"),
         ("lr = true", "run.toml: lr must be a text, a number or a list of them; got True"),
         ("quiet = 1", "run.toml: quiet must be true or false; got 1"),
-        ("optimizer = 'adm'", "run.toml: optimizer must be one of adam, "),
+        ("optimizer = 'adm'", "run.toml: optimizer must be one of adam, adamw, "),
         ("config = 'other.toml'", "run.toml: 'config' is not an option of any command"),
         ("no-quiet = true", "run.toml: 'no-quiet' is not an option of any command; did you mean 'quiet'?"),
         ("epochs = ", "run.toml: Invalid value"),

@@ -75,6 +75,6 @@ def test_an_unknown_name_is_told_with_the_nearest(run: Run) -> None:
     done = run("datasets", "mnits")
     assert (done.status, done.err) == (
         1,
-        "fastnet: error: there is no data set 'mnits'; did you mean mnist? (known are digits, mnist, fashion_mnist)\n",
+        "fastnet: error: there is no data set 'mnits' (known are digits, mnist, fashion_mnist); did you mean 'mnist'?\n",
     )
     assert run("datasets", "--download").status == 2

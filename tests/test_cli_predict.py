@@ -63,7 +63,7 @@ def test_json_beside_a_file_says_what_was_written(run: Run, model: Path, some: P
     [
         (["--format", "kaggle", "--probabilities"], "argument --probabilities: is not for --format kaggle"),
         (["--format", "kaggle", "--json"], "argument --json: needs --out FILE"),
-        (["--format", "xml"], "argument --format: invalid choice: 'xml'"),
+        (["--format", "xml"], "argument --format: must be one of csv, kaggle, json; got 'xml'"),
     ],
 )
 def test_layouts_that_do_not_go_together_are_wrong_usage(options: list[str], reason: str, run: Run) -> None:

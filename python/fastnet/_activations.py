@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnet import _core, functional
+from fastnet._text import did_you_mean
 from fastnet._validation import check_number, describe, unsupported
 
 _KERAS_ONLY = frozenset(
@@ -65,7 +66,9 @@ def get_activation(identifier: Any) -> ActivationFunction:
         raise unsupported(f"the activation {identifier!r} is not available")
     accepted = ", ".join(map(repr, sorted([*known, *_ALIASES])))
     if isinstance(identifier, str):
-        raise ValueError(f"activation must be one of {accepted}; got {identifier!r}")
+        raise ValueError(
+            f"activation must be one of {accepted}; got {identifier!r}{did_you_mean(identifier, [*known, *_ALIASES])}"
+        )
     raise TypeError(
         f"activation must be None, a function of fastnet.functional or one of {accepted}; got {describe(identifier)}"
     )

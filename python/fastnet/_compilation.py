@@ -1,6 +1,6 @@
 """What `compile` is told: the optimizer, the loss and the metrics of a model."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, SupportsFloat
 
 import numpy as np
@@ -56,11 +56,13 @@ class Compilation:
             self._observe_with(given, "weighted_metrics")
 
     @classmethod
-    def from_arguments(cls, optimizer: Any, loss: Any, metrics: Any, keywords: Mapping[str, Any]) -> Self:
-        """Return the compilation for the arguments of `compile`."""
+    def from_arguments(
+        cls, method: Callable[..., Any], optimizer: Any, loss: Any, metrics: Any, keywords: Mapping[str, Any]
+    ) -> Self:
+        """Return the compilation for the arguments of a method `compile`."""
         others = {name: value for name, value in keywords.items() if name not in _IGNORED}
         weighted = others.pop("weighted_metrics", None)
-        reject_keywords("compile", others, {"loss_weights": None})
+        reject_keywords(method, others, {"loss_weights": None}, ["weighted_metrics", *_IGNORED])
         return cls(optimizer, loss, metrics, weighted)
 
     def _add(self, name: str) -> str:

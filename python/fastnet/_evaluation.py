@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet._compilation import Compilation
 from fastnet._data_adapter import CORE_DTYPES, Features, Samples, as_features, as_samples, shape_of
 from fastnet._data_batches import Batches, as_batches, features_of_batches, warn_of_few
-from fastnet._validation import check_integer, unsupported
+from fastnet._validation import check_integer, names_arguments, unsupported
 from fastnet._weights import Network
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.progress import format_logs
@@ -81,7 +81,7 @@ class Evaluator:
         >>> model = fn.Sequential([fn.Dense(10, activation="softmax", input_shape=(784,))])
         >>> model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         """
-        self._compilation = Compilation.from_arguments(optimizer, loss, metrics, keywords)
+        self._compilation = Compilation.from_arguments(self.compile, optimizer, loss, metrics, keywords)
         self._compilation.optimizer._iterations = 0
         self._network_is_compiled = False
 
@@ -175,6 +175,7 @@ class Evaluator:
 
     # --- Evaluation and prediction ---
 
+    @names_arguments
     def evaluate(
         self,
         x: Any = None,
@@ -225,6 +226,7 @@ class Evaluator:
             print(format_logs(logs), flush=True)
         return result(logs, return_dict)
 
+    @names_arguments
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: ArrayLike | None = None, return_dict: bool = False
     ) -> float | list[float] | dict[str, float]:
@@ -275,6 +277,7 @@ class Evaluator:
                 return custom.values
         return network.evaluate(samples.x, samples.y, batch_size, samples.weight)
 
+    @names_arguments
     def predict(
         self,
         x: Any,

@@ -57,7 +57,7 @@ class Layer(Configurable):
         input_dim: int | None = None,
         **keywords: Any,
     ) -> None:
-        reject_keywords(type(self).__name__, keywords, self.keras_defaults)
+        reject_keywords(type(self), keywords, self.keras_defaults, ["name", "input_shape", "input_dim"])
         if input_dim is not None:
             if input_shape is not None:
                 raise ValueError("give input_shape or input_dim, not both")

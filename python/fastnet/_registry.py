@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from fastnet._validation import describe, refuse_methods, unsupported
+from fastnet._text import did_you_mean
+from fastnet._validation import NamesItsArguments, describe, refuse_methods, unsupported
 
 
-class Configurable:
+class Configurable(NamesItsArguments):
     """A part of a model whose configuration, a dictionary that JSON can hold, makes an equal part again."""
 
     # What a class written for Keras may define, but nothing calls here; and what to do instead.
     keras_methods: ClassVar[Mapping[str, str]] = {}
 
-    def __new__(cls, *_arguments: Any, **_keywords: Any) -> Self:
+    def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
         refuse_methods(cls, cls.keras_methods)
-        return super().__new__(cls)
+        return super().__new__(cls, *arguments, **keywords)
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments that make this object again."""
@@ -106,7 +107,10 @@ class Registry(Generic[Part]):
             raise ValueError(f"a configuration of the {self._kind} needs a 'class_name'; got {describe(config)}")
         for entry in config:
             if entry not in ("class_name", "config"):
-                raise ValueError(f"a configuration of the {self._kind} has an unknown entry {entry!r}")
+                raise ValueError(
+                    f"a configuration of the {self._kind} has an unknown entry {entry!r}"
+                    f"{did_you_mean(entry, ('class_name', 'config'))}"
+                )
         arguments = config.get("config", {})
         if not isinstance(arguments, dict):
             raise ValueError(f"the configuration of {config['class_name']!r} must be a dict; got {describe(arguments)}")
@@ -118,4 +122,5 @@ class Registry(Generic[Part]):
         if name in self._keras_only:
             raise unsupported(f"the {self._kind} {name!r} is not available")
         accepted = ", ".join(repr(known) for known in sorted(self._short_names, key=str.lower))
-        raise ValueError(f"{self._kind} must be one of {accepted}; got {name!r}")
+        hint = did_you_mean(name, [*self._short_names, *self._classes])
+        raise ValueError(f"{self._kind} must be one of {accepted}; got {name!r}{hint}")

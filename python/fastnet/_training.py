@@ -12,7 +12,14 @@ from fastnet._evaluation import Evaluator, prediction_batch, result
 from fastnet._fitting import Fitting, Plan
 from fastnet._frames import names_to_learn
 from fastnet._receipt import Receipt, Run
-from fastnet._validation import check_bool, check_integer, check_number, describe, refuse_methods
+from fastnet._validation import (
+    check_bool,
+    check_integer,
+    check_number,
+    describe,
+    names_arguments,
+    refuse_methods,
+)
 from fastnet._weights import Weights
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.history import History
@@ -75,6 +82,7 @@ class Trainer(Evaluator):
             return None
         return {"config": self.get_config(), **self._receipt.as_dict(self._weights.sha256())}
 
+    @names_arguments
     def fit(
         self,
         x: Any = None,
@@ -352,6 +360,7 @@ class Trainer(Evaluator):
         assert self._network is not None
         self._network.set_parameters(values)
 
+    @names_arguments
     def train_on_batch(
         self,
         x: Any,

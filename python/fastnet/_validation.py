@@ -1,12 +1,19 @@
 """Checks of arguments. Every message names the argument, what is accepted and what came."""
 
+import functools
+import inspect
 import math
 import numbers
 import operator
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ParamSpec, Self, TypeVar
 
 import numpy as np
+
+from fastnet._text import did_you_mean
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 def unsupported(what: str) -> NotImplementedError:
@@ -21,14 +28,79 @@ def refuse_methods(cls: type, methods: Mapping[str, str]) -> None:
             raise unsupported(f"{name}(), which {cls.__name__} defines, is not available: {advice}")
 
 
-def reject_keywords(owner: str, keywords: Mapping[str, Any], keras_defaults: Mapping[str, Any]) -> None:
-    """Accept Keras's own defaults for what fastnet lacks, and nothing else."""
+# ---- Names of keyword arguments -------------------------------------------------------------------------------------
+
+
+class NamesItsArguments:
+    """A class whose constructor, where it is called with a keyword that it does not have, names the closest one."""
+
+    def __new__(cls, *_: Any, **keywords: Any) -> Self:
+        accepted = _accepted_keywords(cls.__init__) if keywords else None
+        if accepted is not None and not keywords.keys() <= accepted:
+            raise unexpected_keyword(cls, min(keywords.keys() - accepted))
+        return super().__new__(cls)
+
+    def __init__(self) -> None:
+        """Take no arguments, as `object` does, which takes any beside a `__new__`."""
+
+
+@functools.cache  # looking at a signature takes 10 us
+def _accepted_keywords(function: Callable[..., Any]) -> frozenset[str] | None:
+    """Return the names of a function's parameters; None where it takes any keyword."""
+    parameters = inspect.signature(function).parameters
+    any_keyword = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+    return None if any_keyword else frozenset(parameters)
+
+
+def names_arguments(method: Callable[P, R]) -> Callable[P, R]:
+    """Return a method that, where it is called with a keyword that it does not have, names the closest one."""
+    accepted = inspect.signature(method).parameters.keys()
+
+    @functools.wraps(method)
+    def checked(*arguments: P.args, **keywords: P.kwargs) -> R:
+        if not keywords.keys() <= accepted:
+            raise unexpected_keyword(method, min(keywords.keys() - accepted))
+        return method(*arguments, **keywords)
+
+    return checked
+
+
+def unexpected_keyword(owner: Callable[..., Any], name: str, others: Iterable[str] = ()) -> TypeError:
+    """Return the error for a keyword that a function or class does not take; it takes `others` besides its parameters."""
+    own = [one.name for one in inspect.signature(owner).parameters.values() if one.kind is not one.VAR_KEYWORD]
+    return TypeError(
+        f"{owner.__name__}() got an unexpected keyword argument {name!r}{did_you_mean(name, [*own, *others])}"
+    )
+
+
+def reject_keywords(
+    owner: Callable[..., Any],
+    keywords: Mapping[str, Any],
+    keras_defaults: Mapping[str, Any],
+    others: Iterable[str] = (),
+) -> None:
+    """Accept Keras's own defaults for what fastnet lacks, and nothing else.
+
+    Parameters
+    ----------
+    owner : function or class
+        What is called.
+    keywords : mapping
+        The keywords of the call that are not among its parameters.
+    keras_defaults : mapping
+        What fastnet lacks, and Keras's default for it.
+    others : iterable of str
+        Keywords that it takes besides.
+    """
     for name, value in keywords.items():
         if name not in keras_defaults:
-            raise TypeError(f"{owner}() got an unexpected keyword argument {name!r}")
+            raise unexpected_keyword(owner, name, [*others, *keras_defaults])
         default = keras_defaults[name]
         if value is not default and not (isinstance(value, str | int | float) and value == default):
-            raise unsupported(f"{owner}() supports only {name}={default!r}; got {name}={value!r}")
+            raise unsupported(f"{owner.__name__}() supports only {name}={default!r}; got {name}={value!r}")
+
+
+# ---- Values ---------------------------------------------------------------------------------------------------------
 
 
 LARGEST_INTEGER = 2**63 - 1  # what the compiled core counts with
@@ -78,7 +150,8 @@ def check_bool(name: str, value: Any) -> bool:
 def check_choice(name: str, value: Any, accepted: Iterable[str]) -> str:
     accepted = list(accepted)
     if value not in accepted:
-        raise ValueError(f"{name} must be one of {', '.join(map(repr, accepted))}; got {value!r}")
+        listed = ", ".join(map(repr, accepted))
+        raise ValueError(f"{name} must be one of {listed}; got {value!r}{did_you_mean(value, accepted)}")
     return str(value)
 
 

@@ -93,7 +93,7 @@ class Sequential(Inspector):
         name: str | None = None,
         **keywords: Any,
     ) -> None:
-        reject_keywords("Sequential", keywords, {"trainable": True})
+        reject_keywords(type(self), keywords, {"trainable": True})
         super().__init__()
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string; got {describe(name)}")
@@ -350,7 +350,7 @@ class Sequential(Inspector):
         _________________________________________________________________
         """
         keras_defaults = {"positions": None, "expand_nested": False, "show_trainable": False, "layer_range": None}
-        reject_keywords("summary", keywords, keras_defaults)
+        reject_keywords(self.summary, keywords, keras_defaults)
         item_size = np.dtype(self.dtype).itemsize
         for line in summary_lines(self.name, self._layers, self.built, item_size, line_length):
             (print_fn or print)(line)

@@ -2,13 +2,15 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fastnet._validation import NamesItsArguments
+
 if TYPE_CHECKING:
     from fastnet._evaluation import Evaluator
 
 Logs = dict[str, float]
 
 
-class Callback:
+class Callback(NamesItsArguments):
     """The base of all callbacks: override the hooks that you need.
 
     `fit` runs whole epochs in compiled code. When a callback overrides a hook of single batches, batches are run one

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from fastnet._validation import unexpected_keyword
 from fastnet.callbacks.base import Callback, Logs
 
 
@@ -45,6 +46,6 @@ class LambdaCallback(Callback):
         }
         for name, function in hooks.items():
             if not (name.startswith("on_") and hasattr(Callback, name)):
-                raise TypeError(f"LambdaCallback() got an unexpected keyword argument {name!r}")
+                raise unexpected_keyword(type(self), name, [hook for hook in dir(Callback) if hook.startswith("on_")])
             if function is not None:
                 setattr(self, name, function)

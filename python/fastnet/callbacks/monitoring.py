@@ -4,6 +4,7 @@ import math
 import warnings
 from typing import Any
 
+from fastnet._text import did_you_mean
 from fastnet._validation import check_bool, check_choice, check_integer, check_number, describe
 from fastnet.callbacks.base import Callback, Logs
 
@@ -71,7 +72,8 @@ class Monitor(Callback):
             return float((logs or {})[self.monitor])
         names = ", ".join(map(repr, logs or {})) or "none"
         warnings.warn(
-            f"{type(self).__name__} watches {self.monitor!r}, which is not among the figures of this epoch: {names}",
+            f"{type(self).__name__} watches {self.monitor!r}, which is not among the figures of this epoch: {names}"
+            f"{did_you_mean(self.monitor, logs or {})}",
             stacklevel=2,
         )
         return None

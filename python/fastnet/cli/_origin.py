@@ -74,5 +74,5 @@ def arguments_again(command: Mapping[str, Any], data: str) -> argparse.Namespace
         with redirect_stderr(errors):
             return parse_arguments(["train", *words(command), "--", data])
     except SystemExit as stop:
-        reason = errors.getvalue().strip().rpartition("error: ")[2]
+        reason = errors.getvalue().partition("error: ")[2].rpartition(" (see ")[0]
         raise ValueError(f"its receipt has arguments that fastnet train does not take: {reason}") from stop

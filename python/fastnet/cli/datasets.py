@@ -1,11 +1,11 @@
 """``fastnet datasets``: the data sets that have a name."""
 
 import argparse
-import difflib
 import math
 from pathlib import Path
 from typing import Any
 
+from fastnet._text import did_you_mean
 from fastnet.cli._output import describe_size, note, print_json, shortened
 from fastnet.cli._report import aligned
 from fastnet.datasets import idx
@@ -25,9 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
             print(_overview())
         return 0
     if name not in CATALOGUE:
-        near = difflib.get_close_matches(name, CATALOGUE, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise ValueError(f"there is no data set {name!r}{hint} (known are {', '.join(CATALOGUE)})")
+        raise ValueError(
+            f"there is no data set {name!r} (known are {', '.join(CATALOGUE)}){did_you_mean(name, CATALOGUE)}"
+        )
     if arguments.download:
         _download(name, arguments.quiet)
     if arguments.json:

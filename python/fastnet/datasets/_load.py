@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet._text import did_you_mean
 from fastnet.datasets import _labels, arrays, digits, fashion_mnist, idx, mnist, parquet, tabular
 from fastnet.datasets._dataset import Dataset, features
 from fastnet.datasets._streams import open_data
@@ -77,6 +78,7 @@ def load(
     if not path.exists():
         raise FileNotFoundError(
             f"there is no file or folder {path}, and no data set of this name (known are {', '.join(NAMES)})"
+            f"{did_you_mean(str(source), NAMES)}"
         )
     if path.is_dir():
         return _from_idx_folder(path)

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet._text import did_you_mean
 from fastnet.datasets import _readers
 from fastnet.datasets._dataset import FLOAT32_MAX, compact
 from fastnet.datasets._streams import open_data
@@ -186,7 +187,8 @@ def label_column(
             return names.index(target)
         if target == "label" and not require_labels:
             return None
-        raise ValueError(f"{where} has no column {target!r} for the labels; its columns are {_some(names)}")
+        hint = did_you_mean(target, names)
+        raise ValueError(f"{where} has no column {target!r} for the labels; its columns are {_some(names)}{hint}")
     if not -columns <= target < columns:
         raise ValueError(f"{where} has {columns} columns; target={target} is not one of them")
     return target % columns

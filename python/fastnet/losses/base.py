@@ -54,7 +54,7 @@ class Loss(Configurable):
     direction = "down"  # of a loss as a metric
 
     def __init__(self, reduction: Any, name: str, **keywords: Any) -> None:
-        reject_keywords(type(self).__name__, keywords, {"dtype": None, "axis": -1, "ignore_class": None})
+        reject_keywords(type(self), keywords, {"dtype": None, "axis": -1, "ignore_class": None})
         self.reduction = check_choice("reduction", "none" if reduction is None else reduction, REDUCTIONS)
         self.name = name
 

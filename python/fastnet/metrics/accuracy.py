@@ -9,7 +9,7 @@ from fastnet._validation import check_integer, check_number
 from fastnet.metrics.base import Array, Averaged, as_labels, as_rows, metrics
 
 
-@metrics.add()
+@metrics.add("accuracy")
 class Accuracy(Averaged):
     """The share of predictions that equal their targets exactly, as classes that are told by numbers do.
 

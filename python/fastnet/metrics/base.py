@@ -51,7 +51,7 @@ class Metric(Configurable):
     direction: str | None = None
 
     def __init__(self, name: Any = None, **keywords: Any) -> None:
-        reject_keywords(type(self).__name__, keywords, self.keras_defaults)
+        reject_keywords(type(self), keywords, self.keras_defaults, ["name"])
         if name is not None and (not isinstance(name, str) or not name):
             raise TypeError(f"name must be a non-empty string; got {describe(name)}")
         self.name = name or self.default_name or snake_case(type(self).__name__)

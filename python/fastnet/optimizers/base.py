@@ -30,11 +30,11 @@ class Options:
     gradient_accumulation_steps: int | None = None
 
     @classmethod
-    def from_keywords(cls, owner: str, keywords: dict[str, Any]) -> Self:
+    def from_keywords(cls, owner: type, keywords: dict[str, Any]) -> Self:
         """Return the checked options."""
         names = [field.name for field in fields(cls)]
         others = {name: value for name, value in keywords.items() if name not in names}
-        reject_keywords(owner, others, {"loss_scale_factor": None})
+        reject_keywords(owner, others, {"loss_scale_factor": None}, names)
         given = {name: value for name, value in keywords.items() if name in names and value is not None}
         for name, value in given.items():
             if name == "use_ema":
@@ -102,7 +102,7 @@ class Optimizer(Configurable):
     def __init__(
         self, learning_rate: LearningRate, name: str | None, hyperparameters: dict[str, float], keywords: dict[str, Any]
     ) -> None:
-        self.options = Options.from_keywords(type(self).__name__, keywords)
+        self.options = Options.from_keywords(type(self), keywords)
         self._learning_rate = _checked_learning_rate(learning_rate)
         self._iterations = 0
         self.name = self.core_name if name is None else name

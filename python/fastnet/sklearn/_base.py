@@ -15,7 +15,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from fastnet import _core, optimizers
-from fastnet._validation import without_mask
+from fastnet._text import did_you_mean
+from fastnet._validation import NamesItsArguments, without_mask
 from fastnet.models import Sequential
 from fastnet.schedules import LearningRateSchedule
 from fastnet.sklearn._lbfgs import minimize
@@ -29,7 +30,7 @@ _OPTIMIZERS = ("adadelta", "adagrad", "adam", "adamax", "adamw", "lion", "muon",
 _ACTIVATIONS = {"identity", "logistic", "swish", *_core.activation_names()}
 
 
-class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # type: ignore[misc]
+class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, NamesItsArguments, ABC):  # type: ignore[misc]
     """The part of the estimators that is the same for classes and for numbers."""
 
     _PREDICTION_ROWS: ClassVar[int] = 1024
@@ -196,7 +197,8 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, ABC):  # typ
         activations = self._by_layer("activation", layers)
         for name in activations:
             if not isinstance(name, str) or name not in _ACTIVATIONS:
-                raise ValueError(f"activation must be among {sorted(_ACTIVATIONS)} for each layer; got {name!r}")
+                hint = did_you_mean(name, _ACTIVATIONS)
+                raise ValueError(f"activation must be among {sorted(_ACTIVATIONS)} for each layer; got {name!r}{hint}")
         return activations
 
     def _dropout_rates(self, layers: int) -> tuple[float, ...]:

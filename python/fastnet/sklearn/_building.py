@@ -8,6 +8,7 @@ from weakref import WeakSet
 
 from fastnet import losses
 from fastnet._copying import fresh_copy
+from fastnet._text import did_you_mean
 from fastnet._validation import describe
 from fastnet.models import Sequential
 from fastnet.utils import seeded
@@ -29,6 +30,7 @@ def check_arguments(build_fn: Any, names: Iterable[str]) -> None:
         function = getattr(build_fn, "__name__", type(build_fn).__name__)
         raise ValueError(
             f"build_args must hold arguments of {function}: {', '.join(accepted) or 'none'}; got {', '.join(unknown)}"
+            f"{did_you_mean(unknown[0], accepted)}"
         )
 
 

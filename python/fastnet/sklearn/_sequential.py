@@ -13,7 +13,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from fastnet._validation import check_number, without_mask
+from fastnet._validation import NamesItsArguments, check_number, without_mask
 from fastnet.callbacks import Callback
 from fastnet.models import Sequential
 from fastnet.sklearn._building import check_arguments, new_model
@@ -23,7 +23,7 @@ from fastnet.sklearn._threads import limited_threads
 _ARGUMENT = "build_args__"
 
 
-class SequentialEstimator(BaseEstimator):  # type: ignore[misc]
+class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[misc]
     """What `FastnetClassifier` and `FastnetRegressor` have in common. They say what `y` means."""
 
     def __init__(

@@ -4,11 +4,11 @@ Nothing is imported for them but argparse.
 """
 
 import argparse
-import difflib
 from collections.abc import Sequence
 from typing import Any
 
 import fastnet
+from fastnet._text import closest
 from fastnet.cli._arguments import (
     bench,
     completion,
@@ -55,27 +55,28 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     if (config := config_of(argv)) and config[0] in commands:
         take_config(*config, commands)
     arguments, unknown = parser.parse_known_args(argv)
+    own = commands.get(arguments.command, parser)
     if unknown:
-        commands[arguments.command].error(
-            f"unrecognized arguments: {_with_hints(unknown, commands[arguments.command])}"
-        )
+        own.error(f"unrecognized arguments: {_with_hints(unknown, own)}")
+    if arguments.command is None:
+        parser.error(f"a command is needed: {', '.join(commands)}")
     if check := COMMANDS[arguments.command].check:
-        check(commands[arguments.command], arguments)
+        check(own, arguments)
     return arguments
 
 
 def _with_hints(unknown: Sequence[str], parser: Parser) -> str:
     """Return arguments that a command does not have, each with the option that may have been meant."""
     options = [option for action in parser._actions for option in action.option_strings if option_name(action)]
-    near = {word: difflib.get_close_matches(word.partition("=")[0], options, n=1) for word in unknown}
-    return " ".join(f"{word} (did you mean {near[word][0]}?)" if near[word] else word for word in unknown)
+    near = {word: closest(word.partition("=")[0], options) for word in unknown if word.startswith("-")}
+    return " ".join(f"{word} (did you mean {option}?)" if (option := near.get(word)) else word for word in unknown)
 
 
 def make_parser() -> tuple[Parser, dict[str, Parser]]:
     """Return the parser of the command line, and that of each command."""
-    parser = argparse.ArgumentParser("fastnet", **_help(DESCRIPTION, EXAMPLES))
+    parser = Parser("fastnet", **_help(DESCRIPTION, EXAMPLES))
     parser.add_argument("--version", action="version", version=f"fastnet {fastnet.__version__}")
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     parsers = {}
     for name, command in COMMANDS.items():
         parsers[name] = subparsers.add_parser(

@@ -2,13 +2,15 @@
 
 import argparse
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple, NoReturn
 
+from fastnet._text import did_you_mean
 from fastnet.cli._arguments.types import column, integer
 
 __all__ = [
     "Command",
     "Container",
+    "Parser",
     "add_data",
     "add_flag",
     "add_json",
@@ -19,7 +21,6 @@ __all__ = [
     "add_threads",
 ]
 
-Parser = argparse.ArgumentParser
 Container = argparse._ActionsContainer  # a parser or a group of its arguments
 
 DATA_HELP = (
@@ -27,6 +28,23 @@ DATA_HELP = (
     "a .npz, a .parquet"
 )
 TARGET_HELP = "the column of DATA that holds the label: its name, or its index from 0 (default: label)"
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, with the closest match of what was mistyped."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and end with status 2."""
+        self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        choices = [str(choice) for choice in action.choices]
+        wrong = f"got {value!r}{did_you_mean(value, choices)}"
+        if isinstance(action, argparse._SubParsersAction):
+            self.error(f"the command must be one of {', '.join(choices)}; {wrong}")
+        raise argparse.ArgumentError(action, f"must be one of {', '.join(choices)}; {wrong}")
 
 
 class Command(NamedTuple):

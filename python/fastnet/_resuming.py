@@ -2,8 +2,6 @@
 
 import json
 import math
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from fastnet._data_adapter import Samples
+from fastnet._interrupts import interrupts_held
 from fastnet._receipt import plain, sampled, shown
 from fastnet.callbacks.backup import BackupAndRestore
 
@@ -212,32 +211,22 @@ class Checkpoints:
     @contextmanager
     def holding_interrupts(self) -> Iterator[None]:
         """Let Ctrl-C wait until a checkpoint is written at the end of the step in progress; a second one does not wait."""
-        if self._backup is None or not _interrupts_are_ours():
+        if self._backup is None:
             yield
             return
 
-        def note(number: int, frame: Any) -> None:
-            del number, frame
+        def note() -> None:
             self._interrupted = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)
 
-        signal.signal(signal.SIGINT, note)
-        try:
+        with interrupts_held(note):
             yield
             self._raise_interrupt()
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _raise_interrupt(self) -> None:
         if self._interrupted:
             self._interrupted = False
             self.wait()
             raise KeyboardInterrupt
-
-
-def _interrupts_are_ours() -> bool:
-    in_main = threading.current_thread() is threading.main_thread()
-    return in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 # --- The state of a run ----------------------------------------------------------------------------------------------

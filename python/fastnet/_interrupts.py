@@ -1,0 +1,77 @@
+"""Signals that interrupt a program: Ctrl-C, and those that it asks to be treated alike."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+__all__ = ["InterruptHandler", "handled", "handlers", "interrupts_held"]
+
+# Windows has no SIGHUP.
+_SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+
+
+class InterruptHandler:
+    """A signal handler that raises KeyboardInterrupt, as Python's own handler of Ctrl-C does.
+
+    Attributes
+    ----------
+    received : int
+        The last signal; SIGINT where Python's own handler had it.
+    """
+
+    def __init__(self) -> None:
+        self.received: int = signal.SIGINT
+
+    def __call__(self, number: int, frame: Any) -> NoReturn:
+        del frame
+        self.received = number
+        raise KeyboardInterrupt
+
+    @contextmanager
+    def installed(self) -> Iterator[None]:
+        """Handle the signals that would end the process at once; one that is ignored, as under nohup, stays ignored."""
+        with handled([number for number, handler in handlers().items() if handler is signal.SIG_DFL], self):
+            yield
+
+
+@contextmanager
+def interrupts_held(note: Callable[[], None]) -> Iterator[None]:
+    """Call `note` at the first signal that would raise KeyboardInterrupt, in place of raising it; the next one raises."""
+    held = {
+        number: handler
+        for number, handler in handlers().items()
+        if handler is signal.default_int_handler or isinstance(handler, InterruptHandler)
+    }
+
+    def put_back() -> None:
+        for number, handler in held.items():
+            signal.signal(number, handler)
+
+    def hold(number: int, frame: Any) -> None:
+        del frame
+        put_back()
+        if isinstance(handler := held[number], InterruptHandler):
+            handler.received = number
+        note()
+
+    with handled(held, hold):
+        yield
+
+
+def handlers() -> dict[int, Any]:
+    """Return the signals that interrupt, with their handlers; none outside the main thread, which alone may change them."""
+    in_main = threading.current_thread() is threading.main_thread()
+    return {number: signal.getsignal(number) for number in _SIGNALS} if in_main else {}
+
+
+@contextmanager
+def handled(numbers: Iterable[int], handler: Callable[[int, Any], Any]) -> Iterator[None]:
+    """Handle signals, and put their handlers back."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, other in before.items():
+            signal.signal(number, other)

@@ -50,14 +50,15 @@ def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
     """Start a command in a process of its own, which hears Ctrl-C even if the tests run in the background."""
     command = [sys.executable, "-m", "fastnet", *map(str, arguments)]
     if os.name == "posix":  # a shell's background jobs and their children ignore SIGINT
-        options["preexec_fn"] = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+        options.setdefault("preexec_fn", functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, text=True, **{**pipes, **options})
 
 
 @contextmanager
-def serving(*arguments: object) -> Iterator[tuple[subprocess.Popen[str], str]]:
+def serving(*arguments: object, **options: Any) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """Start a server on a free port; yields the process and its address."""
-    process = start("serve", *arguments, "--port", 0, "--threads", 1)
+    process = start("serve", *arguments, "--port", 0, "--threads", 1, **options)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()

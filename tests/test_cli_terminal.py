@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import fastnet as fn
 from fastnet.cli._output import describe_seconds
 
 pty = pytest.importorskip("pty", reason="needs pseudo terminals")
@@ -77,3 +78,15 @@ def test_quiet_shows_the_result_only_on_a_terminal_too(terminal: Terminal) -> No
 )
 def test_a_time_is_told_in_two_units(seconds: float, text: str) -> None:
     assert describe_seconds(seconds) == text
+
+
+def test_predictions_that_are_written_to_a_terminal_by_its_name_have_no_control_characters(
+    terminal: Terminal, tmp_path: Path
+) -> None:
+    model = fn.Sequential([fn.Dense(2, "softmax", input_shape=(2,))], seed=0)
+    model.class_names = ["\x1b[31ma", "\x1b[31mb"]
+    model.save(tmp_path / "m.safetensors")
+    (tmp_path / "data.csv").write_text("x,y\n1,2\n3,4\n")
+    shown = terminal("predict", "m.safetensors", "data.csv", "--out", "/dev/stdout", NO_COLOR="1")
+    assert shown.count("\\u001b[31m") == 2
+    assert "\x1b" not in shown

@@ -264,7 +264,7 @@ def test_info_prints_no_control_characters(run: Run, model: Path) -> None:
     loaded.save(model)
     out = run("info", model).out
     assert "\x1b" not in out
-    assert "3: [31mred, größer, 犬" in out
+    assert r"3: \u001b[31mred, größer, 犬" in out
 
 
 def test_info_takes_a_receipt_with_little_in_it(run: Run, model: Path) -> None:

@@ -10,17 +10,23 @@ from html import escape
 from typing import Any
 
 from fastnet._curves import Curve
+from fastnet._text import visible
 
 _WIDTH, _HEIGHT = 260, 130  # of a picture, and the frame of its curves
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 252, 8, 108
 _MOST_POINTS = 200  # of a curve: there are no more columns of pixels
 
 
+def html_text(text: str) -> str:
+    """Return text for a page, without markup and control characters of its own."""
+    return escape(visible(text))
+
+
 def html_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table whose first column is its headings, to the left; the others are numbers, to the right."""
 
     def cells(tag: str, texts: Sequence[str]) -> str:
-        first, *others = (escape(text) for text in texts)
+        first, *others = map(html_text, texts)
         left, right = ' style="text-align:left"', ' style="text-align:right"'
         return f"<th{left}>{first}</th>" + "".join(f"<{tag}{right}>{text}</{tag}>" for text in others)
 
@@ -36,7 +42,7 @@ def html_curves(curves: dict[str, Curve]) -> str:
             continue
         validation = curves.get(f"val_{name}", Curve([], []))
         if picture := _picture(name, thinned(training), thinned(validation)):
-            pictures.append(f"<div>{picture}<div>{escape(name)}</div></div>")
+            pictures.append(f"<div>{picture}<div>{html_text(name)}</div></div>")
     style = "display:flex;flex-wrap:wrap;gap:1em;text-align:center"
     return f'<div style="{style}">{"".join(pictures)}</div>' if pictures else ""
 
@@ -95,5 +101,5 @@ def _picture(name: str, training: Curve, validation: Curve) -> str:
     dashed = ", validation dashed" if validation.values else ""
     return (
         f'<svg width="{_WIDTH}" height="{_HEIGHT}" viewBox="0 0 {_WIDTH} {_HEIGHT}" role="img" '
-        f'aria-label="{escape(name)} over the epochs{dashed}" fill="currentColor" font-size="11">{frame}{labels}{lines}</svg>'
+        f'aria-label="{html_text(name)} over the epochs{dashed}" fill="currentColor" font-size="11">{frame}{labels}{lines}</svg>'
     )

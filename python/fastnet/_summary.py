@@ -1,10 +1,10 @@
 """The table that `summary` prints."""
 
 from collections.abc import Sequence
-from html import escape
 
-from fastnet._html import html_table
+from fastnet._html import html_table, html_text
 from fastnet._layer import Layer
+from fastnet._text import visible
 
 _LINE_LENGTH = 65
 
@@ -19,7 +19,7 @@ def summary_rows(layers: Sequence[Layer], built: bool) -> list[tuple[str, str, s
         shape = "?" if layer.output_shape is None else f"({', '.join(['None', *map(str, layer.output_shape)])})"
         count = f"{layer.count_params():,}" if built else "0 (unbuilt)"
         flops = f"{layer.count_flops():,}" if built else "?"
-        rows.append((f"{layer.name} ({type(layer).__name__})", shape, count, flops))
+        rows.append((f"{visible(layer.name)} ({type(layer).__name__})", shape, count, flops))
     return rows
 
 
@@ -49,7 +49,7 @@ def summary_lines(
         return line
 
     return [
-        f'Model: "{name}"',
+        f'Model: "{visible(name)}"',
         "_" * width,
         row(*HEADINGS),
         "=" * width,
@@ -63,7 +63,7 @@ def summary_lines(
 def summary_html(name: str, layers: Sequence[Layer], built: bool, item_size: int) -> str:
     """Return the table as notebooks show it."""
     totals = "<br>".join(summary_totals(layers, built, item_size))
-    return f"<div><b>{escape(name)}</b>{html_table(HEADINGS, summary_rows(layers, built))}{totals}</div>"
+    return f"<div><b>{html_text(name)}</b>{html_table(HEADINGS, summary_rows(layers, built))}{totals}</div>"
 
 
 def _size(count: float) -> str:

@@ -7,7 +7,6 @@ import copy
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from html import escape
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -16,7 +15,8 @@ from numpy.typing import NDArray
 from fastnet import _core
 from fastnet._data_adapter import check_finite
 from fastnet._evaluation import Evaluator
-from fastnet._html import html_table
+from fastnet._html import html_table, html_text
+from fastnet._text import visible
 from fastnet._validation import describe
 from fastnet.interchange.operations import (
     Activating,
@@ -215,9 +215,12 @@ class QuantizedModel(Evaluator):
         dense_1          QuantizedMultiplication           10          720
         51,408 bytes
         """
-        lines = [f'Model: "{self.name}", quantized', f"{'Layer':<16} {'Operation':<24} {'Outputs':>11} {'Bytes':>12}"]
+        lines = [
+            f'Model: "{visible(self.name)}", quantized',
+            f"{'Layer':<16} {'Operation':<24} {'Outputs':>11} {'Bytes':>12}",
+        ]
         for layer, kind, size, _, in_bytes in self.rows():
-            lines.append(f"{layer:<16} {kind:<24} {size:>11,} {in_bytes:>12,}")
+            lines.append(f"{visible(layer):<16} {kind:<24} {size:>11,} {in_bytes:>12,}")
         for line in [*lines, f"{self.size_in_bytes:,} bytes"]:
             (print_fn or print)(line)
 
@@ -225,7 +228,7 @@ class QuantizedModel(Evaluator):
         """Return what notebooks show: the table of `summary`."""
         rows = [(layer, kind, f"{size:,}", f"{in_bytes:,}") for layer, kind, size, _, in_bytes in self.rows()]
         table = html_table(("Layer", "Operation", "Outputs", "Bytes"), rows)
-        return f"<div><b>{escape(self.name)}</b>, quantized{table}{self.size_in_bytes:,} bytes</div>"
+        return f"<div><b>{html_text(self.name)}</b>, quantized{table}{self.size_in_bytes:,} bytes</div>"
 
     def rows(self) -> list[tuple[str, str, int, int, int]]:
         """Return of every operation the layer, what it is, the number of outputs, of parameters, and of bytes."""

@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from fastnet._text import visible
 from fastnet.callbacks.base import Callback, Logs
 
 _WORTH_TELLING = 5.0  # seconds that a training takes, for its time to be announced
@@ -89,6 +90,6 @@ class ProgressBar(Callback):
 def format_logs(logs: Mapping[str, float] | None) -> str:
     """Return "loss: 0.2345 - accuracy: 0.9312"."""
     return " - ".join(
-        f"{name}: {value:.4e}" if 0.0 < abs(value) < 1e-3 else f"{name}: {value:.4f}"
+        f"{visible(name)}: {value:.4e}" if 0.0 < abs(value) < 1e-3 else f"{visible(name)}: {value:.4f}"
         for name, value in (logs or {}).items()
     )

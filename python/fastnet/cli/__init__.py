@@ -1,19 +1,18 @@
 """The command ``fastnet``: train, evaluate, predict and others, whose arguments `_arguments` lists.
 
 The result goes to standard output, everything else to standard error. The exit status is 0; 1 for an error, which is
-explained in one line; 2 for wrong usage; 130 after Ctrl-C.
+explained in one line; 2 for wrong usage; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
 """
 
 import importlib
-import os
 import sys
 import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TextIO
 
+from fastnet._interrupts import InterruptHandler
 from fastnet.cli._arguments import parse_arguments
-from fastnet.cli._terminal import styled
+from fastnet.cli._terminal import discard, guarded_output, styled
 
 __all__ = ["main"]
 
@@ -38,15 +37,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     Held-out accuracy: ...
     0
     """
+    interrupts = InterruptHandler()
+    with guarded_output(), interrupts.installed():
+        return _status_of(argv, interrupts)
+
+
+def _status_of(argv: Sequence[str] | None, interrupts: InterruptHandler) -> int:
     try:
         status = _run(argv)
-        sys.stdout.flush()
+        print(end="", flush=True)
     except BrokenPipeError:  # who reads our output has seen enough
-        _discard_output()
+        discard(sys.stdout)
         return 0
     except KeyboardInterrupt as interrupt:
         _say("interrupted", str(interrupt), "yellow")
-        return 130
+        return 128 + interrupts.received
     except (OSError, ValueError, ImportError, NotImplementedError, MemoryError) as error:
         _say("error:", _explanation(error), "red")
         return 1
@@ -90,11 +95,3 @@ def _explanation(error: BaseException) -> str:
     else:
         text = str(error) or type(error).__name__
     return " ".join(text.split())
-
-
-def _discard_output() -> None:
-    """Let what is still buffered for standard output go nowhere, so that Python does not complain at its exit."""
-    with suppress(OSError, ValueError):
-        sink = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(sink, sys.stdout.fileno())
-        os.close(sink)

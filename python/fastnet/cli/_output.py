@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fastnet
+from fastnet._text import visible
 
 __all__ = ["as_document", "check_output", "describe_seconds", "describe_size", "note", "print_json", "shortened"]
 
@@ -88,4 +89,4 @@ def describe_seconds(seconds: float) -> str:
 def shortened(names: list[str], most: int = 10) -> str:
     """Return names with commas, the middle ones left out where there are many."""
     shown = names if len(names) <= most else [*names[: most - 2], "...", names[-1]]
-    return ", ".join(shown)
+    return ", ".join(map(visible, shown))

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastnet.callbacks import Callback
 from fastnet.cli._output import describe_seconds, note
-from fastnet.cli._terminal import is_live, terminal_width
+from fastnet.cli._terminal import is_live, terminal_width, unfiltered
 
 __all__ = ["TrainingProgress"]
 
@@ -132,7 +132,7 @@ def _bar(rows: int, done: int) -> Any:
         unit=" samples",
         unit_scale=True,
         bar_format=BAR,
-        file=sys.stderr,
+        file=unfiltered(sys.stderr),
         leave=False,
         **width,
     )

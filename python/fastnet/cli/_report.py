@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet._text import visible
 from fastnet.cli._terminal import styled
 
 __all__ = ["Result", "aligned", "format_confusion_matrix"]
@@ -77,7 +78,10 @@ def format_confusion_matrix(result: Result, width: int | None = None) -> str:
     cat    5    1   83.3%
     dog    .    4  100.0%
     """
-    names = [name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..." for name in result.class_names]
+    names = [
+        name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 3] + "..."
+        for name in map(visible, result.class_names)
+    ]
     totals = result.matrix.sum(axis=1)
     table = [["", *names, "recall"]]
     for index, (name, row) in enumerate(zip(names, result.matrix.tolist(), strict=True)):
@@ -120,6 +124,7 @@ def aligned(table: Sequence[Sequence[str]], left: int = 1, paint: Callable[[int,
 
     `paint` returns the padded cell of a row and a column in the color that it should have.
     """
+    table = [[visible(cell) for cell in row] for row in table]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
     lines = []
     for number, row in enumerate(table):

@@ -25,8 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json("info", {**file, **_as_json(metadata, model)})
     else:
-        text = _as_text(file, metadata, model)
-        print("".join(character for character in text if character.isprintable() or character == "\n"))
+        print(_as_text(file, metadata, model))
     return 0
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from fastnet._classes import as_classes, class_names_of, probabilities_of
 from fastnet._files import atomic_write
 from fastnet.cli._data import load_for_model
 from fastnet.cli._output import as_document, check_output, note, print_json
+from fastnet.cli._terminal import Guarded
 from fastnet.serialization import load_model
 
 __all__ = ["run"]
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     layout = arguments.format or ("json" if as_json_here else "csv")
     if to_file:
         with atomic_write(arguments.out, "w") as file:
-            WRITERS[layout](file, predictions)
+            WRITERS[layout](cast(IO[str], Guarded(file)) if file.isatty() else file, predictions)
         note(f"{len(predictions.codes):,} predictions written to {arguments.out}", arguments.quiet)
         if arguments.json:
             facts = {"rows": len(predictions.codes), "file": arguments.out, "format": layout}

@@ -1,11 +1,14 @@
 """``fastnet serve`` as a process: it says where it is, answers, and ends as told."""
 
+import functools
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-from contextlib import closing
+import time
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -14,6 +17,7 @@ import pytest
 
 import fastnet as fn
 from command import Run, serving, start
+from fastnet.cli._arguments import parse_arguments
 from fastnet.serve.running import listen
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="sends signals as POSIX has them")
@@ -39,6 +43,73 @@ def test_it_prints_its_address_answers_and_ends_at_ctrl_c(served: Path) -> None:
             _, messages = process.communicate(timeout=20)
     assert process.returncode == 130
     assert messages.splitlines() == ["Ctrl-C ends it.", "fastnet: interrupted"]
+
+
+REQUEST = b"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{"
+
+
+@posix_only
+@pytest.mark.parametrize(
+    ("name", "times", "begun"),
+    [
+        ("SIGINT", 1, b""),
+        ("SIGTERM", 1, b""),
+        ("SIGHUP", 1, b""),
+        ("SIGINT", 2, REQUEST),
+        pytest.param("SIGTERM", 1, REQUEST, marks=pytest.mark.slow),
+    ],
+)
+def test_it_ends_without_a_traceback_whatever_is_connected(name: str, times: int, begun: bytes, served: Path) -> None:
+    with serving(served, "--quiet") as (process, address), ExitStack() as stack:
+        at = ("127.0.0.1", int(address.rsplit(":", 1)[1]))
+        for sent in (b"", b"GET /health HT", b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n", begun):
+            connection = stack.enter_context(socket.create_connection(at, timeout=20))
+            connection.sendall(sent)
+        time.sleep(0.2)
+        for _ in range(times):
+            process.send_signal(getattr(signal, name))
+            time.sleep(0.2)
+        out, err = process.communicate(timeout=30)
+    # As uvicorn and its kin, it ends by the signal itself: a shell calls that 143 and 129.
+    assert process.returncode == (130 if name == "SIGINT" else -getattr(signal, name))
+    assert (out, err) == ("", "fastnet: interrupted\n" if name == "SIGINT" else "")
+
+
+@posix_only
+def test_under_nohup_it_goes_on(served: Path) -> None:
+    ignoring = functools.partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+    with serving(served, preexec_fn=ignoring) as (process, address):
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.3)
+        assert httpx.get(f"{address}/health").status_code == 200
+        assert process.poll() is None
+
+
+def test_it_answers_to_its_own_names_and_to_those_that_are_allowed(served: Path) -> None:
+    def status(address: str, host: str) -> int:
+        return httpx.get(f"{address}/model", headers={"Host": host}).status_code
+
+    with serving(served, "--allow-host", "one.example", "--allow-host", "two.example") as (_, address):
+        hosts = ["localhost", "127.0.0.1:80", "one.example", "two.example:80", "evil.example", "192.0.2.1"]
+        assert [status(address, host) for host in hosts] == [200, 200, 200, 200, 421, 421]
+    with serving(served, "--host", "0.0.0.0") as (_, address):
+        address = address.replace("0.0.0.0", "127.0.0.1")
+        assert [status(address, host) for host in ("localhost", "192.0.2.1:80", "evil.example")] == [200, 200, 421]
+
+
+def test_a_name_that_is_none_is_refused(run: Run, served: Path) -> None:
+    done = run("serve", served, "--port", 0, "--allow-host", "http://one.example")
+    assert (done.status, done.out) == (1, "")
+    assert "allow_host must be names of hosts, without scheme and port; got 'http://one.example'" in done.err
+
+
+def test_names_may_stand_in_a_file_of_options(tmp_path: Path) -> None:
+    (tmp_path / "serve.toml").write_text("[serve]\nallow-host = ['one.example', 'two.example']\nmodel = 'm'\n")
+    given = parse_arguments(["serve", "--config", str(tmp_path / "serve.toml")])
+    assert given.allow_host == ["one.example", "two.example"]
+    (tmp_path / "serve.toml").write_text("allow_host = 'one.example'\n")
+    given = parse_arguments(["serve", "m", "--config", str(tmp_path / "serve.toml"), "--allow-host", "two.example"])
+    assert given.allow_host == ["one.example", "two.example"]
 
 
 def test_a_port_in_use_is_one_clear_line(run: Run, served: Path) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 import re
+import struct
 import time
 from collections.abc import AsyncIterator
 from typing import Any
@@ -43,6 +44,12 @@ def as_npy(array: NDArray[np.generic]) -> bytes:
     stream = io.BytesIO()
     np.save(stream, array)
     return stream.getvalue()
+
+
+def npy_of(shape: bytes, size: int) -> bytes:
+    """A file of numpy.save whose header says this shape, with so many bytes of data."""
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': " + shape + b", }\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + bytes(size)
 
 
 # ---- Predictions ----------------------------------------------------------------------------------------------------
@@ -268,6 +275,19 @@ def test_a_number_that_is_none_is_named(app: Starlette, instance: list[Any], mes
         (as_npy(np.zeros((1, 8, 8), "M8[s]")), 422, "must hold real numbers"),
         (as_npy(np.zeros(1)).replace(b"(1,)", b"(-1,)"), 400, "does not take"),
         (as_npy(np.zeros(1)).replace(b"(1,), ", b"9**9**9,"), 400, "not a file of numpy.save"),
+        (npy_of(b"(True, 8, 8)", 512), 400, "shape (True, 8, 8) and dtype float64 does not take 512 bytes"),
+        (npy_of(b"(8, True, 8)", 512), 400, "does not take"),
+        (npy_of(b"(-1, -8, 8)", 512), 400, "does not take"),
+        (npy_of(b"(0, %d)" % 10**30, 0), 400, "does not take"),
+        (npy_of(b"(%d, 0)" % 2**63, 0), 400, "does not take"),
+        (npy_of(b"(%d, 4)" % 2**62, 128), 400, "does not take"),
+        (npy_of(b"(" + b"1, " * 70 + b"64)", 512), 400, "the array has 71 dimensions"),
+        (npy_of(b"(1.0, 8, 8)", 512), 400, "not a file of numpy.save"),
+        (npy_of(b"((1, 8), 8)", 512), 400, "not a file of numpy.save"),
+        (npy_of(b"[1, 8, 8]", 512), 400, "not a file of numpy.save"),
+        (npy_of(b"(None, 8, 8)", 512), 400, "not a file of numpy.save"),
+        (npy_of(b"64", 512), 400, "not a file of numpy.save"),
+        (npy_of(b"(" * 1000 + b")" * 1000, 512), 400, "not a file of numpy.save"),
     ],
 )
 def test_an_npy_body_that_does_not_fit_is_refused(app: Starlette, content: bytes, status: int, message: str) -> None:
@@ -337,6 +357,7 @@ def test_a_body_that_does_not_come_in_is_refused_in_time(digits: fn.Sequential) 
     app = create_app(digits, timeout=0.05)
     answer = ask(app, "POST", "/predict", content=parts(), headers={"Content-Type": "application/json"})
     assert (answer.status_code, answer.json()["error"]) == (408, "the body did not arrive within 0.05 seconds")
+    assert answer.headers["connection"] == "close"
 
 
 def test_a_model_that_takes_too_long_is_given_up(digits: fn.Sequential, images: NDArray[np.uint8]) -> None:

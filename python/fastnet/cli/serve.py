@@ -1,9 +1,12 @@
 """``fastnet serve``: predictions over HTTP, and a page to draw on."""
 
 import argparse
+import signal
 import sys
+from contextlib import closing
 
 from fastnet import set_num_threads
+from fastnet._interrupts import InterruptHandler
 from fastnet.cli._data import source_name
 from fastnet.cli._output import note, print_json
 from fastnet.serialization import load_model
@@ -14,28 +17,41 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Serve a model until a signal ends it."""
-    from fastnet.serve.running import listen, run
+    from fastnet.serve import running
 
     if arguments.threads:
         set_num_threads(arguments.threads)
-    app = create_app(
-        load_model(arguments.model, compile=False),
-        max_batch=arguments.max_batch,
-        max_body=arguments.max_body * 2**20,
-        timeout=arguments.timeout,
-    )
-    listening = listen(arguments.host, arguments.port)
-    port = listening.getsockname()[1]
+    model = load_model(arguments.model, compile=False)
+    with closing(running.listen(arguments.host, arguments.port)) as listening:
+        bound, port, *_ = listening.getsockname()
+        app = create_app(
+            model,
+            max_batch=arguments.max_batch,
+            max_body=arguments.max_body * 2**20,
+            timeout=arguments.timeout,
+            allow_host=[arguments.host, bound, *arguments.allow_host],
+        )
+        _leave_signals_to_the_server()
+        running.run(
+            app, listening, lambda: _announce(arguments, port), quiet=arguments.quiet, timeout=arguments.timeout
+        )
+    return 0
+
+
+def _announce(arguments: argparse.Namespace, port: int) -> None:
     host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
     address = f"http://{host}:{port}"
+    if arguments.json:
+        print_json("serve", {"model": arguments.model, "address": address, "host": arguments.host, "port": port})
+    else:
+        print(f"Serving {source_name(arguments.model)} at {address}")
+    sys.stdout.flush()
+    note("Ctrl-C ends it.", arguments.quiet)
 
-    def announce() -> None:
-        if arguments.json:
-            print_json("serve", {"model": arguments.model, "address": address, "host": arguments.host, "port": port})
-        else:
-            print(f"Serving {source_name(arguments.model)} at {address}")
-        sys.stdout.flush()
-        note("Ctrl-C ends it.", arguments.quiet)
 
-    run(app, listening, announce, quiet=arguments.quiet)
-    return 0
+def _leave_signals_to_the_server() -> None:
+    """Let SIGTERM and SIGHUP end the process when the server has stopped: systemd calls any other end a failure."""
+    for name in ("SIGTERM", "SIGHUP"):
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and isinstance(signal.getsignal(number), InterruptHandler):
+            signal.signal(number, signal.SIG_DFL)

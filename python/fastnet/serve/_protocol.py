@@ -1,60 +1,147 @@
-"""The server's HTTP, with limits on what comes before a body: uvicorn has none of its own."""
+"""The server's HTTP, with limits on what comes before a body and on how long a client may take: uvicorn has none of its own."""
 
 import asyncio
+import os
+import socket
+import struct
+from typing import ClassVar
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 __all__ = ["LimitedProtocol"]
 
 _LONGEST_HEAD = 64 * 2**10
 _SLOWEST_HEAD = 20.0  # seconds
+_SLOWEST_READER = 1000  # bytes a second
+_SECONDS_TO_HEAR = 1.0  # of a client that still sends, why it is refused
+_RESET = struct.pack("ii", 1, 0)  # for SO_LINGER: what a socket that is closed has not sent yet is dropped
+_TOO_LONG = f"the head of a request has at most {_LONGEST_HEAD:,} bytes here"
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """A connection whose requests have a head, the line and the headers, that ends soon, in bytes and in seconds."""
+    """A connection that waits for nothing too long.
 
-    _head: int | None = None  # bytes of one that has not ended, without those that it began with
-    _timer: asyncio.TimerHandle | None = None
+    The head of a request, its line and its headers, has to end soon, in bytes and in seconds; its body in `timeout` seconds;
+    and in as many seconds the client has to take its answer, or a part of it that is worth the time.
+    """
+
+    timeout: ClassVar[float] = 30.0
+
+    _size: int | None = (
+        None  # bytes since a head began, or the part before what is coming in ended; None between requests
+    )
+    _passed = 0  # beginnings and ends in the bytes at hand
+    _too_long = _refused = False
+    _incoming: asyncio.TimerHandle | None = None
+    _outgoing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.set_write_buffer_limits(high=0)  # so that writing pauses as long as anything waits for the client
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_watching()
         super().connection_lost(exc)
+
+    # --- What comes in ---
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._head = 0
-        if self._timer is None:
+        self._pass(0)
+        if self._incoming is None:
             self._wait_for_head()
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
-        self._head = None
+        line = b"%b %b HTTP/1.1\r\n" % (self.parser.get_method(), self.url)
+        if len(line) + sum(len(name) + len(value) + 4 for name, value in self.headers) + 2 > _LONGEST_HEAD:
+            self._too_long = True
+            raise ValueError(_TOO_LONG)  # ends the parser, too
+        self._pass(0)
         super().on_headers_complete()
+        self._incoming = self.loop.call_later(self.timeout, self._end_if_answered)
+
+    def on_body(self, body: bytes) -> None:
+        self._pass(0)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._stop_waiting()
+        self._pass(None)
+        super().on_message_complete()
+
+    def _pass(self, size: int | None) -> None:
+        self._size = size
+        self._passed += 1
 
     def data_received(self, data: bytes) -> None:
-        in_head = self._head is not None
+        if self._refused:
+            return
+        between, self._passed = self._size is None, 0
         super().data_received(data)
-        if in_head and self._head is not None:
-            self._head += len(data)
-            if self._head > _LONGEST_HEAD and not self.transport.is_closing():
-                self.send_400_response(f"the head of a request has at most {_LONGEST_HEAD:,} bytes here")
+        # Where in the bytes at hand something began is known if that is their beginning.
+        if self._size is not None and self._passed <= between:
+            self._size += len(data)
+            if self._size > _LONGEST_HEAD and not self._refused:
+                self.send_400_response(_TOO_LONG)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no HTTP request, as other requests are refused; uvicorn's answer would be plain text."""
-        body = msgspec.json.encode({"error": msg})
+        body = msgspec.json.encode({"error": _TOO_LONG if self._too_long else msg})
         head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
-        self.transport.close()
+        self._refused = True
+        self._stop_waiting()
+        cycle: RequestResponseCycle | None = self.cycle
+        if cycle is None or (cycle.response_complete and not self.pipeline):
+            # Closed with bytes unread, the connection would be reset, and the client would not see the answer.
+            self.transport.write_eof()
+            self._incoming = self.loop.call_later(_SECONDS_TO_HEAR, self.transport.close)
+        else:
+            self.transport.close()
 
     def _wait_for_head(self) -> None:
-        self._timer = self.loop.call_later(_SLOWEST_HEAD, self.timeout_keep_alive_handler)
+        self._incoming = self.loop.call_later(_SLOWEST_HEAD, self.timeout_keep_alive_handler)
 
     def _stop_waiting(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        if self._incoming is not None:
+            self._incoming.cancel()
+            self._incoming = None
+
+    def _end_if_answered(self) -> None:
+        """End the connection where a body is late whose request is answered; the application refuses others."""
+        if self.cycle.response_complete:
+            self.timeout_keep_alive_handler()
+        else:
+            self._incoming = self.loop.call_later(1.0, self._end_if_answered)
+
+    # --- What goes out ---
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_reader()
+
+    def resume_writing(self) -> None:
+        self._stop_watching()
+        super().resume_writing()
+
+    def _watch_reader(self) -> None:
+        unread = self.transport.get_write_buffer_size()
+        self._outgoing = self.loop.call_later(self.timeout, self._cut_off, unread - _SLOWEST_READER * self.timeout)
+
+    def _stop_watching(self) -> None:
+        if self._outgoing is not None:
+            self._outgoing.cancel()
+            self._outgoing = None
+
+    def _cut_off(self, expected: float) -> None:
+        """End the connection of a client that has left more than expected of its answer, or watch on."""
+        if self.transport.get_write_buffer_size() > max(expected, 0):
+            if os.name == "posix":
+                self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            self.transport.abort()
+        else:
+            self._watch_reader()

@@ -3,7 +3,7 @@
 import asyncio
 import io
 import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Any
@@ -17,14 +17,17 @@ try:
     import msgspec
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
+    from starlette.middleware import Middleware
     from starlette.requests import ClientDisconnect, Request
     from starlette.responses import Response
     from starlette.routing import Route
+    from starlette.types import ASGIApp, Receive, Scope, Send
 except ImportError:
     raise ImportError('fastnet.serve needs starlette and msgspec: pip install "fastnet-nn[serve]"') from None
 
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
+from fastnet.serve._hosts import Hosts
 from fastnet.serve.batching import Batcher
 from fastnet.serve.bodies import RequestError, Rows
 from fastnet.serve.openapi import describe_api
@@ -53,6 +56,7 @@ def create_app(
     max_body: int = 16 * 2**20,
     timeout: float = 30.0,
     predict: Callable[[Array], Array] | None = None,
+    allow_host: str | Iterable[str] | None = None,
 ) -> Starlette:
     """Return a server of a model as an ASGI application.
 
@@ -69,6 +73,12 @@ def create_app(
         that the model has not answered with 503.
     predict : callable, optional
         What is called with instances of shape (n, *input_shape) in place of the model. It returns the model's outputs.
+    allow_host : str or iterable of str, optional
+        The names of the server, besides localhost, 127.0.0.0/8 and [::1]. A request whose ``Host`` has another one is
+        refused with status 421, a POST whose ``Origin`` has another one with 403: a web page can make its own name point
+        at this machine (DNS rebinding). ``"0.0.0.0"`` stands for any address of digits, which no page can turn elsewhere,
+        and the name of this machine; ``"*"`` for any name. None, the default, asks for no names: whoever embeds the
+        application, or puts a proxy before it, decides which names reach it.
 
     Returns
     -------
@@ -79,7 +89,7 @@ def create_app(
     ImportError
         The extra ``serve`` is not installed.
     ValueError
-        The model is not built, or a limit is not positive.
+        The model is not built, a limit is not positive, or `allow_host` has something else than names of hosts.
 
     Examples
     --------
@@ -94,6 +104,7 @@ def create_app(
         check_integer("max_body", max_body),
         check_number("timeout", timeout, minimum=1e-3),
         predict,
+        None if allow_host is None else Hosts(allow_host),
     ).app()
 
 
@@ -107,11 +118,13 @@ class _Server:
         max_body: int,
         timeout: float,
         predict: Callable[[Array], Array] | None,
+        hosts: Hosts | None,
     ) -> None:
         self.predictor = predictor
         self.rows = Rows(predictor.input_shape, predictor.dtype, max_batch, predictor.feature_names)
         self.max_body = max_body
         self.timeout = timeout
+        self.hosts = hosts
         self.batcher = Batcher(predict or predictor.outputs, max_batch, quick_rows=predictor.rows_within(_QUICK))
         self.api = describe_api(predictor, max_batch)
 
@@ -132,6 +145,7 @@ class _Server:
                 RequestError: _on_request_error,
                 Exception: _on_error,
             },
+            middleware=[] if self.hosts is None else [Middleware(_HostGuard, self.hosts)],
             lifespan=self.lifespan,
         )
         app.router.redirect_slashes = False  # an address that is almost right is an error, too
@@ -147,7 +161,7 @@ class _Server:
         return _error(404, weights) if isinstance(weights, str) else _json(weights)
 
     async def predict(self, request: Request) -> Response:
-        kind = _content_type(request, (_JSON, _NPY))
+        kind = self.content_type(request, (_JSON, _NPY))
 
         async def answer(body: bytes) -> Response:
             rows = self.rows.from_json(body) if kind == _JSON else self.rows.from_npy(body)
@@ -159,7 +173,7 @@ class _Server:
         return await self.in_time(request, answer)
 
     async def explain(self, request: Request) -> Response:
-        _content_type(request, (_JSON,))
+        self.content_type(request, (_JSON,))
 
         async def answer(body: bytes) -> Response:
             explained = await self.batcher.run(self.predictor.explain, self.rows.one_from_json(body))
@@ -168,6 +182,16 @@ class _Server:
             return _json(explained)
 
         return await self.in_time(request, answer)
+
+    def content_type(self, request: Request, accepted: tuple[str, ...]) -> str:
+        """Return what a body is; refuse what is not accepted, and what comes from a page of another host."""
+        got = request.headers.get("content-type", "")
+        kind = got.partition(";")[0].strip().lower()
+        if kind not in accepted:
+            raise RequestError(415, f"Content-Type must be {' or '.join(accepted)}; got {got[:80] or 'none'}")
+        if self.hosts is not None and (refusal := self.hosts.refusal_of_origin(request.scope)):
+            raise RequestError(*refusal)
+        return kind
 
     async def in_time(self, request: Request, answer: Callable[[bytes], Awaitable[Response]]) -> Response:
         """Return the answer to a body, which must not take longer than it may to come in and to be answered."""
@@ -199,6 +223,18 @@ class _Server:
 
     def too_large(self) -> RequestError:
         return RequestError(413, f"the body of a request has at most {self.max_body:,} bytes here")
+
+
+class _HostGuard:
+    """An application that refuses requests to the names of other hosts."""
+
+    def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._hosts.refusal_of_host(scope) if scope["type"] == "http" else None
+        await (self._app if refusal is None else _error(*refusal))(scope, receive, send)
 
 
 # ---- Answers --------------------------------------------------------------------------------------------------------
@@ -243,14 +279,15 @@ def _pages() -> dict[str, Response]:
 
 async def _on_request_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    return _error(error.status, str(error))
+    late = error.status == 408  # what is still to come of the body is not waited for
+    return _error(error.status, str(error), {"Connection": "close"} if late else None)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = {
-        404: f"there is nothing at {request.url.path}",
-        405: f"{request.url.path} does not take {request.method}",
+        404: f"there is nothing at {request.scope['path']}",
+        405: f"{request.scope['path']} does not take {request.method}",
     }.get(error.status_code, error.detail)
     return _error(error.status_code, message, error.headers)
 
@@ -259,17 +296,6 @@ async def _on_error(_: Request, error: Exception) -> Response:
     """Answer what no client should see: a failure of the server, which its log describes."""
     del error
     return _error(500, "the server failed; its log says why")
-
-
-# ---- Requests -------------------------------------------------------------------------------------------------------
-
-
-def _content_type(request: Request, accepted: tuple[str, ...]) -> str:
-    got = request.headers.get("content-type", "")
-    kind = got.partition(";")[0].strip().lower()
-    if kind not in accepted:
-        raise RequestError(415, f"Content-Type must be {' or '.join(accepted)}; got {got[:80] or 'none'}")
-    return kind
 
 
 def _finite(outputs: Any) -> Any:

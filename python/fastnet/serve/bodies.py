@@ -211,8 +211,13 @@ def _read_npy(body: bytes) -> Array:
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
         raise RequestError(422, f"the array must hold real numbers of 64 bits at most; got dtype {dtype}")
     data = len(body) - stream.tell()
-    if any(size < 0 for size in shape) or math.prod(shape) * dtype.itemsize != data:
+    # NumPy takes True for 1; the sizes of an empty array may be larger than any integer of its own.
+    sizes_are_whole = all(type(size) is int and 0 <= size <= len(body) for size in shape)
+    if not sizes_are_whole or math.prod(shape) * dtype.itemsize != data:
         raise RequestError(400, f"the array of shape {shape} and dtype {dtype} does not take {data:,} bytes")
     flat = np.frombuffer(body, dtype, offset=stream.tell())
-    array = flat.reshape(shape, order="F" if fortran_order else "C")
+    try:
+        array = flat.reshape(shape, order="F" if fortran_order else "C")
+    except ValueError:  # more dimensions than NumPy has
+        raise RequestError(400, f"the array has {len(shape)} dimensions") from None
     return array.view(np.uint8) if dtype.kind == "b" else array.astype(dtype.newbyteorder("="))

@@ -11,11 +11,14 @@ __all__ = ["describe_api"]
 
 Schema = dict[str, Any]
 
+_WRONG_HOST = "The server does not answer to this Host."
 _ERRORS = {
     "400": "The body is not what its Content-Type says.",
+    "403": "The request comes from a page of another host.",
     "408": "The body did not arrive in time.",
     "413": "The body is too large.",
     "415": "The Content-Type is not one of those accepted.",
+    "421": _WRONG_HOST,
     "422": "The instances do not fit the model.",
     "503": "The model did not answer in time.",
 }
@@ -168,7 +171,11 @@ def _ref(name: str) -> Schema:
 
 
 def _read(summary: str, schema: Schema, has: str = "") -> dict[str, Any]:
-    answers = {"200": {"description": summary, "content": {"application/json": {"schema": schema}}}}
+    answers = {
+        "200": {"description": summary, "content": {"application/json": {"schema": schema}}},
+        "400": _error("The request has no Host, several, or one that is neither a name nor an address."),
+        "421": _error(_WRONG_HOST),
+    }
     if has:
         answers[has] = _error("There is none; the answer says why.")
     return {"summary": summary, "responses": answers}

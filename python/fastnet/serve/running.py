@@ -1,12 +1,18 @@
 """Running the server on an address until it is told to stop."""
 
+import asyncio
 import errno
 import gc
 import os
+import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
 
 from starlette.applications import Starlette
+
+from fastnet._interrupts import handled, handlers
 
 try:
     import uvicorn
@@ -62,8 +68,17 @@ def listen(host: str, port: int) -> socket.socket:
         raise OSError(f"{at}: {(error.strerror or str(error)).lower()}") from None
 
 
-def run(app: Starlette, listening: socket.socket, started: Callable[[], None], *, quiet: bool = False) -> None:
-    """Serve until a signal tells to stop; requests that are being answered are finished.
+def run(
+    app: Starlette,
+    listening: socket.socket,
+    started: Callable[[], None],
+    *,
+    quiet: bool = False,
+    timeout: float = 30.0,
+) -> None:
+    """Serve until SIGINT, SIGTERM or SIGHUP tells to stop; requests that are being answered are finished.
+
+    The signal is then raised again, for the handler that it had before.
 
     Parameters
     ----------
@@ -75,6 +90,8 @@ def run(app: Starlette, listening: socket.socket, started: Callable[[], None], *
         Called when requests are answered.
     quiet : bool, default False
         Whether requests that are no HTTP go without a warning.
+    timeout : float, default 30
+        The most seconds that a client may take to send the body of a request, and to take its answer.
 
     Raises
     ------
@@ -82,18 +99,28 @@ def run(app: Starlette, listening: socket.socket, started: Callable[[], None], *
         After Ctrl-C, when the server has stopped.
     """
     config = uvicorn.Config(
-        app,
-        http=LimitedProtocol,
+        _without_cancellation(app),
+        http=type("Protocol", (LimitedProtocol,), {"timeout": timeout}),
         log_level="error" if quiet else "warning",
+        use_colors=False,
         access_log=False,
         ws="none",
         server_header=False,
-        timeout_graceful_shutdown=_SECONDS_TO_FINISH,
     )
     try:
         _Server(config, started).run(sockets=[listening])
     finally:
         gc.unfreeze()
+
+
+def _without_cancellation(app: Starlette) -> Callable[..., Any]:
+    """Return an application whose requests end quietly when they are cut off; uvicorn would log a failure of each."""
+
+    async def quiet(scope: Any, receive: Any, send: Any) -> None:
+        with suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return quiet
 
 
 class _Server(uvicorn.Server):
@@ -107,3 +134,28 @@ class _Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         self._announce()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        cutting = asyncio.get_running_loop().call_later(_SECONDS_TO_FINISH, self._cut_off)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutting.cancel()
+            if self.force_exit:  # after a second Ctrl-C, which waits for nothing and leaves the application's end out
+                self._cut_off()
+                await self.lifespan.shutdown()
+
+    def _cut_off(self) -> None:
+        """End all connections, and then what still works for them."""
+        for connection in self.server_state.connections:
+            connection.transport.abort()
+        for task in self.server_state.tasks:
+            task.get_loop().call_soon(task.cancel)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at SIGHUP, too; under nohup, which ignores it, it stays ignored."""
+        with super().capture_signals():
+            numbers = [number for number, handler in handlers().items() if handler is not signal.SIG_IGN]
+            with handled(numbers, self.handle_exit):
+                yield

@@ -1,10 +1,11 @@
 """Options from a file: ``--config run.toml``."""
 
 import argparse
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from fastnet._text import did_you_mean
 
 __all__ = ["add_config", "config_of", "option_name", "take_config"]
 
@@ -111,8 +112,7 @@ def _known(name: str, known: Iterable[str], suggested: Iterable[str], what: str)
     key = name.replace("_", "-")
     if key in known:
         return key
-    near = difflib.get_close_matches(key, suggested, n=1)
-    raise ValueError(f"{name!r} is not {what}" + (f"; did you mean {near[0]!r}?" if near else ""))
+    raise ValueError(f"{name!r} is not {what}{did_you_mean(key, suggested)}")
 
 
 def _converted(action: argparse.Action, key: str, value: Any) -> Any:
@@ -121,13 +121,16 @@ def _converted(action: argparse.Action, key: str, value: Any) -> Any:
         if not isinstance(value, bool):
             raise ValueError(f"{key} must be true or false; got {value!r}")
         return value
+    if isinstance(action, argparse._AppendAction):
+        return [_as_typed(key, one) for one in (value if isinstance(value, list) else [value])]
     text = _as_typed(key, value)
     try:
         converted = action.type(text) if callable(action.type) else text
     except argparse.ArgumentTypeError as error:
         raise ValueError(f"{key} {error}") from None
     if action.choices is not None and converted not in action.choices:
-        raise ValueError(f"{key} must be one of {', '.join(map(str, action.choices))}; got {text!r}")
+        hint = did_you_mean(text, action.choices)
+        raise ValueError(f"{key} must be one of {', '.join(map(str, action.choices))}; got {text!r}{hint}")
     return converted
 
 

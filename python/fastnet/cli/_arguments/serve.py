@@ -17,6 +17,13 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--port", type=integer(0, 65535), default=8000, metavar="N", help="0 for any that is free (default: 8000)"
     )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="answer to this name, too; may be given several times; * for any (default: localhost and --host)",
+    )
     add_threads(parser)
     parser.add_argument(
         "--max-batch",
@@ -48,6 +55,7 @@ COMMAND = Command(
     examples=(
         ("serve mnist.safetensors", "at http://127.0.0.1:8000"),
         ("serve mnist.safetensors --port 0 --quiet", "at any free port"),
+        ("serve mnist.safetensors --host 0.0.0.0 --allow-host ml.example.org", ""),
     ),
     add_arguments=add_arguments,
 )

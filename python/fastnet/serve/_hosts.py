@@ -1,0 +1,112 @@
+"""Whom a server answers: requests to its own names, and from pages under them.
+
+A web page may point its own name at this machine once it is loaded (DNS rebinding) and then read what a local server says.
+Its requests have that name in ``Host``. An address of digits is no name, so that nobody can point it elsewhere.
+"""
+
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+
+from starlette.types import Scope
+
+from fastnet._validation import describe
+
+__all__ = ["Hosts"]
+
+_AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[\w.-]+)(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE)
+_SCHEME = re.compile(r"https?://", re.IGNORECASE)
+_LONGEST_SHOWN = 80
+
+
+class Hosts:
+    """The names that a server answers to.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names and addresses, besides those by which a machine calls itself: localhost, 127.0.0.0/8 and [::1]. ``"0.0.0.0"``
+        and ``"::"``, where a server listens at all addresses, stand for any address and the name of this machine, and
+        ``"*"`` for any name.
+
+    Raises
+    ------
+    TypeError, ValueError
+        A name is not one.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._any_name = self._any_address = False
+        self._names = {"localhost"}
+        self._addresses: set[ipaddress.IPv4Address | ipaddress.IPv6Address] = set()
+        for name in [names] if isinstance(names, str) else names:
+            self._add(name)
+        self.allows: Callable[[str], bool | None] = lru_cache(1024)(self._allows)
+
+    def _add(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise TypeError(f"allow_host must be names of hosts; got {describe(name)}")
+        address = _address(name.strip("[]"))
+        if name == "*":
+            self._any_name = True
+        elif address is None:
+            if not (found := _AUTHORITY.fullmatch(name)) or found["host"] != name:
+                raise ValueError(f"allow_host must be names of hosts, without scheme and port; got {name!r}")
+            self._names.add(_plain(name))
+        elif address.is_unspecified:
+            self._any_address = True
+            self._names.add(_plain(socket.gethostname()))
+        else:
+            self._addresses.add(address)
+
+    def _allows(self, authority: str) -> bool | None:
+        """Return whether a host, with a port or without, is one of the server's; None for what is no host."""
+        if not (found := _AUTHORITY.fullmatch(authority)):
+            return None
+        host = _plain(found["host"])
+        address = _address(host.strip("[]"))
+        if address is None:
+            return None if host.startswith("[") else self._any_name or host in self._names
+        return self._any_name or self._any_address or address.is_loopback or address in self._addresses
+
+    def refusal_of_host(self, scope: Scope) -> tuple[int, str] | None:
+        """Return the status and the reason to refuse a request by its ``Host``, if there is one."""
+        given = _values(scope, b"host")
+        if not given and scope.get("http_version") == "1.0":  # which came before it, and which no browser speaks
+            return None
+        if len(given) != 1:
+            return 400, f"a request has one Host; got {len(given)}"
+        allowed = self.allows(given[0])
+        if allowed:
+            return None
+        shown = repr(given[0][:_LONGEST_SHOWN])
+        if allowed is None:
+            return 400, f"Host must be a name or an address, with a port or without; got {shown}"
+        return 421, f"this server does not answer to the name {shown}; --allow-host NAME and allow_host= add names"
+
+    def refusal_of_origin(self, scope: Scope) -> tuple[int, str] | None:
+        """Return the status and the reason to refuse a request by its ``Origin``, which only browsers send."""
+        for origin in _values(scope, b"origin"):
+            authority = origin[scheme.end() :] if (scheme := _SCHEME.match(origin)) else ""
+            if not self.allows(authority):
+                return 403, f"a page of {origin[:_LONGEST_SHOWN]!r} may not ask this server"
+        return None
+
+
+def _values(scope: Scope, name: bytes) -> list[str]:
+    return [value.decode("latin-1") for key, value in scope["headers"] if key == name]
+
+
+def _plain(host: str) -> str:
+    """Return a name as it is compared; a dot at its end says only that it is complete."""
+    return host.lower().removesuffix(".")
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address

@@ -224,7 +224,9 @@ def __getattr__(name: str) -> Any:
     elif name in _MODULE_OF:
         found = getattr(importlib.import_module(f"fastnet.{_MODULE_OF[name]}"), name)
     else:
-        raise AttributeError(f"module 'fastnet' has no attribute {name!r}")
+        from fastnet._missing_names import error_for
+
+        raise error_for("fastnet", name)
     globals()[name] = found
     return found
 

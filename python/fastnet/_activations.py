@@ -4,15 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastnet import _core, functional
+from fastnet._missing_names import instead_of
 from fastnet._text import did_you_mean
 from fastnet._validation import check_number, describe, unsupported
 
-_KERAS_ONLY = frozenset(
-    [
-        *["celu", "glu", "hard_shrink", "hard_silu", "hard_swish", "hard_tanh", "log_sigmoid", "relu6", "soft_shrink"],
-        *["sparse_plus", "sparsemax", "squareplus", "tanh_shrink", "threshold"],
-    ]
-)
 _ALIASES = {"swish": "silu"}
 
 # The activations with a parameter: its name, and what the activation's name alone stands for in a layer, as in Keras.
@@ -62,7 +57,7 @@ def get_activation(identifier: Any) -> ActivationFunction:
             return ActivationFunction(name)
         _, default = _PARAMETERS[name]
         return with_parameter(name, default if isinstance(identifier, str) else identifier.__defaults__[0])
-    if name in _KERAS_ONLY or callable(identifier):
+    if callable(identifier) or (name and instead_of("functional", name, [*known, *_ALIASES])):
         raise unsupported(f"the activation {identifier!r} is not available")
     accepted = ", ".join(map(repr, sorted([*known, *_ALIASES])))
     if isinstance(identifier, str):

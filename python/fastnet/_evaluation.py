@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet._compilation import Compilation
 from fastnet._data_adapter import CORE_DTYPES, Features, Samples, as_features, as_samples, shape_of
 from fastnet._data_batches import Batches, as_batches, features_of_batches, warn_of_few
+from fastnet._missing_names import NamesItsAttributes
 from fastnet._validation import check_integer, names_arguments, unsupported
 from fastnet._weights import Network
 from fastnet.callbacks.base import Callback, Logs
@@ -27,7 +28,7 @@ _TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 _PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
 
 
-class Evaluator:
+class Evaluator(NamesItsAttributes):
     """The part of a model that evaluates and predicts. `Sequential` supplies the network."""
 
     dtype: str

@@ -9,7 +9,9 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet import _core
 from fastnet._data_adapter import Features
 from fastnet._layer import Layer
+from fastnet._text import did_you_mean
 from fastnet._training import Trainer
+from fastnet._validation import check_integer
 from fastnet._weights import Network, Slot, Weights
 
 NETWORKS: dict[str, type[_core.Network32] | type[_core.Network64]] = {
@@ -24,6 +26,32 @@ class Inspector(Trainer):
 
     compute_dtype: str
     _layers: list[Layer]
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by its name, or by its place from the input on; an `Input` is not counted.
+
+        Raises
+        ------
+        ValueError
+            There is no such layer, or not one of `name` and `index` is given.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(3, name="hidden", input_shape=(2,)), fn.Dense(1)])
+        >>> model.get_layer("hidden") is model.get_layer(index=0)
+        True
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"get_layer needs a name or an index; got name={name!r}, index={index!r}")
+        if index is not None:
+            place = check_integer("index", index, minimum=-len(self._layers), maximum=len(self._layers) - 1)
+            return self._layers[place]
+        names = [layer.name for layer in self._layers]
+        if name not in names:
+            known = ", ".join(map(repr, names)) or "none"
+            raise ValueError(f"there is no layer {name!r}; the layers are {known}{did_you_mean(name, names)}")
+        return self._layers[names.index(name)]
 
     def activations(self, x: Any) -> dict[str, NDArray[Any]]:
         """Return the output of every layer, as in prediction.

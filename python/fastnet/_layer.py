@@ -188,11 +188,4 @@ class Layer(Configurable):
         return f"<{type(self).__name__} {self.name!r}{shapes}>"
 
 
-layers = Registry(
-    "layer",
-    Layer,
-    keras_only=[
-        *["AlphaDropout", "Conv1D", "Conv2D", "Embedding", "GaussianDropout", "GRU", "GroupNormalization"],
-        *["GlobalAveragePooling2D", "LSTM", "MaxPooling2D", "Permute", "RepeatVector", "UnitNormalization"],
-    ],
-)
+layers = Registry("layer", Layer, "layers")

@@ -1,13 +1,14 @@
 """One way from "adam", a class, a configuration or an object to the object, for every kind of part of a model."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from fastnet._missing_names import NamesItsAttributes, instead_of
 from fastnet._text import did_you_mean
 from fastnet._validation import NamesItsArguments, describe, refuse_methods, unsupported
 
 
-class Configurable(NamesItsArguments):
+class Configurable(NamesItsArguments, NamesItsAttributes):
     """A part of a model whose configuration, a dictionary that JSON can hold, makes an equal part again."""
 
     # What a class written for Keras may define, but nothing calls here; and what to do instead.
@@ -43,14 +44,14 @@ class Registry(Generic[Part]):
         What the classes are, for messages: "optimizer".
     base : type
         Their common base class.
-    keras_only : iterable of str
-        Names that Keras knows and fastnet does not.
+    module : str
+        The module of Keras that has more of them.
     """
 
-    def __init__(self, kind: str, base: type[Part], keras_only: Iterable[str] = ()) -> None:
+    def __init__(self, kind: str, base: type[Part], module: str) -> None:
         self._kind = kind
         self._base = base
-        self._keras_only = frozenset(keras_only)
+        self._module = module
         self._classes: dict[str, type[Part]] = {}
         self._short_names: list[str] = []  # one for each class, for messages
 
@@ -119,8 +120,8 @@ class Registry(Generic[Part]):
     def _class(self, name: str) -> type[Part]:
         if name in self._classes:
             return self._classes[name]
-        if name in self._keras_only:
-            raise unsupported(f"the {self._kind} {name!r} is not available")
+        known = [*self._short_names, *self._classes]
+        if instead := instead_of(self._module, name, known):
+            raise NotImplementedError(f"fastnet: the {self._kind} {name!r} is not available{instead}")
         accepted = ", ".join(repr(known) for known in sorted(self._short_names, key=str.lower))
-        hint = did_you_mean(name, [*self._short_names, *self._classes])
-        raise ValueError(f"{self._kind} must be one of {accepted}; got {name!r}{hint}")
+        raise ValueError(f"{self._kind} must be one of {accepted}; got {name!r}{did_you_mean(name, known)}")

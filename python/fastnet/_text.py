@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["closest", "did_you_mean", "visible"]
+__all__ = ["closest", "did_you_mean", "letters", "visible"]
 
 # The controls C0, DEL and C1, those of the direction of text, the separators of lines and paragraphs, and halves of
 # surrogate pairs, as names of files have them.
@@ -51,11 +51,11 @@ def closest(name: Any, known: Iterable[str]) -> str | None:
         return None
     by_letters: dict[str, list[str]] = {}
     for one in known:
-        by_letters.setdefault(_letters(one), []).append(one)
-    if not (near := difflib.get_close_matches(_letters(name), by_letters, n=1)):
+        by_letters.setdefault(letters(one), []).append(one)
+    if not (near := difflib.get_close_matches(letters(name), by_letters, n=1)):
         return None
     return max(by_letters[near[0]], key=str.islower)  # "adam" before "Adam"
 
 
-def _letters(name: str) -> str:
+def letters(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from fastnet._missing_names import explain_missing
 from fastnet._registry import Configurable, Registry
 from fastnet._validation import check_choice, check_integer, check_number
 from fastnet.utils import make_generator
@@ -38,6 +39,8 @@ __all__ = [
     "serialize",
     "uniform",
 ]
+
+explain_missing(__name__)
 
 
 class Initializer(Configurable):
@@ -68,7 +71,7 @@ class Initializer(Configurable):
         raise NotImplementedError
 
 
-_initializers = Registry("initializer", Initializer, keras_only=["Orthogonal", "orthogonal", "Identity", "identity"])
+_initializers = Registry("initializer", Initializer, "initializers")
 get = _initializers.get
 serialize = _initializers.serialize
 deserialize = _initializers.deserialize

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnet._inspection import NETWORKS, Inspector
+from fastnet._missing_names import explain_missing
 from fastnet._receipt import Receipt
 from fastnet._summary import summary_html, summary_lines
 from fastnet._validation import check_choice, check_shape, describe, reject_keywords
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from fastnet.quantization import QuantizedModel
 
 __all__ = ["Sequential", "load_model"]
+
+explain_missing(__name__)
 
 # What a policy of Keras's stores weights in, and what it multiplies in.
 _POLICIES = {

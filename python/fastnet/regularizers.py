@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from fastnet._missing_names import explain_missing
 from fastnet._registry import Configurable, Registry
 from fastnet._validation import check_number
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer", "deserialize", "get", "serialize"]
+
+explain_missing(__name__)
 
 
 class Regularizer(Configurable):
@@ -16,7 +19,7 @@ class Regularizer(Configurable):
         self.l2 = check_number("l2", l2, minimum=0.0)
 
 
-_regularizers = Registry("regularizer", Regularizer, keras_only=["OrthogonalRegularizer", "orthogonal_regularizer"])
+_regularizers = Registry("regularizer", Regularizer, "regularizers")
 serialize = _regularizers.serialize
 deserialize = _regularizers.deserialize
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet._missing_names import explain_missing
 from fastnet._registry import Configurable, Registry
 from fastnet._validation import check_bool, check_choice, check_integer, check_number, describe
 
@@ -28,6 +29,7 @@ __all__ = [
     "get",
     "serialize",
 ]
+explain_missing(__name__)
 
 Floats = NDArray[np.float64]
 
@@ -74,7 +76,7 @@ class LearningRateSchedule(Configurable):
         return dict(vars(self))
 
 
-_schedules = Registry("learning rate schedule", LearningRateSchedule)
+_schedules = Registry("learning rate schedule", LearningRateSchedule, "schedules")
 get = _schedules.get
 serialize = _schedules.serialize
 deserialize = _schedules.deserialize

@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet._missing_names import explain_missing
 from fastnet._validation import without_mask
 
 __all__ = ["make_generator", "set_random_seed", "to_categorical"]
+
+explain_missing(__name__)
 
 _global_seed: "np.random.SeedSequence | None" = None
 _local_seed: ContextVar["np.random.SeedSequence | None"] = ContextVar("fastnet_seed", default=None)

@@ -1,5 +1,6 @@
 """What runs beside training: Keras's hooks, the history, the progress bar, and what reacts to how training goes."""
 
+from fastnet._missing_names import explain_missing
 from fastnet.callbacks.backup import BackupAndRestore
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.checkpoint import ModelCheckpoint
@@ -24,3 +25,5 @@ __all__ = [
     "TensorBoard",
     "TerminateOnNaN",
 ]
+
+explain_missing(__name__)

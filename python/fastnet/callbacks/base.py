@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fastnet._missing_names import NamesItsAttributes
 from fastnet._validation import NamesItsArguments
 
 if TYPE_CHECKING:
@@ -10,7 +11,7 @@ if TYPE_CHECKING:
 Logs = dict[str, float]
 
 
-class Callback(NamesItsArguments):
+class Callback(NamesItsArguments, NamesItsAttributes):
     """The base of all callbacks: override the hooks that you need.
 
     `fit` runs whole epochs in compiled code. When a callback overrides a hook of single batches, batches are run one

@@ -4,6 +4,7 @@ Arrays may have any shape and strides. float32 stays float32 and float64 stays f
 integers and booleans, the result is float64. Results are new arrays.
 """
 
+from fastnet._missing_names import explain_missing
 from fastnet.functional.activations import (
     elu,
     elu_backward,
@@ -145,3 +146,5 @@ __all__ = [
     "tanh",
     "tanh_backward",
 ]
+
+explain_missing(__name__)

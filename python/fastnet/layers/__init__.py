@@ -6,6 +6,7 @@ the arithmetic of the whole network in one place.
 
 from fastnet._layer import Layer
 from fastnet._layer import layers as _layers
+from fastnet._missing_names import explain_missing
 from fastnet.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from fastnet.layers.core import Dense, Input, InputLayer
 from fastnet.layers.merging import Residual
@@ -38,6 +39,8 @@ __all__ = [
     "get",
     "serialize",
 ]
+
+explain_missing(__name__)
 
 get = _layers.get
 serialize = _layers.serialize

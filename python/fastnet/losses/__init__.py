@@ -5,6 +5,7 @@ A NaN among targets or predictions makes the loss of its sample NaN, also where 
 
 from typing import Any
 
+from fastnet._missing_names import explain_missing
 from fastnet.losses.base import CustomLoss, Loss
 from fastnet.losses.base import losses as _losses
 from fastnet.losses.classification import (
@@ -55,6 +56,8 @@ __all__ = [
     "get",
     "serialize",
 ]
+
+explain_missing(__name__)
 
 serialize = _losses.serialize
 deserialize = _losses.deserialize

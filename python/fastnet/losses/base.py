@@ -196,21 +196,7 @@ def _has_parameter(function: Callable[..., Any], name: str) -> bool:
         return False
 
 
-losses = Registry(
-    "loss",
-    Loss,
-    keras_only=[
-        "ctc",
-        "CTC",
-        "dice",
-        "Dice",
-        "tversky",
-        "Tversky",
-        "circle",
-        "Circle",
-        "CategoricalGeneralizedCrossEntropy",
-    ],
-)
+losses = Registry("loss", Loss, "losses")
 
 
 class Classifying(Loss):

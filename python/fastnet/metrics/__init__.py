@@ -6,6 +6,7 @@ targets or predictions makes them NaN, accuracies too: such a prediction is neit
 
 from typing import Any
 
+from fastnet._missing_names import explain_missing
 from fastnet.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -49,6 +50,8 @@ __all__ = [
     "get",
     "serialize",
 ]
+
+explain_missing(__name__)
 
 serialize = _metrics.serialize
 deserialize = _metrics.deserialize

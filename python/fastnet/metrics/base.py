@@ -132,33 +132,7 @@ class Metric(Configurable):
         return self.result()
 
 
-metrics = Registry(
-    "metric",
-    Metric,
-    keras_only=[
-        *["MeanAbsolutePercentageError", "mape", "MeanSquaredLogarithmicError", "msle", "CosineSimilarity", "Hinge"],
-        *[
-            "SquaredHinge",
-            "CategoricalHinge",
-            "KLDivergence",
-            "Poisson",
-            "LogCoshError",
-            "IoU",
-            "MeanIoU",
-            "FBetaScore",
-        ],
-        *[
-            "TruePositives",
-            "TrueNegatives",
-            "FalsePositives",
-            "FalseNegatives",
-            "BinaryCrossentropy",
-            "ConcordanceIndex",
-        ],
-        *["PrecisionAtRecall", "RecallAtPrecision", "SensitivityAtSpecificity", "SpecificityAtSensitivity", "Sum"],
-        *["CategoricalCrossentropy", "SparseCategoricalCrossentropy", "PearsonCorrelation", "BinaryIoU", "OneHotIoU"],
-    ],
-)
+metrics = Registry("metric", Metric, "metrics")
 
 
 def snake_case(name: str) -> str:

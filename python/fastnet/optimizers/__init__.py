@@ -4,6 +4,7 @@ An optimizer is a set of hyperparameters; the compiled core does the arithmetic 
 """
 
 from fastnet import schedules
+from fastnet._missing_names import explain_missing
 from fastnet.optimizers.adam import Adam, Adamax, AdamW, Lion, Nadam
 from fastnet.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from fastnet.optimizers.base import Optimizer
@@ -28,6 +29,8 @@ __all__ = [
     "schedules",
     "serialize",
 ]
+
+explain_missing(__name__)
 
 get = _optimizers.get
 serialize = _optimizers.serialize

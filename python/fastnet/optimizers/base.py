@@ -186,8 +186,4 @@ def _checked_learning_rate(value: Any) -> LearningRate:
     return check_number("learning_rate", value, minimum=0.0)
 
 
-optimizers = Registry(
-    "optimizer",
-    Optimizer,
-    keras_only=["adafactor", "Adafactor", "ftrl", "Ftrl", "lamb", "Lamb", "schedule_free_adam_w", "ScheduleFreeAdamW"],
-)
+optimizers = Registry("optimizer", Optimizer, "optimizers")

@@ -123,6 +123,7 @@ def test_private_names_are_not_guessed_at(owner: Any) -> None:
         ("Evaluator", "export", "use to_onnx, to_c or save"),
         ("Evaluator", "to_json", "use json.dumps(model.get_config())"),
         ("Evaluator", "add_loss", "give compile a loss or a metric of your own"),
+        ("Evaluator", "metrics", "use metrics_names"),
         ("Evaluator", "predict_classes", "use predict(x).argmax(axis=1)"),
         ("Evaluator", "load_own_variables", "use save and load_model"),
         ("Layer", "add_loss", "use Keras for this"),
@@ -158,7 +159,12 @@ def test_a_mistyped_attribute_gets_the_closest(owner: str, name: str, meant: str
     assert str(pickle.loads(pickle.dumps(raised.value))) == text
 
 
-def test_a_traceback_has_one_guess(tmp_path: Any) -> None:
+def test_a_layer_that_is_called_says_what_is_called_instead() -> None:
+    with pytest.raises(NotImplementedError, match="put it into a Sequential, and call that; use Keras for this"):
+        fn.Dense(3)(fn.Input((2,)))
+
+
+def test_a_traceback_has_one_guess() -> None:
     program = "import fastnet; fastnet.Sequential().{}"
     for name, hint in {"ft": "did you mean 'fit'?", "add_loss": "give compile a loss"}.items():
         command = [sys.executable, "-c", program.format(name)]

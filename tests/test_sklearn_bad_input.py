@@ -285,3 +285,10 @@ def test_callbacks_can_use_the_estimator_that_is_trained() -> None:
     model = classifier(max_iter=3)
     model.fit(X, KINDS, callbacks=[Curious()])
     assert_array_equal(weights_of(model), weights_of(classifier(max_iter=3).fit(X, KINDS)))
+
+
+def test_a_mistyped_parameter_gets_the_closest() -> None:
+    with pytest.raises(TypeError, match="did you mean 'hidden_layer_sizes'"):
+        classifier(hiden_layer_sizes=(3,))
+    with pytest.raises(ValueError, match="did you mean 'relu'"):
+        classifier(hidden_layer_sizes=(3, 3), activation=["relu", "relru"]).fit(X, KINDS)

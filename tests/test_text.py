@@ -59,6 +59,7 @@ def test_what_is_to_be_kept_stays() -> None:
         ("dens", ["Dense", "Dropout"], "Dense"),
         ("xyz", ["relu"], None),
         ("", ["relu"], None),
+        ("relu" * 10**6, ["relu"], None),
         (3, ["relu"], None),
         (None, [], None),
     ],

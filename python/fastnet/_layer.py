@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -179,6 +179,11 @@ class Layer(Configurable):
         if self._weights is None:
             raise ValueError(f"layer {self.name!r} has no weights before its model is built; give an input_shape")
         return self._weights
+
+    def __call__(self, *inputs: Any, **keywords: Any) -> NoReturn:
+        """Raise NotImplementedError: layers are put into a `Sequential`, which is called."""
+        del inputs, keywords
+        raise unsupported(f"layer {self.name!r} is not called by itself: put it into a Sequential, and call that")
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}

@@ -239,10 +239,11 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "use predict(x).argmax(axis=1)": "predict_classes",
         "use predict": "predict_proba predict_generator",
         "use fit": "fit_generator",
+        "use metrics_names": "metrics",
         "use evaluate": "evaluate_generator",
         "evaluate and fit begin anew by themselves": "reset_metrics reset_states get_metrics_result",
         _NONE: "activity_regularizer add_variable add_weight autocast call_signature_parameters compiled compute_mask "
-        "compute_output_shape compute_output_spec get_quantization_layer_structure jit_compile losses metrics path "
+        "compute_output_shape compute_output_spec get_quantization_layer_structure jit_compile losses path "
         "quantization_mode quantized_build quantized_call rematerialized_call run_eagerly stateless_compute_loss "
         "steps_per_execution supports_jit supports_masking trainable variable_dtype",
     },

@@ -10,6 +10,8 @@ __all__ = ["closest", "did_you_mean", "letters", "visible"]
 # surrogate pairs, as names of files have them.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_LONGEST_NAME = 100  # that is compared with others; a file may have one of any length
+
 
 def visible(text: str, keep: str = "") -> str:
     r"""Return text whose control characters are written out, as JSON, Python and C write them.
@@ -47,7 +49,7 @@ def closest(name: Any, known: Iterable[str]) -> str | None:
     """Return the known name that is closest to one, whatever its case and its punctuation; None where none is close."""
     import difflib  # here, since few programs need it
 
-    if not isinstance(name, str):
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
         return None
     by_letters: dict[str, list[str]] = {}
     for one in known:

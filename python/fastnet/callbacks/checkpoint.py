@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fastnet._text import visible
 from fastnet._validation import check_bool, check_integer, check_number
 from fastnet.callbacks.base import Logs
 from fastnet.callbacks.monitoring import Monitor
@@ -102,7 +103,7 @@ class ModelCheckpoint(Monitor):
         else:
             self.model.save(path)
         if self.verbose:
-            print(f"Epoch {self._epoch + 1}: saving model to {path}", flush=True)
+            print(f"Epoch {self._epoch + 1}: saving model to {visible(str(path))}", flush=True)
         if self.keep is not None:
             self._remove_old(path, logs.get(self.monitor, math.nan), self.keep)
 

@@ -10,11 +10,12 @@ import warnings
 from collections.abc import Sequence
 from typing import TextIO
 
-from fastnet._interrupts import InterruptHandler
 from fastnet.cli._arguments import parse_arguments
 from fastnet.cli._terminal import discard, guarded_output, styled
 
 __all__ = ["main"]
+
+SIGINT = 2  # the module signal takes its time
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,24 +38,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     Held-out accuracy: ...
     0
     """
-    interrupts = InterruptHandler()
-    with guarded_output(), interrupts.installed():
-        return _status_of(argv, interrupts)
-
-
-def _status_of(argv: Sequence[str] | None, interrupts: InterruptHandler) -> int:
-    try:
-        status = _run(argv)
-        print(end="", flush=True)
-    except BrokenPipeError:  # who reads our output has seen enough
-        discard(sys.stdout)
-        return 0
-    except KeyboardInterrupt as interrupt:
-        _say("interrupted", str(interrupt), "yellow")
-        return 128 + interrupts.received
-    except (OSError, ValueError, ImportError, NotImplementedError, MemoryError) as error:
-        _say("error:", _explanation(error), "red")
-        return 1
+    with guarded_output():
+        try:
+            status = _run(argv)
+            print(end="", flush=True)
+        except BrokenPipeError:  # who reads our output has seen enough
+            discard(sys.stdout)
+            return 0
+        except KeyboardInterrupt as interrupt:  # before the command began
+            return _interrupted(interrupt, SIGINT)
+        except (OSError, ValueError, ImportError, NotImplementedError, MemoryError) as error:
+            _say("error:", _explanation(error), "red")
+            return 1
     return status
 
 
@@ -64,11 +59,23 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as stop:  # --help, --version and wrong usage
         return stop.code if isinstance(stop.code, int) else 2
     # Each command imports what it needs, so that --help imports next to nothing.
-    command = importlib.import_module(f"fastnet.cli.{arguments.command}")
-    with warnings.catch_warnings():
-        warnings.showwarning = _show_warning
-        status: int = command.run(arguments)
+    from fastnet._interrupts import InterruptHandler
+
+    interrupts = InterruptHandler()
+    try:
+        with interrupts.installed():
+            command = importlib.import_module(f"fastnet.cli.{arguments.command}")
+            with warnings.catch_warnings():
+                warnings.showwarning = _show_warning
+                status: int = command.run(arguments)
+    except KeyboardInterrupt as interrupt:
+        return _interrupted(interrupt, interrupts.received)
     return status
+
+
+def _interrupted(interrupt: KeyboardInterrupt, number: int) -> int:
+    _say("interrupted", str(interrupt), "yellow")
+    return 128 + number
 
 
 def _say(kind: str, text: str, color: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet._text import visible
 from fastnet._validation import without_mask
 
 __all__ = ["accuracy_score", "classification_report", "confusion_matrix"]
@@ -171,4 +172,5 @@ def classification_report(y_true: ArrayLike, y_pred: ArrayLike, **keywords: Any)
         from sklearn.metrics import classification_report as report
     except ImportError:
         raise ImportError('classification_report is scikit-learn\'s: pip install "fastnet-nn[sklearn]"') from None
-    return report(*_pair(y_true, y_pred), **keywords)
+    result = report(*_pair(y_true, y_pred), **keywords)
+    return visible(result, keep="\n") if isinstance(result, str) else result

@@ -19,6 +19,7 @@ __all__ = ["Hosts"]
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[\w.-]+)(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE)
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _LONGEST_SHOWN = 80
+_HOW_TO_ADD = "fastnet serve --allow-host, and allow_host of create_app, add names"
 
 
 class Hosts:
@@ -84,14 +85,14 @@ class Hosts:
         shown = repr(given[0][:_LONGEST_SHOWN])
         if allowed is None:
             return 400, f"Host must be a name or an address, with a port or without; got {shown}"
-        return 421, f"this server does not answer to the name {shown}; --allow-host NAME and allow_host= add names"
+        return 421, f"this server does not answer to the name {shown}; {_HOW_TO_ADD}"
 
     def refusal_of_origin(self, scope: Scope) -> tuple[int, str] | None:
         """Return the status and the reason to refuse a request by its ``Origin``, which only browsers send."""
         for origin in _values(scope, b"origin"):
             authority = origin[scheme.end() :] if (scheme := _SCHEME.match(origin)) else ""
             if not self.allows(authority):
-                return 403, f"a page of {origin[:_LONGEST_SHOWN]!r} may not ask this server"
+                return 403, f"a page of {origin[:_LONGEST_SHOWN]!r} may not ask this server; {_HOW_TO_ADD}"
         return None
 
 

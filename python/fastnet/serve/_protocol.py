@@ -28,9 +28,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     timeout: ClassVar[float] = 30.0
 
-    _size: int | None = (
-        None  # bytes since a head began, or the part before what is coming in ended; None between requests
-    )
+    # Bytes since a head began, or since the part of a request before what is coming in; None between requests.
+    _size: int | None = None
     _passed = 0  # beginnings and ends in the bytes at hand
     _too_long = _refused = False
     _incoming: asyncio.TimerHandle | None = None

@@ -147,9 +147,9 @@ class _Server(uvicorn.Server):
 
     def _cut_off(self) -> None:
         """End all connections, and then what still works for them."""
-        for connection in self.server_state.connections:
+        for connection in list(self.server_state.connections):
             connection.transport.abort()
-        for task in self.server_state.tasks:
+        for task in list(self.server_state.tasks):
             task.get_loop().call_soon(task.cancel)
 
     @contextmanager

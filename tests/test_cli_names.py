@@ -27,7 +27,7 @@ CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u20
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    layers = [fn.Dense(4, "relu", input_shape=(3,), name="l\x1b[8m\u202e"), fn.Dense(len(CLASSES), "softmax")]
+    layers = [fn.Dense(4, "relu", input_shape=(3,), name="l\x1b[8m\u202e\n"), fn.Dense(len(CLASSES), "softmax")]
     model = fn.Sequential(layers, seed=0, name="m\x1b[8m")
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(np.eye(3), [0, 1, 2], verbose=0)
@@ -87,6 +87,10 @@ def test_a_name_of_several_lines_takes_one_row_of_a_table(run: Run, model: Path,
     assert sum(line.startswith(r"two\u000a...") for line in lines) == 1
 
 
+def test_a_layer_whose_name_has_several_lines_takes_one_row_of_a_table(run: Run, model: Path) -> None:
+    assert sum(r"l\u001b[8m\u202e\u000a" in line for line in run("info", model).out.splitlines()) == 1
+
+
 def test_a_name_with_a_color_is_told_in_colors_of_its_own_only(monkeypatch: pytest.MonkeyPatch, run: Run) -> None:
     from fastnet.cli import _terminal
 
@@ -115,7 +119,7 @@ def test_the_summary_and_the_table_of_a_notebook_show_names_without_control_char
         lines: list[str] = []
         shown.summary(print_fn=lines.append)
         text = "\n".join([*lines, shown._repr_html_(), repr(shown)])
-        assert r"l\u001b[8m\u202e" in text
+        assert r"l\u001b[8m\u202e\u000a" in text
         assert not CONTROLS.search(text)
 
 

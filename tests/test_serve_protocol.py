@@ -104,7 +104,12 @@ def test_a_head_may_have_as_many_bytes_as_the_message_says(lines: int, before: b
 
 def test_a_head_that_is_much_too_long_is_told_so_however_it_comes() -> None:
     with serving() as port:
-        for parts in ([head_of(10**6)], [HEALTH + b"A: " + b"b" * 10**6], [HEALTH, b"A: ", *[b"b" * 1000] * 70]):
+        for parts in (
+            [head_of(10**6)],
+            [HEALTH + b"A: " + b"b" * 70_000],
+            [HEALTH + b"A: " + b"b" * 10**6],
+            [HEALTH, b"A: ", *[b"b" * 1000] * 70],
+        ):
             assert answer_to(port, *parts).startswith(b"HTTP/1.1 400 ")
 
 

@@ -41,6 +41,8 @@ class Activation(Layer):
 
 def activation_of(identifier: Any) -> ActivationFunction:
     """Return the activation for an identifier; a layer such as ``LeakyReLU(0.1)`` stands for its own."""
+    if isinstance(identifier, Layer) and not isinstance(identifier, Activation):
+        raise TypeError(f"activation must be None, a name, a function or a layer of an activation; got {identifier!r}")
     return identifier.activation if isinstance(identifier, Activation) else get_activation(identifier)
 
 

@@ -291,9 +291,11 @@ def test_classes_that_name_their_arguments_are_classes_like_others() -> None:
 
 
 def test_a_monitored_figure_that_is_mistyped_is_told_with_the_nearest(model: fn.Sequential) -> None:
-    stop = fn.callbacks.EarlyStopping(monitor="acuracy")
+    stop = fn.callbacks.EarlyStopping(monitor="acuracy", mode="max")
     with pytest.warns(UserWarning, match="did you mean 'accuracy'"):
         model.fit(np.ones((4, 3)), [0, 1, 0, 1], verbose=0, callbacks=[stop])
+    with pytest.raises(ValueError, match="did you mean 'accuracy'"):  # whose direction is asked for
+        model.fit(np.ones((4, 3)), [0, 1, 0, 1], verbose=0, callbacks=[fn.callbacks.EarlyStopping("acuracy")])
 
 
 def test_a_label_column_that_is_mistyped_is_told_with_the_nearest(failing: Failing, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ CLASSES = [
     "two\nlines\rover",
     "plain, with comma",
 ]
-FEATURES = ["f\x1b[2J", "\u2066g\x85", "h"]
+FEATURES = ["f\x1b[2J", "\u2066g\x85h", "i"]
 # What may stand in output: everything but controls, and the ends of lines and tabs that the commands write themselves.
 CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 

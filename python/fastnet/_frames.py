@@ -3,7 +3,6 @@
 A model that knows the names of its features takes the columns of tables by their names, wherever it takes samples.
 """
 
-import difflib
 import math
 from collections.abc import Sequence
 from decimal import Decimal
@@ -13,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet._text import closest
 from fastnet._validation import describe
 
 _MOST_NAMES, _LONGEST_NAME = 5, 60  # in a list of a message
@@ -138,8 +138,8 @@ def _listed(names: Sequence[str], known: Sequence[str] = ()) -> str:
     """Return the first names for a message, each with the known one that it is most like."""
     shown = []
     for name in names[:_MOST_NAMES]:
-        closest = difflib.get_close_matches(name, known, 1)
-        shown.append(_quoted(name) + (f" (did you mean {_quoted(closest[0])}?)" if closest else ""))
+        near = closest(name, known)
+        shown.append(_quoted(name) + (f" (did you mean {_quoted(near)}?)" if near else ""))
     return ", ".join([*shown, *(["..."] if len(names) > _MOST_NAMES else [])])
 
 

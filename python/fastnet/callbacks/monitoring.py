@@ -51,11 +51,12 @@ class Monitor(Callback):
         compilation = self.model._compiled("training")
         direction = compilation.direction(self.monitor)
         if direction not in ("up", "down"):
-            names = ", ".join(map(repr, ["loss", *compilation.metrics, *compilation.directions]))
+            names = ["loss", *compilation.metrics, *compilation.directions]
+            meant = did_you_mean(self.monitor, [*names, *(f"val_{name}" for name in names)])
             raise ValueError(
                 f"{type(self).__name__} could not infer the optimization direction of monitor={self.monitor!r}: pass "
                 "mode='max' if larger is better, else mode='min', or give the metric a direction; the figures of the model "
-                f"are {names}, and with validation the same with 'val_' in front"
+                f"are {', '.join(map(repr, names))}, and with validation the same with 'val_' in front{meant}"
             )
         return 1.0 if direction == "up" else -1.0
 

@@ -13,6 +13,7 @@ import sys
 import numpy as np
 
 INPUTS, BATCH, STEPS, RATE = 4, 6, 3, 0.125  # Keras keeps the rate in single precision
+FROZEN = {"trainable": False}
 MODELS = [
     [("Dense", {"units": 3}), ("BatchNormalization", {}), ("Dense", {"units": 2})],
     [("BatchNormalization", {"momentum": 0.7, "epsilon": 0.01}), ("Dense", {"units": 2, "activation": "tanh"})],
@@ -24,6 +25,19 @@ MODELS = [
     [("Dense", {"units": 5}), ("PReLU", {}), ("Dense", {"units": 2})],
     [("Dense", {"units": 3, "kernel_regularizer": "l2", "bias_regularizer": "l1"}), ("Dense", {"units": 2})],
     [("Dense", {"units": 3, "kernel_regularizer": "l1l2", "activation": "tanh"}), ("Dense", {"units": 2})],
+    # Frozen: a frozen batch normalization takes its moving averages, what is frozen has no penalty.
+    [
+        ("Dense", {"units": 3, **FROZEN, "kernel_regularizer": "l2"}),
+        ("BatchNormalization", {}),
+        ("Dense", {"units": 2}),
+    ],
+    [("Dense", {"units": 3, "activation": "tanh"}), ("BatchNormalization", FROZEN), ("Dense", {"units": 2})],
+    [("BatchNormalization", FROZEN), ("Dense", {"units": 3}), ("BatchNormalization", {}), ("Dense", {"units": 2})],
+    [("Dense", {"units": 5}), ("LayerNormalization", FROZEN), ("PReLU", FROZEN), ("Dense", {"units": 2})],
+    [
+        ("Dense", {"units": 3, "kernel_regularizer": "l1"}),
+        ("Dense", {"units": 2, **FROZEN, "kernel_regularizer": "l1"}),
+    ],
 ]
 
 

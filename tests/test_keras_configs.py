@@ -121,9 +121,21 @@ def test_an_activation_may_be_a_layer_or_a_function_of_keras(tmp_path: Path) -> 
     assert model.layers[1].activation.name == "elu"
 
 
-def test_a_frozen_layer_is_told(tmp_path: Path) -> None:
-    with pytest.warns(UserWarning, match="layer 'dense' is frozen in Keras; fastnet trains all layers"):
-        fn.load_model(changed(tmp_path / "model.keras", settings(2, trainable=False)))
+def test_a_layer_that_is_frozen_in_keras_is_frozen(tmp_path: Path) -> None:
+    model = fn.load_model(changed(tmp_path / "model.keras", settings(2, trainable=False)))
+    assert model.trainable
+    frozen = [layer.name for layer in model.layers if not layer.trainable]
+    assert frozen == [model.layers[1].name]
+
+
+def test_a_model_that_is_frozen_in_keras_is_frozen_though_its_layers_are_not(tmp_path: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        config["config"]["trainable"] = False
+
+    model = fn.load_model(changed(tmp_path / "model.keras", change))
+    assert not model.trainable
+    assert all(layer.trainable for layer in model.layers)
+    assert model.trainable_weights == []
 
 
 @pytest.mark.parametrize(

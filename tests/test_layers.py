@@ -238,7 +238,6 @@ def test_reshape_refuses_what_does_not_fit(target: Any) -> None:
     [
         lambda: Dense(2, kernel_constraint="non_neg"),
         lambda: Dense(2, bias_constraint="non_neg"),
-        lambda: Dense(2, trainable=False),
         lambda: Dense(2, dtype="float16"),
         lambda: ReLU(max_value=6.0),
         lambda: ReLU(threshold=1.0),

@@ -124,7 +124,7 @@ def test_a_layer_that_does_not_fit_is_not_added() -> None:
             "dtype must be one of 'float32', 'float64', 'mixed_bfloat16'; got 'float16'",
         ),
         (lambda: fn.Sequential(seed="a"), TypeError, "seed must be an integer"),
-        (lambda: fn.Sequential(trainable=False), NotImplementedError, "use Keras for this"),
+        (lambda: fn.Sequential(trainable="no"), TypeError, r"trainable must be True or False; got 'no' \(str\)"),
         (lambda: fn.Sequential(layer=[]), TypeError, "unexpected keyword argument 'layer'"),
         (lambda: fn.Sequential().build((3,)), ValueError, "the model has no layers"),
         (lambda: fn.Sequential([Dense(2)]).build(), ValueError, "needs an input_shape"),

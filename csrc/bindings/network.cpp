@@ -43,6 +43,7 @@ LayerSpec layer_spec(const py::dict& dict) {
     spec.use_beta = item_or<bool>(dict, "use_beta", spec.use_beta);
     if (spec.type == "quantized_dense")
         read_quantized(dict, spec);
+    spec.trainable = item_or<bool>(dict, "trainable", spec.trainable);
     spec.precision = item_or<bool>(dict, "bfloat16", false) ? Precision::bfloat16 : Precision::full;
     return spec;
 }
@@ -294,6 +295,13 @@ template <class T> void register_class(py::module_& module, const char* name) {
                 self.with([&](Network<T>& network) { network.set_input_form(chosen); });
             },
             py::arg("form"))
+        .def(
+            "update_layers",
+            [](Self& self, const std::vector<py::dict>& layers) {
+                const std::vector<LayerSpec> specs = layer_specs(layers);
+                self.with([&](Network<T>& network) { network.update_layers(specs); });
+            },
+            py::arg("layers"))
         .def(
             "set_penalties",
             [](Self& self, const std::vector<std::tuple<index, index, double, double>>& ranges, bool divided) {

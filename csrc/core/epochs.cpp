@@ -122,7 +122,7 @@ template <class T> typename Network<T>::Arena& Network<T>::prepare_training(cons
 template <class T>
 EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
                                     const Progress& progress, const BatchHook<T>& hook, const EpochPart& part) {
-    require_trainable();
+    require_backward();
     require_compiled();
     require_hook(hook);
     const index total = samples.count;
@@ -193,12 +193,14 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
 
 template <class T>
 double Network<T>::loss_and_gradients(const Samples& samples, T* gradients, const BatchHook<T>& hook) {
-    require_trainable();
+    require_backward();
     require_compiled();
     require_hook(hook);
     choose_input(samples, samples.count, Use::training);
     const int threads = threads_for_rows(samples.count, Use::training);
     Arena& arena = prepare_training(samples, samples.count, threads);
+    if (trained_.size() != 1 || trained_[0].size() != parameter_count_)
+        std::fill_n(gradients, parameter_count_, T(0));
     run_network_team(threads, [&](Team& team) {
         Batch all = batch(samples, arena, 0, samples.count);
         all.step = steps_ + 1;

@@ -61,9 +61,7 @@ template <class T> std::unique_ptr<Layer<T>> make_normalization(index size, cons
 }
 
 template <class T> std::unique_ptr<Layer<T>> make_dropout(index size, const LayerSpec& spec, index stream) {
-    if (!(spec.rate >= 0 && spec.rate < 1))
-        throw std::invalid_argument("rate must be in [0, 1), got " + std::to_string(spec.rate));
-    return std::make_unique<Dropout<T>>(size, static_cast<T>(spec.rate), RandomStream{spec.seed, stream});
+    return std::make_unique<Dropout<T>>(size, spec.rate, RandomStream{spec.seed, stream});
 }
 
 template <class T> std::unique_ptr<Layer<T>> make_gaussian_noise(index size, const LayerSpec& spec, index stream) {

@@ -33,6 +33,7 @@ struct LayerSpec {
     double epsilon = 0;                                // batch_normalization, layer_normalization, normalization
     bool use_gamma = true, use_beta = true;            // batch_normalization, layer_normalization
     Precision precision = Precision::full;             // dense
+    bool trainable = true;                             // whether training may change the layer
     std::shared_ptr<const QuantizedKernel> quantized;  // quantized_dense
 };
 
@@ -102,6 +103,8 @@ template <class T> class Layer {
     T alpha = 0;
     index spec = 0;
     index skip = -1;
+    // Whether training leaves the layer as it is: its parameters, and what no gradient tells.
+    bool frozen = false;
 
     // The layer's arrays, offsets counted from its first parameter or statistic.
     virtual std::vector<ParameterSlot> slots() const { return {}; }
@@ -113,12 +116,14 @@ template <class T> class Layer {
     virtual index memory_per_batch() const { return 0; }
     // Brings into the common memory, before rows come, what depends on the layer's arrays alone.
     virtual void prepare(const T* /*parameters*/, const T* /*statistics*/, T* /*memory*/) const {}
-    // Whether the layer trains on all rows of a batch at once.
+    // Whether the layer trains on all rows of a batch at once, as it is not frozen.
     virtual bool needs_whole_batch() const { return false; }
     // Where the seed is of a layer that draws random numbers, or null.
     virtual std::uint64_t* seed() { return nullptr; }
-    // Whether the layer has a way back.
-    virtual bool trainable() const { return true; }
+    // Takes over the numbers that may change while the layer is in use.
+    virtual void adopt(const LayerSpec&) {}
+    // Whether the layer has a backward pass.
+    virtual bool has_backward() const { return true; }
     // Whether prediction may leave the layer out.
     virtual bool only_in_training() const { return false; }
 

@@ -44,16 +44,13 @@ Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs)
         parameter_count_ += layer.parameter_count();
         statistic_count_ += layer.statistic_count();
         operations_ += layer.operations_per_row();
-        trainable_layers_ = trainable_layers_ && layer.trainable();
-        needs_whole_batch_ = needs_whole_batch_ || layer.needs_whole_batch();
+        has_backward_ = has_backward_ && layer.has_backward();
         plain_ = plain_ && layer.skip < 0 &&
                  layer.statistic_count() + layer.memory_per_row() + layer.memory_per_batch() == 0;
         if (layer.skip >= 0)
             added_to_[static_cast<std::size_t>(layer.skip)].push_back(i);
     }
-    for (auto& [layer, slot] : slots())
-        if (slot.trainable)
-            trainable_.push_back(std::move(slot));
+    update_layers(specs);
     parameters_.reserve(value_count());
     std::fill_n(parameters_.data(), value_count(), T(0));
 }
@@ -85,33 +82,20 @@ template <class T> std::vector<std::pair<index, const QuantizedDense*>> Network<
     return result;
 }
 
-template <class T> void Network<T>::set_penalties(const std::vector<Penalty>& penalties, bool divided) {
-    penalties_ = penalties;
-    divides_penalties_ = divided;
-    penalty_ranges_.clear();
-    index blocks = 0;
-    for (const Penalty& p : penalties) {
-        penalty_ranges_.push_back({p.offset, p.offset + p.size, static_cast<T>(p.l1), static_cast<T>(p.l2)});
-        blocks += (p.size + penalty_block - 1) / penalty_block;
-    }
-    penalty_sums_.reserve(blocks);
-}
-
 template <class T> void Network<T>::compile(const Training& training) {
     const bool custom = training.loss == custom_loss;
     const LossKernels<T>& loss =
         custom ? kernels<T>().losses[0] : find_kernel(kernels<T>().losses, training.loss, "loss");
     const OptimizerKernels<T>& optimizer = find_kernel(kernels<T>().optimizers, training.optimizer, "optimizer");
     gradients_.reserve(parameter_count_);
-    const int slots = optimizer.slots + training.options.extra_slots();
-    state_.reserve(slots * parameter_count_);
-    std::fill_n(state_.data(), slots * parameter_count_, T(0));
+    const index state_size = (optimizer.slots + training.options.extra_slots()) * parameter_count_;
+    state_.reserve(state_size);
+    std::fill_n(state_.data(), state_size, T(0));
     std::fill_n(state_.data(), optimizer.slots * parameter_count_,
                 static_cast<T>(optimizer.initial(training.hyperparameters.data())));
     options_ = training.options;
     muon_.reserve(options_.matrices);
-    norms_.resize(trainable_.size());
-    block_sums_.reserve(parameter_count_ / 4096 + 1 + static_cast<index>(trainable_.size()));
+    block_sums_.reserve(parameter_count_ / 4096 + 1 + static_cast<index>(slots().size()));
     loss_ = &loss, optimizer_ = &optimizer;
     custom_loss_ = custom;
     from_logits_ = training.from_logits, reduction_ = training.reduction;
@@ -136,8 +120,8 @@ template <class T> void Network<T>::require_hook(const BatchHook<T>& hook) {
     proceeds_ = true;
 }
 
-template <class T> void Network<T>::require_trainable() const {
-    if (!trainable_layers_)
+template <class T> void Network<T>::require_backward() const {
+    if (!has_backward_)
         throw std::logic_error("the network has layers that predict but do not learn");
 }
 
@@ -367,8 +351,10 @@ template <class T> void Network<T>::slope_of_last(const Batch& batch, Range rows
                               {nullptr, nullptr, kept_of(batch, layers_.size() - 1) + first, size, last.alpha});
 }
 
-// From the gradient of the last pre-activation to that of the first layer with parameters.
+// From the gradient of the last pre-activation to that of the first layer that is trained.
 template <class T> void Network<T>::backward(Share& share, const Batch& batch) const {
+    if (lowest_trained_ < 0)
+        return;
     const Arena& arena = batch.arena;
     const index rows = share.rows.size(), row = share.rows.begin;
     Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows);
@@ -377,9 +363,9 @@ template <class T> void Network<T>::backward(Share& share, const Batch& batch) c
         const Input<T> x = input_of(batch, i).from(row, layer.input_size);
         const T* dy = arena.gradients[i].data() + row * layer.output_size;
         enter(pass, batch, i, row);
-        if (needs_whole_batch_)
+        if (needs_whole_batch_ && layer.needs_whole_batch())
             layer.prepare_backward(pass, x, dy);
-        if (i == 0 || offsets_[i] == 0)
+        if (static_cast<index>(i) == lowest_trained_)
             return;
         const Layer<T>& before = *layers_[i - 1];
         const ActivationKernels<T>& activation = *before.activation;

@@ -2,6 +2,7 @@
 // a data set: training, evaluation, prediction.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -104,6 +105,10 @@ template <class T> class Network {
     // Every layer that computes in 8-bit integers, with the index of its description.
     std::vector<std::pair<index, const QuantizedDense*>> quantized_layers() const;
 
+    // Takes over what may change in the descriptions that the network was made from: what is trained, how much is
+    // dropped, how much noise there is. A layer that is trained again goes on with the optimizer state that it has.
+    void update_layers(const std::vector<LayerSpec>& specs);
+
     // Sets what training minimizes and how. Optimizer state starts from zero.
     void compile(const Training& training);
     bool compiled() const { return loss_ != nullptr; }
@@ -121,8 +126,8 @@ template <class T> class Network {
     // Where the seeds are of the layers that draw random numbers.
     std::vector<std::uint64_t*> seeds();
 
-    // What is added to the loss for the weights alone; if so told, divided by what the losses of a batch are divided
-    // by.
+    // What is added to the loss for the weights alone, as long as they are trained; if so told, divided by what the
+    // losses of a batch are divided by.
     void set_penalties(const std::vector<Penalty>& penalties, bool divided);
 
     // Changes no bit of a result as long as the first layer's weights and gradients are finite.
@@ -132,7 +137,7 @@ template <class T> class Network {
     // or one for all; none stands for the one of compile.
     EpochResult train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
                             const Progress& progress, const BatchHook<T>& hook = {}, const EpochPart& part = {});
-    // The mean loss and, in `gradients` (parameter_count values), its gradient.
+    // The mean loss and, in `gradients` (parameter_count values), its gradient; 0 by what is not trained.
     double loss_and_gradients(const Samples& samples, T* gradients, const BatchHook<T>& hook = {});
     // Both work through the samples in pieces of at most `chunk` rows, which bounds the memory they take.
     EpochResult evaluate(const Samples& samples, index chunk);
@@ -179,8 +184,12 @@ template <class T> class Network {
     Share share_of(Team& team, index rows);
     void require_compiled() const;
     void require_hook(const BatchHook<T>& hook);
-    void require_trainable() const;
+    void require_backward() const;
     double operations_per_row() const;
+    void find_trained();
+    bool trains(index offset) const;
+    void choose_penalties();
+    template <class F> void for_trained(Range range, F f) const;
 
     const T* input_in_place(const Samples& samples) const;
     Batch batch(const Samples& samples, Arena& arena, index begin, index rows) const;
@@ -209,6 +218,7 @@ template <class T> class Network {
     void sum_penalties(Team& team);
     OptimizerExtras<T> extras(const Batch& batch, bool fuses_penalties, double learning_rate);
     void update_all(Team& team, std::int64_t step, T* gradients, const Optimization<T>& optimization);
+    void overwrite_by_average(Range range);
     bool accumulate(Team& team, std::int64_t step, T* gradients);
     void measure(Team& team, const T* gradients);
     T scale_of(std::size_t slot) const;
@@ -235,10 +245,12 @@ template <class T> class Network {
     std::vector<std::vector<std::size_t>> added_to_;  // by each layer's output: the additions that read it
     index parameter_count_ = 0, statistic_count_ = 0;
     double operations_ = 0;
-    bool trainable_layers_ = true;    // all have a way back
+    bool has_backward_ = true;        // all layers do
     bool needs_whole_batch_ = false;  // a layer does
     bool plain_ = true;               // no layer has a memory, statistics or a skip
-    std::vector<Penalty> penalties_;
+    index lowest_trained_ = -1;       // the first layer with parameters that are trained
+    std::vector<Range> trained_;      // the parameters that are trained
+    std::vector<Penalty> all_penalties_, penalties_;
     bool divides_penalties_ = false;
     std::vector<PenaltyRange<T>> penalty_ranges_;  // the same for the optimizer
     Buffer<double> penalty_sums_;                  // of blocks of them
@@ -257,8 +269,8 @@ template <class T> class Network {
     bool proceeds_ = true;                // what the hook said
     const OptimizerKernels<T>* optimizer_ = nullptr;
     OptimizerOptions options_;
-    std::vector<ParameterSlot> trainable_;  // in the order of the parameters
-    std::vector<double> norms_;             // of their gradients, squared
+    std::vector<ParameterSlot> trained_slots_;  // in the order of the parameters
+    std::vector<double> norms_;                 // of their gradients, squared
     Buffer<double> block_sums_;
     Muon<T> muon_;
     Metric metric_ = Metric::none;
@@ -267,6 +279,15 @@ template <class T> class Network {
 };
 
 // What a step asks for again and again, in the header so that it is inlined.
+
+// Calls f with every part of a range of the parameters that is trained.
+template <class T> template <class F> void Network<T>::for_trained(Range range, F f) const {
+    for (const Range& trained : trained_) {
+        const Range both{std::max(range.begin, trained.begin), std::min(range.end, trained.end)};
+        if (both.begin < both.end)
+            f(both);
+    }
+}
 
 // What layer i reads of the batch.
 template <class T>

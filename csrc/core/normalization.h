@@ -74,8 +74,8 @@ template <class T> class LayerNormalization final : public ScaledAndShifted<T> {
     }
 };
 
-// Every column to mean 0 and variance 1 over the batch, and in prediction over the moving averages of all batches.
-// Members of a team share the columns in training, so that each finds what it left on the way forward.
+// Every column to mean 0 and variance 1 over the batch, and in prediction, or frozen, over the moving averages of all
+// batches. Members of a team share the columns in training, so that each finds what it left on the way forward.
 template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
   public:
     BatchNormalization(index size, T momentum, T epsilon, bool use_gamma, bool use_beta)
@@ -89,7 +89,7 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
     }
     index statistic_count() const override { return 2 * this->input_size; }
     index memory_per_batch() const override { return 6 * this->input_size; }
-    bool needs_whole_batch() const override { return true; }
+    bool needs_whole_batch() const override { return !this->frozen; }
 
     void prepare(const T* parameters, const T* statistics, T* memory) const override {
         const Memory m = at(memory, 0);
@@ -100,7 +100,7 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
         const auto& k = kernels<T>().layers;
         const index size = this->input_size;
-        if (!pass.training()) {
+        if (!pass.training() || this->frozen) {
             const Memory m = at(pass.memory, 0);
             const T* beta = this->beta(pass.parameters, 0);
             return this->map_rows(pass, y, &epilogue, [&](index, index row) {
@@ -127,6 +127,12 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
     }
     void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
+        if (this->frozen) {
+            const T* factor = at(pass.memory, 0).factor;
+            return this->map_rows(pass, dx, epilogue, [&](index, index row) {
+                kernels<T>().layers.multiply(this->input_size, dy + row, factor, dx + row);
+            });
+        }
         const Range mine = this->columns(pass);
         const Memory m = at(pass.memory, mine.begin);
         const NormalizationGradient<T> gradient{m.mean, m.inverse, m.factor,

@@ -55,7 +55,7 @@ class QuantizedDense final : public Layer<float> {
     double operations_per_row() const override {
         return 2.0 * static_cast<double>(input_size) * static_cast<double>(output_size);
     }
-    bool trainable() const override { return false; }
+    bool has_backward() const override { return false; }
     // A quantized row: see int8_kernels.h.
     index memory_per_row() const override { return 1 + steps(); }
 

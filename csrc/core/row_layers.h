@@ -89,10 +89,18 @@ struct RandomStream {
     }
 };
 
+inline double checked_rate(double rate) {
+    if (!(rate >= 0 && rate < 1))
+        throw std::invalid_argument("rate must be in [0, 1), got " + std::to_string(rate));
+    return rate;
+}
+
 // Srivastava et al., JMLR 15, 2014. Its memory is the mask.
 template <class T> class Dropout final : public RowLayer<T> {
   public:
-    Dropout(index size, T rate, RandomStream random) : RowLayer<T>(size), rate_(rate), random_(random) {}
+    Dropout(index size, double rate, RandomStream random)
+        : RowLayer<T>(size), rate_(static_cast<T>(checked_rate(rate))), random_(random) {}
+    void adopt(const LayerSpec& spec) override { rate_ = static_cast<T>(checked_rate(spec.rate)); }
 
     bool only_in_training() const override { return true; }
     std::uint64_t* seed() override { return &random_.seed; }
@@ -115,7 +123,7 @@ template <class T> class Dropout final : public RowLayer<T> {
     }
 
   private:
-    const T rate_;
+    T rate_;
     RandomStream random_;
 };
 
@@ -123,6 +131,7 @@ template <class T> class GaussianNoise final : public TransparentLayer<T> {
   public:
     GaussianNoise(index size, T deviation, RandomStream random)
         : TransparentLayer<T>(size), deviation_(deviation), random_(random) {}
+    void adopt(const LayerSpec& spec) override { deviation_ = static_cast<T>(spec.deviation); }
 
     bool only_in_training() const override { return true; }
     std::uint64_t* seed() override { return &random_.seed; }
@@ -138,7 +147,7 @@ template <class T> class GaussianNoise final : public TransparentLayer<T> {
     }
 
   private:
-    const T deviation_;
+    T deviation_;
     RandomStream random_;
 };
 

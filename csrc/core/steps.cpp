@@ -30,10 +30,8 @@ void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients,
         learn_statistics(team, batch);
     const index overwrite = options_.ema_overwrite_frequency;
     if (optimization && overwrite > 0 && batch.step % overwrite == 0) {
-        const Range mine = team.share(parameter_count_, 64);
-        const T* average = state_.data() + optimizer_->slots * parameter_count_;
         team.barrier();
-        std::copy(average + mine.begin, average + mine.end, parameters_.data() + mine.begin);
+        overwrite_by_average(team.share(parameter_count_, 64));
         team.barrier();
     }
 }
@@ -100,17 +98,22 @@ template <class T> void Network<T>::add_slopes_of_penalties(Team& team, const Ba
 template <class T> void Network<T>::learn_statistics(Team& team, const Batch& batch) {
     Pass<T> pass = this->pass({team, workspaces_[0]}, batch, {0, batch.rows});
     for (std::size_t i = 0; i < layers_.size(); ++i) {
+        if (layers_[i]->frozen)
+            continue;
         enter(pass, batch, i, 0);
         layers_[i]->learn_statistics(pass, parameters_.data() + parameter_count_ + statistic_offsets_[i]);
     }
 }
 
-// The gradients of the parameters of the layers from `first` on, for rows whose inputs and gradients are there.
+// The gradients of the parameters that are trained of the layers from `first` on, for rows whose inputs and gradients
+// are there.
 template <class T>
 void Network<T>::parameter_gradients(const Crew<T>& crew, const Batch& batch, std::size_t first, T* gradients,
                                      bool accumulate, const Optimization<T>* optimization) const {
     Pass<T> pass = this->pass(crew, batch, {0, batch.rows});
     for (std::size_t i = first; i < layers_.size(); ++i) {
+        if (layers_[i]->frozen)
+            continue;
         enter(pass, batch, i, 0);
         layers_[i]->parameter_gradients(pass, {0, layers_[i]->input_size}, input_of(batch, i),
                                         batch.arena.gradients[i].data(), gradients + offsets_[i], accumulate,
@@ -144,7 +147,8 @@ void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
     const bool at_once = optimization && penalties_.empty() && team.size() == 1 && parameter_count_ <= few_parameters;
     parameter_gradients({team, workspaces_[0]}, batch, 0, gradients, false, at_once ? nullptr : optimization);
     if (at_once)
-        optimization->kernels.update(optimization->arguments, 0, parameter_count_);
+        for_trained({0, parameter_count_},
+                    [&](Range r) { optimization->kernels.update(optimization->arguments, r.begin, r.size()); });
     team.barrier();
 }
 
@@ -198,8 +202,9 @@ void Network<T>::step_by_stretches(Team& team, Batch batch, T* gradients, const 
     loss(batch, share.rows, true);
     backward(share, batch);
     team.barrier();
-    first.parameter_gradients(pass, inputs, batch.input, batch.arena.gradients[0].data(), gradients, false,
-                              optimization);
+    if (!first.frozen)
+        first.parameter_gradients(pass, inputs, batch.input, batch.arena.gradients[0].data(), gradients, false,
+                                  optimization);
     parameter_gradients({team, workspaces_[0]}, batch, 1, gradients, false, optimization);
     team.barrier();
 }
@@ -231,11 +236,12 @@ void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, con
         }
     }
     team.barrier();
-    const Range slice = team.share(parameter_count_, 64);
-    kernels<T>().add_rows(parts, slice.size(), part_gradients_.data() + slice.begin, parameter_count_,
-                          gradients + slice.begin, false);
-    if (optimization)
-        optimization->kernels.update(optimization->arguments, slice.begin, slice.size());
+    for_trained(team.share(parameter_count_, 64), [&](Range r) {
+        kernels<T>().add_rows(parts, r.size(), part_gradients_.data() + r.begin, parameter_count_, gradients + r.begin,
+                              false);
+        if (optimization)
+            optimization->kernels.update(optimization->arguments, r.begin, r.size());
+    });
     team.barrier();
 }
 

@@ -31,22 +31,30 @@ OptimizerExtras<T> Network<T>::extras(const Batch& batch, bool fuses_penalties, 
     return extras;
 }
 
-template <class T> void Network<T>::use_average() {
-    if (options_.use_ema && steps_ > 0)
-        std::copy_n(state_.data() + optimizer_->slots * parameter_count_, parameter_count_, parameters_.data());
+template <class T> void Network<T>::overwrite_by_average(Range range) {
+    const T* const average = state_.data() + optimizer_->slots * parameter_count_;
+    for_trained(range, [&](Range r) { std::copy(average + r.begin, average + r.end, parameters_.data() + r.begin); });
 }
 
-// The update of all parameters, whose gradients are complete but for what this member has just added to its share.
+template <class T> void Network<T>::use_average() {
+    if (options_.use_ema && steps_ > 0)
+        overwrite_by_average({0, parameter_count_});
+}
+
+// The update of all parameters that are trained, whose gradients are complete but for what this member has just added
+// to its share.
 template <class T>
 void Network<T>::update_all(Team& team, std::int64_t step, T* gradients, const Optimization<T>& optimization) {
     const Range mine = team.share(parameter_count_, 64);
     if (!options_.gradients_first())
-        return optimization.update(gradients + mine.begin, mine.size());
+        return for_trained(mine, [&](Range r) { optimization.update(gradients + r.begin, r.size()); });
     if (!accumulate(team, step, gradients)) {
         // Keras moves the average of the weights in every batch, also where they stay.
         if (const OptimizerExtras<T>* extras = optimization.arguments.extras; extras->average)
-            kernels<T>().layers.move_average(mine.size(), parameters_.data() + mine.begin, extras->average_momentum,
-                                             extras->average + mine.begin);
+            for_trained(mine, [&](Range r) {
+                kernels<T>().layers.move_average(r.size(), parameters_.data() + r.begin, extras->average_momentum,
+                                                 extras->average + r.begin);
+            });
         return;
     }
     team.barrier();
@@ -62,22 +70,24 @@ template <class T> bool Network<T>::accumulate(Team& team, std::int64_t step, T*
     if (every == 1)
         return true;
     const Range mine = team.share(parameter_count_, 64);
-    T* const sums = state_.data() + (optimizer_->slots + options_.use_ema) * parameter_count_ + mine.begin;
-    T* const own = gradients + mine.begin;
+    T* const all_sums = state_.data() + (optimizer_->slots + options_.use_ema) * parameter_count_;
     const bool due = step % every == 0;
-    kernels<T>().layers.add(mine.size(), sums, own, due ? own : sums);
-    if (due) {
-        kernels<T>().scale(mine.size(), own, T(1) / static_cast<T>(every));
-        std::fill_n(sums, mine.size(), T(0));
-    }
+    for_trained(mine, [&](Range r) {
+        T *const sums = all_sums + r.begin, *const own = gradients + r.begin;
+        kernels<T>().layers.add(r.size(), sums, own, due ? own : sums);
+        if (due) {
+            kernels<T>().scale(r.size(), own, T(1) / static_cast<T>(every));
+            std::fill_n(sums, r.size(), T(0));
+        }
+    });
     return due;
 }
 
-// The squared norms of the gradients of all arrays, for every member.
+// The squared norms of the gradients of all arrays that are trained, for every member.
 template <class T> void Network<T>::measure(Team& team, const T* gradients) {
-    const Range mine = team.share((parameter_count_ + block - 1) / block + static_cast<index>(trainable_.size()));
+    const Range mine = team.share((parameter_count_ + block - 1) / block + static_cast<index>(trained_slots_.size()));
     index number = 0;  // of blocks, no two arrays sharing one
-    for (const ParameterSlot& slot : trainable_) {
+    for (const ParameterSlot& slot : trained_slots_) {
         const index size = slot.size();
         for (index begin = 0; begin < size; begin += block, ++number)
             if (number >= mine.begin && number < mine.end)
@@ -87,9 +97,9 @@ template <class T> void Network<T>::measure(Team& team, const T* gradients) {
     team.barrier();
     if (team.leads()) {
         number = 0;
-        for (std::size_t i = 0; i < trainable_.size(); ++i) {
+        for (std::size_t i = 0; i < trained_slots_.size(); ++i) {
             norms_[i] = 0;
-            for (index begin = 0; begin < trainable_[i].size(); begin += block)
+            for (index begin = 0; begin < trained_slots_[i].size(); begin += block)
                 norms_[i] += block_sums_.data()[number++];
         }
     }
@@ -117,8 +127,8 @@ template <class T> void Network<T>::update_slots(Team& team, const Optimization<
     Optimization<T> own = optimization;
     OptimizerExtras<T> extras = *optimization.arguments.extras;
     own.arguments.extras = &extras;
-    for (std::size_t i = 0; i < trainable_.size(); ++i) {
-        const ParameterSlot& slot = trainable_[i];
+    for (std::size_t i = 0; i < trained_slots_.size(); ++i) {
+        const ParameterSlot& slot = trained_slots_[i];
         const auto matrix = std::find_if(options_.matrices.begin(), options_.matrices.end(),
                                          [&](const Matrix& m) { return m.offset == slot.offset; });
         extras.gradient_scale = scale_of(i);

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 # The attributes that `restore` makes again.
 _MADE_AGAIN = frozenset(
-    ["_direct_shape", "_layers", "_names", "_network", "_network_is_compiled", "_receipt", "_weights"]
+    [
+        *["_direct_shape", "_frozen_note", "_layers", "_names", "_network", "_network_is_compiled", "_places"],
+        *["_receipt", "_told_settings", "_weights"],
+    ]
 )
 
 
@@ -60,15 +63,37 @@ def restore(model: "Sequential", state: dict[str, Any]) -> None:
 
 
 def fresh_copy(model: "Sequential", seed: int) -> "Sequential":
-    """Return a model of the same architecture, compiled in the same way, with weights that follow from the seed."""
+    """Return a model of the same architecture, compiled in the same way, with weights that follow from the seed.
+
+    What no training makes anew is that of the model: the weights of layers that are frozen, and means and variances.
+    """
     from fastnet.models import Sequential
 
     config = model.get_config()
     parts = [deserialize(layer) for layer in config["layers"]]
     result = Sequential(parts, seed=seed, dtype=config["dtype"], name=config["name"])
+    result._trainable = model.trainable
     if config["input_shape"] is not None:
         result.build(config["input_shape"])
+        copy_fixed_weights(model, result)
     result._compilation = copy.deepcopy(model._compilation)
     if result._compilation is not None:
         result._compilation.optimizer._iterations = 0
     return result
+
+
+def copy_fixed_weights(model: "Sequential", other: "Sequential") -> None:
+    """Give a model what training does not make: the weights of its frozen layers, and means and variances.
+
+    They come from a model of the same architecture.
+    """
+    if not model.built:
+        return
+    places = [(layer, slot) for layer in other._layers for slot in layer._built_weights().slots]
+    fixed = [
+        index
+        for index, (layer, slot) in enumerate(places)
+        if not (other.trainable and layer.trains(slot.name)) or slot.name.rpartition(".")[2] in ("mean", "variance")
+    ]
+    weights = model.get_weights()
+    other._weights.chosen(fixed).set([weights[index] for index in fixed])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet._attributes import Sealed
 from fastnet._compilation import Compilation
 from fastnet._data_adapter import CORE_DTYPES, Features, Samples, as_features, as_samples, shape_of
 from fastnet._data_batches import Batches, as_batches, features_of_batches, warn_of_few
@@ -28,7 +29,7 @@ _TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 _PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
 
 
-class Evaluator(NamesItsAttributes):
+class Evaluator(Sealed, NamesItsAttributes):
     """The part of a model that evaluates and predicts. `Sequential` supplies the network."""
 
     dtype: str
@@ -48,6 +49,25 @@ class Evaluator(NamesItsAttributes):
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
         raise NotImplementedError
+
+    # --- Attributes that can be set ---
+
+    _settable = frozenset(["name", "class_names", "feature_names", "figures"])
+
+    def _accepted(self, name: str, value: Any) -> Any:
+        if callable(value) and callable(getattr(type(self), name, None)):
+            return value  # a method of one's own counts
+        return super()._accepted(name, value)
+
+    def _refusal(self, name: str) -> str:
+        kind = type(self).__name__
+        if name in ("optimizer", "loss", "metrics", "weighted_metrics", "loss_weights"):
+            return f"{kind}.{name} is what compile() was told: call compile(optimizer, loss, metrics) again"
+        if name in ("layers", "weights"):
+            return (
+                f"{kind}.{name} cannot be set: use " + {"layers": "add() and pop()", "weights": "set_weights()"}[name]
+            )
+        return super()._refusal(name)
 
     # --- Compiling ---
 

@@ -15,7 +15,7 @@ MOST_METRICS = 1_000
 def check_architecture(config: Mapping[str, Any]) -> None:
     """Refuse a `Sequential.get_config()` with entries that are unknown, or with more layers than a file may have."""
     known = {"name", "dtype", "input_shape", "layers"}
-    for wrong in set(config) - known:
+    for wrong in set(config) - known - {"trainable"}:
         raise ValueError(f"the architecture has an unknown entry {wrong!r}")
     for missing in known - set(config):
         raise ValueError(f"the architecture lacks the entry {missing!r}")

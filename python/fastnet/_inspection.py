@@ -25,7 +25,6 @@ class Inspector(Trainer):
     """The part of a model that shows what happens inside it. `Sequential` supplies the layers."""
 
     compute_dtype: str
-    _layers: list[Layer]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """Return a layer by its name, or by its place from the input on; an `Input` is not counted.
@@ -138,5 +137,6 @@ class Inspector(Trainer):
         """
         _, arrays = self.loss_and_gradients(x, y, sample_weight)
         remaining = iter(arrays)
-        by_layer = {layer.name: {name: next(remaining) for name in layer.trainable_names} for layer in self._layers}
+        layers = self._layers if self.trainable else ()
+        by_layer = {layer.name: {name: next(remaining) for name in layer.trainable_names} for layer in layers}
         return {name: gradients for name, gradients in by_layer.items() if gradients}

@@ -3,21 +3,22 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet._attributes import is_own, parameters, reserved_names
 from fastnet._registry import Configurable, Registry
 from fastnet._validation import check_integer, check_shape, describe, reject_keywords, unsupported
-from fastnet._weights import Weights
+from fastnet._weights import HasWeights, Weights
 from fastnet.initializers import Initializer
 from fastnet.regularizers import Regularizer
 
 Shape = tuple[int, ...]
 
 
-class Layer(Configurable):
+class Layer(Configurable, HasWeights):
     """The base of all layers.
 
     Parameters
@@ -28,15 +29,26 @@ class Layer(Configurable):
         The shape of one sample. Given to the first layer, it lets the model be built before it sees data.
     input_dim : int, optional
         Short for ``input_shape=(input_dim,)``.
+    trainable : bool, default True
+        Whether training changes the layer; see the attribute.
 
     Attributes
     ----------
+    trainable : bool
+        Whether training changes the layer. It can be set at any time, and counts from the next batch on. Of a layer that is
+        frozen, weights and the optimizer's state for them stay as they are, and their norms and penalties do not count.
+        A frozen `BatchNormalization` uses its moving averages in training, too, and leaves them as they are.
     input_shape, output_shape : tuple of int or None
         The shapes of one sample at the layer's ends; None before the model is built.
+
+    Notes
+    -----
+    A weight can be read and written by its name: ``layer.kernel = array``. What is read is a copy that cannot be written to.
+    Other attributes that are arguments can be set until the layer is built.
     """
 
+    _changeable: ClassVar[frozenset[str]] = frozenset(["trainable"])
     keras_defaults: ClassVar[dict[str, Any]] = {
-        "trainable": True,
         "dtype": None,
         "autocast": True,
         "activity_regularizer": None,
@@ -55,6 +67,7 @@ class Layer(Configurable):
         name: Any = None,
         input_shape: Sequence[int] | None = None,
         input_dim: int | None = None,
+        trainable: bool = True,
         **keywords: Any,
     ) -> None:
         reject_keywords(type(self), keywords, self.keras_defaults, ["name", "input_shape", "input_dim"])
@@ -62,10 +75,9 @@ class Layer(Configurable):
             if input_shape is not None:
                 raise ValueError("give input_shape or input_dim, not both")
             input_shape = (check_integer("input_dim", input_dim),)
-        if name is not None and (not isinstance(name, str) or not name):
-            raise TypeError(f"name must be a non-empty string; got {describe(name)}")
-        self.given_name: str | None = name
-        self.name: str = name or self.default_name()
+        self.given_name: str | None = None if name is None else _checked_name(name)
+        self._name: str = name or self.default_name()
+        self._trainable = check_trainable(trainable)
         self.given_input_shape = None if input_shape is None else check_shape("input_shape", input_shape)
         self.input_shape: Shape | None = None
         self.output_shape: Shape | None = None
@@ -78,7 +90,81 @@ class Layer(Configurable):
         """Return the class name in snake case, as Keras does: LeakyReLU gives leaky_re_lu, PReLU p_re_lu."""
         return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
+    # --- Attributes that can be set ---
+
+    @property
+    def name(self) -> str:
+        """The name of the layer."""
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        if self.in_model:
+            raise AttributeError(f"layer {self.name!r} is in a model and keeps its name: give it to a new layer")
+        vars(self).update(_name=_checked_name(value), given_name=value)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the layer."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = check_trainable(value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        weights: Weights | None = vars(self).get("_weights")
+        if weights is not None and name in self.weight_names:
+            weights.chosen([self.weight_names.index(name)]).set([value])
+            return
+        super().__setattr__(name, value)
+        if weights is not None and name in self._changeable:
+            weights.changes.pending = True
+
+    def _accepted(self, name: str, value: Any) -> Any:
+        if isinstance(getattr(type(self), name, None), property):
+            return super()._accepted(name, value)
+        kind = next(kind for kind in type(self).__mro__ if is_own(kind) and issubclass(kind, Layer))
+        given = vars(self).keys() & parameters(kind) - {"input_shape"}
+        if name in self._changeable or (self._weights is None and name in given):
+            # What the argument of a new layer would become.
+            return getattr(kind.from_config({**kind.get_config(self), name: value}), name)
+        if name in self.keras_defaults:
+            reject_keywords(type(self).__name__, {name: value}, self.keras_defaults)
+            return value
+        return super()._accepted(name, value)
+
+    def _refusal(self, name: str) -> str:
+        if hasattr(self, name) or name in reserved_names(type(self)):
+            when = "" if self._weights is None else " after the layer is built"
+            return f"{type(self).__name__}.{name} cannot change{when}: make a new layer"
+        hint = " (a layer has weights once its model is built)" if self._weights is None else ""
+        return super()._refusal(name) + hint
+
+    if not TYPE_CHECKING:  # mypy would take any name for an attribute
+
+        def __getattr__(self, name: str) -> NDArray[Any]:
+            weights = vars(self).get("_weights")
+            if weights is not None:
+                for slot, array in zip(weights.slots, self.weights, strict=True):
+                    if slot.name == name:
+                        return array
+            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def settings(self, path: str) -> Iterator[tuple[str, "Layer", str]]:
+        """Yield the attributes that can change at any time, each as a path, a layer at it and a name; and those inside."""
+        for name in sorted(self._changeable):
+            yield path, self, name
+
     # --- What the model asks of a layer ---
+
+    def join(self, name: str) -> None:
+        """Become a part of a model or a block, under a name."""
+        vars(self).update(in_model=True, _name=name)
+
+    def leave(self) -> None:
+        """Be free for another model."""
+        vars(self).update(in_model=False, _name=self.given_name or self.default_name())
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         """Return the shape of one sample after the layer."""
@@ -99,7 +185,7 @@ class Layer(Configurable):
         """Yield what the core is told about the layer and the layers inside it, each with the prefix of its weights."""
         description = self.description()
         if description is not None:
-            yield "", description
+            yield "", {**description, "trainable": self.trainable}
 
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         """Return the names and the shapes of the layer's weights, in the order of `get_weights`."""
@@ -115,17 +201,18 @@ class Layer(Configurable):
         del weight_name
         return None
 
+    def trains(self, weight_name: str) -> bool:
+        """Return whether training may change one of the layer's weights, as far as the layer itself is concerned."""
+        del weight_name
+        return self.trainable
+
     def attach(self, weights: Weights, input_shape: Shape, output_shape: Shape) -> None:
         """Become a part of a built network."""
-        self._weights = weights
-        self._kept_weights = []
-        self.input_shape = input_shape
-        self.output_shape = output_shape
+        vars(self).update(_weights=weights, _kept_weights=[], input_shape=input_shape, output_shape=output_shape)
 
     def detach(self) -> None:
         """Leave the network, and keep the weights."""
-        self._kept_weights = self.get_weights()
-        self._weights = self.input_shape = self.output_shape = None
+        vars(self).update(_kept_weights=self.get_weights(), _weights=None, input_shape=None, output_shape=None)
 
     # --- Weights ---
 
@@ -154,12 +241,20 @@ class Layer(Configurable):
 
     def count_trainable_params(self) -> int:
         """Return the number of values in the layer's weights that training changes by their gradients."""
-        return self._built_weights().trainable_count
+        self._built_weights()
+        return self._trained_weights().count
 
     @property
     def trainable_names(self) -> list[str]:
         """The names of the weights that training changes by their gradients; empty before the model is built."""
-        return [] if self._weights is None else [slot.name for slot in self._weights.slots if slot.trainable]
+        return [] if self._weights is None else [slot.name for slot in self._trained_weights().slots]
+
+    def _weights_if_built(self) -> Weights | None:
+        return self._weights
+
+    def _trained(self) -> list[bool]:
+        slots = () if self._weights is None else self._weights.slots
+        return [slot.trainable and self.trains(slot.name) for slot in slots]
 
     def count_flops(self) -> int:
         """Return the floating-point operations of a prediction for one sample.
@@ -186,11 +281,23 @@ class Layer(Configurable):
         raise unsupported(f"layer {self.name!r} is not called by itself: put it into a Sequential, and call that")
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name}
+        return {"name": self.name, **({} if self.trainable else {"trainable": False})}
 
     def __repr__(self) -> str:
         shapes = "" if self.input_shape is None else f": {self.input_shape} -> {self.output_shape}"
         return f"<{type(self).__name__} {self.name!r}{shapes}>"
+
+
+def _checked_name(name: Any) -> str:
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"name must be a non-empty string; got {describe(name)}")
+    return name
+
+
+def check_trainable(value: Any) -> bool:
+    if not isinstance(value, bool | np.bool_) and not (isinstance(value, int) and value in (0, 1)):
+        raise TypeError(f"trainable must be True or False; got {describe(value)}")
+    return bool(value)
 
 
 layers = Registry("layer", Layer, "layers")

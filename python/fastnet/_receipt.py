@@ -32,7 +32,7 @@ KEPT_BYTES = 4096  # of an array, which it is sooner copied than hashed
 
 # What readers of a file's receipt rely on.
 RUN_KINDS: Mapping[str, type] = {
-    **dict.fromkeys(("data", "fit", "compile"), dict),
+    **dict.fromkeys(("data", "fit", "compile", "layers"), dict),
     "epochs": int,
     "steps": int,
     "ended": str,
@@ -133,6 +133,7 @@ class Run:
         self._plan = (plan.batch_size, plan.epochs, plan.shuffle)
         self._others = {name: plain(value) for name, value in others.items() if value}
         self._compilation = model._compilation
+        self._settings = model._told_settings
         optimizer = model.optimizer
         self._learning_rate = optimizer._learning_rate
         self._steps = range(optimizer._iterations, optimizer._iterations)
@@ -164,6 +165,7 @@ class Run:
     def as_dict(self) -> dict[str, Any]:
         """Return the run as JSON can hold it."""
         assert self._compilation is not None
+        assert self._settings is not None
         batch_size, epochs, shuffle = self._plan
         compiled = self._compilation.config
         rate = self._learning_rate
@@ -181,6 +183,7 @@ class Run:
                 **self._others,
             },
             "compile": compiled,
+            "layers": self._settings.as_dict(),
             "first_step": self._steps.start,
             **dict(zip(("epochs", "steps"), self.extent, strict=True)),
             "ended": self._ended,

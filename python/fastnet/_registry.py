@@ -3,12 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
+from fastnet._attributes import Sealed
 from fastnet._missing_names import NamesItsAttributes, instead_of
 from fastnet._text import did_you_mean
 from fastnet._validation import NamesItsArguments, describe, refuse_methods, unsupported
 
 
-class Configurable(NamesItsArguments, NamesItsAttributes):
+class Configurable(Sealed, NamesItsArguments, NamesItsAttributes):
     """A part of a model whose configuration, a dictionary that JSON can hold, makes an equal part again."""
 
     # What a class written for Keras may define, but nothing calls here; and what to do instead.

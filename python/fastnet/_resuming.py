@@ -262,6 +262,9 @@ def state_of(fitting: "Fitting") -> dict[str, Any]:
         "best": fitting.best,
         "callbacks": fitting.callbacks.states(),
         "initial_weights": model._receipt.initial_weights,
+        "layers": model._settings().as_dict(),
+        # With what has changed since the run began.
+        "now": {"model": model.get_config(), "compile": model.get_compile_config()},
     }
 
 
@@ -271,6 +274,8 @@ def restore(fitting: "Fitting", state: dict[str, Any], arrays: dict[str, NDArray
 
     optimizer, network = state["optimizer"], fitting.network
     model: Any = fitting.model
+    model._apply_settings(state["layers"])
+    model._trainable_network("fit", None)
     model.set_weights([arrays[name] for name in tensor_names(model)])
     network.set_optimizer_state(optimizer["steps"], arrays[OPTIMIZER_STATE])
     network.set_seeds(state["seeds"])
@@ -338,15 +343,9 @@ def refuse_another(name: str, state: dict[str, Any], now: dict[str, Any]) -> Non
     ValueError
         There is one.
     """
-    then = state["run"]
-    rate = state["optimizer"]["learning_rate"]
-    optimizers = [run["compile"]["optimizer"]["config"] for run in (then, now)]
-    if optimizers[1]["learning_rate"] == rate:  # as in a notebook, where the model is the one that was interrupted
-        optimizers[0] = {**optimizers[0], "learning_rate": rate}
-        then = {
-            **then,
-            "compile": {**then["compile"], "optimizer": {**then["compile"]["optimizer"], "config": optimizers[0]}},
-        }
+    # What has changed since the run began is as it should be in a notebook, whose model is the one that was interrupted.
+    changed = {part: value for part, value in state["now"].items() if value == now[part]}
+    then = {**state["run"], **changed}
     for place, before, after in _differences(then, now, ""):
         raise ValueError(
             f"{name} is a checkpoint of another run: {place} was {before}, now it is {after}; go on with what it was, or "

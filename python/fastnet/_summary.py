@@ -1,21 +1,28 @@
 """The table that `summary` prints."""
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from fastnet._html import html_table, html_text
-from fastnet._layer import Layer
 from fastnet._text import visible
 
+if TYPE_CHECKING:
+    from fastnet.models import Sequential
+
 _LINE_LENGTH = 65
+_SHARES = (0.0, 0.42, 0.67, 0.83)  # of the width, where the columns begin
+_SHARES_OF_TRAINABLE = (0.0, 0.36, 0.57, 0.70, 0.85)
 
 
 HEADINGS = ("Layer (type)", "Output Shape", "Param #", "FLOPs")
 
 
-def summary_rows(layers: Sequence[Layer], built: bool) -> list[tuple[str, str, str, str]]:
+def summary_rows(model: "Sequential") -> list[tuple[str, str, str, str]]:
     """Return what the table says about every layer."""
     rows = []
-    for layer in layers:
+    built = model.built
+    for layer in model.layers:
         shape = "?" if layer.output_shape is None else f"({', '.join(['None', *map(str, layer.output_shape)])})"
         count = f"{layer.count_params():,}" if built else "0 (unbuilt)"
         flops = f"{layer.count_flops():,}" if built else "?"
@@ -23,10 +30,11 @@ def summary_rows(layers: Sequence[Layer], built: bool) -> list[tuple[str, str, s
     return rows
 
 
-def summary_totals(layers: Sequence[Layer], built: bool, item_size: int) -> list[str]:
+def summary_totals(model: "Sequential") -> list[str]:
     """Return what stands below the table."""
+    layers, built, item_size = model.layers, model.built, np.dtype(model.dtype).itemsize
     total = sum(layer.count_params() for layer in layers) if built else 0
-    trainable = sum(layer.count_trainable_params() for layer in layers) if built else 0
+    trainable = sum(layer.count_trainable_params() for layer in layers) if built and model.trainable else 0
     return [
         f"Total params: {total:,} ({_size(total * item_size)})",
         f"Trainable params: {trainable:,} ({_size(trainable * item_size)})",
@@ -35,12 +43,12 @@ def summary_totals(layers: Sequence[Layer], built: bool, item_size: int) -> list
     ]
 
 
-def summary_lines(
-    name: str, layers: Sequence[Layer], built: bool, item_size: int, line_length: int | None = None
-) -> list[str]:
+def summary_lines(model: "Sequential", line_length: int | None = None, *, show_trainable: bool = False) -> list[str]:
     """Return the lines of the table: one for every layer, and the totals."""
     width = _LINE_LENGTH if line_length is None else line_length
-    columns = tuple(round(share * width) for share in (0.0, 0.42, 0.67, 0.83))
+    columns = tuple(round(share * width) for share in (_SHARES_OF_TRAINABLE if show_trainable else _SHARES))
+    switch = ["Yes" if model.trainable and layer.trainable else "No" for layer in model.layers]
+    more = [("Trainable",), *((text,) for text in switch)] if show_trainable else [()] * (len(switch) + 1)
 
     def row(*cells: str) -> str:
         line = ""
@@ -49,21 +57,21 @@ def summary_lines(
         return line
 
     return [
-        f'Model: "{visible(name)}"',
+        f'Model: "{visible(model.name)}"',
         "_" * width,
-        row(*HEADINGS),
+        row(*HEADINGS, *more[0]),
         "=" * width,
-        *(row(*cells) for cells in summary_rows(layers, built)),
+        *(row(*cells, *last) for cells, last in zip(summary_rows(model), more[1:], strict=True)),
         "=" * width,
-        *summary_totals(layers, built, item_size),
+        *summary_totals(model),
         "_" * width,
     ]
 
 
-def summary_html(name: str, layers: Sequence[Layer], built: bool, item_size: int) -> str:
+def summary_html(model: "Sequential") -> str:
     """Return the table as notebooks show it."""
-    totals = "<br>".join(summary_totals(layers, built, item_size))
-    return f"<div><b>{html_text(name)}</b>{html_table(HEADINGS, summary_rows(layers, built))}{totals}</div>"
+    totals = "<br>".join(summary_totals(model))
+    return f"<div><b>{html_text(model.name)}</b>{html_table(HEADINGS, summary_rows(model))}{totals}</div>"
 
 
 def _size(count: float) -> str:

@@ -8,9 +8,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnet._data_adapter import Samples, as_class_weight
 from fastnet._data_batches import Batches, as_batches
-from fastnet._evaluation import Evaluator, prediction_batch, result
+from fastnet._evaluation import prediction_batch, result
 from fastnet._fitting import Fitting, Plan
 from fastnet._frames import names_to_learn
+from fastnet._layered import Layered
 from fastnet._receipt import Receipt, Run
 from fastnet._validation import (
     check_bool,
@@ -20,7 +21,6 @@ from fastnet._validation import (
     names_arguments,
     refuse_methods,
 )
-from fastnet._weights import Weights
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.history import History
 from fastnet.callbacks.running import CallbackList, check_verbose
@@ -38,16 +38,12 @@ _KERAS_METHODS = dict.fromkeys(
 )
 
 
-class Trainer(Evaluator):
+class Trainer(Layered):
     """The part of a model that trains. `Sequential` supplies the network, its weights and the random generator."""
 
-    _weights: Weights
+    _settable = Layered._settable | {"history", "stop_training"}
     _generator: "Generator"
     _receipt: Receipt
-
-    @property
-    def built(self) -> bool:
-        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError
@@ -202,6 +198,7 @@ class Trainer(Evaluator):
         else:
             names = self.feature_names or _names_in(validation_data)
             data = self._batches(source, class_weight, sample_weight)
+        self._warn_of_frozen()
         given, validation = data, None
         if validation_data is not None:
             validation = self._validation_samples(validation_data, batch_size, names)
@@ -374,6 +371,7 @@ class Trainer(Evaluator):
         The arguments are those of `fit`, the result is as that of `evaluate`.
         """
         self._trainable_network("train_on_batch", x)
+        self._warn_of_frozen()
         samples = self._training_samples(x, y, sample_weight)
         if class_weight is not None:
             samples = self._weighted(samples, as_class_weight(class_weight))
@@ -396,7 +394,7 @@ class Trainer(Evaluator):
         loss : float
             The mean over the samples.
         gradients : list of ndarray
-            One array for each array of `get_weights` that is trained, of its shape.
+            One array for each of `trainable_weights`, of its shape.
 
         Examples
         --------
@@ -412,7 +410,7 @@ class Trainer(Evaluator):
         samples = self._samples(x, y, sample_weight)
         hook = self._batch_hook(samples, None, observe=False)
         loss, gradients = network.loss_and_gradients(samples.x, samples.y, samples.weight, hook)
-        return loss, self._weights.split_gradients(gradients)
+        return loss, self._trained_weights().split(gradients)
 
 
 def _names_in(validation_data: Any) -> list[str] | None:

@@ -35,8 +35,9 @@ class NamesItsArguments:
     """A class whose constructor, where it is called with a keyword that it does not have, names the closest one."""
 
     def __new__(cls, *_: Any, **keywords: Any) -> Self:
-        code = getattr(cls.__init__, "__code__", None)  # inspect.signature would take 100 us
-        if keywords and code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:
+        # inspect.signature would take 100 us
+        code = getattr(inspect.unwrap(cls.__init__), "__code__", None) if keywords else None
+        if code is not None and not code.co_flags & inspect.CO_VARKEYWORDS:
             for name in keywords.keys() - code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]:
                 raise unexpected_keyword(cls, name)
         return super().__new__(cls)

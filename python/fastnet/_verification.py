@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fastnet._copying import copy_fixed_weights
 from fastnet._receipt import environment, sampled, shown
 from fastnet._validation import describe
 from fastnet.callbacks import Callback
 from fastnet.callbacks.running import CallbackList
-from fastnet.layers import Normalization, deserialize
+from fastnet.layers import deserialize
 from fastnet.models import Sequential
 
 __all__ = ["Verification", "environment_differences", "largest_difference", "verify"]
@@ -94,6 +95,9 @@ def verify(
     if isinstance(weights := told.get("class_weight"), dict):  # JSON has texts as keys
         told["class_weight"] = {int(label): weight for label, weight in weights.items()}
     again.compile(**run["compile"])
+    again._apply_settings(run["layers"])
+    if again._weights.sha256() != receipt["initial_weights"]:
+        copy_fixed_weights(model, again)
     again._trainable_network("verify", x)
     others = _compared(run["data"], shown(sampled(again._samples(x, y, sample_weight))))
     if others:
@@ -128,14 +132,11 @@ def _repeatable(model: Sequential) -> tuple[dict[str, Any], dict[str, Any]]:
 
 
 def _untrained(model: Sequential, seed: int) -> Sequential:
-    """Return a model of the same architecture with the weights of the seed, and the means and variances of the model."""
+    """Return a model of the same architecture with the weights of the seed."""
     layers = [deserialize(layer) for layer in model.get_config()["layers"]]
     again = Sequential(layers, seed=seed, dtype=model.dtype_policy, name=model.name)
     again.build(model.input_shape)
     again.feature_names = model.feature_names
-    for layer, adapted in zip(again.layers, model.layers, strict=True):
-        if isinstance(layer, Normalization):
-            layer.set_weights(adapted.get_weights())
     return again
 
 

@@ -30,34 +30,37 @@ class Slot:
         return math.prod(self.shape)
 
 
-class Weights:
-    """Reads and writes the arrays at `slots` of a network."""
+class Changes:
+    """Whether the layers of a model have changed since its network was told."""
 
-    def __init__(self, network: Network, dtype: str, slots: Sequence[Slot]) -> None:
+    def __init__(self) -> None:
+        self.pending = True
+
+
+class Weights:
+    """Reads and writes the arrays at `slots` of a network; `changes` is that of the whole model."""
+
+    def __init__(self, network: Network, dtype: str, slots: Sequence[Slot], changes: Changes | None = None) -> None:
         self._network = network
         self._dtype = dtype
         self.slots = slots
+        self.changes = changes or Changes()
 
     @property
     def count(self) -> int:
         """The number of values."""
         return sum(slot.size for slot in self.slots)
 
-    @property
-    def trainable_count(self) -> int:
-        """The number of values that training changes by their gradients."""
-        return sum(slot.size for slot in self.slots if slot.trainable)
-
     def part(self, prefix: str) -> "Weights":
         """Return the weights whose names begin with `prefix`, without it."""
         slots = [
             replace(slot, name=slot.name.removeprefix(prefix)) for slot in self.slots if slot.name.startswith(prefix)
         ]
-        return Weights(self._network, self._dtype, slots)
+        return Weights(self._network, self._dtype, slots, self.changes)
 
     def chosen(self, indices: Iterable[int]) -> "Weights":
         """Return some of the weights, by their places in the order of `get`."""
-        return Weights(self._network, self._dtype, [self.slots[index] for index in indices])
+        return Weights(self._network, self._dtype, [self.slots[index] for index in indices], self.changes)
 
     def get(self) -> list[NDArray[Any]]:
         """Return a copy of every array."""
@@ -75,10 +78,6 @@ class Weights:
     def split(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the arrays that a vector laid out like the network's values holds."""
         return _arrays(flat, self.slots)
-
-    def split_gradients(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
-        """Return the arrays that a vector laid out like the trainable values holds."""
-        return _arrays(flat, [slot for slot in self.slots if slot.trainable])
 
     def set(self, arrays: Sequence[ArrayLike]) -> None:
         """Write every array; when one does not fit, nothing is written."""
@@ -102,6 +101,48 @@ class Weights:
         if first < 0 or first + len(values) > slot.size:
             raise ValueError(f"{slot.label} has {slot.size} values; got {len(values)} from {first} on")
         self._network.set_parameters(values, slot.offset + first)
+
+
+class HasWeights:
+    """What has weights, and tells which of them training changes: a layer or a model."""
+
+    def _weights_if_built(self) -> Weights | None:
+        raise NotImplementedError
+
+    def _trained(self) -> list[bool]:
+        """Return for each weight, in the order of `get_weights`, whether training changes it by its gradient."""
+        raise NotImplementedError
+
+    def _trained_weights(self) -> Weights:
+        """Return those that training changes."""
+        weights = self._weights_if_built()
+        assert weights is not None
+        return weights.chosen(index for index, trained in enumerate(self._trained()) if trained)
+
+    @property
+    def weights(self) -> list[NDArray[Any]]:
+        """Copies of the weights, in the order of `get_weights`, which cannot be written to; empty before building."""
+        weights = self._weights_if_built()
+        return [] if weights is None else _read_only(weights.get())
+
+    @property
+    def trainable_weights(self) -> list[NDArray[Any]]:
+        """Those of `weights` that training changes by their gradients."""
+        return [array for array, trained in zip(self.weights, self._trained(), strict=True) if trained]
+
+    @property
+    def non_trainable_weights(self) -> list[NDArray[Any]]:
+        """The others: what is frozen, and what no gradient changes, such as moving averages."""
+        return [array for array, trained in zip(self.weights, self._trained(), strict=True) if not trained]
+
+    variables, trainable_variables, non_trainable_variables = weights, trainable_weights, non_trainable_weights
+
+
+def _read_only(arrays: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Return copies so that nobody takes them for the weights and writes to them."""
+    for array in arrays:
+        array.flags.writeable = False
+    return arrays
 
 
 def _arrays(flat: NDArray[Any], slots: Sequence[Slot]) -> list[NDArray[Any]]:

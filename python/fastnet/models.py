@@ -6,14 +6,15 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, DTypeLike, NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from fastnet._inspection import NETWORKS, Inspector
+from fastnet._layer import check_trainable
 from fastnet._missing_names import explain_missing
 from fastnet._receipt import Receipt
 from fastnet._summary import summary_html, summary_lines
-from fastnet._validation import check_choice, check_shape, describe, reject_keywords
-from fastnet._weights import Network, Slot, Weights
+from fastnet._validation import check_bool, check_choice, check_shape, describe, reject_keywords
+from fastnet._weights import Changes, Slot, Weights
 from fastnet.layers import InputLayer, Layer, Normalization, deserialize, serialize
 from fastnet.utils import make_generator
 
@@ -49,6 +50,8 @@ class Sequential(Inspector):
         `fastnet.show_config` says that bfloat16 is native, wide layers train in little more than half the time.
     name : str, default "sequential"
         A name of your own.
+    trainable : bool, default True
+        Whether training changes the model; see the attribute.
 
     Attributes
     ----------
@@ -94,9 +97,10 @@ class Sequential(Inspector):
         seed: int | None = None,
         dtype: DTypeLike = "float32",
         name: str | None = None,
+        trainable: bool = True,
         **keywords: Any,
     ) -> None:
-        reject_keywords(type(self), keywords, {"trainable": True})
+        reject_keywords(type(self), keywords, {})
         super().__init__()
         if name is not None and not isinstance(name, str):
             raise TypeError(f"name must be a string; got {describe(name)}")
@@ -109,26 +113,22 @@ class Sequential(Inspector):
         self.class_names: list[str] | None = None
         self._feature_names: list[str] | None = None
         self.input_shape: tuple[int, ...] | None = None
-        self._layers: list[Layer] = []
         self._names: set[str] = set()
-        self._network: Network | None = None
+        self._network = None
         self._generator = make_generator(seed)
         self._receipt = Receipt(None if seed is None else int(seed))
         try:
             for layer in layers or ():
                 self._append(layer)
             self._build_if_shape_is_known()
+            if not check_trainable(trainable):
+                self.trainable = False
         except BaseException:
             for layer in self._layers:
-                layer.in_model = False
+                layer.leave()
             raise
 
     # --- Layers ---
-
-    @property
-    def layers(self) -> list[Layer]:
-        """The layers, from the input on, without an `Input`."""
-        return list(self._layers)
 
     @property
     def output_shape(self) -> tuple[int, ...] | None:
@@ -147,9 +147,7 @@ class Sequential(Inspector):
         layer = self._layers.pop()
         self._names.discard(layer.name)
         layer.detach()
-        layer.in_model = False
-        if layer.given_name is None:
-            layer.name = layer.default_name()
+        layer.leave()
         self._build_if_shape_is_known()
         return layer
 
@@ -165,13 +163,12 @@ class Sequential(Inspector):
         if not self._layers and layer.given_input_shape is not None:
             if self.input_shape not in (None, layer.given_input_shape):
                 raise ValueError(f"Input has shape {self.input_shape}, the first layer {layer.given_input_shape}")
-            self.input_shape = layer.given_input_shape
+            vars(self)["input_shape"] = layer.given_input_shape
         if isinstance(layer, InputLayer):
             return
         if self.output_shape is not None:
             layer.compute_output_shape(self.output_shape)  # raises when the layer does not fit
-        layer.name = self._unique_name(layer)
-        layer.in_model = True
+        layer.join(self._unique_name(layer))
         self._names.add(layer.name)
         self._layers.append(layer)
 
@@ -200,11 +197,6 @@ class Sequential(Inspector):
             first.feature_names = self._feature_names
 
     # --- Building ---
-
-    @property
-    def built(self) -> bool:
-        """Whether the weights exist."""
-        return self._network is not None
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
         """Make the weights; a model that is built stays as it is.
@@ -246,20 +238,19 @@ class Sequential(Inspector):
                     f"layer {layer.name!r} has input_shape {layer.given_input_shape}; it gets {shapes[-1]}"
                 )
             shapes.append(layer.compute_output_shape(shapes[-1]))
-        computing = [(layer, *described) for layer in self._layers for described in layer.descriptions()]
-        network = NETWORKS[self.dtype](
-            math.prod(input_shape), [self._for_core(description) for _, _, description in computing]
-        )
+        computing = [(layer, prefix) for layer in self._layers for prefix, _ in layer.descriptions()]
+        network = NETWORKS[self.dtype](math.prod(input_shape), [self._for_core(one) for one in self._descriptions()])
         weight_shapes = {
             layer.name: layer.weight_shapes(shape) for layer, shape in zip(self._layers, shapes, strict=False)
         }
         slots: dict[str, list[Slot]] = {layer.name: [] for layer in self._layers}
         for index, part_name, offset, _, trainable in network.parameter_slots:
-            layer, prefix, _ = computing[index]
+            layer, prefix = computing[index]
             name = prefix + part_name
             shape = weight_shapes[layer.name][name]
             slots[layer.name].append(Slot(f"{name} of layer {layer.name!r}", name, offset, shape, trainable))
-        parts = [Weights(network, self.dtype, slots[layer.name]) for layer in self._layers]
+        changes = Changes()
+        parts = [Weights(network, self.dtype, slots[layer.name], changes) for layer in self._layers]
         for layer, part in zip(self._layers, parts, strict=True):
             if weights := layer.get_weights() or (draw and self._initial_weights(layer, part)):
                 part.set(weights)
@@ -273,9 +264,9 @@ class Sequential(Inspector):
                 if (regularizer := layer.regularizer(slot.name)) is not None
             ]
         )
-        self.input_shape = input_shape
+        vars(self)["input_shape"] = input_shape
         self._direct_shape = input_shape if len(shapes[-1]) == 1 else None
-        self._weights = Weights(network, self.dtype, [slot for part in parts for slot in part.slots])
+        self._weights = Weights(network, self.dtype, [slot for part in parts for slot in part.slots], changes)
         self._network = network
         self._network_is_compiled = False
 
@@ -292,32 +283,15 @@ class Sequential(Inspector):
 
         return Watch(self, x, y, validation_data, shuffle)
 
-    # --- Weights ---
-
-    def count_params(self) -> int:
-        """Return the number of values in all weights."""
-        self._require_built("count_params")
-        return self._weights.count
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Return a copy of all weights: kernel and bias of the first layer, then of the next; empty before building."""
-        return self._weights.get() if self.built else []
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Replace all weights by arrays of the same shapes, in the order of `get_weights`."""
-        self._require_built("set_weights")
-        self._weights.set(weights)
-
-    def _require_built(self, method: str) -> None:
-        if not self.built:
-            raise ValueError(
-                f"the model has no weights yet: build it or give its first layer an input_shape before {method}()"
-            )
-
     # --- Description and files ---
 
     def summary(
-        self, line_length: int | None = None, print_fn: Callable[[str], Any] | None = None, **keywords: Any
+        self,
+        line_length: int | None = None,
+        print_fn: Callable[[str], Any] | None = None,
+        *,
+        show_trainable: bool = False,
+        **keywords: Any,
     ) -> None:
         """Print a table of the layers, their output shapes, their numbers of parameters and their FLOPs.
 
@@ -327,6 +301,8 @@ class Sequential(Inspector):
             The width of the table.
         print_fn : callable, optional
             Called with every line, instead of `print`.
+        show_trainable : bool, default False
+            Whether a column says which layers are trained.
 
         Notes
         -----
@@ -352,15 +328,14 @@ class Sequential(Inspector):
         FLOPs per sample: 101,770
         _________________________________________________________________
         """
-        keras_defaults = {"positions": None, "expand_nested": False, "show_trainable": False, "layer_range": None}
+        keras_defaults = {"positions": None, "expand_nested": False, "layer_range": None}
         reject_keywords(self.summary, keywords, keras_defaults)
-        item_size = np.dtype(self.dtype).itemsize
-        for line in summary_lines(self.name, self._layers, self.built, item_size, line_length):
+        for line in summary_lines(self, line_length, show_trainable=check_bool("show_trainable", show_trainable)):
             (print_fn or print)(line)
 
     def _repr_html_(self) -> str:
         """Return what notebooks show: the table of `summary`."""
-        return summary_html(self.name, self._layers, self.built, np.dtype(self.dtype).itemsize)
+        return summary_html(self)
 
     def get_config(self) -> dict[str, Any]:
         """Return the architecture, without weights, as a dictionary that JSON can hold."""
@@ -369,6 +344,7 @@ class Sequential(Inspector):
             "dtype": self.dtype_policy,
             "input_shape": None if self.input_shape is None else list(self.input_shape),
             "layers": [serialize(layer) for layer in self._layers],
+            **({} if self.trainable else {"trainable": False}),
         }
 
     @classmethod
@@ -376,6 +352,7 @@ class Sequential(Inspector):
         """Return a model with the architecture that `get_config` returned, and fresh weights."""
         parts = [deserialize(layer) for layer in config["layers"]]
         model = cls(parts, name=config["name"], dtype=config["dtype"])
+        model._trainable = check_trainable(config.get("trainable", True))  # the layers have their own
         if config["input_shape"] is not None:
             model.build(config["input_shape"])
         return model

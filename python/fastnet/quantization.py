@@ -4,6 +4,7 @@
 """
 
 import copy
+import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -127,6 +128,8 @@ class QuantizedModel(Evaluator):
     True
     """
 
+    _settable = Evaluator._settable | {"receipt"}
+
     def __init__(
         self,
         operations: Sequence[Operation],
@@ -151,6 +154,8 @@ class QuantizedModel(Evaluator):
             network.set_parameters(np.ascontiguousarray(values, np.float32).reshape(-1), offset)
         self._network: _core.Network32 = network
         arrays = [list(arrays_of(operation).values()) for operation in operations]
+        for array in itertools.chain(*arrays):  # the network would not notice
+            array.flags.writeable = False
         self._sizes = [(sum(a.size for a in some), sum(a.nbytes for a in some)) for some in arrays]
         # The compiled network has the kernels, in an order of its own; a copy here would double the memory.
         self._operations = [

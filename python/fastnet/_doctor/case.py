@@ -140,6 +140,11 @@ class Case:
         last = [layer for layer in self.model.layers if not isinstance(layer, Dropout | Flatten | Reshape)][-1:]
         return activation_name(last[0]) if last else ""
 
+    @property
+    def learns(self) -> bool:
+        """Whether training changes a weight."""
+        return any(self.model._trained())
+
     @cached_property
     def outputs_of_layers(self) -> dict[str, Array]:
         """The output of every layer for the sample."""
@@ -155,7 +160,9 @@ class Case:
                 break
             if not isinstance(layer, Dropout | Flatten | GaussianNoise | Reshape):
                 scaled = True
-                if isinstance(layer, BatchNormalization):  # in training it uses the batch's own mean and variance
+                if (
+                    isinstance(layer, BatchNormalization) and layer.trainable
+                ):  # in training it uses the batch's own mean and variance
                     x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-3)
                 else:
                     x = self.outputs_of_layers[layer.name].reshape(len(x), -1).astype(np.float64)

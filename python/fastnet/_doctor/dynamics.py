@@ -1,8 +1,10 @@
 """Checks of what happens in training: activations, gradients, the learning rate."""
 
 import copy
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet._doctor.case import Case, activation_name, rms
 from fastnet._doctor.report import check
@@ -79,6 +81,8 @@ def exploding(case: Case) -> str | None:
     needs_training=True,
 )
 def rate_too_high(case: Case) -> str | None:
+    if not case.learns:
+        return None
     before, after, _ = _probe(case)
     if after <= 2 * max(before, _trivial_loss(case)):
         return None
@@ -95,13 +99,17 @@ def rate_too_high(case: Case) -> str | None:
     needs_training=True,
 )
 def rate_too_low(case: Case) -> str | None:
-    if case.model.optimizer.scheduled:  # a warm-up starts low
+    if not case.learns or case.model.optimizer.scheduled:  # a warm-up starts low
         return None
     before, after, moved = _probe(case)
     if moved >= 1e-5 or before - after > 1e-3 * before or before < 0.1 * _trivial_loss(case):
         return None
     rate = case.model.optimizer.learning_rate
     return f"{_PROBE_STEPS} steps with learning_rate={rate:g} change the weights by {moved:.1g} of their size and the loss from {before:.5g} to {after:.5g}"
+
+
+def _flat(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate([array.reshape(-1) for array in arrays])
 
 
 def _trivial_loss(case: Case) -> float:
@@ -123,13 +131,13 @@ def _probe(case: Case) -> tuple[float, float, float]:
     twin.set_weights(model.get_weights())
     twin._compilation = copy.deepcopy(model._compilation)
     before, _ = twin.loss_and_gradients(case.given_x, case.y)
-    start = np.concatenate([array.reshape(-1) for array in twin.get_weights()])
+    start = _flat(twin.trainable_weights)
     order = np.random.default_rng(0).permutation(len(case.rows))
     for step in range(_PROBE_STEPS):
         rows = np.take(order, range(step * _PROBE_BATCH, (step + 1) * _PROBE_BATCH), mode="wrap")
         twin.train_on_batch(case.given_x[rows], case.y[rows])
     after, _ = twin.loss_and_gradients(case.given_x, case.y)
-    end = np.concatenate([array.reshape(-1) for array in twin.get_weights()])
+    end = _flat(twin.trainable_weights)
     moved = rms(end - start) / max(rms(start), 1e-30)
     result = (before, after if np.isfinite(after) else float("inf"), moved)
     vars(case)["probed"] = result

@@ -4,13 +4,13 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from fastnet._validation import check_bool, check_integer, check_number
-from fastnet.callbacks.base import Callback
+from fastnet.callbacks.base import WithArguments
 
 if TYPE_CHECKING:
     from fastnet._checkpoint_folder import CheckpointFolder
 
 
-class BackupAndRestore(Callback):
+class BackupAndRestore(WithArguments):
     """Writes checkpoints while `fit` runs, and lets the same script, run again, go on from the last one.
 
     A run that is interrupted at any moment, be it by SIGKILL or a loss of power, and goes on, ends with the weights and

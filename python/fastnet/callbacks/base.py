@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from fastnet._attributes import Sealed, is_own
 from fastnet._missing_names import NamesItsAttributes
 from fastnet._validation import NamesItsArguments
 
@@ -137,3 +138,13 @@ class Callback(NamesItsArguments, NamesItsAttributes):
 
     def on_predict_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         """Run after a batch of prediction; `logs` holds its "outputs"."""
+
+
+class WithArguments(Sealed, Callback):
+    """A callback with arguments, which can be set as attributes: they are read when they are needed."""
+
+    def _accepted(self, name: str, value: Any) -> Any:
+        """Take every name, in a class of fastnet but for one that it does not have and that comes near to one that it has."""
+        if is_own(type(self)) and not hasattr(self, name) and self._nearest(name):
+            raise AttributeError(self._refusal(name))
+        return value

@@ -64,14 +64,25 @@ class ModelCheckpoint(Monitor):
         self.verbose = verbose
         self.save_best_only = check_bool("save_best_only", save_best_only)
         self.save_weights_only = check_bool("save_weights_only", save_weights_only)
-        self.save_freq = save_freq if save_freq == "epoch" else check_integer("save_freq", save_freq)
+        self.save_freq = save_freq
         threshold = initial_value_threshold
         self.best = None if threshold is None else check_number("initial_value_threshold", threshold)
         self.keep = None if keep is None else check_integer("keep", keep)
         self._written: list[str] = []
         self._best_written: tuple[float, str] | None = None
         self._epoch = self._batches = 0
-        if self.save_freq != "epoch":  # on the object, so that epochs run as a whole where no batch is waited for
+
+    @property
+    def save_freq(self) -> str | int:
+        """ "epoch", or the number of batches after which the model is written."""
+        return self._save_freq
+
+    @save_freq.setter
+    def save_freq(self, value: str | int) -> None:
+        self._save_freq = value if value == "epoch" else check_integer("save_freq", value)
+        if self._save_freq == "epoch":
+            vars(self).pop("on_train_batch_end", None)
+        else:  # on the object, so that epochs run as a whole where no batch is waited for
             self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from fastnet._validation import check_bool, check_integer, describe
-from fastnet.callbacks.base import Callback, Logs
+from fastnet.callbacks.base import Logs, WithArguments
 
 
-class CSVLogger(Callback):
+class CSVLogger(WithArguments):
     """Writes a row with the figures of every epoch to a CSV file, at once.
 
     Parameters
@@ -131,7 +131,7 @@ class CSVLogger(Callback):
             self._file = self._writer = None
 
 
-class TensorBoard(Callback):
+class TensorBoard(WithArguments):
     """Writes the figures of every epoch for TensorBoard, with Keras's names: `epoch_loss` of train and validation.
 
     Needs tensorboardX: ``pip install "fastnet-nn[tensorboard]"``.
@@ -185,7 +185,7 @@ class TensorBoard(Callback):
         self._writers = {}
 
 
-class TerminateOnNaN(Callback):
+class TerminateOnNaN(WithArguments):
     """Ends training when the loss is no longer a finite number; it looks some twenty times a second.
 
     Parameters

@@ -6,10 +6,10 @@ from typing import Any
 
 from fastnet._text import did_you_mean
 from fastnet._validation import check_bool, check_choice, check_integer, check_number, describe
-from fastnet.callbacks.base import Callback, Logs
+from fastnet.callbacks.base import Logs, WithArguments
 
 
-class Monitor(Callback):
+class Monitor(WithArguments):
     """A callback that knows whether a figure has improved.
 
     Parameters

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 from fastnet._validation import check_number, describe
-from fastnet.callbacks.base import Callback, Logs
+from fastnet.callbacks.base import Logs, WithArguments
 
 
-class LearningRateScheduler(Callback):
+class LearningRateScheduler(WithArguments):
     """Sets the learning rate of every epoch.
 
     The history records "learning_rate". A schedule of `fastnet.schedules`, which an optimizer takes, changes it with

@@ -1,6 +1,5 @@
 """Configurations of Keras, versions 2 and 3, as those of fastnet. Nothing in them is executed."""
 
-import warnings
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 
 from fastnet import initializers, layers, losses, metrics, optimizers
 from fastnet._file_checks import MOST_LAYERS, check_compilation
-from fastnet._layer import Layer, Shape
+from fastnet._layer import Layer, Shape, check_trainable
 from fastnet._validation import check_shape, describe
 
 __all__ = ["Architecture", "architecture_of", "compile_arguments"]
@@ -25,7 +24,7 @@ _DTYPES = {
 }
 _SHAPES = ("batch_shape", "batch_input_shape")
 # What says nothing about a layer's predictions in fastnet, or is dealt with elsewhere.
-_LEFT_OUT = frozenset(["dtype", "trainable", "renorm_momentum", *_SHAPES])
+_LEFT_OUT = frozenset(["dtype", "renorm_momentum", *_SHAPES])
 
 
 @dataclass(frozen=True)
@@ -36,6 +35,7 @@ class Architecture:
     input_shape: Shape
     dtype: str
     name: str | None
+    trainable: bool
 
 
 def architecture_of(config: Any, version: int) -> Architecture:
@@ -78,6 +78,7 @@ def architecture_of(config: Any, version: int) -> Architecture:
         check_shape("the shape of its input", shapes[0][1:]),
         _DTYPES[policies],
         inside.get("name"),
+        check_trainable(inside.get("trainable", True)),
     )
 
 
@@ -151,8 +152,6 @@ def _layer(kind: str, settings: Mapping[str, Any], version: int) -> Layer:
     layer_class = getattr(layers, kind, None)
     if not (isinstance(layer_class, type) and issubclass(layer_class, Layer)) or kind in ("Layer", "Residual"):
         raise ValueError(f"layer {name!r} is a {kind}, which fastnet does not have")
-    if settings.get("trainable") is False:
-        warnings.warn(f"layer {name!r} is frozen in Keras; fastnet trains all layers", UserWarning, stacklevel=2)
     config = {key: _argument(key, value, version) for key, value in settings.items() if key not in _LEFT_OUT}
     if kind == "LeakyReLU" and "alpha" in config:  # its name before Keras 3
         config["negative_slope"] = config.pop("alpha")

@@ -81,6 +81,7 @@ def load_keras_model(
             layer.keep_weights(values)
     inputs = layers.Input(architecture.input_shape)
     model = Sequential([inputs, *architecture.layers], dtype=architecture.dtype, name=architecture.name)
+    model._trainable = architecture.trainable  # the layers have their own
     if compile and contents.compilation:  # of a model that was not compiled it may be {}
         try:
             model.compile(**compile_arguments(contents.compilation, custom_objects or {}))

@@ -46,8 +46,15 @@ def activation_of(identifier: Any) -> ActivationFunction:
     return identifier.activation if isinstance(identifier, Activation) else get_activation(identifier)
 
 
+class _Fixed(Activation):
+    """A layer whose activation its class names."""
+
+    def get_config(self) -> dict[str, Any]:
+        return Layer.get_config(self)
+
+
 @layers.add()
-class ReLU(Activation):
+class ReLU(_Fixed):
     """The rectifier as a layer.
 
     Parameters
@@ -69,12 +76,17 @@ class ReLU(Activation):
             raise unsupported(f"ReLU(max_value={max_value!r}, threshold={threshold!r}) is not available")
         super().__init__(with_parameter("leaky_relu", negative_slope) if negative_slope else "relu", **keywords)
 
+    @property
+    def negative_slope(self) -> float:
+        """The slope for negative inputs."""
+        return self.activation.alpha
+
     def get_config(self) -> dict[str, Any]:
-        return {"negative_slope": self.activation.alpha, "name": self.name}
+        return {"negative_slope": self.negative_slope, **super().get_config()}
 
 
 @layers.add()
-class LeakyReLU(Activation):
+class LeakyReLU(_Fixed):
     """The rectifier that lets negative values through, scaled down, as a layer.
 
     Parameters
@@ -88,12 +100,17 @@ class LeakyReLU(Activation):
     def __init__(self, negative_slope: float = 0.3, **keywords: Any) -> None:
         super().__init__(with_parameter("leaky_relu", negative_slope), **keywords)
 
+    @property
+    def negative_slope(self) -> float:
+        """The slope for negative inputs."""
+        return self.activation.alpha
+
     def get_config(self) -> dict[str, Any]:
-        return {"negative_slope": self.activation.alpha, "name": self.name}
+        return {"negative_slope": self.negative_slope, **super().get_config()}
 
 
 @layers.add()
-class ELU(Activation):
+class ELU(_Fixed):
     """The exponential linear unit as a layer.
 
     Parameters
@@ -107,12 +124,17 @@ class ELU(Activation):
     def __init__(self, alpha: float = 1.0, **keywords: Any) -> None:
         super().__init__(with_parameter("elu", alpha), **keywords)
 
+    @property
+    def alpha(self) -> float:
+        """What the output tends to at minus infinity, with the sign changed."""
+        return self.activation.alpha
+
     def get_config(self) -> dict[str, Any]:
-        return {"alpha": self.activation.alpha, "name": self.name}
+        return {"alpha": self.alpha, **super().get_config()}
 
 
 @layers.add()
-class Softmax(Activation):
+class Softmax(_Fixed):
     """The softmax as a layer.
 
     Parameters
@@ -127,9 +149,6 @@ class Softmax(Activation):
         if axis != -1:
             raise unsupported(f"Softmax(axis={axis!r}) is not available")
         super().__init__("softmax", **keywords)
-
-    def get_config(self) -> dict[str, Any]:
-        return {"name": self.name}
 
 
 @layers.add()

@@ -24,7 +24,13 @@ class InputLayer(Layer):
 
     def __init__(self, shape: Sequence[int], *, name: str | None = None, **keywords: Any) -> None:
         super().__init__(name=name, **keywords)
-        self.shape = self.given_input_shape = check_shape("shape", shape)
+        self.given_input_shape = check_shape("shape", shape)
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of one sample."""
+        assert self.given_input_shape is not None
+        return self.given_input_shape
 
     def description(self) -> None:
         return None

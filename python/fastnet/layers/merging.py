@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
-from fastnet._layer import Layer, Shape
+from fastnet._attributes import FixedList
+from fastnet._layer import Layer, Shape, check_trainable
 from fastnet._layer import layers as registry
 from fastnet._validation import describe
 from fastnet._weights import Weights
@@ -30,7 +31,9 @@ class Residual(Layer):
     Attributes
     ----------
     layers : list of Layer
-        The layers of `f`.
+        The layers of `f`; a list that cannot be changed.
+    trainable : bool
+        To set it sets it for all layers of `f`. In a block that is frozen no layer is trained, whatever its own `trainable`.
 
     Raises
     ------
@@ -52,11 +55,29 @@ class Residual(Layer):
             raise TypeError(f"layers must be a list of layers; got {describe(layers)}")
         if not layers:
             raise ValueError("layers must have at least one layer; got an empty list")
-        self.layers: list[Layer] = list(layers)
+        self._layers: FixedList[Layer] = FixedList(layers, "make a new Residual")
         for layer in self.layers:
             if layer.in_model:
                 raise ValueError(f"layer {layer.name!r} is in a model already")
-            layer.in_model = True
+            layer.join(layer.name)
+        if not self.trainable:
+            self.trainable = False
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers inside, from the input on."""
+        return self._layers
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the layers inside."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = check_trainable(value)
+        for layer in self.layers:
+            layer.trainable = value
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         for _, output_shape, layer in self._shapes(input_shape):
@@ -76,11 +97,11 @@ class Residual(Layer):
             input_shape = output_shape
 
     def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        yield "", {"type": "residual_begin"}
+        yield "", {"type": "residual_begin", "trainable": self.trainable}
         for prefix, layer in self._prefixes():
             for inner, description in layer.descriptions():
-                yield prefix + inner, description
-        yield "", {"type": "residual_end"}
+                yield prefix + inner, {**description, "trainable": self.trainable and description["trainable"]}
+        yield "", {"type": "residual_end", "trainable": self.trainable}
 
     def _flops(self, input_shape: Shape) -> int:
         return math.prod(input_shape) + sum(layer._flops(shape) for shape, _, layer in self._shapes(input_shape))
@@ -105,6 +126,15 @@ class Residual(Layer):
         number, _, name = weight_name.split(".", 2)
         return self.layers[int(number)].regularizer(name)
 
+    def trains(self, weight_name: str) -> bool:
+        number, _, name = weight_name.split(".", 2)
+        return self.trainable and self.layers[int(number)].trains(name)
+
+    def settings(self, path: str) -> Iterator[tuple[str, Layer, str]]:
+        yield from super().settings(path)
+        for prefix, layer in self._prefixes():
+            yield from layer.settings(f"{path}.{prefix}".removesuffix("."))
+
     def attach(self, weights: Weights, input_shape: Shape, output_shape: Shape) -> None:
         super().attach(weights, input_shape, output_shape)
         for (prefix, layer), (*ends, _) in zip(self._prefixes(), self._shapes(input_shape), strict=True):
@@ -121,4 +151,8 @@ class Residual(Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return a block made from what `get_config` returned."""
-        return cls(**{**config, "layers": [registry.deserialize(layer) for layer in config["layers"]]})
+        given = {**config, "layers": [registry.deserialize(layer) for layer in config["layers"]]}
+        trainable = check_trainable(given.pop("trainable", True))
+        block = cls(**given)
+        block._trainable = trainable  # those inside have their own
+        return block

@@ -36,7 +36,7 @@ class _Normalizing(Layer):
         self.epsilon = check_number("epsilon", epsilon, minimum=0.0)
         self.center = check_bool("center", center)
         self.scale = check_bool("scale", scale)
-        self.initializers = {name: initializers.get(value) for name, value in own_initializers.items()}
+        self._initializers = {name: initializers.get(value) for name, value in own_initializers.items()}
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_one_dimension(input_shape)
@@ -50,10 +50,10 @@ class _Normalizing(Layer):
 
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         left_out = {"gamma": not self.scale, "beta": not self.center}
-        return {name: input_shape for name in self.initializers if not left_out.get(name)}
+        return {name: input_shape for name in self._initializers if not left_out.get(name)}
 
     def initializer(self, weight_name: str) -> initializers.Initializer:
-        return self.initializers[weight_name]
+        return self._initializers[weight_name]
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -61,7 +61,7 @@ class _Normalizing(Layer):
             "epsilon": self.epsilon,
             "center": self.center,
             "scale": self.scale,
-            **{f"{name}_initializer": initializers.serialize(value) for name, value in self.initializers.items()},
+            **{f"{name}_initializer": initializers.serialize(value) for name, value in self._initializers.items()},
             **super().get_config(),
         }
 
@@ -92,7 +92,8 @@ class BatchNormalization(_Normalizing):
     Notes
     -----
     `get_weights` returns gamma, beta, the moving mean and the moving variance, each of shape (features,). The last two
-    are not trainable. A batch that trains is normalized as a whole, however many threads work on it.
+    are not trainable. A batch that trains is normalized as a whole, however many threads work on it. With
+    ``trainable=False`` the layer does in training what it does in prediction, and the moving averages stay, as in Keras.
 
     Examples
     --------

@@ -30,7 +30,8 @@ class Dropout(_RandomLayer):
     Parameters
     ----------
     rate : float
-        The share of the inputs that is dropped, in [0, 1).
+        The share of the inputs that is dropped, in [0, 1). The attribute can be set at any time, and counts from the next
+        batch on.
     noise_shape : None
         Only None is available.
     seed : int, optional
@@ -52,6 +53,8 @@ class Dropout(_RandomLayer):
     array([[1., 1., 1., 1.]], dtype=float32)
     """
 
+    _changeable = _RandomLayer._changeable | {"rate"}
+
     def __init__(self, rate: float, noise_shape: None = None, seed: int | None = None, **keywords: Any) -> None:
         if noise_shape is not None:
             raise unsupported(f"Dropout(noise_shape={noise_shape!r}) is not available")
@@ -72,7 +75,7 @@ class GaussianNoise(_RandomLayer):
     Parameters
     ----------
     stddev : float
-        The standard deviation of the noise.
+        The standard deviation of the noise. The attribute can be set at any time, and counts from the next batch on.
     seed : int, optional
         The seed of the layer. Without one the model draws it from its own.
     input_shape, input_dim, name
@@ -83,6 +86,8 @@ class GaussianNoise(_RandomLayer):
     >>> import fastnet as fn
     >>> model = fn.Sequential([fn.layers.GaussianNoise(0.1, input_shape=(4,)), fn.Dense(2)])
     """
+
+    _changeable = _RandomLayer._changeable | {"stddev"}
 
     def __init__(self, stddev: float, seed: int | None = None, **keywords: Any) -> None:
         super().__init__(seed, keywords)

@@ -77,5 +77,5 @@ def get(identifier: Any) -> Metric:
         return FunctionMetric(identifier)
     metric = _metrics.get(identifier)
     if isinstance(identifier, str):
-        metric.name = identifier  # as Keras, whose history says "mae" where the program says so
+        vars(metric)["name"] = identifier  # as Keras, whose history says "mae" where the program says so
     return metric

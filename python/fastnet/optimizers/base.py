@@ -65,7 +65,8 @@ class Options:
 class Optimizer(Configurable):
     """The base of all optimizers.
 
-    The learning rate may be set at any time and holds from the next batch on. The other hyperparameters are fixed.
+    `learning_rate`, or `lr` as Keras 2 calls it, can be set at any time and holds from the next batch on. The other
+    hyperparameters are fixed.
 
     Parameters
     ----------
@@ -106,15 +107,16 @@ class Optimizer(Configurable):
         self._learning_rate = _checked_learning_rate(learning_rate)
         self._iterations = 0
         self.name = self.core_name if name is None else name
-        vars(self).update(hyperparameters)
+        vars(self).update(asdict(self.options) | hyperparameters)
         self._fixed = tuple(hyperparameters)
 
-    def __setattr__(self, attribute: str, value: Any) -> None:
-        if attribute in vars(self).get("_fixed", ()):
-            raise AttributeError(
-                f"{attribute} of {type(self).__name__} is fixed; only learning_rate can change after construction"
-            )
-        super().__setattr__(attribute, value)
+    def _refusal(self, name: str) -> str:
+        kind = type(self).__name__
+        if name == "iterations":
+            return f"iterations of {kind} counts the batches; compile the model to begin anew"
+        if name not in vars(self):
+            return super()._refusal(name)
+        return f"{name} of {kind} is fixed; only learning_rate can change after construction: compile with a new {kind}"
 
     @property
     def learning_rate(self) -> float:
@@ -134,6 +136,8 @@ class Optimizer(Configurable):
                 f"schedule can take its place; got {describe(value)}"
             )
         self._learning_rate = rate
+
+    lr = learning_rate
 
     @property
     def scheduled(self) -> bool:

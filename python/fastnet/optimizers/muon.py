@@ -81,7 +81,7 @@ class Muon(Optimizer):
     ) -> None:
         if isinstance(exclude_layers, str):
             raise TypeError(f"exclude_layers must be a list of regular expressions; got {describe(exclude_layers)}")
-        self.exclude_layers = list(exclude_layers or [])
+        self.exclude_layers = tuple(exclude_layers or ())
         for pattern in self.exclude_layers:
             _check_pattern(pattern)
         fixed = {
@@ -107,7 +107,7 @@ class Muon(Optimizer):
         return {**super().core_options(()), "matrices": chosen}
 
     def get_config(self) -> dict[str, Any]:
-        own = {"exclude_layers": self.exclude_layers, "weight_decay": self.options.weight_decay}
+        own = {"exclude_layers": list(self.exclude_layers), "weight_decay": self.options.weight_decay}
         return {**super().get_config(), **own}
 
 

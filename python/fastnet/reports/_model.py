@@ -2,8 +2,6 @@
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from fastnet._config import show_config
 from fastnet._summary import HEADINGS, summary_rows, summary_totals
 from fastnet.quantization import QuantizedModel
@@ -19,9 +17,7 @@ def layers_table(model: "Sequential | QuantizedModel") -> Table:
         rows = [(layer, kind, f"{size:,}", f"{count:,}") for layer, kind, size, count, _ in model.rows()]
         headers = ("Layer", "Operation", "Outputs", "Values")
         return Table("Operations of the model, in 8-bit integers", headers, rows, [f"{model.size_in_bytes:,} bytes"])
-    size = np.dtype(model.dtype).itemsize
-    rows = summary_rows(model.layers, model.built)
-    return Table("Layers of the model", HEADINGS, rows, summary_totals(model.layers, model.built, size))
+    return Table("Layers of the model", HEADINGS, summary_rows(model), summary_totals(model))
 
 
 def training_table(model: "Sequential | QuantizedModel") -> Table | None:

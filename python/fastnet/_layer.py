@@ -105,12 +105,18 @@ class Layer(Configurable, HasWeights):
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the layer."""
+        """Whether training changes the layer; to set it sets it for the layers inside, too."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         self._trainable = check_trainable(value)
+        for layer in self._inside():
+            layer.trainable = value
+
+    def _inside(self) -> Sequence["Layer"]:
+        """Return the layers inside the layer."""
+        return ()
 
     def __setattr__(self, name: str, value: Any) -> None:
         weights: Weights | None = vars(self).get("_weights")

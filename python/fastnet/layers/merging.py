@@ -68,16 +68,8 @@ class Residual(Layer):
         """The layers inside, from the input on."""
         return self._layers
 
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the layers inside."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._trainable = check_trainable(value)
-        for layer in self.layers:
-            layer.trainable = value
+    def _inside(self) -> Sequence[Layer]:
+        return self._layers
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         for _, output_shape, layer in self._shapes(input_shape):

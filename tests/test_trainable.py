@@ -110,7 +110,7 @@ def test_the_others_learn_as_if_what_is_frozen_were_undone_after_every_step(chos
 WAYS = {
     "few rows": (32, 6, 16, {}),
     "large kernels, layer by layer": (32, 20, 700, {}),
-    "many inputs, by stretches": (64, 3000, 64, {}),
+    "many inputs that are gathered, by stretches": (64, 3000, 64, {}),
     "many rows, in parts": (4200, 6, 16, {}),
     "hooks": (32, 6, 16, {"metrics": ["mae"]}),
     "clipped by norm": (32, 6, 16, {"optimizer": lambda: fn.optimizers.Adam(0.01, clipnorm=0.01)}),
@@ -124,7 +124,8 @@ WAYS = {
 def test_every_way_of_a_step_gives_the_same_bits_on_any_number_of_threads(way: str, chosen: tuple[int, ...]) -> None:
     rows, inputs, units, arguments = WAYS[way]
     x = np.random.default_rng(1).normal(size=(rows, inputs)).astype("float32")
-    x[x < 0.3] = 0.0
+    if "gathered" in way:
+        x = x.astype("float64")
     y = np.eye(3, dtype="float32")[np.arange(rows) % 3]
 
     def made() -> fn.Sequential:
@@ -218,7 +219,7 @@ def normalized(dtype: str = "float64") -> fn.Sequential:
     model = fn.Sequential(
         [
             fn.Dense(5, input_shape=(6,)),
-            layers.BatchNormalization(name="norm"),
+            layers.BatchNormalization(momentum=0.7, name="norm"),
             fn.ReLU(),
             layers.Residual([layers.BatchNormalization(name="inner"), fn.Dense(5)]),
             fn.Dense(3),
@@ -261,7 +262,7 @@ def test_one_batch_normalization_may_be_frozen_beside_another() -> None:
     model.layers[1].trainable = False
     model.compile("adam", "mse")
     before = [layer.get_weights() for layer in parts(model)]
-    model.fit(X, Y, epochs=2, verbose=0)
+    model.fit(X, Y, epochs=20, verbose=0)
     for layer, arrays in zip(parts(model), before, strict=True):
         for old, new in zip(arrays, layer.weights, strict=True):
             assert (old == new).all() == (layer.name == "norm")

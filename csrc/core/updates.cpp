@@ -145,6 +145,8 @@ template <class T> void Network<T>::update_slots(Team& team, const Optimization<
 
 template OptimizerExtras<float> Network<float>::extras(const Batch&, bool, double);
 template OptimizerExtras<double> Network<double>::extras(const Batch&, bool, double);
+template void Network<float>::overwrite_by_average(Range);
+template void Network<double>::overwrite_by_average(Range);
 template void Network<float>::use_average();
 template void Network<double>::use_average();
 template void Network<float>::update_all(Team&, std::int64_t, float*, const Optimization<float>&);

@@ -151,10 +151,9 @@ class Layer(Configurable, HasWeights):
 
         def __getattr__(self, name: str) -> NDArray[Any]:
             weights = vars(self).get("_weights")
-            if weights is not None:
-                for slot, array in zip(weights.slots, self.weights, strict=True):
-                    if slot.name == name:
-                        return array
+            found = () if weights is None else [i for i, slot in enumerate(weights.slots) if slot.name == name]
+            if found:
+                return self.weights[found[0]]
             raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def settings(self, path: str) -> Iterator[tuple[str, "Layer", str]]:

@@ -127,7 +127,7 @@ def test_a_weight_is_read_and_written_by_its_name() -> None:
         dense.bias = ["a"] * 32
     with pytest.raises(AttributeError, match="once its model is built"):
         fn.Dense(3).kernel = np.zeros((2, 3))
-    with pytest.raises(AttributeError, match="Dense has no attribute 'kernel'"):
+    with pytest.raises(AttributeError, match="Dense has no kernel; a layer has its weights once its model is built"):
         fn.Dense(3).kernel  # noqa: B018
 
 

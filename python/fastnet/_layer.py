@@ -136,7 +136,7 @@ class Layer(Configurable, HasWeights):
             # What the argument of a new layer would become.
             return getattr(kind.from_config({**kind.get_config(self), name: value}), name)
         if name in self.keras_defaults:
-            reject_keywords(type(self).__name__, {name: value}, self.keras_defaults)
+            reject_keywords(type(self), {name: value}, self.keras_defaults)
             return value
         return super()._accepted(name, value)
 
@@ -149,12 +149,12 @@ class Layer(Configurable, HasWeights):
 
     if not TYPE_CHECKING:  # mypy would take any name for an attribute
 
-        def __getattr__(self, name: str) -> NDArray[Any]:
+        def __getattr__(self, name: str) -> Any:
             weights = vars(self).get("_weights")
             found = () if weights is None else [i for i, slot in enumerate(weights.slots) if slot.name == name]
             if found:
                 return self.weights[found[0]]
-            raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            return super().__getattr__(name)
 
     def settings(self, path: str) -> Iterator[tuple[str, "Layer", str]]:
         """Yield the attributes that can change at any time, each as a path, a layer at it and a name; and those inside."""

@@ -248,8 +248,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "steps_per_execution supports_jit supports_masking trainable variable_dtype",
     },
     "Layer": {
-        "use get_weights() and set_weights()": "weights variables trainable_weights trainable_variables "
-        "non_trainable_weights non_trainable_variables kernel bias gamma beta moving_mean moving_variance",
+        "a layer has its weights once its model is built": "kernel bias gamma beta moving_mean moving_variance",
         "use input_shape, output_shape, and model.activations(x) for what every layer gives": "input output "
         "input_spec input_dtype",
         "put the layer into a Sequential, and call that": "call build stateless_call symbolic_call",
@@ -258,7 +257,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "call_signature_parameters compute_mask compute_output_spec enable_lora get_build_config kernel_constraint "
         "load_own_variables lora_alpha lora_enabled lora_rank losses metrics metrics_variables path quantization_config "
         "quantization_mode quantize quantized_build quantized_call rematerialized_call save_own_variables supports_jit "
-        "supports_masking trainable variable_serialization_spec",
+        "supports_masking variable_serialization_spec",
     },
     "Optimizer": {
         "use fit or train_on_batch, which take the steps": "apply apply_gradients minimize update_step stateless_apply build built "

@@ -105,7 +105,6 @@ class Normalization(Layer):
     """
 
     epsilon: float = 1e-14  # of the variance: 1e-7 of its root
-
     _settable = frozenset(["feature_names"])
 
     def __init__(

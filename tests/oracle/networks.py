@@ -295,6 +295,7 @@ def random_case(seed: int) -> Case:
     joined = chance(random, 0.7)
     output = [fn.Dense(outputs, last if joined else None), *([] if joined else [layers.Activation(last)])]
     model = fn.Sequential([fn.Input((inputs,)), *chosen, *output], seed=seed, dtype="float64")
+    freeze_some(random, chosen)
     model.compile(optimizer, loss)
     set_random_weights(random, model)
     batch_size = pick(random, *BATCHES)
@@ -307,6 +308,14 @@ def random_case(seed: int) -> Case:
         random.uniform(0.1, 3.0, rows) if chance(random, 0.3) else None,
         batch_size,
     )
+
+
+def freeze_some(random: Random, chosen: list[layers.Layer]) -> None:
+    """Take layers out of training, those of blocks that train, too; never the output."""
+    for layer in chosen:
+        layer.trainable = not chance(random, 0.15)
+        if isinstance(layer, layers.Residual) and layer.trainable:
+            freeze_some(random, layer.layers)
 
 
 def set_random_weights(random: Random, model: fn.Sequential) -> None:

@@ -60,12 +60,37 @@ OTHER_TARGETS: dict[str, tuple[str, Any, str]] = {
 }
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("case", OTHER_TARGETS)
+OF_GRADIENTS = ["loss_and_gradients", "gradients"]  # which take rows of any sum
+
+
+@pytest.mark.parametrize(
+    ("case", "method"),
+    [
+        (case, method)
+        for case, (_, y, _) in OTHER_TARGETS.items()
+        for method in METHODS
+        if np.ndim(y) == 1 or method not in OF_GRADIENTS
+    ],
+)
 def test_targets_that_the_loss_is_not_defined_for_are_refused(case: str, method: str) -> None:
     loss, y, message = OTHER_TARGETS[case]
     with pytest.raises(ValueError, match=f"y( of .*)? has .*{message}"):
         fitted_or_refused(loss, y, 1 if np.ndim(y) == 1 else 3, method)
+
+
+def test_loss_and_gradients_take_rows_that_add_up_to_anything_as_weights() -> None:
+    once, thrice = (
+        fitted_or_refused("categorical_crossentropy", y, 3, "loss_and_gradients") for y in (ONE_HOT, 3 * ONE_HOT)
+    )
+    assert thrice[0] == pytest.approx(3 * once[0])
+    for of_thrice, of_once in zip(thrice[1], once[1], strict=True):
+        np.testing.assert_allclose(of_thrice, 3 * of_once, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", OF_GRADIENTS)
+def test_negative_weights_are_refused_where_gradients_take_weights(method: str) -> None:
+    with pytest.raises(ValueError, match="in row 0; categorical_crossentropy takes targets that are not negative"):
+        fitted_or_refused("categorical_crossentropy", 2 * ONE_HOT - 1, 3, method)
 
 
 @pytest.mark.parametrize(

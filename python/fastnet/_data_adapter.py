@@ -13,7 +13,7 @@ from fastnet._frames import from_table, is_table, names_of, numbers_of, order_of
 from fastnet._sparse import as_sparse_rows, is_sparse
 from fastnet._validation import LARGEST_INTEGER, check_integer, check_number, describe, without_mask
 from fastnet.losses import Loss
-from fastnet.losses.domains import PROBABILITIES, SIGNS
+from fastnet.losses.domains import DISTRIBUTIONS, NOT_NEGATIVE, PROBABILITIES, SIGNS
 
 Array = NDArray[Any]
 Features = Array | _core.SparseRows
@@ -189,8 +189,8 @@ def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...]
         raise ValueError(f"{name} must have shape ({expected}); got {shape}{hint}")
 
 
-def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtype: str) -> Array:
-    """Return targets as labels of int64 or as rows of `outputs` numbers.
+def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtype: str, any_sum: bool = False) -> Array:
+    """Return targets as labels of int64 or as rows of `outputs` numbers, which add up to anything where `any_sum` says so.
 
     Raises
     ------
@@ -208,21 +208,22 @@ def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtyp
         hint = ": for labels use fastnet.utils.to_categorical" if array.ndim == 1 else ""
         raise ValueError(f"{name} must have shape ({rows}, {outputs}) for {loss.name}; got {array.shape}{hint}")
     array = _as_core_array(array, dtype)
-    _check_targets(name, array, loss, dtype)
+    _check_targets(name, array, loss, dtype, any_sum)
     return array
 
 
-def _check_targets(name: str, targets: Array, loss: Loss, dtype: str) -> None:
+def _check_targets(name: str, targets: Array, loss: Loss, dtype: str, any_sum: bool) -> None:
     """Refuse targets that are not finite, or that the loss is not defined for."""
-    if loss.domain is None:
+    domain = NOT_NEGATIVE if any_sum and loss.domain is DISTRIBUTIONS else loss.domain
+    if domain is None:
         check_finite(name, targets, dtype)
         return
-    row = loss.domain.first_row_outside(targets)
-    if row >= 0 or not math.isfinite(loss.domain.ranges[0][1]):
+    row = domain.first_row_outside(targets)
+    if row >= 0 or not math.isfinite(domain.ranges[0][1]):
         check_finite(name, targets, dtype)
     if row >= 0:
         shown = ", ".join(f"{value:g}" for value in targets[row, :10].tolist()) + ", ..." * (targets.shape[1] > 10)
-        raise ValueError(f"{name} has {shown} in row {row}; {loss.name} takes {loss.domain.words}")
+        raise ValueError(f"{name} has {shown} in row {row}; {loss.name} takes {domain.words}")
 
 
 def _as_labels(name: str, labels: Array, outputs: int) -> Array:
@@ -304,12 +305,13 @@ def as_samples(
     loss: Loss,
     dtype: str,
     columns: Sequence[str] | None = None,
+    any_sum: bool = False,
 ) -> Samples:
     """Return what training or evaluation reads, checked; `of`, as in " of validation_data", tells messages whose it is."""
     features = as_features(f"x{of}", x, input_shape, dtype, columns)
     if not len(features):
         raise ValueError(f"x{of} must have at least one row; got shape {np.shape(x)}")
     check_finite(f"x{of}", features, dtype, columns)
-    targets = as_targets(f"y{of}", y, len(features), outputs, loss, dtype)
+    targets = as_targets(f"y{of}", y, len(features), outputs, loss, dtype, any_sum)
     weight = as_sample_weight(f"sample_weight{of}", sample_weight, len(features), dtype)
     return Samples(features, targets, weight)

@@ -172,17 +172,25 @@ class Evaluator(Sealed, NamesItsAttributes):
         return as_features(name, x, self.input_shape, self.dtype, self.feature_names)
 
     def _samples(
-        self, x: Any, y: Any, sample_weight: Any = None, *, of: str = "", columns: list[str] | None = None
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        of: str = "",
+        columns: list[str] | None = None,
+        any_sum: bool = False,
     ) -> Samples:
         """Return checked data for a network that is built and compiled; `of` says in messages what they are for.
 
-        `columns` are the names of the features where the model does not know them yet.
+        `columns` are the names of the features where the model does not know them yet; `any_sum` takes rows of targets
+        that do not add up to 1.
         """
         assert self.input_shape is not None
         assert self._network is not None
         assert self.loss is not None
         outputs, columns = self._network.output_size, columns or self.feature_names
-        return as_samples(x, y, sample_weight, of, self.input_shape, outputs, self.loss, self.dtype, columns)
+        return as_samples(x, y, sample_weight, of, self.input_shape, outputs, self.loss, self.dtype, columns, any_sum)
 
     def _logs(self, loss: float, metric: float, *, quick: bool = False) -> Logs:
         """Return the figures by their names; `quick` leaves out those that Python computes."""

@@ -387,7 +387,7 @@ class Trainer(Layered):
         Parameters
         ----------
         x, y, sample_weight
-            As in `fit`.
+            As in `fit`; rows of targets that do not add up to 1 are taken, too, and weigh what they add up to.
 
         Returns
         -------
@@ -407,7 +407,7 @@ class Trainer(Layered):
         (4.0, [[4.0], [4.0]], [4.0])
         """
         network = self._trainable_network("loss_and_gradients", x)
-        samples = self._samples(x, y, sample_weight)
+        samples = self._samples(x, y, sample_weight, any_sum=True)
         hook = self._batch_hook(samples, None, observe=False)
         loss, gradients = network.loss_and_gradients(samples.x, samples.y, samples.weight, hook)
         return loss, self._trained_weights().split(gradients)

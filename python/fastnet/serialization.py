@@ -145,8 +145,6 @@ def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatc
         If there is no such file.
     ValueError
         If the model is not built, the file is not one of fastnet or Keras, or its weights do not fit.
-    ImportError
-        If it is a file of Keras and h5py is not installed.
     """
     if not model.built:
         raise ValueError("the model has no weights to load into: build it first")
@@ -199,8 +197,6 @@ def load_model(
     ValueError
         If the file is not a whole model file, was written by a newer version, or its tensors do not fit the
         architecture.
-    ImportError
-        If it is a file of Keras and h5py is not installed.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Files of Keras: whole models (``.keras``, ``.h5``) and weights (``.weights.h5``), of versions 2 and 3, read by h5py.
+"""Files of Keras: whole models (``.keras``, ``.h5``) and weights (``.weights.h5``), of versions 2 and 3.
 
 Nothing in them is executed, and no memory is taken for more than a few times what a file holds.
 """
@@ -62,8 +62,6 @@ def load_keras_model(
 
     Raises
     ------
-    ImportError
-        h5py is not installed.
     ValueError
         The file is damaged, or its model is not a `Sequential` of layers that fastnet has; the message names the layer.
     """
@@ -105,8 +103,6 @@ def load_keras_weights(model: "Sequential", path: str | os.PathLike[str], skip_m
 
     Raises
     ------
-    ImportError
-        h5py is not installed.
     ValueError
         The file is damaged, or its weights do not fit the model; nothing changes.
     """
@@ -128,7 +124,7 @@ class _Contents:
     architecture: Any
     compilation: Any
     version: int  # of Keras
-    weights: Any
+    weights: hdf5.Group
     size: int  # of the file, in bytes
 
 
@@ -136,18 +132,17 @@ class _Contents:
 def _opened(path: str | os.PathLike[str]) -> Iterator[_Contents]:
     size = Path(path).stat().st_size
     with Path(path).open("rb") as file:
-        zipped = file.read(4) == _ZIP_SIGNATURE
-    if not zipped:
-        with hdf5.opened(path, path) as root:
-            architecture, compilation = (_attribute(root, name) for name in ("model_config", "training_config"))
-            weights = hdf5.group(root, "model_weights") or root
-            version = _version(root.attrs.get("keras_version", weights.attrs.get("keras_version", "3")))
-            yield _Contents(architecture, compilation, version, weights, size)
-        return
+        if file.read(4) != _ZIP_SIGNATURE:
+            with hdf5.opened(file) as root:
+                architecture, compilation = (_attribute(root, name) for name in ("model_config", "training_config"))
+                weights = root.group("model_weights") or root
+                version = _version(root.text("keras_version") or weights.text("keras_version"))
+                yield _Contents(architecture, compilation, version, weights, size)
+            return
     members = _members(path, size)
     config = _parsed("config.json", members["config.json"])
-    version = _version(_parsed("metadata.json", members["metadata.json"]).get("keras_version", "3"))
-    with hdf5.opened(io.BytesIO(members[_WEIGHTS]), path) as root:
+    version = _version(_parsed("metadata.json", members["metadata.json"]).get("keras_version"))
+    with hdf5.opened(io.BytesIO(members[_WEIGHTS])) as root:
         yield _Contents(config, config.get("compile_config"), version, root, size)
 
 
@@ -187,14 +182,14 @@ def _parsed(name: str, text: str | bytes) -> Any:
     return value
 
 
-def _attribute(root: Any, name: str) -> Any:
-    text = root.attrs.get(name)
-    return None if text is None else _parsed(name, text) if isinstance(text, str | bytes) else _parsed(name, "")
+def _attribute(root: hdf5.Group, name: str) -> Any:
+    text = root.text(name)
+    return None if text is None else _parsed(name, text if isinstance(text, str) else "")
 
 
 def _version(text: Any) -> int:
     """Return the number of the version of Keras; its newest where it is not given in digits."""
-    number = re.match(r"[0-9]{1,3}", text.decode(errors="replace") if isinstance(text, bytes) else str(text))
+    number = re.match(r"[0-9]{1,3}", str(text))
     return int(number[0]) if number else 3
 
 
@@ -214,7 +209,7 @@ def _read(
     contents: _Contents, all_layers: Sequence[Layer], shapes: list[list[Shape]], skip_mismatch: bool
 ) -> list[list[Any] | None]:
     """Return the arrays for every layer; None where it has none, or keeps those that it has."""
-    legacy = "layer_names" in contents.weights.attrs or "layer_names0" in contents.weights.attrs
+    legacy = any(contents.weights.text(name) is not None for name in ("layer_names", "layer_names0"))
     found = _by_order(contents.weights, all_layers, shapes) if legacy else _by_class(contents.weights, all_layers)
     chosen: list[list[Any] | None] = []
     for layer, datasets, expected in zip(all_layers, found, shapes, strict=True):
@@ -227,7 +222,7 @@ def _read(
     if needed > _allowed(contents.size):
         raise ValueError(f"its arrays claim {needed} bytes; the file has {contents.size}")
     return [
-        datasets and [np.broadcast_to(dataset[()], shape) for dataset, shape in zip(datasets, expected, strict=True)]
+        datasets and [np.broadcast_to(dataset.read(), shape) for dataset, shape in zip(datasets, expected, strict=True)]
         for datasets, expected in zip(chosen, shapes, strict=True)
     ]
 
@@ -242,15 +237,17 @@ def _mismatch(layer: Layer, datasets: list[Any], expected: list[Shape]) -> str |
         return f"layer {layer.name!r} has {len(expected)} arrays of weights; the file has {len(datasets)} for it"
     for number, (dataset, shape) in enumerate(zip(datasets, expected, strict=True)):
         name = f"array {number} of layer {layer.name!r}"
-        hdf5.check_float_array(name, dataset)
+        if not isinstance(dataset, hdf5.Dataset):
+            raise ValueError(f"{name} in it must be an array; got {type(dataset).__name__}")
+        dataset.check_floats(name)
         if dataset.shape != shape and not (counted and dataset.shape == ()):  # one number for all features
             return f"{name} must have shape {shape}; the file has {dataset.shape}"
     return None
 
 
-def _by_class(root: Any, all_layers: Sequence[Layer]) -> list[list[Any]]:
+def _by_class(root: hdf5.Group, all_layers: Sequence[Layer]) -> list[list[Any]]:
     """Return every layer's arrays in a file of Keras 3, where layers are numbered by their classes."""
-    group = hdf5.group(root, "layers") or hdf5.group(root, "_layer_checkpoint_dependencies")
+    group = root.group("layers") or root.group("_layer_checkpoint_dependencies")
     if group is None:
         raise ValueError("it is an HDF5 file without weights of Keras")
     counts: Counter[str] = Counter()
@@ -259,10 +256,11 @@ def _by_class(root: Any, all_layers: Sequence[Layer]) -> list[list[Any]]:
         kind = _snake_case(type(layer).__name__)
         name = f"{kind}_{counts[kind]}" if counts[kind] else kind
         counts[kind] += 1
-        variables = hdf5.group(group, f"{name}/vars")
-        found[name] = [hdf5.member(variables, str(number)) for number in range(len(variables or ()))]
-    for name in group:
-        if name not in found and any(len(hdf5.group(group, f"{name}/{part}") or ()) for part in ("layers", "vars")):
+        variables = group.group(f"{name}/vars")
+        found[name] = [variables.member(str(number)) for number in range(len(variables.links))] if variables else []
+    for name in group.links:
+        parts = () if name in found else (group.group(f"{name}/{part}") for part in ("layers", "vars"))
+        if any(part and part.links for part in parts):
             raise ValueError(f"it has weights of a layer {name!r}, which the model lacks")
     return list(found.values())
 
@@ -273,10 +271,10 @@ def _snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _by_order(root: Any, all_layers: Sequence[Layer], shapes: list[list[Shape]]) -> list[list[Any]]:
+def _by_order(root: hdf5.Group, all_layers: Sequence[Layer], shapes: list[list[Shape]]) -> list[list[Any]]:
     """Return every layer's arrays in an older file, where layers, or those with weights, come in their order."""
-    groups = [hdf5.group(root, name) for name in _names(root, "layer_names")]
-    stored = [[hdf5.member(group, path) for path in _names(group, "weight_names")] for group in groups if group]
+    groups = [root.group(name) for name in _names(root, "layer_names")]
+    stored = [[group.member(path) for path in _names(group, "weight_names")] for group in groups if group]
     filled = [datasets for datasets in stored if datasets]
     wanted = [index for index, expected in enumerate(shapes) if expected]
     if len(filled) == len(wanted):
@@ -289,12 +287,11 @@ def _by_order(root: Any, all_layers: Sequence[Layer], shapes: list[list[Shape]])
     raise ValueError(f"it has weights of {len(filled)} layers; the model has {len(wanted)} with weights")
 
 
-def _names(group: Any, attribute: str) -> list[str]:
+def _names(group: hdf5.Group, attribute: str) -> list[str]:
     """Return a list of names that Keras keeps as an attribute, or as several where it is long."""
-    parts = [group.attrs[attribute]] if attribute in group.attrs else []
-    while f"{attribute}{len(parts)}" in group.attrs:
-        parts.append(group.attrs[f"{attribute}{len(parts)}"])
-    names = [name.decode() if isinstance(name, bytes) else name for part in parts for name in part]
-    if not all(isinstance(name, str) for name in names):
+    parts = [part for part in [group.text(attribute)] if part is not None]
+    while (part := group.text(f"{attribute}{len(parts)}")) is not None:
+        parts.append(part)
+    if not all(isinstance(part, list) for part in parts):
         raise ValueError(f"{attribute!r} in it must be a list of names")
-    return names
+    return [name for part in parts for name in part]

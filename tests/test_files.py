@@ -5,6 +5,7 @@ import io
 import os
 import re
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -19,6 +20,7 @@ import pytest
 import fastnet as fn
 from fastnet import _files, _safetensors
 from fastnet._files import atomic_write
+from fastnet.cli._output import check_output
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 
@@ -74,7 +76,7 @@ class FaultyFile(io.FileIO):
 def with_faulty_files(
     monkeypatch: pytest.MonkeyPatch, room: int, error: int = errno.ENOSPC, buffer: int = 4096
 ) -> None:
-    def opened(path: Path, mode: str) -> IO[Any]:
+    def opened(path: Path, mode: str, permissions: int) -> IO[Any]:
         assert mode == "xb"
         raw = FaultyFile(path, room, error)
         return io.BufferedWriter(raw, buffer) if buffer else raw  # type: ignore[return-value]
@@ -284,6 +286,118 @@ def test_the_permissions_of_the_earlier_file_are_kept(path: Path) -> None:
     path.chmod(0o640)
     model_of(20).save(path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o640
+
+
+def permissions_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def other_user(path: Path, mode: int) -> None:
+    """Give a file and its permissions to somebody else, where the process may."""
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    os.chown(path, 54321, 54322)
+    path.chmod(mode)
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o644, 0o666])
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_what_replaces_a_file_is_its_owners_alone_until_it_is_whole(mode: int, umask: int, path: Path) -> None:
+    path.chmod(mode)
+    earlier = os.umask(umask)
+    try:
+        with atomic_write(path) as file:
+            (temporary,) = path.parent.glob(".fastnet-*.tmp")
+            assert permissions_of(temporary) == 0o600
+            file.write(b"new")
+    finally:
+        os.umask(earlier)
+    assert permissions_of(path) == mode
+
+
+@POSIX
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_a_new_file_has_the_permissions_of_any_new_file(umask: int, mode: int, tmp_path: Path) -> None:
+    earlier = os.umask(umask)
+    try:
+        with atomic_write(tmp_path / "new") as file:
+            file.write(b"new")
+            (temporary,) = tmp_path.glob(".fastnet-*.tmp")
+            assert permissions_of(temporary) == mode
+    finally:
+        os.umask(earlier)
+    assert permissions_of(tmp_path / "new") == mode
+
+
+@POSIX
+def test_the_owner_and_the_group_of_the_earlier_file_are_kept(path: Path) -> None:
+    other_user(path, 0o640)
+    model_of(20).save(path)
+    assert (path.stat().st_uid, path.stat().st_gid, permissions_of(path)) == (54321, 54322, 0o640)
+
+
+@POSIX
+def test_another_group_gets_no_more_than_everybody(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other_user(path, 0o664)
+
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "chown", refuse)
+    model_of(20).save(path)
+    assert permissions_of(path) == 0o644
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets access control lists of Linux")
+@pytest.mark.parametrize("which", ["file", "folder"])
+def test_the_access_control_list_of_the_earlier_file_is_kept(which: str, path: Path) -> None:
+    """A list that the folder gives to new files is not for one that takes the place of a file without a list."""
+    entries = [(1, 6, -1), (2, 4, 54321), (4, 0, -1), (16, 4, -1), (32, 0, -1)]  # user 54321 may read
+    content = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    kind = "system.posix_acl_access" if which == "file" else "system.posix_acl_default"
+    try:
+        os.setxattr(path if which == "file" else path.parent, kind, content)
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error}")
+    path.chmod(0o640)
+    model_of(20).save(path)
+    assert permissions_of(path) == 0o640
+    assert ("system.posix_acl_access" in os.listxattr(path)) == (which == "file")
+
+
+@POSIX
+@pytest.mark.parametrize("through", ["file", "link"])
+def test_a_file_that_is_read_only_is_not_replaced(through: str) -> None:
+    with tempfile.TemporaryDirectory() as folder:  # tmp_path lies in a folder of its owner alone
+        path = Path(folder) / "model.safetensors"
+        model_of(10).save(path)
+        link = path.with_name("link")
+        link.symlink_to(path)
+        path.chmod(0o444)
+        root = os.geteuid() == 0
+        if root:  # who may write everywhere
+            Path(folder).chmod(0o777)
+            os.seteuid(65534)
+        try:
+            written = path if through == "file" else link
+            before = path.read_bytes()
+            with pytest.raises(PermissionError, match=f"cannot write {written}: permission denied, .* read-only"):
+                model_of(20).save(written)
+            with pytest.raises(PermissionError, match="read-only"):
+                check_output(str(written), [])
+            assert path.read_bytes() == before
+        finally:
+            if root:
+                os.seteuid(0)
+
+
+@POSIX
+def test_a_link_to_itself_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(OSError, match=r"cannot write .*loop: too many (levels of )?symbolic links"):
+        model_of(10).save(tmp_path / "loop")
+    assert (tmp_path / "loop").is_symlink()
 
 
 @POSIX

@@ -10,18 +10,22 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["atomic_write", "remove_leftovers"]
+__all__ = ["atomic_write", "check_writable", "remove_leftovers"]
+
+_ACCESS_LIST = "system.posix_acl_access"
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a file for writing that appears under its name only when it is complete.
 
-    What the body writes goes to a temporary file in the same folder. At the end it is flushed to the disk and takes
-    the place of `path` in one step, with the permissions of the file that it replaces. When the body raises, the
+    What the body writes goes to a temporary file in the same folder, which nobody but its owner can read where a file is there already. At the end
+    it is flushed to the disk and takes the place of `path` in one step, with the permissions, the access control list
+    and, where the process may give them, the owner and the group of the file that it replaces. When the body raises, the
     temporary file is removed and an earlier file at `path` stays as it was. When the process is killed or the power
     fails, `path` is the earlier file or the new one, and a file ``.fastnet-*.tmp`` may be left beside it. A symbolic link keeps pointing where it
-    did; a device or a pipe (``/dev/null``) is written to directly.
+    did; a device or a pipe (``/dev/null``) is written to directly. What could not be opened for writing is not
+    replaced either, such as a file that is read-only.
 
     Parameters
     ----------
@@ -50,11 +54,12 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     """
     if mode not in ("wb", "w"):
         raise ValueError(f"mode must be 'wb' or 'w'; got {mode!r}")
-    target = Path(os.path.realpath(path))
+    target = check_writable(path)
     special = target.exists() and not target.is_file()
     written = target if special else target.with_name(f".fastnet-{secrets.token_hex(4)}.tmp")
+    permissions = 0o600 if target.exists() else 0o666  # less what the umask takes away
     try:
-        with _open(written, mode if special else mode.replace("w", "x")) as file:
+        with _open(written, mode if special else mode.replace("w", "x"), permissions) as file:
             yield file
             if special:
                 file.flush()
@@ -71,6 +76,25 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         raise
 
 
+def check_writable(path: str | os.PathLike[str]) -> Path:
+    """Return the file that writing to a path replaces or makes, behind symbolic links.
+
+    Raises
+    ------
+    OSError
+        The file cannot be opened for writing, or the path is a folder or a circle of links.
+    """
+    target = Path(os.path.realpath(path))
+    effective = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
+    if target.is_symlink():
+        raise _explained(OSError(errno.ELOOP, os.strerror(errno.ELOOP)), path)
+    if target.is_dir():
+        raise _explained(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)), path)
+    if target.exists() and not os.access(target, os.W_OK, **effective):
+        raise _explained(PermissionError(errno.EACCES, "permission denied, the file is read-only"), path)
+    return target
+
+
 def _is_about(error: OSError, path: Path) -> bool:
     """Whether an error comes from writing this file, not from something else that the body does."""
     if error.filename is None:  # as write() raises it
@@ -78,16 +102,19 @@ def _is_about(error: OSError, path: Path) -> bool:
     return error.filename in {str(path), path, str(path.parent)}
 
 
-def _open(path: Path, mode: str) -> IO[Any]:
+def _open(path: Path, mode: str, permissions: int) -> IO[Any]:
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, permissions)
+
     if "b" in mode:
-        return path.open(mode)
-    return path.open(mode, encoding="utf-8", newline="\n")
+        return open(path, mode, opener=opener)
+    return open(path, mode, encoding="utf-8", newline="\n", opener=opener)
 
 
 def _replace(temporary: Path, target: Path) -> None:
     """Move the finished file to its name and make the move last through a loss of power."""
     if target.exists():
-        temporary.chmod(stat.S_IMODE(target.stat().st_mode))
+        _take_over(temporary, target)
     temporary.replace(target)
     if os.name == "posix":
         with suppress(PermissionError):  # to write in a folder one need not be allowed to read it
@@ -99,6 +126,27 @@ def _replace(temporary: Path, target: Path) -> None:
                     raise
             finally:
                 os.close(folder)
+
+
+def _take_over(temporary: Path, target: Path) -> None:
+    """Give a file what decides who may use the one that it replaces."""
+    old, new = target.stat(), temporary.stat()
+    permissions = stat.S_IMODE(old.st_mode) & 0o777
+    if new.st_uid != old.st_uid:
+        with suppress(PermissionError):  # only root gives files away
+            os.chown(temporary, old.st_uid, -1)
+    if new.st_gid != old.st_gid:
+        try:
+            os.chown(temporary, -1, old.st_gid)
+        except PermissionError:  # another group gets what everybody has
+            permissions = permissions & 0o707 | (permissions & 0o007) << 3
+    if sys.platform == "linux":
+        try:
+            os.setxattr(temporary, _ACCESS_LIST, os.getxattr(target, _ACCESS_LIST))
+        except OSError:  # there is none: that which the folder gives to new files is not for this one either
+            with suppress(OSError):
+                os.removexattr(temporary, _ACCESS_LIST)
+    temporary.chmod(permissions)
 
 
 def flush_to_disk(file: IO[Any]) -> None:

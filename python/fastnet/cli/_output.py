@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import fastnet
+from fastnet._files import check_writable
 from fastnet._text import visible
 
 __all__ = ["as_document", "check_output", "describe_seconds", "describe_size", "note", "print_json", "shortened"]
@@ -50,13 +51,11 @@ def check_output(path: str, inputs: Iterable[str], option: str = "--out") -> Non
     ValueError
         If `path` is one of `inputs`.
     OSError
-        If `path` is a folder, or no file can be made in its folder.
+        If `path` is a folder or read-only, or no file can be made in its folder.
     """
-    target = Path(os.path.realpath(path))
+    target = check_writable(path)
     if target.exists() and any(target == Path(os.path.realpath(name)) for name in inputs):
         raise ValueError(f"{option} would replace {path}, which the command reads")
-    if target.is_dir():
-        raise IsADirectoryError(f"cannot write {path}: it is a folder")
     if target.exists() and not target.is_file():
         return
     try:

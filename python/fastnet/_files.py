@@ -19,13 +19,15 @@ _ACCESS_LIST = "system.posix_acl_access"
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
     """Open a file for writing that appears under its name only when it is complete.
 
-    What the body writes goes to a temporary file in the same folder, which nobody but its owner can read where a file is there already. At the end
-    it is flushed to the disk and takes the place of `path` in one step, with the permissions, the access control list
-    and, where the process may give them, the owner and the group of the file that it replaces. When the body raises, the
-    temporary file is removed and an earlier file at `path` stays as it was. When the process is killed or the power
-    fails, `path` is the earlier file or the new one, and a file ``.fastnet-*.tmp`` may be left beside it. A symbolic link keeps pointing where it
-    did; a device or a pipe (``/dev/null``) is written to directly. What could not be opened for writing is not
-    replaced either, such as a file that is read-only.
+    What the body writes goes to a temporary file in the same folder. At the end it is flushed to the disk and takes the
+    place of `path` in one step. When the body raises, the temporary file is removed and an earlier file at `path` stays
+    as it was. When the process is killed or the power fails, `path` is the earlier file or the new one, and a file
+    ``.fastnet-*.tmp`` may be left beside it. A symbolic link keeps pointing where it did; a device or a pipe
+    (``/dev/null``) is written to directly.
+
+    The new file has the permissions, the access control list and, where the process may give them, the owner and the
+    group of the file that it replaces; until it is whole, only its owner can read it. What could not be opened for writing
+    is not replaced either, such as a file that is read-only.
 
     Parameters
     ----------
@@ -133,12 +135,12 @@ def _take_over(temporary: Path, target: Path) -> None:
     old, new = target.stat(), temporary.stat()
     permissions = stat.S_IMODE(old.st_mode) & 0o777
     if new.st_uid != old.st_uid:
-        with suppress(PermissionError):  # only root gives files away
+        with suppress(OSError):  # only root gives files away
             os.chown(temporary, old.st_uid, -1)
     if new.st_gid != old.st_gid:
         try:
             os.chown(temporary, -1, old.st_gid)
-        except PermissionError:  # another group gets what everybody has
+        except OSError:  # another group gets what everybody has
             permissions = permissions & 0o707 | (permissions & 0o007) << 3
     if sys.platform == "linux":
         try:

@@ -258,12 +258,14 @@ class QuantizedModel(Evaluator):
         Parameters
         ----------
         path : str or os.PathLike
-            The file to write.
+            The file to write, conventionally ``*.safetensors``.
         overwrite : bool, default True
             Whether an existing file may be replaced.
 
         Raises
         ------
+        ValueError
+            If `path` is a name for another format.
         FileExistsError
             If `path` exists and `overwrite` is False.
         OSError

@@ -42,6 +42,7 @@ from numpy.typing import NDArray
 
 from fastnet import _core, _safetensors
 from fastnet._file_checks import check_architecture, check_compilation, check_tensors, tensor_name
+from fastnet._file_names import EXPORTS, check_model_name, check_weights_name, format_of, hint_for
 from fastnet._receipt import Receipt, plain
 from fastnet._validation import describe
 from fastnet._weights import sha256_of
@@ -71,14 +72,17 @@ def save_model(model: "Sequential", path: str | os.PathLike[str], overwrite: boo
     model : Sequential
         A built model.
     path : str or os.PathLike
-        The file to write, by custom ``*.safetensors``.
+        The file to write, conventionally ``*.safetensors``. Under a name ``*.onnx`` it is ONNX, as
+        `Sequential.to_onnx` writes it, and under ``*.c`` C, as `Sequential.to_c` does; these have what predictions need
+        and nothing else. The names of other formats, such as ``*.keras``, are refused.
     overwrite : bool, default True
         Whether an existing file may be replaced.
 
     Raises
     ------
     ValueError
-        If the model is not built, or its class or feature names are not lists of strings.
+        If the model is not built, its class or feature names are not lists of strings, or `path` is a name for a format
+        that is not written; the message says what to call.
     FileExistsError
         If `path` exists and `overwrite` is False.
     OSError
@@ -93,6 +97,11 @@ def save_model(model: "Sequential", path: str | os.PathLike[str], overwrite: boo
     >>> {name: array.shape for name, array in sorted(load_file("model.safetensors").items())}
     {'layers.0.dense.bias': (2,), 'layers.0.dense.kernel': (3, 2)}
     """
+    check_model_name(path)
+    if format_of(path) in EXPORTS:
+        _check_overwrite(path, overwrite)
+        model.to_onnx(path) if format_of(path) == "ONNX" else model.to_c(path)
+        return
     arrays = _arrays(model, path, overwrite)
     hash_of_weights = secrets.token_hex(32)  # stands for the hash until that is known
     late = {hash_of_weights: lambda: sha256_of(arrays.values())}
@@ -107,7 +116,7 @@ def save_weights(model: "Sequential", path: str | os.PathLike[str], overwrite: b
     model : Sequential
         A built model.
     path : str or os.PathLike
-        The file to write.
+        The file to write, conventionally ``*.safetensors``; the names of other formats, such as ``*.weights.h5``, are refused.
     overwrite : bool, default True
         Whether an existing file may be replaced.
 
@@ -123,6 +132,7 @@ def save_weights(model: "Sequential", path: str | os.PathLike[str], overwrite: b
     >>> model.save_weights("weights.safetensors")
     >>> model.load_weights("weights.safetensors")
     """
+    check_weights_name(path)
     _safetensors.write(path, _arrays(model, path, overwrite), _file_metadata())
 
 
@@ -296,11 +306,15 @@ def tensor_names(model: "Sequential") -> list[str]:
 
 def _arrays(model: "Sequential", path: str | os.PathLike[str], overwrite: bool) -> dict[str, NDArray[Any]]:
     """Return the weights of a model that may be written to this path, by their names."""
-    if not overwrite and Path(path).exists():
-        raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
+    _check_overwrite(path, overwrite)
     if not model.built:
         raise ValueError("the model has no weights to save: build it, or fit it first")
     return dict(zip(tensor_names(model), model._weights.snapshot(), strict=True))
+
+
+def _check_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
+    if not overwrite and Path(path).exists():
+        raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
 
 
 def _file_metadata() -> dict[str, str]:
@@ -354,7 +368,7 @@ def _refusing(path: str | os.PathLike[str]) -> Iterator[None]:
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = f"its configuration lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         reason = reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON] + "..."
-        raise ValueError(f"cannot load {os.fspath(path)}: {reason or type(error).__name__}") from error
+        raise ValueError(f"cannot load {os.fspath(path)}: {reason or type(error).__name__}{hint_for(path)}") from error
 
 
 def _checked_metadata(metadata: dict[str, str]) -> dict[str, str]:

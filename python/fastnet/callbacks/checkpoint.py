@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from fastnet._file_names import check_model_name, check_weights_name
 from fastnet._text import visible
 from fastnet._validation import check_bool, check_integer, check_number
 from fastnet.callbacks.base import Logs
@@ -20,6 +21,7 @@ class ModelCheckpoint(Monitor):
     ----------
     filepath : str or os.PathLike
         The file; ``"{epoch:02d}-{val_loss:.2f}.safetensors"`` takes the epoch, counted from 1, and figures of the logs.
+        Its name is one under which `Sequential.save` writes, and not one for files of Keras.
     monitor : str, default "val_loss"
         The name of the figure that `save_best_only` goes by.
     verbose : {0, 1}, default 0
@@ -61,6 +63,8 @@ class ModelCheckpoint(Monitor):
     ) -> None:
         super().__init__(monitor, mode)
         self.filepath = os.fspath(filepath)
+        check = check_weights_name if save_weights_only else check_model_name
+        check(self.filepath, "ModelCheckpoint")
         self.verbose = verbose
         self.save_best_only = check_bool("save_best_only", save_best_only)
         self.save_weights_only = check_bool("save_weights_only", save_weights_only)

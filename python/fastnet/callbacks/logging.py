@@ -7,6 +7,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from fastnet._file_names import check_name
 from fastnet._validation import check_bool, check_integer, describe
 from fastnet.callbacks.base import Logs, WithArguments
 
@@ -43,6 +44,7 @@ class CSVLogger(WithArguments):
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         super().__init__()
         self.filename = os.fspath(filename)
+        check_name(self.filename, "CSVLogger", "CSV")
         if len(separator) != 1:
             raise ValueError(f"separator must be one character; got {describe(separator)}")
         self.separator = separator

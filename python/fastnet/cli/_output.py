@@ -5,11 +5,13 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import fastnet
+from fastnet._file_names import check_name, format_of
 from fastnet._files import check_writable
 from fastnet._text import visible
 
@@ -34,7 +36,7 @@ def print_json(command: str, result: Mapping[str, Any]) -> None:
     print(json.dumps(as_document(command, result), indent=2, allow_nan=False))
 
 
-def check_output(path: str, inputs: Iterable[str], option: str = "--out") -> None:
+def check_output(path: str, inputs: Iterable[str], option: str = "--out", formats: Sequence[str] = ()) -> None:
     """Raise the error that writing to `path` would end with, before the work instead of after it.
 
     Parameters
@@ -45,17 +47,25 @@ def check_output(path: str, inputs: Iterable[str], option: str = "--out") -> Non
         What the command reads; it is not written over.
     option : str, default "--out"
         What `path` was given as.
+    formats : sequence of str, default ()
+        What the command writes there, as `fastnet._file_names` calls it.
 
     Raises
     ------
     ValueError
-        If `path` is one of `inputs`.
+        If `path` is one of `inputs`, or its name promises another format.
+    ImportError
+        If it promises ONNX, and onnx is not installed.
     OSError
         If `path` is a folder or read-only, or no file can be made in its folder.
     """
     target = check_writable(path)
     if target.exists() and any(target == Path(os.path.realpath(name)) for name in inputs):
         raise ValueError(f"{option} would replace {path}, which the command reads")
+    if formats:
+        check_name(path, option, *formats)
+    if format_of(path) == "ONNX" and not find_spec("onnx"):
+        raise ImportError(f'{path} needs onnx: pip install "fastnet-nn[onnx]"')
     if target.exists() and not target.is_file():
         return
     try:

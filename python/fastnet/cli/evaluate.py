@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the accuracy and the confusion matrix of a model on labeled data."""
     if arguments.report:
         require_packages()
-        check_output(arguments.report, inputs=[arguments.model, arguments.data], option="--report")
+        check_output(arguments.report, inputs=[arguments.model, arguments.data], option="--report", formats=["HTML"])
     if arguments.threads:
         set_num_threads(arguments.threads)
     folder = RunFolder(arguments.run_dir) if arguments.run_dir else None

@@ -10,12 +10,13 @@ from fastnet.serialization import load_model
 __all__ = ["run"]
 
 SUFFIXES = {"onnx": ".onnx", "c": ".c", "state-dict": ".state.safetensors"}
+FORMATS = {"onnx": "ONNX", "c": "C", "state-dict": "safetensors"}
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Write a model as ONNX, as C or as a state dict of PyTorch, next to its file unless a name is given."""
     out = arguments.out or str(Path(arguments.model).with_suffix(SUFFIXES[arguments.to]))
-    check_output(out, inputs=[arguments.model])
+    check_output(out, inputs=[arguments.model], formats=[FORMATS[arguments.to]])
     model = load_model(arguments.model, compile=False)
     if not isinstance(model, Sequential):
         raise ValueError(f"{arguments.model} is quantized; only models in floating point are exported")

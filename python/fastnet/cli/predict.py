@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fastnet import set_num_threads
 from fastnet._classes import as_classes, class_names_of, probabilities_of
+from fastnet._file_names import format_of
 from fastnet._files import atomic_write
 from fastnet.cli._data import load_for_model
 from fastnet.cli._output import as_document, check_output, note, print_json
@@ -44,13 +45,14 @@ class Predictions:
 def run(arguments: argparse.Namespace) -> int:
     """Write the class of each row of the data and its probability."""
     to_file = arguments.out not in (None, "-")
+    as_json = format_of(arguments.out) == "JSON" if to_file else arguments.json
+    layout = arguments.format or ("json" if as_json else "csv")
     if to_file:
-        check_output(arguments.out, inputs=[arguments.model, arguments.data])
+        formats = ["JSON" if layout == "json" else "CSV"]
+        check_output(arguments.out, inputs=[arguments.model, arguments.data], formats=formats)
     if arguments.threads:
         set_num_threads(arguments.threads)
     predictions = _predict(arguments)
-    as_json_here = arguments.json and not to_file
-    layout = arguments.format or ("json" if as_json_here else "csv")
     if to_file:
         with atomic_write(arguments.out, "w") as file:
             WRITERS[layout](cast(IO[str], Guarded(file)) if file.isatty() else file, predictions)

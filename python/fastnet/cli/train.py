@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnet import get_num_threads, set_num_threads
+from fastnet._file_names import MODEL_FORMATS
 from fastnet.callbacks import BackupAndRestore, History
 from fastnet.cli._checkpoints import HOW_TO_GO_ON, backup_of
 from fastnet.cli._data import source_name
@@ -26,7 +27,7 @@ __all__ = ["run"]
 def run(arguments: argparse.Namespace) -> int:
     """Train a classifier, write it where that is asked for, and print how good it is on data that it has not seen."""
     if arguments.out:
-        check_output(arguments.out, inputs=[arguments.data])
+        check_output(arguments.out, inputs=[arguments.data], formats=MODEL_FORMATS)
     if arguments.threads:
         set_num_threads(arguments.threads)
     folder = RunFolder(arguments.run_dir, goes_on=arguments.resume) if arguments.run_dir else None

@@ -3,6 +3,7 @@
 import os
 from typing import TYPE_CHECKING, Literal
 
+from fastnet._file_names import check_name
 from fastnet._files import atomic_write
 from fastnet._validation import describe
 from fastnet.interchange.c_check import CompilerTooSlowError, check_by_compiling, check_by_computing, find_compiler
@@ -69,6 +70,7 @@ def export_c(
     """
     if check not in (True, False, "auto"):
         raise ValueError(f"check must be True, False or 'auto'; got {describe(check)}")
+    check_name(path, "to_c", "C", instead={"safetensors": "save writes a model file"})
     export = CFile(model, name)
     source = export.text()
     how = _checked(source, export, check)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import _core
+from fastnet._file_names import check_name
 from fastnet._files import atomic_write
 from fastnet._validation import check_bool, check_choice, check_integer
 from fastnet.interchange.checking import check_outputs, in_full_precision, sample_inputs
@@ -49,7 +50,7 @@ def export_onnx(
     model : Sequential
         A built model. One in "mixed_bfloat16" is written in float32.
     path : str or os.PathLike
-        The file to write, by custom ``*.onnx``. An earlier file is replaced, in one step.
+        The file to write, conventionally ``*.onnx``. An earlier file is replaced, in one step.
     opset : int, default 17
         The version of ONNX's operators, from 13 to the newest that the installed onnx knows. Mish is one operator from
         18 on and GELU from 20 on; LayerNormalization from 17 on, all of them in float32 alone.
@@ -85,6 +86,7 @@ def export_onnx(
     except ImportError:
         raise ImportError('to_onnx needs onnx: pip install "fastnet-nn[onnx]"') from None
 
+    check_name(path, "to_onnx", "ONNX", instead={"safetensors": "save writes a model file"})
     model._require_built("to_onnx")
     newest = onnx.defs.onnx_opset_version()
     opset = check_integer("opset", opset, minimum=OLDEST_OPSET, maximum=newest)

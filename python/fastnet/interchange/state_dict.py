@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastnet import _safetensors, layers
 from fastnet._activations import ActivationFunction, with_parameter
+from fastnet._file_names import check_weights_name
 from fastnet._validation import check_number
 from fastnet.interchange.torch_modules import TorchModule, code_of, modules_of, torch_code
 from fastnet.interchange.torch_tensors import Module, in_order, modules_in, read_tensors
 from fastnet.layers.activation import activation_of
+from fastnet.serialization import _refusing
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
@@ -86,18 +89,25 @@ def from_state_dict(
     epsilon = check_number("epsilon", epsilon, minimum=0.0)
     given = [*activation] if isinstance(activation, list | tuple) else [activation]
     prelus = "prelu" in map(_named, [*given, output_activation])
-    modules = in_order(modules_in(read_tensors(state), prelus), listed=isinstance(state, Mapping))
+    with _naming(state):
+        modules = in_order(modules_in(read_tensors(state), prelus), listed=isinstance(state, Mapping))
+        if not any(module.kind == "linear" for module in modules):
+            raise ValueError(
+                f"state has no weight of a Linear layer, a tensor of two dimensions; got {len(modules)} modules"
+            )
     hidden = [module for module in modules if module.kind == "linear"][:-1]
-    if not any(module.kind == "linear" for module in modules):
-        raise ValueError(
-            f"state has no weight of a Linear layer, a tensor of two dimensions; got {len(modules)} modules"
-        )
     if not isinstance(activation, list | tuple):
         given *= len(hidden)
     elif len(given) != len(hidden):
         raise ValueError(f"activation must have an entry for each of {len(hidden)} hidden layers; got {len(given)}")
     functions = [_function(one) for one in [*given, output_activation]]
-    return _built(modules, functions, epsilon, dtype)
+    with _naming(state):
+        return _built(modules, functions, epsilon, dtype)
+
+
+def _naming(state: Any) -> AbstractContextManager[None]:
+    """Let errors about the tensors of a file name it."""
+    return _refusing(state) if isinstance(state, str | os.PathLike) else nullcontext()
 
 
 def to_state_dict(model: "Sequential") -> dict[str, NDArray[Any]]:
@@ -181,6 +191,7 @@ def save_state_dict(model: "Sequential", path: str | os.PathLike[str]) -> None:
     >>> bool((again.predict([[1.0, 2.0, 3.0]]) == model.predict([[1.0, 2.0, 3.0]])).all())
     True
     """
+    check_weights_name(path, "save_state_dict")
     modules = modules_of(model)
     _safetensors.write(path, _named_arrays(modules), {"torch_code": code_of(modules, model.dtype)})
 

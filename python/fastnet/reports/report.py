@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from fastnet import _core
 from fastnet._curves import curves_of
 from fastnet._evaluation import Evaluator
+from fastnet._file_names import check_name
 from fastnet._files import atomic_write
 from fastnet._validation import describe
 
@@ -81,6 +82,7 @@ def write_report(
     >>> history = model.fit(x[:1500], y[:1500], epochs=20, verbose=0)
     >>> fn.reports.write_report("digits.html", model, x[1500:], y[1500:])  # doctest: +SKIP
     """
+    check_name(path, "write_report", "HTML")
     require_packages()
     if title is not None and not isinstance(title, str):
         raise TypeError(f"title must be a string; got {describe(title)}")

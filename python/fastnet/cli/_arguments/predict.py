@@ -28,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
         "--format",
         choices=FORMATS,
         help="csv: a row with class and probability for each row of DATA; kaggle: ImageId and Label, for a submission; "
-        "json: one document (default: csv)",
+        "json: one document (default: csv, and json for a FILE *.json)",
     )
     add_flag(parser, "--probabilities", help="add the probability of every class, in columns p_CLASS")
     add_quiet(parser)

@@ -1,0 +1,92 @@
+"""What the names of files promise: nothing is written under the name of another format."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = ["EXPORTS", "MODEL_FORMATS", "check_model_name", "check_name", "check_weights_name", "format_of", "hint_for"]
+
+_SUFFIXES = {
+    "safetensors": (".safetensors",),
+    "Keras": (".keras",),
+    "HDF5": (".h5", ".hdf5"),
+    "ONNX": (".onnx",),
+    "C": (".c", ".h"),
+    "NumPy": (".npz", ".npy"),
+    "PyTorch": (".pt", ".pth", ".ckpt", ".bin"),
+    "pickle": (".pkl", ".pickle", ".joblib"),
+    "TensorFlow": (".tflite", ".pb"),
+    "JSON": (".json",),
+    "YAML": (".yaml", ".yml"),
+    "CSV": (".csv",),
+    "Parquet": (".parquet",),
+    "HTML": (".html", ".htm"),
+    "PDF": (".pdf",),
+    "Excel": (".xlsx", ".xls"),
+    "zip": (".zip",),
+    "gzip": (".gz", ".tgz"),
+    "compressed": (".bz2", ".xz", ".zst", ".tar"),
+}
+_FORMATS = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
+
+EXPORTS = ("ONNX", "C")  # what `Sequential.save` writes besides, because a method of the model does
+MODEL_FORMATS = ("safetensors", *EXPORTS)
+_WRITTEN_BY = {
+    "ONNX": "to_onnx writes ONNX",
+    "C": "to_c writes C",
+    "NumPy": "numpy.savez(path, *model.get_weights()) writes the weights for NumPy",
+    "PyTorch": "torch.save takes what to_state_dict returns",
+    "pickle": "pickle.dump(model, file) writes a pickle",
+    "JSON": "json.dump takes what get_config returns",
+}
+
+
+def format_of(path: str | os.PathLike[str]) -> str | None:
+    """Return the format that a name promises: "Keras" of ``m.keras``; None for names that promise none."""
+    return _FORMATS.get(Path(path).suffix.lower())
+
+
+def check_name(
+    path: str | os.PathLike[str], method: str, *formats: str, instead: Mapping[str, str] | None = None
+) -> None:
+    """Refuse a name that promises another format than one of those that a method writes, of which the first is its own.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+    method : str
+        What writes, for the message.
+    formats : str
+        What it writes.
+    instead : mapping of str to str, optional
+        What to call for other formats.
+
+    Raises
+    ------
+    ValueError
+        The message says what to call.
+    """
+    promised = format_of(path)
+    if promised is None or promised in formats:
+        return
+    own = _SUFFIXES[formats[0]][0]
+    other = f", or {instead[promised]}" if instead and promised in instead else ""
+    raise ValueError(
+        f"{method} writes {' or '.join(formats)} files, not {promised} files such as {os.fspath(path)}: "
+        f"use {Path(path).with_suffix(own).name}{other}"
+    )
+
+
+def hint_for(path: str | os.PathLike[str]) -> str:
+    """Return what reads a file that is no model file, by its name; empty where nothing does."""
+    return "; fastnet.from_onnx reads ONNX" if format_of(path) == "ONNX" else ""
+
+
+def check_model_name(path: str | os.PathLike[str], method: str = "save") -> None:
+    """Refuse a name under which `Sequential.save` writes nothing."""
+    check_name(path, method, *MODEL_FORMATS, instead=_WRITTEN_BY)
+
+
+def check_weights_name(path: str | os.PathLike[str], method: str = "save_weights") -> None:
+    """Refuse a name that is not one for safetensors, which weights, quantized models and state dicts are written to."""
+    check_name(path, method, "safetensors", instead=_WRITTEN_BY)

@@ -27,7 +27,7 @@ CXX_SOURCES := $(shell find csrc benchmarks -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test interop lint docs format bench peers clean
+.PHONY: help build demo test interop fuzz lint docs format bench peers clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ interop: $(VENV)/.installed $(VENV)/.test ## Test with PyTorch and Keras themsel
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -n logical --maxprocesses 4 -k installed \
 		tests/test_state_dict.py tests/test_keras_files.py tests/test_onnx_import.py tests/test_oracle.py \
 		tests/test_missing_names.py
+
+# FUZZ holds options, as in: make fuzz FUZZ="--seconds 600 onnx csv"
+fuzz: $(VENV)/.installed $(VENV)/.test $(VENV)/.fuzz ## Fuzz everything that reads a file or a request (60 s each; Linux and macOS).
+	cd tests && ../$(BIN)/python -m fuzz $(FUZZ)
 
 lint: $(VENV)/.installed $(VENV)/.test $(VENV)/.lint ## Check formatting, style and types.
 	$(BIN)/ruff check
@@ -93,7 +97,7 @@ $(VENV)/.created:
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.build $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: pyproject.toml $(VENV)/.created
+$(VENV)/.build $(VENV)/.test $(VENV)/.fuzz $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: pyproject.toml $(VENV)/.created
 	$(BIN)/python -m pip install --quiet --group $*
 	@touch $@
 

@@ -1,9 +1,9 @@
 """NumPy's own files: .npy holds samples, .npz holds samples with labels and perhaps a test part. Never pickles."""
 
+import io
 import math
 import os
 import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -11,7 +11,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.datasets._damage import in_short, refusing
+
 __all__ = ["read_npy", "read_npz"]
+
+LONGEST_HEADER = 12 + 10_000  # bytes: what NumPy reads of one
+MOST_EXPANSION = 1040  # what deflate makes at most of a byte, and a little more
 
 # The names that a file may use for samples, labels, test samples and test labels.
 KEYS = (
@@ -28,12 +33,10 @@ def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
     Raises ValueError, naming the file, if it is damaged, shorter than its header promises, or holds Python objects.
     """
     path = Path(path)
-    with path.open("rb") as file:
-        _check_header(file, path.stat().st_size, str(path))
-    try:
+    with refusing(path, "cannot be read"):
+        with path.open("rb") as file:
+            _check_header(file, path.stat().st_size, str(path))
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
     return array
 
 
@@ -59,13 +62,10 @@ def read_npz(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[Any] |
         If the file is damaged, has none of these keys, or holds Python objects.
     """
     path = Path(path)
-    try:
-        with zipfile.ZipFile(path) as archive:
-            members = {name.removesuffix(".npy"): name for name in archive.namelist()}
-            keys = _keys(members, path)
-            arrays = {role: _read_member(archive, members[key], path) for role, key in keys.items()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise ValueError(f"{path} is damaged or no .npz file ({error})") from error
+    with refusing(path, "is damaged or no .npz file"), zipfile.ZipFile(path) as archive:
+        members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+        keys = _keys(members, path)
+        arrays = {role: _read_member(archive, members[key], path) for role, key in keys.items()}
     test = {role.removeprefix("test "): arrays[role] for role in ("test x", "test y") if role in arrays}
     return arrays["x"], arrays.get("y"), test
 
@@ -86,27 +86,27 @@ def _keys(members: Mapping[str, str], path: Path) -> dict[str, str]:
 def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any]:
     where = f"{path}, array {name.removesuffix('.npy')!r}"
     size = archive.getinfo(name).file_size
+    if size > MOST_EXPANSION * path.stat().st_size:
+        raise ValueError(f"{where} claims {size} bytes; the file has {path.stat().st_size}")
     with archive.open(name) as stream:
         _check_header(stream, size, where)
     with archive.open(name) as stream:
-        try:
-            array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
-        except ValueError as error:
-            raise ValueError(f"{where} cannot be read: {error}") from error
+        array: NDArray[Any] = np.lib.format.read_array(stream, allow_pickle=False)
     return array
 
 
 def _check_header(stream: IO[bytes], size: int, where: str) -> None:
     """Compare what a header promises with what is there, before memory is taken for it."""
+    head = io.BytesIO(stream.read(LONGEST_HEADER))
     try:
-        version = np.lib.format.read_magic(stream)
+        version = np.lib.format.read_magic(head)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(stream)
-    except ValueError as error:
-        raise ValueError(f"{where} is damaged or no NumPy array: {str(error).splitlines()[0]}") from error
+        shape, _, dtype = read_header(head)
+    except Exception as error:  # the header is read as Python, which can fail in many ways, a MemoryError among them
+        raise ValueError(f"{where} is damaged or no NumPy array: {in_short(error)}") from error
     if dtype.hasobject:
         raise ValueError(f"{where} holds Python objects; only numbers and text are read")
     promised = math.prod(shape) * dtype.itemsize
-    found = size - stream.tell()
+    found = size - head.tell()
     if found < promised:
         raise ValueError(f"{where} is truncated: header promises {promised} bytes, {found} found")

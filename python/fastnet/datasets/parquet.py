@@ -2,12 +2,14 @@
 
 import importlib.util
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.datasets._damage import refusing
 from fastnet.datasets._dataset import compact
 from fastnet.datasets.tabular import Table, label_column
 
@@ -107,4 +109,12 @@ def _unreadable(path: Path, error: Exception) -> ValueError:
     return ValueError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}")
 
 
-ENGINES = {"polars": _polars, "pyarrow": _pyarrow, "pandas": _pandas}
+def _refusing(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    def refusing_read(path: Path) -> Any:
+        with refusing(path, "cannot be read as Parquet"):
+            return read(path)
+
+    return refusing_read
+
+
+ENGINES = {"polars": _refusing(_polars), "pyarrow": _refusing(_pyarrow), "pandas": _refusing(_pandas)}

@@ -14,6 +14,9 @@ HELP = (
     "what is given here comes first"
 )
 
+_MOST_BYTES = 1 << 16
+_MOST_DOTS = 100  # in a line
+
 Parser = argparse.ArgumentParser
 Actions = dict[str, argparse.Action]
 
@@ -74,16 +77,27 @@ def option_name(action: argparse.Action) -> str | None:
 
 
 def _read(path: str) -> dict[str, Any]:
-    import json  # here, so that --help does not wait for them
-    import tomllib
+    import tomllib  # here, so that --help does not wait for them
 
+    from fastnet._safetensors import parse_json
+
+    with Path(path).open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise ValueError(f"must have at most {_MOST_BYTES:,} bytes")
+    text = content.decode()
     if Path(path).suffix == ".json":
-        given = json.loads(Path(path).read_text(encoding="utf-8"))
+        given = parse_json(text)
         if not isinstance(given, dict):
             raise ValueError(f"must hold an object of options; got {type(given).__name__}")
         return given
-    with Path(path).open("rb") as file:
-        return tomllib.load(file)
+    # What tomllib takes for a key of so many parts grows with their square.
+    if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
+        raise ValueError("it is nested too deep")
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def _actions_of(parser: Parser) -> Actions:

@@ -1,0 +1,1 @@
+"""Fuzzers of everything in fastnet that reads a file or the body of a request: see CONTRIBUTING.md."""

@@ -75,6 +75,10 @@ def test_a_file_may_be_json(tmp_path: Path) -> None:
         ("config = 'other.toml'", "run.toml: 'config' is not an option of any command"),
         ("no-quiet = true", "run.toml: 'no-quiet' is not an option of any command; did you mean 'quiet'?"),
         ("epochs = ", "run.toml: Invalid value"),
+        ("epochs = " + "[" * 5000, "run.toml: it is nested too deep"),
+        ("epochs = " + "{a = " * 5000, "run.toml: it is nested too deep"),
+        ("a." * 5000 + "b = 1", "run.toml: it is nested too deep"),
+        ("#" * 70_000, "run.toml: must have at most 65,536 bytes"),
         ("momentum = 0.5", "argument --momentum: is for --optimizer sgd or rmsprop, not for adam"),
     ],
 )
@@ -83,6 +87,23 @@ def test_what_is_wrong_in_a_file_is_wrong_usage(text: str, message: str, run: Ru
     done = run("train", "--config", "run.toml")
     assert (done.status, done.out) == (2, "")
     assert done.err.splitlines()[-1].startswith(f"fastnet train: error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 50_000, "it is nested too deep"),
+        ('{"a":' * 10_000, "it is nested too deep"),
+        ('{"epochs": 1, "epochs": 2}', "the name 'epochs' comes twice"),
+        ('{"lr": NaN}', "NaN is no number of JSON"),
+        ("[1]", "must hold an object of options; got list"),
+    ],
+)
+def test_what_is_wrong_in_json_is_wrong_usage(text: str, message: str, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(text)
+    done = run("train", "--config", "run.json")
+    assert (done.status, done.out) == (2, "")
+    assert done.err.splitlines()[-1] == f"fastnet train: error: run.json: {message}"
 
 
 def test_a_file_that_is_not_there_is_an_error(run: Run) -> None:

@@ -189,3 +189,41 @@ def test_an_odd_shape_in_a_header_is_refused(tmp_path: Path, shape: str) -> None
     (tmp_path / "a.npy").write_bytes(b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + b"\0" * 16)
     with pytest.raises(ValueError, match=r"a\.npy"):
         load(tmp_path / "a.npy")
+
+
+HEADERS = {
+    "not closed": b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1), ",
+    "an open text": b"{'descr': '''|u1, 'fortran_order': False, 'shape': (2, 1), }",
+    "no value": b"{'descr': }",
+    "brackets": b"(" * 900,
+    "signs": b"-" * 5000 + b"1",
+    "half a type": b"{'descr': ('|u1',), 'fortran_order': False, 'shape': (2, 1), }",
+    "too long": b"{'descr': '|u1', 'fortran_order': False, 'shape': (2, 1), }" + b" " * 20_000,
+}
+
+
+@pytest.mark.parametrize("header", HEADERS.values(), ids=HEADERS)
+@pytest.mark.parametrize("size", ["right", "wrong"])
+def test_a_header_that_is_not_one_is_refused(header: bytes, size: str, tmp_path: Path) -> None:
+    """NumPy reads it as Python, which fails with SyntaxError, TokenError, MemoryError and others."""
+    length = len(header) + 1 if size == "right" else 2**32 - 1
+    content = b"\x93NUMPY\x02\x00" + length.to_bytes(4, "little") + header + b"\n\1\2"
+    (tmp_path / "a.npy").write_bytes(content)
+    with pytest.raises(ValueError, match=r"a\.npy is damaged or no NumPy array: ."):
+        load(tmp_path / "a.npy")
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", content)
+    with pytest.raises(ValueError, match=r"a\.npz, array 'x' is damaged or no NumPy array: ."):
+        load(tmp_path / "a.npz")
+
+
+def test_an_archive_that_claims_more_than_it_can_hold_is_refused(tmp_path: Path) -> None:
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000,), }\n"
+    content = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+    with zipfile.ZipFile(tmp_path / "a.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", content)
+    forged = (tmp_path / "a.npz").read_bytes()
+    place = forged.rindex(b"PK\1\2") + 24  # where the directory has the size
+    (tmp_path / "a.npz").write_bytes(forged[:place] + (2**32 - 2).to_bytes(4, "little") + forged[place + 4 :])
+    with pytest.raises(ValueError, match=r"a\.npz, array 'x' claims 4294967294 bytes; the file has "):
+        load(tmp_path / "a.npz")

@@ -103,6 +103,21 @@ def test_a_damaged_file_is_refused(path: Path, engine: str) -> None:
     assert "\n" not in str(caught.value)
 
 
+def test_a_panic_of_a_library_is_an_error_like_others(engine: str, path: Path) -> None:
+    """In this file a number of the footer is wrong, about which polars panics: that is not an Exception."""
+    path.write_bytes((Path(__file__).parent / "fuzz" / "found" / "parquet" / "panic").read_bytes())
+    with pytest.raises(ValueError, match=r"a\.parquet cannot be read as Parquet: ") as caught:
+        read_parquet(path, engine=engine)
+    assert "\n" not in str(caught.value)
+
+
+def test_names_that_are_not_text_are_refused(path: Path) -> None:
+    content = write(path, {"qqqq": [1, 2], "label": [0, 1]}).read_bytes()
+    path.write_bytes(content.replace(b"qqqq", b"q\xffqq"))
+    with pytest.raises(ValueError, match=r"a\.parquet"):
+        read_parquet(path)
+
+
 def test_without_a_library_the_error_says_how_to_install_one(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(path, {"a": [1]})
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)

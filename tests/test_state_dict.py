@@ -365,3 +365,18 @@ def test_a_layer_without_a_counterpart_is_named(layers: list[fn.layers.Layer], m
 def test_a_model_without_weights_has_no_state_dict() -> None:
     with pytest.raises(ValueError, match="build it"):
         fn.Sequential([fn.Dense(2)]).to_state_dict()
+
+
+@pytest.mark.parametrize(
+    ("tensors", "message"),
+    [
+        ({"0.bias": np.ones(2)}, r"tensor '0\.bias' is not understood"),
+        ({"0.weight": np.ones(2), "0.bias": np.ones(2)}, "no weight of a Linear layer"),
+        ({"0.weight": np.ones((2, 3)), "2.weight": np.ones((2, 5))}, r"tensor '2\.weight' has shape \(2, 5\)"),
+    ],
+)
+def test_an_error_about_the_tensors_of_a_file_names_it(tensors: dict[str, Any], message: str, tmp_path: Path) -> None:
+    path = tmp_path / "state.safetensors"
+    save_file(tensors, path)
+    with pytest.raises(ValueError, match=rf"^cannot load .*state\.safetensors: .*{message}"):
+        fn.from_state_dict(path, "relu")

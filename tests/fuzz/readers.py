@@ -64,18 +64,6 @@ def read_data(path: Path) -> None:
         assert len(data.y) == len(data.x)
 
 
-def read_parquet(path: Path) -> None:
-    for engine in ("pyarrow", "polars"):
-        try:
-            fn.datasets.parquet.read_parquet(path, engine=engine)
-        except ValueError as error:
-            refusal = error
-        else:
-            refusal = None
-    if refusal is not None:
-        raise refusal
-
-
 # ---- Models ---------------------------------------------------------------------------------------------------------
 
 
@@ -231,7 +219,7 @@ READERS: dict[str, Reader] = {
     "csv": Reader(read_data, "input.csv"),
     "npz": Reader(read_data, prepare=in_npz),
     "npy": Reader(read_data),
-    "parquet": Reader(read_parquet),
+    "parquet": Reader(fn.datasets.parquet.read_parquet),
     "model": Reader(read_model, prepare=with_checksum),
     "quantized": Reader(read_model, prepare=with_checksum),
     "receipt": Reader(read_receipt, prepare=in_model),

@@ -93,10 +93,15 @@ def test_save_writes_c_under_its_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["m.onnx", "m.c"])
-@pytest.mark.parametrize("writer", ["save_weights", "save of a quantized model", "save_state_dict"])
+@pytest.mark.parametrize("writer", ["save_weights", "save_state_dict"])
 def test_weights_alone_are_not_exported(writer: str, name: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"use m\.safetensors, or to_(onnx writes ONNX|c writes C)$"):
         WRITERS[writer](tmp_path / name)
+
+
+def test_a_quantized_model_is_not_exported(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"save writes safetensors files, not ONNX .*: use m\.safetensors$"):
+        quantized().save(tmp_path / "m.onnx")
 
 
 def test_exports_are_not_written_under_the_names_of_others(tmp_path: Path) -> None:

@@ -88,5 +88,5 @@ def check_model_name(path: str | os.PathLike[str], method: str = "save") -> None
 
 
 def check_weights_name(path: str | os.PathLike[str], method: str = "save_weights") -> None:
-    """Refuse a name that is not one for safetensors, which weights, quantized models and state dicts are written to."""
+    """Refuse a name that is not one for safetensors, which weights are written to."""
     check_name(path, method, "safetensors", instead=_WRITTEN_BY)

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["atomic_write", "check_writable", "remove_leftovers"]
+__all__ = ["atomic_write", "check_overwrite", "check_writable", "remove_leftovers"]
 
 _ACCESS_LIST = "system.posix_acl_access"
 
@@ -76,6 +76,12 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
         if isinstance(error, OSError) and _is_about(error, written):
             raise _explained(error, path) from error
         raise
+
+
+def check_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
+    """Raise FileExistsError where there is a file that may not be replaced."""
+    if not overwrite and Path(path).exists():
+        raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:

@@ -11,7 +11,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from fastnet import _core, _safetensors, serialization
-from fastnet._file_names import check_weights_name
+from fastnet._file_names import check_name
+from fastnet._files import check_overwrite
 from fastnet._receipt import lasting
 from fastnet._safetensors import Tensor
 from fastnet._validation import check_choice, check_integer, check_number, check_shape, describe
@@ -55,8 +56,8 @@ _LEAST_SCALE = 1e-37  # has a reciprocal in float32
 
 def save_quantized(model: QuantizedModel, path: str | os.PathLike[str], overwrite: bool) -> None:
     """Write a quantized model to a file; see `QuantizedModel.save`."""
-    check_weights_name(path, "save")
-    serialization._check_overwrite(path, overwrite)
+    check_name(path, "save", "safetensors")
+    check_overwrite(path, overwrite)
     operations = model.operations
     arrays = {
         f"operations.{i}.{name}": array for i, one in enumerate(operations) for name, array in arrays_of(one).items()

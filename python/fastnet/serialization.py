@@ -35,7 +35,6 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -43,6 +42,7 @@ from numpy.typing import NDArray
 from fastnet import _core, _safetensors
 from fastnet._file_checks import check_architecture, check_compilation, check_tensors, tensor_name
 from fastnet._file_names import EXPORTS, check_model_name, check_weights_name, format_of, hint_for
+from fastnet._files import check_overwrite
 from fastnet._receipt import Receipt, plain
 from fastnet._validation import describe
 from fastnet._weights import sha256_of
@@ -99,7 +99,7 @@ def save_model(model: "Sequential", path: str | os.PathLike[str], overwrite: boo
     """
     check_model_name(path)
     if format_of(path) in EXPORTS:
-        _check_overwrite(path, overwrite)
+        check_overwrite(path, overwrite)
         model.to_onnx(path) if format_of(path) == "ONNX" else model.to_c(path)
         return
     arrays = _arrays(model, path, overwrite)
@@ -306,15 +306,10 @@ def tensor_names(model: "Sequential") -> list[str]:
 
 def _arrays(model: "Sequential", path: str | os.PathLike[str], overwrite: bool) -> dict[str, NDArray[Any]]:
     """Return the weights of a model that may be written to this path, by their names."""
-    _check_overwrite(path, overwrite)
+    check_overwrite(path, overwrite)
     if not model.built:
         raise ValueError("the model has no weights to save: build it, or fit it first")
     return dict(zip(tensor_names(model), model._weights.snapshot(), strict=True))
-
-
-def _check_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
-    if not overwrite and Path(path).exists():
-        raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
 
 
 def _file_metadata() -> dict[str, str]:

@@ -7,12 +7,15 @@ kept there, too, with how to run it again; make it small and put it into tests/f
 import argparse
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from fuzz.readers import READERS
 from fuzz.seeds import SEEDS
 
-FOUND = Path(__file__).parent / "found"
+TESTS = Path(__file__).resolve().parent.parent
+FOUND = TESTS / "fuzz" / "found"
+MEMORY = Path("/dev/shm")  # of Linux: files that are on no disk
 SLOWEST = 20  # seconds for one input, on a machine that is busy
 MOST_MEMORY = 2048  # MB of the process
 
@@ -26,15 +29,16 @@ def fuzz(name: str, seconds: int, folder: Path) -> bool:
         (seeds / str(number)).write_bytes(content)
     inputs = [corpus, seeds, *([FOUND / name] if (FOUND / name).is_dir() else [])]
     limits = [f"-max_total_time={seconds}", f"-timeout={SLOWEST}", f"-rss_limit_mb={MOST_MEMORY}", "-max_len=65536"]
-    command = [sys.executable, "-m", "fuzz.one", name, *map(str, inputs), *limits, f"-artifact_prefix={findings}/"]
-    where = Path(__file__).parent.parent
-    done = subprocess.run(command, cwd=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    with tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None) as work:
+        one = [sys.executable, "-m", "fuzz.one", name]
+        command = [*one, work, *map(str, inputs), *limits, f"-artifact_prefix={findings}/"]
+        done = subprocess.run(command, cwd=TESTS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     output = done.stdout.decode(errors="replace")  # what is fuzzed may be in it
     last = [line for line in output.splitlines() if line.startswith("Done ")]
     print(f"{name:<12} {last[-1] if last else 'stopped'}", flush=True)
     if done.returncode:
         end = "\n".join(line for line in output.splitlines()[-60:] if not line.startswith("#"))
-        print(f"{end}\nagain: cd tests; {sys.executable} -m fuzz.one {name} FILE of {findings}\n", flush=True)
+        print(f"{end}\nagain, in {TESTS}: {' '.join(one)} {tempfile.gettempdir()} FILE\n", flush=True)
     return done.returncode == 0
 
 

@@ -1,7 +1,9 @@
-"""Fuzz one reader: python -m fuzz.one READER FOLDER [options of libFuzzer and folders of inputs]."""
+"""Fuzz one reader: python -m fuzz.one READER FOLDER [options of libFuzzer, and folders or files of inputs].
+
+FOLDER is where the files are written that the reader reads.
+"""
 
 import sys
-import tempfile
 from pathlib import Path
 
 import atheris
@@ -11,11 +13,10 @@ with atheris.instrument_imports(include=["fastnet", "zipfile", "tomllib"], enabl
 
 
 def main() -> None:
-    reader = READERS[sys.argv.pop(1)]
-    folder = tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None)
+    reader, folder = READERS[sys.argv.pop(1)], Path(sys.argv.pop(1))
 
     def test(content: bytes) -> None:
-        outcome(reader, content, Path(folder.name))
+        outcome(reader, content, folder)
 
     atheris.Setup(sys.argv, test)
     atheris.Fuzz()

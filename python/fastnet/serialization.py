@@ -72,17 +72,15 @@ def save_model(model: "Sequential", path: str | os.PathLike[str], overwrite: boo
     model : Sequential
         A built model.
     path : str or os.PathLike
-        The file to write, conventionally ``*.safetensors``. Under a name ``*.onnx`` it is ONNX, as
-        `Sequential.to_onnx` writes it, and under ``*.c`` C, as `Sequential.to_c` does; these have what predictions need
-        and nothing else. The names of other formats, such as ``*.keras``, are refused.
+        The file to write, conventionally ``*.safetensors``; ``*.onnx`` and ``*.c`` are what `Sequential.to_onnx` and
+        `Sequential.to_c` write, for predictions alone. The names of other formats, such as ``*.keras``, are refused.
     overwrite : bool, default True
         Whether an existing file may be replaced.
 
     Raises
     ------
     ValueError
-        If the model is not built, its class or feature names are not lists of strings, or `path` is a name for a format
-        that is not written; the message says what to call.
+        If the model is not built, its class or feature names are no lists of strings, or `path` is the name of another format.
     FileExistsError
         If `path` exists and `overwrite` is False.
     OSError

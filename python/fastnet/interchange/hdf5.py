@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from fastnet.interchange import hdf5_structures as structures
 from fastnet.interchange.hdf5_source import UNDEFINED, Source, damaged, unusual
-from fastnet.interchange.hdf5_structures import SIGNATURE
 
-__all__ = ["SIGNATURE", "Dataset", "Group", "opened"]
+__all__ = ["Dataset", "Group", "opened"]
 
 # Classes of datatypes, and the fields of IEEE's numbers: bit offset, precision, exponent and mantissa (place, size), bias.
 _INTEGER, _FLOAT, _TEXT, _VARIABLE = 0, 1, 3, 9

@@ -5,8 +5,9 @@ import struct
 from collections.abc import Iterator
 from typing import BinaryIO
 
-__all__ = ["UNDEFINED", "Source", "damaged", "unusual"]
+__all__ = ["SIGNATURE", "UNDEFINED", "Source", "damaged", "unusual"]
 
+SIGNATURE = b"\x89HDF\r\n\x1a\n"  # the first bytes of a file
 UNDEFINED = 2**64 - 1  # the address of what a file does not have
 
 # Bytes of structures: what may be read of them for each byte of a file, in any file, and in the largest one.

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fastnet.interchange.hdf5_heaps import stored
-from fastnet.interchange.hdf5_source import UNDEFINED, Source, damaged, unusual
+from fastnet.interchange.hdf5_source import SIGNATURE, UNDEFINED, Source, damaged, unusual
 
-__all__ = ["SIGNATURE", "Message", "attributes", "chunks", "links", "messages", "root_address"]
-
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
+__all__ = ["Message", "attributes", "chunks", "links", "messages", "root_address"]
 
 # Types of header messages.
 DATASPACE, LINK_INFO, DATATYPE, LINK, EXTERNAL_FILES, LAYOUT = 0x01, 0x02, 0x03, 0x06, 0x07, 0x08

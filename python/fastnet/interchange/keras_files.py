@@ -19,9 +19,10 @@ import numpy as np
 
 from fastnet import layers
 from fastnet._layer import Layer, Shape
-from fastnet.interchange import hdf5
+from fastnet.interchange.hdf5_source import SIGNATURE
 
 if TYPE_CHECKING:
+    from fastnet.interchange import hdf5
     from fastnet.models import Sequential
 
 __all__ = ["is_keras_file", "load_keras_model", "load_keras_weights"]
@@ -39,7 +40,7 @@ def is_keras_file(path: str | os.PathLike[str]) -> bool:
     if not Path(path).is_file():
         return False
     with Path(path).open("rb") as file:
-        return file.read(8).startswith((_ZIP_SIGNATURE, hdf5.SIGNATURE))
+        return file.read(8).startswith((_ZIP_SIGNATURE, SIGNATURE))
 
 
 def load_keras_model(
@@ -124,12 +125,14 @@ class _Contents:
     architecture: Any
     compilation: Any
     version: int  # of Keras
-    weights: hdf5.Group
+    weights: "hdf5.Group"
     size: int  # of the file, in bytes
 
 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[_Contents]:
+    from fastnet.interchange import hdf5  # here, since most model files are not Keras's
+
     size = Path(path).stat().st_size
     with Path(path).open("rb") as file:
         if file.read(4) != _ZIP_SIGNATURE:
@@ -183,7 +186,7 @@ def _parsed(name: str, text: str | bytes) -> Any:
     return value
 
 
-def _attribute(root: hdf5.Group, name: str) -> Any:
+def _attribute(root: "hdf5.Group", name: str) -> Any:
     text = root.text(name)
     return None if text is None else _parsed(name, text if isinstance(text, str) else "")
 
@@ -230,6 +233,8 @@ def _read(
 
 def _mismatch(layer: Layer, datasets: list[Any], expected: list[Shape]) -> str | None:
     """Return why arrays do not fit a layer, or None where they do."""
+    from fastnet.interchange import hdf5
+
     counted = isinstance(layer, layers.Normalization)
     if counted and (not datasets or len(datasets) == 3):  # none where the numbers were arguments; the third is a count
         datasets = datasets[:2]
@@ -246,7 +251,7 @@ def _mismatch(layer: Layer, datasets: list[Any], expected: list[Shape]) -> str |
     return None
 
 
-def _by_class(root: hdf5.Group, all_layers: Sequence[Layer]) -> list[list[Any]]:
+def _by_class(root: "hdf5.Group", all_layers: Sequence[Layer]) -> list[list[Any]]:
     """Return every layer's arrays in a file of Keras 3, where layers are numbered by their classes."""
     group = root.group("layers") or root.group("_layer_checkpoint_dependencies")
     if group is None:
@@ -272,7 +277,7 @@ def _snake_case(name: str) -> str:
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
-def _by_order(root: hdf5.Group, all_layers: Sequence[Layer], shapes: list[list[Shape]]) -> list[list[Any]]:
+def _by_order(root: "hdf5.Group", all_layers: Sequence[Layer], shapes: list[list[Shape]]) -> list[list[Any]]:
     """Return every layer's arrays in an older file, where layers, or those with weights, come in their order."""
     groups = [root.group(name) for name in _names(root, "layer_names")]
     stored = [[group.member(path) for path in _names(group, "weight_names")] for group in groups if group]
@@ -288,7 +293,7 @@ def _by_order(root: hdf5.Group, all_layers: Sequence[Layer], shapes: list[list[S
     raise ValueError(f"it has weights of {len(filled)} layers; the model has {len(wanted)} with weights")
 
 
-def _names(group: hdf5.Group, attribute: str) -> list[str]:
+def _names(group: "hdf5.Group", attribute: str) -> list[str]:
     """Return a list of names that Keras keeps as an attribute, or as several where it is long."""
     parts = [part for part in [group.text(attribute)] if part is not None]
     while (part := group.text(f"{attribute}{len(parts)}")) is not None:

@@ -103,7 +103,7 @@ def test_what_is_wrong_in_json_is_wrong_usage(text: str, message: str, run: Run,
     (tmp_path / "run.json").write_text(text)
     done = run("train", "--config", "run.json")
     assert (done.status, done.out) == (2, "")
-    assert done.err.splitlines()[-1] == f"fastnet train: error: run.json: {message}"
+    assert done.err == f"fastnet train: error: run.json: {message} (see fastnet train --help)\n"
 
 
 def test_a_file_that_is_not_there_is_an_error(run: Run) -> None:

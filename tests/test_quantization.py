@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 import fastnet as fn
 import reference
 import reference_activations
-from fastnet.interchange import quantizing
 from fastnet.interchange.operations import (
     Activating,
     Addition,
@@ -29,12 +28,6 @@ from models_of_all_layers import INPUTS, MODELS, build
 ACTIVATIONS = {**reference.ACTIVATIONS, **reference_activations.ACTIVATIONS}
 WITH_PARAMETER = ("leaky_relu", "elu")
 Array = NDArray[Any]
-
-
-@pytest.fixture(autouse=True)
-def products_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small models, too, have products in integers."""
-    monkeypatch.setattr(quantizing, "FEWEST_INPUTS", 1)
 
 
 def samples(rows: int = 300, inputs: int = INPUTS, seed: int = 0) -> NDArray[np.float32]:
@@ -353,29 +346,26 @@ def test_mnist_is_read_as_well_as_in_float32(layers: Any, mnist_dir: Path, tmp_p
 # ---- Products of few inputs ------------------------------------------------------------------------------------------
 
 
-def test_products_of_few_inputs_stay_in_float32(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.undo()
-    model = fn.Sequential([fn.Input((16,)), fn.Dense(15, "relu"), fn.Dense(3, "softmax")], seed=0)
-    small = model.quantize(samples(inputs=16))
+def test_products_of_few_inputs_stay_in_float32(tmp_path: Path) -> None:
+    model = fn.Sequential([fn.Input((4,)), fn.Dense(3, "relu"), fn.Dense(3, "softmax")], seed=0)
+    small = model.quantize(samples(inputs=4))
     assert [type(one) for one in small.operations if hasattr(one, "kernel")] == [
         QuantizedMultiplication,
         Multiplication,
     ]
     small.save(tmp_path / "small.safetensors")
-    x = samples(inputs=16, seed=1)
+    x = samples(inputs=4, seed=1)
     assert_array_equal(fn.load_model(tmp_path / "small.safetensors").predict(x), small.predict(x))
 
 
-def test_a_table_of_few_columns_predicts_what_it_predicted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
-    model = fn.Sequential([fn.Input((3,)), fn.Dense(8, "relu"), fn.Dense(2, "softmax")], seed=0)
-    model.set_weights([9 * weight for weight in model.get_weights()])  # a steep boundary, as training makes it
+def test_a_table_of_few_columns_predicts_what_it_predicted() -> None:
+    model = fn.Sequential([fn.Input((3,)), fn.Dense(2, "softmax")], seed=0)
+    model.set_weights([50 * weight for weight in model.get_weights()])  # a steep boundary, as training makes it
     x = samples(inputs=3)
     assert_allclose(model.quantize(x).predict(x), model.predict(x), atol=1e-6)
 
 
-def test_float32_products_that_overflow_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.undo()
+def test_float32_products_that_overflow_are_refused() -> None:
     model = fn.Sequential([fn.Dense(2, input_shape=(3,))], seed=0, dtype="float64")
     model.set_weights([np.full((3, 2), 1e300), np.zeros(2)])
     with pytest.raises(ValueError, match="layer 'dense' has numbers that are not finite in float32"):

@@ -14,16 +14,9 @@ from numpy.testing import assert_array_equal
 import fastnet as fn
 from command import Run
 from fastnet import _safetensors
-from fastnet.interchange import quantizing
 from fastnet.quantization import QuantizedModel, arrays_of
 from models_of_all_layers import INPUTS, MODELS, build
 from mutants import change_place, mutant, places_in
-
-
-@pytest.fixture(autouse=True)
-def products_of_any_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small models, too, have products in integers."""
-    monkeypatch.setattr(quantizing, "FEWEST_INPUTS", 1)
 
 
 def samples() -> np.ndarray:

@@ -43,7 +43,7 @@ _NOT_LEARNING = (
 
 
 def quantize(model: "Sequential", calibration_data: Any) -> "QuantizedModel":
-    """Return a model whose matrix products are in 8-bit integers, but for those of fewer than 16 inputs.
+    """Return a model whose matrix products are in 8-bit integers, but for those of fewer than 4 inputs.
 
     Parameters
     ----------

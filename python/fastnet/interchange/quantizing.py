@@ -20,9 +20,9 @@ from fastnet.interchange.operations import Array, Multiplication, Operation, Sca
 __all__ = ["MOST_INPUTS", "QuantizedMultiplication", "fold_scalings", "quantize_operations"]
 
 MOST_INPUTS = 65_536  # of a product whose sums have 32 bits
-# A product of fewer inputs has few weights to save, takes as long in integers, and the roundings of its inputs do not
-# average out: a model of a table with 3 columns differed by a tenth of a probability.
-FEWEST_INPUTS = 16
+# The integers of 4 inputs are multiplied at once. Fewer save next to nothing, take as long, and the roundings of the
+# inputs do not average out: a model of a table with 3 columns differed by a tenth of a probability.
+FEWEST_INPUTS = 4
 _ROWS = 256  # of the calibration data at a time
 
 

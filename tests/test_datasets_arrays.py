@@ -83,7 +83,6 @@ def test_one_hot_labels_become_codes(tmp_path: Path) -> None:
         ({"x": X, "x_test": X[:, :2]}, r"the test part has 4 features, the training part 6"),
         ({"x": X, "y": Y, "x_test": X, "y_test": np.eye(2)[Y]}, r"those of the test part \(4, 2\)"),
         ({"x": np.array([[1, np.inf]])}, r"the value inf in row 0, column 1 is not a finite number"),
-        ({"x": np.array([[1, 1e39]])}, r"the value 1e\+39 in row 0, column 1 is too large for float32"),
     ],
 )
 def test_arrays_that_are_no_data_set_are_refused(tmp_path: Path, arrays: dict[str, Any], message: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fastnet.cli import main
 from fastnet.datasets import fashion_mnist, idx, load, mnist
 from fastnet.datasets.download import Collection, cache_folder
 
@@ -141,6 +142,23 @@ def test_the_cache_is_where_the_environment_says(monkeypatch: pytest.MonkeyPatch
     assert cache_folder() == tmp_path / "xdg" / "fastnet"
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert cache_folder() == Path.home() / ".cache" / "fastnet"
+
+
+def test_a_user_without_a_home_is_told_what_to_set(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def home() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", home)
+    assert cache_folder() == own_cache
+    monkeypatch.delenv("FASTNET_CACHE")
+    assert mnist.COLLECTION.present() is None
+    with pytest.raises(
+        FileNotFoundError, match="no home folder to keep downloads in: set the environment variable FASTNET"
+    ):
+        load("mnist")
+    assert main(["datasets"]) == 0
+    assert main(["datasets", "mnist"]) == 0
+    assert main(["datasets", "mnist", "--download"]) == 1
 
 
 def test_real_mnist_has_the_known_checksums(mnist_dir: Path) -> None:

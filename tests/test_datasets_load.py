@@ -133,23 +133,68 @@ numbers = hnp.arrays(
 )
 
 
-@given(numbers)
-def test_samples_keep_their_values_or_are_refused(values: NDArray[Any]) -> None:
-    if values.dtype.kind == "f" and not (np.abs(values.astype(np.float64)) <= float(np.finfo(np.float32).max)).all():
-        with pytest.raises(ValueError, match=r"where: the value .* (is not a finite number|is too large for float32)"):
-            features(values, "where")
-        return
-    rows, image_shape = features(values, "where")
+@given(numbers, st.sampled_from([None, "float32", "float64"]))
+def test_samples_keep_their_values_or_are_refused(values: NDArray[Any], dtype: str | None) -> None:
     flat = values.reshape(len(values), -1)
+    wide = flat.astype(np.float64)
+    largest = float(np.finfo(np.float32).max) if dtype == "float32" else float(np.finfo(np.float64).max)
+    if not (np.abs(wide) <= largest).all():
+        with pytest.raises(ValueError, match=r"where: the value .* (is not a finite number|is too large for float32)"):
+            features(values, "where", dtype)
+        return
+    rows, image_shape = features(values, "where", dtype)
     assert image_shape == (values.shape[1:] if values.ndim > 2 else None)
-    if flat.dtype.kind == "f":
-        flat = flat.astype(np.float32)  # what is kept decides: 1e-100 is 0
-    if ((flat >= 0) & (flat <= 255) & (flat == np.floor(flat))).all():
-        assert rows.dtype == np.uint8
-        assert np.array_equal(rows, flat)
+    assert rows.dtype in ([np.uint8, dtype] if dtype else [np.uint8, np.float32, np.float64])
+    if rows.dtype == np.float32 or dtype == "float32":
+        wide = wide.astype(np.float32)  # what is kept decides: 1e-100 is 0
+    are_bytes = ((wide >= 0) & (wide <= 255) & (wide == np.floor(wide))).all()
+    if rows.dtype == np.uint8 and dtype is None:
+        wide = wide.astype(np.float32)
     else:
-        assert rows.dtype == np.float32
-        assert np.array_equal(rows, flat.astype(np.float64).astype(np.float32))
+        assert (rows.dtype == np.uint8) == are_bytes
+    assert np.array_equal(rows, wide)
+
+
+@pytest.mark.parametrize(
+    ("column", "dtype"),
+    [
+        ([0.5, 1e-100], np.float32),
+        ([1e-100, 2e-100], np.float64),
+        ([0.5, 1e39], np.float64),
+        ([1e9, 1e9 + 1, 1e9 + 2], np.float64),
+        ([1.7e9, 1.7e9 + 86400.0], np.float32),
+        ([0.1 + 0.2, 0.3], np.float32),  # a constant with rounding errors
+        ([1e9, 1e9], np.float32),
+        ([16777216.0, 0.5], np.float32),
+    ],
+)
+def test_float64_is_kept_where_float32_would_lose_a_column(column: list[float], dtype: Any, tmp_path: Path) -> None:
+    values = np.column_stack([np.linspace(0.5, 1, len(column)), column])
+    np.save(tmp_path / "a.npy", values)
+    np.savetxt(tmp_path / "a.csv", values, fmt="%.17g", delimiter=",")
+    for name in ("a.npy", "a.csv"):
+        data = load(tmp_path / name, target=None)
+        assert data.x.dtype == dtype
+        assert data.x.tolist() == values.astype(dtype).tolist()
+
+
+def test_a_dtype_can_be_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,label\n1000000000.5,0\n1000000001.5,1\n")
+    assert load(tmp_path / "a.csv", dtype="float32").x.tolist() == [[1e9], [1e9]]
+    (tmp_path / "a.csv").write_text("a,label\n0.1,0\n")
+    assert load(tmp_path / "a.csv", dtype=np.float64).x.tolist() == [[0.1]]
+    with pytest.raises(ValueError, match="dtype must be one of 'float32', 'float64'; got 'int8'"):
+        load("digits", dtype="int8")
+    (tmp_path / "a.csv").write_text("a,label\n1e39,0\n")
+    with pytest.raises(ValueError, match=r"line 2, column 'a': '1e39' is not a finite number in float32"):
+        load(tmp_path / "a.csv", dtype="float32")
+
+
+def test_both_parts_of_a_data_set_have_one_dtype(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x_train=[[1e9], [1e9 + 1]], x_test=[[1e9 + 0.5]])
+    data = load(tmp_path / "a.npz")
+    assert data.test is not None
+    assert data.test.x.tolist() == [[1e9 + 0.5]]
 
 
 def test_uint8_samples_are_not_copied() -> None:

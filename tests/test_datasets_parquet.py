@@ -1,5 +1,6 @@
 """Parquet files, by each of the libraries that read them."""
 
+import datetime as dt
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,9 @@ import numpy as np
 import pytest
 
 from fastnet.datasets import load, parquet
+from fastnet.datasets._label_column import LabelColumn
 from fastnet.datasets.parquet import read_parquet
+from fastnet.exceptions import DataFileWarning
 
 pyarrow = pytest.importorskip("pyarrow", reason="needs pyarrow to write the files")
 
@@ -123,3 +126,97 @@ def test_without_a_library_the_error_says_how_to_install_one(path: Path, monkeyp
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match=r'pip install "fastnet-nn\[data\]"'):
         load(path)
+
+
+# ---- The index of pandas --------------------------------------------------------------------------------------------
+
+
+def frame() -> Any:
+    pandas = pytest.importorskip("pandas")
+    return pandas.DataFrame({"a": [3, 1, 4, 1], "b": [5, 9, 2, 6], "label": ["x", "x", "y", "y"]})
+
+
+@pytest.mark.parametrize("target", ["label", 2, -1])
+@pytest.mark.parametrize("name", [None, "id"])
+def test_an_index_that_pandas_wrote_is_left_out(path: Path, engine: str, name: str | None, target: Any) -> None:
+    table = frame().sample(frac=1, random_state=1).rename_axis(name)
+    table.to_parquet(path)
+    column = name or "__index_level_0__"
+    message = rf"a\.parquet: column '{column}': an index that pandas wrote, not a feature; left out"
+    with pytest.warns(DataFileWarning, match=message):
+        read = read_parquet(path, target=target, engine=engine)
+    assert read.feature_names == ["a", "b"]
+    assert read.x.tolist() == table[["a", "b"]].to_numpy().tolist()
+    assert read.labels is not None
+    assert read.labels.tolist() == table["label"].tolist()
+    assert read.label == LabelColumn("label", -1)
+
+
+def test_all_levels_of_an_index_are_left_out(path: Path, engine: str) -> None:
+    frame().assign(c=[7, 8, 7, 8]).set_index(["a", "c"]).to_parquet(path)
+    with pytest.warns(DataFileWarning, match="column 'a', column 'c': an index that pandas wrote"):
+        read = read_parquet(path, engine=engine)
+    assert read.feature_names == ["b"]
+    assert read.label == LabelColumn("label", -1)
+
+
+def test_an_index_that_is_asked_for_is_the_label(path: Path, engine: str) -> None:
+    table = frame().set_index("label")
+    table.to_parquet(path)
+    read = read_parquet(path, engine=engine)
+    assert read.feature_names == ["a", "b"]
+    assert read.labels is not None
+    assert read.labels.tolist() == ["x", "x", "y", "y"]
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(None, None, 2)])
+def test_a_range_is_no_column(path: Path, engine: str, rows: slice) -> None:
+    frame().iloc[rows].to_parquet(path)
+    assert read_parquet(path, engine=engine).feature_names == ["a", "b"]
+
+
+@pytest.mark.parametrize("metadata", [b"{", b"[1]", b'{"index_columns": 5}', b"[" * 100_000])
+@pytest.mark.parametrize("engine", ["polars", "pyarrow"])
+def test_metadata_that_pandas_did_not_write_is_passed_over(path: Path, engine: str, metadata: bytes) -> None:
+    pytest.importorskip(engine)
+    from pyarrow.parquet import write_table
+
+    table = pyarrow.table({"a": [1, 2], "label": [0, 1]})
+    write_table(table.replace_schema_metadata({b"pandas": metadata}), path)
+    assert read_parquet(path, engine=engine).feature_names == ["a"]
+
+
+# ---- Types ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("label", [dt.date(2020, 1, 1), dt.datetime(2020, 1, 1), dt.time(1), [1], {"a": 1}])
+def test_labels_are_whole_numbers_or_text(path: Path, engine: str, label: Any) -> None:
+    write(path, {"a": [1, 2], "label": [label, label]})
+    with pytest.raises(ValueError, match=r"a\.parquet, column 'label': .* is not a whole number or text"):
+        read_parquet(path, engine=engine)
+
+
+def test_a_column_of_several_numbers_a_row_is_refused(path: Path, engine: str) -> None:
+    write(path, {"a": [{"b": 1}, {"b": 2}], "label": [1, 2]})
+    with pytest.raises(ValueError, match=r"column 'a': .* is not a number"):
+        read_parquet(path, engine=engine)
+
+
+def test_two_columns_of_one_name_are_refused(path: Path, engine: str) -> None:
+    from pyarrow.parquet import write_table
+
+    columns = [pyarrow.array([1, 2]), pyarrow.array([3, 4]), pyarrow.array([0, 1])]
+    write_table(pyarrow.Table.from_arrays(columns, names=["a", "a", "label"]), path)
+    with pytest.raises(ValueError, match=r"a\.parquet"):
+        read_parquet(path, engine=engine)
+
+
+def test_numbers_close_together_are_kept_in_float64(path: Path, engine: str) -> None:
+    write(path, {"a": [1e9, 1e9 + 1], "label": [0, 1]})
+    assert read_parquet(path, engine=engine).x.tolist() == [[1e9], [1e9 + 1]]
+    assert read_parquet(path, engine=engine, dtype="float32").x.tolist() == [[1e9], [1e9]]
+
+
+def test_labels_with_zeros_before_them_are_text(path: Path) -> None:
+    assert load(write(path, {"a": [1, 2, 3], "label": ["007", "7", "8"]})).classes == ["007", "7", "8"]
+    assert load(write(path, {"a": [1, 2], "label": [b"\xe9", b"\xe8"]})).classes == ["\\xe8", "\\xe9"]

@@ -1,6 +1,6 @@
 """The warnings that fastnet gives."""
 
-__all__ = ["DoctorWarning", "NonFiniteLossWarning"]
+__all__ = ["DataFileWarning", "DoctorWarning", "NonFiniteLossWarning"]
 
 
 class NonFiniteLossWarning(RuntimeWarning):
@@ -9,3 +9,7 @@ class NonFiniteLossWarning(RuntimeWarning):
 
 class DoctorWarning(UserWarning):
     """`fit(debug=True)` found something that `fastnet.doctor` knows."""
+
+
+class DataFileWarning(UserWarning):
+    """A data file was read in a way that is not the obvious one: `fastnet.datasets.load` says how."""

@@ -12,6 +12,7 @@ from typing import TextIO
 
 from fastnet.cli._arguments import parse_arguments
 from fastnet.cli._terminal import discard, guarded_output, styled
+from fastnet.exceptions import DataFileWarning
 
 __all__ = ["main"]
 
@@ -67,6 +68,8 @@ def _run(argv: Sequence[str] | None) -> int:
             command = importlib.import_module(f"fastnet.cli.{arguments.command}")
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
+                # It says what a result is of, whatever PYTHONWARNINGS is.
+                warnings.simplefilter("always", DataFileWarning)
                 status: int = command.run(arguments)
     except KeyboardInterrupt as interrupt:
         return _interrupted(interrupt, interrupts.received)

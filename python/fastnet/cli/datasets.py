@@ -112,11 +112,18 @@ def _files(name: str, data: Description) -> list[tuple[str, str]]:
     if data.folder is None:
         size = describe_size(data.download_bytes)
         return [
-            ("where", f"not here: fastnet datasets {name} --download fetches {size} into {cache_folder() / name}"),
+            ("where", f"not here: fastnet datasets {name} --download fetches {size} into {_cache(name)}"),
             *(("from", mirror) for mirror in data.collection.mirrors),
         ]
     paths = [idx.require(data.folder, file) for file in idx.FILES]
     return [("where", str(data.folder)), *(("file", _file(path)) for path in paths)]
+
+
+def _cache(name: str) -> str:
+    try:
+        return str(cache_folder() / name)
+    except FileNotFoundError:
+        return "the folder that FASTNET_CACHE names"
 
 
 def _file(path: Path) -> str:

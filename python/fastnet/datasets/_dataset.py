@@ -5,11 +5,20 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-__all__ = ["FLOAT32_MAX", "Dataset", "compact", "features"]
+from fastnet._validation import check_choice
+from fastnet.datasets._label_column import LabelColumn
+
+__all__ = ["FLOAT32_MAX", "Blocks", "Dataset", "Extremes", "check_dtype", "compact", "features"]
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
+FLOAT32_RANGE = (
+    2.0**-118,
+    2.0**120,
+)  # of the largest value in a column: factors that bring it near 1 are in range, too
+ROUNDING = 4.0  # times the precision of a dtype: numbers closer than that, relative to the largest, may be equal
+LEVELS = 64  # distinct numbers that a column's dtype must have between its least and its greatest value
 BLOCK_ROWS = 4096  # rows that are looked at together: temporary arrays stay small beside the data
 
 
@@ -19,9 +28,10 @@ class Dataset:
 
     Attributes
     ----------
-    x : ndarray of shape (n, features), uint8 or float32
-        The samples, a row each. uint8 where every value is a whole number from 0 to 255, else float32; the values are
-        those of the source, unscaled.
+    x : ndarray of shape (n, features), uint8, float32 or float64
+        The samples, a row each. uint8 where every value is a whole number from 0 to 255, else float32; float64 where
+        float32 would lose a column: numbers such as 1e40, or close together such as 1e9 and 1e9 + 1. The values are those
+        of the source, unscaled.
     y : ndarray of shape (n,), int64, or None
         The label of each sample, a code from 0 to the number of classes - 1. None where the source has no labels.
     classes : list of str or None
@@ -34,6 +44,8 @@ class Dataset:
         The shape of one sample before it was flattened into a row, where it had one: (28, 28).
     test : Dataset or None
         The test part, where the source has an official one. Its codes and classes are those of the training part.
+    label : LabelColumn or None
+        The column of a table that the labels are from: its name, None without a header, and its index, -1 for the last.
 
     Examples
     --------
@@ -52,6 +64,7 @@ class Dataset:
     name: str = ""
     image_shape: tuple[int, ...] | None = None
     test: "Dataset | None" = None
+    label: LabelColumn | None = None
 
     def __len__(self) -> int:
         """Return the number of samples, without the test part."""
@@ -119,7 +132,7 @@ class Dataset:
         return replace(self, y=None if self.y is None else codes[self.y], classes=list(class_names))
 
 
-def features(values: NDArray[Any], where: str) -> tuple[NDArray[Any], tuple[int, ...] | None]:
+def features(values: NDArray[Any], where: str, dtype: str | None = None) -> tuple[NDArray[Any], tuple[int, ...] | None]:
     """Return an array of samples as rows in their compact dtype, and the shape of one sample where it is an image.
 
     Raises ValueError, beginning with `where`, for what is not an array of finite numbers with at least one row.
@@ -131,43 +144,136 @@ def features(values: NDArray[Any], where: str) -> tuple[NDArray[Any], tuple[int,
     if not values.size:
         raise ValueError(f"{where} has shape {values.shape}; expected at least one sample and one feature")
     image_shape = values.shape[1:] if values.ndim > 2 else None
-    return compact(values.reshape(len(values), -1), where), image_shape
+    return compact(values.reshape(len(values), -1), where, dtype), image_shape
 
 
-def compact(values: NDArray[Any], where: str) -> NDArray[Any]:
-    """Return a matrix of numbers as uint8 where each is, in float32, a whole number from 0 to 255, else as float32.
+# ---- Storage --------------------------------------------------------------------------------------------------------
 
-    Raises ValueError, beginning with `where`, for a value that is not finite in float32.
+
+def check_dtype(dtype: DTypeLike | None) -> str | None:
+    """Return the name of a dtype that samples may be stored in, or None."""
+    return None if dtype is None else check_choice("dtype", np.dtype(dtype).name, ("float32", "float64"))
+
+
+def compact(values: NDArray[Any], where: str, dtype: str | None = None) -> NDArray[Any]:
+    """Return a matrix of numbers in the smallest dtype that serves.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, features)
+    where : str
+        What the values are, for messages.
+    dtype : {"float32", "float64"}, optional
+        What numbers other than bytes are stored in. By default float32, and float64 where that would lose a column: its
+        values are beyond float32's range, or so close together that float32 hardly tells them apart.
+
+    Returns
+    -------
+    ndarray, uint8, float32 or float64
+        uint8 where every value is a whole number from 0 to 255, after rounding to float32 unless `dtype` is "float64".
+
+    Raises
+    ------
+    ValueError
+        If a value is not finite, or beyond float32's range where `dtype` is "float32".
     """
     if values.dtype == np.uint8:
         return values
-    if values.dtype.kind == "b":
-        return values.astype(np.uint8)
     blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(values), BLOCK_ROWS)]
-    if all(_are_bytes(values[block]) for block in blocks):
-        return values.astype(np.uint8)
-    if values.dtype.kind == "f":
-        for block in blocks:
-            _check_finite(values[block], block.start, where)
-    if values.dtype.itemsize <= 4:
-        return values.astype(np.float32, copy=False)
+    exact = np.result_type(values.dtype, np.float32) == np.float32
+    if dtype is None:
+        extremes = Extremes()
+        for block in () if exact else blocks:
+            extremes.include(values[block])
+        dtype = "float32" if exact or extremes.fit_float32() else "float64"
+    if all(_are_bytes(values[block], dtype) for block in blocks):
+        return values.astype(np.uint8, copy=False)
+    for block in blocks:
+        _check_finite(values[block], dtype, where, block.start)
+    if dtype == "float64" or exact:
+        return values.astype(dtype, copy=False)
     narrow = np.empty(values.shape, dtype=np.float32)
     for block in blocks:
         narrow[block] = values[block].astype(np.float64, copy=False)
     return narrow
 
 
-def _are_bytes(block: NDArray[Any]) -> bool:
+class Extremes:
+    """The least and the greatest value of every column of a matrix that is looked at block by block."""
+
+    def __init__(self) -> None:
+        self._low: Any = np.inf
+        self._high: Any = -np.inf
+
+    def include(self, block: NDArray[Any]) -> None:
+        """Take more rows into account."""
+        with np.errstate(over="ignore"):  # of a wider dtype than float64
+            self._low = np.minimum(self._low, block.min(axis=0).astype(np.float64, copy=False))
+            self._high = np.maximum(self._high, block.max(axis=0).astype(np.float64, copy=False))
+
+    def fit_float32(self) -> bool:
+        """Whether float32 keeps what every column tells: its values are in range, and not all the same by rounding.
+
+        A column whose values hardly differ in float64 either is a constant with rounding errors.
+        """
+        with np.errstate(all="ignore"):  # NaN and infinities are refused later, and fit as well as not
+            width = self._high - self._low
+            largest = np.maximum(np.abs(self._high), np.abs(self._low))
+            lost = (width < largest * LEVELS * 2.0**-23) & (width > largest * ROUNDING * 2.0**-52)
+            outside = (largest > FLOAT32_RANGE[1]) | ((largest > 0) & (largest < FLOAT32_RANGE[0]))
+        return not (lost | outside).any()
+
+
+class Blocks:
+    """A matrix that is read block by block, each stored as compactly as `compact` stores a whole one.
+
+    Parameters
+    ----------
+    dtype : {"float32", "float64"}, optional
+        As in `compact`. By default float32; `fit` then tells whether that was enough.
+    """
+
+    def __init__(self, dtype: str | None) -> None:
+        self._dtype = dtype or "float32"
+        self._any_dtype = dtype is None
+        self._extremes = Extremes()
+        self._blocks: list[NDArray[Any]] = []
+
+    def add(self, values: NDArray[Any]) -> None:
+        """Store more rows; raises ValueError for a value that is not finite."""
+        _check_finite(values, "float64" if self._any_dtype else self._dtype, "the block", 0)
+        if self._any_dtype:
+            self._extremes.include(values)
+        kept = "uint8" if _are_bytes(values, self._dtype) else self._dtype
+        if values.dtype != kept:
+            with np.errstate(over="ignore"):  # `fit` tells
+                values = values.astype(np.float64, copy=False).astype(kept, copy=False)
+        self._blocks.append(values)
+
+    @property
+    def fit(self) -> bool:
+        """Whether the rows so far are stored without a loss that matters."""
+        return not self._any_dtype or not self._blocks or self._extremes.fit_float32()
+
+    def joined(self) -> NDArray[Any]:
+        """Return the matrix."""
+        return self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks)
+
+
+def _are_bytes(block: NDArray[Any], dtype: str) -> bool:
     if block.dtype.kind == "f":
         with np.errstate(over="ignore"):
-            block = block.astype(np.float32, copy=False)  # what is kept decides: 1e-184 becomes 0
+            block = block.astype(dtype, copy=False)  # what is kept decides: 1e-184 becomes 0 in float32
     if not (block.min() >= 0 and block.max() <= 255):  # also False where there is a NaN
         return False
     return block.dtype.kind != "f" or bool((block == np.floor(block)).all())
 
 
-def _check_finite(block: NDArray[Any], first_row: int, where: str) -> None:
-    bad = ~np.isfinite(block) if block.dtype.itemsize <= 4 else ~(np.abs(block) <= FLOAT32_MAX)
+def _check_finite(block: NDArray[Any], dtype: str, where: str, first_row: int) -> None:
+    if block.dtype.kind != "f":
+        return
+    wide = block.dtype.itemsize > 4 and dtype == "float32"
+    bad = ~(np.abs(block) <= FLOAT32_MAX) if wide else ~np.isfinite(block)
     if bad.any():
         row, column = (int(index) for index in np.argwhere(bad)[0])
         value = block[row, column]

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 __all__ = ["encode"]
 
+MOST_DIGITS = 4000  # of a label that is a number; Python converts no more
+
 
 def encode(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[str] | None]:
     """Return integer codes for labels, and the text of each code.
@@ -16,8 +18,9 @@ def encode(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[st
     Parameters
     ----------
     labels : ndarray of shape (n,), (n, 1) or (n, k)
-        Whole numbers, text, or one-hot rows. Text that is a whole number in every row counts as a number; not where one
-        has zeros before it or an exponent: 007 and 1E5 are codes, which stay as they are written.
+        Whole numbers, text, or one-hot rows. Text that is a whole number in every row counts as a number: 1, 1.0 and +1
+        are one class; not where one has zeros before it or an exponent: 007 and 1E5 are codes, which stay as they are
+        written.
     where : str
         What the labels are, for messages.
 
@@ -53,7 +56,7 @@ def _from_one_hot(rows: NDArray[Any], where: str) -> tuple[NDArray[np.int64], li
 
 def _from_numbers(numbers: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[str] | None]:
     if numbers.dtype.kind == "f":
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             wrong = ~np.isfinite(numbers) | (numbers != np.floor(numbers)) | (np.abs(numbers) >= 2.0**63)
         if wrong.any():
             row = int(np.argmax(wrong))
@@ -73,38 +76,47 @@ def _from_text(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], lis
             raise ValueError(f"{where}: the label in row {row} is missing")
         texts.append(text)
         first_rows.setdefault(text, row)
-    numbers = {text: _number(text) for text in first_rows}
-    if None not in numbers.values() and not any(_is_code(text, number) for text, number in numbers.items()):
-        return _from_numbers(np.array([numbers[text] for text in texts], dtype=_number_type(numbers)), where)
-    distinct = sorted(first_rows)
-    place = {text: code for code, text in enumerate(distinct)}
-    return np.array([place[text] for text in texts], dtype=np.int64), distinct
+    numbers = {text: number for text in first_rows if (number := _number(text)) is not None}
+    if len(numbers) == len(first_rows):
+        return _from_numbers_in_text(texts, numbers, first_rows, where)
+    return _places(texts, sorted(first_rows))
+
+
+def _from_numbers_in_text(
+    texts: list[str], numbers: dict[str, int | float], first_rows: dict[str, int], where: str
+) -> tuple[NDArray[np.int64], list[str] | None]:
+    """Return the codes of whole numbers of any size, which text holds exactly."""
+    for text, number in numbers.items():
+        if not (isinstance(number, int) or (abs(number) < 2.0**63 and number.is_integer())):
+            raise ValueError(f"{where} must be whole numbers or text; got {number:g} in row {first_rows[text]}")
+    whole = {text: int(number) for text, number in numbers.items()}
+    codes, classes = _places([whole[text] for text in texts], sorted(set(whole.values())))
+    return codes, None if classes == [str(code) for code in range(len(classes))] else classes
+
+
+def _places(labels: list[Any], distinct: list[Any]) -> tuple[NDArray[np.int64], list[str]]:
+    """Return the place of each label among the distinct ones, and these as text."""
+    place = {label: code for code, label in enumerate(distinct)}
+    return np.array([place[label] for label in labels], dtype=np.int64), [str(label) for label in distinct]
 
 
 def _text(label: Any) -> str:
     if label is None or (isinstance(label, float) and math.isnan(label)):
         return ""
-    return (label.decode("utf-8", "replace") if isinstance(label, bytes) else str(label)).strip()
+    return (label.decode("utf-8", "backslashreplace") if isinstance(label, bytes) else str(label)).strip()
 
 
 def _number(text: str) -> int | float | None:
-    """The number that a text is, in the notation of numpy.loadtxt: no underscores, ASCII only."""
-    if "_" in text or not text.isascii():
+    """The number that a text is, in the notation of numpy.loadtxt: no underscores, ASCII only.
+
+    None for codes, which say more than their number: 007, 1E5.
+    """
+    if "_" in text or not text.isascii() or re.match(r"[+-]?0\d", text):
         return None
+    if whole := re.fullmatch(r"([+-]?\d+)(\.0*)?", text):
+        return int(whole[1]) if len(whole[1]) <= MOST_DIGITS else None
     try:
         number = float(text)
     except ValueError:
         return None
-    whole = re.fullmatch(r"([+-]?[0-9]{1,19})(\.0*)?", text)
-    return int(whole[1]) if whole and -(2**63) <= int(whole[1]) < 2**63 else number
-
-
-def _is_code(text: str, number: int | float | None) -> bool:
-    """Return whether a text says more than its number: 007, 1E5, or more digits than 64 bits hold."""
-    if re.fullmatch(r"[+-]?[0-9]+", text):
-        return isinstance(number, float) or (text.lstrip("+-").startswith("0") and len(text.lstrip("+-")) > 1)
-    return isinstance(number, float) and number.is_integer() and abs(number) < 2.0**63
-
-
-def _number_type(numbers: dict[str, int | float | None]) -> type:
-    return np.int64 if all(isinstance(number, int) for number in numbers.values()) else np.float64
+    return None if "e" in text.lower() and number.is_integer() and abs(number) < 2.0**63 else number

@@ -1,5 +1,6 @@
 """From a name or a path to a Dataset."""
 
+import codecs
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,22 +8,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from fastnet._text import did_you_mean
 from fastnet.datasets import _labels, arrays, digits, fashion_mnist, idx, mnist, parquet, tabular
-from fastnet.datasets._dataset import Dataset, features
-from fastnet.datasets._streams import open_data
+from fastnet.datasets._dataset import Dataset, check_dtype, features
+from fastnet.datasets._label_column import Target
+from fastnet.datasets._pipes import as_file
+from fastnet.datasets._streams import ZIP, exists, is_npz, open_data
 
 __all__ = ["load"]
 
 
 def load(
-    source: str | os.PathLike[str], *, target: str | int | None = "label", require_labels: bool = False
+    source: str | os.PathLike[str],
+    *,
+    target: Target = "label",
+    require_labels: bool = False,
+    dtype: DTypeLike | None = None,
 ) -> Dataset:
     """Load a data set by its name, or from a file or a folder.
 
-    What kind a file is of is seen from its content. IDX and CSV files may be compressed with gzip.
+    What kind a file is of is seen from its content. IDX and CSV files may be compressed with gzip or in a zip archive, as
+    Kaggle serves them. A file may be a pipe.
 
     Parameters
     ----------
@@ -33,7 +41,9 @@ def load(
         - a folder with MNIST's IDX files, train-* and, as the test part, t10k-*;
         - an IDX file of images, with its labels in the file of the same name with "labels" for "images" beside it;
         - a CSV file with a row for each sample: Kaggle's layout with a header, or without a header and the label
-          first. Whether the first line is a header is decided as `fastnet.datasets.tabular.read_csv` says;
+          first. What separates the cells, whether the first line is a header, and which columns are an index is decided
+          as `fastnet.datasets.tabular.read_csv` says;
+        - one of several files in a zip archive: "titanic.zip/train.csv";
         - a Parquet file with a column for each feature;
         - an .npz file with x_train, y_train, x_test and y_test, or x and y, or X and y;
         - an .npy file of samples.
@@ -42,6 +52,9 @@ def load(
         feature. A file without a "label" column has no labels.
     require_labels : bool, default False
         Whether it is an error when there are no labels.
+    dtype : {"float32", "float64"}, optional
+        What samples other than bytes are stored in. By default float32, and float64 where that would lose a column: its
+        values are beyond float32's range, or so close together that float32 hardly tells them apart.
 
     Returns
     -------
@@ -53,11 +66,16 @@ def load(
         If there is no such file or folder.
     ValueError
         If the content is damaged, is in no known format, or holds something else than finite numbers; if there are no
-        labels and `require_labels` is set. The message is one line that names the file and, in a CSV file, the line.
+        labels and `require_labels` is set; if `dtype` is another one. The message is one line that names the file and, in a CSV file, the line.
     ImportError
         If a Parquet file needs a package that is not installed.
     ConnectionError
         If a data set is not on this machine and cannot be downloaded.
+
+    Warns
+    -----
+    DataFileWarning
+        An index that pandas wrote is left out, or a first line of numbers is a header.
 
     Examples
     --------
@@ -72,20 +90,22 @@ def load(
     """
     if not isinstance(source, str | os.PathLike):
         raise TypeError(f"source must be a name or a path; got {type(source).__name__}")
+    dtype = check_dtype(dtype)
     if isinstance(source, str) and source in NAMES:
         return NAMES[source]()
     path = Path(source)
-    if not path.exists():
-        raise FileNotFoundError(
-            f"there is no file or folder {path}, and no data set of this name (known are {', '.join(NAMES)})"
-            f"{did_you_mean(str(source), NAMES)}"
-        )
-    if path.is_dir():
-        return _from_idx_folder(path)
-    kind = _kind(path)
-    if kind is tabular.read_csv or kind is parquet.read_parquet:
-        return _from_table(kind(path, target=target, require_labels=require_labels), path)
-    dataset: Dataset = kind(path)
+    with as_file(path) as file:
+        if not exists(file):
+            raise FileNotFoundError(
+                f"there is no file or folder {path}, and no data set of this name (known are {', '.join(NAMES)})"
+                f"{did_you_mean(str(source), NAMES)}"
+            )
+        if file.is_dir():
+            return _from_idx_folder(file)
+        kind = _kind(file)
+        if kind is tabular.read_csv or kind is parquet.read_parquet:
+            return _from_table(kind(file, target=target, require_labels=require_labels, dtype=dtype), file)
+        dataset: Dataset = kind(file, dtype)
     if require_labels and dataset.y is None:
         raise ValueError(f"{path} has no labels")
     return dataset
@@ -93,23 +113,33 @@ def load(
 
 def _kind(path: Path) -> Callable[..., Any]:
     """Return the function that reads a file, by its first bytes."""
-    with path.open("rb") as file:
-        outer = file.read(6)
+    outer = b""
+    if path.is_file():  # and not one inside an archive
+        with path.open("rb") as file:
+            outer = file.read(6)
+    if outer.startswith(ZIP) and is_npz(path):
+        return _from_npz
+    for magic, reader in MAGIC.items():
+        if outer.startswith(magic):
+            return reader
     with open_data(path) as stream:
         head = stream.read(4096)
     if not head:
         raise ValueError(f"{path} is empty")
-    for magic, reader in MAGIC.items():
-        if outer.startswith(magic):
-            return reader
     if head.startswith(b"\0\0"):
         return _from_idx
-    if b"\0" in head or head.startswith(tuple(MAGIC)):
+    if b"\0" in head or head.startswith((ZIP, *MAGIC)):
         raise ValueError(
             f"{path} is in no format that can be read; expected IDX or CSV (also compressed with gzip), "
-            "npz, npy or Parquet"
+            f"npz, npy or Parquet{_hint(head)}"
         )
     return tabular.read_csv
+
+
+def _hint(head: bytes) -> str:
+    """Return what to do with text in another encoding."""
+    bom = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    return "; save text in UTF-16 as UTF-8" if head.startswith(bom) or not (any(head[::2]) and any(head[1::2])) else ""
 
 
 def _from_digits() -> Dataset:
@@ -138,25 +168,26 @@ def _from_idx_folder(path: Path) -> Dataset:
     return _dataset(x, y, path.resolve().name, test=idx.read_part(path, "t10k") if has_test else None)
 
 
-def _from_idx(path: Path) -> Dataset:
+def _from_idx(path: Path, dtype: str | None) -> Dataset:
+    del dtype  # all values are bytes
     x, y = idx.read_beside(path)
     if x.ndim == 1:
         raise ValueError(f"{path} holds labels; give the file of the images")
     return _dataset(x, y, path.name, where=str(path))
 
 
-def _from_npz(path: Path) -> Dataset:
+def _from_npz(path: Path, dtype: str | None) -> Dataset:
     x, y, test = arrays.read_npz(path)
-    return _dataset(x, y, path.name, test=(test["x"], test.get("y")) if test else None, where=str(path))
+    return _dataset(x, y, path.name, test=(test["x"], test.get("y")) if test else None, where=str(path), dtype=dtype)
 
 
-def _from_npy(path: Path) -> Dataset:
-    return _dataset(arrays.read_npy(path), None, path.name, where=str(path))
+def _from_npy(path: Path, dtype: str | None) -> Dataset:
+    return _dataset(arrays.read_npy(path), None, path.name, where=str(path), dtype=dtype)
 
 
 def _from_table(table: tabular.Table, path: Path) -> Dataset:
     y, classes = (None, None) if table.labels is None else _labels.encode(table.labels, f"{path}: the labels")
-    return Dataset(table.x, y, classes, table.feature_names, path.name)
+    return Dataset(table.x, y, classes, table.feature_names, path.name, label=table.label)
 
 
 def _dataset(
@@ -167,16 +198,17 @@ def _dataset(
     image_shape: tuple[int, ...] | None = None,
     test: tuple[NDArray[Any], NDArray[Any] | None] | None = None,
     where: str | None = None,
+    dtype: str | None = None,
 ) -> Dataset:
     """Return the Dataset for arrays. The labels of both parts are encoded together: a code means the same in both."""
     where = where or name
-    rows, shape = features(x, where)
+    rows, shape = features(x, where, dtype)
     image_shape = image_shape or shape
     if test is None:
         codes, classes = (None, None) if y is None else _encode(y, len(x), where)
         return Dataset(rows, codes, classes, None, name, image_shape)
     x_test, y_test = test
-    test_rows, _ = features(x_test, f"{where}, the test part")
+    test_rows, _ = features(x_test, f"{where}, the test part", "float64" if rows.dtype == np.float64 else dtype)
     if test_rows.shape[1] != rows.shape[1]:
         raise ValueError(f"{where}: the test part has {test_rows.shape[1]} features, the training part {rows.shape[1]}")
     if y is None or y_test is None:
@@ -202,6 +234,5 @@ NAMES: dict[str, Callable[[], Dataset]] = {
 }
 MAGIC: dict[bytes, Callable[..., Any]] = {
     b"PAR1": parquet.read_parquet,
-    b"PK\3\4": _from_npz,
     b"\x93NUMPY": _from_npy,
 }

@@ -8,12 +8,13 @@ import codecs
 import importlib.util
 import io
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.datasets._dataset import compact
+from fastnet.datasets._dialect import Dialect
+from fastnet.datasets._layout import Layout
 
 __all__ = ["installed", "read"]
 
@@ -25,71 +26,86 @@ def installed() -> str:
     return next((name for name in READERS if importlib.util.find_spec(name)), "numpy")
 
 
-def read(engine: str, body: bytes, columns: int, label: int | None, bytes_likely: bool) -> Parsed | None:
-    """Return the features and the labels, or None where `numpy.loadtxt` has to decide."""
-    if not _is_plain(body):
+def read(engine: str, body: bytes, layout: Layout) -> Parsed | None:
+    """Return the features and the labels in some rows, or None where `numpy.loadtxt` has to decide."""
+    if layout.dialect.separator == " " or not _is_plain(body, layout.dialect):
         return None
-    for dtype in ("uint8", "float64") if bytes_likely else ("float64",):
-        parsed = READERS[engine](body, columns, label, dtype)
+    columns = layout.columns.count
+    text = {column for column in range(columns) if column == layout.label or column in layout.columns.index}
+    for dtype in ("uint8", "float64") if layout.bytes_likely else ("float64",):
+        parsed = READERS[engine](body, Request(columns, text, layout.label, dtype, layout.dialect))
         if parsed is not None:
             break
     else:
         return None
-    x, labels = parsed
-    if not all(cell and not cell.isspace() for cell in labels):
-        return None
-    try:
-        return compact(x, ""), labels
-    except ValueError:  # a number that is not finite: numpy.loadtxt's way leads to the message that has its place
-        return None
+    return parsed if all(cell and not cell.isspace() for cell in parsed[1]) else None
 
 
-def _is_plain(body: bytes) -> bool:
+def _is_plain(body: bytes, dialect: Dialect) -> bool:
     """Whether the libraries agree on the meaning of every character.
 
     They differ in quotes, in carriage returns inside a line, in hexadecimal numbers, in a byte order mark where none
-    belongs, and in a comma at the very end.
+    belongs, in a separator at the very end, and in decimal points among decimal commas.
     """
-    if b'"' in body or b"0x" in body or b"0X" in body or body.startswith(codecs.BOM_UTF8) or body.endswith(b","):
+    if any(odd in body for odd in (b'"', b"0x", b"0X")) or body.startswith(codecs.BOM_UTF8):
+        return False
+    if body.endswith(dialect.separator.encode()) or (dialect.decimal == "," and b"." in body):
         return False
     return b"\r" not in body or body.count(b"\r") == body.count(b"\r\n")
 
 
-def _polars(body: bytes, columns: int, label: int | None, dtype: str) -> Parsed | None:
+class Request(NamedTuple):
+    """Columns of numbers and of text in the rows of a table."""
+
+    columns: int
+    text: set[int]
+    """Columns that are not numbers: the label and an index."""
+    label: int | None
+    dtype: str
+    """What the numbers are parsed as."""
+    dialect: Dialect
+
+
+def _polars(body: bytes, request: Request) -> Parsed | None:
     import polars as pl
 
-    number = pl.UInt8 if dtype == "uint8" else pl.Float64
-    schema = {str(column): pl.String if column == label else number for column in range(columns)}
+    number = pl.UInt8 if request.dtype == "uint8" else pl.Float64
+    schema = {str(column): pl.String if column in request.text else number for column in range(request.columns)}
+    comma = {"decimal_comma": True} if request.dialect.decimal == "," else {}
     try:
-        table = pl.read_csv(body, has_header=False, schema=schema, quote_char=None)
+        table = pl.read_csv(
+            body, has_header=False, schema=schema, quote_char=None, separator=request.dialect.separator, **comma
+        )
     except pl.exceptions.PolarsError:
         return None
-    if any(table.null_count().row(0)):
+    labels = [] if request.label is None else table.get_column(str(request.label)).to_list()
+    table = table.drop([str(column) for column in request.text])
+    if any(table.null_count().row(0)) or None in labels:
         return None
-    labels = [] if label is None else table.drop_in_place(str(label)).to_list()
     return table.to_numpy(order="c"), labels
 
 
-def _pyarrow(body: bytes, columns: int, label: int | None, dtype: str) -> Parsed | None:
+def _pyarrow(body: bytes, request: Request) -> Parsed | None:
     import pyarrow as pa
     import pyarrow.csv as pc
 
-    names = [str(column) for column in range(columns)]
-    types = {name: pa.string() if column == label else pa.type_for_alias(dtype) for column, name in enumerate(names)}
+    number, text = pa.type_for_alias(request.dtype), pa.string()
+    types = {str(column): text if column in request.text else number for column in range(request.columns)}
+    dialect = request.dialect
     try:
         table = pc.read_csv(
             pa.BufferReader(body),
-            read_options=pc.ReadOptions(column_names=names, block_size=1 << 24),
-            parse_options=pc.ParseOptions(quote_char=False),
-            convert_options=pc.ConvertOptions(column_types=types, null_values=[], strings_can_be_null=False),
+            read_options=pc.ReadOptions(column_names=list(types), block_size=1 << 24),
+            parse_options=pc.ParseOptions(quote_char=False, delimiter=dialect.separator),
+            convert_options=pc.ConvertOptions(
+                column_types=types, null_values=[], strings_can_be_null=False, decimal_point=dialect.decimal
+            ),
         )
     except pa.ArrowException:
         return None
-    labels = []
-    if label is not None:
-        labels = table.column(label).to_pylist()
-        table = table.remove_column(label)
-    x = np.empty((table.num_rows, table.num_columns), dtype=dtype)
+    labels = [] if request.label is None else table.column(request.label).to_pylist()
+    table = table.drop_columns([str(column) for column in request.text])
+    x = np.empty((table.num_rows, table.num_columns), dtype=request.dtype)
     start = 0
     for batch in table.to_batches():  # by batch: its columns are still in the cache when they become rows
         x[start : start + batch.num_rows] = np.stack([column.to_numpy() for column in batch.columns], axis=1)
@@ -97,44 +113,36 @@ def _pyarrow(body: bytes, columns: int, label: int | None, dtype: str) -> Parsed
     return x, labels
 
 
-def _pandas(body: bytes, columns: int, label: int | None, dtype: str) -> Parsed | None:
+def _pandas(body: bytes, request: Request) -> Parsed | None:
     import pandas as pd
 
-    del dtype  # pandas reads integers beyond uint8 as others: it infers, and the caller makes the numbers compact
     old = tuple(int(part) for part in pd.__version__.split(".")[:2]) < (3, 1)
     options: dict[str, Any] = {"float_precision": "round_trip"} if old else {}
-    blocks: list[NDArray[Any]] = []
-    labels: list[str] = []
     try:
-        with pd.read_csv(
+        table = pd.read_csv(
             io.BytesIO(body),
             header=None,
-            dtype=None if label is None else {label: str},
+            dtype=dict.fromkeys(request.text, str) or None,
             keep_default_na=False,
             quoting=3,  # csv.QUOTE_NONE
             low_memory=False,
-            chunksize=4096,  # rows: pandas reads integers as int64, eight times the size of what is kept
+            sep=request.dialect.separator,
+            decimal=request.dialect.decimal,
             **options,
-        ) as chunks:
-            for chunk in chunks:
-                if chunk.shape[1] != columns:
-                    return None
-                if label is not None:
-                    labels += chunk[label].tolist()
-                    chunk = chunk.drop(columns=label)
-                if not all(kind.kind in "iuf" for kind in chunk.dtypes):
-                    return None
-                blocks.append(compact(chunk.to_numpy(dtype=np.float64) if _mixed(chunk) else chunk.to_numpy(), ""))
+        )
     except (ValueError, OverflowError):  # pandas's ParserError is a ValueError
         return None
-    return np.concatenate(blocks), labels
+    if table.shape[1] != request.columns:
+        return None
+    labels = [] if request.label is None else table[request.label].tolist()
+    table = table.drop(columns=list(request.text))
+    kinds = {dtype.kind for dtype in table.dtypes}
+    if not kinds <= set("iuf"):
+        return None
+    return table.to_numpy(dtype=np.float64 if len(kinds) > 1 else None), labels
 
 
-def _mixed(chunk: Any) -> bool:
-    return len({kind.kind for kind in chunk.dtypes}) > 1
-
-
-READERS: dict[str, Callable[[bytes, int, int | None, str], Parsed | None]] = {
+READERS: dict[str, Callable[[bytes, Request], Parsed | None]] = {
     "polars": _polars,
     "pyarrow": _pyarrow,
     "pandas": _pandas,

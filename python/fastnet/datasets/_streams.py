@@ -1,34 +1,63 @@
-"""Opening data files, gzip-compressed or not."""
+"""Opening data files: as they are, compressed with gzip, or inside a zip archive."""
 
 import gzip
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-__all__ = ["open_data", "read_at_most"]
+__all__ = ["GZIP", "ZIP", "exists", "is_npz", "open_data", "read_at_most"]
 
 CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
+ZIP = b"PK\3\4"
+MOST_NAMES = 6  # of files in an archive, in a message
+DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplementedError)
 
 
 @contextmanager
 def open_data(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading bytes; one that begins as gzip does is decompressed on the way.
+    """Open a file for reading bytes; gzip and zip are recognized by their first bytes and decompressed on the way.
 
-    Raises ValueError, naming the file, when the compressed data turns out to be damaged while it is read.
+    Of a zip archive with several files, the path may go on with the name of one: ``titanic.zip/train.csv``.
+
+    Raises ValueError, naming the file, when compressed data is damaged, which may turn out while it is read, or when an
+    archive does not tell which of its files is meant.
     """
+    outer, member = _outer(path)
     try:
-        with path.open("rb") as file:
-            compressed = file.read(2) == b"\x1f\x8b"
+        with outer.open("rb") as file:
+            magic = file.read(len(ZIP))
             file.seek(0)
-            if compressed:
+            if magic == ZIP:
+                with _archive(file) as archive, archive.open(_member(archive, outer, member)) as content:
+                    yield cast(BinaryIO, content)
+            elif member is not None:
+                raise FileNotFoundError(f"there is no file {path}: {outer} is not a zip archive")
+            elif magic.startswith(GZIP):
                 with gzip.GzipFile(fileobj=file) as stream:
                     yield cast(BinaryIO, stream)
             else:
                 yield file
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"{path}: the gzip data is damaged or cut short ({error})") from error
+    except DAMAGED as error:
+        kind = "gzip data is" if magic.startswith(GZIP) else "zip archive is"
+        raise ValueError(f"{path}: the {kind} damaged or cut short ({error})") from error
+
+
+def exists(path: Path) -> bool:
+    """Whether there is a file or folder, or an archive that the path goes into."""
+    return path.exists() or _outer(path)[1] is not None
+
+
+def is_npz(path: Path) -> bool:
+    """Whether a zip archive is one of NumPy's arrays."""
+    try:
+        with path.open("rb") as file, _archive(file) as archive:
+            return any(name.endswith(".npy") for name in archive.namelist())
+    except DAMAGED as error:
+        raise ValueError(f"{path}: the zip archive is damaged or cut short ({error})") from error
 
 
 def read_at_most(stream: BinaryIO, size: int) -> bytearray:
@@ -37,3 +66,50 @@ def read_at_most(stream: BinaryIO, size: int) -> bytearray:
     while len(data) < size and (piece := stream.read(min(CHUNK, size - len(data)))):
         data += piece
     return data
+
+
+def _outer(path: Path) -> tuple[Path, str | None]:
+    """Return the file that a path leads to, and where the path goes on inside it."""
+    if not path.exists():
+        for parent in path.parents:
+            if parent.is_file():
+                return parent, path.relative_to(parent).as_posix()
+    return path, None
+
+
+def _archive(file: BinaryIO) -> zipfile.ZipFile:
+    """Open an archive whose directory leads to its files."""
+    try:
+        archive = zipfile.ZipFile(file)
+        for info in archive.infolist():
+            if not 0 <= info.header_offset < archive.start_dir:
+                raise zipfile.BadZipFile(f"{info.filename} is not where the directory says")
+    except OSError as error:  # a directory that begins before the file
+        raise zipfile.BadZipFile(str(error)) from error
+    return archive
+
+
+def _member(archive: zipfile.ZipFile, path: Path, name: str | None) -> zipfile.ZipInfo:
+    """Return the file of an archive that is meant: the named one, the only one, or that of the archive's own name."""
+    files = [info for info in archive.infolist() if not (info.is_dir() or _is_hidden(info.filename))]
+    names = [info.filename for info in files]
+    own = path.name.removesuffix(".zip")
+    wanted = {name} if name is not None else {own, f"{own}.csv"} if len(files) > 1 else set(names)
+    found = [info for info in files if info.filename in wanted]
+    if len(found) != 1:
+        listed = ", ".join(names[:MOST_NAMES] + ["..."] * (len(names) > MOST_NAMES)) or "no files"
+        if name is not None:
+            raise FileNotFoundError(f"there is no file {name} in the zip archive {path}; it holds {listed}")
+        hint = f"; name one of them, such as {path}/{names[0]}" if names else ""
+        raise ValueError(f"{path} is a zip archive that holds {listed}{hint}")
+    info = found[0]
+    if info.flag_bits & 1:
+        raise ValueError(f"{path} is an encrypted zip archive; unpack it with its password")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise ValueError(f"{path} is a zip archive compressed by a method that is not read; unpack it")
+    return info
+
+
+def _is_hidden(name: str) -> bool:
+    """Whether a file is of the kind that an operating system adds to archives."""
+    return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")

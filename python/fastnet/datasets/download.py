@@ -5,6 +5,7 @@ import importlib.util
 import os
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,11 +23,20 @@ TIMEOUT = 30  # seconds without an answer
 
 
 def cache_folder() -> Path:
-    """Return the folder for downloads: FASTNET_CACHE, or ``fastnet`` in the user's cache (XDG_CACHE_HOME)."""
+    """Return the folder for downloads: FASTNET_CACHE, or ``fastnet`` in the user's cache (XDG_CACHE_HOME).
+
+    Raises FileNotFoundError where none of them is set and the user has no home.
+    """
     if folder := os.environ.get("FASTNET_CACHE"):
         return Path(folder)
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "fastnet"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base, "fastnet")
+    try:
+        return Path.home() / ".cache" / "fastnet"
+    except RuntimeError as error:
+        raise FileNotFoundError(
+            "the user has no home folder to keep downloads in: set the environment variable FASTNET_CACHE to a folder"
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,8 @@ class Collection:
 
         Raises
         ------
+        FileNotFoundError
+            If there is no folder for a cache.
         ConnectionError
             If they cannot be downloaded; the message says where to put them by hand.
         """
@@ -73,10 +85,10 @@ class Collection:
 
     def present(self) -> Path | None:
         """Return the folder that has all of these files; None where nothing but a download gives them."""
-        for folder in (*self._own_folders(), cache_folder() / self.name):
-            if all(idx.find(folder, name) for name in idx.FILES):
-                return folder
-        return None
+        folders = self._own_folders()
+        with suppress(FileNotFoundError):  # a user without a home has no cache
+            folders.append(cache_folder() / self.name)
+        return next((folder for folder in folders if all(idx.find(folder, name) for name in idx.FILES)), None)
 
     def read(self) -> tuple[tuple[NDArray[Any], NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]:
         """Return ``(x_train, y_train), (x_test, y_test)``."""

@@ -1,26 +1,41 @@
 """Parquet files, by pyarrow, polars or pandas, whichever is installed."""
 
 import importlib.util
+import json
 import os
+import re
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from fastnet.datasets._damage import refusing
-from fastnet.datasets._dataset import compact
-from fastnet.datasets.tabular import Table, label_column
+from fastnet.datasets._damage import in_short, refusing
+from fastnet.datasets._dataset import check_dtype, compact
+from fastnet.datasets._label_column import Asked, Columns, LabelColumn, ModelColumns, Target
+from fastnet.datasets._layout import left_out, tell
+from fastnet.datasets._pipes import as_file
+from fastnet.datasets.tabular import Table
 
 __all__ = ["read_parquet"]
+
+NamedColumns = list[tuple[str, NDArray[Any]]]
+NUMBERS = (int, float)
+LABELS = (str, bytes, int, float, Decimal, NoneType)
+INDEX_WITHOUT_NAME = re.compile(r"__index_level_\d+__")
 
 
 def read_parquet(
     path: str | os.PathLike[str],
     *,
-    target: str | int | None = "label",
+    target: Target = "label",
     require_labels: bool = False,
+    dtype: DTypeLike | None = None,
     engine: str | None = None,
 ) -> Table:
     """Read a Parquet file with a column for each feature.
@@ -32,6 +47,8 @@ def read_parquet(
         The label column: a name, or an index (-1 is the last). None: every column is a feature.
     require_labels : bool, default False
         Whether a missing "label" column is an error. One of another name always is.
+    dtype : {"float32", "float64"}, optional
+        What features other than bytes are stored in, as in `fastnet.datasets.tabular.read_csv`.
     engine : {"pyarrow", "polars", "pandas"}, optional
         What reads the file. By default the first of these that is installed.
 
@@ -45,44 +62,88 @@ def read_parquet(
         If none of the three is installed.
     ValueError
         If the file is damaged, a feature column holds something else than numbers, a cell is missing or not finite,
-        or there is no label column.
+        two columns have one name, or there is no label column.
+
+    Warns
+    -----
+    DataFileWarning
+        An index, which pandas writes as columns and names in the file's metadata, is left out.
     """
-    path = Path(path)
+    path, dtype = Path(path), check_dtype(dtype)
     engine = engine or next((name for name in ENGINES if importlib.util.find_spec(name)), None)
     if engine is None:
         raise ImportError(f'{path} is a Parquet file, which pyarrow reads: pip install "fastnet-nn[data]"')
-    columns = ENGINES[engine](path)
-    names = list(columns)
-    rows = len(next(iter(columns.values()), ()))
-    label = label_column(names, len(names), target, require_labels, str(path))
-    labels = None if label is None else columns.pop(names[label])
-    if not rows or not columns:
-        raise ValueError(f"{path} has {rows} rows and {len(columns)} feature columns; expected at least one of each")
-    for name, column in columns.items():
-        if column.dtype.kind not in "buif":
-            raise ValueError(f"{path}, column {name!r}: {_first_other(column)} is not a number")
-    x = np.empty((rows, len(columns)), dtype=np.result_type(*(column.dtype for column in columns.values())))
-    for index, column in enumerate(columns.values()):
-        x[:, index] = column
-    return Table(compact(x, str(path)), labels, list(columns))
+    rule = target if isinstance(target, ModelColumns) else Asked(target, require_labels)
+    with as_file(path) as file:
+        columns, index = ENGINES[engine](file)
+        return _table(columns, index, rule, file, dtype)
 
 
-def _first_other(column: NDArray[Any]) -> str:
-    """Return the first cell of a column that is no number, as text."""
-    return next((repr(cell) for cell in column.tolist() if not isinstance(cell, int | float)), str(column.dtype))
+def _table(columns: NamedColumns, index: set[str], rule: Asked | ModelColumns, path: Path, dtype: str | None) -> Table:
+    names = [name for name, _ in columns]
+    index |= {name for name in names if INDEX_WITHOUT_NAME.fullmatch(name)}
+    found = Columns(names, len(names), frozenset(place for place, name in enumerate(names) if name in index))
+    label = rule.find(found, str(path))
+    found = replace(found, index=found.index - {label})
+    features = [columns[place] for place in found.data if place != label]
+    rows = len(columns[0][1]) if columns else 0
+    if not rows or not features:
+        raise ValueError(f"{path} has {rows} rows and {len(features)} feature columns; expected at least one of each")
+    for name, column in features:
+        if names.count(name) > 1:
+            raise ValueError(f"{path} has {names.count(name)} columns named {name!r}")
+        if column.dtype.kind not in "buif" or column.ndim > 1:
+            raise ValueError(f"{path}, column {name!r}: {_first_other(column, NUMBERS)} is not a number")
+    if label is not None and _first_other(columns[label][1], LABELS) is not None:
+        name, column = columns[label]
+        raise ValueError(f"{path}, column {name!r}: {_first_other(column, LABELS)} is not a whole number or text")
+    x = np.empty((rows, len(features)), dtype=np.result_type(*(column.dtype for _, column in features)))
+    for place, (_, column) in enumerate(features):
+        x[:, place] = column
+    x = compact(x, str(path), dtype)
+    if found.index:
+        tell(path, [left_out([f"column {names[place]!r}" for place in sorted(found.index)])])
+    return Table(
+        x,
+        None if label is None else columns[label][1],
+        [name for name, _ in features],
+        None if label is None else LabelColumn.of(found, label),
+    )
 
 
-def _polars(path: Path) -> dict[str, NDArray[Any]]:
+def _index_of(metadata: str | bytes | None) -> set[str]:
+    """Return the columns that pandas' entry in a file's metadata names as the index."""
+    try:
+        described = json.loads(metadata or "{}")
+    except (ValueError, RecursionError):  # it is not from pandas
+        return set()
+    index = described.get("index_columns") if isinstance(described, dict) else None
+    # A range is described and not stored.
+    return {name for name in index if isinstance(name, str)} if isinstance(index, list) else set()
+
+
+def _first_other(column: NDArray[Any], types: tuple[type, ...]) -> str | None:
+    """Return the first cell of a column that is of none of these types, as text; None if there is none."""
+    if column.dtype.kind in "buifUS" and column.ndim == 1:
+        return None
+    return next((repr(cell) for cell in column.tolist() if not isinstance(cell, types)), None)
+
+
+def _polars(path: Path) -> tuple[NamedColumns, set[str]]:
     import polars as pl
 
     try:
         table = pl.read_parquet(path)
     except pl.exceptions.PolarsError as error:
         raise _unreadable(path, error) from error
-    return {column.name: column.to_numpy() for column in table}
+    metadata: dict[str, str] = {}
+    # Older releases do not read it: an index without a name is then still known by its name in the file.
+    with suppress(AttributeError, pl.exceptions.PolarsError):
+        metadata = pl.read_parquet_metadata(path)
+    return [(column.name, column.to_numpy()) for column in table], _index_of(metadata.get("pandas"))
 
 
-def _pyarrow(path: Path) -> dict[str, NDArray[Any]]:
+def _pyarrow(path: Path) -> tuple[NamedColumns, set[str]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -90,10 +151,11 @@ def _pyarrow(path: Path) -> dict[str, NDArray[Any]]:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
-    return {name: column.to_numpy() for name, column in zip(table.column_names, table.columns, strict=True)}
+    columns = [(name, column.to_numpy()) for name, column in zip(table.column_names, table.columns, strict=True)]
+    return columns, _index_of((table.schema.metadata or {}).get(b"pandas"))
 
 
-def _pandas(path: Path) -> dict[str, NDArray[Any]]:
+def _pandas(path: Path) -> tuple[NamedColumns, set[str]]:
     import pandas as pd
 
     try:
@@ -102,11 +164,17 @@ def _pandas(path: Path) -> dict[str, NDArray[Any]]:
         raise ImportError(f'{path} is a Parquet file, which pyarrow reads: pip install "fastnet-nn[data]"') from error
     except (ValueError, OSError) as error:
         raise _unreadable(path, error) from error
-    return {str(name): table[name].to_numpy() for name in table.columns}
+    columns = [(str(name), table.iloc[:, place].to_numpy()) for place, name in enumerate(table.columns)]
+    if isinstance(table.index, pd.RangeIndex):
+        return columns, set()
+    levels = range(table.index.nlevels)
+    names = [f"__index_level_{level}__" if name is None else str(name) for level, name in enumerate(table.index.names)]
+    index = [(names[level], table.index.get_level_values(level).to_numpy()) for level in levels]
+    return columns + index, set(names)
 
 
 def _unreadable(path: Path, error: Exception) -> ValueError:
-    return ValueError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}")
+    return ValueError(f"{path} cannot be read as Parquet: {in_short(error)}")
 
 
 def _refusing(read: Callable[[Path], Any]) -> Callable[[Path], Any]:

@@ -1,0 +1,185 @@
+"""Which column of a table holds the labels: the one that is asked for, or where a trained model had them."""
+
+from dataclasses import dataclass
+
+from fastnet._text import did_you_mean
+
+__all__ = ["Asked", "Columns", "LabelColumn", "ModelColumns", "Rule", "Target"]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """The columns of a table."""
+
+    names: list[str] | None
+    """None without a header."""
+    count: int
+    index: frozenset[int] = frozenset()
+    """Those that number or name the rows, and are neither features nor labels unless they are asked for."""
+
+    @property
+    def data(self) -> list[int]:
+        """The columns that are not an index."""
+        return [column for column in range(self.count) if column not in self.index]
+
+    def find(self, name: str, where: str) -> int | None:
+        """Return the column of a name, None if there is none; two are an error."""
+        names = self.names or []
+        if (count := names.count(name)) > 1:
+            raise ValueError(f"{where} has {count} columns named {name!r}; give the index of the label column")
+        return names.index(name) if count else None
+
+    def listed(self, missing: str | int | None) -> str:
+        """Return the names for a message, those in the middle left out where there are many, and the one that is meant."""
+        names = [] if self.names is None else [self.names[column] for column in self.data]
+        shown = [repr(name) for name in names]
+        return ", ".join(shown if len(shown) <= 6 else [*shown[:4], "...", shown[-1]]) + did_you_mean(missing, names)
+
+
+@dataclass(frozen=True)
+class LabelColumn:
+    """Where the labels stand in a table."""
+
+    name: str | None
+    """The name of the column, None without a header."""
+    index: int
+    """Its index among the columns of data, from 0; -1 for the last."""
+
+    @classmethod
+    def of(cls, columns: Columns, label: int) -> "LabelColumn":
+        """Return where a column stands."""
+        place = columns.data.index(label) if label not in columns.index else label
+        last = label == columns.data[-1] if columns.data else False
+        return cls(None if columns.names is None else columns.names[label], -1 if last else place)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A column that is asked for.
+
+    Attributes
+    ----------
+    target : str, int or None
+        Its name, or its index in the file; a negative one counts from the end. None asks for a table without labels.
+    required : bool
+        Whether a missing "label" column is an error.
+    """
+
+    target: str | int | None
+    required: bool
+
+    @property
+    def wanted(self) -> str | int | None:
+        """What the column is called in a message."""
+        return self.target
+
+    def is_header(self, cells: list[str]) -> bool:
+        """Whether the first line is a header because of the names in it, even if others are numbers."""
+        return "label" in cells or self.target in cells
+
+    def cell(self, columns: Columns) -> int | None:
+        """Return the column that may be text in a row of numbers, if that is known without a header."""
+        if not isinstance(self.target, int):
+            return None
+        among = range(columns.count) if self.target >= 0 else columns.data
+        return among[self.target] if -len(among) <= self.target < len(among) else None
+
+    def find(self, columns: Columns, where: str) -> int | None:
+        """Return the label column, or None if there is none.
+
+        Raises ValueError, beginning with `where`, if the column is not there, or is there twice.
+        """
+        target = self.target
+        if target is None:
+            if self.required:
+                raise ValueError(f"{where}: labels are needed, but target=None says that no column holds them")
+            return None
+        if isinstance(target, int):
+            if (place := self.cell(columns)) is None:
+                raise ValueError(f"{where} has {columns.count} columns; target={target} is not one of them")
+            return place
+        if columns.names is None:
+            if target == "label":
+                return columns.data[0]
+            raise ValueError(f"{where} has no header, so no column is named {target!r}; give the index of the column")
+        place = columns.find(target, where)
+        if place is None and (target != "label" or self.required):
+            raise ValueError(
+                f"{where} has no column {target!r} for the labels; its columns are {columns.listed(target)}"
+            )
+        return place
+
+
+@dataclass(frozen=True)
+class ModelColumns:
+    """The columns of the table that a model was trained on: another table has the same, with or without the labels.
+
+    Attributes
+    ----------
+    features : int
+    feature_names : list of str or None
+    label : LabelColumn
+        Where the labels stood.
+    asked : Asked or None
+        Where they stand in this table, if that is given.
+    required : bool
+        Whether the labels are needed.
+    """
+
+    features: int
+    feature_names: list[str] | None
+    label: LabelColumn
+    asked: Asked | None
+    required: bool
+
+    @property
+    def wanted(self) -> str | int | None:
+        """What the column is called in a message."""
+        return (self.label.name or "label") if self.asked is None else self.asked.target
+
+    def is_header(self, cells: list[str]) -> bool:
+        """Whether the first line is a header because of the names in it, even if others are numbers."""
+        return self.wanted in cells or bool(self.feature_names and set(self.feature_names) <= set(cells))
+
+    def cell(self, columns: Columns) -> int | None:
+        """Return the column that may be text in a row of numbers, if that is known without a header."""
+        if len(columns.data) == self.features:
+            return None
+        return self._place(columns) if self.asked is None else self.asked.cell(columns)
+
+    def find(self, columns: Columns, where: str) -> int | None:
+        """Return the label column, or None if there is none.
+
+        Raises ValueError, beginning with `where`, if it is needed and missing, or is there twice.
+        """
+        name = self.wanted
+        if isinstance(name, str) and name not in (self.feature_names or []):
+            place = columns.find(name, where)
+            if place is not None:
+                return place
+        if len(columns.data) == self.features and not self.required:
+            return None
+        if self.asked is not None:
+            return self.asked.find(columns, where)
+        if columns.names is None or self.label.name is None:
+            place = self._place(columns)
+            if place is not None:
+                return place
+        if not self.required:
+            return None
+        if columns.names is not None:
+            raise ValueError(f"{where} has no column {name!r} for the labels; its columns are {columns.listed(name)}")
+        raise ValueError(
+            f"{where} has {columns.count} columns and no header; expected the {self.features} features of the model and "
+            "the label"
+        )
+
+    def _place(self, columns: Columns) -> int | None:
+        """Return the label column of a table with one column more than the model has features."""
+        data = columns.data
+        inside = len(data) == self.features + 1 and -len(data) <= self.label.index < len(data)
+        return data[self.label.index] if inside else None
+
+
+Rule = Asked | ModelColumns
+Target = str | int | None | ModelColumns

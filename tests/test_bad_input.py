@@ -301,3 +301,14 @@ def test_a_monitored_figure_that_is_mistyped_is_told_with_the_nearest(model: fn.
 def test_a_label_column_that_is_mistyped_is_told_with_the_nearest(failing: Failing, tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_bytes(b"species,width\na,1\nb,2\n")
     assert failing("train", tmp_path / "data.csv", "--target", "specie").endswith("; did you mean 'species'?")
+
+
+def test_the_label_column_of_training_is_told_with_the_nearest(
+    failing: Failing, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data.csv").write_bytes(b"species,width\n" + b"a,1\nb,2\n" * 9)
+    model = tmp_path / "m.safetensors"
+    assert main(["train", str(tmp_path / "data.csv"), "--target", "species", "--epochs", "1", "--out", str(model)]) == 0
+    capsys.readouterr()
+    (tmp_path / "data.csv").write_bytes(b"Species ,width\na,1\nb,2\n")
+    assert failing("evaluate", model, tmp_path / "data.csv").endswith("; did you mean 'Species'?")

@@ -9,7 +9,7 @@ import pytest
 
 import fastnet as fn
 from command import Run
-from fastnet.cli import _recipe
+from fastnet.cli import _scaling
 from fastnet.datasets import Dataset
 
 SPECIES = ["Adélie", "chinstrap, ringed", "gentoo"]
@@ -126,7 +126,8 @@ def test_a_missing_value_is_named(cell: str, run: Run, trained: Path, tmp_path: 
 
 
 def scaling(x: np.ndarray, image_shape: tuple[int, ...] | None = None) -> fn.layers.Layer:
-    return _recipe._scaling(Dataset(x, image_shape=image_shape))
+    (layer,) = _scaling.scaling(Dataset(x, image_shape=image_shape), "float32")
+    return layer
 
 
 def test_columns_of_one_scale_share_one_factor() -> None:
@@ -164,3 +165,125 @@ def test_columns_that_never_vary_do_not_count() -> None:
     x = np.array([[0.5, 1000.0], [0.5, 3000.0]], np.float32)
     assert isinstance(scaling(x), fn.Rescaling)
     assert isinstance(scaling(np.zeros((3, 2), np.float32)), fn.Rescaling)
+
+
+# ---- Units ----------------------------------------------------------------------------------------------------------
+
+
+def accuracies(run: Run, tmp_path: Path, quantity: np.ndarray, other: np.ndarray, large: np.ndarray) -> list[float]:
+    """Return the accuracy on the table of two columns when it was trained, of the file, of its rows and in Python."""
+    with (tmp_path / "units.csv").open("w") as file:
+        file.write("quantity,other,label\n")
+        file.writelines(
+            f"{a!r},{b!r},{int(c)}\n" for a, b, c in zip(quantity.tolist(), other.tolist(), large, strict=True)
+        )
+    options = ("--hidden", 16, "--epochs", 40, "--json", "--quiet", "--out", "m")
+    done = run("train", "units.csv", *options)
+    assert (done.status, done.err) == (0, "")
+    model = fn.load_model("m")
+    alone = []
+    for row in range(5):
+        (tmp_path / "row.csv").write_text(f"other,quantity\n{other[row].item()!r},{quantity[row].item()!r}\n")
+        alone.append(run("predict", "m", "row.csv", "--quiet").out.splitlines()[1][0] == str(int(large[row])))
+    outputs = model.predict(np.column_stack([quantity, other]), verbose=0)
+    return [
+        done.json["held_out"]["accuracy"],
+        run("evaluate", "m", "units.csv", "--json").json["accuracy"],
+        float(np.mean(alone)),
+        float(np.mean(outputs.argmax(axis=1) == large)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("unit", "offset"),
+    [
+        *((unit, 0.0) for unit in (1.0, 1e-10, 1e-19, 1e-45, 1e-60, 1e19, 1e30, 1e38, 1e60)),
+        *((1.0, offset) for offset in (1e3, 1e6, 1e9, 1e12)),
+        (1e-10, 0.1),
+    ],
+)
+def test_a_quantity_is_learned_in_any_unit_beside_others(run: Run, tmp_path: Path, unit: float, offset: float) -> None:
+    quantity, other = np.random.default_rng(0).normal(size=(2, 150))
+    assert min(accuracies(run, tmp_path, quantity * unit + offset, other, quantity > 0)) > 0.9
+
+
+@pytest.mark.parametrize("unit", [1e-60, 1e-30, 1e38, 1e60])
+def test_all_columns_may_have_an_unusual_unit(run: Run, tmp_path: Path, unit: float) -> None:
+    quantity, other = np.random.default_rng(0).normal(size=(2, 150)) * unit
+    assert min(accuracies(run, tmp_path, quantity, other, quantity > 0)) > 0.9
+
+
+@pytest.mark.parametrize("constant", [0.0, 7.0, 1e30, 1e-30, 1e60, 1e-60])
+@pytest.mark.parametrize("noise", [0.0, 2.0**-52])
+def test_a_constant_in_any_unit_is_not_learned_from(run: Run, tmp_path: Path, constant: float, noise: float) -> None:
+    quantity, rounding = np.random.default_rng(0).normal(size=(2, 150))
+    other = constant * (1 + noise * (rounding > 0))
+    assert min(accuracies(run, tmp_path, quantity * 1e-10, np.full(150, other), quantity > 0)) > 0.9
+
+
+def test_the_dtype_is_float32_where_that_serves(run: Run, tmp_path: Path) -> None:
+    for column, dtype in (("1e-10", "float32"), ("1e19", "float32"), ("1e60", "float64"), ("1e9", "float64")):
+        second = "1000000001" if column == "1e9" else f"-{column}"
+        rows = "".join(f"{(column, second)[row % 2]},{row},{row % 2}\n" for row in range(40))
+        (tmp_path / "a.csv").write_text(f"a,b,label\n{rows}")
+        done = run("train", "a.csv", "--epochs", 1, "--out", "m")
+        assert fn.load_model("m").dtype == dtype
+        assert ("parameters in float64;" in done.err) == (dtype == "float64")
+        assert run("verify", "m", "a.csv", "--quiet").out.startswith("identical")
+        if dtype == "float64":
+            done = run("train", "a.csv", "--dtype", "float32")
+            assert done.status == 1
+            assert "a.csv has columns that float32 does not hold" in done.err
+            assert "use --dtype float64" in done.err
+
+
+def test_units_that_no_dtype_holds_are_refused(run: Run, tmp_path: Path) -> None:
+    rows = "".join(f"{row}e-200,{row},{row % 2}\n" for row in range(40))
+    (tmp_path / "a.csv").write_text(f"a,b,label\n{rows}")
+    done = run("train", "a.csv")
+    assert done.status == 1
+    assert "a.csv has columns that float64 does not hold: with values too large, too small, or too close" in done.err
+    assert "change their units" in done.err
+
+
+def test_a_float32_model_refuses_what_it_does_not_hold(run: Run, trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("bill_mm,mass_g,iron_ppm,island\n40,1e39,0.0003,7\n")
+    done = run("predict", trained, "new.csv")
+    assert (done.status, done.out) == (1, "")
+    assert "new.csv, line 2, column 'mass_g': '1e39' is not a finite number in float32" in done.err
+
+
+def test_scales_of_usual_tables_are_those_of_normalization() -> None:
+    x = np.random.default_rng(0).normal([3, 5e5], [1e-3, 7e4], (1000, 2)).astype(np.float32)
+    (layer,) = _scaling.scaling(Dataset(x), "float32")
+    adapted = fn.Normalization()
+    adapted.adapt(x)
+    for one in (layer, adapted):
+        fn.Sequential([one]).build((2,))
+    for ours, theirs in zip(layer.get_weights(), adapted.get_weights(), strict=True):
+        assert ours.tolist() == theirs.tolist()
+
+
+# ---- The index of pandas --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["csv", "csv twice", "parquet"])
+def test_an_index_is_said_to_be_left_out_and_teaches_nothing(run: Run, tmp_path: Path, kind: str) -> None:
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    noise = pd.DataFrame(np.random.default_rng(1).normal(size=(400, 3)), columns=list("abc"))
+    shuffled = noise.assign(label=np.repeat([0, 1], 200)).sample(frac=1, random_state=0)
+    path = tmp_path / "a.table"
+    if kind == "parquet":
+        shuffled.to_parquet(path)
+    else:
+        shuffled.to_csv(path)
+    if kind == "csv twice":
+        pd.read_csv(path).to_csv(path, index=False)
+    done = run("train", path, "--epochs", 20, "--json", "--quiet", "--out", "m")
+    assert done.status == 0
+    assert done.err.count("\n") == 1
+    assert "an index that pandas wrote, not a feature; left out" in done.err
+    assert fn.load_model("m").feature_names == ["a", "b", "c"]
+    assert done.json["held_out"]["accuracy"] < 0.75
+    assert len(run("predict", "m", path, "--quiet").out.splitlines()) == 401

@@ -9,34 +9,46 @@ from fastnet._classes import class_names_of
 from fastnet._frames import order_of
 from fastnet.cli._output import note
 from fastnet.datasets import Dataset, load
+from fastnet.datasets._label_column import Asked, LabelColumn, ModelColumns
+from fastnet.datasets._pipes import short_name
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
 
-__all__ = ["load_for_model", "source_name"]
+__all__ = ["load_for_model", "source_name", "source_of"]
 
 
 def source_name(source: str) -> str:
     """Return what to call the data in a sentence."""
-    return Path(source).name or source
+    return short_name(Path(source_of(source))) or source
+
+
+def source_of(data: str) -> str:
+    """Return the path that an argument names: "-" is standard input."""
+    return "/dev/stdin" if data == "-" else data
 
 
 def load_for_model(
-    source: str, target: str | int, model: Sequential | QuantizedModel, *, with_labels: bool, quiet: bool
+    source: str,
+    target: str | int | None,
+    model: Sequential | QuantizedModel,
+    *,
+    with_labels: bool,
+    quiet: bool,
 ) -> Dataset:
     """Load data for a trained model: the test part where there is one, with the model's columns and codes.
 
     Parameters
     ----------
     source : str
-        A name or a path that `fastnet.datasets.load` knows.
-    target : str or int
-        The label column.
+        A name or a path that `fastnet.datasets.load` knows, or "-".
+    target : str, int or None
+        The label column; None is where it was in training. A table with the model's number of columns has none.
     model : Sequential or QuantizedModel
         The data come back with its number of features, in the order of its feature names.
     with_labels : bool
         Whether labels are needed. They are then codes among the model's classes.
     quiet : bool
-        Whether nothing is said of columns that are put in another order.
+        Whether nothing is said of a label column that is guessed, or of columns that are put in another order.
 
     Raises
     ------
@@ -45,7 +57,18 @@ def load_for_model(
     """
     assert model.input_shape is not None
     features = math.prod(model.input_shape)
-    data = load(source, target=target, require_labels=True) if with_labels else _load_features(source, target, features)
+    label = _label_of(model)
+    columns = ModelColumns(
+        features,
+        model.feature_names,
+        label or LabelColumn("label", 0),
+        None if target is None else Asked(target, with_labels),
+        with_labels,
+    )
+    dtype = "float64" if model.dtype == "float64" else "float32"
+    data = load(source_of(source), target=columns, require_labels=with_labels, dtype=dtype)
+    if target is None and data.label is not None and data.label.name is None:
+        _check_place_of_label(data, model, known=label is not None, quiet=quiet or (with_labels and label is not None))
     part = _in_model_order(data if data.test is None else data.test, model.feature_names, source, quiet)
     if part.x.shape[1] != features:
         raise ValueError(f"{source} has {part.x.shape[1]} features in a row; the model takes {features}")
@@ -56,24 +79,22 @@ def load_for_model(
     return part
 
 
-def _load_features(source: str, target: str | int, features: int) -> Dataset:
-    """Load data that may have labels or not; where there is no header, the number of columns tells."""
+def _check_place_of_label(data: Dataset, model: Sequential | QuantizedModel, *, known: bool, quiet: bool) -> None:
+    """Say which column of a table without a header is taken for the label; it must hold the model's classes."""
+    assert data.label is not None
+    place = {0: "the first", -1: "the last"}.get(data.label.index, f"number {data.label.index + 1}")
+    taken = f"of the columns of {data.name}, {place} is taken for the label{', as in training' if known else ''}"
     try:
-        data = load(source, target=target)
-        refused = None
-    except ValueError as error:  # a feature that was taken for the label need not look like one
-        refused = error
-    if refused is None and (data.test is not None or data.x.shape[1] != features - 1):
-        return data
-    try:
-        unlabeled = load(source, target=None)
-    except ValueError:
-        unlabeled = None
-    if unlabeled is not None and unlabeled.x.shape[1] == features:
-        return unlabeled
-    if refused is not None:
-        raise refused
-    return data
+        data.with_classes(class_names_of(model))
+    except ValueError as error:
+        raise ValueError(f"{taken}, but {str(error).partition(': ')[2]}; --target names another column") from error
+    note(f"{taken}; --target names another", quiet)
+
+
+def _label_of(model: Sequential | QuantizedModel) -> LabelColumn | None:
+    """Return where the labels stood in the table that a model was trained on, None if it does not say."""
+    label = (model.receipt or {}).get("label")
+    return LabelColumn(label["name"], label["index"]) if label else None
 
 
 def _in_model_order(data: Dataset, wanted: Sequence[str] | None, source: str, quiet: bool) -> Dataset:

@@ -4,19 +4,20 @@ import argparse
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, NamedTuple
+from dataclasses import asdict, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import optimizers
 from fastnet.callbacks import Callback
-from fastnet.cli._data import source_name
+from fastnet.cli._data import source_name, source_of
 from fastnet.cli._output import note
+from fastnet.cli._scaling import dtype_for, scaling
 from fastnet.datasets import Dataset, load, train_test_split
 from fastnet.exceptions import NonFiniteLossWarning
-from fastnet.layers import Dense, Input, Layer, Normalization, Rescaling
+from fastnet.layers import Dense, Input, Layer
 from fastnet.models import Sequential
 
 __all__ = ["Parts", "fit", "load_parts", "make_model", "resolved"]
@@ -28,7 +29,6 @@ MANY_ROWS, BATCH_SIZES = 10_000, (16, 128)  # for fewer rows and for so many: sm
 ROWS_TO_SHOW = 300_000
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 50
 LAST_LEARNING_RATE = 0.01  # of the first
-SMALLEST_RANGE = 0.05  # of a column, where the largest value is 1, that is learned from as well as the others
 
 
 class Parts(NamedTuple):
@@ -45,9 +45,11 @@ class Parts(NamedTuple):
     """What that is, in words."""
 
 
-def resolved(arguments: argparse.Namespace, rows: int) -> argparse.Namespace:
-    """Return the arguments with what was left to the program filled in."""
+def resolved(arguments: argparse.Namespace, data: Dataset) -> argparse.Namespace:
+    """Return the arguments with what was left to the program filled in, for the data to train on."""
+    rows = len(data)
     chosen = {
+        "dtype": arguments.dtype or dtype_for(data),
         "lr": LEARNING_RATES.get(arguments.optimizer, OTHER_LEARNING_RATE),
         "epochs": min(max(math.ceil(ROWS_TO_SHOW / rows), FEWEST_EPOCHS), MOST_EPOCHS),
         "batch_size": BATCH_SIZES[rows >= MANY_ROWS],
@@ -61,7 +63,7 @@ def resolved(arguments: argparse.Namespace, rows: int) -> argparse.Namespace:
 
 def load_parts(arguments: argparse.Namespace) -> Parts:
     """Load the data and hold a part of them out."""
-    data = load(arguments.data, target=arguments.target, require_labels=True)
+    data = load(source_of(arguments.data), target=arguments.target, require_labels=True)
     assert data.y is not None
     if data.n_classes < 2:
         raise ValueError(f"{arguments.data} has only one class; a classifier needs at least two")
@@ -101,7 +103,7 @@ def _split(data: Dataset, y: NDArray[np.int64], arguments: argparse.Namespace) -
 def make_model(arguments: argparse.Namespace, data: Dataset) -> Sequential:
     """Return the compiled model for the data: scaling, hidden layers, softmax."""
     initializer = "he_normal" if arguments.activation in ("relu", "leaky_relu") else "glorot_uniform"
-    layers: list[Layer] = [Input((data.x.shape[1],)), _scaling(data)]
+    layers: list[Layer] = [Input((data.x.shape[1],)), *scaling(data, arguments.dtype)]
     layers += [Dense(units, arguments.activation, kernel_initializer=initializer) for units in arguments.hidden]
     layers.append(Dense(data.n_classes, "softmax"))
     model = Sequential(layers, seed=arguments.seed, dtype=arguments.dtype)
@@ -113,47 +115,9 @@ def make_model(arguments: argparse.Namespace, data: Dataset) -> Sequential:
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
-    if isinstance(scaling := model.layers[0], Normalization):
-        _adapt(scaling, data.x)
     model.class_names, model.feature_names = data.class_names, data.feature_names
+    model._receipt.label = None if data.label is None else asdict(data.label)
     return model
-
-
-def _scaling(data: Dataset) -> Layer:
-    """Return the layer that brings raw samples to about [-1, 1]: one factor for all columns, unless their scales differ."""
-    if data.image_shape is not None or _are_bytes_of_images(data.x) or _scales_are_alike(data.x):
-        return Rescaling(_scale(data.x))
-    return Normalization()
-
-
-def _are_bytes_of_images(x: NDArray[Any]) -> bool:
-    """Return whether most columns that vary use more than the lower half of a byte."""
-    largest = x.max(axis=0)
-    varying = largest > x.min(axis=0)
-    return bool(x.dtype == np.uint8 and 2 * np.count_nonzero(largest[varying] > 127) > np.count_nonzero(varying))
-
-
-def _scales_are_alike(x: NDArray[Any]) -> bool:
-    """Return whether one factor for all columns leaves each of those that vary a fair part of [-1, 1]."""
-    highest, lowest = (ends.astype(np.float64) for ends in (x.max(axis=0), x.min(axis=0)))
-    ranges = highest - lowest
-    smallest = SMALLEST_RANGE * max(highest.max(), -lowest.min())
-    return not ((ranges > 0) & (ranges < smallest)).any()
-
-
-def _scale(x: NDArray[Any]) -> float:
-    """Return the factor for columns of one kind: 1/255 for images of bytes, else 1 over the largest value."""
-    largest = max(abs(float(x.max())), abs(float(x.min())))
-    if x.dtype == np.uint8 and largest > 127:
-        return 1 / 255
-    return 1 / largest if largest else 1.0
-
-
-def _adapt(normalization: Normalization, x: NDArray[Any]) -> None:
-    """Take mean and variance from the training rows; a column that is constant there is not divided by its rounding."""
-    normalization.adapt(x)
-    mean, variance = normalization.get_weights()
-    normalization.set_weights([mean, np.where(variance > np.square(1e-6 * mean), variance, 1.0)])
 
 
 class LinearDecay(Callback):

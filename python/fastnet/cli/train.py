@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     files = [*([folder.model] if folder else []), *([arguments.out] if arguments.out else [])]
     parts = load_parts(arguments)
     rows = len(parts.training)
-    arguments = resolved(arguments, rows)
+    arguments = resolved(arguments, parts.training)
     model = make_model(arguments, parts.training)
     note(_describe(arguments, parts, model), arguments.quiet)
 
@@ -122,10 +122,11 @@ def _describe(arguments: argparse.Namespace, parts: Parts, model: Sequential) ->
         rows.append(f"{len(parts.measured):,} to test with")
     sizes = [data.x.shape[1], *arguments.hidden, data.n_classes]
     classes = shortened(data.class_names or [])
+    dtype = "" if arguments.dtype == "float32" else f" in {arguments.dtype}"
     return (
         f"data:  {source_name(arguments.data)}: {', '.join(rows)}; {data.x.shape[1]} features, "
         f"{data.n_classes} classes ({classes})\n"
-        f"model: {'-'.join(map(str, sizes))}, {arguments.activation}, {model.count_params():,} parameters; "
+        f"model: {'-'.join(map(str, sizes))}, {arguments.activation}, {model.count_params():,} parameters{dtype}; "
         f"{arguments.optimizer}, learning rate {model.optimizer.learning_rate:g}"
     )
 

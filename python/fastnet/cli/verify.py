@@ -77,7 +77,7 @@ def _data_and_arguments(
         raise ValueError(f"{arguments.model} cannot be made again: {error}") from error
     told.quiet = arguments.quiet
     parts = load_parts(told)
-    return parts, resolved(told, len(parts.training))
+    return parts, resolved(told, parts.training)
 
 
 def _compare_data(command: dict[str, Any], parts: Parts, model: Sequential) -> Comparison | None:

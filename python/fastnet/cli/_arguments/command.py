@@ -15,6 +15,7 @@ __all__ = [
     "add_flag",
     "add_json",
     "add_model",
+    "add_model_target",
     "add_quiet",
     "add_run_dir",
     "add_target",
@@ -24,10 +25,10 @@ __all__ = [
 Container = argparse._ActionsContainer  # a parser or a group of its arguments
 
 DATA_HELP = (
-    "digits, mnist or fashion_mnist; or a path: a folder of IDX files, a .csv or .csv.gz with a header, "
-    "a .npz, a .parquet"
+    "digits, mnist or fashion_mnist; or a path: a folder of IDX files, a .csv, .csv.gz or .csv.zip with a header, "
+    "a .npz, a .parquet; or - for standard input"
 )
-TARGET_HELP = "the column of DATA that holds the label: its name, or its index from 0 (default: label)"
+TARGET_HELP = "the column of DATA that holds the label: its name, or its index from 0 (default: {})"
 
 
 class Parser(argparse.ArgumentParser):
@@ -104,11 +105,18 @@ def add_model(container: Container, help: str = "a model file that fastnet wrote
 
 
 def add_data(container: Container) -> None:
-    """Add the positional argument DATA and the option that names its labels."""
+    """Add the positional argument DATA and the option that names its labels, for a model that may remember it."""
     container.add_argument("data", metavar="DATA", help=DATA_HELP)
-    add_target(container)
+    add_model_target(container)
 
 
 def add_target(container: Container) -> None:
     """Add ``--target``."""
-    container.add_argument("--target", type=column, default="label", metavar="COLUMN", help=TARGET_HELP)
+    help = TARGET_HELP.format("label; without a header, the first")
+    container.add_argument("--target", type=column, default="label", metavar="COLUMN", help=help)
+
+
+def add_model_target(container: Container) -> None:
+    """Add ``--target`` where a model may remember it."""
+    help = TARGET_HELP.format("that of training, or label")
+    container.add_argument("--target", type=column, metavar="COLUMN", help=help)

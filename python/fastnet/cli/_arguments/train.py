@@ -48,9 +48,8 @@ def _add_model_options(group: Container) -> None:
     group.add_argument(
         "--dtype",
         choices=DTYPES,
-        default="float32",
         help="what the model computes in; mixed_bfloat16 is about twice as fast for wide layers on a processor that "
-        "multiplies bfloat16 (default: float32)",
+        "multiplies bfloat16 (default: float32; float64 for columns that float32 does not hold)",
     )
 
 

@@ -1,0 +1,125 @@
+"""The first layers of a model that takes raw data: they bring every column to about [-1, 1]."""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.datasets import Dataset
+from fastnet.datasets._dataset import FLOAT32_RANGE, ROUNDING
+from fastnet.layers import Layer, Normalization, Rescaling
+
+__all__ = ["dtype_for", "scaling"]
+
+SMALLEST_RANGE = 0.05  # of a column, where the largest value is 1, that is learned from as well as the others
+# The standard deviations that Normalization divides by: it adds 1e-14 to the variance, which its dtype has to hold.
+DEVIATIONS = {"float32": (1e-6, 1e18), "float64": (1e-6, 1e150)}
+ROWS_AT_ONCE = 4096
+
+
+def dtype_for(data: Dataset) -> str:
+    """Return the dtype of a model that tells the values of every column apart: float32 where that serves."""
+    try:
+        scaling(data, "float32")
+    except ValueError:
+        return "float64"
+    return "float32"
+
+
+def scaling(data: Dataset, dtype: str) -> list[Layer]:
+    """Return the layers for raw samples: one factor for all columns, unless their scales differ.
+
+    Columns of other scales are normalized. Where their units are so far apart, or so small, that a variance would not be a
+    number of the dtype, or vanish beside what Normalization adds to it, a power of 2 comes before: it changes no digit.
+
+    Raises
+    ------
+    ValueError
+        The dtype does not hold what the columns tell.
+    """
+    held_as = "float64" if dtype == "float64" else "float32"
+    too_wide = ValueError(
+        f"{data.name} has columns that {held_as} does not hold: with values too large, too small, or too close together "
+        f"beside those of the others; {'change their units' if held_as == 'float64' else 'use --dtype float64'}"
+    )
+    if held_as == "float32" and data.x.dtype == np.float64:
+        raise too_wide
+    if _share_a_factor(data):
+        low, high = FLOAT32_RANGE if held_as == "float32" else (0.0, np.inf)
+        if data.x.any() and not low < _largest(data.x) < high:
+            raise too_wide
+        return [Rescaling(_scale(data.x))]
+    moments = _moments(data.x)
+    factor = moments.factor(held_as)
+    if factor is None:
+        raise too_wide
+    variance = moments.variance * np.square(moments.unit * factor)
+    normalization = Normalization(mean=moments.mean * factor, variance=variance)
+    return [normalization] if factor == 1.0 else [Rescaling(factor), normalization]
+
+
+def _share_a_factor(data: Dataset) -> bool:
+    return data.image_shape is not None or _are_bytes_of_images(data.x) or _scales_are_alike(data.x)
+
+
+def _are_bytes_of_images(x: NDArray[Any]) -> bool:
+    """Return whether most columns that vary use more than the lower half of a byte."""
+    largest = x.max(axis=0)
+    varying = largest > x.min(axis=0)
+    return bool(x.dtype == np.uint8 and 2 * np.count_nonzero(largest[varying] > 127) > np.count_nonzero(varying))
+
+
+def _scales_are_alike(x: NDArray[Any]) -> bool:
+    """Return whether one factor for all columns leaves each of those that vary a fair part of [-1, 1]."""
+    highest, lowest = (ends.astype(np.float64) for ends in (x.max(axis=0), x.min(axis=0)))
+    ranges = highest - lowest
+    smallest = SMALLEST_RANGE * max(highest.max(), -lowest.min())
+    return not ((ranges > 0) & (ranges < smallest)).any()
+
+
+def _largest(x: NDArray[Any]) -> float:
+    return max(abs(float(x.max())), abs(float(x.min())))
+
+
+def _scale(x: NDArray[Any]) -> float:
+    """Return the factor for columns of one kind: 1/255 for images of bytes, else 1 over the largest value."""
+    largest = _largest(x)
+    if x.dtype == np.uint8 and largest > 127:
+        return 1 / 255
+    return 1 / largest if largest else 1.0
+
+
+class Moments(NamedTuple):
+    """Mean and variance of every column.
+
+    A constant has the deviation 1, or more where that is little beside its rounding errors.
+    """
+
+    mean: NDArray[np.float64]
+    variance: NDArray[np.float64]
+    """Of the column over its unit: the square of a value itself may be out of range."""
+    unit: NDArray[np.float64]
+    """A power of 2, so that a division by it changes no digit."""
+
+    def factor(self, dtype: str) -> float | None:
+        """Return the power of 2 that brings the deviations to where a dtype has them, None if there is none."""
+        deviations = np.sqrt(self.variance) * self.unit
+        least, most = deviations.min(), deviations.max()
+        low, high = DEVIATIONS[dtype]
+        if low <= least and most <= high:
+            return 1.0
+        factor = math.ldexp(1.0, round((math.log2(low) + math.log2(high) - math.log2(least) - math.log2(most)) / 2))
+        return factor if low <= least * factor and most * factor <= high else None
+
+
+def _moments(x: NDArray[Any]) -> Moments:
+    low, high = x.min(axis=0).astype(np.float64), x.max(axis=0).astype(np.float64)
+    unit = np.ldexp(1.0, np.frexp(np.maximum(np.abs(low), np.abs(high)))[1] - 1)
+    blocks = [slice(start, start + ROWS_AT_ONCE) for start in range(0, len(x), ROWS_AT_ONCE)]
+    mean = sum((x[block] / unit).sum(axis=0) for block in blocks) / len(x)
+    variance = sum(np.square(x[block] / unit - mean).sum(axis=0) for block in blocks) / len(x)
+    precision = np.finfo(x.dtype).eps if x.dtype.kind == "f" else 0.0
+    varies = high / unit - low / unit > ROUNDING * precision
+    one = np.maximum(unit * 2.0**-20, 1.0)
+    return Moments(np.where(varies, mean * unit, low), np.where(varies, variance, 1.0), np.where(varies, unit, one))

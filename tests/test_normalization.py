@@ -254,3 +254,28 @@ def test_data_that_do_not_fit_are_refused_and_change_nothing(data: np.ndarray, m
     with pytest.raises(ValueError, match=message):
         layer.adapt(data)
     assert_array_equal(layer.get_weights(), before)
+
+
+@pytest.mark.parametrize("built", [True, False])
+def test_a_variance_that_the_dtype_does_not_hold_is_refused(built: bool) -> None:
+    x = np.array([[1e20, 1.0], [-1e20, 2.0]])
+    layer = Normalization(input_shape=(2,)) if built else Normalization()
+    with pytest.raises(ValueError, match=r"variance of 1e\+40, too large for float32: put Rescaling before it"):  # noqa: PT012
+        if built:
+            fn.Sequential([layer])
+        layer.adapt(x)
+        fn.Sequential([layer]).build((2,))
+    layer = Normalization()
+    layer.adapt(x)
+    assert_allclose(fn.Sequential([layer], dtype="float64").predict(x), [[1, -1], [-1, 1]])
+
+
+def test_a_feature_of_too_small_a_unit_is_told_of() -> None:
+    x = np.array([[1e-10, 5.0], [3e-10, 7.0]])
+    with pytest.warns(
+        UserWarning, match=r"feature 0 has a standard deviation of 1e-10; Normalization divides by 1e-7 at"
+    ):
+        Normalization().adapt(x)
+    Normalization().adapt(x * 1e4)
+    Normalization().adapt(np.full((10, 1), 0.1))  # a constant, whose mean has a rounding error
+    Normalization().adapt(np.zeros((10, 1)))

@@ -230,6 +230,16 @@ def test_calibration_data_that_are_wrong_are_refused(data: Any, error: type[Exce
         build("one_layer").quantize(data)
 
 
+def test_samples_that_only_float64_tells_apart_are_refused() -> None:
+    noise = np.random.default_rng(0).normal(size=(200, 2))
+    model = fn.Sequential([fn.Normalization(), fn.Dense(2)], dtype="float64")
+    model.build((2,))
+    with pytest.raises(ValueError, match="calibration_data has values in column 1 that float32 does not tell apart"):
+        quantize(model, noise + np.array([0, 1e9]))
+    for column in (0.5, 0.1 + 0.2 * (noise[:, 0] > 0) * 2.0**-52, 1e4 + noise[:, 1]):
+        quantize(model, np.column_stack([noise[:, 0], np.broadcast_to(column, 200)]))
+
+
 def test_a_model_without_weights_and_too_many_inputs_are_refused() -> None:
     with pytest.raises(ValueError, match="quantize"):
         fn.Sequential([fn.Dense(3)]).quantize(samples())

@@ -82,6 +82,8 @@ def quantize(model: "Sequential", calibration_data: Any) -> "QuantizedModel":
     if len(samples) == 0:
         raise ValueError("calibration_data must have at least one row; got none")
     check_finite("calibration_data", samples, "float32", model.feature_names)
+    if model.dtype == "float64":
+        _check_differences("calibration_data", samples)
     operations = quantize_operations(operations_of(model), samples, int(np.prod(model.input_shape)))
     quantized = QuantizedModel(operations, model.input_shape, model.output_shape, model.name)
     quantized._compilation = copy.deepcopy(model._compilation)
@@ -90,6 +92,18 @@ def quantize(model: "Sequential", calibration_data: Any) -> "QuantizedModel":
         del receipt["config"]  # a file would be longer for what its operations tell
         quantized.receipt = receipt
     return quantized
+
+
+def _check_differences(name: str, samples: Any) -> None:
+    """Refuse a column that is one of few values in float32, in which a quantized model takes samples."""
+    if not isinstance(samples, np.ndarray) or samples.dtype != np.float64:
+        return
+    width, lost = np.ptp(samples, axis=0), np.abs(samples - samples.astype(np.float32)).max(axis=0)
+    rounding = 2.0**-50 * np.abs(samples).max(axis=0)  # of a constant
+    if (column := np.flatnonzero((lost > width / 64) & (width > rounding))).size:
+        raise ValueError(
+            f"{name} has values in column {column[0]} that float32 does not tell apart, in which a quantized model takes them"
+        )
 
 
 class QuantizedModel(Evaluator):

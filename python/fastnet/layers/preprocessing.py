@@ -1,9 +1,10 @@
 """Layers that prepare the values of samples."""
 
+import warnings
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnet._data_adapter import as_array, check_finite
 from fastnet._frames import names_to_learn
@@ -67,6 +68,9 @@ class _Given(Initializer):
             raise ValueError(f"mean and variance must have shape {shape}, as a sample; got {self.values.shape}")
         return np.broadcast_to(self.values, shape)
 
+    def __call__(self, shape: tuple[int, ...], dtype: DTypeLike = "float32", *, generator: Any = None) -> NDArray[Any]:
+        return _rounded(self._values(shape, generator), dtype)
+
 
 @layers.add()
 class Normalization(Layer):
@@ -89,8 +93,9 @@ class Normalization(Layer):
 
     Notes
     -----
-    A feature of variance 0 becomes 0: its distance from the mean is divided by 1e-7, as in Keras. Without `adapt` or
-    given values the mean is 0 and the variance 1.
+    A feature of variance 0 becomes 0: its distance from the mean is divided by 1e-7, as in Keras. That is why `adapt` warns
+    of a feature whose standard deviation is below; a `Rescaling` before the layer changes its unit. Without `adapt` or given
+    values the mean is 0 and the variance 1.
 
     Examples
     --------
@@ -141,7 +146,13 @@ class Normalization(Layer):
         Raises
         ------
         ValueError
-            There is no sample, a value is not finite, or samples have another shape or other columns than the model's.
+            There is no sample, a value is not finite, the model's dtype does not hold the variance, or samples have
+            another shape or other columns than the model's.
+
+        Warns
+        -----
+        UserWarning
+            The values of a feature differ by so little that they are all near 0 after the layer.
         """
         known = None if self._weights is None else self.feature_names
         array = as_array("data", data, known)
@@ -158,8 +169,15 @@ class Normalization(Layer):
             shape = self._weights.slots[0].shape
             if mean.ndim and mean.shape != shape:
                 raise ValueError(f"data must have samples of shape {shape}; got {mean.shape}")
-            self._weights.set([np.broadcast_to(mean, shape), np.broadcast_to(variance, shape)])
+            dtype = self._weights.snapshot()[0].dtype
+            self._weights.set([_rounded(np.broadcast_to(moment, shape), dtype) for moment in (mean, variance)])
         self.feature_names = names
+        if (small := np.flatnonzero((variance < self.epsilon) & (variance > np.square(1e-12 * mean)))).size:
+            warnings.warn(
+                f"feature {small[0]} has a standard deviation of {np.sqrt(variance.reshape(-1)[small[0]]):.1g}; Normalization "
+                "divides by 1e-7 at least, as in Keras: Rescaling before it changes the unit",
+                stacklevel=2,
+            )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
         self.check_one_dimension(input_shape)
@@ -187,6 +205,18 @@ def _moment(name: str, values: ArrayLike) -> NDArray[np.float64]:
     if array.ndim > 1 or not np.isfinite(array).all():
         raise ValueError(f"{name} must be a number or a row of finite numbers; got {describe(values)}")
     return array
+
+
+def _rounded(moment: NDArray[np.float64], dtype: DTypeLike) -> NDArray[Any]:
+    """Return a mean or a variance in the dtype of a model, which must hold it."""
+    with np.errstate(over="ignore"):
+        rounded = moment.astype(dtype)
+    if not np.isfinite(rounded).all():
+        raise ValueError(
+            f"Normalization has a mean or a variance of {np.abs(moment).max():.1g}, too large for {rounded.dtype}: put "
+            "Rescaling before it, which changes the unit, or use dtype='float64' for the model"
+        )
+    return rounded
 
 
 def _moments(array: NDArray[Any], axis: int | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

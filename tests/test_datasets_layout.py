@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnet.datasets import _readers, load
+from fastnet.datasets import _readers, load, tabular
 from fastnet.datasets.tabular import Table, read_csv
 from fastnet.exceptions import DataFileWarning
 
@@ -68,6 +68,23 @@ def test_a_column_of_decimal_commas_alone_is_not_taken_for_two(tmp_path: Path, e
     table = read(tmp_path, "7,4;5\n6,1;6\n", target=-1, engine=engine)
     assert table.x.tolist() == np.array([[7.4], [6.1]], np.float32).tolist()
     assert labels_of(table) == ["5", "6"]
+
+
+def test_what_is_usual_elsewhere_is_parsed_by_the_library_and_not_by_numpy(
+    tmp_path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if engine == "numpy":
+        pytest.skip("is about the others")
+    monkeypatch.delattr(tabular, "_read_with_numpy")
+    for text in ("a;b;label\n7,4;1,9;x\n0,5;2,25;y\n", "a\tb\tlabel\n7.4\t1.9\tx\n", ",a,label\nMazda,7,x\nFiat,1,y\n"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataFileWarning)
+            assert labels_of(read(tmp_path, text, engine=engine))[0] == "x"
+
+
+def test_a_zero_before_the_comma_shows_that_it_is_decimal(tmp_path: Path, engine: str) -> None:
+    table = read(tmp_path, "1,234;5\n0,345;6\n", target=-1, engine=engine)
+    assert table.x.tolist() == np.array([[1.234], [0.345]], np.float32).tolist()
 
 
 def test_a_label_keeps_its_commas_and_points(tmp_path: Path, engine: str) -> None:
@@ -153,6 +170,7 @@ def test_every_library_reads_every_dialect_alike(
     tmp_path_factory: pytest.TempPathFactory, rows: list[list[float]], separator: str, decimal: str, odd: str
 ) -> None:
     cells = [[repr(value).replace(".", decimal) for value in row] for row in rows]
+    cells.insert(0, [f"0{decimal}5", f"0{decimal}25", "7"])  # no comma stands between thousands
     cells[-1][1] = odd or cells[-1][1]
     path = tmp_path_factory.getbasetemp() / "dialects.csv"
     path.write_text("a;b;label\n".replace(";", separator) + "\n".join(map(separator.join, cells)))
@@ -166,7 +184,7 @@ def test_every_library_reads_every_dialect_alike(
     assert len(outcomes) == 1
     if not odd:
         assert outcomes == {repr((table.x.dtype, table.x.tolist(), [row[2] for row in cells]))}
-        assert table.x.tolist() == np.array([row[:2] for row in rows], table.x.dtype).tolist()
+        assert table.x[1:].tolist() == np.array([row[:2] for row in rows], table.x.dtype).tolist()
 
 
 # ---- Headers of numbers ---------------------------------------------------------------------------------------------

@@ -122,4 +122,4 @@ def _moments(x: NDArray[Any]) -> Moments:
     precision = np.finfo(x.dtype).eps if x.dtype.kind == "f" else 0.0
     varies = high / unit - low / unit > ROUNDING * precision
     one = np.maximum(unit * 2.0**-20, 1.0)
-    return Moments(np.where(varies, mean * unit, low), np.where(varies, variance, 1.0), np.where(varies, unit, one))
+    return Moments(mean * unit, np.where(varies, variance, 1.0), np.where(varies, unit, one))

@@ -83,7 +83,7 @@ def find_dialect(lines: list[str], where: str) -> Dialect:
             f"{where}: {short(with_comma[0])} has a decimal comma and {short(with_point[0])} a decimal point; expected one of "
             "them in all numbers, and no signs between thousands"
         )
-    if separator != ";" and all(THOUSANDS.fullmatch(cell.strip()) for cell in with_comma):
+    if all(THOUSANDS.fullmatch(cell.strip()) for cell in with_comma):
         raise ValueError(
             f"{where}: the comma in {short(with_comma[0])} may stand before a fraction or between thousands; write decimal "
             "points, and thousands without a sign"

@@ -66,7 +66,8 @@ def load(
         If there is no such file or folder.
     ValueError
         If the content is damaged, is in no known format, or holds something else than finite numbers; if there are no
-        labels and `require_labels` is set; if `dtype` is another one. The message is one line that names the file and, in a CSV file, the line.
+        labels and `require_labels` is set; if `dtype` is another one. The message is one line that names the file and,
+        in a CSV file, the line.
     ImportError
         If a Parquet file needs a package that is not installed.
     ConnectionError

@@ -28,7 +28,7 @@ def as_file(path: Path) -> Iterator[Path]:
     Raises
     ------
     ValueError
-        `path` is a device or a socket, no program writes to the pipe, or more comes out of it than 4 GiB.
+        `path` is a device, a socket or standard input that is closed, no program writes to the pipe, or more comes out of it than 4 GiB.
     """
     descriptor = _descriptor(path)
     try:
@@ -37,7 +37,9 @@ def as_file(path: Path) -> Iterator[Path]:
         yield path
         return
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from error
+        if descriptor is None:
+            raise
+        raise ValueError(f"{path} is not open") from error
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         yield path
         return

@@ -76,7 +76,7 @@ def _polars(body: bytes, request: Request) -> Parsed | None:
         table = pl.read_csv(
             body, has_header=False, schema=schema, quote_char=None, separator=request.dialect.separator, **comma
         )
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     labels = [] if request.label is None else table.get_column(str(request.label)).to_list()
     table = table.drop([str(column) for column in request.text])

@@ -322,6 +322,14 @@ def test_an_index_that_is_asked_for_is_the_label(tmp_path: Path) -> None:
     assert labels_of(read(tmp_path, "Unnamed: 0,a\nx,1\ny,2\n", target=0)) == ["x", "y"]
 
 
+def test_a_column_without_a_header_that_counts_the_rows_is_told_of(tmp_path: Path) -> None:
+    rows = [f"{row},{row % 3},{row % 2}\n" for row in range(20)]
+    with pytest.warns(DataFileWarning, match=r"a\.csv: column 1 counts the rows; if it is an index, remove it"):
+        assert read(tmp_path, "".join(rows), target=-1).x.shape == (20, 2)
+    assert len(read(tmp_path, "".join(rows[::2]), target=-1).x) == 10
+    assert len(read(tmp_path, "a,b,label\n" + "".join(rows)).x) == 20
+
+
 @pytest.mark.parametrize("header", ["a,,label", "a,label,", "label,a,"])
 def test_only_first_columns_without_a_name_are_an_index(tmp_path: Path, header: str) -> None:
     with pytest.raises(ValueError, match=r"line 1, column [23]: the cell is empty; expected the name of a column"):

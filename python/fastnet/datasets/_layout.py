@@ -208,6 +208,9 @@ class _Head:
         if self._repeats_names(names, label):
             self._note("has repeated numbers with .1, .2, ..., as pandas makes names differ: it is not read as a row")
             return replace(columns, names=None), True
+        first = [row[0] for row in (self.cells, *self._complete_rows())]
+        if len(first) > 9 and first[0] in ("0", "1") and _counts_up(first):
+            self.notes.append("column 1 counts the rows; if it is an index, remove it")
         return replace(columns, names=None), False
 
     def _empty(self, column: int) -> ValueError:

@@ -10,6 +10,7 @@ from hypothesis import settings
 
 import fastnet as fn
 from command import flowers, model, run  # noqa: F401 - fixtures
+from csv_files import engine  # noqa: F401
 from fastnet import _core
 
 # No deadline: the first call of a kernel pays for waking the threads, and a busy machine is not a failure.

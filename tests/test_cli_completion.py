@@ -47,6 +47,8 @@ def test_bash_completes_commands_options_choices_data_and_files(
     assert complete("") == list(COMMANDS)
     assert complete("e") == ["evaluate", "export"]
     assert complete("train", "--opt") == ["--optimizer"]
+    assert complete("verify", "--sep") == ["--separator"]
+    assert complete("predict", "--decimal", "") == [".", ","]
     assert complete("train", "--optimizer", "ada") == ["adam", "adamw", "adamax", "adagrad"]
     assert complete("train", "m") == ["mnist", "my.csv"]
     assert complete("evaluate", "my.csv", "fash") == ["fashion_mnist"]

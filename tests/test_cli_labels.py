@@ -1,4 +1,4 @@
-"""The label column of a table, which a model remembers from its training."""
+"""The label column and the separators of a table, which a model remembers from its training."""
 
 import csv
 import io
@@ -11,6 +11,8 @@ import pytest
 
 import fastnet as fn
 from command import Run, start
+from fastnet.cli._arguments import types
+from fastnet.datasets import _dialect
 
 NAMES = ["width", "height", "depth"]
 
@@ -141,6 +143,123 @@ def test_a_receipt_that_was_changed_is_refused_or_of_no_use(tmp_path: Path) -> N
     for label in (3, [], {"name": 5}, {"index": "last"}):
         with pytest.raises(ValueError, match="of the receipt must be"):
             fn._receipt.Receipt.from_dict({"label": label})
+    assert fn._receipt.Receipt.from_dict({"dialect": {}}).dialect == {"separator": None, "decimal": None}
+    for dialect in (3, [], {"separator": 5}, {"decimal": []}):
+        with pytest.raises(ValueError, match="of the receipt must be"):
+            fn._receipt.Receipt.from_dict({"dialect": dialect})
+
+
+# ---- Separators -----------------------------------------------------------------------------------------------------
+
+SEMICOLONS = (
+    "new.csv: the cells seem to be separated by semicolons, not by commas, and the numbers to have decimal commas; "
+    "give separator=';', decimal=',' (--separator ';' --decimal ',')"
+)
+
+
+def rewrite(path: Path, separator: str, decimal: str, to: str = "new.csv") -> None:
+    """Write a table again, its whole numbers divided by 10."""
+    head, *rows = csv.reader(io.StringIO(path.read_text()))
+    lines = [head, *([*(f"{int(cell) / 10}".replace(".", decimal) for cell in row[:3]), *row[3:]] for row in rows)]
+    (path.parent / to).write_text("".join(f"{separator.join(line)}\n" for line in lines))
+
+
+@pytest.mark.parametrize(
+    ("separator", "decimal", "typed"),
+    [
+        (";", ",", ("--separator", ";", "--decimal", ",")),
+        ("\t", ".", ("--separator", "tab")),
+        (" ", ",", ("--separator", " ", "--decimal", ",")),
+    ],
+)
+def test_a_model_remembers_the_separators_of_its_training(
+    run: Run, tmp_path: Path, separator: str, decimal: str, typed: tuple[str, ...]
+) -> None:
+    labels = write(tmp_path / "train.csv", 3, header=True)
+    rewrite(tmp_path / "train.csv", separator, decimal)
+    trained(run, "new.csv", "--target", "kind", *typed)
+    assert run("verify", "m", "new.csv", "--quiet").out.startswith("identical")
+    assert run("evaluate", "m", "new.csv", "--json").json["accuracy"] > 0.9
+    assert run("bench", "m", "new.csv", "--seconds", 0.001, "--quiet").status == 0
+    out = run("predict", "m", "new.csv").out
+    assert share_right(out, labels) > 0.9
+    rewrite(tmp_path / "train.csv", ",", ".")
+    for command in ("predict", "evaluate", "bench", "verify"):
+        done = run(command, "m", "new.csv")
+        assert (done.status, done.out) == (1, "")
+        assert "new.csv: the cells seem to be separated by commas, not by " in done.err
+        assert done.err.endswith("; give separator=',' (--separator ',')\n")
+    assert run("predict", "m", "new.csv", "--separator", ",").out == out
+    assert run("verify", "m", "new.csv", "--separator", ",", "--quiet").out.startswith("identical")
+
+
+def test_what_is_written_in_another_way_than_by_default_is_refused_with_the_options(run: Run, tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", 3, header=True)
+    assert run("train", "train.csv", "--target", "kind", "--epochs", 1, "--quiet", "--out", "m").status == 0
+    rewrite(tmp_path / "train.csv", ";", ",")
+    for command in (
+        ("train", "new.csv", "--target", "kind"),
+        *((name, "m", "new.csv") for name in ("predict", "evaluate", "bench", "verify")),
+    ):
+        done = run(*command)
+        assert (done.status, done.out, done.err) == (1, "", f"fastnet: error: {SEMICOLONS}\n")
+        options = ("--separator", ";", "--decimal", ",")
+        assert run(*command, *options, "--quiet", *(("--epochs", 1) if command[0] == "train" else ())).err == ""
+
+
+def test_tabs_of_a_tsv_file_need_no_option(run: Run, tmp_path: Path) -> None:
+    labels = write(tmp_path / "train.csv", 3, header=True)
+    rewrite(tmp_path / "train.csv", "\t", ".", "new.tsv")
+    trained(run, "new.tsv", "--target", "kind")
+    assert run("verify", "m", "new.tsv", "--quiet").out.startswith("identical")
+    assert share_right(run("predict", "m", "new.tsv").out, labels) > 0.9
+    rewrite(tmp_path / "train.csv", ",", ".")
+    assert share_right(run("predict", "m", "new.csv").out, labels) > 0.9
+
+
+def test_separators_are_remembered_whatever_becomes_of_the_model(run: Run, tmp_path: Path) -> None:
+    labels = write(tmp_path / "train.csv", 3, header=True)
+    rewrite(tmp_path / "train.csv", ";", ",")
+    trained(run, "new.csv", "--target", "kind", "--separator", ";", "--decimal", ",")
+    model = fn.load_model("m")
+    x = fn.datasets.load("new.csv", separator=";", decimal=",", target="kind").x
+    model.quantize(x).save("small")
+    model.fit(x, [name == "small" for name in labels], epochs=1, verbose=0)
+    model.save("more")
+    for name in ("small", "more"):
+        assert share_right(run("predict", name, "new.csv").out, labels) > 0.9
+
+
+def test_a_single_feature_is_not_read_from_two_columns(run: Run, tmp_path: Path) -> None:
+    """A comma between two columns of another file looks like that in the numbers of training."""
+    (tmp_path / "train.csv").write_text("".join(f"{row / 8};{row % 2}\n".replace(".", ",") for row in range(80)))
+    trained(run, "train.csv", "--target=-1", "--separator", ";", "--decimal", ",")
+    (tmp_path / "new.csv").write_text("a,label\n1.5,0\n2.5,1\n")
+    done = run("predict", "m", "new.csv")
+    assert done.status == 1
+    assert "separated by commas, not by semicolons" in done.err
+
+
+def test_a_separator_is_typed_in_any_way_that_a_shell_allows(run: Run, tmp_path: Path) -> None:
+    write(tmp_path / "train.csv", 3, header=True)
+    rewrite(tmp_path / "train.csv", "\t", ".")
+    train = ("train", "new.csv", "--target", "kind", "--epochs", 1, "--quiet")
+    models = set()
+    for typed in ("tab", "\\t", "\t"):
+        assert run(*train, f"--separator={typed}", "--out", "m").status == 0
+        models.add(Path("m").read_bytes())
+    assert len(models) == 1
+    assert "--separator=tab" in run("info", "m").out
+    (tmp_path / "run.toml").write_text('[train]\nseparator = "tab"\ndecimal = "."\n')
+    assert run(*train, "--config", "run.toml").status == 0
+    assert set(types.SEPARATORS.values()) == set(_dialect.SEPARATORS)
+    for option, problem in (
+        ("--separator=x", "must be one of ',', ';', '|', ' ' or tab; got 'x'"),
+        ("--decimal=;", "must be '.' or ','; got ';' (see"),
+    ):
+        done = run(*train, option)
+        assert done.status == 2
+        assert f"argument {option.partition('=')[0]}: {problem}" in done.err
 
 
 # ---- Pipes ----------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import random
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -60,6 +61,18 @@ def test_a_label_column_of_another_name_is_kept(run: Run, tmp_path: Path) -> Non
         data = write_flowers(tmp_path / "f.csv", header=header)
         assert run("train", data, "--target", target, "--epochs", 2, "--quiet", "--out", "m").status == 0
         assert run("verify", "m", data, "--quiet").status == 0
+
+
+def test_the_command_of_a_receipt_can_be_typed_again(run: Run, tmp_path: Path) -> None:
+    text = write_flowers(tmp_path / "f.csv", header="width,height,a kind").read_text()
+    (tmp_path / "f.csv").write_text(text.replace(",", ";"))
+    options = ["--target", "a kind", "--separator", ";", "--epochs", 1, "--quiet"]
+    assert run("train", "f.csv", *options, "--out", "m").status == 0
+    command = next(line for line in run("info", "m").out.splitlines() if line.startswith("command:"))
+    words = shlex.split(command.removeprefix("command:"))
+    assert words[:2] == ["fastnet", "train"]
+    assert run(*words[1:], "--quiet", "--out", "again").status == 0
+    assert Path("again").read_bytes() == Path("m").read_bytes()
 
 
 def test_the_same_data_in_another_file_are_the_same(run: Run, model: Path, flowers: Path, tmp_path: Path) -> None:

@@ -20,7 +20,6 @@ from fastnet.datasets import _layout, _pipes, _readers, load, tabular
 from fastnet.datasets.tabular import read_csv
 
 TABLE = b"label,a\n" + b"0,1\n1,2\n" * 30
-ENGINES = [name for name in ["numpy", *_readers.READERS] if importlib.util.find_spec(name)]
 posix = pytest.mark.skipif(os.name != "posix", reason="needs named pipes and devices")
 
 
@@ -34,7 +33,6 @@ def archive(path: Path, files: dict[str, bytes], method: int = zipfile.ZIP_DEFLA
 # ---- Zip archives ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_the_archives_of_kaggle_are_read_as_they_are(tmp_path: Path, method: int, engine: str) -> None:
     path = archive(tmp_path / "train.csv.zip", {"train.csv": TABLE}, method)
@@ -257,7 +255,6 @@ def test_zeros_in_a_table_are_refused(tmp_path: Path) -> None:
             load(tmp_path / "a.csv")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 def test_cells_may_be_long(tmp_path: Path, engine: str) -> None:
     path, word = tmp_path / "a.csv", "x" * 200_000
     for text in (f"label,a\n{word},1\ny,2\n", f"label,a\ny,1\n{word},2\n", f"label,{word}\ny,1\n{word},2\n"):
@@ -276,7 +273,6 @@ def test_a_line_without_an_end_is_left(tmp_path: Path, monkeypatch: pytest.Monke
             load(path)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_rows_that_are_parsed_block_by_block_are_all_there(
     tmp_path: Path, engine: str, end: str, monkeypatch: pytest.MonkeyPatch

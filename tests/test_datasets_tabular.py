@@ -10,19 +10,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from csv_files import labels_of
 from fastnet.datasets import _readers, load, tabular
-from fastnet.datasets.tabular import Table, read_csv
-
-ENGINES = ["numpy", *_readers.READERS]
-
-
-@pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    """Every library that can parse a CSV file; those that are not installed are skipped."""
-    name: str = request.param
-    if not importlib.util.find_spec(name):
-        pytest.skip(f"needs {name}")
-    return name
+from fastnet.datasets.tabular import read_csv
 
 
 @pytest.fixture
@@ -33,11 +23,6 @@ def path(tmp_path: Path) -> Path:
 def write(path: Path, text: str) -> Path:
     path.write_bytes(text.encode())
     return path
-
-
-def labels_of(table: Table) -> list[str]:
-    assert table.labels is not None
-    return [str(label).strip() for label in table.labels]
 
 
 # ---- What is read ---------------------------------------------------------------------------------------------------

@@ -60,6 +60,7 @@ def test_what_is_to_be_kept_stays() -> None:
         ("xyz", ["relu"], None),
         ("", ["relu"], None),
         ("relu" * 10**6, ["relu"], None),
+        (";", [".", ","], None),
         (3, ["relu"], None),
         (None, [], None),
     ],

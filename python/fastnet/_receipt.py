@@ -205,6 +205,8 @@ class Receipt:
         What ``fastnet train`` was told, where the weights are its result.
     label : dict or None
         Where the labels stood in the table that the model is for: the name of the column and its index.
+    dialect : dict or None
+        How that table was written, where options said so: what separates cells, and the decimal sign.
     initial_weights : str or None
         The hash of the weights before the first run.
     """
@@ -213,6 +215,7 @@ class Receipt:
         self.seed = seed
         self.command: dict[str, Any] | None = None
         self.label: dict[str, Any] | None = None
+        self.dialect: dict[str, Any] | None = None
         self.initial_weights: str | None = None
         self._earlier = {"runs": 0, "epochs": 0, "steps": 0}
         self._runs: list[Run | dict[str, Any]] = []
@@ -236,8 +239,9 @@ class Receipt:
     def as_dict(self, weights: str) -> dict[str, Any]:
         """Return the receipt as JSON can hold it; `weights` is the hash of the weights as they are now."""
         receipt: dict[str, Any] = {"seed": self.seed, "initial_weights": self.initial_weights, "weights": weights}
-        if self.label is not None:
-            receipt["label"] = self.label
+        for name, table in (("label", self.label), ("dialect", self.dialect)):
+            if table is not None:
+                receipt[name] = table
         if self._earlier["runs"]:
             receipt["earlier"] = dict(self._earlier)
         receipt["runs"] = [_as_dict(run) for run in self._runs]
@@ -261,12 +265,10 @@ class Receipt:
         result = cls(_entry(receipt, "seed", int, None))
         result.initial_weights = _entry(receipt, "initial_weights", str, None)
         result.command = _entry(receipt, "command", dict, None)
-        result.label = _entry(receipt, "label", dict, None)
-        if result.label is not None:
-            result.label = {
-                "name": _entry(result.label, "name", str, None),
-                "index": _entry(result.label, "index", int, 0),
-            }
+        if (label := _entry(receipt, "label", dict, None)) is not None:
+            result.label = _checked(label, {"name": str, "index": int})
+        if (dialect := _entry(receipt, "dialect", dict, None)) is not None:
+            result.dialect = _checked(dialect, {"separator": str, "decimal": str})
         if result.command is not None:
             result.command.update(_checked(result.command, COMMAND_KINDS))
         result._earlier = _checked(_entry(receipt, "earlier", dict, {}), dict.fromkeys(result._earlier, int))

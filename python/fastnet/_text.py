@@ -49,7 +49,7 @@ def closest(name: Any, known: Iterable[str]) -> str | None:
     """Return the known name that is closest to one, whatever its case and its punctuation; None where none is close."""
     import difflib  # here, since few programs need it
 
-    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME or not letters(name):
         return None
     by_letters: dict[str, list[str]] = {}
     for one in known:

@@ -1,20 +1,23 @@
 """Data as a model needs them: its classes, its columns, in its order."""
 
+import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from fastnet._classes import class_names_of
 from fastnet._frames import order_of
 from fastnet.cli._output import note
 from fastnet.datasets import Dataset, load
+from fastnet.datasets._dialect import Remembered
 from fastnet.datasets._label_column import Asked, LabelColumn, ModelColumns
 from fastnet.datasets._pipes import short_name
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
 
-__all__ = ["load_for_model", "source_name", "source_of"]
+__all__ = ["dialect_of", "load_for_model", "source_name", "source_of"]
 
 
 def source_name(source: str) -> str:
@@ -27,28 +30,19 @@ def source_of(data: str) -> str:
     return "/dev/stdin" if data == "-" else data
 
 
-def load_for_model(
-    source: str,
-    target: str | int | None,
-    model: Sequential | QuantizedModel,
-    *,
-    with_labels: bool,
-    quiet: bool,
-) -> Dataset:
+def load_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedModel, *, with_labels: bool) -> Dataset:
     """Load data for a trained model: the test part where there is one, with the model's columns and codes.
 
     Parameters
     ----------
-    source : str
-        A name or a path that `fastnet.datasets.load` knows, or "-".
-    target : str, int or None
-        The label column; None is where it was in training. A table with the model's number of columns has none.
+    arguments : Namespace
+        What DATA and the options of its table are. Without a label column it is where it was in training, and a table with
+        the model's number of columns has none. Unless quiet, it is said where that is a guess, or columns are put in another
+        order.
     model : Sequential or QuantizedModel
         The data come back with its number of features, in the order of its feature names.
     with_labels : bool
         Whether labels are needed. They are then codes among the model's classes.
-    quiet : bool
-        Whether nothing is said of a label column that is guessed, or of columns that are put in another order.
 
     Raises
     ------
@@ -56,6 +50,7 @@ def load_for_model(
         If the data do not fit the model or have other columns, or labels are needed and missing or unknown to the model.
     """
     assert model.input_shape is not None
+    source, target, quiet = arguments.data, arguments.target, arguments.quiet
     features = math.prod(model.input_shape)
     label = _label_of(model)
     columns = ModelColumns(
@@ -66,7 +61,10 @@ def load_for_model(
         with_labels,
     )
     dtype = "float64" if model.dtype == "float64" else "float32"
-    data = load(source_of(source), target=columns, require_labels=with_labels, dtype=dtype)
+    separator, decimal = dialect_of(arguments, (model.receipt or {}).get("dialect"))
+    data = load(
+        source_of(source), separator=separator, decimal=decimal, target=columns, require_labels=with_labels, dtype=dtype
+    )
     if target is None and data.label is not None and data.label.name is None:
         _check_place_of_label(data, model, known=label is not None, quiet=quiet or (with_labels and label is not None))
     part = _in_model_order(data if data.test is None else data.test, model.feature_names, source, quiet)
@@ -77,6 +75,15 @@ def load_for_model(
             raise ValueError(f"the test part of {source} has no labels")
         part = part.with_classes(class_names_of(model))
     return part
+
+
+def dialect_of(arguments: argparse.Namespace, training: Mapping[str, Any] | None) -> tuple[str | None, str]:
+    """Return the options separator and decimal: those that are typed, else both from a model's training."""
+    typed = arguments.separator or arguments.decimal
+    if typed or training is None:
+        return arguments.separator, arguments.decimal or "."
+    separator = training.get("separator")
+    return separator and Remembered(separator), training.get("decimal") or "."
 
 
 def _check_place_of_label(data: Dataset, model: Sequential | QuantizedModel, *, known: bool, quiet: bool) -> None:

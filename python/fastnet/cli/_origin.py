@@ -19,7 +19,7 @@ __all__ = ["arguments_again", "hashes_of", "note_origin", "words"]
 # The arguments that decide the weights.
 ARGUMENTS = (
     *("hidden", "activation", "dtype", "optimizer", "lr", "momentum", "epochs", "batch_size", "seed"),
-    *("validation", "target"),
+    *("validation", "target", "separator", "decimal"),
 )
 
 
@@ -53,6 +53,8 @@ def words(command: Mapping[str, Any]) -> list[str]:
     given = dict(command["arguments"])
     if isinstance(given.get("hidden"), list | tuple):
         given["hidden"] = ",".join(map(str, given["hidden"])) or "none"
+    if given.get("separator") == "\t":
+        given["separator"] = "tab"
     return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
 
 

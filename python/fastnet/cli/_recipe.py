@@ -63,7 +63,13 @@ def resolved(arguments: argparse.Namespace, data: Dataset) -> argparse.Namespace
 
 def load_parts(arguments: argparse.Namespace) -> Parts:
     """Load the data and hold a part of them out."""
-    data = load(source_of(arguments.data), target=arguments.target, require_labels=True)
+    data = load(
+        source_of(arguments.data),
+        separator=arguments.separator,
+        decimal=arguments.decimal or ".",
+        target=arguments.target,
+        require_labels=True,
+    )
     assert data.y is not None
     if data.n_classes < 2:
         raise ValueError(f"{arguments.data} has only one class; a classifier needs at least two")
@@ -117,6 +123,8 @@ def make_model(arguments: argparse.Namespace, data: Dataset) -> Sequential:
     )
     model.class_names, model.feature_names = data.class_names, data.feature_names
     model._receipt.label = None if data.label is None else asdict(data.label)
+    if arguments.separator or arguments.decimal:
+        model._receipt.dialect = {"separator": arguments.separator, "decimal": arguments.decimal}
     return model
 
 

@@ -79,7 +79,7 @@ def _samples(arguments: argparse.Namespace, model: Sequential | QuantizedModel) 
     if arguments.data is None:
         x = np.random.default_rng(0).random((ROWS, math.prod(model.input_shape)), np.float32)
         return x.reshape(-1, *model.input_shape), "random numbers, none of them zero"
-    data = load_for_model(arguments.data, arguments.target, model, with_labels=False, quiet=arguments.quiet)
+    data = load_for_model(arguments, model, with_labels=False)
     zeros = 1 - np.count_nonzero(data.x) / data.x.size
     x = data.x[np.arange(ROWS) % len(data.x)].reshape(-1, *model.input_shape)
     return x, f"{source_name(arguments.data)}, {len(data.x):,} different, {zeros:.0%} zeros"

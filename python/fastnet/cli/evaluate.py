@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
         set_num_threads(arguments.threads)
     folder = RunFolder(arguments.run_dir) if arguments.run_dir else None
     model = load_model(arguments.model)
-    data = load_for_model(arguments.data, arguments.target, model, with_labels=True, quiet=arguments.quiet)
+    data = load_for_model(arguments, model, with_labels=True)
     started = time.perf_counter()
     result = measure(model, data)
     seconds = time.perf_counter() - started

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ def _origin(receipt: dict[str, Any] | None) -> list[tuple[str, str]]:
         *((name, _hash(data[name])) for name in ("x", "y", "sample_weight") if isinstance(data.get(name), dict)),
         *([("data", str(data["source"]))] if "source" in data else []),
         ("weights", f"sha256 {receipt['weights']}"),
-        *([("command", " ".join(["fastnet train", str(data.get("name")), *words(command)]))] if command else []),
+        *([("command", shlex.join(["fastnet", "train", str(data.get("name")), *words(command)]))] if command else []),
     ]
 
 

@@ -69,7 +69,7 @@ def _predict(arguments: argparse.Namespace) -> Predictions:
     model = load_model(arguments.model, compile=False)
     names = class_names_of(model)
     assert model.input_shape is not None
-    data = load_for_model(arguments.data, arguments.target, model, with_labels=False, quiet=arguments.quiet)
+    data = load_for_model(arguments, model, with_labels=False)
     outputs = model.predict(data.x.reshape(-1, *model.input_shape), verbose=0)
     codes, probability = as_classes(outputs)
     every = probabilities_of(outputs) if arguments.probabilities else None

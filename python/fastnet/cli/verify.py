@@ -9,6 +9,7 @@ from typing import Any
 from fastnet import set_num_threads, show_config
 from fastnet._verification import environment_differences, largest_difference
 from fastnet.callbacks import History
+from fastnet.cli._data import dialect_of
 from fastnet.cli._origin import arguments_again, hashes_of
 from fastnet.cli._output import note, print_json
 from fastnet.cli._progress import TrainingProgress
@@ -75,6 +76,7 @@ def _data_and_arguments(
             raise ValueError(f"its receipt tells of hidden layers {told.hidden}; it has {hidden}")
     except ValueError as error:
         raise ValueError(f"{arguments.model} cannot be made again: {error}") from error
+    told.separator, told.decimal = dialect_of(arguments, vars(told))
     told.quiet = arguments.quiet
     parts = load_parts(told)
     return parts, resolved(told, parts.training)

@@ -1,4 +1,4 @@
-"""How the cells of a text file are separated and its numbers are written, as its first lines show."""
+"""How the cells of a text file are separated and its numbers are written."""
 
 import csv
 import re
@@ -6,10 +6,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-__all__ = ["Dialect", "find_dialect", "short"]
+from fastnet._validation import check_choice
 
-SEPARATORS = {",": "','", ";": "';'", "\t": "a tab", "|": "'|'", " ": "spaces"}
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
+__all__ = ["Dialect", "Remembered", "advice", "check_dialect", "refuse_other", "short"]
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", " ": "spaces"}
+DECIMALS = (".", ",")
+TYPED = {"\t": "tab"}  # on a command line
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*", re.ASCII)
+
+
+class Remembered(str):
+    """A separator that a model remembers from its training. Unlike an option, another file may speak against it."""
+
+    __slots__ = ()
 
 
 class Dialect(NamedTuple):
@@ -55,66 +65,106 @@ class Dialect(NamedTuple):
             return False
         return True
 
+    def hint(self, cell: str) -> str:
+        """Return what to add to a message about a cell that is no number, if it is one with the other decimal sign."""
+        expected, others, other = ("points", "commas", ",") if self.decimal == "." else ("commas", "points", ".")
+        if not self._replace(decimal=other).is_number(cell):
+            return ""
+        option = "" if self.separator == other else f"; {advice(decimal=other)} reads decimal {others}"
+        return f"; expected decimal {expected}, and nothing between thousands{option}"
 
-def find_dialect(lines: list[str], where: str) -> Dialect:
-    """Return how the first lines of a file are written.
 
-    Cells are separated by what the first line has between them and gives every line the same number of cells. Where that
-    holds for several separators, such as in ``7,4;5``, it is the one with more numbers. Decimal commas are read where
-    commas do not separate the cells.
+# ---- Options --------------------------------------------------------------------------------------------------------
 
-    Raises
-    ------
-    ValueError
-        Several separators are equally likely; there are both decimal points and commas; or commas may stand before
-        thousands.
+
+def check_dialect(separator: str | None, decimal: str) -> None:
+    """Raise ValueError for options that are not accepted, or not together."""
+    if separator is not None:
+        check_choice("separator", separator, SEPARATORS)
+    check_choice("decimal", decimal, DECIMALS)
+    if separator == decimal:
+        others = ", ".join(repr(one) for one in SEPARATORS if one != decimal)
+        raise ValueError(
+            f"commas cannot both separate cells and be decimal; give a separator that is one of {others}, or "
+            f"{advice(decimal='.')}"
+        )
+
+
+def advice(**options: str) -> str:
+    """Return how options are given, in Python and on the command line."""
+    named = ", ".join(f"{name}={value!r}" for name, value in options.items())
+    typed = " ".join(f"--{name} {TYPED.get(value, repr(value))}" for name, value in options.items())
+    return f"{named} ({typed})"
+
+
+# ---- First lines ----------------------------------------------------------------------------------------------------
+
+
+class _Reading:
+    """The first lines of a file as a separator divides them."""
+
+    def __init__(self, lines: list[str], separator: str) -> None:
+        self.separator = separator
+        self._rows = [Dialect(separator).split(line) for line in lines]
+        self.width = len(self._rows[0])
+        rows = [row for row in self._rows[1:] if len(row) == self.width] or self._rows[:1]  # the first may be a header
+        self.numbers = sum(all(map(self._is_number, column)) for column in zip(*rows, strict=True))
+        """In how many columns there are numbers only."""
+
+    def _is_number(self, cell: str) -> bool:
+        return Dialect().is_number(cell) or (self.separator != "," and DECIMAL_COMMA.fullmatch(cell) is not None)
+
+    def is_table(self, lines: int | None = None) -> bool:
+        """Whether all lines, or so many, have the same number of cells."""
+        return all(len(row) == self.width for row in self._rows[:lines])
+
+    def has_decimal_commas_only(self) -> bool:
+        """Whether there are no commas but in numbers."""
+        return all(self._is_number(cell) for row in self._rows for cell in row if "," in cell)
+
+    def decimal(self) -> str:
+        """Return what stands before the fractions."""
+        cells = [cell for row in self._rows for cell in row]
+        points = any("." in cell and self._is_number(cell) for cell in cells)
+        return "," if any(map(DECIMAL_COMMA.fullmatch, cells)) and not points else "."
+
+
+def refuse_other(lines: list[str], separator: str, where: str) -> None:
+    """Raise ValueError, with the options that read them, where something else seems to separate the cells of lines."""
+    other = _other(lines, separator)
+    if other is None:
+        return
+    decimal = other.decimal()
+    options = {"separator": other.separator} | ({} if decimal == "." else {"decimal": decimal})
+    commas = "" if decimal == "." else ", and the numbers to have decimal commas"
+    raise ValueError(
+        f"{where}: the cells seem to be separated by {SEPARATORS[other.separator]}, not by {SEPARATORS[separator]}{commas}"
+        f"; give {advice(**options)}"
+    )
+
+
+def _other(lines: list[str], separator: str) -> _Reading | None:
+    """Return how lines are to be read that do not look as if `separator` separated their cells.
+
+    Text may contain any separator. Lines that commas divide into numbers and a label are left alone, unless all their
+    commas are decimal to another separator: ``7,4;5``. Spaces are usual in text, and have to bring more numbers about.
     """
-    separator = _separator(lines, where)
-    if separator == ",":
-        return Dialect()
-    point, comma = Dialect(separator), Dialect(separator, ",")
-    cells = [cell for line in lines for cell in point.split(line)]
-    with_comma = [cell for cell in cells if "," in cell and comma.is_number(cell)]
-    with_point = [cell for cell in cells if "." in cell and point.is_number(cell)]
-    if not with_comma:
-        return point
-    if with_point:
-        raise ValueError(
-            f"{where}: {short(with_comma[0])} has a decimal comma and {short(with_point[0])} a decimal point; expected one of "
-            "them in all numbers, and no signs between thousands"
-        )
-    if all(THOUSANDS.fullmatch(cell.strip()) for cell in with_comma):
-        raise ValueError(
-            f"{where}: the comma in {short(with_comma[0])} may stand before a fraction or between thousands; write decimal "
-            "points, and thousands without a sign"
-        )
-    return comma
+    own = _Reading(lines, separator)
+    is_table = own.is_table()
+    if (is_table and own.numbers == own.width) or (separator != "," and own.width > 1):
+        return None
+    readable = is_table and own.numbers == own.width - 1 > 0
 
+    def is_likely(other: _Reading) -> bool:
+        if other.width < 2 or not other.is_table(None if readable else 2):
+            return False
+        in_text = other.separator == " "
+        if (readable or in_text) and not other.has_decimal_commas_only():
+            return False
+        return other.numbers >= max(own.numbers + in_text, 1)
 
-def _separator(lines: list[str], where: str) -> str:
-    def cells(line: str, separator: str) -> list[str]:
-        return Dialect(separator).split(line)
-
-    def is_number(cell: str, separator: str) -> bool:
-        return Dialect(separator).is_number(cell) or (separator != "," and Dialect(separator, ",").is_number(cell))
-
-    columns = {separator: len(cells(lines[0], separator)) for separator in SEPARATORS}
-    fits = {one: all(len(cells(line, one)) == columns[one] for line in lines) for one in SEPARATORS if columns[one] > 1}
-    found = [separator for separator in fits if separator != " "]
-    # Spaces are usual in names and in text: they separate where nothing else does, or numbers.
-    if fits.get(" ") and (not found or any(is_number(cell, " ") for cell in cells(lines[0], " "))):
-        found.append(" ")
-    if len(found) > 1:
-        found = [separator for separator in found if fits[separator]] or found
-        row = lines[min(1, len(lines) - 1)]
-        odd = {one: sum(not is_number(cell, one) for cell in cells(row, one)) for one in found}
-        found = [separator for separator in found if odd[separator] == min(odd.values())]
-        if len(found) > 1 and " " in found:
-            found.remove(" ")
-    if len(found) > 1:
-        likely = " or ".join(SEPARATORS[separator] for separator in found)
-        raise ValueError(f"{where}: the cells may be separated by {likely}; put text that has one of them in quotes")
-    return found[0] if found else ","
+    others = (_Reading(lines, one) for one in SEPARATORS if one != separator)
+    return max(filter(is_likely, others), key=lambda other: other.numbers, default=None)
 
 
 def short(cell: str) -> str:

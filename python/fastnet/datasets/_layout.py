@@ -1,4 +1,4 @@
-"""The first lines of a CSV file: how it is written, whether it has a header, and which columns are no features."""
+"""The first lines of a CSV file: whether it has a header, where the label is, and which columns are no features."""
 
 import io
 import itertools
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from fastnet.datasets._dialect import Dialect, find_dialect, short
+from fastnet.datasets._dialect import SEPARATORS, Dialect, Remembered, check_dialect, refuse_other, short
 from fastnet.datasets._label_column import Columns, Rule
-from fastnet.datasets._streams import open_data
+from fastnet.datasets._streams import is_named_tsv, open_data
 from fastnet.exceptions import DataFileWarning
 
 __all__ = ["Layout", "Lines", "left_out", "sniff", "tell"]
@@ -101,16 +101,24 @@ class Lines(Iterator[str]):
         return line
 
 
-def sniff(path: Path, rule: Rule) -> Layout:
-    """Find out how a file is written, its header, its label column and where its rows begin."""
+def sniff(path: Path, rule: Rule, separator: str | None, decimal: str) -> Layout:
+    """Find out how a file is written, its header, its label column and where its rows begin.
+
+    A separator that is not given is a comma, or a tab where the file's name ends in .tsv. It is not recognized from the
+    lines; those that seem to have another one, or another than a model remembers, are refused.
+    """
     with open_data(path) as stream:
-        lines = Lines(path, stream)
+        expected = str(separator or ("\t" if is_named_tsv(stream) else ","))
+        lines = Lines(path, stream, separator=expected)
         first = next(lines, None)
         if first is None:
             raise ValueError(f"{path} is empty")
         body, first_line = lines.start, lines.number
         texts = [first, *_some_more(lines)]
-    dialect = find_dialect(texts, str(path))
+    if separator is None or isinstance(separator, Remembered):
+        refuse_other(texts, expected, str(path))
+    check_dialect(expected, decimal)
+    dialect = Dialect(expected, decimal)
     cells, *rows = map(dialect.split, texts)
     head = _Head(dialect, cells, rows, rule, path, first_line)
     columns, is_header = head.columns()
@@ -123,9 +131,7 @@ def sniff(path: Path, rule: Rule) -> Layout:
         replace(columns, index=columns.index - {label}), label, body, first_line, cells, dialect, head.notes
     )
     if not layout.features:
-        raise ValueError(
-            f"{path} has a label column and no features; cells are separated by commas, semicolons, tabs, '|' or spaces"
-        )
+        raise ValueError(f"{path} has a label column and no features, with {SEPARATORS[expected]} between the cells")
     if index := layout.columns.index:
         layout.notes.append(left_out([layout.column(column) for column in sorted(index)]))
     return layout
@@ -185,7 +191,13 @@ class _Head:
         label = self.rule.cell(columns)
         others = [names[column] for column in columns.data if column != label]
         text = [name for name in others if not self.dialect.is_number(name)]
-        if self.rule.is_header(names) or (text and len(text) == len(others)):
+        if self.rule.is_header(names):
+            return columns, True
+        if text and self.dialect.separator != "," and all(map(self.dialect.hint, text)):
+            raise ValueError(
+                f"{self.path}, line {self.line}: {short(text[0])} is not a number{self.dialect.hint(text[0])}"
+            )
+        if text and len(text) == len(others):
             return columns, True
         if text:
             raise ValueError(

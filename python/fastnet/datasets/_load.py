@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet._text import did_you_mean
 from fastnet.datasets import _labels, arrays, digits, fashion_mnist, idx, mnist, parquet, tabular
 from fastnet.datasets._dataset import Dataset, check_dtype, features
+from fastnet.datasets._dialect import check_dialect
 from fastnet.datasets._label_column import Target
 from fastnet.datasets._pipes import as_file
 from fastnet.datasets._streams import ZIP, exists, is_npz, open_data
@@ -23,6 +24,8 @@ __all__ = ["load"]
 def load(
     source: str | os.PathLike[str],
     *,
+    separator: str | None = None,
+    decimal: str = ".",
     target: Target = "label",
     require_labels: bool = False,
     dtype: DTypeLike | None = None,
@@ -41,12 +44,17 @@ def load(
         - a folder with MNIST's IDX files, train-* and, as the test part, t10k-*;
         - an IDX file of images, with its labels in the file of the same name with "labels" for "images" beside it;
         - a CSV file with a row for each sample: Kaggle's layout with a header, or without a header and the label
-          first. What separates the cells, whether the first line is a header, and which columns are an index is decided
-          as `fastnet.datasets.tabular.read_csv` says;
+          first. Whether the first line is a header and which columns are an index is decided as
+          `fastnet.datasets.tabular.read_csv` says;
         - one of several files in a zip archive: "titanic.zip/train.csv";
         - a Parquet file with a column for each feature;
         - an .npz file with x_train, y_train, x_test and y_test, or x and y, or X and y;
         - an .npy file of samples.
+    separator : {",", ";", "\\t", "|", " "}, optional
+        What separates the cells of a CSV file; a space stands for any run of white space. By default a comma, or a tab
+        where the name of the file ends in .tsv; a file that seems to have another separator is then refused.
+    decimal : {".", ","}, default "."
+        What stands before the fraction of a number in a CSV file.
     target : str, int or None, default "label"
         The label column of a CSV or Parquet file: a name, or an index (-1 is the last). None: every column is a
         feature. A file without a "label" column has no labels.
@@ -66,8 +74,9 @@ def load(
         If there is no such file or folder.
     ValueError
         If the content is damaged, is in no known format, or holds something else than finite numbers; if there are no
-        labels and `require_labels` is set; if `dtype` is another one. The message is one line that names the file and,
-        in a CSV file, the line.
+        labels and `require_labels` is set; if, without `separator`, something else than its default seems to separate
+        the cells; if `separator`, `decimal` or `dtype` is another one, or `separator` and `decimal` are both commas. The
+        message is one line that names the file and, in a CSV file, the line or the options that read it.
     ImportError
         If a Parquet file needs a package that is not installed.
     ConnectionError
@@ -92,6 +101,7 @@ def load(
     if not isinstance(source, str | os.PathLike):
         raise TypeError(f"source must be a name or a path; got {type(source).__name__}")
     dtype = check_dtype(dtype)
+    check_dialect(separator, decimal)
     if isinstance(source, str) and source in NAMES:
         return NAMES[source]()
     path = Path(source)
@@ -105,7 +115,8 @@ def load(
             return _from_idx_folder(file)
         kind = _kind(file)
         if kind is tabular.read_csv or kind is parquet.read_parquet:
-            return _from_table(kind(file, target=target, require_labels=require_labels, dtype=dtype), file)
+            text = {"separator": separator, "decimal": decimal} if kind is tabular.read_csv else {}
+            return _from_table(kind(file, target=target, require_labels=require_labels, dtype=dtype, **text), file)
         dataset: Dataset = kind(file, dtype)
     if require_labels and dataset.y is None:
         raise ValueError(f"{path} has no labels")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-__all__ = ["GZIP", "ZIP", "exists", "is_npz", "open_data", "read_at_most"]
+__all__ = ["GZIP", "ZIP", "exists", "is_named_tsv", "is_npz", "open_data", "read_at_most"]
 
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
@@ -58,6 +58,11 @@ def is_npz(path: Path) -> bool:
             return any(name.endswith(".npy") for name in archive.namelist())
     except DAMAGED as error:
         raise ValueError(f"{path}: the zip archive is damaged or cut short ({error})") from error
+
+
+def is_named_tsv(stream: BinaryIO) -> bool:
+    """Whether the name of an open file, of one in an archive its own, says that tabs separate its cells."""
+    return str(stream.name).lower().removesuffix(".gz").endswith(".tsv")
 
 
 def read_at_most(stream: BinaryIO, size: int) -> bytearray:

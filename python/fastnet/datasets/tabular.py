@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastnet.datasets import _readers
 from fastnet.datasets._dataset import FLOAT32_MAX, Blocks, check_dtype
-from fastnet.datasets._dialect import Dialect, short
+from fastnet.datasets._dialect import check_dialect, short
 from fastnet.datasets._label_column import Asked, LabelColumn, ModelColumns, Target
 from fastnet.datasets._layout import Layout, Lines, sniff, tell
 from fastnet.datasets._pipes import as_file
@@ -51,6 +51,8 @@ class Table(NamedTuple):
 def read_csv(
     path: str | os.PathLike[str],
     *,
+    separator: str | None = None,
+    decimal: str = ".",
     target: Target = "label",
     require_labels: bool = False,
     dtype: DTypeLike | None = None,
@@ -61,8 +63,12 @@ def read_csv(
     Parameters
     ----------
     path : str or os.PathLike
-        Text in UTF-8, a row on each line. The first lines show what separates cells: commas, semicolons, tabs, ``|`` or
-        spaces. Numbers may have decimal commas where commas do not separate.
+        Text in UTF-8, a row on each line.
+    separator : {",", ";", "\\t", "|", " "}, optional
+        What separates the cells; a space stands for any run of white space. By default a comma, or a tab where the name of
+        the file ends in .tsv; a file that seems to have another separator is then refused.
+    decimal : {".", ","}, default "."
+        What stands before the fraction of a number. Nothing may stand between thousands.
     target : str, int or None, default "label"
         The label column: a name in the header, or an index (-1 is the last). None: every column is a feature.
     require_labels : bool, default False
@@ -82,7 +88,9 @@ def read_csv(
     ------
     ValueError
         With the file, the line and the column: a row of another length than the first, a cell that is empty, no
-        number, or not finite; no label column; no rows; more than one way to separate cells.
+        number, or not finite; no label column; no rows. Without `separator`: something else than its default seems to
+        separate the cells; the message has the options that read them. `separator` or `decimal` is another one, or both are
+        commas.
 
     Warns
     -----
@@ -101,9 +109,10 @@ def read_csv(
     First columns whose header is empty or "Unnamed: 0" are an index that pandas wrote, and left out.
     """
     path, dtype = Path(path), check_dtype(dtype)
+    check_dialect(separator, decimal)
     rule = target if isinstance(target, ModelColumns) else Asked(target, require_labels)
     with as_file(path) as file:
-        layout = sniff(file, rule)
+        layout = sniff(file, rule, separator, decimal)
         if engine is None:
             small = file.exists() and file.stat().st_size < SMALL_FILE
             engine = "numpy" if small or layout.columns.count > MOST_COLUMNS else _readers.installed()
@@ -222,18 +231,10 @@ def _problem(cells: list[str], wanted: list[int], layout: Layout, dtype: str | N
         if index == layout.label:
             continue
         if not layout.dialect.is_number(cell):
-            return f"{where}: {short(cell)} is not a number{_decimal_hint(cell, layout.dialect)}"
+            return f"{where}: {short(cell)} is not a number{layout.dialect.hint(cell)}"
         number = abs(layout.dialect.number(cell))
         if not np.isfinite(number):
             return f"{where}: {short(cell)} is not a finite number"
         if dtype == "float32" and number > FLOAT32_MAX:
             return f"{where}: {short(cell)} is not a finite number in float32"
     return None
-
-
-def _decimal_hint(cell: str, dialect: Dialect) -> str:
-    """Return what is expected in place of a number with the other decimal sign."""
-    expected, other = ("points", ",") if dialect.decimal == "." else ("commas", ".")
-    if not dialect._replace(decimal=other).is_number(cell):
-        return ""
-    return f"; expected decimal {expected}, and nothing between thousands"

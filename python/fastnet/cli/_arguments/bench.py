@@ -6,8 +6,8 @@ from fastnet.cli._arguments.command import (
     Parser,
     add_json,
     add_model,
-    add_model_target,
     add_quiet,
+    add_table,
     add_threads,
 )
 from fastnet.cli._arguments.types import seconds
@@ -19,7 +19,7 @@ def add_arguments(parser: Parser) -> None:
     """Add MODEL, DATA and the options."""
     add_model(parser)
     parser.add_argument("data", nargs="?", metavar="DATA", help=f"{DATA_HELP} (default: random numbers)")
-    add_model_target(parser)
+    add_table(parser, remembered=True)
     add_threads(parser)
     parser.add_argument(
         "--seconds", type=seconds, default=0.5, metavar="TIME", help="for each line of the result (default: 0.5)"

@@ -5,20 +5,20 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
 from fastnet._text import did_you_mean
-from fastnet.cli._arguments.types import column, integer
+from fastnet.cli._arguments.types import DECIMALS, column, decimal, integer, separator
 
 __all__ = [
     "Command",
     "Container",
     "Parser",
     "add_data",
+    "add_dialect",
     "add_flag",
     "add_json",
     "add_model",
-    "add_model_target",
     "add_quiet",
     "add_run_dir",
-    "add_target",
+    "add_table",
     "add_threads",
 ]
 
@@ -28,7 +28,7 @@ DATA_HELP = (
     "digits, mnist or fashion_mnist; or a path: a folder of IDX files, a .csv, .csv.gz or .csv.zip with a header, "
     "a .npz, a .parquet; or - for standard input"
 )
-TARGET_HELP = "the column of DATA that holds the label: its name, or its index from 0 (default: {})"
+THAT_OF_TRAINING = "that of training, or "
 
 
 class Parser(argparse.ArgumentParser):
@@ -105,18 +105,37 @@ def add_model(container: Container, help: str = "a model file that fastnet wrote
 
 
 def add_data(container: Container) -> None:
-    """Add the positional argument DATA and the option that names its labels, for a model that may remember it."""
+    """Add the positional argument DATA and the options of its table, for a model that may remember them."""
     container.add_argument("data", metavar="DATA", help=DATA_HELP)
-    add_model_target(container)
+    add_table(container, remembered=True)
 
 
-def add_target(container: Container) -> None:
-    """Add ``--target``."""
-    help = TARGET_HELP.format("label; without a header, the first")
-    container.add_argument("--target", type=column, default="label", metavar="COLUMN", help=help)
+def add_table(container: Container, *, remembered: bool = False) -> None:
+    """Add the options that say how a table is read. Where a model may remember them, none is its default."""
+    container.add_argument(
+        "--target",
+        type=column,
+        default=None if remembered else "label",
+        metavar="COLUMN",
+        help="the column of DATA that holds the label: its name, or its index from 0 "
+        f"(default: {THAT_OF_TRAINING * remembered}label; without a header, the first)",
+    )
+    add_dialect(container, remembered=remembered)
 
 
-def add_model_target(container: Container) -> None:
-    """Add ``--target`` where a model may remember it."""
-    help = TARGET_HELP.format("that of training, or label")
-    container.add_argument("--target", type=column, metavar="COLUMN", help=help)
+def add_dialect(container: Container, *, remembered: bool) -> None:
+    """Add ``--separator`` and ``--decimal``."""
+    container.add_argument(
+        "--separator",
+        type=separator,
+        metavar="CHAR",
+        help="what separates the cells of a CSV file: , ; | tab, or ' ' for any run of white space "
+        f"(default: {THAT_OF_TRAINING * remembered}a comma; a tab for .tsv)",
+    )
+    container.add_argument(
+        "--decimal",
+        type=decimal,
+        choices=DECIMALS,
+        metavar="CHAR",
+        help=f"what stands before the fraction of a number: . or , (default: {THAT_OF_TRAINING * remembered}a point)",
+    )

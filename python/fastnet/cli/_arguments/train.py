@@ -11,7 +11,7 @@ from fastnet.cli._arguments.command import (
     add_json,
     add_quiet,
     add_run_dir,
-    add_target,
+    add_table,
     add_threads,
 )
 from fastnet.cli._arguments.types import fraction, hidden_layers, integer, positive_number, seconds
@@ -98,7 +98,7 @@ def _add_data_options(group: Container) -> None:
     group.add_argument(
         "--validation", type=fraction, default=0.1, metavar="X", help="fraction that is held out (default: 0.1)"
     )
-    add_target(group)
+    add_table(group)
     group.add_argument("--out", metavar="FILE", help="write the model to this file, for example model.safetensors")
     add_run_dir(group, "configuration, history, model and report")
     add_quiet(group)

@@ -4,9 +4,11 @@ import argparse
 import math
 from collections.abc import Callable
 
-__all__ = ["column", "fraction", "hidden_layers", "integer", "positive_number", "seconds"]
+__all__ = ["column", "decimal", "fraction", "hidden_layers", "integer", "positive_number", "seconds", "separator"]
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}
+SEPARATORS = {**{one: one for one in ",;|\t "}, "tab": "\t", "\\t": "\t"}  # a shell makes the tab hard to type
+DECIMALS = (".", ",")
 
 
 def integer(minimum: int, maximum: float = math.inf) -> Callable[[str], int]:
@@ -69,3 +71,17 @@ def hidden_layers(text: str) -> tuple[int, ...]:
 def column(text: str) -> str | int:
     """Return the name or the index of a column."""
     return int(text) if text.removeprefix("-").isdecimal() else text
+
+
+def separator(text: str) -> str:
+    """Return what separates the cells of a table."""
+    if text not in SEPARATORS:
+        raise argparse.ArgumentTypeError(f"must be one of ',', ';', '|', ' ' or tab; got {text!r}")
+    return SEPARATORS[text]
+
+
+def decimal(text: str) -> str:
+    """Return what stands before the fraction of a number."""
+    if text not in DECIMALS:
+        raise argparse.ArgumentTypeError(f"must be '.' or ','; got {text!r}")
+    return text

@@ -1,6 +1,6 @@
 """The arguments of ``fastnet verify``."""
 
-from fastnet.cli._arguments.command import Command, Parser, add_json, add_model, add_quiet, add_threads
+from fastnet.cli._arguments.command import Command, Parser, add_dialect, add_json, add_model, add_quiet, add_threads
 from fastnet.cli._arguments.types import fraction
 
 __all__ = ["COMMAND"]
@@ -10,6 +10,7 @@ def add_arguments(parser: Parser) -> None:
     """Add MODEL, DATA and the options."""
     add_model(parser, help="a model file that fastnet train wrote")
     parser.add_argument("data", metavar="DATA", help="what it was trained on")
+    add_dialect(parser, remembered=True)
     add_threads(parser)
     parser.add_argument(
         "--tolerance",

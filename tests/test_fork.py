@@ -85,6 +85,36 @@ def test_fork_while_another_thread_trains() -> None:
 
 
 @needs_fork
+def test_fork_by_the_handler_of_a_signal_in_the_middle_of_work_on_several_threads() -> None:
+    runs("""
+        from fastnet import _core
+        _core.rest_teams(False)
+        model = fn.Sequential([fn.Dense(1000, input_shape=(100,)), fn.Dense(1000)], seed=0)
+        many = np.tile(x, (20, 1))
+        expected = model.predict(many, verbose=0).tobytes()
+        pids = []
+        def fork_once(*_):
+            if not pids:
+                pids.append(os.fork())
+        signal.signal(signal.SIGINT, fork_once)
+        timer = threading.Timer(0.05, signal.raise_signal, [signal.SIGINT])
+        timer.start()
+        status = 2
+        try:
+            while not pids:
+                result = model.predict(many, verbose=0)
+            status = 0
+        except RuntimeError as error:  # the child has no other threads, and half of the work is theirs
+            status = 3 if "forked" in str(error) else 4
+        if not pids[0]:
+            os._exit(status if status else 5)
+        assert status == 0 and result.tobytes() == expected
+        assert os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]) == 3
+        assert work() == work()
+    """)
+
+
+@needs_fork
 def test_fork_in_the_middle_of_an_epoch_that_both_processes_finish() -> None:
     runs("""
         from fastnet import _core

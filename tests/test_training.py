@@ -1,7 +1,5 @@
 """Whole training runs: fit takes the reference's steps, for every optimizer, batch size, type and kind of data."""
 
-import signal
-import threading
 import time
 from typing import Any
 
@@ -13,6 +11,7 @@ import fastnet as fn
 import reference
 from cases import DTYPES, LAYOUTS, dense, random_weights, reference_of, relative_error, rescaling, sequential
 from fastnet import _core
+from interrupts import Interrupt
 
 LAYERS = [dense(9, "tanh"), dense(6, "sigmoid", use_bias=False), dense(3, "softmax")]
 ROWS = 103
@@ -277,26 +276,6 @@ def test_running_loss_weighs_the_short_batch_by_its_rows() -> None:
 
 
 # --- Interruption ----------------------------------------------------------------------------------------------------
-
-
-class Interrupt:
-    """Send Ctrl-C to this process from another thread, some time after `start`, and measure when the block ends."""
-
-    def __init__(self, seconds: float) -> None:
-        self.timer = threading.Timer(seconds, self.strike)
-        self.start = self.timer.start
-        self.sent = float("inf")
-
-    def strike(self) -> None:
-        self.sent = time.perf_counter()
-        signal.raise_signal(signal.SIGINT)
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        self.latency = time.perf_counter() - self.sent
-        self.timer.cancel()
 
 
 def test_ctrl_c_stops_an_epoch_at_once_after_a_whole_step() -> None:

@@ -14,6 +14,7 @@ namespace fastnet {
 
 namespace py = pybind11;
 
+void register_callbacks(py::module_& module);
 void register_checksum(py::module_& module);
 void register_config(py::module_& module);
 void register_functional(py::module_& module);

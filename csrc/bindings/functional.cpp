@@ -9,7 +9,7 @@
 
 #include "../core/gemm.h"
 #include "../core/layers.h"
-#include "arrays.h"
+#include "callbacks.h"
 
 namespace fastnet {
 namespace {
@@ -62,12 +62,7 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
                     result.strides(0) / static_cast<index>(sizeof(T))};
     product.alpha = static_cast<T>(alpha), product.beta = static_cast<T>(out ? beta : 0);
     product.precision = bfloat16 ? Precision::bfloat16 : Precision::full;
-    if (product.operations() < brief_operations) {  // others would not notice that they could run
-        gemm(product);
-    } else {
-        py::gil_scoped_release release;
-        gemm(product);
-    }
+    interruptibly(product.operations(), [&](Interruption* interruption) { gemm(product, interruption); });
     if (!out || result.is(*out))
         return result;
     (*out)[py::ellipsis()] = result;
@@ -92,15 +87,20 @@ void apply(typename Epilogue<T>::Function function, bool rowwise, index rows, in
     if (rows == 0 || columns == 0)
         return;
     constexpr double operations_per_element = 30;
-    py::gil_scoped_release release;
-    run_team(threads_for(operations_per_element * static_cast<double>(rows) * static_cast<double>(columns)),
-             [&](Team& team) {
-                 const Range r = rowwise ? team.share(rows) : Range{0, 1};
-                 const Range e = rowwise ? Range{0, columns} : team.share(columns, 64);
-                 if (r.size() > 0 && e.size() > 0)
-                     function(r.size(), e.size(), c + r.begin * columns + e.begin, columns,
-                              epilogue.at(r.begin, e.begin));
-             });
+    const double operations_per_row = operations_per_element * static_cast<double>(columns);
+    const auto in_rows = [&](Range r) {
+        function(r.size(), columns, c + r.begin * columns, columns, epilogue.at(r.begin, 0));
+    };
+    const auto in_elements = [&](Range e) { function(1, e.size(), c + e.begin, columns, epilogue.at(0, e.begin)); };
+    const auto share = [&](Team& team) {
+        if (rowwise)
+            in_pieces(team, team.share(rows), operations_per_row, in_rows);
+        else
+            in_pieces(team, team.share(columns, 64), operations_per_element, in_elements, 64);
+    };
+    const double operations = operations_per_row * static_cast<double>(rows);
+    interruptibly(operations,
+                  [&](Interruption* interruption) { run_team(threads_for(operations), share, interruption); });
 }
 
 template <class T> py::array_t<T> contiguous_copy(const py::array& x) {
@@ -164,17 +164,17 @@ py::array_t<double> row_losses(const std::string& name, const py::array& y_true,
     py::array_t<double> losses(rows);
     if (gradient)
         *gradient = py::array_t<T>({rows, columns});
-    const LossArguments<T> arguments{rows,
-                                     columns,
-                                     y.mutable_data(),
-                                     target.data(),
-                                     nullptr,
-                                     static_cast<T>(1.0 / static_cast<double>(rows)),
-                                     gradient ? gradient->mutable_data() : nullptr,
-                                     losses.mutable_data(),
-                                     parameters.data()};
-    py::gil_scoped_release release;
-    (from_logits ? kernel.fused : kernel.plain)(arguments);
+    T *const out = y.mutable_data(), *const slopes = gradient ? gradient->mutable_data() : nullptr;
+    const auto in_rows = [&, target = target.data(), of_rows = losses.mutable_data()](Range r) {
+        const index first = r.begin * columns;
+        (from_logits ? kernel.fused : kernel.plain)(
+            {r.size(), columns, out + first, target + first, nullptr, static_cast<T>(1.0 / static_cast<double>(rows)),
+             slopes ? slopes + first : nullptr, of_rows + r.begin, parameters.data()});
+    };
+    const double operations_per_row = 30.0 * static_cast<double>(columns);
+    interruptibly(operations_per_row * static_cast<double>(rows), [&](Interruption* interruption) {
+        run_team(1, [&](Team& team) { in_pieces(team, {0, rows}, operations_per_row, in_rows); }, interruption);
+    });
     return losses;
 }
 
@@ -194,14 +194,24 @@ py::array loss_backward(const std::string& name, const py::array& y_true, const 
     });
 }
 
+// The first row of a range for whose values fails(row) is true; the end of the range where there is none.
+template <class T, class Fails>
+index first_that_fails(const Team& team, const Rows& rows, Range range, T* scratch, Fails fails) {
+    index found = range.end;
+    in_pieces(team, range, operations_per_move * static_cast<double>(rows.columns), [&](Range piece) {
+        for (index i = piece.begin; i < piece.end && found == range.end; ++i) {
+            rows.gather_row(i, range.end, nullptr, {0, rows.columns}, scratch);
+            if (fails(scratch))
+                found = i;
+        }
+    });
+    return found;
+}
+
 // The first row of a range with a value that is not finite as a T; the end of the range where all are.
-template <class T> index first_nonfinite(const Rows& rows, Range range, T* scratch) {
-    for (index i = range.begin; i < range.end; ++i) {
-        rows.gather_row(i, range.end, nullptr, {0, rows.columns}, scratch);
-        if (!kernels<T>().all_finite(rows.columns, scratch))
-            return i;
-    }
-    return range.end;
+template <class T> index first_nonfinite(const Team& team, const Rows& rows, Range range, T* scratch) {
+    return first_that_fails(team, rows, range, scratch,
+                            [&](const T* row) { return !kernels<T>().all_finite(rows.columns, row); });
 }
 
 // The first row with a value that is not finite as a T; -1 where all are. Short rows that follow each other in memory
@@ -214,19 +224,19 @@ template <class T> index first_nonfinite(const Rows& rows) {
     Rows blocks = rows;
     blocks.count = rows.count / together, blocks.columns *= together, blocks.row_stride *= together;
 
-    py::gil_scoped_release release;
     const int threads =
         threads_for(operations_per_value * static_cast<double>(rows.count) * static_cast<double>(rows.columns));
     Buffer<T> scratch(threads * blocks.columns);
     std::vector<index> first(static_cast<std::size_t>(threads), blocks.count);
-    run_team(threads, [&](Team& team) {
+    const auto share = [&](Team& team) {
         const Range mine = team.share(blocks.count);
-        const index found = first_nonfinite(blocks, mine, scratch.data() + team.rank() * blocks.columns);
+        const index found = first_nonfinite(team, blocks, mine, scratch.data() + team.rank() * blocks.columns);
         if (found < mine.end)
             first[static_cast<std::size_t>(team.rank())] = found;
-    });
+    };
+    interruptibly([&](Interruption* interruption) { run_team(threads, share, interruption); });
     const index block = *std::min_element(first.begin(), first.end());
-    const index found = first_nonfinite(rows, {block * together, rows.count}, scratch.data());
+    const index found = first_nonfinite(Team::solo(), rows, {block * together, rows.count}, scratch.data());
     return found < rows.count ? found : -1;
 }
 
@@ -248,21 +258,21 @@ py::ssize_t first_nonfinite_row(const py::array& x, bool as_float32) {
 // between the two are outside as well. With a `tolerance` of at least 0 so is a row whose sum differs from 1 by more.
 py::ssize_t first_row_outside(const py::array& y, double lowest, double highest, bool ends, double tolerance) {
     const Rows rows = rows_of(y, "y");
-    py::gil_scoped_release release;
-    Buffer<double> row(rows.columns);
-    for (index i = 0; i < rows.count; ++i) {
-        rows.gather_row(i, rows.count, nullptr, {0, rows.columns}, row.data());
+    const auto is_outside = [&](const double* row) {
         double sum = 0.0;
         bool inside = true;
         for (index j = 0; j < rows.columns; ++j) {
-            const double value = row.data()[j];
+            const double value = row[j];
             inside = inside && (ends ? value == lowest || value == highest : value >= lowest && value <= highest);
             sum += value;
         }
-        if (!inside || (tolerance >= 0.0 && !(std::abs(sum - 1.0) <= tolerance)))
-            return i;
-    }
-    return -1;
+        return !inside || (tolerance >= 0.0 && !(std::abs(sum - 1.0) <= tolerance));
+    };
+    Buffer<double> row(rows.columns);
+    index found = rows.count;
+    const auto all = [&](Team& team) { found = first_that_fails(team, rows, {0, rows.count}, row.data(), is_outside); };
+    interruptibly([&](Interruption* interruption) { run_team(1, all, interruption); });
+    return found < rows.count ? found : -1;
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <thread>
 #include <tuple>
 
+#include "callbacks.h"
 #include "checked_samples.h"
 #include "quantized.h"
 
@@ -101,7 +102,8 @@ std::vector<double> ordered_hyperparameters(const char* const* names, const py::
 }
 
 // A network with a lock. The lock is taken after the GIL is released, so that a thread that waits for it holds nothing.
-// A progress function that comes back to the network it is called from would wait for itself: that is an error.
+// A function that the network's work calls, such as a loss or the handler of a signal, and that comes back to the same
+// network would wait for itself: that is an error.
 template <class T> class LockedNetwork {
   public:
     LockedNetwork(index input_size, const std::vector<LayerSpec>& specs) : network_(input_size, specs) {}
@@ -109,27 +111,49 @@ template <class T> class LockedNetwork {
     // Brief work keeps the GIL unless it has to wait: others would not notice that they could run.
     template <class Work> auto with(Work work, bool brief = false) {
         if (owner_.load() == std::this_thread::get_id())
-            throw std::runtime_error("the network is in use by the epoch that called this function");
-        if (std::unique_lock<std::mutex> lock(mutex_, std::defer_lock); brief && lock.try_lock()) {
-            const Owner owner(owner_);
+            throw std::runtime_error("the network is in use by the work that called this function");
+        if (Lock lock(mutex_, std::defer_lock); brief && lock.try_lock()) {
+            const User user(*this, nullptr);
             return work(network_);
         }
-        py::gil_scoped_release release;
-        const std::lock_guard<std::mutex> lock(mutex_);
-        const Owner owner(owner_);
-        return work(network_);
+        return interruptibly([&](Interruption* interruption) {
+            const Lock lock = wait_for_lock(interruption);
+            const User user(*this, interruption);
+            return work(network_);
+        });
     }
     const Network<T>& shape() const { return network_; }  // what never changes needs no lock
     Network<T>& unlocked() { return network_; }           // for what is said to be no business of the lock
 
   private:
-    struct Owner {
-        explicit Owner(std::atomic<std::thread::id>& slot) : slot(slot) { slot.store(std::this_thread::get_id()); }
-        ~Owner() { slot.store(std::thread::id()); }
-        std::atomic<std::thread::id>& slot;
+    using Lock = std::unique_lock<std::timed_mutex>;
+
+    Lock wait_for_lock(Interruption* interruption) {
+        if (!interruption)
+            return Lock(mutex_);
+        Lock lock(mutex_, std::try_to_lock);
+        while (!lock && !lock.try_lock_for(Interruption::nap)) {
+            interruption->look();
+            if (interruption->broken_off())
+                throw BrokenOff();
+        }
+        return lock;
+    }
+
+    // Who holds the lock.
+    struct User {
+        User(LockedNetwork& self, Interruption* interruption) : self(self) {
+            self.owner_.store(std::this_thread::get_id());
+            self.network_.set_interruption(interruption);
+        }
+        ~User() {
+            self.network_.set_interruption(nullptr);
+            self.owner_.store(std::thread::id());
+        }
+        LockedNetwork& self;
     };
     Network<T> network_;
-    std::mutex mutex_;
+    std::timed_mutex mutex_;
     std::atomic<std::thread::id> owner_{};
 };
 
@@ -169,39 +193,12 @@ std::vector<double> learning_rates(const std::optional<LearningRates>& given, in
     return {given->data(), given->data() + given->size()};
 }
 
-// What a Python function raised while the core called it.
-class Raised {
-  public:
-    // Calls f with the GIL; false when it raised, which ends an epoch.
-    template <class F> bool guard(F f) {
-        py::gil_scoped_acquire acquire;
-        try {
-            return f();
-        } catch (py::error_already_set& error) {
-            error_.emplace(std::move(error));
-        } catch (const std::exception&) {
-            other_ = std::current_exception();
-        }
-        return false;
-    }
-    void rethrow() {
-        if (error_)
-            throw std::move(*error_);
-        if (other_)
-            std::rethrow_exception(other_);
-    }
-
-  private:
-    std::optional<py::error_already_set> error_;
-    std::exception_ptr other_;
-};
-
 // A function of (first row, outputs) that returns (loss, gradient) where the core asks for them.
-template <class T> BatchHook<T> batch_hook(const py::object& function, index outputs, Raised& raised) {
+template <class T> BatchHook<T> batch_hook(const py::object& function, index outputs, Callbacks& callbacks) {
     if (function.is_none())
         return {};
-    return [&function, outputs, &raised](index first, index rows, const T* values, double* loss, T* gradient) {
-        return raised.guard([&] {
+    return [&function, outputs, &callbacks](index first, index rows, const T* values, double* loss, T* gradient) {
+        return callbacks.guard([&] {
             const py::object answer = function(first, py::array_t<T>({rows, outputs}, values));
             if (!loss)
                 return true;
@@ -245,20 +242,19 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
     const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);
     const EpochPart part = epoch_part(done, end, checked.samples.count, batch_size);
     const std::vector<double> rates = learning_rates(learning_rate, checked.samples.count, batch_size);
-    Raised raised;
+    Callbacks callbacks;
     const auto report = [&](const EpochResult& result, index total) {
-        return raised.guard([&] {
-            if (PyErr_CheckSignals() != 0)
-                throw py::error_already_set();
+        return callbacks.guard([&] {
+            check_signals();
             return progress.is_none() ||
                    !progress(result.steps, total, result.loss, result.metric).is(py::bool_(false));
         });
     };
-    const BatchHook<T> on_batch = batch_hook<T>(hook, self.shape().output_size(), raised);
+    const BatchHook<T> on_batch = batch_hook<T>(hook, self.shape().output_size(), callbacks);
     const EpochResult result = self.with([&](Network<T>& network) {
         return network.train_epoch(checked.samples, batch_size, rates, {report, interval}, on_batch, part);
     });
-    raised.rethrow();
+    callbacks.rethrow();
     return py::make_tuple(result.steps, result.loss, result.metric, result.first_nonfinite,
                           py::make_tuple(result.loss_sum, result.metric_sum));
 }
@@ -430,11 +426,11 @@ template <class T> void register_class(py::module_& module, const char* name) {
                                              sample_weight);
                 Values gradients(self.shape().parameter_count());
                 T* out = gradients.mutable_data();
-                Raised raised;
-                const BatchHook<T> on_batch = batch_hook<T>(hook, self.shape().output_size(), raised);
+                Callbacks callbacks;
+                const BatchHook<T> on_batch = batch_hook<T>(hook, self.shape().output_size(), callbacks);
                 const double loss = self.with(
                     [&](Network<T>& network) { return network.loss_and_gradients(checked.samples, out, on_batch); });
-                raised.rethrow();
+                callbacks.rethrow();
                 return py::make_tuple(loss, gradients);
             },
             py::arg("x"), py::arg("y"), py::arg("sample_weight").none(true), py::arg("hook").none(true) = py::none())

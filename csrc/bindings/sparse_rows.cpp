@@ -1,7 +1,8 @@
 #include "sparse_rows.h"
 
 #include <algorithm>
-#include <stdexcept>
+
+#include "callbacks.h"
 
 namespace fastnet {
 namespace {
@@ -14,20 +15,41 @@ py::array flat(const py::array& array, const char* name) {
     return plain ? array.attr("view")() : array.attr("copy")("C");
 }
 
+// Calls visit(row, its values) for one row after the other until it returns false.
+template <class Visit> void visit_rows(const Rows& rows, Visit visit) {
+    const double values = static_cast<double>(rows.starts[rows.count] - rows.starts[0]);
+    const double per_row = 1 + values / static_cast<double>(std::max<index>(1, rows.count));
+    bool more = true;
+    const auto all = [&](Team& team) {
+        in_pieces(team, {0, rows.count}, per_row, [&](Range piece) {
+            for (index r = piece.begin; r < piece.end && more; ++r)
+                more = visit(r, rows.values_of(r, nullptr));
+        });
+    };
+    interruptibly([&](Interruption* interruption) { run_team(1, all, interruption); });
+}
+
+template <class T> bool all_finite(const Rows& rows, Range values) {
+    constexpr index piece = 1024;
+    T converted[piece];
+    for (index begin = values.begin; begin < values.end; begin += piece) {
+        const index n = std::min(piece, values.end - begin);
+        kernels<T>().convert(n, rows.data + begin * rows.column_stride, rows.dtype, rows.column_stride, converted);
+        if (!kernels<T>().all_finite(n, converted))
+            return false;
+    }
+    return true;
+}
+
 // The first row with a value that is not finite as a T; -1 where all are.
 template <class T> index first_nonfinite(const Rows& rows) {
-    constexpr index piece = 1024;
-    T values[piece];
-    for (index r = 0; r < rows.count; ++r) {
-        const Range row = rows.values_of(r, nullptr);
-        for (index begin = row.begin; begin < row.end; begin += piece) {
-            const index n = std::min(piece, row.end - begin);
-            kernels<T>().convert(n, rows.data + begin * rows.column_stride, rows.dtype, rows.column_stride, values);
-            if (!kernels<T>().all_finite(n, values))
-                return r;
-        }
-    }
-    return -1;
+    index found = -1;
+    visit_rows(rows, [&](index r, Range values) {
+        if (!all_finite<T>(rows, values))
+            found = r;
+        return found < 0;
+    });
+    return found;
 }
 
 }  // namespace
@@ -50,7 +72,6 @@ SparseRows::SparseRows(const py::array& data, const py::array& indices, const py
     rows_.starts = starts_.data();
     rows_.indices = indices_.data();
     check_starts(std::min(data_.size(), indices_.size()));
-    py::gil_scoped_release release;
     check_columns();
 }
 
@@ -66,21 +87,25 @@ void SparseRows::check_starts(index values) const {
 }
 
 void SparseRows::check_columns() {
-    for (index r = 0; r < rows_.count; ++r) {
-        const Range row = rows_.values_of(r, nullptr);
-        for (index p = row.begin, previous = -1; p < row.end; ++p) {
+    index wrong = 0, row = -1;
+    visit_rows(rows_, [&](index r, Range values) {
+        for (index p = values.begin, previous = -1; p < values.end; ++p) {
             const index column = rows_.column(p);
-            if (column < 0 || column >= rows_.columns)
-                throw std::invalid_argument("indices must be in 0.." + std::to_string(rows_.columns - 1) + ", got " +
-                                            std::to_string(column) + " in row " + std::to_string(r));
+            if (column < 0 || column >= rows_.columns) {
+                wrong = column, row = r;
+                return false;
+            }
             canonical_ = canonical_ && column > previous;
             previous = column;
         }
-    }
+        return true;
+    });
+    if (row >= 0)
+        throw py::value_error("indices must be in 0.." + std::to_string(rows_.columns - 1) + ", got " +
+                              std::to_string(wrong) + " in row " + std::to_string(row));
 }
 
 index SparseRows::first_nonfinite_row(bool as_float32) const {
-    py::gil_scoped_release release;
     if (rows_.dtype != DType::float32 && rows_.dtype != DType::float64)
         return -1;
     const bool wide = rows_.dtype == DType::float64 && !as_float32;

@@ -41,7 +41,7 @@ template <class T> class Dense final : public Layer<T> {
         const index in = this->input_size, out = this->output_size;
         if (x.compressed) {
             const SparseProduct<T> product{x.segment(0), gemm_passes(in), out, pass.parameters, y, false};
-            return multiply_compressed(product, pass.crew.team.share(pass.rows), &epilogue);
+            return multiply_compressed(pass.crew.team, product, pass.crew.team.share(pass.rows), &epilogue);
         }
         Gemm<T> product{pass.rows, out, in, x.rows, in, 1, pass.parameters, out, 1, y, out};
         product.epilogue = &epilogue;
@@ -62,7 +62,7 @@ template <class T> class Dense final : public Layer<T> {
         const index in = this->input_size, out = this->output_size;
         if (x.compressed) {
             const SparseProduct<T> product{x.segment(stretch), gemm_passes(in), out, pass.parameters, sums, false};
-            return multiply_compressed<T>(product, pass.crew.team.share(pass.rows), nullptr);
+            return multiply_compressed<T>(pass.crew.team, product, pass.crew.team.share(pass.rows), nullptr);
         }
         const index first = stretches().start(stretch), size = stretches().size(stretch);
         const T* kernel = pass.parameters + first * out;
@@ -91,8 +91,8 @@ template <class T> class Dense final : public Layer<T> {
         if (x.compressed) {
             const Range share = team.share(inputs.size(), 16);
             const Range mine{inputs.begin + share.begin, inputs.begin + share.end};
-            const CompressedRows<T> transposed = x.compressed->transpose(rows, mine, *x.segments);
-            multiply_compressed({transposed, gemm_passes(rows), out, dy, gradients, accumulate}, mine, epilogue);
+            const CompressedRows<T> transposed = x.compressed->transpose(team, rows, mine, *x.segments);
+            multiply_compressed(team, {transposed, gemm_passes(rows), out, dy, gradients, accumulate}, mine, epilogue);
         } else {
             Gemm<T> product{inputs.size(), out, rows, x.rows + inputs.begin, 1, in, dy, out, 1, kernel, out};
             product.beta = accumulate ? T(1) : T(0);
@@ -101,10 +101,13 @@ template <class T> class Dense final : public Layer<T> {
         }
         if (use_bias_ && inputs.begin == 0) {
             const Range mine = team.share(out, 64);
-            T* const bias = gradients + kernel_size() + mine.begin;
-            kernels<T>().add_rows(rows, mine.size(), dy + mine.begin, out, bias, accumulate);
+            T* const bias = gradients + kernel_size();
+            const auto add_columns = [&](Range columns) {
+                kernels<T>().add_rows(rows, columns.size(), dy + columns.begin, out, bias + columns.begin, accumulate);
+            };
+            in_pieces(team, mine, static_cast<double>(rows), add_columns, 16);
             if (optimization)
-                optimization->update(bias, mine.size());
+                optimization->update(bias + mine.begin, mine.size());
         }
     }
 

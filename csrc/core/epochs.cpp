@@ -11,14 +11,13 @@
 namespace fastnet {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 // An epoch is a chain of segments of about this length, each with a team of its own, whose size can follow what else
 // the machine does. Between segments nothing is in the middle of anything: that is where Python is called.
 constexpr auto segment = std::chrono::milliseconds(2);
 
-template <class Body> void run_network_team(int threads, Body&& body) {
+template <class Body> void run_network_team(int threads, Interruption* interruption, Body body) {
     const FlushSubnormals flush;
-    run_team(threads, std::forward<Body>(body));
+    run_team(threads, body, interruption);
 }
 
 // Sums over samples in their order, whichever thread computed them.
@@ -138,6 +137,11 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
     // A look at the clock costs as much as a step of a tiny network.
     const index look = 1 + static_cast<index>(1e5 / (operations_per_row() * static_cast<double>(batch_size)));
 
+    // Shorter steps are not broken off: progress is made often enough.
+    constexpr double operations_of_milliseconds = 1e7;
+    const double operations = operations_ * static_cast<double>(batch_size);
+    Interruption* const of_steps = operations > operations_of_milliseconds ? interruption_ : nullptr;
+
     const bool penalties_fused = fuses_penalties(parted), with_extras = options_.any() || penalties_fused;
     RunningMean mean(metric_, done, std::min(done.steps * batch_size, total));
     EpochResult result = done.steps > 0 ? mean.result(done.steps, done.first_nonfinite) : done;
@@ -147,7 +151,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
     for (index first = done.steps; first < end && proceed; first = result.steps) {
         bool more = true;
         const auto started = Clock::now();
-        run_network_team(threads, [&](Team& team) {
+        run_network_team(threads, of_steps, [&](Team& team) {
             for (index i = first; more; ++i) {
                 const index begin = i * batch_size, rows = std::min(batch_size, total - begin);
                 std::array<double, max_hyperparameters> hyperparameters{};
@@ -168,8 +172,8 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
                     more_to_do = extras(now, penalties_fused, learning_rate);
                     optimization.arguments.extras = &more_to_do;
                 }
-                step(team, now, parted, gradients_.data(), &optimization);
-                if (team.leads() && !proceeds_) {
+                const bool finished_step = step(team, now, parted, gradients_.data(), &optimization);
+                if (team.leads() && !finished_step) {
                     more = proceed = false;
                 } else if (team.leads()) {
                     mean.add(arena.loss.data(), arena.metric.data(), rows);
@@ -185,6 +189,8 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
         if (proceed && progress.function && Clock::now() - reported >= interval) {
             proceed = progress.function(result, steps);
             reported = Clock::now();
+            if (interruption_)
+                interruption_->was_asked();
         }
     }
     steps_ = finished + result.steps;
@@ -201,12 +207,15 @@ double Network<T>::loss_and_gradients(const Samples& samples, T* gradients, cons
     Arena& arena = prepare_training(samples, samples.count, threads);
     if (trained_.size() != 1 || trained_[0].size() != parameter_count_)
         std::fill_n(gradients, parameter_count_, T(0));
-    run_network_team(threads, [&](Team& team) {
+    bool finished = false;
+    run_network_team(threads, interruption_, [&](Team& team) {
         Batch all = batch(samples, arena, 0, samples.count);
         all.step = steps_ + 1;
-        step(team, all, !hook_ && in_parts(samples.count), gradients, nullptr);
+        const bool mine = step(team, all, !hook_ && in_parts(samples.count), gradients, nullptr);
+        if (team.leads())
+            finished = mine;
     });
-    if (!proceeds_)
+    if (!finished)
         return std::nan("");
     RunningMean mean(Metric::none);
     mean.add(arena.loss.data(), nullptr, samples.count);
@@ -218,23 +227,24 @@ double Network<T>::loss_and_gradients(const Samples& samples, T* gradients, cons
 template <class T>
 template <class Finish>
 void Network<T>::forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish) {
+    constexpr index most_rows = 4096;  // larger chunks are no faster
     const index total = samples.count;
-    chunk = std::min(chunk, total);
+    chunk = std::min({chunk, total, most_rows});
     choose_input(samples, chunk, use);
     const int threads = threads_for_rows(total, use);
     prepare(samples, chunk, use, threads, threads);
     const double divided_by = divisor(samples, 0, total);  // the loss is that of all samples, however they are cut
-    run_network_team(threads, [&](Team& team) {
+    run_network_team(threads, interruption_, [&](Team& team) {
         Share share = share_of(team, total);
         Arena& arena = arenas_[share.team.size() == team.size() ? 0 : static_cast<std::size_t>(team.rank())];
-        for (index begin = share.rows.begin; begin < share.rows.end; begin += chunk) {
+        for (index begin = share.rows.begin; begin < share.rows.end && !share.team.was_broken_off(); begin += chunk) {
             const index rows = std::min(chunk, share.rows.end - begin);
             Batch piece = batch(samples, arena, begin, rows);
             piece.of = total, piece.divisor = divided_by;
             if (output)
                 piece.output = output + begin * output_size();
             const Range mine = share.team.share(rows);
-            gather(piece, mine);
+            gather(share.team, piece, mine);
             share.team.barrier();
             Share all{share.team, share.workspace, {0, rows}};
             forward(all, piece, use == Use::evaluation && fused_);

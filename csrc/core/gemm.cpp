@@ -5,6 +5,9 @@
 // whole team, and each thread packs blocks of A (block_m x block_k) of its own rows.
 #include "gemm.h"
 
+#include <memory>
+#include <utility>
+
 namespace fastnet {
 namespace {
 
@@ -81,9 +84,11 @@ template <class T> struct Plan {
 };
 
 // C = beta C for a product without terms, and before a pass that accumulates with a beta other than 0 and 1.
-template <class T> void scale_rows(const Gemm<T>& g, Range rows, Range columns, T factor) {
-    for (index i = rows.begin; i < rows.end; ++i)
-        kernels<T>().scale(columns.size(), g.c + i * g.c_row + columns.begin, factor);
+template <class T> void scale_rows(const Team& team, const Gemm<T>& g, Range rows, Range columns, T factor) {
+    in_pieces(team, rows, operations_per_move * static_cast<double>(columns.size()), [&](Range piece) {
+        for (index i = piece.begin; i < piece.end; ++i)
+            kernels<T>().scale(columns.size(), g.c + i * g.c_row + columns.begin, factor);
+    });
 }
 
 template <class T> void finish(const Gemm<T>& g, Range rows, Range columns) {
@@ -103,11 +108,14 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
     const Range columns{smaller(plan.columns.start(panels.begin) * lanes, n),
                         smaller(plan.columns.start(panels.end) * lanes, n)};
     if (g.beta != T(1) && (g.beta != T(0) || g.k == 0))
-        scale_rows(g, rows, {first + columns.begin, first + columns.end}, g.beta);
+        scale_rows(team, g, rows, {first + columns.begin, first + columns.end}, g.beta);
+    const auto operations = [&](index m, index k) {
+        return 2.0 * static_cast<double>(m) * static_cast<double>(columns.size()) * static_cast<double>(k);
+    };
 
     const T* b = g.b + first * g.b_col;
     const Panels passes = gemm_passes(g.k);
-    for (index pass = 0; pass < passes.count; ++pass) {
+    for (index pass = 0; pass < passes.count && !team.was_broken_off(); ++pass) {
         const index p = passes.start(pass), k = passes.size(pass), depth = plan.depth(k);
         const T* b_block = b + p * g.b_row;
         const auto pack_b = [&](Range range, T* packed) {
@@ -119,7 +127,8 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
         if (plan.pack_b && !plan.on_demand) {
             const Range mine = team.share(plan.columns.count);
             team.barrier();  // the block before this one may still be in use
-            pack_b(mine, workspace.packed_b() + plan.columns.start(mine.begin) * lanes * depth);
+            if (team.goes_on(static_cast<double>(k * n)))
+                pack_b(mine, workspace.packed_b() + plan.columns.start(mine.begin) * lanes * depth);
             team.barrier();
             block.b = workspace.packed_b() + plan.columns.start(panels.begin) * lanes * depth;
         }
@@ -130,6 +139,8 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
         const index most_rows = last ? plan.block_rows(g) : block_m;
         for (index i = rows.begin; i < rows.end; i += most_rows) {
             block.m = smaller(rows.end - i, most_rows);
+            if (!team.goes_on(operations(block.m, k)))
+                break;
             block.a = g.a + i * g.a_row + p * g.a_col, block.a_row = g.a_row, block.a_step = g.a_col;
             block.a_packed = plan.pack_a;
             if (plan.pack_a || plan.must_pack) {
@@ -172,7 +183,7 @@ template <class T> bool is_better_transposed(const Gemm<T>& g) {
 
 template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g) {
     T* const scratch = workspace.transposed();
-    for (index first = 0; first < g.m; first += transposed_columns) {
+    for (index first = 0; first < g.m && !team.was_broken_off(); first += transposed_columns) {
         const index columns = smaller(g.m - first, transposed_columns);
         Gemm<T> piece{g.n,     columns, g.k,     g.b,     g.b_col, g.b_row, g.a + first * g.a_row,
                       g.a_col, g.a_row, scratch, columns, g.alpha};
@@ -219,27 +230,33 @@ template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm
         return table_of(g).multiply_small(g);
     if (is_better_transposed(g))
         return multiply_transposed(team, workspace, g);
-    for (index first = 0; first < g.n && g.m > 0; first += block_n)
+    for (index first = 0; first < g.n && g.m > 0 && !team.was_broken_off(); first += block_n)
         multiply_columns(team, workspace, g, first, smaller(g.n - first, block_n));
 }
 
-template <class T> void gemm(const Gemm<T>& g) {
-    thread_local GemmWorkspace<T> workspace;
+template <class T> void gemm(const Gemm<T>& g, Interruption* interruption) {
+    if (is_small(g))
+        return table_of(g).multiply_small(g);
+    // Taken away while it is used: what the interruption calls may come back here.
+    thread_local std::unique_ptr<GemmWorkspace<T>> idle;
+    std::unique_ptr<GemmWorkspace<T>> workspace = std::move(idle);
+    if (!workspace)
+        workspace = std::make_unique<GemmWorkspace<T>>();
     // A factor that is read for one row or a few takes as long to come from the third-level cache as so many
     // operations.
     constexpr double operations_per_value = 7;
     const int threads =
         threads_for(g.operations() + operations_per_value * static_cast<double>(g.k) * static_cast<double>(g.m + g.n));
-    workspace.reserve(threads);
-    GemmWorkspace<T>& shared = workspace;
-    run_team(threads, [&](Team& team) { gemm(team, shared, g); });
+    workspace->reserve(threads);
+    run_team(threads, [&](Team& team) { gemm(team, *workspace, g); }, interruption);
+    idle = std::move(workspace);
 }
 
 template class GemmWorkspace<float>;
 template class GemmWorkspace<double>;
 template void gemm(Team&, GemmWorkspace<float>&, const Gemm<float>&);
 template void gemm(Team&, GemmWorkspace<double>&, const Gemm<double>&);
-template void gemm(const Gemm<float>&);
-template void gemm(const Gemm<double>&);
+template void gemm(const Gemm<float>&, Interruption*);
+template void gemm(const Gemm<double>&, Interruption*);
 
 }  // namespace fastnet

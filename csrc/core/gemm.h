@@ -30,7 +30,7 @@ template <class T> class GemmWorkspace {
 // share only; a barrier makes all of C visible. With a solo team it is an ordinary function.
 template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& product);
 
-// Starts a team of the right size for the product.
-template <class T> void gemm(const Gemm<T>& product);
+// Starts a team of the right size for the product. C is unfinished where the interruption broke it off.
+template <class T> void gemm(const Gemm<T>& product, Interruption* interruption = nullptr);
 
 }  // namespace fastnet

@@ -11,15 +11,46 @@ namespace {
 constexpr double first = 3.4445, third = -4.7750, fifth = 2.0315;
 constexpr index block = 4096;  // of a sum, whatever the number of threads
 
+// The gradient of a value as the step takes it, and the momentum that follows from it.
+template <class T> struct Moved {
+    T gradient, momentum;
+
+    Moved(const MuonStep<T>& step, index i) {
+        T g = step.gradients[i] * step.extras.gradient_scale;
+        if (const T limit = step.extras.clip_value; limit > T(0))
+            g = g > limit ? limit : g < -limit ? -limit : g;
+        gradient = g;
+        momentum = static_cast<T>(step.hyperparameters[5]) * step.momenta[i] + g;
+    }
+};
+
 }  // namespace
 
 template <class T> void Muon<T>::reserve(const std::vector<Matrix>& matrices) {
+    matrices_ = matrices;
+    index total = 0;
     for (const Matrix& m : matrices) {
         const index size = m.rows * m.columns, shorter = std::min(m.rows, m.columns);
-        x_.reserve(size), y_.reserve(size);
+        total += size;
+        scratch_.reserve(size);
         gram_.reserve(shorter * shorter), polynomial_.reserve(shorter * shorter);
         sums_.reserve(size / block + 1);
     }
+    kept_.reserve(total);
+}
+
+template <class T> const Matrix* Muon<T>::find(index offset) const {
+    const auto found =
+        std::find_if(matrices_.begin(), matrices_.end(), [&](const Matrix& m) { return m.offset == offset; });
+    return found == matrices_.end() ? nullptr : &*found;
+}
+
+// `matrix` is one of matrices_, whose arrays follow each other.
+template <class T> T* Muon<T>::kept(const Matrix& matrix) const {
+    index before = 0;
+    for (const Matrix* m = matrices_.data(); m < &matrix; ++m)
+        before += m->rows * m->columns;
+    return kept_.data() + before;
 }
 
 template <class T> void Muon<T>::product(const Crew<T>& crew, Gemm<T> g) const {
@@ -27,11 +58,11 @@ template <class T> void Muon<T>::product(const Crew<T>& crew, Gemm<T> g) const {
     crew.team.barrier();
 }
 
-template <class T> T Muon<T>::norm(Team& team, index size) {
+template <class T> T Muon<T>::norm(Team& team, const T* x, index size) {
     const index blocks = (size + block - 1) / block;
     const Range mine = team.share(blocks);
     for (index i = mine.begin; i < mine.end; ++i)
-        sums_.data()[i] = kernels<T>().penalty(std::min(block, size - i * block), x_.data() + i * block, T(0), T(1));
+        sums_.data()[i] = kernels<T>().penalty(std::min(block, size - i * block), x + i * block, T(0), T(1));
     team.barrier();
     double total = 0;
     for (index i = 0; i < blocks; ++i)
@@ -41,30 +72,28 @@ template <class T> T Muon<T>::norm(Team& team, index size) {
 }
 
 template <class T>
-void Muon<T>::step(const Crew<T>& crew, const Matrix& matrix, const double* h, const OptimizerExtras<T>& extras,
-                   const T* gradients, T* parameters, T* momenta) {
+void Muon<T>::orthogonalize(const Crew<T>& crew, const Matrix& matrix, const MuonStep<T>& step) {
     Team& team = crew.team;
     const index rows = matrix.rows, columns = matrix.columns, size = rows * columns;
     const index shorter = std::min(rows, columns);
     const bool tall = rows > columns;
-    const T momentum = static_cast<T>(h[5]);
-    const bool nesterov = h[6] != 0;
+    const T momentum = static_cast<T>(step.hyperparameters[5]);
+    const bool nesterov = step.hyperparameters[6] != 0;
+    const int iterations = static_cast<int>(step.hyperparameters[7]);
     const Range mine = team.share(size, 64), mine_squared = team.share(shorter * shorter, 64);
-    T *x = x_.data(), *y = y_.data();
+    T *x = kept(matrix), *y = scratch_.data();
+    if (iterations % 2 != 0)  // the last one ends in the array that is kept
+        std::swap(x, y);
     for (index i = mine.begin; i < mine.end; ++i) {
-        T g = gradients[matrix.offset + i] * extras.gradient_scale;
-        if (extras.clip_value > T(0))
-            g = g > extras.clip_value ? extras.clip_value : g < -extras.clip_value ? -extras.clip_value : g;
-        T& m = momenta[matrix.offset + i];
-        m = momentum * m + g;
-        x[i] = nesterov ? g + momentum * m : m;
+        const Moved<T> moved(step, matrix.offset + i);
+        x[i] = nesterov ? moved.gradient + momentum * moved.momentum : moved.momentum;
     }
     team.barrier();
-    kernels<T>().scale(mine.size(), x + mine.begin, T(1) / (norm(team, size) + static_cast<T>(1e-7)));
+    kernels<T>().scale(mine.size(), x + mine.begin, T(1) / (norm(team, x, size) + static_cast<T>(1e-7)));
     team.barrier();
     // X or its transpose, whichever is wide, without moving it.
     const index row = tall ? 1 : columns, column = tall ? columns : 1, longer = std::max(rows, columns);
-    for (int step = 0; step < static_cast<int>(h[7]); ++step) {
+    for (int iteration = 0; iteration < iterations && !team.was_broken_off(); ++iteration) {
         product(crew, {shorter, shorter, longer, x, row, column, x, column, row, gram_.data(), shorter});
         kernels<T>().affine(mine_squared.size(), gram_.data() + mine_squared.begin, static_cast<T>(third), T(0),
                             polynomial_.data() + mine_squared.begin);
@@ -80,15 +109,24 @@ void Muon<T>::step(const Crew<T>& crew, const Matrix& matrix, const double* h, c
         product(crew, next);
         std::swap(x, y);
     }
+}
+
+template <class T>
+void Muon<T>::update(const Team& team, const Matrix& matrix, const MuonStep<T>& step, T* parameters) const {
+    const OptimizerExtras<T>& extras = step.extras;
+    const double* h = step.hyperparameters;
+    const index size = matrix.rows * matrix.columns, longer = std::max(matrix.rows, matrix.columns);
     const T rate = static_cast<T>(h[0] * h[8] * std::sqrt(static_cast<double>(longer)));
+    const T* const x = kept(matrix);
+    const Range mine = team.share(size, 64);
     for (index i = mine.begin; i < mine.end; ++i) {
-        T& w = parameters[matrix.offset + i];
+        const index at = matrix.offset + i;
+        step.momenta[at] = Moved<T>(step, at).momentum;
+        T& w = parameters[at];
         w = (w - extras.decay * w) - rate * x[i];
         if (T* const average = extras.average)
-            average[matrix.offset + i] =
-                extras.average_momentum * average[matrix.offset + i] + (T(1) - extras.average_momentum) * w;
+            average[at] = extras.average_momentum * average[at] + (T(1) - extras.average_momentum) * w;
     }
-    team.barrier();
 }
 
 template class Muon<float>;

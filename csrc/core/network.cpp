@@ -125,30 +125,6 @@ template <class T> void Network<T>::require_backward() const {
         throw std::logic_error("the network has layers that predict but do not learn");
 }
 
-template <class T> double Network<T>::operations_per_row() const {
-    // A term of a compressed row takes about three times as long as one of a dense row.
-    const double first = layers_.front()->operations_per_row();
-    return compresses_ ? operations_ - first + std::min(3 * density_, 1.0) * first : operations_;
-}
-
-// Decided by the data and the model alone, before the batches of so many rows are made.
-template <class T> void Network<T>::choose_input(const Samples& samples, index rows, Use use) {
-    // To measure the density of few dense rows takes as long as it could save; the terms of many take several times the
-    // room of the rows themselves.
-    constexpr index most_indices = INT32_MAX, fewest_dense_rows = 32, most_dense_values = 1 << 22;
-    if (use == Use::training && in_parts(rows))
-        rows = block_rows;
-    const bool forced = input_form_ == InputForm::compressed, given = samples.x.compressed();
-    const double densest = layers_.front()->densest_compressed();
-    const bool keeps_zeros = input_offset_ == T(0) && std::isfinite(input_scale_);
-    const bool possible = input_form_ != InputForm::dense && densest >= 0 && keeps_zeros &&
-                          input_size() <= most_indices && rows <= most_indices &&
-                          (given || rows <= most_dense_values / input_size());
-    const bool measured = possible && (forced || given || rows >= fewest_dense_rows);
-    density_ = measured ? density<T>(samples.x) : 1;
-    compresses_ = possible && (forced || density_ <= densest);
-}
-
 // The sums of all parts together should not outgrow the cache.
 template <class T> bool Network<T>::in_parts(index rows) const {
     constexpr index many_rows = 4096, few_parameters = 1 << 16;
@@ -169,32 +145,8 @@ template <class T> bool Network<T>::splits_rows(index rows, int threads) const {
 
 template <class T> typename Network<T>::Share Network<T>::share_of(Team& team, index rows) {
     if (splits_rows(rows, team.size()))
-        return {Team::solo(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain)};
+        return {team.alone(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain)};
     return {team, workspaces_[0], {0, rows}};
-}
-
-template <class T> const T* Network<T>::input_in_place(const Samples& samples) const {
-    return rescales_ ? nullptr : samples.x.template in_place<T>(samples.order);
-}
-
-template <class T>
-typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& arena, index begin, index rows) const {
-    const T* in_place = input_in_place(samples);
-    const T* dense = in_place ? in_place + begin * input_size() : arena.input.data();
-    Input<T> input{compresses_ ? nullptr : dense, compresses_ ? &arena.compressed : nullptr};
-    input.segments = &whole_input_;
-    return {samples, arena, begin, rows, rows, divisor(samples, begin, rows), input, arena.outputs.back().data()};
-}
-
-template <class T> double Network<T>::divisor(const Samples& samples, index begin, index rows) const {
-    if (reduction_ == Reduction::sum)
-        return 1;
-    if (reduction_ == Reduction::mean || !samples.weight)
-        return static_cast<double>(rows);
-    double sum = 0;
-    for (index i = begin; i < begin + rows; ++i)
-        sum += samples.weight[samples.order ? samples.order[i] : i];
-    return sum;
 }
 
 // The rows of an earlier layer's output that an addition adds, from this one on.
@@ -209,40 +161,6 @@ template <class T> const T* Network<T>::skip_of(const Batch& batch, const Layer<
 template <class T> bool Network<T>::leaves_out(std::size_t i, bool training) const {
     return !training && layers_[i]->only_in_training() && is_identity(*layers_[i]->activation) &&
            i + 1 < layers_.size();
-}
-
-// Brings these rows of the batch into the arena.
-template <class T> void Network<T>::gather(const Batch& batch, Range rows) const {
-    gather_input(batch, rows, 0);
-    gather_targets(batch, rows);
-}
-
-template <class T> void Network<T>::gather_input(const Batch& batch, Range rows, index segment) const {
-    const Samples& samples = batch.samples;
-    const Panels& segments = *batch.input.segments;
-    if (batch.input.compressed)
-        return batch.arena.compressed.gather(samples, batch.begin, rows, segments, segment,
-                                             rescales_ ? input_scale_ : T(1));
-    const Range columns{segments.start(segment), segments.start(segment + 1)};
-    if (batch.input.rows != batch.arena.input.data())
-        return;
-    for (index i = rows.begin; i < rows.end; ++i) {
-        T* row = batch.arena.input.data() + i * input_size() + columns.begin;
-        samples.x.gather_row(batch.begin + i, samples.count, samples.order, columns, row);
-        if (rescales_)
-            kernels<T>().affine(columns.size(), row, input_scale_, input_offset_, row);
-    }
-}
-
-template <class T> void Network<T>::gather_targets(const Batch& batch, Range rows) const {
-    const Samples& samples = batch.samples;
-    if (samples.y.present())
-        samples.y.gather({batch.begin + rows.begin, batch.begin + rows.end}, samples.count, samples.order,
-                         output_size(), batch.arena.target.data() + rows.begin * output_size());
-    if (samples.weight)
-        for (index i = rows.begin; i < rows.end; ++i)
-            batch.arena.weight.data()[i] =
-                static_cast<T>(samples.weight[samples.order ? samples.order[batch.begin + i] : batch.begin + i]);
 }
 
 // What a layer applies to its result, whose rows begin at `row` of the batch, as it is written: its bias and its
@@ -287,9 +205,10 @@ void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits, st
         layer.forward(pass, x, y, elementwise(batch, i, row, leave_logits));
         share.team.barrier();
         if (layer.activation->rowwise && !(last && leave_logits)) {
-            const Range mine = share.team.share(share.rows.size());
-            layer.activation->forward(mine.size(), layer.output_size, y + mine.begin * layer.output_size,
-                                      layer.output_size, {});
+            const index size = layer.output_size;
+            in_pieces(
+                share.team, share.team.share(share.rows.size()), operations_per_move * static_cast<double>(size),
+                [&](Range mine) { layer.activation->forward(mine.size(), size, y + mine.begin * size, size, {}); });
             share.team.barrier();
         }
         x = Input<T>{y};
@@ -376,13 +295,15 @@ template <class T> void Network<T>::backward(Share& share, const Batch& batch) c
         layer.backward(pass, x, dy, dx, added || linear || activation.rowwise ? nullptr : &slope);
         share.team.barrier();
         if (added || activation.rowwise) {
-            const Range mine = share.team.share(rows);
-            T* const mine_dx = dx + mine.begin * size;
-            for (std::size_t addition : added_to_[i - 1])
-                kernels<T>().layers.add(mine.size() * size, mine_dx,
-                                        arena.gradients[addition].data() + (row + mine.begin) * size, mine_dx);
-            if (!linear)
-                activation.backward(mine.size(), size, mine_dx, size, slope.at(mine.begin, 0));
+            in_pieces(
+                share.team, share.team.share(rows), operations_per_move * static_cast<double>(size), [&](Range mine) {
+                    T* const mine_dx = dx + mine.begin * size;
+                    for (std::size_t addition : added_to_[i - 1])
+                        kernels<T>().layers.add(mine.size() * size, mine_dx,
+                                                arena.gradients[addition].data() + (row + mine.begin) * size, mine_dx);
+                    if (!linear)
+                        activation.backward(mine.size(), size, mine_dx, size, slope.at(mine.begin, 0));
+                });
             share.team.barrier();
         }
     }

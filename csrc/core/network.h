@@ -133,6 +133,10 @@ template <class T> class Network {
     // Changes no bit of a result as long as the first layer's weights and gradients are finite.
     void set_input_form(InputForm form) { input_form_ = form; }
 
+    // What may break off the calls to come; null for nothing. A call that was broken off returns nothing of use and
+    // leaves the network as it was, or as it was after the last step that was finished.
+    void set_interruption(Interruption* interruption) { interruption_ = interruption; }
+
     // One pass over the samples in batches, the last of which may be short. There is a learning rate for each step
     // or one for all; none stands for the one of compile.
     EpochResult train_epoch(const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
@@ -199,8 +203,8 @@ template <class T> class Network {
     Pass<T> pass(const Crew<T>& crew, const Batch& batch, Range rows) const;
     void enter(Pass<T>& pass, const Batch& batch, std::size_t layer, index row) const;
     bool leaves_out(std::size_t layer, bool training) const;
-    void gather(const Batch& batch, Range rows) const;
-    void gather_input(const Batch& batch, Range rows, index segment) const;
+    void gather(const Team& team, const Batch& batch, Range rows) const;
+    void gather_input(const Team& team, const Batch& batch, Range rows, index segment) const;
     void gather_targets(const Batch& batch, Range rows) const;
     void forward(Share& share, const Batch& batch, bool leave_logits, std::size_t first = 0) const;
     Epilogue<T> elementwise(const Batch& batch, std::size_t layer, index row, bool leave_logits) const;
@@ -208,28 +212,33 @@ template <class T> class Network {
     void loss(const Batch& batch, Range rows, bool with_gradient) const;
     void metric(const Batch& batch, Range rows) const;
     void slope_of_last(const Batch& batch, Range rows) const;
-    void call_hook(Team& team, const Batch& batch);
+    bool call_hook(Team& team, const Batch& batch);
     void backward(Share& share, const Batch& batch) const;
-    void step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
-    void gradients_of(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
+    bool step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
+    bool gradients_of(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
+    bool may_take_long(index rows) const;
+    void begin_update(Team& team);
+    const Optimization<T>* at_once(Team& team, const Batch& batch, const Optimization<T>* optimization);
     void learn_statistics(Team& team, const Batch& batch);
     bool fuses_penalties(bool parted) const;
     double penalty_factor(double divisor) const;
     void sum_penalties(Team& team);
     OptimizerExtras<T> extras(const Batch& batch, bool fuses_penalties, double learning_rate);
-    void update_all(Team& team, std::int64_t step, T* gradients, const Optimization<T>& optimization);
     void overwrite_by_average(Range range);
-    bool accumulate(Team& team, std::int64_t step, T* gradients);
+    bool update_all(Team& team, std::int64_t step, T* gradients, const Optimization<T>& optimization);
+    void finish_gradients(Team& team, T* gradients, const Optimization<T>& optimization);
     void measure(Team& team, const T* gradients);
     T scale_of(std::size_t slot) const;
+    template <class OfMatrix, class OfOthers>
+    void for_slots(const Optimization<T>& optimization, OfMatrix of_matrix, OfOthers of_others) const;
     void update_slots(Team& team, const Optimization<T>& optimization);
     void add_slopes_of_penalties(Team& team, const Batch& batch, T* gradients);
     void parameter_gradients(const Crew<T>& crew, const Batch& batch, std::size_t first, T* gradients, bool accumulate,
                              const Optimization<T>* optimization) const;
-    void step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
+    bool step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
     bool by_stretches(const Batch& batch, int threads) const;
-    void step_by_stretches(Team& team, Batch batch, T* gradients, const Optimization<T>* optimization);
-    void step_in_parts(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
+    bool step_by_stretches(Team& team, Batch batch, T* gradients, const Optimization<T>* optimization);
+    bool step_in_parts(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization);
     Arena& prepare_training(const Samples& samples, index rows, int threads);
     template <class Finish> void forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish);
 
@@ -267,6 +276,9 @@ template <class T> class Network {
     std::array<double, max_loss_parameters> loss_parameters_{};
     const BatchHook<T>* hook_ = nullptr;  // of the epoch in work
     bool proceeds_ = true;                // what the hook said
+    Interruption* interruption_ = nullptr;
+    Clock::time_point step_began_;  // where it may take long
+    bool updates_last_ = false;     // of the step in work
     const OptimizerKernels<T>* optimizer_ = nullptr;
     OptimizerOptions options_;
     std::vector<ParameterSlot> trained_slots_;  // in the order of the parameters

@@ -66,10 +66,10 @@ template <class T> class LayerNormalization final : public ScaledAndShifted<T> {
         for (T* sums : {gamma, beta})
             if (sums && !accumulate)
                 std::fill_n(sums, mine.size(), T(0));
-        for (index i = 0; i < pass.rows; ++i) {
+        this->for_rows(pass, {0, pass.rows}, mine.size(), [&](index i) {
             const index at = i * this->input_size + mine.begin;
             kernels<T>().layers.add_row_products(mine.size(), x.rows + at, pass.memory + 2 * i, dy + at, gamma, beta);
-        }
+        });
         this->update(optimization, {gamma, beta}, mine.size());
     }
 };
@@ -107,23 +107,27 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
                 k.normalize(size, x.rows + row, m.mean, m.factor, beta, y + row);
             });
         }
+        in_columns(pass, [&](Range mine) {
+            const Memory m = at(pass.memory, mine.begin);
+            k.moments(pass.rows, mine.size(), x.rows + mine.begin, size, m.mean, m.variance);
+        });
         const Range mine = this->columns(pass);
         const Memory m = at(pass.memory, mine.begin);
         const index n = mine.size();
         const T *gamma = this->gamma(pass.parameters, mine.begin), *beta = this->beta(pass.parameters, mine.begin);
-        k.moments(pass.rows, n, x.rows + mine.begin, size, m.mean, m.variance);
         k.normalization_factors(n, m.variance, this->epsilon_, gamma, m.inverse, m.factor);
-        for (index i = 0; i < pass.rows; ++i) {
+        this->for_rows(pass, {0, pass.rows}, n, [&](index i) {
             const index row = i * size + mine.begin;
             k.normalize(n, x.rows + row, m.mean, m.factor, beta, y + row);
             epilogue.function(1, n, y + row, size, epilogue.at(i, mine.begin));
-        }
+        });
     }
     void prepare_backward(const Pass<T>& pass, const Input<T>& x, const T* dy) const override {
-        const Range mine = this->columns(pass);
-        const Memory m = at(pass.memory, mine.begin);
-        kernels<T>().layers.normalization_sums(pass.rows, mine.size(), x.rows + mine.begin, dy + mine.begin,
-                                               this->input_size, m.mean, m.inverse, m.sum, m.product);
+        in_columns(pass, [&](Range mine) {
+            const Memory m = at(pass.memory, mine.begin);
+            kernels<T>().layers.normalization_sums(pass.rows, mine.size(), x.rows + mine.begin, dy + mine.begin,
+                                                   this->input_size, m.mean, m.inverse, m.sum, m.product);
+        });
     }
     void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
@@ -137,12 +141,12 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
         const Memory m = at(pass.memory, mine.begin);
         const NormalizationGradient<T> gradient{m.mean, m.inverse, m.factor,
                                                 m.sum,  m.product, T(1) / static_cast<T>(pass.rows)};
-        for (index i = 0; i < pass.rows; ++i) {
+        this->for_rows(pass, {0, pass.rows}, mine.size(), [&](index i) {
             const index row = i * this->input_size + mine.begin;
             kernels<T>().layers.normalize_backward(mine.size(), x.rows + row, dy + row, gradient, dx + row);
             if (epilogue)
                 epilogue->function(1, mine.size(), dx + row, this->input_size, epilogue->at(i, mine.begin));
-        }
+        });
     }
     void parameter_gradients(const Pass<T>& pass, Range, const Input<T>&, const T*, T* gradients, bool,
                              const Optimization<T>* optimization) const override {
@@ -168,6 +172,10 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
     struct Memory {
         T *mean, *variance, *inverse, *factor, *sum, *product;
     };
+    // Sums over all rows of a member's columns, the rows of which are long enough to be read at the pace of memory.
+    template <class Sum> void in_columns(const Pass<T>& pass, Sum sum) const {
+        in_pieces(pass.crew.team, this->columns(pass), static_cast<double>(pass.rows), sum, 16);
+    }
     Memory at(T* memory, index column) const {
         const index size = this->input_size;
         T* const first = memory + column;

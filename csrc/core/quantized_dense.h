@@ -63,10 +63,11 @@ class QuantizedDense final : public Layer<float> {
     void forward(const Pass<float>& pass, const Input<float>& x, float* y,
                  const Epilogue<float>& epilogue) const override {
         Team& team = pass.crew.team;
-        const Range rows = team.share(pass.rows);
-        for (index i = rows.begin; i < rows.end; ++i)
-            int8_.quantize(input_size, x.rows + i * input_size, inverse_, zero_point_,
-                           reinterpret_cast<char*>(pass.memory + i * memory_per_row()));
+        in_pieces(team, team.share(pass.rows), operations_per_move * static_cast<double>(input_size), [&](Range rows) {
+            for (index i = rows.begin; i < rows.end; ++i)
+                int8_.quantize(input_size, x.rows + i * input_size, inverse_, zero_point_,
+                               reinterpret_cast<char*>(pass.memory + i * memory_per_row()));
+        });
         team.barrier();
         const Int8Product product{pass.rows,
                                   input_size,
@@ -78,8 +79,10 @@ class QuantizedDense final : public Layer<float> {
                                   scale_.data(),
                                   y,
                                   &epilogue};
-        const Range panels = team.share(columns_.count);
-        int8_.multiply(product, panels.begin, panels.end);
+        const double per_panel =
+            operations_per_row() * static_cast<double>(pass.rows) / static_cast<double>(columns_.count);
+        in_pieces(team, team.share(columns_.count), per_panel,
+                  [&](Range panels) { int8_.multiply(product, panels.begin, panels.end); });
     }
     void backward(const Pass<float>&, const Input<float>&, const float*, float*,
                   const Epilogue<float>*) const override {}

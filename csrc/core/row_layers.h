@@ -24,15 +24,22 @@ template <class T> class RowLayer : public Layer<T> {
                 optimization->update(some, count);
     }
 
+    // Calls visit(row) for these rows of so many values each.
+    template <class Visit> static void for_rows(const Pass<T>& pass, Range rows, index values, Visit visit) {
+        in_pieces(pass.crew.team, rows, operations_per_move * static_cast<double>(values), [&](Range piece) {
+            for (index i = piece.begin; i < piece.end; ++i)
+                visit(i);
+        });
+    }
+
     // Calls map(row, offset of the row's first value) for each row and applies the epilogue to that row of y.
     template <class Map> void map_rows(const Pass<T>& pass, T* y, const Epilogue<T>* epilogue, Map map) const {
         const index size = this->input_size;
-        const Range mine = pass.crew.team.share(pass.rows);
-        for (index i = mine.begin; i < mine.end; ++i) {
+        for_rows(pass, pass.crew.team.share(pass.rows), size, [&](index i) {
             map(i, i * size);
             if (epilogue)
                 epilogue->function(1, size, y + i * size, size, epilogue->at(i, 0));
-        }
+        });
     }
 };
 
@@ -176,10 +183,10 @@ template <class T> class PRelu final : public RowLayer<T> {
         T* const slopes = gradients + mine.begin;
         if (!accumulate)
             std::fill_n(slopes, mine.size(), T(0));
-        for (index i = 0; i < pass.rows; ++i) {
+        this->for_rows(pass, {0, pass.rows}, mine.size(), [&](index i) {
             const index at = i * this->input_size + mine.begin;
             kernels<T>().layers.prelu_slopes(mine.size(), x.rows + at, dy + at, slopes);
-        }
+        });
         this->update(optimization, {slopes}, mine.size());
     }
 };

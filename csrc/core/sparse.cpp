@@ -92,13 +92,13 @@ void CompressedBatch<T>::reserve(index rows, index columns, index segments, inde
 }
 
 template <class T>
-void CompressedBatch<T>::gather(const Samples& samples, index begin, Range rows, Panels segments, index segment,
-                                T scale) {
+void CompressedBatch<T>::gather(const Team& team, const Samples& samples, index begin, Range rows, Panels segments,
+                                index segment, T scale) {
     const Rows& x = samples.x;
     const Range columns{segments.start(segment), segments.start(segment + 1)};
     // Where the values of a row would begin if none were zero: no two threads write to the same place.
     index slot = values_in(samples, {begin, begin + rows.begin}) + columns.begin;
-    for (index r = rows.begin; r < rows.end; ++r) {
+    const auto gather_row = [&](index r) {
         const index sample = begin + r;
         Term<T>* const terms = terms_.data() + slot;
         x.prefetch_ahead(sample, samples.count, samples.order, columns);
@@ -109,12 +109,17 @@ void CompressedBatch<T>::gather(const Samples& samples, index begin, Range rows,
         begin_.data()[segment * rows_ + r] = slot;
         end_.data()[segment * rows_ + r] = slot + n;
         slot += values_in(samples, {sample, sample + 1});
-    }
+    };
+    in_pieces(team, rows, operations_per_move * static_cast<double>(columns.size()), [&](Range piece) {
+        for (index r = piece.begin; r < piece.end; ++r)
+            gather_row(r);
+    });
 }
 
 // By counting. A thread's columns begin behind all terms of the columns before them.
 template <class T>
-CompressedRows<T> CompressedBatch<T>::transpose(index rows, Range columns, Panels segments) const {
+CompressedRows<T> CompressedBatch<T>::transpose(const Team& team, index rows, Range columns, Panels segments) const {
+    constexpr double operations_per_row = 100;
     const Term<T>* const terms = terms_.data();
     index* const first = transposed_begin_.data();
     index* const next = transposed_end_.data();
@@ -122,7 +127,7 @@ CompressedRows<T> CompressedBatch<T>::transpose(index rows, Range columns, Panel
         for (index s = 0; s < segments.count && segments.start(s) < columns.end; ++s) {
             const Range whole{segments.start(s), segments.start(s + 1)};
             const CompressedRows<T> from_first = from(0, s);
-            for (index r = 0; r < rows; ++r) {
+            const auto visit_row = [&](index r) {
                 const index begin = from_first.begin[r], end = from_first.end[r];
                 const auto terms_before = [&](index column) {
                     if (column <= whole.begin || column >= whole.end)
@@ -131,7 +136,11 @@ CompressedRows<T> CompressedBatch<T>::transpose(index rows, Range columns, Panel
                     return std::lower_bound(terms + begin, terms + end, column, precedes) - terms;
                 };
                 visit(r, begin, Range{terms_before(columns.begin), terms_before(columns.end)});
-            }
+            };
+            in_pieces(team, {0, rows}, operations_per_row, [&](Range piece) {
+                for (index r = piece.begin; r < piece.end; ++r)
+                    visit_row(r);
+            });
         }
     };
     std::fill(next + columns.begin, next + columns.end, index(0));
@@ -154,13 +163,18 @@ CompressedRows<T> CompressedBatch<T>::transpose(index rows, Range columns, Panel
 }
 
 // Blocks of rows of C, which an epilogue works on while they are in the second-level cache: an optimizer reads two to
-// four arrays of that size. Within a block, the rows pass by one panel of B after the other.
+// four arrays of that size. Within a block, the rows pass by one panel of B after the other. A block of long rows ends
+// early, so that it can be broken off.
 template <class T>
-void multiply_compressed(const SparseProduct<T>& product, Range rows, const Epilogue<T>* epilogue) {
+void multiply_compressed(const Team& team, const SparseProduct<T>& product, Range rows, const Epilogue<T>* epilogue) {
+    constexpr double most_operations = 1e8;
     const index block_values = epilogue && epilogue->by_block ? 1 << 14 : 1 << 17, fewest_rows = 16;
     const index block = std::max(block_values / product.n, fewest_rows);
-    for (index begin = rows.begin; begin < rows.end; begin += block) {
-        const index end = std::min(begin + block, rows.end);
+    double operations = 0;
+    for (index begin = rows.begin, end = begin; begin < rows.end && team.goes_on(operations); begin = end) {
+        operations = 0;
+        for (; end < std::min(begin + block, rows.end) && operations < most_operations; ++end)
+            operations += 2.0 * static_cast<double>(product.n * (product.s.end[end] - product.s.begin[end]));
         kernels<T>().sparse.multiply(product, begin, end);
         if (epilogue)
             epilogue->function(end - begin, product.n, product.c + begin * product.n, product.n,
@@ -172,7 +186,7 @@ template double density<float>(const Rows&);
 template double density<double>(const Rows&);
 template class CompressedBatch<float>;
 template class CompressedBatch<double>;
-template void multiply_compressed(const SparseProduct<float>&, Range, const Epilogue<float>*);
-template void multiply_compressed(const SparseProduct<double>&, Range, const Epilogue<double>*);
+template void multiply_compressed(const Team&, const SparseProduct<float>&, Range, const Epilogue<float>*);
+template void multiply_compressed(const Team&, const SparseProduct<double>&, Range, const Epilogue<double>*);
 
 }  // namespace fastnet

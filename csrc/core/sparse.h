@@ -26,14 +26,15 @@ template <class T> class CompressedBatch {
 
     // Brings a segment of these rows of the batch that begins at sample `begin` here, times scale. A sparse matrix has
     // one segment only.
-    void gather(const Samples& samples, index begin, Range rows, Panels segments, index segment, T scale);
+    void gather(const Team& team, const Samples& samples, index begin, Range rows, Panels segments, index segment,
+                T scale);
     CompressedRows<T> from(index row, index segment) const {
         const index at = segment * rows_ + row;
         return {begin_.data() + at, end_.data() + at, terms_.data()};
     }
 
     // The transpose of the first `rows` rows: its rows are columns, of which each thread makes those that it uses.
-    CompressedRows<T> transpose(index rows, Range columns, Panels segments) const;
+    CompressedRows<T> transpose(const Team& team, index rows, Range columns, Panels segments) const;
 
   private:
     index rows_ = 0;  // that there is room for
@@ -41,9 +42,9 @@ template <class T> class CompressedBatch {
     Buffer<Term<T>> terms_, transposed_;
 };
 
-// Rows of C = S B, finished by the epilogue if there is one.
+// A member's rows of C = S B, finished by the epilogue if there is one.
 template <class T>
-void multiply_compressed(const SparseProduct<T>& product, Range rows, const Epilogue<T>* epilogue);
+void multiply_compressed(const Team& team, const SparseProduct<T>& product, Range rows, const Epilogue<T>* epilogue);
 
 // What a layer reads: rows as they are, or compressed ones from `first` on.
 template <class T> struct Input {

@@ -1,6 +1,7 @@
 // A step of training: the gradients of one batch, in one of three ways that differ in what the threads share, and the
 // update of the parameters.
 #include <algorithm>
+#include <chrono>
 
 #include "network.h"
 
@@ -8,23 +9,26 @@ namespace fastnet {
 
 // The loss of a batch and the gradient of every parameter and, if asked for, the optimizer's step, complete for all
 // members when it returns. Parameters are updated as soon as their gradients are there, but for what needs complete
-// gradients: penalties, and the options of updates.cpp.
+// gradients: penalties, the options of updates.cpp, and steps that take long, which can be broken off until the first
+// parameter changes. False where that happened, or the hook said no.
 template <class T>
-void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization) {
+bool Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization) {
     const bool penalized = !penalties_.empty(), penalties_fused = optimization && fuses_penalties(parted);
     const bool gradients_first = (penalized && !penalties_fused) || (optimization && options_.gradients_first());
     if (penalized)
         sum_penalties(team);
-    gradients_of(team, batch, parted, gradients, gradients_first ? nullptr : optimization);
-    if (!proceeds_)
-        return;
+    if (team.leads() && may_take_long(batch.rows))
+        step_began_ = Clock::now();
+    const bool updated = gradients_of(team, batch, parted, gradients, gradients_first ? nullptr : optimization);
+    if (!proceeds_ || team.was_broken_off())
+        return false;
     if (penalized && team.leads())
         batch.arena.loss.data()[0] += penalty_sum_ * penalty_factor(batch.divisor) * static_cast<double>(batch.of);
     if (penalized && !penalties_fused)
         add_slopes_of_penalties(team, batch, gradients);
-    if (gradients_first && optimization)
-        update_all(team, batch.step, gradients, *optimization);
-    if (gradients_first)
+    if (optimization && !updated && !update_all(team, batch.step, gradients, *optimization))
+        return false;
+    if (!updated)
         team.barrier();
     if (statistic_count_ > 0 && optimization)
         learn_statistics(team, batch);
@@ -34,19 +38,49 @@ void Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients,
         overwrite_by_average(team.share(parameter_count_, 64));
         team.barrier();
     }
+    if (team.leads() && interruption_)
+        interruption_->hold(false);
+    return true;
 }
 
+// The gradients, unless it returns false and the step was broken off. True if the parameters are updated, too.
 template <class T>
-void Network<T>::gradients_of(Team& team, const Batch& batch, bool parted, T* gradients,
+bool Network<T>::gradients_of(Team& team, const Batch& batch, bool parted, T* gradients,
                               const Optimization<T>* optimization) {
     if (hook_)
-        step_together(team, batch, gradients, optimization);
-    else if (parted)
-        step_in_parts(team, batch, gradients, optimization);
-    else if (by_stretches(batch, team.size()))
-        step_by_stretches(team, batch, gradients, optimization);
-    else
-        step_together(team, batch, gradients, optimization);
+        return step_together(team, batch, gradients, optimization);
+    if (parted)
+        return step_in_parts(team, batch, gradients, optimization);
+    if (by_stretches(batch, team.size()))
+        return step_by_stretches(team, batch, gradients, optimization);
+    return step_together(team, batch, gradients, optimization);
+}
+
+template <class T> bool Network<T>::may_take_long(index rows) const {
+    constexpr double operations = 5e8;  // 5 ms of a fast processor; a step takes three times as many
+    return interruption_ && operations_ * static_cast<double>(rows) > operations;
+}
+
+// Before the barrier that every member passes before anything changes that is kept from step to step, unless the step
+// was broken off: from here on it cannot be.
+template <class T> void Network<T>::begin_update(Team& team) {
+    if (team.leads() && interruption_ && !interruption_->broken_off())
+        interruption_->hold(true);
+}
+
+// For all members, when the gradients by the layers' outputs are there: the optimization that updates parameters from
+// now on, as their gradients are computed. The rest of the step takes up to as long as it has taken so far. Where that
+// is long, null: the update waits until all gradients are there, so that the step can be broken off until then. It
+// costs a pass over the parameters, and changes no bit.
+template <class T>
+const Optimization<T>* Network<T>::at_once(Team& team, const Batch& batch, const Optimization<T>* optimization) {
+    constexpr auto long_time = std::chrono::milliseconds(150);
+    if (team.leads())
+        updates_last_ = may_take_long(batch.rows) && Clock::now() - step_began_ > long_time;
+    if (team.leads() && optimization && !updates_last_)
+        begin_update(team);
+    team.barrier();
+    return updates_last_ ? nullptr : optimization;
 }
 
 // Whether the optimizer adds the slopes of the penalties where it updates weights, array by array, which it does in the
@@ -122,39 +156,46 @@ void Network<T>::parameter_gradients(const Crew<T>& crew, const Batch& batch, st
 }
 
 template <class T>
-void Network<T>::step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization) {
+bool Network<T>::step_together(Team& team, const Batch& batch, T* gradients, const Optimization<T>* optimization) {
     Share share = needs_whole_batch_ ? Share{team, workspaces_[0], {0, batch.rows}} : share_of(team, batch.rows);
     const Range mine = share.team.size() < team.size() ? share.rows : team.share(batch.rows);
-    gather(batch, mine);
+    gather(share.team, batch, mine);
     share.team.barrier();
     forward(share, batch, fused_);
-    if (custom_loss_)
-        metric(batch, mine);
-    else
-        loss(batch, mine, true);
-    if (hook_) {
-        call_hook(team, batch);
-        if (!proceeds_)
-            return;
+    const double per_row = 30.0 * static_cast<double>(output_size());
+    in_pieces(share.team, mine, per_row, [&](Range rows) {
         if (custom_loss_)
-            slope_of_last(batch, mine);
+            metric(batch, rows);
+        else
+            loss(batch, rows, true);
+    });
+    if (hook_) {
+        if (!call_hook(team, batch))
+            return false;
+        if (custom_loss_)
+            in_pieces(share.team, mine, per_row, [&](Range rows) { slope_of_last(batch, rows); });
     }
     share.team.barrier();
     backward(share, batch);
-    team.barrier();
+    optimization = at_once(team, batch, optimization);
+    if (team.was_broken_off())
+        return false;
     // The update of few parameters takes less time than the calls that would make it layer by layer.
     constexpr index few_parameters = 1024;
-    const bool at_once = optimization && penalties_.empty() && team.size() == 1 && parameter_count_ <= few_parameters;
-    parameter_gradients({team, workspaces_[0]}, batch, 0, gradients, false, at_once ? nullptr : optimization);
-    if (at_once)
+    const bool together = optimization && penalties_.empty() && team.size() == 1 && parameter_count_ <= few_parameters;
+    parameter_gradients({team, workspaces_[0]}, batch, 0, gradients, false, together ? nullptr : optimization);
+    if (together)
         for_trained({0, parameter_count_},
                     [&](Range r) { optimization->kernels.update(optimization->arguments, r.begin, r.size()); });
     team.barrier();
+    return optimization;
 }
 
-// With all outputs of the batch there, and for all members before they go on.
-template <class T> void Network<T>::call_hook(Team& team, const Batch& batch) {
+// With all outputs of the batch there, and for all members before they go on, if they are to.
+template <class T> bool Network<T>::call_hook(Team& team, const Batch& batch) {
     team.barrier();
+    if (team.was_broken_off())
+        return false;
     if (team.leads()) {
         double loss = 0;
         T* gradient = custom_loss_ ? batch.arena.gradients.back().data() : nullptr;
@@ -163,6 +204,7 @@ template <class T> void Network<T>::call_hook(Team& team, const Batch& batch) {
             std::fill_n(batch.arena.loss.data(), batch.rows, loss);
     }
     team.barrier();
+    return proceeds_;
 }
 
 // Threads that share the rows of a batch read the whole first kernel, half of which others have just updated, and for
@@ -178,10 +220,10 @@ template <class T> bool Network<T>::by_stretches(const Batch& batch, int threads
 }
 
 template <class T>
-void Network<T>::step_by_stretches(Team& team, Batch batch, T* gradients, const Optimization<T>* optimization) {
+bool Network<T>::step_by_stretches(Team& team, Batch batch, T* gradients, const Optimization<T>* optimization) {
     const Layer<T>& first = *layers_.front();
     const index rows = batch.rows, out = first.output_size;
-    Share share{Team::solo(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain)};
+    Share share{team.alone(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain)};
     const Panels stretches = first.stretches();
     const Range mine = team.share(stretches.count);
     const Range inputs{stretches.start(mine.begin), stretches.start(mine.end)};
@@ -191,7 +233,7 @@ void Network<T>::step_by_stretches(Team& team, Batch batch, T* gradients, const 
     enter(pass, batch, 0, 0);
 
     for (index i = mine.begin; i < mine.end; ++i) {
-        gather_input(batch, {0, rows}, i);
+        gather_input(share.team, batch, {0, rows}, i);
         first.forward_stretch(pass, i, batch.input, sums + i * rows * out);
     }
     gather_targets(batch, share.rows);
@@ -201,32 +243,36 @@ void Network<T>::step_by_stretches(Team& team, Batch batch, T* gradients, const 
     forward(share, batch, fused_, 1);
     loss(batch, share.rows, true);
     backward(share, batch);
-    team.barrier();
+    optimization = at_once(team, batch, optimization);
+    if (team.was_broken_off())
+        return false;
     if (!first.frozen)
         first.parameter_gradients(pass, inputs, batch.input, batch.arena.gradients[0].data(), gradients, false,
                                   optimization);
     parameter_gradients({team, workspaces_[0]}, batch, 1, gradients, false, optimization);
     team.barrier();
+    return optimization;
 }
 
 template <class T>
-void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, const Optimization<T>* optimization) {
+bool Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, const Optimization<T>* optimization) {
     const std::size_t rank = static_cast<std::size_t>(team.rank());
     Arena& arena = arenas_[rank];
+    Team own = team.alone();
     const Range mine = team.share(parts);
     for (index part = mine.begin; part < mine.end; ++part) {
         const Range rows = fastnet::share(whole.rows, 1, static_cast<int>(part), static_cast<int>(parts));
         T* sums = part_gradients_.data() + part * parameter_count_;
         if (rows.size() == 0)
             std::fill_n(sums, parameter_count_, T(0));
-        for (index begin = rows.begin; begin < rows.end; begin += block_rows) {
+        for (index begin = rows.begin; begin < rows.end && own.goes_on(0); begin += block_rows) {
             Batch block = batch(whole.samples, arena, whole.begin + begin, std::min(block_rows, rows.end - begin));
             block.of = whole.rows;
             block.divisor = whole.divisor;
             block.step = whole.step;
             block.first_row = begin;
-            Share all{Team::solo(), workspaces_[rank], {0, block.rows}};
-            gather(block, all.rows);
+            Share all{own, workspaces_[rank], {0, block.rows}};
+            gather(own, block, all.rows);
             forward(all, block, fused_);
             loss(block, all.rows, true);
             backward(all, block);
@@ -235,7 +281,11 @@ void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, con
             std::copy_n(arena.metric.data(), block.rows, whole.arena.metric.data() + begin);
         }
     }
+    if (optimization)
+        begin_update(team);
     team.barrier();
+    if (team.was_broken_off())
+        return false;
     for_trained(team.share(parameter_count_, 64), [&](Range r) {
         kernels<T>().add_rows(parts, r.size(), part_gradients_.data() + r.begin, parameter_count_, gradients + r.begin,
                               false);
@@ -243,10 +293,13 @@ void Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, con
             optimization->kernels.update(optimization->arguments, r.begin, r.size());
     });
     team.barrier();
+    return optimization;
 }
 
-template void Network<float>::step(Team&, const Batch&, bool, float*, const Optimization<float>*);
-template void Network<double>::step(Team&, const Batch&, bool, double*, const Optimization<double>*);
+template bool Network<float>::step(Team&, const Batch&, bool, float*, const Optimization<float>*);
+template bool Network<double>::step(Team&, const Batch&, bool, double*, const Optimization<double>*);
+template void Network<float>::begin_update(Team&);
+template void Network<double>::begin_update(Team&);
 template bool Network<float>::fuses_penalties(bool) const;
 template bool Network<double>::fuses_penalties(bool) const;
 template double Network<float>::penalty_factor(double) const;

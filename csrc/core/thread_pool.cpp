@@ -1,6 +1,7 @@
 #include "thread_pool.h"
 
 #include <algorithm>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 
@@ -30,10 +31,9 @@ void pause_briefly() {
 #endif
 }
 
-// Waits until `word` is no longer `old`: spins for a bounded time, then sleeps in the kernel. Returns how long it took.
-// Words are changed in sequentially consistent order: whoever changes one either sees that somebody sleeps on it and
-// wakes him, or the sleeper sees the new value before he sleeps.
-Clock::duration wait_while(const std::atomic<unsigned>& word, unsigned old, Clock::duration spin) {
+// Waits until `word` is no longer `old`: spins for a bounded time, then sleeps. Returns how long it took.
+template <class Sleep>
+Clock::duration wait_while(const std::atomic<unsigned>& word, unsigned old, Clock::duration spin, Sleep sleep) {
     constexpr int spins = 32;  // about 1 us
     const auto changed = [&] {
         for (int i = 0; i < spins; ++i) {
@@ -49,9 +49,17 @@ Clock::duration wait_while(const std::atomic<unsigned>& word, unsigned old, Cloc
     while (Clock::now() - start < spin)
         if (changed())
             return Clock::now() - start;
-    while (word.load(std::memory_order_seq_cst) == old)
-        word.wait(old, std::memory_order_seq_cst);
+    sleep();
     return Clock::now() - start;
+}
+
+// Words are changed in sequentially consistent order: whoever changes one either sees that somebody sleeps on it and
+// wakes him, or the sleeper sees the new value before he sleeps.
+Clock::duration wait_while(const std::atomic<unsigned>& word, unsigned old, Clock::duration spin) {
+    return wait_while(word, old, spin, [&] {
+        while (word.load(std::memory_order_seq_cst) == old)
+            word.wait(old, std::memory_order_seq_cst);
+    });
 }
 
 std::atomic<ThreadPool*> current_pool{nullptr};
@@ -60,7 +68,10 @@ std::atomic<ThreadPool*> current_pool{nullptr};
 // leaves the parent's pool alone and starts its own when it needs one.
 [[maybe_unused]] const bool fork_handler_installed = [] {
 #if defined(__unix__) || defined(__APPLE__)
-    pthread_atfork(nullptr, nullptr, [] { current_pool.store(nullptr); });
+    pthread_atfork(nullptr, nullptr, [] {
+        if (ThreadPool* const parents = current_pool.exchange(nullptr))
+            parents->desert();
+    });
 #endif
     return true;
 }();
@@ -71,20 +82,55 @@ std::atomic<ThreadPool*> current_pool{nullptr};
 
 void Team::meet() { state_->barrier(rank_); }
 
-void TeamState::reset(int size, Clock::duration spin) {
+bool Team::agreed() const { return state_->agreed(); }
+
+void TeamState::reset(int size, Clock::duration spin, Interruption* interruption) {
     size_ = size, spin_ = spin;
+    interruption_ = interruption, agreed_ = false;
     waits_.assign(static_cast<std::size_t>(size), Wait{});
 }
 
 void TeamState::barrier(int rank) {
     const unsigned phase = phase_.load(std::memory_order_relaxed);
     if (arrived_.fetch_add(1, std::memory_order_acq_rel) + 1 < static_cast<unsigned>(size_)) {
-        waited(rank) += wait_while(phase_, phase, spin_);
+        if (rank == 0)
+            let_leader_wait(phase_, phase);
+        else
+            waited(rank) += wait_while(phase_, phase, spin_);
         return;
     }
+    agreed_ = interruption_ && interruption_->broken_off();  // while all are here
     arrived_.store(0, std::memory_order_relaxed);
     phase_.store(phase + 1, std::memory_order_seq_cst);
     phase_.notify_all();
+    wake_leader();
+}
+
+void TeamState::let_leader_wait(const std::atomic<unsigned>& word, unsigned old) {
+    const auto changed = [&] { return word.load(std::memory_order_seq_cst) != old || deserted(); };
+    if (deserted())
+        return;
+    if (!interruption_) {
+        waited(0) += wait_while(word, old, spin_);
+        return;
+    }
+    waited(0) += wait_while(word, old, spin_, [&] {
+        while (!changed()) {
+            std::unique_lock lock(sleep_);
+            leader_sleeps_.store(true, std::memory_order_seq_cst);
+            woken_.wait_for(lock, Interruption::nap, changed);
+            leader_sleeps_.store(false, std::memory_order_relaxed);
+            lock.unlock();
+            interruption_->look();
+        }
+    });
+}
+
+void TeamState::wake_leader() {
+    if (!leader_sleeps_.load(std::memory_order_seq_cst))
+        return;
+    const std::lock_guard lock(sleep_);
+    woken_.notify_one();
 }
 
 void TeamWatch::record(int size, Clock::time_point now, Clock::duration elapsed, Clock::duration longest_wait) {
@@ -136,16 +182,19 @@ void ThreadPool::work(Worker& self, int rank) {
     for (unsigned ticket = 0;; ++ticket) {
         wait_while(self.ticket, ticket, spin_time);
         set_float_mode(float_mode_);
-        Team team(rank, state_.size(), &state_);
+        Team team(rank, state_.size(), &state_, state_.interruption());
         function_(context_, team);
         self.finished = Clock::now();
-        if (running_.fetch_sub(1, std::memory_order_seq_cst) == 1)
+        if (running_.fetch_sub(1, std::memory_order_seq_cst) == 1) {
             running_.notify_one();
+            state_.wake_leader();
+        }
     }
 }
 
-void ThreadPool::lead(int size, Clock::time_point start, detail::TeamFunction function, void* context) {
-    state_.reset(size, size > available_processors() ? no_spin : spin_time);
+void ThreadPool::lead(int size, Clock::time_point start, detail::TeamFunction function, void* context,
+                      Interruption* interruption) {
+    state_.reset(size, size > available_processors() ? no_spin : spin_time, interruption);
     function_ = function, context_ = context;
     float_mode_ = float_mode();
     const unsigned members = static_cast<unsigned>(size) - 1;
@@ -154,10 +203,13 @@ void ThreadPool::lead(int size, Clock::time_point start, detail::TeamFunction fu
         workers_[i]->ticket.fetch_add(1, std::memory_order_seq_cst);
         workers_[i]->ticket.notify_one();
     }
-    Team team(0, size, &state_);
+    Team team(0, size, &state_, interruption);
     function(context, team);
-    for (unsigned left; (left = running_.load(std::memory_order_acquire)) > 0;)
-        state_.waited(0) += wait_while(running_, left, state_.spin());
+    for (unsigned left; (left = running_.load(std::memory_order_acquire)) > 0 && !state_.deserted();)
+        state_.let_leader_wait(running_, left);
+    if (state_.deserted())
+        throw std::runtime_error("a process that was forked in the middle of work on several threads cannot go on "
+                                 "with it: it has none of the other threads");
 
     const auto end = Clock::now();
     auto longest_wait = state_.waited(0);
@@ -166,7 +218,7 @@ void ThreadPool::lead(int size, Clock::time_point start, detail::TeamFunction fu
     watch_.record(size, end, end - start, longest_wait);
 }
 
-void ThreadPool::run(int threads, detail::TeamFunction function, void* context) {
+void ThreadPool::run(int threads, detail::TeamFunction function, void* context, Interruption* interruption) {
     // Callers that come at the same time share the processors: one leads a team, the others work alone.
     const int callers = callers_.fetch_add(1, std::memory_order_relaxed) + 1;
     const auto start = Clock::now();
@@ -175,13 +227,13 @@ void ThreadPool::run(int threads, detail::TeamFunction function, void* context) 
         const bool rests = may_rest_.load(std::memory_order_relaxed) && watch_.rests(start);
         const int size = rests ? 1 : grow(threads / callers);
         if (size > 1) {
-            lead(size, start, function, context);
+            lead(size, start, function, context, interruption);
             led = true;
         }
         taken_.store(false, std::memory_order_release);
     }
     if (!led) {
-        Team team = Team::solo();
+        Team team(0, 1, nullptr, interruption);
         function(context, team);
     }
     callers_.fetch_sub(1, std::memory_order_relaxed);
@@ -189,10 +241,10 @@ void ThreadPool::run(int threads, detail::TeamFunction function, void* context) 
 
 void rest_teams(bool may_rest) { ThreadPool::instance().rest_teams(may_rest); }
 
-void detail::run_team(int threads, TeamFunction function, void* context) {
+void detail::run_team(int threads, TeamFunction function, void* context, Interruption* interruption) {
     if (threads > 1)
-        return ThreadPool::instance().run(threads, function, context);
-    Team team = Team::solo();
+        return ThreadPool::instance().run(threads, function, context, interruption);
+    Team team(0, 1, nullptr, interruption);
     function(context, team);
 }
 

@@ -2,8 +2,9 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
+#include <condition_variable>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "float_mode.h"
@@ -11,19 +12,25 @@
 
 namespace fastnet {
 
-using Clock = std::chrono::steady_clock;
-
 // What the members of a team share.
 class TeamState {
   public:
     void reserve(int size) { waits_.reserve(static_cast<std::size_t>(size)); }
     int capacity() const { return static_cast<int>(waits_.capacity()); }
     // Before the members start.
-    void reset(int size, Clock::duration spin);
+    void reset(int size, Clock::duration spin, Interruption* interruption);
     void barrier(int rank);
+    bool agreed() const { return agreed_; }
     int size() const { return size_; }
+    Interruption* interruption() const { return interruption_; }
     Clock::duration& waited(int rank) { return waits_[static_cast<std::size_t>(rank)].total; }
-    Clock::duration spin() const { return spin_; }
+    // The leader waits until `word` is no longer `old`, and asks now and then whether the work is to go on. Who changes
+    // the word calls wake_leader.
+    void let_leader_wait(const std::atomic<unsigned>& word, unsigned old);
+    void wake_leader();
+    // In a forked child, which has no other members: nobody waits for them any more.
+    void desert() { deserted_.store(true, std::memory_order_relaxed); }
+    bool deserted() const { return deserted_.load(std::memory_order_relaxed); }
 
   private:
     struct alignas(64) Wait {
@@ -31,9 +38,15 @@ class TeamState {
     };
     int size_ = 1;
     Clock::duration spin_{};
+    Interruption* interruption_ = nullptr;
     std::vector<Wait> waits_;  // one a member
+    std::atomic<bool> deserted_{false};
+    std::mutex sleep_;
+    std::condition_variable woken_;
     alignas(64) std::atomic<unsigned> arrived_{0};
     alignas(64) std::atomic<unsigned> phase_{0};
+    bool agreed_ = false;  // that the work is broken off
+    std::atomic<bool> leader_sleeps_{false};
 };
 
 // Watches whether teams pay. Where another program keeps a processor busy, a member of a team gets half of it or less
@@ -59,8 +72,9 @@ class ThreadPool {
     static ThreadPool& instance();
 
     // run_team on at least two threads.
-    void run(int threads, detail::TeamFunction function, void* context);
+    void run(int threads, detail::TeamFunction function, void* context, Interruption* interruption);
     void rest_teams(bool may_rest) { may_rest_.store(may_rest, std::memory_order_relaxed); }
+    void desert() { state_.desert(); }
 
   private:
     struct alignas(64) Worker {
@@ -69,7 +83,8 @@ class ThreadPool {
     };
     int grow(int size);
     void work(Worker& self, int rank);
-    void lead(int size, Clock::time_point start, detail::TeamFunction function, void* context);
+    void lead(int size, Clock::time_point start, detail::TeamFunction function, void* context,
+              Interruption* interruption);
 
     std::vector<std::unique_ptr<Worker>> workers_;
     std::atomic<int> callers_{0};

@@ -42,45 +42,60 @@ template <class T> void Network<T>::use_average() {
 }
 
 // The update of all parameters that are trained, whose gradients are complete but for what this member has just added
-// to its share.
+// to its share. False where the step was broken off, before anything changed.
 template <class T>
-void Network<T>::update_all(Team& team, std::int64_t step, T* gradients, const Optimization<T>& optimization) {
+bool Network<T>::update_all(Team& team, std::int64_t step, T* gradients, const Optimization<T>& optimization) {
     const Range mine = team.share(parameter_count_, 64);
-    if (!options_.gradients_first())
-        return for_trained(mine, [&](Range r) { optimization.update(gradients + r.begin, r.size()); });
-    if (!accumulate(team, step, gradients)) {
-        // Keras moves the average of the weights in every batch, also where they stay.
-        if (const OptimizerExtras<T>* extras = optimization.arguments.extras; extras->average)
-            for_trained(mine, [&](Range r) {
+    const OptimizerExtras<T>* const extras = optimization.arguments.extras;
+    // The gradients of the batches before, where several make a step: all of them when it is due.
+    const index every = options_.accumulation_steps;
+    T* const sums = every == 1 ? nullptr : state_.data() + (optimizer_->slots + options_.use_ema) * parameter_count_;
+    const bool due = step % every == 0;
+    if (sums && due)
+        for_trained(mine, [&](Range r) {
+            T* const own = gradients + r.begin;
+            kernels<T>().layers.add(r.size(), sums + r.begin, own, own);
+            kernels<T>().scale(r.size(), own, T(1) / static_cast<T>(every));
+        });
+    if (due)
+        finish_gradients(team, gradients, optimization);
+    begin_update(team);
+    team.barrier();
+    if (team.was_broken_off())
+        return false;
+    if (!due) {
+        for_trained(mine, [&](Range r) {
+            kernels<T>().layers.add(r.size(), sums + r.begin, gradients + r.begin, sums + r.begin);
+            // Keras moves the average of the weights in every batch, also where they stay.
+            if (extras->average)
                 kernels<T>().layers.move_average(r.size(), parameters_.data() + r.begin, extras->average_momentum,
                                                  extras->average + r.begin);
-            });
-        return;
+        });
+        return true;
     }
+    if (options_.gradients_first() || (extras && extras->penalty_count > 0))
+        update_slots(team, optimization);
+    else
+        for_trained(mine, [&](Range r) { optimization.update(gradients + r.begin, r.size()); });
+    if (sums)
+        for_trained(mine, [&](Range r) { std::fill_n(sums + r.begin, r.size(), T(0)); });
+    return true;
+}
+
+// What a step takes from all gradients before it changes a parameter: their norms, and what Muon makes of its matrices.
+template <class T>
+void Network<T>::finish_gradients(Team& team, T* gradients, const Optimization<T>& optimization) {
+    if (!options_.gradients_first())
+        return;
     team.barrier();
     if (options_.clipnorm > 0 || options_.global_clipnorm > 0)
         measure(team, gradients);
-    update_slots(team, optimization);
-}
-
-// Adds a member's share of the gradients to those of the batches before; true when it is time for a step, with the mean
-// in their place.
-template <class T> bool Network<T>::accumulate(Team& team, std::int64_t step, T* gradients) {
-    const index every = options_.accumulation_steps;
-    if (every == 1)
-        return true;
-    const Range mine = team.share(parameter_count_, 64);
-    T* const all_sums = state_.data() + (optimizer_->slots + options_.use_ema) * parameter_count_;
-    const bool due = step % every == 0;
-    for_trained(mine, [&](Range r) {
-        T *const sums = all_sums + r.begin, *const own = gradients + r.begin;
-        kernels<T>().layers.add(r.size(), sums, own, due ? own : sums);
-        if (due) {
-            kernels<T>().scale(r.size(), own, T(1) / static_cast<T>(every));
-            std::fill_n(sums, r.size(), T(0));
-        }
-    });
-    return due;
+    for_slots(
+        optimization,
+        [&](const Matrix& matrix, const MuonStep<T>& muon) {
+            muon_.orthogonalize({team, workspaces_[0]}, matrix, muon);
+        },
+        [](const ParameterSlot&, const Optimization<T>&) {});
 }
 
 // The squared norms of the gradients of all arrays that are trained, for every member.
@@ -121,26 +136,34 @@ template <class T> T Network<T>::scale_of(std::size_t i) const {
     return norm > limit ? static_cast<T>(limit / norm) : T(1);
 }
 
-// Array by array, each member its share of the whole.
-template <class T> void Network<T>::update_slots(Team& team, const Optimization<T>& optimization) {
-    const Range mine = team.share(parameter_count_, 64);
+// Calls one or the other for every array, with what of the optimization is the array's own.
+template <class T>
+template <class OfMatrix, class OfOthers>
+void Network<T>::for_slots(const Optimization<T>& optimization, OfMatrix of_matrix, OfOthers of_others) const {
     Optimization<T> own = optimization;
     OptimizerExtras<T> extras = *optimization.arguments.extras;
     own.arguments.extras = &extras;
+    const MuonStep<T> muon{own.arguments.hyperparameters, extras, own.arguments.gradients, state_.data()};
     for (std::size_t i = 0; i < trained_slots_.size(); ++i) {
-        const ParameterSlot& slot = trained_slots_[i];
-        const auto matrix = std::find_if(options_.matrices.begin(), options_.matrices.end(),
-                                         [&](const Matrix& m) { return m.offset == slot.offset; });
         extras.gradient_scale = scale_of(i);
-        if (matrix != options_.matrices.end()) {
-            muon_.step({team, workspaces_[0]}, *matrix, own.arguments.hyperparameters, extras,
-                       optimization.arguments.gradients, parameters_.data(), state_.data());
-            continue;
-        }
-        const index begin = std::max(mine.begin, slot.offset), end = std::min(mine.end, slot.offset + slot.size());
-        if (begin < end)
-            own.update(own.arguments.gradients + begin, end - begin);
+        if (const Matrix* const matrix = muon_.find(trained_slots_[i].offset))
+            of_matrix(*matrix, muon);
+        else
+            of_others(trained_slots_[i], own);
     }
+}
+
+// Array by array, each member its share of the whole.
+template <class T> void Network<T>::update_slots(Team& team, const Optimization<T>& optimization) {
+    const Range mine = team.share(parameter_count_, 64);
+    for_slots(
+        optimization,
+        [&](const Matrix& matrix, const MuonStep<T>& muon) { muon_.update(team, matrix, muon, parameters_.data()); },
+        [&](const ParameterSlot& slot, const Optimization<T>& own) {
+            const index begin = std::max(mine.begin, slot.offset), end = std::min(mine.end, slot.offset + slot.size());
+            if (begin < end)
+                own.update(own.arguments.gradients + begin, end - begin);
+        });
 }
 
 template OptimizerExtras<float> Network<float>::extras(const Batch&, bool, double);
@@ -149,7 +172,7 @@ template void Network<float>::overwrite_by_average(Range);
 template void Network<double>::overwrite_by_average(Range);
 template void Network<float>::use_average();
 template void Network<double>::use_average();
-template void Network<float>::update_all(Team&, std::int64_t, float*, const Optimization<float>&);
-template void Network<double>::update_all(Team&, std::int64_t, double*, const Optimization<double>&);
+template bool Network<float>::update_all(Team&, std::int64_t, float*, const Optimization<float>&);
+template bool Network<double>::update_all(Team&, std::int64_t, double*, const Optimization<double>&);
 
 }  // namespace fastnet

@@ -141,9 +141,10 @@ class _Network:
     def set_input_form(self, form: str) -> None: ...
     # x is (n, input_size) of float32, float64 or integers, or SparseRows, read row by row. y is (n,) labels of int64, or
     # (n, output_size) of float32, float64 or integers. order holds the row indices of this epoch, None stands for 0..n-1.
-    # progress(steps_done, steps_total, mean_loss, mean_metric) is called now and then; an exception from it, and Ctrl-C,
-    # stop the epoch after the step in progress and propagate. It is called when `interval` seconds have passed since the
-    # last time, at least 2 ms; returning False stops the epoch, too.
+    # progress(steps_done, steps_total, mean_loss, mean_metric) is called now and then; an exception from it stops the
+    # epoch after the step in progress and propagates, and so does one from the handler of a signal, which also breaks off
+    # a step that takes long. It is called when `interval` seconds have passed since the last time, at least 2 ms;
+    # returning False stops the epoch, too.
     # hook(first, outputs) is called with the outputs of every batch, for the samples first, first + 1, ... of the order;
     # with the loss "custom" it returns the loss and its gradient by the outputs. Then the batch is worked through layer
     # by layer. An exception in it ends the epoch before the batch changes a weight.

@@ -103,10 +103,11 @@ class Trainer(Layered):
     ) -> History:
         """Train for a number of epochs.
 
-        Ctrl-C, and the end of `max_time`, end training after the batch in progress, give the model its best weights and
-        return the history, which holds the finished epochs. The best weights are those of the epoch with the lowest
-        loss of validation. Without validation they are the weights of that moment, unless an epoch before had a lower
-        loss than the one in progress has so far.
+        Ctrl-C, and the end of `max_time`, end training, give the model its best weights and return the history, which holds
+        the finished epochs. `max_time` lets the batch in progress end; Ctrl-C breaks off a long one, which then changes
+        nothing, and a validation. The best weights are those of the epoch with the lowest loss of validation. Without
+        validation they are the weights of that moment, unless an epoch before had a lower loss than the one in progress
+        has so far.
 
         Parameters
         ----------

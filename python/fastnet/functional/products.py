@@ -34,7 +34,7 @@ def gemm(
     beta : float, default 0.0
         The factor of what `out` holds before. With 0 it is not read, so NaN in it does no harm.
     out : ndarray of shape (m, n), optional
-        Where the result goes. It may overlap `a` and `b`.
+        Where the result goes. It may overlap `a` and `b`. After Ctrl-C it may hold a part of the result.
     compute_dtype : {None, "bfloat16"}, default None
         With "bfloat16" the factors, which must be float32, are rounded to bfloat16 (8 significant bits, the range of
         float32; ties to even, subnormal numbers to zero) before they are multiplied; products, sums and the result are

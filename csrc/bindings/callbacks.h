@@ -1,0 +1,88 @@
+// Python, as the core calls it in the middle of its work: losses, metrics, progress, and handlers of signals.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+#include <exception>
+#include <optional>
+#include <type_traits>
+#include <utility>
+
+#include "../core/interruption.h"
+#include "arrays.h"
+
+namespace fastnet {
+
+// Calls of Python during one call of the core: with the GIL, and without an exception on the way back, which is thrown
+// when the core has returned.
+class Callbacks {
+  public:
+    // Calls f; false when it raised, which ends the work.
+    template <class F> bool guard(F f) {
+        py::gil_scoped_acquire acquire;
+        try {
+            return f();
+        } catch (py::error_already_set& error) {
+            error_.emplace(std::move(error));
+        } catch (const std::exception&) {
+            other_ = std::current_exception();
+        }
+        return false;
+    }
+    void rethrow() {
+        if (error_)
+            throw std::move(*error_);
+        if (other_)
+            std::rethrow_exception(other_);
+    }
+
+  private:
+    std::optional<py::error_already_set> error_;
+    std::exception_ptr other_;
+};
+
+// Whether this is the thread in which Python runs handlers of signals.
+bool in_main_thread();
+
+// Lets them run. Throws what one raises.
+void check_signals();
+
+// What work throws that was broken off before it began. What the handler raised is thrown in its place.
+struct BrokenOff {};
+
+// Calls work(interruption) without the GIL. While it lasts, handlers of signals run; one that raises breaks it off, and
+// what it raised is thrown. In other threads than the main one there are none, and the interruption is null.
+template <class Work> auto interruptibly(Work work) {
+    Callbacks callbacks;
+    const auto run_handlers = [] {
+        check_signals();
+        return true;
+    };
+    std::optional<Interruption> interruption;
+    if (in_main_thread())
+        interruption.emplace([&] { return callbacks.guard(run_handlers); });
+    const auto call = [&] {
+        const py::gil_scoped_release release;
+        return work(interruption ? &*interruption : nullptr);
+    };
+    try {
+        if constexpr (std::is_void_v<decltype(call())>) {
+            call();
+            callbacks.rethrow();
+        } else {
+            auto result = call();
+            callbacks.rethrow();
+            return result;
+        }
+    } catch (const BrokenOff&) {
+        callbacks.rethrow();
+        throw;
+    }
+}
+
+// The same for work of so many operations. What is brief keeps the GIL: others would not notice that they could run.
+template <class Work> auto interruptibly(double operations, Work work) {
+    return operations < brief_operations ? work(nullptr) : interruptibly(work);
+}
+
+}  // namespace fastnet

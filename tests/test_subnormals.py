@@ -2,6 +2,7 @@
 
 import platform
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import fastnet as fn
 from cases import DTYPES, dense, sequential
+from interrupts import signals
 
 KNOWN = platform.machine().lower() in {"x86_64", "amd64", "aarch64", "arm64"}
 
@@ -78,6 +80,90 @@ def test_the_progress_function_has_the_callers_arithmetic() -> None:
     )
     assert kept
     assert all(kept)
+
+
+def squares(look: Callable[[], None]) -> Callable[[Any, Any], Any]:
+    def loss(y_true: Any, y_pred: Any) -> Any:
+        look()
+        return ((y_pred - y_true) ** 2).mean(), 2 * (y_pred - y_true) / y_pred.size
+
+    return loss
+
+
+class Looking(fn.metrics.Metric):
+    """A metric that looks at the arithmetic it has."""
+
+    def __init__(self) -> None:
+        super().__init__("looking")
+        self.kept: list[bool] = []
+
+    def reset_state(self) -> None:
+        self.rows = 0
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        self.kept.append(keeps_subnormals())
+
+    def result(self) -> float:
+        return 0.0
+
+
+@pytest.mark.parametrize("own_loss", [False, True])
+def test_losses_and_metrics_in_python_have_the_callers_arithmetic(own_loss: bool, threads: int) -> None:
+    kept: list[bool] = []
+    metric = Looking()
+    model = sequential([dense(64, "relu"), dense(1)], 100, dtype=np.float32)
+    model.compile("sgd", squares(lambda: kept.append(keeps_subnormals())) if own_loss else "mse", metrics=[metric])
+    x, y = np.ones((600, 100), np.float32), np.ones((600, 1), np.float32)
+    model.fit(x, y, validation_data=(x, y), batch_size=200, verbose=0)
+    model.train_on_batch(x, y)
+    model.loss_and_gradients(x, y)
+    model.evaluate(x, y, verbose=0)
+    assert len(metric.kept) >= 5
+    assert len(kept) >= 6 * own_loss
+    assert all(metric.kept + kept), f"on {threads} threads"
+    assert keeps_subnormals()
+
+
+def test_a_loss_that_raises_leaves_the_callers_arithmetic_as_it_was(threads: int) -> None:
+    def fail() -> None:
+        raise KeyError("no")
+
+    model = sequential([dense(64, "relu"), dense(1)], 100, dtype=np.float32)
+    model.compile("sgd", squares(fail))
+    for call in (model.train_on_batch, model.fit, model.loss_and_gradients):
+        with pytest.raises(KeyError, match="no"):
+            call(np.ones((600, 100), np.float32), np.ones((600, 1), np.float32))
+        assert keeps_subnormals(), f"on {threads} threads"
+
+
+def test_threads_that_a_loss_starts_have_usual_arithmetic(threads: int) -> None:
+    kept: list[bool] = []
+
+    def look() -> None:
+        thread = threading.Thread(target=lambda: kept.append(keeps_subnormals()))
+        thread.start()
+        thread.join()
+
+    model = sequential([dense(64, "relu"), dense(1)], 100, dtype=np.float32)
+    model.compile("sgd", squares(look))
+    model.train_on_batch(np.ones((600, 100), np.float32), np.ones((600, 1), np.float32))
+    assert kept == [True], f"on {threads} threads"
+
+
+def test_handlers_of_signals_have_the_callers_arithmetic(threads: int) -> None:
+    kept: list[bool] = []
+
+    def look() -> None:
+        kept.append(keeps_subnormals())
+        if len(kept) == 3:
+            raise KeyboardInterrupt
+
+    model = sequential([dense(512, "relu"), dense(512)], 100, dtype=np.float32)
+    with signals(look), pytest.raises(KeyboardInterrupt):
+        model.predict(np.broadcast_to(np.float32(1), (10**7, 100)), verbose=0)
+    assert len(kept) >= 3
+    assert all(kept), f"on {threads} threads"
+    assert keeps_subnormals()
 
 
 def test_products_and_functions_keep_subnormals_after_networks_flushed_them(threads: int) -> None:

@@ -8,17 +8,19 @@
 #include <type_traits>
 #include <utility>
 
+#include "../core/float_mode.h"
 #include "../core/interruption.h"
 #include "arrays.h"
 
 namespace fastnet {
 
-// Calls of Python during one call of the core: with the GIL, and without an exception on the way back, which is thrown
-// when the core has returned.
+// Calls of Python during one call of the core: with the GIL, in the floating-point mode that the caller had, and
+// without an exception on the way back, which is thrown when the core has returned.
 class Callbacks {
   public:
     // Calls f; false when it raised, which ends the work.
     template <class F> bool guard(F f) {
+        const FloatModeScope callers(callers_);
         py::gil_scoped_acquire acquire;
         try {
             return f();
@@ -37,6 +39,7 @@ class Callbacks {
     }
 
   private:
+    const FloatMode callers_ = float_mode();
     std::optional<py::error_already_set> error_;
     std::exception_ptr other_;
 };

@@ -37,16 +37,22 @@ inline void set_float_mode(FloatMode) {}
 
 #endif
 
-// For as long as it lives, this thread and the teams that it leads take subnormal numbers for zero.
-class FlushSubnormals {
+// For as long as it lives, this thread and the teams that it leads compute in this mode.
+class FloatModeScope {
   public:
-    FlushSubnormals() { set_float_mode(before_ | flushes_subnormals); }
-    ~FlushSubnormals() { set_float_mode(before_); }
-    FlushSubnormals(const FlushSubnormals&) = delete;
-    FlushSubnormals& operator=(const FlushSubnormals&) = delete;
+    explicit FloatModeScope(FloatMode mode) { set_float_mode(mode); }
+    ~FloatModeScope() { set_float_mode(before_); }
+    FloatModeScope(const FloatModeScope&) = delete;
+    FloatModeScope& operator=(const FloatModeScope&) = delete;
 
   private:
     const FloatMode before_ = float_mode();
+};
+
+// The same, with subnormal numbers taken for zero.
+class FlushSubnormals : FloatModeScope {
+  public:
+    FlushSubnormals() : FloatModeScope(float_mode() | flushes_subnormals) {}
 };
 
 }  // namespace fastnet

@@ -266,6 +266,36 @@ def test_ctrl_c_writes_a_checkpoint_at_the_end_of_the_step(by_batch: bool, tmp_p
     assert run()(BackupAndRestore(tmp_path)) == run()()
 
 
+@pytest.mark.parametrize("options", [{"seconds": 1e9}, {"save_freq": 1}, {}])
+@pytest.mark.parametrize("hook", ["on_train_batch_end", "on_test_begin", "on_test_batch_end"])
+def test_ctrl_c_in_a_validation_ends_it_at_once_and_training_goes_on_before_it(
+    hook: str, options: dict[str, Any], tmp_path: Path
+) -> None:
+    calls: list[str] = []
+
+    def press(*_: Any) -> None:
+        calls.append(hook)
+        if hook == "on_test_begin" or len(calls) == 5:  # the last batch of an epoch, the fifth of a validation
+            signal.raise_signal(signal.SIGINT)
+
+    validation = np.tile(X, (10, 1)), np.tile(LABELS, 10)
+    run = Run(
+        "batch-norm",
+        validation=lambda: validation,
+        metrics=lambda: ["accuracy", fn.metrics.F1Score("macro")],
+        validation_batch_size=50,
+    )
+    before = signal.getsignal(signal.SIGINT)
+    run.callbacks = lambda: [LambdaCallback(**{hook: press})]
+    run(BackupAndRestore(tmp_path, **options))
+    assert signal.getsignal(signal.SIGINT) is before
+    assert len(calls) == (1 if hook == "on_test_begin" else 5), "it was not at once"
+    state, _ = read_checkpoint(sorted(tmp_path.iterdir())[-1])
+    assert (state["position"]["epoch"], state["position"]["steps"]) == (0, 5)
+    run.callbacks = list
+    assert run(BackupAndRestore(tmp_path)) == run()
+
+
 def test_a_long_epoch_pauses_at_a_step_that_is_asked_for(tmp_path: Path) -> None:
     reports: list[int] = []
     count = LambdaCallback(on_train_progress=lambda step, steps, logs: reports.append(step))

@@ -1,6 +1,7 @@
 """Training that is killed at every step and goes on from checkpoints ends as training that is not: the same bits."""
 
 import itertools
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -191,6 +192,35 @@ def test_with_part_of_a_source_an_epoch(source: str, tmp_path: Path, monkeypatch
         validation_steps=2,
     )
     assert_goes_on(run, tmp_path / "backup", monkeypatch, kills=None)
+
+
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+@pytest.mark.parametrize(
+    ("source", "steps"), [*((source, 3) for source in SOURCES), *((source, None) for source in list(SOURCES)[1:])]
+)
+def test_with_sources_when_ctrl_c_ends_every_validation_once(source: str, steps: int | None, tmp_path: Path) -> None:
+    pressed: set[int] = set()
+
+    class Press(fn.callbacks.Callback):
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.epoch = epoch
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            if batch == 1 and self.epoch not in pressed:
+                pressed.add(self.epoch)
+                signal.raise_signal(signal.SIGINT)
+
+    run = Run(
+        data=lambda: (SOURCES[source](), None),
+        validation=SOURCES[source],
+        steps_per_epoch=steps,
+        validation_steps=2,
+        callbacks=lambda: [Press()],
+    )
+    for epoch in range(EPOCHS):
+        run(fn.callbacks.BackupAndRestore(tmp_path))
+        assert pressed == set(range(epoch + 1))
+    assert run(fn.callbacks.BackupAndRestore(tmp_path)) == run()
 
 
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")

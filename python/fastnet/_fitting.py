@@ -156,7 +156,10 @@ class Fitting:
             self._partial_loss = latest.get("loss", math.nan)
             return
         if plan.validation is not None and plan.validates(epoch + 1):
-            latest |= self._validate(plan.validation)
+            with self._checkpoints.validating():
+                figures = self._validate(plan.validation)
+            latest |= figures
+            self.position.validations += 1
         if self.model.optimizer.scheduled:
             latest["learning_rate"] = self.model.optimizer.learning_rate
         is_best = self._remember_if_best(latest)
@@ -244,13 +247,12 @@ class Fitting:
 
     def _validate(self, data: Samples | Batches) -> Logs:
         """Return the figures of a validation; none where its batches were used up by those before."""
-        plan, position = self.plan, self.position
+        plan = self.plan
         size, steps = plan.validation_batch_size, plan.validation_steps
         results, done = self.model._evaluate_any(data, size, self.callbacks, steps, of=" of validation_data")
-        if not (done or position.validations):
+        if not (done or self.position.validations):
             raise ValueError("validation_data must have at least one batch; got none")
         self._warn_of_few("validation_data", done, "validation_steps", steps, ends=not done)
-        position.validations += 1
         return {f"val_{name}": value for name, value in results.items()}
 
     def _warn_of_few(self, source: str, done: int, argument: str, wanted: int | None, *, ends: bool = False) -> None:

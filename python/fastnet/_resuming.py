@@ -74,6 +74,7 @@ class Checkpoints:
         self._fitting = fitting
         self._backup = backup
         self._interrupted = False
+        self._validating = False
         self._writing: Future[None] | None = None
         if backup is None:
             return
@@ -170,9 +171,12 @@ class Checkpoints:
 
     def after_last_epoch(self, *, complete: bool) -> None:
         """Write a checkpoint of where training ended, if it is to stay and is not there."""
-        backup, position = self._backup, self._fitting.position
-        if backup is None or (complete and backup.delete_checkpoint):
-            return
+        backup = self._backup
+        if backup is not None and not (complete and backup.delete_checkpoint):
+            self._save_if_new()
+
+    def _save_if_new(self) -> None:
+        position = self._fitting.position
         if (position.epoch, position.steps) != self._written_position:
             self._save()
 
@@ -210,17 +214,39 @@ class Checkpoints:
 
     @contextmanager
     def holding_interrupts(self) -> Iterator[None]:
-        """Let Ctrl-C wait until a checkpoint is written at the end of the step in progress; a second one does not wait."""
+        """Let Ctrl-C wait until the step in progress is done and a checkpoint written; a second one does not wait."""
         if self._backup is None:
             yield
             return
 
         def note() -> None:
             self._interrupted = True
+            if self._validating:
+                raise KeyboardInterrupt
 
         with interrupts_held(note):
             yield
             self._raise_interrupt()
+
+    @contextmanager
+    def validating(self) -> Iterator[None]:
+        """Let Ctrl-C end a validation at once; the checkpoint that it writes is of the moment before the validation."""
+        if self._backup is None:
+            yield
+            return
+        metrics = [(metric, metric.get_state()) for _, metric in _metrics_of(self._fitting)]
+        try:
+            self._validating = True
+            self._raise_interrupt()
+            yield
+        except KeyboardInterrupt:
+            for metric, state in metrics:
+                metric.set_state(state)
+            self._save_if_new()
+            self.wait()
+            raise
+        finally:
+            self._validating = False
 
     def _raise_interrupt(self) -> None:
         if self._interrupted:

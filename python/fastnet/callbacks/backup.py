@@ -57,8 +57,9 @@ class BackupAndRestore(WithArguments):
     Training waits while the state is copied in memory, and goes on while the copy is on its way to the disk. A checkpoint
     that cannot be written, because the disk is full for example, is a RuntimeWarning; the one before it stays.
 
-    Ctrl-C writes a checkpoint at the end of the batch in progress; a second one does not wait for that. SIGTERM and SIGHUP
-    do the same in a program that gives them Ctrl-C's handler, `signal.default_int_handler`.
+    Ctrl-C writes a checkpoint at the end of the batch in progress, or at once in a validation, which begins anew when
+    training goes on; a second one does not wait for that. SIGTERM and SIGHUP do the same in a program that gives them
+    Ctrl-C's handler, `signal.default_int_handler`.
 
     A source of batches must yield the same batches when it is read again. Items that are asked for by their numbers
     must depend on the number alone; generators and loaders are read from their start, and what was trained on already is

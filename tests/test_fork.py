@@ -199,3 +199,210 @@ def test_idle_threads_sleep() -> None:
         used = time.process_time() - before
         assert used < 0.1, used
     """)
+
+
+# All weights of this model are the number of its steps, bit for bit, whenever none is in progress.
+EVEN_MODEL = """
+model = fn.Sequential([fn.Dense(512, input_shape=(512,), kernel_initializer="zeros")])
+model.compile(fn.optimizers.SGD(512.0), "mae")
+ones, far = np.ones((400, 512), "f4"), np.full((400, 512), 1e9, "f4")
+def is_between_steps(values, steps, *_):
+    return set(np.unique(values)) == {steps}
+"""
+
+
+@needs_fork
+@pytest.mark.parametrize("busy_with", ["fit", "predict", "evaluate", "set_weights"])
+def test_a_child_can_use_the_model_that_a_thread_of_the_parent_was_using(busy_with: str) -> None:
+    runs(f"""
+        import pickle
+        model = fn.Sequential([fn.Dense(300, "relu", input_shape=(100,)), fn.Dense(10, "softmax")], seed=0)
+        model.compile("adam", "sparse_categorical_crossentropy")
+        fit = lambda: model.fit(x, y, batch_size=20, verbose=0)
+        fit()
+        weights = model.get_weights()
+        work = {{
+            "fit": fit, "predict": lambda: model.predict(x), "evaluate": lambda: model.evaluate(x, y, verbose=0),
+            "set_weights": lambda: model.set_weights(weights),
+        }}[{busy_with!r}]
+        stop = threading.Event()
+        def go_on():
+            while not stop.is_set():
+                work()
+        thread = threading.Thread(target=go_on)
+        thread.start()
+        def in_the_child():
+            model.set_weights(model.get_weights())
+            pickle.loads(pickle.dumps(model)).predict(x)
+            model.fit(x, y, batch_size=200, epochs=2, verbose=0)
+            model.add(fn.Dense(3))
+            return model.predict(x).shape == (2000, 3)
+        statuses = [in_child(in_the_child) for _ in range(4)]
+        stop.set()
+        thread.join()
+        assert statuses == [0] * 4, statuses
+    """)
+
+
+@needs_fork
+def test_a_child_has_the_weights_and_the_optimizer_of_one_step() -> None:
+    runs(
+        EVEN_MODEL
+        + textwrap.dedent("""
+        model.fit(ones, far, batch_size=8, verbose=0)
+        stop = threading.Event()
+        def train():
+            while not stop.is_set():
+                model.fit(ones, far, batch_size=8, verbose=0)
+        thread = threading.Thread(target=train)
+        thread.start()
+        statuses = []
+        for _ in range(15):
+            time.sleep(0.003)
+            statuses.append(in_child(lambda: is_between_steps(*model._network.get_state())))
+        stop.set()
+        thread.join()
+        assert is_between_steps(*model._network.get_state())
+        assert statuses == [0] * 15, statuses
+        """)
+    )
+
+
+@needs_fork
+def test_a_child_of_a_callback_goes_on_alone_with_the_model() -> None:
+    runs("""
+        pids = []
+        class Fork(fn.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                if batch == 3 and not pids:
+                    pids.append(os.fork())
+                    if not pids[0]:
+                        signal.alarm(20)
+        model = fn.Sequential([fn.Dense(200, activation="relu", input_shape=(100,)), fn.Dense(10, activation="softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        other = threading.Thread(target=lambda: [model.predict(x) for _ in range(200)])
+        other.start()
+        model.fit(x, y, batch_size=100, epochs=2, verbose=0, callbacks=[Fork()])
+        if not pids[0]:
+            finished = []
+            thread = threading.Thread(target=lambda: finished.append(model.predict(x)))
+            thread.start()
+            thread.join()
+            os._exit(0 if len(finished) == 1 else 2)
+        other.join()
+        assert os.waitstatus_to_exitcode(os.waitpid(pids[0], 0)[1]) == 0
+    """)
+
+
+@needs_fork
+def test_a_child_does_not_wait_for_a_thread_of_the_parent_that_drew_random_numbers() -> None:
+    runs("""
+        model = fn.Sequential([fn.Dense(10, activation="softmax", input_shape=(100,))], seed=0)
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        held, stop = threading.Event(), threading.Event()
+        def draw():
+            with model._generator.bit_generator.lock:  # as NumPy holds it while it shuffles without the GIL
+                held.set()
+                stop.wait()
+        thread = threading.Thread(target=draw)
+        thread.start()
+        held.wait()
+        status = in_child(lambda: model.fit(x, y, verbose=0).epoch == [0])
+        stop.set()
+        thread.join()
+        assert status == 0, status
+    """)
+
+
+@needs_fork
+def test_a_fork_waits_for_no_prediction() -> None:
+    runs("""
+        model = fn.Sequential([fn.Dense(2000, input_shape=(2000,)), fn.Dense(2000), fn.Dense(1)])
+        many = np.broadcast_to(np.ones(2000, "f4"), (100_000, 2000))  # seconds of work
+        thread = threading.Thread(target=model.predict, args=(many,), daemon=True)
+        thread.start()
+        time.sleep(0.3)
+        start = time.perf_counter()
+        assert in_child(lambda: model.predict(many[:1]).shape == (1, 1)) == 0
+        assert time.perf_counter() - start < 1
+        assert thread.is_alive()
+    """)
+
+
+@pytest.mark.parametrize(
+    "calls",
+    [
+        [
+            "model.fit(x, y, verbose=0)",
+            "model.fit(x, y, verbose=0, callbacks=[EveryBatch()])",
+            "own.fit(x, t, verbose=0)",
+        ],
+        ["model.predict(x)", "model.evaluate(x, y, verbose=0)", "model.set_weights(model.get_weights())", "model(x)"],
+        ["fn.gemm(a, a)", "fn.softmax(a)", "fn.functional.mse(a, a)", "fn.gemm(a, a[::-1], out=a.copy()[:, ::-1])"],
+    ],
+    ids=["fit", "predict", "functional"],
+)
+def test_the_interpreter_ends_quietly_while_daemon_threads_call_fastnet(calls: list[str]) -> None:
+    program = """
+        def own_loss(y_true, y_pred):
+            return float(((y_pred - y_true) ** 2).mean()), 2 * (y_pred - y_true) / y_pred.size
+        class EveryBatch(fn.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                sum(range(100))
+        a = a[:200, :200]
+        t = np.eye(10, dtype="f4")[y]
+        model = fn.Sequential([fn.Dense(50, "relu", input_shape=(100,)), fn.Dense(10, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy")
+        own = fn.Sequential([fn.Dense(10, input_shape=(100,))])
+        own.compile("adam", own_loss)
+        def forever(call):
+            code = compile(call, "call", "eval")
+            while True:
+                eval(code)
+        for call in CALLS:
+            for _ in range(2):
+                threading.Thread(target=forever, args=(call,), daemon=True).start()
+        time.sleep(0.2)
+    """
+    runs(textwrap.dedent(program).replace("CALLS", repr(calls)))
+
+
+def test_a_model_whose_user_is_gone_is_no_obstacle_when_the_interpreter_ends() -> None:
+    runs("""
+        model = fn.Sequential([fn.Dense(10, activation="softmax", input_shape=(100,))])
+        model.compile("sgd", "sparse_categorical_crossentropy")
+        class Forever(fn.callbacks.Callback):
+            def on_train_progress(self, step, steps, logs=None):
+                while True:
+                    pass
+        class Last:
+            def __del__(self):
+                try:
+                    model.predict(x)
+                except RuntimeError as error:
+                    assert "interpreter" in str(error)
+        sys.last = Last()  # goes after the other threads
+        many = np.ones((200_000, 100), "f4"), np.zeros(200_000, int)
+        threading.Thread(target=model.fit, args=many, kwargs={"epochs": 100, "callbacks": [Forever()]}, daemon=True).start()
+        time.sleep(0.5)
+    """)
+
+
+@needs_fork
+def test_an_application_that_answered_before_a_fork_answers_in_the_child() -> None:
+    pytest.importorskip("starlette")
+    runs("""
+        import asyncio, httpx
+        from fastnet.serve import create_app
+        model = fn.Sequential([fn.Dense(2000, input_shape=(8,)), fn.Dense(2000), fn.Dense(3, "softmax")], seed=0)
+        small = fn.Sequential([fn.Dense(3, "softmax", input_shape=(8,))], seed=0)  # needs no thread
+        async def ask(app):
+            async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x", timeout=10) as client:
+                asked = [client.post("/predict", json={"instance": row.tolist()}) for row in x[:5, :8]]
+                return [answer.status_code for answer in await asyncio.gather(*asked)] == [200] * 5
+        for served in (model, small):
+            app = create_app(served)
+            assert asyncio.run(ask(app))
+            assert in_child(lambda: asyncio.run(ask(app)) and in_child(lambda: asyncio.run(ask(app))) == 0) == 0
+            assert asyncio.run(ask(app))
+    """)

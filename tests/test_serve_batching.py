@@ -1,7 +1,10 @@
 """Requests that come together share a call, and nothing else."""
 
 import asyncio
+import gc
 import threading
+import time
+import weakref
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -141,3 +144,55 @@ def test_a_hundred_clients_get_their_own_answers_in_few_calls() -> None:
     assert sum(calls) == 100
     assert max(calls) <= 64
     assert len(calls) < 20
+
+
+@pytest.mark.parametrize("quick_rows", [0, 100], ids=["on the thread", "in the event loop"])
+def test_event_loops_of_several_threads_get_their_answers(quick_rows: int) -> None:
+    busy = threading.Lock()
+
+    def predict(rows: Array) -> Array:
+        assert busy.acquire(blocking=False)  # one call at a time, whoever asks
+        time.sleep(0.001)
+        busy.release()
+        return 2 * rows
+
+    answers: dict[int, list[Any]] = {}
+
+    def ask(thread: int, batcher: Batcher) -> None:
+        async def in_turns() -> list[Any]:
+            return [await together(*(batcher.predict(row(thread + turn)) for _ in range(3))) for turn in range(10)]
+
+        answers[thread] = asyncio.run(in_turns())
+
+    with batching(predict, quick_rows=quick_rows) as batcher:
+        threads = [threading.Thread(target=ask, args=(number, batcher)) for number in (10, 20, 30)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    for thread, turns in answers.items():
+        for turn, of_turn in enumerate(turns):
+            for answer in of_turn:
+                np.testing.assert_array_equal(answer, row(2 * (thread + turn)))
+    assert sorted(answers) == [10, 20, 30]
+
+
+def test_a_batcher_keeps_no_event_loop() -> None:
+    loops: list[Any] = []
+
+    async def ask(batcher: Batcher) -> None:
+        loops.append(weakref.ref(asyncio.get_running_loop()))
+        await together(*(batcher.predict(row(value)) for value in range(3)))
+
+    with batching(Doubling()) as batcher:
+        for _ in range(3):
+            asyncio.run(ask(batcher))
+        gc.collect()
+        assert [loop() for loop in loops] == [None, None, None]
+
+
+def test_a_closed_batcher_refuses() -> None:
+    with batching(Doubling()) as batcher:
+        asyncio.run(batcher.predict(row(1)))
+    (answer,) = asyncio.run(together(batcher.predict(row(1))))
+    assert isinstance(answer, RuntimeError)

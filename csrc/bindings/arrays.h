@@ -9,15 +9,15 @@
 
 #include "../core/kernels.h"
 #include "../core/samples.h"
+#include "gil.h"
 
 namespace fastnet {
-
-namespace py = pybind11;
 
 void register_callbacks(py::module_& module);
 void register_checksum(py::module_& module);
 void register_config(py::module_& module);
 void register_functional(py::module_& module);
+void register_lock(py::module_& module);
 void register_network(py::module_& module);
 
 // About 10 us: such work keeps the GIL.
@@ -41,6 +41,20 @@ template <class T> bool has_dtype(const py::array& array) {
     return (native && dtype.num() == py::dtype::num_of<T>()) || dtype.equal(py::dtype::of<T>());
 }
 
+// In C order.
+inline py::array copy_of(const py::array& array) {
+    return checked_object([&] { return py::detail::npy_api::get().PyArray_NewCopy_(array.ptr(), 0); });
+}
+
+// What an object holds as an array of T in C order, the same array where it is one.
+template <class T> py::array_t<T, py::array::c_style> converted(const py::object& object) {
+    constexpr int plain = py::detail::npy_api::NPY_ARRAY_ENSUREARRAY_;
+    constexpr int flags = plain | py::array::c_style | py::array::forcecast;
+    PyObject* const dtype = py::dtype::of<T>().release().ptr();  // which the call takes over
+    return checked_object(
+        [&] { return py::detail::npy_api::get().PyArray_FromAny_(object.ptr(), dtype, 0, 0, flags, nullptr); });
+}
+
 // A view of the same memory if it can be read as T* with strides in elements, a contiguous copy otherwise.
 template <class T> py::array readable(const py::array& array, const char* name) {
     if (!has_dtype<T>(array))
@@ -49,7 +63,7 @@ template <class T> py::array readable(const py::array& array, const char* name) 
     bool whole = (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
     for (py::ssize_t i = 0; i < array.ndim(); ++i)
         whole = whole && array.strides(i) % static_cast<py::ssize_t>(sizeof(T)) == 0;
-    return whole ? array : py::array(array.attr("copy")("C"));
+    return whole ? array : copy_of(array);
 }
 
 // Whether the memory between the lowest and the highest element of two arrays has something in common: what

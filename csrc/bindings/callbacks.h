@@ -21,7 +21,7 @@ class Callbacks {
     // Calls f; false when it raised, which ends the work.
     template <class F> bool guard(F f) {
         const FloatModeScope callers(callers_);
-        py::gil_scoped_acquire acquire;
+        const WithGil gil;
         try {
             return f();
         } catch (py::error_already_set& error) {
@@ -44,6 +44,12 @@ class Callbacks {
     std::exception_ptr other_;
 };
 
+// Returns what a Python function returns.
+template <class... Arguments> py::object called(const py::object& function, const Arguments&... arguments) {
+    const py::tuple tuple = py::make_tuple(arguments...);
+    return checked_object([&] { return PyObject_CallObject(function.ptr(), tuple.ptr()); });
+}
+
 // Whether this is the thread in which Python runs handlers of signals.
 bool in_main_thread();
 
@@ -65,7 +71,7 @@ template <class Work> auto interruptibly(Work work) {
     if (in_main_thread())
         interruption.emplace([&] { return callbacks.guard(run_handlers); });
     const auto call = [&] {
-        const py::gil_scoped_release release;
+        const WithoutGil gil;
         return work(interruption ? &*interruption : nullptr);
     };
     try {

@@ -12,14 +12,14 @@
 namespace fastnet {
 
 using OptionalArray = std::optional<py::array>;
-using Indices = py::array_t<std::int64_t, py::array::c_style | py::array::forcecast>;
+using Indices = py::array_t<std::int64_t, py::array::c_style>;
 
 inline const std::int64_t* checked_indices(const py::array& array, const char* name, index limit,
                                            std::optional<Indices>& keep) {
     require_dimensions(array, name, 1);
     if (!has_dtype<std::int64_t>(array))
         throw py::type_error(std::string(name) + " must be int64, got a " + describe(array));
-    keep.emplace(py::array(array.attr("copy")("C")));  // what was checked must not change during an epoch
+    keep.emplace(copy_of(array));  // what was checked must not change during an epoch
     const std::int64_t* const values = keep->data();
     for (py::ssize_t i = 0; i < keep->size(); ++i)
         if (values[i] < 0 || values[i] >= limit)
@@ -51,7 +51,7 @@ struct CheckedSamples {
     py::object x;
     OptionalArray y;
     std::optional<Indices> labels, order;
-    std::optional<py::array_t<double, py::array::c_style | py::array::forcecast>> weight;
+    std::optional<py::array_t<double, py::array::c_style>> weight;
 
     CheckedSamples(index input_size, index output_size, const py::object& x_in, const OptionalArray& y_in,
                    const OptionalArray& order_in = {}, const OptionalArray& weight_in = {})
@@ -85,7 +85,7 @@ struct CheckedSamples {
         if (weight_in) {
             if (std::string("fiub").find(weight_in->dtype().kind()) == std::string::npos)
                 throw py::type_error("sample_weight must hold real numbers, got a " + describe(*weight_in));
-            weight = *weight_in;
+            weight = converted<double>(*weight_in);
             if (weight->ndim() != 1 || weight->size() != count)
                 throw py::value_error("sample_weight must have " + std::to_string(count) + " values, got a " +
                                       describe(*weight_in));

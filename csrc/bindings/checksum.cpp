@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "arrays.h"
+#include "lock.h"
 
 namespace fastnet {
 namespace {
@@ -15,12 +16,13 @@ class LockedChecksum {
         const py::buffer_info info = data.request();
         if (PyBuffer_IsContiguous(info.view(), 'C') == 0)
             throw py::value_error("data must be contiguous");
-        const py::gil_scoped_release release;
-        const std::lock_guard<std::mutex> lock(mutex_);
+        const WithoutGil gil;
+        const std::lock_guard<Lock> use(lock_);
         checksum_.update(static_cast<const unsigned char*>(info.ptr), static_cast<std::size_t>(info.view()->len));
     }
     std::string hexdigest() {
-        const std::lock_guard<std::mutex> lock(mutex_);
+        const WithoutGil gil;
+        const std::lock_guard<Lock> use(lock_);
         std::array<char, 17> text{};
         std::snprintf(text.data(), text.size(), "%016llx", static_cast<unsigned long long>(checksum_.value()));
         return text.data();
@@ -28,7 +30,7 @@ class LockedChecksum {
 
   private:
     Checksum checksum_;
-    std::mutex mutex_;
+    Lock lock_{"the checksum is in use by this thread"};
 };
 
 }  // namespace

@@ -40,7 +40,8 @@ py::dict build_config() {
 }  // namespace
 
 void register_config(py::module_& module) {
-    instruction_set();  // an unusable FASTNET_ISA is an error at import, not at the first product
+    // An unusable FASTNET_ISA is an error at import, not at the first product. The tables are there before a fork.
+    kernels<float>(), kernels<double>();
     module.attr("__version__") = FASTNET_VERSION;
     module.def("build_config", &build_config);
     module.def("get_num_threads", [] { return thread_count().threads; });

@@ -30,7 +30,7 @@ template <class T> py::array result_for(const py::array& out, index m, index n) 
     const bool aligned = (out.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
     const index size = static_cast<index>(sizeof(T)), row = out.strides(0);
     const bool direct = aligned && out.strides(1) == size && row % size == 0 && (row >= n * size || -row >= n * size);
-    return direct ? out : py::array(out.attr("copy")("C"));
+    return direct ? out : copy_of(out);
 }
 
 template <class T>
@@ -48,7 +48,7 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
     py::array result = out ? result_for<T>(*out, m, n) : py::array_t<T>({m, n});
     for (py::array* factor : {&a, &b})
         if (out && may_share_memory(result, *factor))  // the core writes while it reads
-            *factor = py::array(factor->attr("copy")("C"));
+            *factor = copy_of(*factor);
     Gemm<T> product{m,
                     n,
                     k,
@@ -65,7 +65,9 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
     interruptibly(product.operations(), [&](Interruption* interruption) { gemm(product, interruption); });
     if (!out || result.is(*out))
         return result;
-    (*out)[py::ellipsis()] = result;
+    const py::ellipsis all;
+    if (surviving([&] { return PyObject_SetItem(out->ptr(), all.ptr(), result.ptr()); }) != 0)
+        throw py::error_already_set();
     return *out;
 }
 
@@ -103,9 +105,7 @@ void apply(typename Epilogue<T>::Function function, bool rowwise, index rows, in
                   [&](Interruption* interruption) { run_team(threads_for(operations), share, interruption); });
 }
 
-template <class T> py::array_t<T> contiguous_copy(const py::array& x) {
-    return py::array_t<T>(py::array(x.attr("copy")("C")));
-}
+template <class T> py::array_t<T> contiguous_copy(const py::array& x) { return py::array_t<T>(copy_of(x)); }
 
 // The last axis is the row of a rowwise activation; a 0-dimensional array is one element.
 py::array activation(const std::string& name, const py::array& x, double alpha) {

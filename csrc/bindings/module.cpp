@@ -6,6 +6,7 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     fastnet::register_checksum(module);
     fastnet::register_config(module);
     fastnet::register_functional(module);
+    fastnet::register_lock(module);
     fastnet::register_sparse_rows(module);
     fastnet::register_network(module);
 }

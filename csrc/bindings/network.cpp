@@ -1,16 +1,13 @@
 // The network as Python sees it: argument checks, one user at a time, the GIL released around the work.
-#include "../core/network.h"
-
 #include <pybind11/stl.h>
 
-#include <atomic>
-#include <mutex>
 #include <optional>
-#include <thread>
 #include <tuple>
 
 #include "callbacks.h"
 #include "checked_samples.h"
+#include "locked_network.h"
+#include "network_state.h"
 #include "quantized.h"
 
 namespace fastnet {
@@ -101,62 +98,6 @@ std::vector<double> ordered_hyperparameters(const char* const* names, const py::
     return values;
 }
 
-// A network with a lock. The lock is taken after the GIL is released, so that a thread that waits for it holds nothing.
-// A function that the network's work calls, such as a loss or the handler of a signal, and that comes back to the same
-// network would wait for itself: that is an error.
-template <class T> class LockedNetwork {
-  public:
-    LockedNetwork(index input_size, const std::vector<LayerSpec>& specs) : network_(input_size, specs) {}
-
-    // Brief work keeps the GIL unless it has to wait: others would not notice that they could run.
-    template <class Work> auto with(Work work, bool brief = false) {
-        if (owner_.load() == std::this_thread::get_id())
-            throw std::runtime_error("the network is in use by the work that called this function");
-        if (Lock lock(mutex_, std::defer_lock); brief && lock.try_lock()) {
-            const User user(*this, nullptr);
-            return work(network_);
-        }
-        return interruptibly([&](Interruption* interruption) {
-            const Lock lock = wait_for_lock(interruption);
-            const User user(*this, interruption);
-            return work(network_);
-        });
-    }
-    const Network<T>& shape() const { return network_; }  // what never changes needs no lock
-    Network<T>& unlocked() { return network_; }           // for what is said to be no business of the lock
-
-  private:
-    using Lock = std::unique_lock<std::timed_mutex>;
-
-    Lock wait_for_lock(Interruption* interruption) {
-        if (!interruption)
-            return Lock(mutex_);
-        Lock lock(mutex_, std::try_to_lock);
-        while (!lock && !lock.try_lock_for(Interruption::nap)) {
-            interruption->look();
-            if (interruption->broken_off())
-                throw BrokenOff();
-        }
-        return lock;
-    }
-
-    // Who holds the lock.
-    struct User {
-        User(LockedNetwork& self, Interruption* interruption) : self(self) {
-            self.owner_.store(std::this_thread::get_id());
-            self.network_.set_interruption(interruption);
-        }
-        ~User() {
-            self.network_.set_interruption(nullptr);
-            self.owner_.store(std::thread::id());
-        }
-        LockedNetwork& self;
-    };
-    Network<T> network_;
-    std::timed_mutex mutex_;
-    std::atomic<std::thread::id> owner_{};
-};
-
 void require_positive(index value, const char* name) {
     if (value < 1)
         throw py::value_error(std::string(name) + " must be at least 1, got " + std::to_string(value));
@@ -199,11 +140,13 @@ template <class T> BatchHook<T> batch_hook(const py::object& function, index out
         return {};
     return [&function, outputs, &callbacks](index first, index rows, const T* values, double* loss, T* gradient) {
         return callbacks.guard([&] {
-            const py::object answer = function(first, py::array_t<T>({rows, outputs}, values));
+            py::array_t<T> of_batch({rows, outputs});
+            std::copy_n(values, rows * outputs, of_batch.mutable_data());
+            const py::object answer = called(function, first, of_batch);
             if (!loss)
                 return true;
-            const auto [value, by_output] =
-                answer.cast<std::pair<double, py::array_t<T, py::array::c_style | py::array::forcecast>>>();
+            const auto [value, gradients] = answer.cast<std::pair<double, py::object>>();
+            const auto by_output = converted<T>(gradients);
             if (by_output.ndim() != 2 || by_output.shape(0) != rows || by_output.shape(1) != outputs)
                 throw py::value_error("the gradient of the loss must have shape (" + std::to_string(rows) + ", " +
                                       std::to_string(outputs) + "), got a " + describe(by_output));
@@ -247,7 +190,7 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
         return callbacks.guard([&] {
             check_signals();
             return progress.is_none() ||
-                   !progress(result.steps, total, result.loss, result.metric).is(py::bool_(false));
+                   !called(progress, result.steps, total, result.loss, result.metric).is(py::bool_(false));
         });
     };
     const BatchHook<T> on_batch = batch_hook<T>(hook, self.shape().output_size(), callbacks);
@@ -261,8 +204,9 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
 
 template <class T> void register_class(py::module_& module, const char* name) {
     using Self = LockedNetwork<T>;
-    using Values = py::array_t<T, py::array::c_style>;
-    py::class_<Self>(module, name)
+    py::class_<Self> network(module, name);
+    define_state(network);
+    network
         .def(py::init([](index input_size, const std::vector<py::dict>& layers) {
                  return std::make_unique<Self>(input_size, layer_specs(layers));
              }),
@@ -288,14 +232,14 @@ template <class T> void register_class(py::module_& module, const char* name) {
             "set_input_form",
             [](Self& self, const std::string& form) {
                 const InputForm chosen = input_form_named(form);
-                self.with([&](Network<T>& network) { network.set_input_form(chosen); });
+                self.at_once([&](Network<T>& network) { network.set_input_form(chosen); });
             },
             py::arg("form"))
         .def(
             "update_layers",
             [](Self& self, const std::vector<py::dict>& layers) {
                 const std::vector<LayerSpec> specs = layer_specs(layers);
-                self.with([&](Network<T>& network) { network.update_layers(specs); });
+                self.at_once([&](Network<T>& network) { network.update_layers(specs); });
             },
             py::arg("layers"))
         .def(
@@ -309,37 +253,9 @@ template <class T> void register_class(py::module_& module, const char* name) {
                                               std::to_string(offset) + " and size " + std::to_string(size));
                     penalties.push_back({offset, size, l1, l2});
                 }
-                self.with([&](Network<T>& network) { network.set_penalties(penalties, divided); });
+                self.at_once([&](Network<T>& network) { network.set_penalties(penalties, divided); });
             },
             py::arg("penalties"), py::arg("divided") = false)
-        .def_property_readonly("values",
-                               [](const py::object& self) {
-                                   Network<T>& network = self.cast<Self&>().unlocked();
-                                   return Values(network.value_count(), network.values(), self);
-                               })
-        .def("get_parameters",
-             [](Self& self) {
-                 const index size = self.shape().value_count();
-                 Values result(size);
-                 T* out = result.mutable_data();
-                 self.with([&](Network<T>& network) { std::copy(network.values(), network.values() + size, out); });
-                 return result;
-             })
-        .def(
-            "set_parameters",
-            [](Self& self, const Values& values, index offset) {
-                const index size = self.shape().value_count();
-                if (offset < 0 || offset > size)
-                    throw py::value_error("offset must be in 0.." + std::to_string(size) + ", got " +
-                                          std::to_string(offset));
-                if (values.ndim() != 1 || values.size() > size - offset)
-                    throw py::value_error("values must be flat with at most " + std::to_string(size - offset) +
-                                          " values, got a " + describe(values));
-                const T* from = values.data();
-                self.with(
-                    [&](Network<T>& network) { std::copy(from, from + values.size(), network.values() + offset); });
-            },
-            py::arg("values").noconvert(), py::arg("offset") = 0)
         .def(
             "compile",
             [](Self& self, const std::string& loss, const std::string& metric, const std::string& optimizer,
@@ -352,67 +268,11 @@ template <class T> void register_class(py::module_& module, const char* name) {
                 training.metric = metric_named(metric), training.optimizer = optimizer;
                 training.hyperparameters = ordered_hyperparameters(kernel.hyperparameters, hyperparameters);
                 training.options = optimizer_options(options, self.shape());
-                self.with([&](Network<T>& network) { network.compile(training); });
+                self.at_once([&](Network<T>& network) { network.compile(training); });
             },
             py::arg("loss"), py::arg("metric"), py::arg("optimizer"), py::arg("hyperparameters"),
             py::arg("loss_parameters") = std::array<double, max_loss_parameters>{}, py::arg("from_logits") = false,
             py::arg("reduction") = "sum_over_batch_size", py::arg("options") = py::dict())
-        .def("get_seeds",
-             [](Self& self) {
-                 std::vector<std::uint64_t> seeds;
-                 self.with([&](Network<T>& network) {
-                     for (const std::uint64_t* seed : network.seeds())
-                         seeds.push_back(*seed);
-                 });
-                 return seeds;
-             })
-        .def(
-            "set_seeds",
-            [](Self& self, const std::vector<std::uint64_t>& seeds) {
-                self.with([&](Network<T>& network) {
-                    const auto places = network.seeds();
-                    if (seeds.size() != places.size())
-                        throw std::invalid_argument("seeds must have " + std::to_string(places.size()) +
-                                                    " values, got " + std::to_string(seeds.size()));
-                    for (std::size_t i = 0; i < seeds.size(); ++i)
-                        *places[i] = seeds[i];
-                });
-            },
-            py::arg("seeds"))
-        .def("use_average", [](Self& self) { self.with([](Network<T>& network) { network.use_average(); }); })
-        .def_property_readonly(
-            "finished_steps",
-            [](Self& self) { return self.with([](Network<T>& network) { return network.finished_steps(); }); })
-        .def("get_optimizer_state",
-             [](Self& self) {
-                 const index size = self.with([](Network<T>& network) { return network.state_size(); });
-                 Values state(size);
-                 T* const out = state.mutable_data();
-                 const std::int64_t steps = self.with([&](Network<T>& network) {
-                     if (network.state_size() != size)
-                         throw std::runtime_error("the network was compiled anew while its state was read");
-                     std::copy(network.state(), network.state() + size, out);
-                     return network.finished_steps();
-                 });
-                 return py::make_tuple(steps, state);
-             })
-        .def(
-            "set_optimizer_state",
-            [](Self& self, std::int64_t step, const Values& state) {
-                if (step < 0)
-                    throw py::value_error("step must not be negative, got " + std::to_string(step));
-                if (state.ndim() != 1)
-                    throw py::value_error("state must be flat, got a " + describe(state));
-                const T* from = state.data();
-                self.with([&](Network<T>& network) {
-                    if (state.size() != network.state_size())
-                        throw std::invalid_argument("state must have " + std::to_string(network.state_size()) +
-                                                    " values, got " + std::to_string(state.size()));
-                    std::copy(from, from + state.size(), network.state());
-                    network.set_finished_steps(step);
-                });
-            },
-            py::arg("step"), py::arg("state").noconvert())
         .def("train_epoch", &train_epoch<T>, py::arg("x"), py::arg("y"), py::arg("order").none(true),
              py::arg("batch_size"), py::arg("sample_weight").none(true), py::arg("progress").none(true),
              py::arg("learning_rate").none(true) = py::none(), py::arg("interval") = 0.05,
@@ -424,7 +284,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
                const py::object& hook) {
                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {},
                                              sample_weight);
-                Values gradients(self.shape().parameter_count());
+                Values<T> gradients(self.shape().parameter_count());
                 T* out = gradients.mutable_data();
                 Callbacks callbacks;
                 const BatchHook<T> on_batch = batch_hook<T>(hook, self.shape().output_size(), callbacks);

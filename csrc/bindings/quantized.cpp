@@ -24,8 +24,8 @@ void read_quantized(const py::dict& dict, LayerSpec& spec) {
         throw py::value_error("kernel must have a column for each of the " + std::to_string(scale.shape(0)) +
                               " scales and at most " + std::to_string(QuantizedKernel::most_inputs) + " rows, got a " +
                               describe(kernel));
-    const auto weights = py::array_t<std::int8_t, py::array::c_style>::ensure(kernel);
-    const auto scales = py::array_t<float, py::array::c_style>::ensure(scale);
+    const auto weights = converted<std::int8_t>(kernel);
+    const auto scales = converted<float>(scale);
     quantized->kernel.assign(weights.data(), weights.data() + weights.size());
     quantized->scale.assign(scales.data(), scales.data() + scales.size());
     spec.units = kernel.shape(1);

@@ -12,7 +12,7 @@ py::array flat(const py::array& array, const char* name) {
     require_dimensions(array, name, 1);
     const bool plain =
         (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0 && (array.flags() & py::array::c_style) != 0;
-    return plain ? array.attr("view")() : array.attr("copy")("C");
+    return plain ? py::array(array.attr("view")()) : copy_of(array);
 }
 
 // Calls visit(row, its values) for one row after the other until it returns false.
@@ -61,7 +61,7 @@ SparseRows::SparseRows(const py::array& data, const py::array& indices, const py
         throw py::type_error("indptr must be int64, got a " + describe(indptr));
     if (indptr.size() < 1)
         throw py::value_error("indptr must have one value more than there are rows, got none");
-    starts_ = py::array(indptr.attr("copy")("C"));
+    starts_ = copy_of(indptr);
     rows_.dtype = dtype_of(data_, "data");
     rows_.wide_indices = has_dtype<std::int64_t>(indices_);
     if (!rows_.wide_indices && !has_dtype<std::int32_t>(indices_))

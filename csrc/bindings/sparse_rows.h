@@ -16,7 +16,7 @@ class SparseRows {
     index first_nonfinite_row(bool as_float32) const;
     SparseRows slice(const py::slice& slice) const;
     // Values, columns and a copy of the starts, of all rows of the matrix.
-    py::tuple arrays() const { return py::make_tuple(data_, indices_, starts_.attr("copy")()); }
+    py::tuple arrays() const { return py::make_tuple(data_, indices_, copy_of(starts_)); }
     const Rows& rows() const { return rows_; }
 
   private:

@@ -106,6 +106,7 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
 // Makes room for training on batches of so many rows; returns the arena in which a whole batch leaves its losses.
 template <class T> typename Network<T>::Arena& Network<T>::prepare_training(const Samples& samples, index rows,
                                                                             int threads) {
+    const NoForks no_forks;
     if (hook_ || !in_parts(rows)) {
         prepare(samples, rows, Use::training, threads, 1);
         return arenas_[0];
@@ -184,6 +185,10 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
                     more = i + 1 < end && ((i + 1) % look != 0 || Clock::now() - started < segment);
                 }
                 team.barrier();  // the new parameters, and whether to go on, are there for all
+                if (team.leads() && proceed) {
+                    steps_ = now.step;
+                    end_update();
+                }
             }
         });
         if (proceed && progress.function && Clock::now() - reported >= interval) {
@@ -193,7 +198,6 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
                 interruption_->was_asked();
         }
     }
-    steps_ = finished + result.steps;
     return result;
 }
 
@@ -232,7 +236,10 @@ void Network<T>::forward_chunks(const Samples& samples, index chunk, Use use, T*
     chunk = std::min({chunk, total, most_rows});
     choose_input(samples, chunk, use);
     const int threads = threads_for_rows(total, use);
-    prepare(samples, chunk, use, threads, threads);
+    {
+        const NoForks no_forks;
+        prepare(samples, chunk, use, threads, threads);
+    }
     const double divided_by = divisor(samples, 0, total);  // the loss is that of all samples, however they are cut
     run_network_team(threads, interruption_, [&](Team& team) {
         Share share = share_of(team, total);

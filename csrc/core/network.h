@@ -8,10 +8,12 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "fork.h"
 #include "layers.h"
 #include "muon.h"
 #include "samples.h"
@@ -218,6 +220,7 @@ template <class T> class Network {
     bool gradients_of(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     bool may_take_long(index rows) const;
     void begin_update(Team& team);
+    void end_update();
     const Optimization<T>* at_once(Team& team, const Batch& batch, const Optimization<T>* optimization);
     void learn_statistics(Team& team, const Batch& batch);
     bool fuses_penalties(bool parted) const;
@@ -288,6 +291,7 @@ template <class T> class Network {
     Metric metric_ = Metric::none;
     std::vector<double> hyperparameters_;
     std::int64_t steps_ = 0;
+    std::optional<NoForks> update_;  // from before the first parameter of a step changes until all have
 };
 
 // What a step asks for again and again, in the header so that it is inlined.

@@ -38,8 +38,6 @@ bool Network<T>::step(Team& team, const Batch& batch, bool parted, T* gradients,
         overwrite_by_average(team.share(parameter_count_, 64));
         team.barrier();
     }
-    if (team.leads() && interruption_)
-        interruption_->hold(false);
     return true;
 }
 
@@ -62,10 +60,19 @@ template <class T> bool Network<T>::may_take_long(index rows) const {
 }
 
 // Before the barrier that every member passes before anything changes that is kept from step to step, unless the step
-// was broken off: from here on it cannot be.
+// was broken off: from here on it cannot be, and forks wait. `end_update` is for when all members are done.
 template <class T> void Network<T>::begin_update(Team& team) {
-    if (team.leads() && interruption_ && !interruption_->broken_off())
+    if (!team.leads() || (interruption_ && interruption_->broken_off()))
+        return;
+    if (interruption_)
         interruption_->hold(true);
+    update_.emplace();
+}
+
+template <class T> void Network<T>::end_update() {
+    update_.reset();  // before handlers of signals may run again, which may fork
+    if (interruption_)
+        interruption_->hold(false);
 }
 
 // For all members, when the gradients by the layers' outputs are there: the optimization that updates parameters from
@@ -300,6 +307,8 @@ template bool Network<float>::step(Team&, const Batch&, bool, float*, const Opti
 template bool Network<double>::step(Team&, const Batch&, bool, double*, const Optimization<double>*);
 template void Network<float>::begin_update(Team&);
 template void Network<double>::begin_update(Team&);
+template void Network<float>::end_update();
+template void Network<double>::end_update();
 template bool Network<float>::fuses_penalties(bool) const;
 template bool Network<double>::fuses_penalties(bool) const;
 template double Network<float>::penalty_factor(double) const;

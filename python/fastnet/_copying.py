@@ -27,7 +27,7 @@ def state_of(model: "Sequential") -> dict[str, Any]:
     network = model._network
     attributes = {name: value for name, value in vars(model).items() if name not in _MADE_AGAIN}
     # Training changes these in place, which must not reach the original, not even from a shallow copy.
-    changing = {name: copy.deepcopy(attributes[name]) for name in ("_generator", "_compilation")}
+    changing = {name: copy.deepcopy(attributes[name]) for name in ("_random", "_compilation")}
     return {
         "attributes": attributes | changing | {"_feature_names": model.feature_names},
         "layers": [serialize(layer) for layer in model.layers],

@@ -1,5 +1,7 @@
 """Training of a compiled model: fit, train_on_batch and the gradients."""
 
+import copy
+import os
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -42,8 +44,16 @@ class Trainer(Layered):
     """The part of a model that trains. `Sequential` supplies the network, its weights and the random generator."""
 
     _settable = Layered._settable | {"history", "stop_training"}
-    _generator: "Generator"
+    _random: "tuple[Generator, int]"  # and the process that draws from it
     _receipt: Receipt
+
+    @property
+    def _generator(self) -> "Generator":
+        """The random generator; in a forked child a copy, whose lock no thread of the parent was holding."""
+        generator, process = self._random
+        if process != os.getpid():
+            self._random = copy.deepcopy(generator), os.getpid()
+        return self._random[0]
 
     def get_config(self) -> dict[str, Any]:
         raise NotImplementedError

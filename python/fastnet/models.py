@@ -115,7 +115,7 @@ class Sequential(Inspector):
         self.input_shape: tuple[int, ...] | None = None
         self._names: set[str] = set()
         self._network = None
-        self._generator = make_generator(seed)
+        self._random = make_generator(seed), os.getpid()
         self._receipt = Receipt(None if seed is None else int(seed))
         try:
             for layer in layers or ():

@@ -1,13 +1,17 @@
 """Requests that come at the same time are predicted in one call, beside the event loop where it takes long."""
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fastnet import _core
 
 __all__ = ["Batcher"]
 
@@ -19,11 +23,28 @@ class _Request(NamedTuple):
     answer: "asyncio.Future[Array]"
 
 
+class _Queue:
+    """The requests of one event loop that wait, and the task that predicts them."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Request] = deque()
+        self.sender: asyncio.Task[None] | None = None  # while there is one
+
+    def give_up(self) -> None:
+        """Cancel what waits."""
+        for request in self.waiting:
+            request.answer.cancel()
+        self.waiting.clear()
+
+
 class Batcher:
     """Gathers rows of several requests and predicts them in one call.
 
     A request that finds no call running waits until the event loop has handled what else had come in, which takes less
     than a millisecond; another waits for the call to end. Rows keep their order.
+
+    Several event loops may use it, each in a thread of its own, and so may the processes that are forked from one that did.
+    Where the system has no thread to give, the event loop makes every call itself.
 
     Parameters
     ----------
@@ -36,34 +57,40 @@ class Batcher:
     """
 
     def __init__(self, predict: Callable[[Array], Array], max_batch: int, quick_rows: int = 0) -> None:
-        self._predict = predict
+        self._function = predict
         self._max_batch = max_batch
         self._quick_rows = quick_rows
-        self._waiting: deque[_Request] = deque()
-        self._sender: asyncio.Task[None] | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="fastnet-predict")
+        self._one_call = _core.Lock()
+        self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
+        self._thread: ThreadPoolExecutor | None = None
+        self._process = os.getpid()  # in which the thread is
+        self._closed = False
 
     async def predict(self, rows: Array) -> Array:
         """Return the outputs of some rows; whoever is cancelled here is left out of the call, or of its answers."""
         loop = asyncio.get_running_loop()
+        queue = self._queues.setdefault(loop, _Queue())
         request = _Request(rows, loop.create_future())
-        self._waiting.append(request)
-        if self._sender is None or self._sender.done():
-            self._sender = loop.create_task(self._send())
+        queue.waiting.append(request)
+        if queue.sender is None:
+            queue.sender = loop.create_task(self._send(queue))
         return await request.answer
 
-    async def _send(self) -> None:
+    async def _send(self, queue: _Queue) -> None:
         """Predict what is waiting, batch after batch."""
-        while self._waiting:
-            if batch := self._next_batch():
-                await self._answer(batch)
+        try:
+            while queue.waiting:
+                if batch := self._next_batch(queue.waiting):
+                    await self._answer(batch)
+        finally:
+            queue.sender = None  # which has the event loop, which would have the queue for ever
 
-    def _next_batch(self) -> list[_Request]:
+    def _next_batch(self, waiting: deque[_Request]) -> list[_Request]:
         """Take requests from the queue, in order, as long as their rows fit into one call."""
         batch: list[_Request] = []
         room = self._max_batch
-        while self._waiting and (not batch or len(self._waiting[0].rows) <= room):
-            request = self._waiting.popleft()
+        while waiting and (not batch or len(waiting[0].rows) <= room):
+            request = waiting.popleft()
             if not request.answer.done():  # it is when the client has gone
                 batch.append(request)
                 room -= len(request.rows)
@@ -87,16 +114,38 @@ class Batcher:
             _settle(request, outputs[start : start + len(request.rows)])
             start += len(request.rows)
 
+    def _predict(self, rows: Array) -> Array:
+        with self._one_call:
+            return self._function(rows)
+
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Return what a function returns that is called on the thread, between two predictions."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        try:
+            call = asyncio.get_running_loop().run_in_executor(self._own_thread(), function, *arguments)
+        except RuntimeError:
+            if self._closed:
+                raise
+            self._thread = None  # with what it has taken on
+            return function(*arguments)
+        return await call
+
+    def _own_thread(self) -> ThreadPoolExecutor:
+        """Return the thread of this process, not of the one that this one was forked from."""
+        if self._closed:
+            raise RuntimeError("the server is closed")
+        if self._thread is None or self._process != os.getpid():
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="fastnet-predict")
+            self._process = os.getpid()
+        return self._thread
 
     def close(self) -> None:
         """Wait for the call that is running, and refuse others."""
-        self._thread.shutdown(wait=True, cancel_futures=True)
-        for request in self._waiting:
-            request.answer.cancel()
-        self._waiting.clear()
+        self._closed = True
+        if self._thread is not None and self._process == os.getpid():
+            self._thread.shutdown(wait=True, cancel_futures=True)
+        for loop, queue in list(self._queues.items()):
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(queue.give_up)
 
 
 def _settle(request: _Request, outcome: Array | Exception) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
 import reference
@@ -88,7 +88,16 @@ def test_a_model_in_bfloat16_is_checked_in_float32() -> None:
     kernel, bias = model.get_weights()
     assert exact.dtype_policy == "float32"
     assert_allclose(exact.predict(x), x.astype(np.float64) @ kernel + bias, rtol=1e-5, atol=1e-5)
-    assert checking.in_full_precision(exact) is exact
+
+
+def test_an_export_is_of_a_copy_that_others_do_not_change() -> None:
+    model = fn.Sequential([fn.Dense(3, input_shape=(2,))], seed=0)
+    model.class_names = ["a", "b", "c"]
+    exact, before = checking.in_full_precision(model), model.get_weights()
+    model.set_weights([np.zeros((2, 3)), np.ones(3)])
+    for array, expected in zip(exact.get_weights(), before, strict=True):
+        assert_array_equal(array, expected)
+    assert exact.class_names == model.class_names
 
 
 @pytest.mark.parametrize(

@@ -16,24 +16,39 @@ if TYPE_CHECKING:
 # The attributes that `restore` makes again.
 _MADE_AGAIN = frozenset(
     [
-        *["_direct_shape", "_frozen_note", "_layers", "_names", "_network", "_network_is_compiled", "_places"],
-        *["_receipt", "_told_settings", "_weights"],
+        *[
+            "_applied",
+            "_direct_shape",
+            "_frozen_note",
+            "_known_history",
+            "_layers",
+            "_names",
+            "_network",
+            "_output_shape",
+        ],
+        *["_places", "_receipt", "_structure", "_told_settings", "_weights"],
     ]
 )
 
 
 def state_of(model: "Sequential") -> dict[str, Any]:
-    """Return all that a model is, in plain arrays, dictionaries and objects of Python."""
-    network = model._network
+    """Return all that a model is, as it is at one moment, in plain arrays, dictionaries and objects of Python."""
+    with model._structure:
+        return _state_of(model)
+
+
+def _state_of(model: "Sequential") -> dict[str, Any]:
+    network, trained = model._network, model._network_is_compiled
+    values, steps, optimizer, seeds = (None, 0, None, None) if network is None else network.get_state()
     attributes = {name: value for name, value in vars(model).items() if name not in _MADE_AGAIN}
     # Training changes these in place, which must not reach the original, not even from a shallow copy.
     changing = {name: copy.deepcopy(attributes[name]) for name in ("_random", "_compilation")}
     return {
         "attributes": attributes | changing | {"_feature_names": model.feature_names},
         "layers": [serialize(layer) for layer in model.layers],
-        "weights": [layer.get_weights() for layer in model.layers],
-        "seeds": None if network is None else network.get_seeds(),
-        "optimizer": network.get_optimizer_state() if network is not None and model._network_is_compiled else None,
+        "weights": [layer.weights_in(values) for layer in model.layers],
+        "seeds": seeds,
+        "optimizer": (steps, optimizer) if trained else None,
         "receipt": model._receipt.as_dict(""),
     }
 
@@ -52,14 +67,13 @@ def restore(model: "Sequential", state: dict[str, Any]) -> None:
         model._build(attributes["input_shape"], draw=False)
     vars(model).update(attributes)
     model._receipt = Receipt.from_dict(state["receipt"])
-    network, compilation = model._network, model._compilation
+    network = model._network
     if network is None:
         return
     network.set_seeds(state["seeds"])
-    if state["optimizer"] is not None and compilation is not None:
-        compilation.apply(network, model._trainable_arrays())
+    if state["optimizer"] is not None:
+        model._apply()
         network.set_optimizer_state(*state["optimizer"])
-        model._network_is_compiled = True
 
 
 def fresh_copy(model: "Sequential", seed: int) -> "Sequential":

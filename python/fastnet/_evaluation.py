@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet import _core
 from fastnet._attributes import Sealed
 from fastnet._compilation import Compilation
 from fastnet._data_adapter import CORE_DTYPES, Features, Samples, as_features, as_samples, shape_of
@@ -39,7 +40,9 @@ class Evaluator(Sealed, NamesItsAttributes):
 
     def __init__(self) -> None:
         self._compilation: Compilation | None = None
-        self._network_is_compiled = False
+        self._applied: tuple[Network, Compilation] | None = None  # which network was told of which compilation
+        self._structure = _core.Lock()  # of whoever changes the layers, the network or the compilation, or tells of all
+        self._output_shape: tuple[int, ...] = ()  # of the network, which may be that of before a layer comes or goes
         # The shape of a sample that a call hands straight to the network, whose outputs are rows; None for none.
         self._direct_shape: tuple[int, ...] | None = None
 
@@ -102,9 +105,9 @@ class Evaluator(Sealed, NamesItsAttributes):
         >>> model = fn.Sequential([fn.Dense(10, activation="softmax", input_shape=(784,))])
         >>> model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         """
-        self._compilation = Compilation.from_arguments(self.compile, optimizer, loss, metrics, keywords)
-        self._compilation.optimizer._iterations = 0
-        self._network_is_compiled = False
+        compilation = Compilation.from_arguments(self.compile, optimizer, loss, metrics, keywords)
+        compilation.optimizer._iterations = 0
+        self._compilation = compilation
 
     @property
     def optimizer(self) -> Optimizer:
@@ -158,13 +161,28 @@ class Evaluator(Sealed, NamesItsAttributes):
         if self._compilation is None or self._compilation.loss is None:
             raise ValueError(f"call compile(optimizer, loss) before {method}()")
         network = self._built_network(x)
-        if len(self.output_shape or ()) != 1:
-            raise ValueError(f"a model that trains ends in one dimension; got {self.output_shape}: add Flatten()")
+        if len(self._output_shape) != 1:
+            raise ValueError(f"a model that trains ends in one dimension; got {self._output_shape}: add Flatten()")
         if not self._network_is_compiled:
-            self._compilation.apply(network, self._trainable_arrays())
-            self._network_is_compiled = True
+            with self._structure:
+                if not self._network_is_compiled:
+                    self._apply()
         self._compilation.optimizer._iterations = network.finished_steps
         return network
+
+    @property
+    def _network_is_compiled(self) -> bool:
+        """Whether the network was told what the model is compiled with."""
+        applied = self._applied
+        return applied is not None and applied[0] is self._network and applied[1] is self._compilation
+
+    def _apply(self) -> None:
+        """Tell the network what the model is compiled with."""
+        network, compilation = self._network, self._compilation
+        assert network is not None
+        assert compilation is not None
+        compilation.apply(network, self._trainable_arrays())
+        self._applied = network, compilation
 
     def _features(self, name: str, x: Any) -> Features:
         """Return samples for a network that is built, the columns of a table in the model's order."""
@@ -367,7 +385,8 @@ class Evaluator(Sealed, NamesItsAttributes):
         return self._shaped(np.concatenate(outputs))
 
     def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
-        return outputs.reshape(len(outputs), *(self.output_shape or ()))
+        shape = self._output_shape
+        return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
 
     def predict_on_batch(self, x: Any) -> NDArray[Any]:
         """Return the outputs for all of `x` as one batch, as `predict` does."""

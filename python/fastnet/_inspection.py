@@ -87,12 +87,23 @@ class Inspector(Trainer):
 
     def _outputs(self, features: Features) -> Iterator[tuple[Layer, NDArray[Any]]]:
         """Yield every layer and its output for the rows of `features`."""
-        for layer in self._layers:
-            features = output = self._network_of(layer).predict(features, _ROWS)
+        for layer, network in self._networks_of_layers():
+            features = output = network.predict(features, _ROWS)
             yield layer, output
 
-    def _network_of(self, layer: Layer) -> Network:
-        """Return a network of one layer with a copy of its weights.
+    def _layers_with_weights(self) -> list[tuple[Layer, list[NDArray[Any]]]]:
+        """Return every layer of a built model with a copy of its weights, all as they are at one moment."""
+        with self._structure:
+            flat = self._values()
+            return [(layer, layer.weights_in(flat)) for layer in self._layers]
+
+    def _networks_of_layers(self) -> Iterator[tuple[Layer, Network]]:
+        """Yield every layer with a network of it alone, all with the weights of one moment."""
+        for layer, arrays in self._layers_with_weights():
+            yield layer, self._network_of(layer, arrays)
+
+    def _network_of(self, layer: Layer, arrays: list[NDArray[Any]]) -> Network:
+        """Return a network of one layer with these weights.
 
         The core computes some layers together, such as a product and its activation, so that the model's own network has
         no array for what lies between them.
@@ -103,7 +114,6 @@ class Inspector(Trainer):
             for _, description in layer.descriptions()
         ]
         network = NETWORKS[self.dtype](math.prod(layer.input_shape or ()), described)
-        arrays = layer.get_weights()
         slots = [
             Slot(name, name, offset, array.shape, trainable)
             for (_, name, offset, _, trainable), array in zip(network.parameter_slots, arrays, strict=True)

@@ -236,6 +236,10 @@ class Layer(Configurable, HasWeights):
             return [array.copy() for array in self._kept_weights]
         return self._weights.get()
 
+    def weights_in(self, flat: NDArray[Any] | None) -> list[NDArray[Any]]:
+        """Return the layer's weights in a copy of all values of its network; None where it is in none."""
+        return self.get_weights() if flat is None or self._weights is None else self._weights.split(flat)
+
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Replace the layer's weights by arrays of the same shapes, in the order of `weight_names`."""
         self._built_weights().set(weights)

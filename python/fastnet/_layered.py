@@ -50,8 +50,9 @@ class Layered(Evaluator, HasWeights):
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Replace all weights by arrays of the same shapes, in the order of `get_weights`."""
-        self._require_built("set_weights")
-        self._weights.set(weights)
+        with self._structure:
+            self._require_built("set_weights")
+            self._weights.set(weights)
 
     def _require_built(self, method: str) -> None:
         if not self.built:
@@ -92,7 +93,8 @@ class Layered(Evaluator, HasWeights):
     def _trainable_network(self, method: str, x: Any) -> Network:
         network = super()._trainable_network(method, x)
         if self._weights.changes.pending:
-            self._update_layers(network)
+            with self._structure:
+                self._update_layers(network)
         return network
 
     def _update_layers(self, network: Network) -> None:

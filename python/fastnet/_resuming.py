@@ -197,7 +197,8 @@ class Checkpoints:
         fitting = self._fitting
         self._written_at, self._written_when = fitting.finished_steps, time.perf_counter()
         self._written_position = (fitting.position.epoch, fitting.position.steps)
-        contents = contents_of({"run": self._identity, **state_of(fitting)}, arrays_of(fitting))
+        state, arrays = state_of(fitting)
+        contents = contents_of({"run": self._identity, **state}, arrays)
         self.wait()
         self._writing = self._writer.submit(self._folder.write, contents, *self._written_position, best=best)
 
@@ -258,30 +259,28 @@ class Checkpoints:
 # --- The state of a run ----------------------------------------------------------------------------------------------
 
 
-def arrays_of(fitting: "Fitting") -> dict[str, NDArray[Any]]:
-    """Return the large arrays, which nothing changes: the weights by the names that they have in a model file, and others."""
+def state_of(fitting: "Fitting") -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Return what training needs to go on, as it is at one moment.
+
+    The large arrays, which nothing changes, are apart: the weights by the names that they have in a model file, and others.
+    """
     from fastnet.serialization import tensor_names
 
     model: Any = fitting.model
-    arrays = dict(zip(tensor_names(model), model._weights.snapshot(), strict=True))
-    arrays[OPTIMIZER_STATE] = fitting.network.get_optimizer_state()[1]
+    values, steps, optimizer, seeds = fitting.network.get_state()
+    arrays = dict(zip(tensor_names(model), model._weights.views(values), strict=True))
+    arrays[OPTIMIZER_STATE] = optimizer
     if fitting.best_values is not None:
         arrays[BEST_WEIGHTS] = fitting.best_values
-    return arrays
-
-
-def state_of(fitting: "Fitting") -> dict[str, Any]:
-    """Return everything else that training needs to go on."""
-    model, network = fitting.model, fitting.network
-    return {
+    state = {
         "position": asdict(fitting.position),
         "seconds": time.perf_counter() - fitting.started,
         "stopped": model.stop_training,
         "logs": fitting.logs,
         "random": model._generator.bit_generator.state,
-        "seeds": network.get_seeds(),
+        "seeds": seeds,
         "optimizer": {
-            "steps": network.finished_steps,
+            "steps": steps,
             "learning_rate": model.optimizer.get_config()["learning_rate"],
         },
         "metrics": {name: metric.get_state() for name, metric in _metrics_of(fitting)},
@@ -292,6 +291,7 @@ def state_of(fitting: "Fitting") -> dict[str, Any]:
         # With what has changed since the run began.
         "now": {"model": model.get_config(), "compile": model.get_compile_config()},
     }
+    return state, arrays
 
 
 def restore(fitting: "Fitting", state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
@@ -302,9 +302,8 @@ def restore(fitting: "Fitting", state: dict[str, Any], arrays: dict[str, NDArray
     model: Any = fitting.model
     model._apply_settings(state["layers"])
     model._trainable_network("fit", None)
-    model.set_weights([arrays[name] for name in tensor_names(model)])
-    network.set_optimizer_state(optimizer["steps"], arrays[OPTIMIZER_STATE])
-    network.set_seeds(state["seeds"])
+    values = model._weights.joined([arrays[name] for name in tensor_names(model)])
+    network.set_state(values, optimizer["steps"], arrays[OPTIMIZER_STATE], state["seeds"])
     model.optimizer._iterations = network.finished_steps
     if optimizer["learning_rate"] != plain(model.optimizer.get_config()["learning_rate"]):
         model.optimizer.learning_rate = optimizer["learning_rate"]

@@ -68,19 +68,34 @@ class Weights:
 
     def snapshot(self) -> list[NDArray[Any]]:
         """Return every array as a view of one copy of all, which takes half the time of `get`."""
-        flat = self._network.get_parameters()
-        return [_view(flat, slot) for slot in self.slots]
+        return self.views(self._network.get_parameters())
 
     def sha256(self) -> str:
         """Return the SHA-256 of the bytes of every array, one after the other in the order of `get`, little-endian."""
         return sha256_of(self.snapshot())
+
+    def views(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the arrays in a vector laid out like the network's values, as views of it."""
+        return [_view(flat, slot) for slot in self.slots]
 
     def split(self, flat: NDArray[Any]) -> list[NDArray[Any]]:
         """Return the arrays that a vector laid out like the network's values holds."""
         return _arrays(flat, self.slots)
 
     def set(self, arrays: Sequence[ArrayLike]) -> None:
-        """Write every array; when one does not fit, nothing is written."""
+        """Write every array, all at once for other threads; when one does not fit, nothing is written."""
+        flat = [value.reshape(-1) for value in self._checked(arrays)]
+        self._network.set_pieces(list(zip([slot.offset for slot in self.slots], flat, strict=True)))
+
+    def joined(self, arrays: Sequence[ArrayLike]) -> NDArray[Any]:
+        """Return the arrays of all weights of a network as one vector laid out like its values."""
+        flat = np.empty(self.count, self._dtype)
+        for view, value in zip(self.views(flat), self._checked(arrays), strict=True):
+            view[...] = value
+        return flat
+
+    def _checked(self, arrays: Sequence[ArrayLike]) -> list[NDArray[Any]]:
+        """Return the arrays in the network's dtype and in C order; an error when one does not fit."""
         if not isinstance(arrays, Sequence | np.ndarray):
             raise TypeError(f"weights must be a list of arrays; got {describe(arrays)}")
         if len(arrays) != len(self.slots):
@@ -92,8 +107,7 @@ class Weights:
                 raise TypeError(f"{slot.label} must hold real numbers; got dtype {value.dtype}")
             if value.shape != slot.shape:
                 raise ValueError(f"{slot.label} must have shape {slot.shape}; got {value.shape}")
-        for slot, value in zip(self.slots, values, strict=True):
-            self._network.set_parameters(np.ascontiguousarray(value, self._dtype).reshape(-1), slot.offset)
+        return [np.asarray(value, self._dtype, order="C") for value in values]
 
     def set_piece(self, index: int, first: int, values: NDArray[Any]) -> None:
         """Write values of the network's dtype to the array of slot `index`, from its value `first` on."""

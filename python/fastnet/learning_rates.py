@@ -150,7 +150,7 @@ def find_learning_rate(
     network = model._trainable_network("find_learning_rate", x)
     if isinstance(model.optimizer._learning_rate, LearningRateSchedule):
         raise ValueError("the optimizer follows a schedule: compile the model with a number as learning_rate")
-    rate, values, state = model.optimizer.learning_rate, model._values(), network.get_optimizer_state()
+    rate, state = model.optimizer.learning_rate, network.get_state()
     history, figures, receipt, names = model.history, model.figures, model._receipt, model.feature_names
     random = model._generator.bit_generator.state
     model._receipt = Receipt()  # what the sweep does leaves no trace in the weights
@@ -158,8 +158,7 @@ def find_learning_rate(
     try:
         model.fit(x, y, batch_size=batch_size, epochs=steps, verbose=0, callbacks=[sweep])
     finally:
-        model._set_values(values)
-        network.set_optimizer_state(*state)
+        network.set_state(*state)
         model.optimizer._iterations = network.finished_steps
         model.optimizer.learning_rate = rate
         model.history, model.figures, model._receipt, model.feature_names = history, figures, receipt, names

@@ -137,11 +137,16 @@ class Sequential(Inspector):
 
     def add(self, layer: Layer) -> None:
         """Append a layer. The other layers keep their weights; the optimizer starts with fresh moments."""
-        self._append(layer)
-        self._build_if_shape_is_known()
+        with self._structure:
+            self._append(layer)
+            self._build_if_shape_is_known()
 
     def pop(self) -> Layer:
         """Remove the last layer and return it. The other layers keep their weights."""
+        with self._structure:
+            return self._pop()
+
+    def _pop(self) -> Layer:
         if not self._layers:
             raise ValueError("the model has no layers to remove")
         layer = self._layers.pop()
@@ -218,13 +223,19 @@ class Sequential(Inspector):
             raise ValueError("build() needs an input_shape: the first layer has none")
         if not self._layers:
             raise ValueError("the model has no layers: add one before it is built")
-        if self._network is None:
-            self._build(given)
+        with self._structure:
+            if self._network is None:
+                self._build(given)
 
     def _build_if_shape_is_known(self) -> None:
-        self._network = None
-        if self._layers and self.input_shape is not None:
-            self._build(self.input_shape)
+        built = False
+        try:
+            if self._layers and self.input_shape is not None:
+                self._build(self.input_shape)
+                built = True
+        finally:
+            if not built:  # as long as it was not known, other threads went on with the network as it was
+                self._network = None
 
     def _build(self, input_shape: tuple[int, ...], draw: bool = True) -> None:
         """Make the network; layers that have weights already, from before another layer came or went, keep them.
@@ -265,10 +276,10 @@ class Sequential(Inspector):
             ]
         )
         vars(self)["input_shape"] = input_shape
+        self._output_shape = shapes[-1]
         self._direct_shape = input_shape if len(shapes[-1]) == 1 else None
         self._weights = Weights(network, self.dtype, [slot for part in parts for slot in part.slots], changes)
         self._network = network
-        self._network_is_compiled = False
 
     def _initial_weights(self, layer: Layer, part: Weights) -> list[NDArray[Any]]:
         return [layer.initializer(slot.name)(slot.shape, self.dtype, generator=self._generator) for slot in part.slots]
@@ -330,12 +341,15 @@ class Sequential(Inspector):
         """
         keras_defaults = {"positions": None, "expand_nested": False, "layer_range": None}
         reject_keywords(self.summary, keywords, keras_defaults)
-        for line in summary_lines(self, line_length, show_trainable=check_bool("show_trainable", show_trainable)):
+        with self._structure:
+            lines = list(summary_lines(self, line_length, show_trainable=check_bool("show_trainable", show_trainable)))
+        for line in lines:
             (print_fn or print)(line)
 
     def _repr_html_(self) -> str:
         """Return what notebooks show: the table of `summary`."""
-        return summary_html(self)
+        with self._structure:
+            return summary_html(self)
 
     def get_config(self) -> dict[str, Any]:
         """Return the architecture, without weights, as a dictionary that JSON can hold."""

@@ -163,9 +163,12 @@ class QuantizedModel(Evaluator):
         self._output_shape = output_shape
         self._direct_shape = input_shape if len(output_shape) == 1 else None
         network = _core.Network32(int(np.prod(input_shape)), [_description(operation) for operation in operations])
-        for index, array_name, offset, _, _ in network.parameter_slots:
-            values = _parameters(operations[index])[array_name]
-            network.set_parameters(np.ascontiguousarray(values, np.float32).reshape(-1), offset)
+        network.set_pieces(
+            [
+                (offset, np.ascontiguousarray(_parameters(operations[index])[name], np.float32).reshape(-1))
+                for index, name, offset, _, _ in network.parameter_slots
+            ]
+        )
         self._network: _core.Network32 = network
         arrays = [list(arrays_of(operation).values()) for operation in operations]
         for array in itertools.chain(*arrays):  # the network would not notice

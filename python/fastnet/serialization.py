@@ -100,10 +100,11 @@ def save_model(model: "Sequential", path: str | os.PathLike[str], overwrite: boo
         check_overwrite(path, overwrite)
         model.to_onnx(path) if format_of(path) == "ONNX" else model.to_c(path)
         return
-    arrays = _arrays(model, path, overwrite)
     hash_of_weights = secrets.token_hex(32)  # stands for the hash until that is known
+    with model._structure:
+        arrays, metadata = _arrays(model, path, overwrite), _metadata(model, hash_of_weights)
     late = {hash_of_weights: lambda: sha256_of(arrays.values())}
-    _safetensors.write(path, arrays, _metadata(model, hash_of_weights), late)
+    _safetensors.write(path, arrays, metadata, late)
 
 
 def save_weights(model: "Sequential", path: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -131,7 +132,9 @@ def save_weights(model: "Sequential", path: str | os.PathLike[str], overwrite: b
     >>> model.load_weights("weights.safetensors")
     """
     check_weights_name(path)
-    _safetensors.write(path, _arrays(model, path, overwrite), _file_metadata())
+    with model._structure:
+        arrays = _arrays(model, path, overwrite)
+    _safetensors.write(path, arrays, _file_metadata())
 
 
 def load_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatch: bool = False) -> None:

@@ -119,8 +119,8 @@ class CFile:
         for attribute in ("class_names", "feature_names"):
             _check_strings(attribute, getattr(model, attribute))
         self.name = name
+        self._model = model = in_full_precision(model)
         self.operations: list[Operation] = operations_of(model)
-        self._model = model
         self._constants = {
             key: _finite(array, operation.layer)
             for index, operation in enumerate(self.operations)
@@ -132,7 +132,7 @@ class CFile:
         self._forward = Forward(self.operations, self._inputs, name, model.dtype)
         self._classes = _number_of_classes(model, self.operations, self._outputs)
         self.x = sample_inputs(model, _VECTORS)
-        predicted = in_full_precision(model).predict(self.x.reshape(-1, *model.input_shape))
+        predicted = model.predict(self.x.reshape(-1, *model.input_shape))
         self.expected: Array = np.asarray(predicted).reshape(_VECTORS, -1)
 
     def text(self) -> str:

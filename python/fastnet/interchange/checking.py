@@ -16,16 +16,18 @@ TOLERANCE = 1e-5  # of the largest output, or of 1 where all are smaller
 
 
 def in_full_precision(model: "Sequential") -> "Sequential":
-    """Return the model, or, where it rounds factors to bfloat16, one of the same weights in float32.
+    """Return a copy of a built model, which other threads do not change, in float32 where it rounds factors to bfloat16.
 
     Exports do not round: they compute in float32 or float64.
     """
     from fastnet.models import Sequential
 
-    if model.dtype_policy != "mixed_bfloat16":
-        return model
-    exact = Sequential.from_config({**model.get_config(), "dtype": "float32"})
-    exact.set_weights(model.get_weights())
+    with model._structure:
+        config, weights = model.get_config(), model._weights.get()
+    exact = Sequential.from_config({**config, "dtype": model.dtype, "input_shape": None})
+    exact._build(tuple(config["input_shape"]), draw=False)
+    exact.set_weights(weights)
+    exact.class_names, exact.feature_names = model.class_names, model.feature_names
     return exact
 
 

@@ -110,9 +110,15 @@ def load_keras_weights(model: "Sequential", path: str | os.PathLike[str], skip_m
     with _opened(path) as contents:
         shapes = _weight_shapes(model.layers, model.input_shape or ())
         arrays = _read(contents, model.layers, shapes, skip_mismatch)
+    chosen: list[int] = []
+    given: list[Any] = []
+    count = 0
     for layer, values in zip(model.layers, arrays, strict=True):
+        first, count = count, count + len(layer.weight_names)
         if values is not None:
-            layer.set_weights(values)
+            chosen += range(first, count)
+            given += values
+    model._weights.chosen(chosen).set(given)
 
 
 # ---- Files ----------------------------------------------------------------------------------------------------------

@@ -128,15 +128,15 @@ def operations_of(model: "Sequential") -> list[Operation]:
     model._require_built("operations_of")
     size = int(np.prod(model.input_shape or ()))
     result: list[Operation] = []
-    for layer in model.layers:
-        for operation in _operations_of_layer(layer, size):
+    for layer, weights in model._layers_with_weights():
+        for operation in _operations_of_layer(layer, weights, size):
             result.append(operation)
             size = operation.size
     return result
 
 
-def _operations_of_layer(layer: Layer, size: int) -> Iterator[Operation]:
-    weights = dict(zip(layer.weight_names, layer.get_weights(), strict=True))
+def _operations_of_layer(layer: Layer, arrays: list[Array], size: int) -> Iterator[Operation]:
+    weights = dict(zip(layer.weight_names, arrays, strict=True))
     for prefix, description in layer.descriptions():
         own = {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
         size = description.get("units", size)

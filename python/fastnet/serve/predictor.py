@@ -129,7 +129,7 @@ class Predictor:
         if isinstance(self.model, QuantizedModel):  # which has operations instead of layers
             return {"": self.model(row)}
         if self._networks is None:
-            self._networks = [(layer, self.model._network_of(layer)) for layer in self.model.layers]
+            self._networks = list(self.model._networks_of_layers())
         shown: dict[str, Any] = {}
         entry: dict[str, Any] = {}
         output = row.reshape(1, -1)

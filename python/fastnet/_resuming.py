@@ -4,6 +4,7 @@ import json
 import math
 import time
 import warnings
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -71,7 +72,7 @@ class Checkpoints:
     """The checkpoints of one run, as a `BackupAndRestore` wants them; nothing where there is none."""
 
     def __init__(self, fitting: "Fitting", backup: BackupAndRestore | None) -> None:
-        self._fitting = fitting
+        self._fitting: Fitting = weakref.proxy(fitting)  # which has this object: no circle should keep the data
         self._backup = backup
         self._interrupted = False
         self._validating = False

@@ -24,7 +24,7 @@ from fastnet._validation import (
     refuse_methods,
 )
 from fastnet.callbacks.base import Callback
-from fastnet.callbacks.history import History
+from fastnet.callbacks.history import History, LastHistory
 from fastnet.callbacks.running import CallbackList, check_verbose
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Trainer(Layered):
     _settable = Layered._settable | {"history", "stop_training"}
     _random: "tuple[Generator, int]"  # and the process that draws from it
     _receipt: Receipt
+    history = LastHistory()
 
     @property
     def _generator(self) -> "Generator":
@@ -61,7 +62,7 @@ class Trainer(Layered):
     def __init__(self) -> None:
         refuse_methods(type(self), _KERAS_METHODS)
         super().__init__()
-        self.history: History | None = None
+        self.history = None
         self.stop_training = False
         self.figures: dict[str, Any] = {}
 

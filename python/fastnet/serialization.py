@@ -246,7 +246,6 @@ def load_model(
             setattr(model, key, _checked_names(key, _parsed(metadata, key, list)) if key in metadata else None)
         if "history" in metadata:
             model.history = History.from_dict(_parsed(metadata, "history", dict))
-            model.history.set_model(model)
         if "metrics" in metadata:
             model.figures = plain(_parsed(metadata, "metrics", dict))
         return model

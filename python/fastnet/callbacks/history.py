@@ -1,9 +1,10 @@
 """What `fit` returns."""
 
 import math
+import weakref
 from collections.abc import Mapping
 from html import escape
-from typing import Any
+from typing import Any, overload
 
 from fastnet._curves import Curve
 from fastnet._html import as_number, html_curves, html_table
@@ -34,6 +35,7 @@ class History(Callback):
         How long all epochs take, told from the pace of the first steps; None as long as that is not known.
     """
 
+    __slots__ = ("model",)  # apart from the rest, which the model keeps: see LastHistory
     state_names = ("history", "epoch", "_epochs_of")
 
     def __init__(self) -> None:
@@ -149,6 +151,37 @@ class History(Callback):
     def __repr__(self) -> str:
         last = {name: values[-1] for name, values in self.history.items() if values}
         return f"<History of {len(self.epoch)} epochs: {format_logs(last)}>"
+
+
+class LastHistory:
+    """The attribute of a model that is its last `History`, or None.
+
+    The model keeps what the history holds, not the object, which has the model: such a circle, and the training data with
+    it, would stay in memory until Python's garbage collector comes by, which may be many models later.
+    """
+
+    @overload
+    def __get__(self, model: None, owner: type) -> "LastHistory": ...
+    @overload
+    def __get__(self, model: object, owner: type) -> History | None: ...
+    def __get__(self, model: Any, owner: type) -> Any:
+        if model is None:
+            return self
+        if vars(model)["_history"] is None:
+            return None
+        known = vars(model).get("_known_history")
+        if known is None or (history := known()) is None:
+            kind, figures = vars(model)["_history"]
+            history = kind.__new__(kind)
+            history.__dict__ = figures
+            self.__set__(model, history)
+        return history
+
+    def __set__(self, model: Any, history: History | None) -> None:
+        vars(model)["_history"] = None
+        if history is not None:
+            history.model = model
+            vars(model).update(_history=(type(history), vars(history)), _known_history=weakref.ref(history))
 
 
 def _numbers(told: Mapping[str, Any], name: str) -> list[float]:

@@ -1,18 +1,20 @@
-"""Writing files so that a reader never meets half of one."""
+"""Writing files so that a reader never meets half of one, beside other work."""
 
 import errno
 import os
 import secrets
 import stat
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Generic, TypeVar
 
-__all__ = ["atomic_write", "check_overwrite", "check_writable", "remove_leftovers"]
+__all__ = ["Beside", "atomic_write", "check_overwrite", "check_writable", "remove_leftovers"]
 
 _ACCESS_LIST = "system.posix_acl_access"
+_T = TypeVar("_T")
 
 
 @contextmanager
@@ -190,3 +192,41 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
     """Remove the temporary files of `atomic_write` that a killed process left in a folder."""
     for path in Path(folder).glob(".fastnet-????????.tmp"):
         path.unlink(missing_ok=True)
+
+
+class Beside(Generic[_T]):
+    """A call that goes on in a thread of its own; where the system has no thread to give, it is made at once.
+
+    Parameters
+    ----------
+    function : callable
+        What is called.
+    """
+
+    def __init__(self, function: Callable[[], _T]) -> None:
+        self._function = function
+        self._outcome: list[_T] = []
+        self._error: BaseException | None = None
+        self._thread: threading.Thread | None = threading.Thread(target=self._call)
+        try:
+            self._thread.start()
+        except RuntimeError:  # the limit of processes, or of memory
+            self._thread = None
+            self._call()
+
+    def _call(self) -> None:
+        try:
+            self._outcome.append(self._function())
+        except BaseException as error:  # `result` raises it
+            self._error = error
+
+    def result(self) -> _T | None:
+        """Wait for the call to end and return what it returned.
+
+        A child that was forked meanwhile has no such thread and gets None.
+        """
+        if self._thread is not None:
+            self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._outcome[0] if self._outcome else None

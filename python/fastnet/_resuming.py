@@ -8,18 +8,18 @@ import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from fastnet._data_adapter import Samples
+from fastnet._files import Beside
 from fastnet._interrupts import interrupts_held
 from fastnet._receipt import plain, sampled, shown
 from fastnet.callbacks.backup import BackupAndRestore
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from fastnet._fitting import Fitting
 
 __all__ = ["Checkpoints", "Position"]
@@ -76,12 +76,9 @@ class Checkpoints:
         self._backup = backup
         self._interrupted = False
         self._validating = False
-        self._writing: Future[None] | None = None
+        self._writing: Beside[None] | None = None  # training goes on while a file is on its way to the disk
         if backup is None:
             return
-        from concurrent.futures import ThreadPoolExecutor
-
-        self._writer = ThreadPoolExecutor(1)  # training goes on while a file is on its way to the disk
         self._folder = backup.folder()
         self._identity = identity(fitting, backup.identity)
         self._written_at, self._written_when = 0, 0.0
@@ -183,9 +180,7 @@ class Checkpoints:
 
     def close(self) -> None:
         """Write no more."""
-        if self._backup is not None:
-            self.wait()
-            self._writer.shutdown()
+        self.wait()
 
     def after_training(self) -> None:
         """Remove the checkpoints of a training that is complete, if they are to go."""
@@ -201,7 +196,7 @@ class Checkpoints:
         state, arrays = state_of(fitting)
         contents = contents_of({"run": self._identity, **state}, arrays)
         self.wait()
-        self._writing = self._writer.submit(self._folder.write, contents, *self._written_position, best=best)
+        self._writing = Beside(partial(self._folder.write, contents, *self._written_position, best=best))
 
     def wait(self) -> None:
         """Wait until the last checkpoint is on the disk."""

@@ -15,7 +15,6 @@ import math
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import _core
-from fastnet._files import atomic_write, flush_to_disk
+from fastnet._files import Beside, atomic_write, flush_to_disk
 from fastnet._validation import LARGEST_INTEGER, MOST_DIMENSIONS, describe
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
@@ -97,12 +96,15 @@ def write(
         if sum(map(len, pieces)) < _LARGE or not file.seekable():
             _write_all(file, [sealed(), *pieces])
             return
-        with ThreadPoolExecutor(1) as pool:
-            final = pool.submit(sealed)
+        final = Beside(sealed)
+        try:
             _write_all(file, [header, *pieces])
             flush_to_disk(file)
-            file.seek(0)
-            _write_all(file, [final.result()])
+        finally:
+            first = final.result()
+        assert first is not None
+        file.seek(0)
+        _write_all(file, [first])
 
 
 def _write_all(file: IO[bytes], pieces: Sequence[bytes | memoryview]) -> None:

@@ -27,7 +27,7 @@ CXX_SOURCES := $(shell find csrc benchmarks -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test interop fuzz lint docs format bench peers clean
+.PHONY: help build demo test interop fuzz sanitize lint docs format bench peers clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -53,6 +53,19 @@ interop: $(VENV)/.installed $(VENV)/.test ## Test with PyTorch and Keras themsel
 # FUZZ holds options, as in: make fuzz FUZZ="--seconds 600 onnx csv"
 fuzz: $(VENV)/.installed $(VENV)/.test $(VENV)/.fuzz ## Fuzz everything that reads a file or a request (60 s each; Linux and macOS).
 	cd tests && ../$(BIN)/python -m fuzz $(FUZZ)
+
+# A build of its own in build/sanitize, which Python finds before that of .venv, and the tests that lead into most of the C++.
+# Without its runtime and C++'s in Python from the start, the sanitizer sees neither allocations nor exceptions. Python itself leaks, and
+# tests ask for more memory than there is.
+SANITIZED := build/sanitize
+SANITIZED_TESTS := activations bad_input bfloat16 functional_losses gemm gradients int8_kernels isa layers losses \
+	more_activations nan normalization optimizers quantization random_layers robustness robustness_network rows \
+	shared_models sparse sparse_input steps threads trainable training
+sanitize: $(SANITIZED)/.installed $(VENV)/.test ## Run the tests of the C++ core under ASan and UBSan (gcc on Linux).
+	PYTHONPATH=$(SANITIZED) LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \
+		$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal -m "not slow" \
+		$(SANITIZED_TESTS:%=tests/test_%.py)
 
 lint: $(VENV)/.installed $(VENV)/.test $(VENV)/.lint ## Check formatting, style and types.
 	$(BIN)/ruff check
@@ -105,6 +118,12 @@ $(VENV)/.build $(VENV)/.test $(VENV)/.fuzz $(VENV)/.lint $(VENV)/.docs $(VENV)/.
 $(VENV)/.installed: $(SOURCES) $(VENV)/.compiler $(VENV)/.build
 	@echo "Building fastnet in $(BUILD) ..."
 	@$(BIN)/python -m pip install --quiet --no-build-isolation --config-settings=build-dir=$(BUILD) ".[progress]"
+	@touch $@
+
+$(SANITIZED)/.installed: $(SOURCES) $(VENV)/.build
+	@echo "Building fastnet with sanitizers in $(BUILD)-sanitized ..."
+	@$(BIN)/python -m pip install --quiet --no-build-isolation --no-deps --upgrade --target $(SANITIZED) \
+		--config-settings=build-dir=$(BUILD)-sanitized --config-settings=cmake.define.FASTNET_SANITIZE=ON .
 	@touch $@
 
 # The name of the compiler that built what is installed; rewritten, hence newer, when that changes.

@@ -3,6 +3,7 @@
 Each runs in a process of its own, as the environment variable FASTNET_ISA is read once: this file is that program too.
 """
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -20,6 +21,43 @@ from cases import activation, dense, random_weights, rescaling, sequential
 AVAILABLE = fn.show_config(mode="dict")["available_isas"]
 FORMS = ("dense", "compressed")  # of the first layer's input
 LAYERS = [rescaling(0.5, 0.1), dense(37, "tanh"), dense(50, "leaky_relu"), activation("sigmoid"), dense(3, "softmax")]
+
+# Units of dense networks, first the inputs, and the bits that they had when the products of one column, and of weights
+# whose rows lie a multiple of a page apart, got ways of their own. Only sums of products count: what compilers make of
+# the formulas of other activations, losses and optimizers is not the same for all of them.
+RECORDED = ((784, 64, 10), (20, 100, 1), (4, 16, 16, 2), (40, 1024, 1024, 3))
+BITS = {
+    "baseline": {
+        "784-64-10": "bb6e7acfa6e7a3a2",
+        "20-100-1": "ead063476d4435b5",
+        "4-16-16-2": "09ed82eb2a0e8fe5",
+        "40-1024-1024-3": "b3e30083e1504303",
+    },
+    "avx2": {
+        "784-64-10": "bc8f834fe318ea7a",
+        "20-100-1": "d9d47b55a97fadcc",
+        "4-16-16-2": "08d7d16f9271046c",
+        "40-1024-1024-3": "22456f5b4c68642b",
+    },
+}
+
+
+def numbers(*shape: int) -> np.ndarray:
+    """Return an array of values between -1/2 and 1/2 that look arbitrary and are the same on every machine."""
+    size = int(np.prod(shape))
+    return ((np.arange(size) * 7919 % 1009 / 1009 - 0.5).astype(np.float32)).reshape(shape)
+
+
+def recorded(units: tuple[int, ...]) -> np.ndarray:
+    """Return the weights of a network after a few steps in batches of 100 and 32, and predictions of 1, 7 and 232 rows."""
+    layers = [*(fn.Dense(n, "relu") for n in units[1:-1]), fn.Dense(units[-1])]
+    model = fn.Sequential([fn.Input((units[0],)), *layers])
+    model.set_weights([numbers(*w.shape) / np.float32(np.sqrt(len(w))) for w in model.get_weights()])
+    model.compile(fn.optimizers.SGD(2.0**-6), loss="mse")
+    x = numbers(232, units[0])
+    model.fit(x, numbers(232, units[-1]), batch_size=100, epochs=2, shuffle=False, verbose=0)
+    predictions = [model.predict(x[:rows], verbose=0) for rows in (1, 7, 232)]
+    return np.concatenate([values.ravel() for values in (*model.get_weights(), *predictions)])
 
 
 def deep(dtype: str) -> fn.Sequential:
@@ -76,6 +114,8 @@ def compute() -> dict[str, np.ndarray]:
                 model.fit(few, labels[:300], batch_size=100, epochs=2, shuffle=False, verbose=0)
                 weights = np.concatenate([w.ravel() for w in model.get_weights()])
                 results[f"{dtype} training {form} {units}"] = weights
+    for units_of_layers in RECORDED:
+        results[f"float32 training recorded {'-'.join(map(str, units_of_layers))}"] = recorded(units_of_layers)
     return results
 
 
@@ -151,6 +191,16 @@ def test_skipping_zeros_changes_no_bit(isa: str, results: dict[str, dict[str, np
     for name, expected in results[isa].items():
         if FORMS[0] in name:
             assert_array_equal(results[isa][name.replace(*FORMS)], expected)
+
+
+@pytest.mark.parametrize("isa", [isa for isa in AVAILABLE if isa in BITS])
+def test_dense_networks_have_the_bits_that_they_always_had(isa: str, results: dict[str, dict[str, np.ndarray]]) -> None:
+    found = {
+        name.rsplit(maxsplit=1)[-1]: hashlib.sha256(values).hexdigest()[:16]
+        for name, values in results[isa].items()
+        if "recorded" in name
+    }
+    assert found == BITS[isa]
 
 
 def test_the_best_instruction_set_is_chosen_when_none_is_named() -> None:

@@ -24,6 +24,9 @@ constexpr index block_n = 3072;   // a block of B: 6 MiB of float32, in the thir
 constexpr index panels_worth_packing_a = 4;
 // B in place costs a page for every step along k where its rows are far apart (in values).
 constexpr index panels_worth_packing_b = 16, far_apart = 1024;
+// An operand of so many bytes comes from memory, where the many rows of A that pass by a column side by side are no
+// faster than tiles.
+constexpr index from_memory = index(16) << 20;
 // Rows of B that do not begin where vectors do cost a second line for every load.
 constexpr index panels_worth_aligning_b = 4;
 
@@ -53,10 +56,13 @@ template <class T> struct Plan {
         columns = Panels::of((n + table.lanes - 1) / table.lanes, panel_vectors);
         rows = Panels::of(g.m, tile_rows());
         must_pack = table.rounds && (g.m > 1 || g.b_col != 1);  // a single row reads and rounds B as a stream
+        // Rows of A that are contiguous pass by a single column side by side, as they lie.
+        const bool column = n == 1 && g.m > 1 && g.a_col == 1 && !table.rounds &&
+                            g.m * g.k < from_memory / static_cast<index>(sizeof(T));
         pack_a = columns.count >= panels_worth_packing_a && (must_pack || !table.rounds);
         const bool pack_all =
             must_pack || g.b_col != 1 || (rows.count >= panels_worth_packing_b && g.b_row > far_apart);
-        pack_b = pack_all || (g.m > 1 && n % table.lanes != 0);
+        pack_b = !column && (pack_all || (g.m > 1 && n % table.lanes != 0));
         pack_end = pack_b && !pack_all && rows.count < panels_worth_aligning_b;
         // With one block of A, threads that share out the columns need not wait for each other, and no panel of B
         // leaves the second-level cache before it is used.

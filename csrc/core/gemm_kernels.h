@@ -227,42 +227,6 @@ void pack_b(index k, const T* b, index b_row, index b_col, index n, index panel_
     }
 }
 
-// One row of A times B as it lies: B is read as a stream, a few rows side by side, which the hardware foresees, and not
-// panel by panel. The sums of a stretch of columns stay in the first-level cache.
-template <class Form, class T> void multiply_row(const GemmBlock<T>& block, index first, index last) {
-    constexpr index stretch = 4096 / static_cast<index>(sizeof(T)), together = 4;
-    const index a_step = block.a_packed ? 1 : block.a_step;
-    alignas(64) T buffer[stretch];
-    for (index start = first; start < last; start += stretch) {
-        const index n = last - start < stretch ? last - start : stretch;
-        for_vectors<T>(n, [&](index j, index) { store(buffer + j, Vec<T>{}); });
-        const T* a = block.a;
-        const T* b = block.b + start;
-        index p = 0;
-        for (; p + together <= block.k; p += together, a += together * a_step, b += together * block.b_row)
-            for_vectors<T>(n, [&](index j, index m) {
-                Vec<T> sums = load(buffer + j);
-#pragma GCC unroll 4
-                for (index i = 0; i < together; ++i)
-                    sums = multiply_add<T>(Form::read(broadcast(a[i * a_step])),
-                                           Form::read(load_some(b + i * block.b_row + j, m)), sums);
-                store(buffer + j, sums);
-            });
-        for (; p < block.k; ++p, a += a_step, b += block.b_row)
-            for_vectors<T>(n, [&](index j, index m) {
-                store(buffer + j,
-                      multiply_add<T>(Form::read(broadcast(*a)), Form::read(load_some(b + j, m)), load(buffer + j)));
-            });
-        T* c = block.c + start;
-        for_vectors<T>(n, [&](index j, index m) {
-            const Vec<T> before = block.accumulate ? load_some(c + j, m) : Vec<T>{};
-            store_some(c + j, multiply_add<T>(load(buffer + j), broadcast(block.alpha), before), m);
-        });
-        if (block.epilogue)
-            block.epilogue->function(1, n, c, block.c_row, block.epilogue->at(0, start));
-    }
-}
-
 // The two innermost loops: a column panel of B stays in the nearest cache that holds it while all row panels of the
 // block pass by it.
 template <class Form, class T = typename Form::Value> void multiply(const GemmBlock<T>& block) {
@@ -272,6 +236,9 @@ template <class Form, class T = typename Form::Value> void multiply(const GemmBl
         return multiply_row<typename Form::InPlace>(block, columns.start(block.first_panel) * lanes<T>,
                                                     end < block.n ? end : block.n);
     }
+    if constexpr (!Form::rounds)
+        if (block.n == 1 && !block.b_packed)
+            return multiply_column(block);
     const Panels rows = Panels::of(block.m, tile_rows[columns.largest()]);
     const T* packed_b = block.b;
     for (index jp = block.first_panel; jp < block.last_panel; ++jp) {

@@ -23,6 +23,8 @@ namespace fastnet::FASTNET_NAMESPACE {
 
 #include "operands.h"
 
+#include "streamed_kernels.h"
+
 #include "gemm_kernels.h"
 
 #include "activations.h"

@@ -1,0 +1,182 @@
+// Products that read an operand as a stream, as it lies in memory, because it is used once: one row, and one column.
+// The chain of operations of an element is that of the micro-kernel. Included by kernels_impl.h.
+
+// One row of A times B as it lies: B is read as a stream, a few rows side by side, which the hardware foresees, and not
+// panel by panel. The sums of a stretch of columns stay in the first-level cache.
+template <class Form, class T> void multiply_row(const GemmBlock<T>& block, index first, index last) {
+    constexpr index stretch = 4096 / static_cast<index>(sizeof(T)), together = 4;
+    const index a_step = block.a_packed ? 1 : block.a_step;
+    alignas(64) T buffer[stretch];
+    for (index start = first; start < last; start += stretch) {
+        const index n = last - start < stretch ? last - start : stretch;
+        for_vectors<T>(n, [&](index j, index) { store(buffer + j, Vec<T>{}); });
+        const T* a = block.a;
+        const T* b = block.b + start;
+        index p = 0;
+        for (; p + together <= block.k; p += together, a += together * a_step, b += together * block.b_row)
+            for_vectors<T>(n, [&](index j, index m) {
+                Vec<T> sums = load(buffer + j);
+#pragma GCC unroll 4
+                for (index i = 0; i < together; ++i)
+                    sums = multiply_add<T>(Form::read(broadcast(a[i * a_step])),
+                                           Form::read(load_some(b + i * block.b_row + j, m)), sums);
+                store(buffer + j, sums);
+            });
+        for (; p < block.k; ++p, a += a_step, b += block.b_row)
+            for_vectors<T>(n, [&](index j, index m) {
+                store(buffer + j,
+                      multiply_add<T>(Form::read(broadcast(*a)), Form::read(load_some(b + j, m)), load(buffer + j)));
+            });
+        T* c = block.c + start;
+        for_vectors<T>(n, [&](index j, index m) {
+            const Vec<T> before = block.accumulate ? load_some(c + j, m) : Vec<T>{};
+            store_some(c + j, multiply_add<T>(load(buffer + j), broadcast(block.alpha), before), m);
+        });
+        if (block.epilogue)
+            block.epilogue->function(1, n, c, block.c_row, block.epilogue->at(0, start));
+    }
+}
+
+// Two vectors as one of twice the size.
+template <class V, int... i> FASTNET_INLINE auto join(V low, V high, std::integer_sequence<int, i...>) {
+    return __builtin_shufflevector(low, high, i...);
+}
+
+// Quads in a vector: those at row(first), row(first + quad), row(first + 2 quad) and so on.
+template <class T, int quads, class Row> FASTNET_INLINE auto load_quads(Row row, index first) {
+    if constexpr (quads == 1) {
+        return load_quad<T>(row(first));
+    } else {
+        const auto low = load_quads<T, quads / 2>(row, first);
+        const auto high = load_quads<T, quads / 2>(row, first + quads / 2 * quad<T>);
+        constexpr int values = quads * static_cast<int>(quad<T>);
+        return join(low, high, std::make_integer_sequence<int, values>());
+    }
+}
+
+// Of every quad of two vectors the low or, with `high` 1, the high half, values of a and b by turns, `together` at a
+// time.
+template <int high, int together, class T, int... i>
+FASTNET_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b, std::integer_sequence<int, i...>) {
+    constexpr int q = static_cast<int>(quad<T>), second = static_cast<int>(lanes<T>);
+    return __builtin_shufflevector(
+        a, b,
+        (i / q * q + high * q / 2 + i % q / (2 * together) * together + i % together + i / together % 2 * second)...);
+}
+
+// columns[j] = row(i)[j] in lane i, for j < quad: squares transposed side by side.
+template <class T, class Row> FASTNET_INLINE void load_columns(Row row, Vec<T> (&columns)[quad<T>]) {
+    constexpr int quads = FASTNET_VECTOR_BYTES / 16;
+    constexpr auto each = std::make_integer_sequence<int, lanes<T>>();
+    const Vec<T> a = load_quads<T, quads>(row, 0), b = load_quads<T, quads>(row, 1);
+    if constexpr (sizeof(T) == 4) {
+        const Vec<T> c = load_quads<T, quads>(row, 2), d = load_quads<T, quads>(row, 3);
+        const Vec<T> ab = interleave<0, 1, T>(a, b, each), cd = interleave<0, 1, T>(c, d, each);
+        const Vec<T> ab2 = interleave<1, 1, T>(a, b, each), cd2 = interleave<1, 1, T>(c, d, each);
+        columns[0] = interleave<0, 2, T>(ab, cd, each), columns[1] = interleave<1, 2, T>(ab, cd, each);
+        columns[2] = interleave<0, 2, T>(ab2, cd2, each), columns[3] = interleave<1, 2, T>(ab2, cd2, each);
+    } else {
+        columns[0] = interleave<0, 1, T>(a, b, each), columns[1] = interleave<1, 1, T>(a, b, each);
+    }
+}
+
+// The rows of A in the lanes of a vector, whose address is kept as one pointer: with a pointer for each row, which
+// compilers prefer, most of them would be fetched from memory every time.
+template <class T> struct WholeVector {
+    const T* start;
+    index a_row;
+    FASTNET_INLINE const T* operator()(index i) const { return start + i * a_row; }
+};
+// Fewer rows than lanes; the lanes without a row repeat the last one.
+template <class T> struct PartOfVector {
+    const T* start;
+    index a_row, rows;
+    FASTNET_INLINE const T* operator()(index i) const { return start + (i < rows ? i : rows - 1) * a_row; }
+};
+
+// n rows of A, in `vectors` vectors, times a column; rows(v, p)(i) is where column p of the row in lane i of vector v
+// is.
+template <int vectors, class T, class Rows>
+FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, index n, Rows rows, T* c) {
+    constexpr index line = 64 / static_cast<index>(sizeof(T));
+    const auto b = [&](index p) { return broadcast(block.b[p * block.b_row]); };
+    Vec<T> sums[vectors] = {};
+    const auto add_quad = [&](int v, auto row, index p, index from) {
+        Vec<T> columns[quad<T>];
+        load_columns<T>(row, columns);
+#pragma GCC unroll 4
+        for (index j = 0; j < quad<T>; ++j)
+            if (j >= from)
+                sums[v] = multiply_add<T>(columns[j], b(p + j), sums[v]);
+    };
+    index p = 0;
+    // A line of each row of a vector is used up before the next vector's are read: rows whose distance is a power of
+    // two share few places in the first-level cache.
+    for (; p + line <= block.k; p += line)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+            auto row = rows(v, p);
+            keep_in_register(row.start);
+#pragma GCC unroll 8
+            for (index q = 0; q < line; q += quad<T>, row.start += quad<T>)
+                add_quad(v, row, p + q, 0);
+        }
+    for (; p + quad<T> <= block.k; p += quad<T>)
+        for (int v = 0; v < vectors; ++v)
+            add_quad(v, rows(v, p), p, 0);
+    if (p < block.k && p > 0) {  // the last quad has terms before p, which were added already
+        const index last = block.k - quad<T>;
+        for (int v = 0; v < vectors; ++v)
+            add_quad(v, rows(v, last), last, p - last);
+        p = block.k;
+    }
+    for (; p < block.k; ++p)
+        for (int v = 0; v < vectors; ++v) {
+            Vec<T> column{};
+            for (index i = 0; i < lanes<T>; ++i)
+                column[i] = *rows(v, p)(i);
+            sums[v] = multiply_add<T>(column, b(p), sums[v]);
+        }
+    for_vectors<T>(n, [&](index first, index some) {
+        T* at = c + first * block.c_row;
+        const Vec<T> s = sums[first / lanes<T>], alpha = broadcast(block.alpha);
+        if (block.c_row == 1 && !block.accumulate)
+            return store_some(at, multiply_add<T>(s, alpha, Vec<T>{}), some);
+        Vec<T> before{};
+        for (index i = 0; block.accumulate && i < some; ++i)
+            before[i] = at[i * block.c_row];
+        const Vec<T> result = multiply_add<T>(s, alpha, before);
+        for (index i = 0; i < some; ++i)
+            at[i * block.c_row] = result[i];
+    });
+}
+
+// Contiguous rows of A times a column: a lane for each row. The tiles would leave all lanes but one idle.
+template <class T> void multiply_column(const GemmBlock<T>& block) {
+    const index a_row = block.a_row, rest = block.m % lanes<T>;
+    const Panels panels = Panels::of(block.m / lanes<T>, 4);
+    const T* a = block.a;
+    T* c = block.c;
+    const auto rows = [&](index v, index p) { return WholeVector<T>{a + v * lanes<T> * a_row + p, a_row}; };
+    for (index panel = 0; panel < panels.count; ++panel) {
+        const index n = panels.size(panel) * lanes<T>;
+        switch (panels.size(panel)) {
+        case 1:
+            multiply_column<1>(block, n, rows, c);
+            break;
+        case 2:
+            multiply_column<2>(block, n, rows, c);
+            break;
+        case 3:
+            multiply_column<3>(block, n, rows, c);
+            break;
+        default:
+            multiply_column<4>(block, n, rows, c);
+        }
+        a += n * a_row, c += n * block.c_row;
+    }
+    if (rest > 0)
+        multiply_column<1>(block, rest, [&](index, index p) { return PartOfVector<T>{a + p, a_row, rest}; }, c);
+    if (block.epilogue)
+        block.epilogue->function(block.m, 1, block.c, block.c_row, block.epilogue->at(0, 0));
+}

@@ -8,6 +8,8 @@
 #include <memory>
 #include <utility>
 
+#include "cache.h"
+
 namespace fastnet {
 namespace {
 
@@ -22,16 +24,31 @@ constexpr index block_n = 3072;   // a block of B: 6 MiB of float32, in the thir
 
 // Reading A in place costs cache misses for each column panel; packing costs one pass over A.
 constexpr index panels_worth_packing_a = 4;
-// B in place costs a page for every step along k where its rows are far apart (in values).
-constexpr index panels_worth_packing_b = 16, far_apart = 1024;
-// An operand of so many bytes comes from memory, where the many rows of A that pass by a column side by side are no
-// faster than tiles.
-constexpr index from_memory = index(16) << 20;
+// B in place costs a page for every step along k where its rows are far apart (in bytes).
+constexpr index page = 4096, panels_worth_packing_b = 16;
+// From half a page on, narrow tiles, which read B twice as often, gain as well, where many of them share the packing.
+constexpr index panels_worth_packing_for_narrow = 64;
+// Where the rows of B lie in a few sets of the second-level cache, every row panel reads it from the third level, and
+// packing pays sooner. With many registers B is better read once, row by row, if the first-level cache holds the sums.
+constexpr index panels_worth_packing_conflicts = 7, panels_worth_streaming_conflicts = 3;
+constexpr index first_level_for_sums = index(48) << 10;
+// B that comes from memory is read once for so many rows of A. Fewer make one tile, which keeps up with memory.
+constexpr index fewest_from_memory = 7, most_from_memory = 16, from_memory = index(32) << 20;
+// A from memory that passes by a column, many rows side by side, is no faster than in tiles.
+constexpr index largest_by_column = index(16) << 20;
 // Rows of B that do not begin where vectors do cost a second line for every load.
 constexpr index panels_worth_aligning_b = 4;
 
 // The transposed product of a narrow result is computed in pieces of so many columns.
 constexpr index transposed_columns = 4096, transposed_rows = 16;
+
+// Whether a pass along k leaves no room for anything else in the sets of the second-level cache in which the rows of B
+// lie. If it fills them exactly, this counts where the first-level cache cannot keep the rows either.
+bool fill_sets(index rows, index row_bytes) {
+    const Cache& cache = second_level_cache();
+    const index lines = cache.lines_in_a_set(rows, row_bytes);
+    return lines > 0 && (lines > cache.ways || (lines == cache.ways && row_bytes % page == 0));
+}
 
 index smaller(index a, index b) { return a < b ? a : b; }
 
@@ -45,6 +62,7 @@ template <class T> struct Plan {
     index panel_vectors;  // the widest column panel allowed
     Panels columns, rows;
     bool must_pack;  // the operands are not multiplied as they lie in memory
+    bool streamed;   // B is read once, row by row
     bool pack_a, pack_b;
     bool pack_end;   // only the last panel of B, which ends within a vector, where a thread packs panel by panel
     bool by_rows;    // what the team shares out: rows of C, or column panels
@@ -56,20 +74,36 @@ template <class T> struct Plan {
         columns = Panels::of((n + table.lanes - 1) / table.lanes, panel_vectors);
         rows = Panels::of(g.m, tile_rows());
         must_pack = table.rounds && (g.m > 1 || g.b_col != 1);  // a single row reads and rounds B as a stream
-        // Rows of A that are contiguous pass by a single column side by side, as they lie.
-        const bool column = n == 1 && g.m > 1 && g.a_col == 1 && !table.rounds &&
-                            g.m * g.k < from_memory / static_cast<index>(sizeof(T));
-        pack_a = columns.count >= panels_worth_packing_a && (must_pack || !table.rounds);
-        const bool pack_all =
-            must_pack || g.b_col != 1 || (rows.count >= panels_worth_packing_b && g.b_row > far_apart);
-        pack_b = !column && (pack_all || (g.m > 1 && n % table.lanes != 0));
+        const bool in_place = g.m > 1 && !table.rounds;
+        const bool column = in_place && n == 1 && g.a_col == 1 && bytes(g.m * g.k) < largest_by_column;
+        streamed = in_place && n > 1 && g.b_col == 1 && is_better_streamed(g);
+        pack_a = columns.count >= panels_worth_packing_a && (must_pack || !table.rounds) && !streamed;
+        const bool pack_all = must_pack || g.b_col != 1 || is_better_packed(g);
+        pack_b = !column && !streamed && (pack_all || (g.m > 1 && n % table.lanes != 0));
         pack_end = pack_b && !pack_all && rows.count < panels_worth_aligning_b;
         // With one block of A, threads that share out the columns need not wait for each other, and no panel of B
         // leaves the second-level cache before it is used.
         const bool one_block = g.m <= block_m;
-        by_rows = team == 1 || (one_block ? columns.count < 4 * team && rows_share_evenly(team)
-                                          : rows.count >= columns.count || rows.count >= 4 * team);
+        by_rows = !streamed && (team == 1 || (one_block ? columns.count < 4 * team && rows_share_evenly(team)
+                                                        : rows.count >= columns.count || rows.count >= 4 * team));
         on_demand = pack_b && one_block && (team == 1 || !by_rows);
+    }
+    static index bytes(index values) { return values * static_cast<index>(sizeof(T)); }
+    static bool conflicts(const Gemm<T>& g) { return fill_sets(gemm_passes(g.k).largest(), bytes(g.b_row)); }
+    // Tiles of 16 registers, and sums beside everything else in the first-level cache.
+    bool narrow_tiles() const { return kernels.panel_rows[max_panel_vectors] < 8; }
+    bool room_for_sums() const { return !narrow_tiles() && first_level_cache().bytes() >= first_level_for_sums; }
+    bool is_better_streamed(const Gemm<T>& g) const {
+        return (g.m >= fewest_from_memory && g.m <= most_from_memory && bytes(g.k * g.n) >= from_memory) ||
+               (g.m <= most_streamed_rows && rows.count >= panels_worth_streaming_conflicts && room_for_sums() &&
+                bytes(g.b_row) % page == 0 && conflicts(g));
+    }
+    bool is_better_packed(const Gemm<T>& g) const {
+        if (rows.count < panels_worth_packing_conflicts)
+            return false;
+        if (bytes(g.b_row) > page || conflicts(g))
+            return rows.count >= panels_worth_packing_b || (conflicts(g) && (narrow_tiles() || room_for_sums()));
+        return bytes(g.b_row) >= page / 2 && narrow_tiles() && rows.count >= panels_worth_packing_for_narrow;
     }
     // Whether the largest share of row panels is no larger a part of the work than that of column panels.
     bool rows_share_evenly(int team) const {
@@ -82,7 +116,7 @@ template <class T> struct Plan {
     index depth(index k) const { return must_pack ? (k + kernels.terms - 1) / kernels.terms : k; }
     // What an epilogue of a whole block reads again should still be in the second-level cache.
     index block_rows(const Gemm<T>& g) const {
-        if (!(g.epilogue && g.epilogue->by_block) || on_demand)
+        if (!(g.epilogue && g.epilogue->by_block) || on_demand || streamed)
             return block_m;
         const index tiles = block_c / (g.n * tile_rows());
         return smaller(tiles > 1 ? tiles * tile_rows() : tile_rows(), block_m);
@@ -148,7 +182,7 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
             if (!team.goes_on(operations(block.m, k)))
                 break;
             block.a = g.a + i * g.a_row + p * g.a_col, block.a_row = g.a_row, block.a_step = g.a_col;
-            block.a_packed = plan.pack_a;
+            block.a_packed = plan.pack_a, block.streamed = plan.streamed;
             if (plan.pack_a || plan.must_pack) {
                 T* packed = workspace.packed_a(team.rank());
                 const index height = plan.pack_a ? plan.tile_rows() : g.a_col == 1 ? 1 : block.m;

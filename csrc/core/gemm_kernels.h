@@ -236,9 +236,14 @@ template <class Form, class T = typename Form::Value> void multiply(const GemmBl
         return multiply_row<typename Form::InPlace>(block, columns.start(block.first_panel) * lanes<T>,
                                                     end < block.n ? end : block.n);
     }
-    if constexpr (!Form::rounds)
+    if constexpr (!Form::rounds) {
         if (block.n == 1 && !block.b_packed)
             return multiply_column(block);
+        if (block.streamed) {
+            const index end = columns.start(block.last_panel) * lanes<T>;
+            return multiply_rows(block, columns.start(block.first_panel) * lanes<T>, end < block.n ? end : block.n);
+        }
+    }
     const Panels rows = Panels::of(block.m, tile_rows[columns.largest()]);
     const T* packed_b = block.b;
     for (index jp = block.first_panel; jp < block.last_panel; ++jp) {

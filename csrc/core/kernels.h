@@ -129,12 +129,16 @@ template <class T> struct Gemm {
     double operations() const { return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k); }
 };
 
+// So many rows of A at most are multiplied side by side with a B that is read once, row by row.
+inline constexpr index most_streamed_rows = 64;
+
 // One thread's share of C = alpha A B (+ C), with A and B as the micro-kernel reads them: k counts packed values, which
 // are terms of the sum or, in bfloat16 where the machine multiplies pairs, two of them.
 // A is read by strides, or in packed row panels when a_packed; B in packed column panels, or by rows
 // (column stride 1, whole vectors) when not b_packed. See gemm.cpp for the loops around it.
 template <class T> struct GemmBlock {
     index m, n, k;
+    bool streamed;  // few rows of A, neither operand packed: every line of B is read once
     const T* a;
     index a_row, a_step;
     bool a_packed;

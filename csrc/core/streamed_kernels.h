@@ -1,5 +1,5 @@
-// Products that read an operand as a stream, as it lies in memory, because it is used once: one row, and one column.
-// The chain of operations of an element is that of the micro-kernel. Included by kernels_impl.h.
+// Products that read an operand as a stream, as it lies in memory, because it is used once: one row or a few, and one
+// column. The chain of operations of an element is that of the micro-kernel. Included by kernels_impl.h.
 
 // One row of A times B as it lies: B is read as a stream, a few rows side by side, which the hardware foresees, and not
 // panel by panel. The sums of a stretch of columns stay in the first-level cache.
@@ -34,6 +34,89 @@ template <class Form, class T> void multiply_row(const GemmBlock<T>& block, inde
         });
         if (block.epilogue)
             block.epilogue->function(1, n, c, block.c_row, block.epilogue->at(0, start));
+    }
+}
+
+// A few rows of A times B as it lies, of which every line is read once: a few rows of B side by side add their terms to
+// the sums of a stretch of columns, which stay in the first-level cache.
+#if defined(__AVX512F__) || defined(__aarch64__)
+inline constexpr int terms_together = 8;
+inline constexpr index bytes_of_sums = 32768;
+#else
+inline constexpr int terms_together = 4;
+inline constexpr index bytes_of_sums = 16384;
+#endif
+
+// sums[i * stretch + j] += a[i * terms_together + t] b[t * b_row + j], t = 0 ... terms - 1 in turn, for some vectors of
+// columns; the last one has n.
+template <int terms, int vectors, class T>
+FASTNET_INLINE void add_terms(index m, const T* a, const T* b, index b_row, index n, T* sums, index stretch) {
+    Vec<T> bv[terms][vectors];
+#pragma GCC unroll 8
+    for (int t = 0; t < terms; ++t)
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v)
+            bv[t][v] = load_some(b + t * b_row + v * lanes<T>, v + 1 < vectors ? lanes<T> : n);
+#pragma GCC unroll 8
+    for (int t = 0; terms > 1 && t < terms; ++t)  // the next rows, which are needed once: the second level will do
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v)
+            __builtin_prefetch(b + (t + terms) * b_row + v * lanes<T>, 0, 2);
+    for (index i = 0; i < m; ++i, a += terms_together, sums += stretch) {
+        Vec<T> s[vectors];
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v)
+            s[v] = load(sums + v * lanes<T>);
+#pragma GCC unroll 8
+        for (int t = 0; t < terms; ++t) {
+            const Vec<T> av = broadcast(a[t]);
+#pragma GCC unroll 2
+            for (int v = 0; v < vectors; ++v)
+                s[v] = multiply_add<T>(av, bv[t][v], s[v]);
+        }
+#pragma GCC unroll 2
+        for (int v = 0; v < vectors; ++v)
+            store(sums + v * lanes<T>, s[v]);
+    }
+}
+
+// The same for all n columns of a stretch, the values of A still in their place.
+template <int terms, class T>
+FASTNET_INLINE void add_rows_of_b(const GemmBlock<T>& block, index p, index start, index n, T* sums, index stretch) {
+    alignas(64) T values[most_streamed_rows * terms_together];
+    for (index i = 0; i < block.m; ++i)
+        for (int t = 0; t < terms; ++t)
+            values[i * terms_together + t] = block.a[i * block.a_row + (p + t) * block.a_step];
+    const T* b = block.b + p * block.b_row + start;
+    index j = 0;
+    for (; j + 2 * lanes<T> <= n; j += 2 * lanes<T>)
+        add_terms<terms, 2>(block.m, values, b + j, block.b_row, lanes<T>, sums + j, stretch);
+    for (; j < n; j += lanes<T>)
+        add_terms<terms, 1>(block.m, values, b + j, block.b_row, n - j < lanes<T> ? n - j : lanes<T>, sums + j,
+                            stretch);
+}
+
+template <class T> void multiply_rows(const GemmBlock<T>& block, index first, index last) {
+    constexpr index capacity = bytes_of_sums / static_cast<index>(sizeof(T)), pair = 2 * lanes<T>;
+    alignas(64) T sums[capacity];
+    const index stretch = capacity / block.m / pair * pair;
+    for (index start = first; start < last; start += stretch) {
+        const index n = last - start < stretch ? last - start : stretch;
+        for_vectors<T>(block.m * stretch, [&](index j, index) { store(sums + j, Vec<T>{}); });
+        index p = 0;
+        for (; p + terms_together <= block.k; p += terms_together)
+            add_rows_of_b<terms_together>(block, p, start, n, sums, stretch);
+        for (; p < block.k; ++p)
+            add_rows_of_b<1>(block, p, start, n, sums, stretch);
+        for (index i = 0; i < block.m; ++i) {
+            T* c = block.c + i * block.c_row + start;
+            for_vectors<T>(n, [&](index j, index some) {
+                const Vec<T> before = block.accumulate ? load_some(c + j, some) : Vec<T>{};
+                store_some(c + j, multiply_add<T>(load(sums + i * stretch + j), broadcast(block.alpha), before), some);
+            });
+        }
+        if (block.epilogue)
+            block.epilogue->function(block.m, n, block.c + start, block.c_row, block.epilogue->at(0, start));
     }
 }
 

@@ -94,7 +94,9 @@ template <class T> struct Plan {
     bool narrow_tiles() const { return kernels.panel_rows[max_panel_vectors] < 8; }
     bool room_for_sums() const { return !narrow_tiles() && first_level_cache().bytes() >= first_level_for_sums; }
     bool is_better_streamed(const Gemm<T>& g) const {
-        return (g.m >= fewest_from_memory && g.m <= most_from_memory && bytes(g.k * g.n) >= from_memory) ||
+        const bool tiles_keep_up = narrow_tiles() && g.a_row == 1;  // with contiguous columns of A
+        return (g.m >= fewest_from_memory && g.m <= most_from_memory && bytes(g.k * g.n) >= from_memory &&
+                !tiles_keep_up) ||
                (g.m <= most_streamed_rows && rows.count >= panels_worth_streaming_conflicts && room_for_sums() &&
                 bytes(g.b_row) % page == 0 && conflicts(g));
     }

@@ -19,6 +19,7 @@ void register_config(py::module_& module);
 void register_functional(py::module_& module);
 void register_lock(py::module_& module);
 void register_network(py::module_& module);
+void register_repack(py::module_& module);
 
 // About 10 us: such work keeps the GIL.
 inline constexpr double brief_operations = 1e6;

@@ -9,4 +9,5 @@ PYBIND11_MODULE(_core, module, pybind11::mod_gil_not_used()) {
     fastnet::register_lock(module);
     fastnet::register_sparse_rows(module);
     fastnet::register_network(module);
+    fastnet::register_repack(module);
 }

@@ -61,6 +61,12 @@ class Checksum:
 # as_float32 a float64 that float32 cannot hold counts as an infinity.
 def first_nonfinite_row(x: NDArray[Any], as_float32: bool) -> int: ...
 
+# Writes a 2-D array of real numbers of up to 8 bytes, in any layout and byte order, to a contiguous one of the same shape:
+# of its own dtype, float32 or float64, or uint8 from integers. Returns -1, or a row that does not fit, after which out
+# means nothing: some row with an integer outside of 0..255 or, with must_be_finite, the first row with a number that is
+# not finite in out's dtype.
+def repack(x: NDArray[Any], out: NDArray[Any], must_be_finite: bool) -> int: ...
+
 # The index of the first row of a 2-D array of floats or integers with a value outside of [lowest, highest], NaN included,
 # else -1. With ends, values between the two are outside as well. With a tolerance of at least 0 a row whose sum differs
 # from 1 by more than that counts, too.

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from fastnet import _core
 from fastnet._frames import from_table, is_table, names_of, numbers_of, order_of
+from fastnet._repacking import is_foreign, quick_to_gather, repacked
 from fastnet._sparse import as_sparse_rows, is_sparse
 from fastnet._validation import LARGEST_INTEGER, check_integer, check_number, describe, without_mask
 from fastnet.losses import Loss
@@ -27,14 +28,27 @@ CORE_DTYPES = tuple(
 
 @dataclass(frozen=True)
 class Samples:
-    """Checked samples, targets and weights, one row each."""
+    """Checked samples, targets and weights, one row each.
+
+    Attributes
+    ----------
+    x, y, weight : ndarray, SparseRows or None
+        As the core reads them.
+    given : ndarray, optional
+        The samples that `x` is a copy of; None where it is none, or they were of float16.
+    """
 
     x: Features
     y: Array
     weight: Array | None
+    given: Array | None = None
 
     def __len__(self) -> int:
         return len(self.x)
+
+    def without_given(self) -> "Samples":
+        """Return the same without the samples that `x` is a copy of, which may be the only other thing to hold them."""
+        return Samples(self.x, self.y, self.weight)
 
     def rows(self, start: int, stop: int) -> "Samples":
         """Return some of the samples, as views."""
@@ -116,24 +130,34 @@ def _hint(values: Any, array: Array) -> str:
 
 def _as_core_array(array: Array, dtype: str) -> Array:
     """Return the array in a dtype that the core reads: its own if it can, else the model's."""
-    if array.dtype in CORE_DTYPES:
+    array = _of_eight_bytes(array)
+    if not is_foreign(array.dtype):
         return array
+    return array.astype(dtype if array.dtype == np.float16 else array.dtype.newbyteorder("="))
+
+
+def _of_eight_bytes(array: Array) -> Array:
+    """Return the array in a dtype that the core at least repacks: no truth values, none of more than 8 bytes."""
     if array.dtype == np.bool_:
         return array.view(np.uint8)
-    if (native := array.dtype.newbyteorder("=")) in CORE_DTYPES:
-        return array.astype(native)
     if array.dtype.itemsize > 8:  # of numbers that float32 may not hold, which is for `check_finite` to tell
         with np.errstate(over="ignore"):
             return array.astype(np.float64)
-    return array.astype(dtype)
+    return array
 
 
 def check_finite(name: str, array: Features, dtype: str, columns: Sequence[str] | None = None) -> None:
     """Refuse numbers that are not finite, or are not once they are rounded to `dtype`; `columns` are names for messages."""
     row = _first_nonfinite_row(array, dtype == "float32")
-    if row < 0:
-        return
+    if row >= 0:
+        _refuse_row(name, array, row, dtype, columns)
+
+
+def _refuse_row(name: str, array: Features, row: int, dtype: str, columns: Sequence[str] | None) -> None:
+    """Raise ValueError for a row with numbers that are not finite."""
     wrong = array[row : row + 1]
+    if isinstance(wrong, np.ndarray):
+        wrong = _as_core_array(wrong, "float64")
     place = f"row {row}"
     if columns is not None and isinstance(wrong, np.ndarray) and wrong.size == len(columns):
         with np.errstate(over="ignore"):
@@ -169,6 +193,16 @@ def as_features(
     ValueError
         The shape of a sample is not `input_shape`, or a table has other columns.
     """
+    rows = _as_rows(name, values, input_shape, dtype, columns)
+    if isinstance(rows, np.ndarray) and is_foreign(rows.dtype):
+        return _as_core_array(quick_to_gather(rows, dtype, 1.0), dtype)
+    return rows
+
+
+def _as_rows(
+    name: str, values: Any, input_shape: tuple[int, ...], dtype: str, columns: Sequence[str] | None
+) -> Features:
+    """Return samples as rows of features, in a dtype that the core at least repacks."""
     if is_sparse(values):
         _check_shape(name, shape_of(name, values), input_shape, values)
         return as_sparse_rows(name, values, dtype)
@@ -178,7 +212,22 @@ def as_features(
         if columns is not None and (names := names_of(name, values)) is not None:
             order_of(name, names, columns)
     _check_shape(name, array.shape, input_shape, values)
-    return _as_core_array(array.reshape(len(array), math.prod(input_shape)), dtype)
+    return _of_eight_bytes(array.reshape(len(array), math.prod(input_shape)))
+
+
+def finite_features(
+    name: str, given: Features, dtype: str, passes: float, columns: Sequence[str] | None = None
+) -> Features:
+    """Return rows of finite numbers in the form in which it is quickest to read them `passes` times."""
+    copied = repacked(given, dtype, passes) if isinstance(given, np.ndarray) else None
+    if copied is None:
+        features = _as_core_array(given, dtype) if isinstance(given, np.ndarray) else given
+        check_finite(name, features, dtype, columns)
+        return features
+    features, row = copied
+    if row >= 0:
+        _refuse_row(name, given, row, dtype, columns)
+    return features
 
 
 def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...], values: Any) -> None:
@@ -306,12 +355,19 @@ def as_samples(
     dtype: str,
     columns: Sequence[str] | None = None,
     any_sum: bool = False,
+    passes: float = 1.0,
+    most_rows: float = math.inf,
 ) -> Samples:
-    """Return what training or evaluation reads, checked; `of`, as in " of validation_data", tells messages whose it is."""
-    features = as_features(f"x{of}", x, input_shape, dtype, columns)
-    if not len(features):
+    """Return what training or evaluation reads, checked; `of`, as in " of validation_data", tells messages whose it is.
+
+    All rows will be read `passes` times, or so many of them that they are `most_rows` in all.
+    """
+    given = _as_rows(f"x{of}", x, input_shape, dtype, columns)
+    if not len(given):
         raise ValueError(f"x{of} must have at least one row; got shape {np.shape(x)}")
-    check_finite(f"x{of}", features, dtype, columns)
+    features = finite_features(f"x{of}", given, dtype, min(passes, most_rows / len(given)), columns)
     targets = as_targets(f"y{of}", y, len(features), outputs, loss, dtype, any_sum)
     weight = as_sample_weight(f"sample_weight{of}", sample_weight, len(features), dtype)
-    return Samples(features, targets, weight)
+    if not isinstance(given, np.ndarray) or features is given or given.dtype == np.float16:
+        return Samples(features, targets, weight)
+    return Samples(features, targets, weight, given)

@@ -14,6 +14,7 @@ from fastnet._compilation import Compilation
 from fastnet._data_adapter import CORE_DTYPES, Features, Samples, as_features, as_samples, shape_of
 from fastnet._data_batches import Batches, as_batches, features_of_batches, warn_of_few
 from fastnet._missing_names import NamesItsAttributes
+from fastnet._repacking import predict
 from fastnet._validation import check_integer, names_arguments, unsupported
 from fastnet._weights import Network
 from fastnet.callbacks.base import Callback, Logs
@@ -198,17 +199,20 @@ class Evaluator(Sealed, NamesItsAttributes):
         of: str = "",
         columns: list[str] | None = None,
         any_sum: bool = False,
+        passes: float = 1.0,
+        most_rows: float = math.inf,
     ) -> Samples:
         """Return checked data for a network that is built and compiled; `of` says in messages what they are for.
 
         `columns` are the names of the features where the model does not know them yet; `any_sum` takes rows of targets
-        that do not add up to 1.
+        that do not add up to 1; `passes` and `most_rows` tell how much of the data will be read.
         """
         assert self.input_shape is not None
         assert self._network is not None
         assert self.loss is not None
         outputs, columns = self._network.output_size, columns or self.feature_names
-        return as_samples(x, y, sample_weight, of, self.input_shape, outputs, self.loss, self.dtype, columns, any_sum)
+        form = self.input_shape, outputs, self.loss, self.dtype, columns, any_sum
+        return as_samples(x, y, sample_weight, of, *form, passes, most_rows)
 
     def _logs(self, loss: float, metric: float, *, quick: bool = False) -> Logs:
         """Return the figures by their names; `quick` leaves out those that Python computes."""
@@ -371,7 +375,7 @@ class Evaluator(Sealed, NamesItsAttributes):
             _check_steps(-(-len(features) // batch_size), steps)
         if not callbacks:
             check_verbose(verbose)
-            return self._shaped(network.predict(features, batch_size))
+            return self._shaped(predict(network, features, self.dtype, batch_size))
         params = {"steps": -(-len(features) // batch_size), "verbose": check_verbose(verbose)}
         running = CallbackList.of(callbacks, self, params)
         running.call("on_predict_begin", {})

@@ -4,7 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -46,6 +46,12 @@ class Plan:
     validates: Callable[[int], bool]
     max_time: float | None
     watch: "Watch | None" = None
+
+    def without_given(self) -> "Plan":
+        """Return the same without the samples of which there are copies."""
+        data = self.data.without_given() if isinstance(self.data, Samples) else self.data
+        validation = self.validation.without_given() if isinstance(self.validation, Samples) else self.validation
+        return replace(self, data=data, validation=validation)
 
     @property
     def all_steps(self) -> int | None:

@@ -165,6 +165,8 @@ def from_table(name: str, table: Any, wanted: Sequence[str] | None = None) -> ND
     table = _readable(name, table)
     have = None if wanted is None else names_of(name, table)
     order = None if wanted is None or have is None else order_of(name, have, wanted)
+    if order is None and (whole := _of_one_dtype(table)) is not None:
+        return whole
     names, columns = _all_names(table), _columns(table)
     arrays = [
         numbers_of(f"column {names[number]!r} of {name}", columns[number])
@@ -177,6 +179,15 @@ def from_table(name: str, table: Any, wanted: Sequence[str] | None = None) -> ND
         if whole.dtype == arrays[0].dtype:
             return whole
     return np.stack(arrays, axis=1)
+
+
+def _of_one_dtype(table: Any) -> NDArray[Any] | None:
+    """Return a table of pandas whose columns have one dtype of numbers as it lies, without a look at each of them."""
+    dtypes = set(table.dtypes) if hasattr(table, "iloc") else set()
+    if len(dtypes) != 1 or not isinstance(dtype := dtypes.pop(), np.dtype) or dtype.kind not in "fiub":
+        return None
+    whole = np.asarray(table.to_numpy())
+    return whole if whole.dtype == dtype else None
 
 
 def _columns(table: Any) -> list[Any]:

@@ -61,11 +61,12 @@ class Fingerprint:
 
     def __init__(self, array: NDArray[Any], most_bytes: int | None = None) -> None:
         self._shape = array.shape
-        self._dtype = array.dtype
+        self._dtype = array.dtype.newbyteorder("=")
         self._every = 1
         if most_bytes is not None and array.nbytes > most_bytes:
             self._every = min(-(-array.nbytes // most_bytes), len(array))
             array = array[:: self._every]
+        array = array.astype(self._dtype, copy=False)
         if sys.byteorder == "big":
             array = array.byteswap()
         small = array.nbytes <= KEPT_BYTES
@@ -96,7 +97,8 @@ def sampled(samples: Samples | Batches) -> dict[str, Any]:
     y = Fingerprint(samples.y, SAMPLED_BYTES)
     weight = None if samples.weight is None else Fingerprint(samples.weight, SAMPLED_BYTES)
     if isinstance(samples.x, np.ndarray):
-        return {"x": Fingerprint(samples.x, SAMPLED_BYTES), "y": y, "sample_weight": weight}
+        given = samples.x if samples.given is None else samples.given
+        return {"x": Fingerprint(given, SAMPLED_BYTES), "y": y, "sample_weight": weight}
     parts = zip(("data", "indices", "indptr"), samples.x.arrays, strict=True)
     x = {"shape": list(samples.x.shape), **{name: Fingerprint(part, SAMPLED_BYTES) for name, part in parts}}
     return {"x": x, "y": y, "sample_weight": weight}

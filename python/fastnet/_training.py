@@ -1,6 +1,7 @@
 """Training of a compiled model: fit, train_on_batch and the gradients."""
 
 import copy
+import math
 import os
 from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -200,20 +201,27 @@ class Trainer(Layered):
         batch_size = check_integer("batch_size", _TRAINING_BATCH if batch_size is None else batch_size)
         check_bool("shuffle", shuffle)
         source = None if y is not None else as_batches("x", x, self.input_shape, batch_size)
+        span = range(
+            check_integer("initial_epoch", initial_epoch, minimum=0), check_integer("epochs", epochs, minimum=0)
+        )
+        steps = None if steps_per_epoch is None else check_integer("steps_per_epoch", steps_per_epoch)
         watch = self._watch(x, y, validation_data, shuffle) if check_bool("debug", debug) else None
         if source is None:
             if y is None and x is not None:
                 raise ValueError("y is missing: got None, and x yields no batches of (x, y)")
             self._trainable_network("fit", x)
             names = self.feature_names or names_to_learn("x", x)
-            data: Samples | Batches = self._samples(x, y, sample_weight, columns=names)
+            rows = math.inf if steps is None else len(span) * steps * batch_size
+            data: Samples | Batches = self._samples(
+                x, y, sample_weight, columns=names, passes=len(span), most_rows=rows
+            )
         else:
             names = self.feature_names or _names_in(validation_data)
             data = self._batches(source, class_weight, sample_weight)
         self._warn_of_frozen()
         given, validation = data, None
         if validation_data is not None:
-            validation = self._validation_samples(validation_data, batch_size, names)
+            validation = self._validation_samples(validation_data, batch_size, names, len(span))
         elif validation_split:
             if isinstance(data, Batches):
                 raise ValueError("validation_split needs x to be an array; with batches give validation_data")
@@ -225,9 +233,9 @@ class Trainer(Layered):
             data,
             validation,
             batch_size,
-            range(check_integer("initial_epoch", initial_epoch, minimum=0), check_integer("epochs", epochs, minimum=0)),
+            span,
             shuffle,
-            None if steps_per_epoch is None else check_integer("steps_per_epoch", steps_per_epoch),
+            steps,
             None if validation_steps is None else check_integer("validation_steps", validation_steps),
             prediction_batch("validation_batch_size", validation_batch_size),
             _validation_schedule(validation_freq),
@@ -246,7 +254,9 @@ class Trainer(Layered):
             "callbacks": running.names,
         }
         self._learn_names(names)
-        return self._recorded(Run(self, plan, given, others), Fitting(self, plan, running))
+        run, plan = Run(self, plan, given, others), plan.without_given()
+        del given, data, validation  # the table that x was, say, of which there is a copy
+        return self._recorded(run, Fitting(self, plan, running))
 
     def _recorded(self, run: Run, fitting: Fitting) -> History:
         """Train, and note in the receipt how it went."""
@@ -338,7 +348,9 @@ class Trainer(Layered):
 
         return hook
 
-    def _validation_samples(self, validation_data: Any, batch_size: int, names: list[str] | None) -> Samples | Batches:
+    def _validation_samples(
+        self, validation_data: Any, batch_size: int, names: list[str] | None, passes: int
+    ) -> Samples | Batches:
         of_batches = isinstance(validation_data, list) and all(isinstance(item, tuple) for item in validation_data)
         if of_batches or not (isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)):
             source = as_batches("validation_data", validation_data, self.input_shape, batch_size)
@@ -348,7 +360,8 @@ class Trainer(Layered):
                 f"validation_data must be (x, y), (x, y, sample_weight) or batches of them; got {describe(validation_data)}"
             )
         x, y, *weight = validation_data
-        return self._samples(x, y, weight[0] if weight else None, of=" of validation_data", columns=names)
+        weights = weight[0] if weight else None
+        return self._samples(x, y, weights, of=" of validation_data", columns=names, passes=passes)
 
     def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
         """Return the label, the offset and the shape of every array that is trained."""

@@ -15,6 +15,8 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from fastnet import _core, optimizers
+from fastnet._data_adapter import finite_features
+from fastnet._repacking import predict, quick_to_gather
 from fastnet._text import did_you_mean
 from fastnet._validation import NamesItsArguments, without_mask
 from fastnet.models import Sequential
@@ -145,8 +147,9 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, NamesItsArgu
             self._adapt()
         with limited_threads(self.n_threads):
             live = self._live_for_training(incremental)
-            training = Training(as_features(X), targets, sample_weight, None)
-            check_range(live.architecture.dtype, X=training.x)
+            passes = 1 if incremental else self.max_iter
+            features = finite_features("X", as_features(X), live.architecture.dtype, passes)
+            training = Training(features, targets, sample_weight, None)
             self._has_eval_set = eval_set is not None
             tasks = FitTasks(self, *given, 1 if incremental else self.max_iter) if FitTasks.wanted_by(self) else None
             if not self._is_stochastic():
@@ -373,14 +376,16 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, NamesItsArgu
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
         weight = None if training.weight is None else training.weight[held_out]
-        validation = Validation(as_features(X[held_out]), y[held_out], training.y[held_out], weight)
+        features = training.x[held_out] if isinstance(training.x, np.ndarray) else as_features(X[held_out])
+        validation = Validation(features, y[held_out], training.y[held_out], weight)
         return replace(training, rows=rows.astype(np.int64)), validation
 
     def _eval_samples(self, eval_set: Any) -> Validation:
         X, y, weight = eval_samples(eval_set)
         X, y = self._validate_more(X, y)
         weight = None if weight is None else _as_weights(weight, X)
-        return Validation(as_features(X), y, self._as_targets(y), weight)
+        features = quick_to_gather(as_features(X), self._architecture().dtype, self.max_iter)
+        return Validation(features, y, self._as_targets(y), weight)
 
     # --- Prediction ---
 
@@ -394,7 +399,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, NamesItsArgu
             X = as_features(validated(self, X, accept_sparse="csr", reset=False, dtype=DTYPES))
             check_range(dtype, X=X)
         with limited_threads(self.n_threads):
-            return live.network.predict(X, self._PREDICTION_ROWS)
+            return predict(live.network, X, dtype, self._PREDICTION_ROWS)
 
     def to_sequential(self) -> Sequential:
         """Return a `Sequential` with the fitted weights, to save, to export and to serve.

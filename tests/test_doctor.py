@@ -70,6 +70,7 @@ def loud() -> fn.Sequential:
     return network(1, "linear", "mse", hidden=[*layers, *(Dense(16, "relu", kernel_initializer=fn.initializers.RandomNormal(stddev=5.0, seed=n)) for n in range(4))])  # fmt: skip
 
 
+THOUSANDS = np.arange(3000) % 3
 WIDE = RNG.normal(size=(400, 64))
 FAULTS: dict[str, Callable[[], Any]] = {
     "FN101": lambda: fn.doctor(network(), changed(X, (5, 2), np.nan), LABELS),
@@ -79,6 +80,7 @@ FAULTS: dict[str, Callable[[], Any]] = {
     "FN105": lambda: fn.doctor(network(), X * np.array([1e-4, *[1.0] * 7]), LABELS),
     "FN106": lambda: fn.doctor(network(), np.concatenate([X[:300], X[:300]]), np.tile(LABELS[:300], 2)),
     "FN107": lambda: fn.doctor(network(), X, LABELS, (X[::10], LABELS[::10])),
+    "FN108": lambda: fn.doctor(network(features=64), np.asfortranarray(RNG.normal(size=(3000, 64))), THOUSANDS),
     "FN201": lambda: fn.doctor(regressor(), X, changed(LINE, 7, np.inf)),
     "FN202": lambda: fn.doctor(network(), X, LABELS + 1),
     "FN203": lambda: fn.doctor(network(10, loss="categorical_crossentropy"), X, ONE_HOT),
@@ -262,3 +264,14 @@ def test_the_documented_codes_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| (FN\d+) \| (\w+) \| (.+?) \| (.+?) \|$", text, re.MULTILINE)
     checks = [*CHECKS.values(), BROKEN]
     assert rows == sorted((check.code, check.severity, check.title, check.advice) for check in checks)
+
+
+def test_tables_that_are_slow_to_gather() -> None:
+    pixels = np.arange(200_000).reshape(2000, 100) % 256
+    finding = {finding.code: finding for finding in fn.doctor(network(features=100), np.asfortranarray(pixels))}
+    assert "int64 with the values of a row 16,000 bytes apart" in finding["FN108"].message
+    assert "a copy of 0.2 MB" in finding["FN108"].message
+    signed = fn.doctor(network(features=100), np.asfortranarray(pixels) - 1)
+    assert any("a copy of 0.8 MB" in finding.message for finding in signed)
+    for x in (pixels, pixels.astype(np.uint8), np.asfortranarray(pixels[:200])):
+        assert "FN108" not in fn.doctor(network(features=100), x).codes

@@ -6,10 +6,12 @@ import numpy as np
 
 from fastnet._doctor.case import Array, Case, spread
 from fastnet._doctor.report import check
+from fastnet._repacking import lies_badly
 from fastnet._sparse import is_sparse
 
 _HASHED_VALUES = 50_000_000
 _FEW_FEATURES = 50
+_LARGE_BYTES = 1 << 20  # which take a millisecond to copy
 
 
 @check("FN101", "error", "NaN or infinity in x", "Remove these rows, or fill the gaps with the column's mean")
@@ -126,6 +128,24 @@ def leaks(case: Case) -> str | None:
     if shared <= 0.01 * len(validation):
         return None
     return f"{shared} of {len(validation)} sampled validation rows are training rows, too"
+
+
+@check(
+    "FN108",
+    "advice",
+    "x lies column after column",
+    "Make the copy once, where x comes from: numpy.ascontiguousarray(x, 'uint8') of pixels, 'float32' of other numbers",
+)
+def slow_to_gather(case: Case) -> str | None:
+    x = case.all_x
+    if is_sparse(x) or x.ndim != 2 or x.nbytes < _LARGE_BYTES or not lies_badly(x):
+        return None
+    pixels = x.dtype.kind in "iu" and case.x.min() >= 0 and case.x.max() <= 255
+    size = 1 if pixels else min(x.itemsize, np.dtype(case.model.dtype).itemsize)
+    return (
+        f"x is {x.dtype} with the values of a row {abs(x.strides[1]):,} bytes apart: every fit and evaluate first makes "
+        f"a copy of {x.size * size / 1e6:.1f} MB, and predict makes one block by block"
+    )
 
 
 def _hashes(x: Any) -> list[int]:

@@ -16,8 +16,8 @@ class Finding:
     ----------
     code : str
         Such as "FN102": see docs/doctor.md.
-    severity : {"error", "warning"}
-        Whether training cannot work with it, or will probably work badly.
+    severity : {"error", "warning", "advice"}
+        Whether training cannot work with it, will probably work badly, or only takes longer than it need.
     message : str
         What was found, with figures.
     advice : str

@@ -227,6 +227,9 @@ def test_a_copy_leaves_most_of_the_memory_free(monkeypatch: pytest.MonkeyPatch) 
     assert dtype_of_copy(np.asfortranarray(PIXELS)) == "uint8"
     assert dtype_of_copy(np.asfortranarray(SIGNED)) is None
     monkeypatch.undo()
+    monkeypatch.setattr(_repacking.np, "empty", lambda shape, dtype: (_ for _ in ()).throw(MemoryError))
+    assert dtype_of_copy(np.asfortranarray(PIXELS)) is None
+    monkeypatch.undo()
     assert _repacking._memory() > 1e8
     monkeypatch.delattr(os, "sysconf", raising=False)
     assert _repacking._memory() == float("inf")

@@ -174,8 +174,9 @@ def _first_nonfinite_row(array: Features, as_float32: bool) -> int:
 
 
 def shape_of(name: str, values: Any) -> tuple[int, ...]:
-    """Return the shape of an array or of a sparse matrix."""
-    return tuple(values.shape) if is_sparse(values) else as_array(name, values).shape
+    """Return the shape of an array, a sparse matrix or a table."""
+    known = is_sparse(values) or (is_table(values) and hasattr(values, "shape"))
+    return tuple(values.shape) if known else as_array(name, values).shape
 
 
 # ---- Samples --------------------------------------------------------------------------------------------------------

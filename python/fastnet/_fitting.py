@@ -49,9 +49,12 @@ class Plan:
 
     def without_given(self) -> "Plan":
         """Return the same without the samples of which there are copies."""
-        data = self.data.without_given() if isinstance(self.data, Samples) else self.data
-        validation = self.validation.without_given() if isinstance(self.validation, Samples) else self.validation
-        return replace(self, data=data, validation=validation)
+        copied = {
+            name: data.without_given()
+            for name, data in (("data", self.data), ("validation", self.validation))
+            if isinstance(data, Samples) and data.given is not None
+        }
+        return replace(self, **copied) if copied else self  # type: ignore[arg-type]
 
     @property
     def all_steps(self) -> int | None:

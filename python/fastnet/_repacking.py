@@ -55,7 +55,10 @@ def repacked(array: Array, dtype: str, passes: float, *, finite: bool = True) ->
     for target in (_UINT8, wide) if whole else (wide,):
         if not _has_room(array, target) or (target == wide and not _gains(array, wide)):
             continue
-        copy = np.empty(array.shape, target)
+        try:
+            copy = np.empty(array.shape, target)
+        except MemoryError:  # the samples can be read where they lie
+            return None
         row = _core.repack(array, copy, finite)
         if row < 0 or not (whole and target == _UINT8):
             return copy, row

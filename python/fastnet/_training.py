@@ -125,7 +125,8 @@ class Trainer(Layered):
         ----------
         x : array_like, table, sparse matrix or source of batches
             The samples, shape (n, *input_shape). Arrays of float32, float64 and integers, memory-mapped ones too, are read
-            in place, whatever their strides; other types are converted. Tables of pandas, polars and pyarrow must have
+            in place, or copied once where their form is slow to gather, as Fortran order is; a copy is never larger than
+            they are. Other types are converted. Tables of pandas, polars and pyarrow must have
             columns of numbers, which name the features: from then on the model takes the columns of tables by their names,
             in any order, and refuses tables with others. Arrays, and columns without names, are taken by position. A matrix or array of scipy.sparse is never made dense as a whole;
             CSR is read in place, other formats are converted to it.

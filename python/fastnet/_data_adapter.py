@@ -130,14 +130,15 @@ def _hint(values: Any, array: Array) -> str:
 
 def _as_core_array(array: Array, dtype: str) -> Array:
     """Return the array in a dtype that the core reads: its own if it can, else the model's."""
-    array = _of_eight_bytes(array)
-    if not is_foreign(array.dtype):
+    if array.dtype in CORE_DTYPES or not is_foreign((array := _of_eight_bytes(array)).dtype):
         return array
     return array.astype(dtype if array.dtype == np.float16 else array.dtype.newbyteorder("="))
 
 
 def _of_eight_bytes(array: Array) -> Array:
     """Return the array in a dtype that the core at least repacks: no truth values, none of more than 8 bytes."""
+    if array.dtype in CORE_DTYPES:
+        return array
     if array.dtype == np.bool_:
         return array.view(np.uint8)
     if array.dtype.itemsize > 8:  # of numbers that float32 may not hold, which is for `check_finite` to tell

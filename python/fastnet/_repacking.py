@@ -89,7 +89,7 @@ def _blocks(array: Any, dtype: str, batch_size: int) -> Iterator[Any]:
 
 def is_foreign(dtype: np.dtype[Any]) -> bool:
     """Return whether the core reads such numbers only to repack them."""
-    return dtype == np.float16 or not dtype.isnative
+    return dtype.char == "e" or not dtype.isnative
 
 
 def lies_badly(array: Array) -> bool:

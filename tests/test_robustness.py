@@ -183,7 +183,7 @@ def runs(program: str) -> None:
         [sys.executable, "-X", "faulthandler", "-c", PRELUDE + program],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,  # what hangs, hangs longer; sanitizers take minutes
         check=False,
     )
     assert done.returncode == 0, f"exit status {done.returncode}\n{done.stderr[-3000:]}"

@@ -39,7 +39,11 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
     if (bfloat16 && !kernels<T>().gemm_bfloat16)
         throw py::type_error("a must be float32 to be multiplied in bfloat16, got a " + describe(a_in));
     py::array a = readable<T>(a_in, "a"), b = readable<T>(b_in, "b");
-    const auto step = [](const py::array& x, int axis) { return x.strides(axis) / static_cast<index>(sizeof(T)); };
+    // Along an axis of one entry a stride means nothing, and may be so large that a pointer would overflow.
+    const auto step = [](const py::array& x, int axis) {
+        const index in_rows = axis == 1 ? 1 : x.shape(1);
+        return x.shape(axis) > 1 ? x.strides(axis) / static_cast<index>(sizeof(T)) : in_rows;
+    };
     const int a_rows = transpose_a ? 1 : 0, b_rows = transpose_b ? 1 : 0;
     const index m = a.shape(a_rows), k = a.shape(1 - a_rows), n = b.shape(1 - b_rows);
     if (b.shape(b_rows) != k)

@@ -50,6 +50,7 @@ DRAWN: dict[str, tuple[Any, ...]] = {
     "plot_confusion_matrix": ([0, 1, 1], [0, 1, 0]),
     "plot_history": ({"loss": [2.0, 1.0]},),
     "plot_residuals": ([1.0, 2.0], [1.5, 2.5]),
+    "plot_saliency": (MODEL, X[:2]),
     "plot_samples": (X[:4],),
     "plot_weights": (MODEL,),
 }

@@ -85,6 +85,16 @@ InputForm input_form_named(const std::string& name) {
     throw py::value_error("form must be one of 'automatic', 'dense', 'compressed'; got '" + name + "'");
 }
 
+Derivative derivative_named(const std::string& name) {
+    if (name == "outputs")
+        return Derivative::outputs;
+    if (name == "weighted_outputs")
+        return Derivative::weighted_outputs;
+    if (name == "loss")
+        return Derivative::loss;
+    throw py::value_error("of must be one of 'outputs', 'weighted_outputs', 'loss'; got '" + name + "'");
+}
+
 std::vector<double> ordered_hyperparameters(const char* const* names, const py::dict& given) {
     std::vector<double> values;
     for (; *names; ++names) {
@@ -200,6 +210,27 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
     callbacks.rethrow();
     return py::make_tuple(result.steps, result.loss, result.metric, result.first_nonfinite,
                           py::make_tuple(result.loss_sum, result.metric_sum));
+}
+
+template <class T> py::array_t<T> differentiate(LockedNetwork<T>& self, const py::object& x, const std::string& name,
+                                                const OptionalArray& y, const OptionalArray& sample_weight) {
+    const Derivative of = derivative_named(name);
+    if (!y == (of != Derivative::outputs))
+        throw py::value_error("y must be there for the derivatives of weighted_outputs and loss alone");
+    const Network<T>& shape = self.shape();
+    const CheckedSamples checked(shape.input_size(), shape.output_size(), x, y, {}, sample_weight);
+    const index count = checked.samples.count, rows = of == Derivative::outputs ? shape.output_size() : 1;
+    std::vector<index> dimensions{count, rows, shape.input_size()};
+    if (of != Derivative::outputs)
+        dimensions.erase(dimensions.begin() + 1);
+    py::array_t<T> result(dimensions);
+    T* const out = result.mutable_data();
+    const double operations =
+        shape.operations_of_dense_row() * static_cast<double>(count) * static_cast<double>(1 + rows);
+    if (count > 0)
+        self.with([&](Network<T>& network) { network.differentiate(checked.samples, of, out); },
+                  operations < brief_operations);
+    return result;
 }
 
 template <class T> void register_class(py::module_& module, const char* name) {
@@ -320,7 +351,9 @@ template <class T> void register_class(py::module_& module, const char* name) {
                               operations < brief_operations);
                 return result;
             },
-            py::arg("x"), py::arg("batch_size"));
+            py::arg("x"), py::arg("batch_size"))
+        .def("differentiate", &differentiate<T>, py::arg("x"), py::arg("of"), py::arg("y").none(true) = py::none(),
+             py::arg("sample_weight").none(true) = py::none());
 }
 
 }  // namespace

@@ -292,6 +292,8 @@ template EpochResult Network<double>::train_epoch(const Samples&, index, const s
                                                   const BatchHook<double>&, const EpochPart&);
 template double Network<float>::loss_and_gradients(const Samples&, float*, const BatchHook<float>&);
 template double Network<double>::loss_and_gradients(const Samples&, double*, const BatchHook<double>&);
+template void Network<float>::prepare(const Samples&, index, Use, int, int);
+template void Network<double>::prepare(const Samples&, index, Use, int, int);
 template EpochResult Network<float>::evaluate(const Samples&, index);
 template EpochResult Network<double>::evaluate(const Samples&, index);
 template void Network<float>::predict(const Samples&, index, float*);

@@ -87,8 +87,11 @@ template <class T> struct Pass {
     const T* statistics = nullptr;
     T* memory = nullptr;      // what the way forward leaves for the way back, of these rows
     const T* skip = nullptr;  // what an addition adds
+    index gradients = 1;      // rows on the way back for each row of the way forward
 
     bool training() const { return step != 0; }
+    // The row of the way forward that row i of the way back belongs to.
+    index forward_row(index i) const { return gradients == 1 ? i : i / gradients; }
 };
 
 template <class T> class Layer {

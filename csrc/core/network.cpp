@@ -152,14 +152,15 @@ template <class T> typename Network<T>::Share Network<T>::share_of(Team& team, i
 // The rows of an earlier layer's output that an addition adds, from this one on.
 template <class T> const T* Network<T>::skip_of(const Batch& batch, const Layer<T>& layer, index row) const {
     std::size_t after = static_cast<std::size_t>(layer.skip) + 1;
-    while (after > 0 && leaves_out(after - 1, batch.step != 0))
+    while (after > 0 && leaves_out(after - 1, batch.goes_back()))
         --after;
     return input_of(batch, after).rows + row * layer.input_size;
 }
 
-// Prediction leaves out a layer that would only copy; the last one writes the output.
-template <class T> bool Network<T>::leaves_out(std::size_t i, bool training) const {
-    return !training && layers_[i]->only_in_training() && is_identity(*layers_[i]->activation) &&
+// Prediction leaves out a layer that would only copy, unless a way back follows, which reads what every layer read; the
+// last one writes the output.
+template <class T> bool Network<T>::leaves_out(std::size_t i, bool goes_back) const {
+    return !goes_back && layers_[i]->only_in_training() && is_identity(*layers_[i]->activation) &&
            i + 1 < layers_.size();
 }
 
@@ -174,7 +175,7 @@ Epilogue<T> Network<T>::elementwise(const Batch& batch, std::size_t i, index row
         activation.rowwise || (last && leave_logits) ? kernels<T>().activations[0].forward : activation.forward;
     epilogue.bias = layers_[i]->bias(parameters_.data() + offsets_[i]);
     epilogue.alpha = layers_[i]->alpha;
-    if (activation.keeps_slope && batch.step != 0) {
+    if (activation.keeps_slope && batch.goes_back()) {
         epilogue.kept_row = layers_[i]->output_size;
         epilogue.kept = kept_of(batch, i) + row * epilogue.kept_row;
     }
@@ -197,7 +198,7 @@ void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits, st
     Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows);
     for (std::size_t i = first; i < layers_.size(); ++i) {
         const Layer<T>& layer = *layers_[i];
-        if (leaves_out(i, pass.training()))
+        if (leaves_out(i, batch.goes_back()))
             continue;
         const bool last = i + 1 == layers_.size();
         T* y = (last ? batch.output : batch.arena.outputs[i].data()) + row * layer.output_size;
@@ -259,51 +260,69 @@ template <class T> void Network<T>::metric(const Batch& batch, Range rows) const
             row_metric(metric_, batch.output + i * size, batch.arena.target.data() + i * size, size);
 }
 
-// From the gradient of these rows' outputs to that of the last layer's pre-activation.
-template <class T> void Network<T>::slope_of_last(const Batch& batch, Range rows) const {
-    const Layer<T>& last = *layers_.back();
-    if (is_identity(*last.activation))
-        return;
-    const index size = output_size(), first = rows.begin * size;
-    T* dy = batch.arena.gradients.back().data() + first;
-    last.activation->backward(rows.size(), size, dy, size,
-                              {nullptr, nullptr, kept_of(batch, layers_.size() - 1) + first, size, last.alpha});
+// What the way back applies to the gradients by the outputs of a layer, from this row of the batch on.
+template <class T> Epilogue<T> Network<T>::slope_of(const Batch& batch, std::size_t i, index row) const {
+    const Layer<T>& layer = *layers_[i];
+    const index size = layer.output_size;
+    return {layer.activation->backward, nullptr, kept_of(batch, i) + row * size, size, layer.alpha};
 }
 
-// From the gradient of the last pre-activation to that of the first layer that is trained.
-template <class T> void Network<T>::backward(Share& share, const Batch& batch) const {
-    if (lowest_trained_ < 0)
+// From the gradients of these rows' outputs of a layer to those of its pre-activation.
+template <class T> void Network<T>::apply_slope(const Batch& batch, std::size_t i, Range rows) const {
+    if (is_identity(*layers_[i]->activation))
+        return;
+    const index size = layers_[i]->output_size, each = batch.gradients();
+    T* const dy = batch.arena.gradients[i].data();
+    if (each == 1) {
+        const Epilogue<T> slope = slope_of(batch, i, rows.begin);
+        return slope.function(rows.size(), size, dy + rows.begin * size, size, slope);
+    }
+    for (index row = rows.begin; row < rows.end; ++row) {
+        Epilogue<T> slope = slope_of(batch, i, row);
+        slope.kept_row = 0;  // all gradients of a sample meet the same slopes
+        slope.function(each, size, dy + row * each * size, size, slope);
+    }
+}
+
+template <class T> void Network<T>::slope_of_last(const Batch& batch, Range rows) const {
+    apply_slope(batch, layers_.size() - 1, rows);
+}
+
+// From the gradients of the last pre-activation to those of the layer `lowest`; a negative one stands for none.
+template <class T> void Network<T>::backward(Share& share, const Batch& batch, index lowest) const {
+    if (lowest < 0)
         return;
     const Arena& arena = batch.arena;
-    const index rows = share.rows.size(), row = share.rows.begin;
+    const index rows = share.rows.size(), row = share.rows.begin, each = batch.gradients();
     Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows);
+    pass.rows *= each;
     for (std::size_t i = layers_.size() - 1;; --i) {
         const Layer<T>& layer = *layers_[i];
         const Input<T> x = input_of(batch, i).from(row, layer.input_size);
-        const T* dy = arena.gradients[i].data() + row * layer.output_size;
+        const T* dy = arena.gradients[i].data() + row * each * layer.output_size;
         enter(pass, batch, i, row);
-        if (needs_whole_batch_ && layer.needs_whole_batch())
+        if (needs_whole_batch_ && pass.training() && layer.needs_whole_batch())
             layer.prepare_backward(pass, x, dy);
-        if (static_cast<index>(i) == lowest_trained_)
+        if (static_cast<index>(i) == lowest)
             return;
-        const Layer<T>& before = *layers_[i - 1];
-        const ActivationKernels<T>& activation = *before.activation;
+        const ActivationKernels<T>& activation = *layers_[i - 1]->activation;
         const index size = layer.input_size;
-        T* dx = arena.gradients[i - 1].data() + row * size;
+        T* dx = arena.gradients[i - 1].data() + row * each * size;
         const bool added = !plain_ && !added_to_[i - 1].empty(), linear = is_identity(activation);
-        const Epilogue<T> slope{activation.backward, nullptr, kept_of(batch, i - 1) + row * size, size, before.alpha};
-        layer.backward(pass, x, dy, dx, added || linear || activation.rowwise ? nullptr : &slope);
+        const bool apart = added || activation.rowwise || (each > 1 && !linear);
+        const Epilogue<T> slope = slope_of(batch, i - 1, row);
+        layer.backward(pass, x, dy, dx, apart || linear ? nullptr : &slope);
         share.team.barrier();
-        if (added || activation.rowwise) {
-            in_pieces(
-                share.team, share.team.share(rows), operations_per_move * static_cast<double>(size), [&](Range mine) {
-                    T* const mine_dx = dx + mine.begin * size;
-                    for (std::size_t addition : added_to_[i - 1])
-                        kernels<T>().layers.add(mine.size() * size, mine_dx,
-                                                arena.gradients[addition].data() + (row + mine.begin) * size, mine_dx);
-                    if (!linear)
-                        activation.backward(mine.size(), size, mine_dx, size, slope.at(mine.begin, 0));
-                });
+        if (apart) {
+            const double per_row = operations_per_move * static_cast<double>(each * size);
+            in_pieces(share.team, share.team.share(rows), per_row, [&](Range mine) {
+                const index first = (row + mine.begin) * each * size;
+                T* const mine_dx = arena.gradients[i - 1].data() + first;
+                for (std::size_t addition : added_to_[i - 1])
+                    kernels<T>().layers.add(mine.size() * each * size, mine_dx,
+                                            arena.gradients[addition].data() + first, mine_dx);
+                apply_slope(batch, i - 1, {row + mine.begin, row + mine.end});
+            });
             share.team.barrier();
         }
     }

@@ -86,6 +86,10 @@ struct Training {
     OptimizerOptions options;
 };
 
+// What is differentiated with respect to the inputs: every output, the sum of the outputs times the sample's targets,
+// or the loss.
+enum class Derivative { outputs, weighted_outputs, loss };
+
 // How the first layer gets its input: as rows without their zeros where that is faster and possible, or always one way.
 enum class InputForm { automatic, dense, compressed };
 
@@ -148,6 +152,9 @@ template <class T> class Network {
     // Both work through the samples in pieces of at most `chunk` rows, which bounds the memory they take.
     EpochResult evaluate(const Samples& samples, index chunk);
     void predict(const Samples& samples, index chunk, T* output);
+    // The derivatives with respect to the inputs, layers acting as they do in prediction: for each sample a row of
+    // input_size values for every output, or one row.
+    void differentiate(const Samples& samples, Derivative of, T* derivatives);
 
   private:
     // What a batch leaves behind: one array of rows a layer. A batch is one pass of `rows` samples from `begin`.
@@ -168,6 +175,10 @@ template <class T> class Network {
         T* output;              // of the last layer
         std::int64_t step = 0;  // of training, counted from 1; 0 for none
         index first_row = 0;    // where these rows are a part of a batch
+        index derivatives = 0;  // rows of them for each sample, where a prediction is differentiated
+
+        bool goes_back() const { return step != 0 || derivatives != 0; }
+        index gradients() const { return derivatives > 1 ? derivatives : 1; }  // rows of them for each sample
     };
     // Who runs a range of a batch's rows through the layers.
     struct Share {
@@ -204,7 +215,7 @@ template <class T> class Network {
     const T* skip_of(const Batch& batch, const Layer<T>& layer, index row) const;
     Pass<T> pass(const Crew<T>& crew, const Batch& batch, Range rows) const;
     void enter(Pass<T>& pass, const Batch& batch, std::size_t layer, index row) const;
-    bool leaves_out(std::size_t layer, bool training) const;
+    bool leaves_out(std::size_t layer, bool goes_back) const;
     void gather(const Team& team, const Batch& batch, Range rows) const;
     void gather_input(const Team& team, const Batch& batch, Range rows, index segment) const;
     void gather_targets(const Batch& batch, Range rows) const;
@@ -213,9 +224,13 @@ template <class T> class Network {
     T* kept_of(const Batch& batch, std::size_t layer) const;
     void loss(const Batch& batch, Range rows, bool with_gradient) const;
     void metric(const Batch& batch, Range rows) const;
+    Epilogue<T> slope_of(const Batch& batch, std::size_t layer, index row) const;
+    void apply_slope(const Batch& batch, std::size_t layer, Range rows) const;
     void slope_of_last(const Batch& batch, Range rows) const;
     bool call_hook(Team& team, const Batch& batch);
-    void backward(Share& share, const Batch& batch) const;
+    void backward(Share& share, const Batch& batch, index lowest) const;
+    void seed_derivatives(const Batch& batch, Range rows, Derivative of, index first) const;
+    void backward_to_input(Share& share, const Batch& batch, T* derivatives) const;
     bool step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     bool gradients_of(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     bool may_take_long(index rows) const;
@@ -313,7 +328,9 @@ inline Input<T> Network<T>::input_of(const Batch& batch, std::size_t i) const {
 
 template <class T>
 inline Pass<T> Network<T>::pass(const Crew<T>& crew, const Batch& batch, Range rows) const {
-    return {crew, rows.size(), batch.first_row + rows.begin, batch.step};
+    Pass<T> result{crew, rows.size(), batch.first_row + rows.begin, batch.step};
+    result.gradients = batch.gradients();
+    return result;
 }
 
 // Gives the pass, whose rows begin at `row` of the batch, what belongs to layer i.

@@ -54,9 +54,11 @@ template <class T> class LayerNormalization final : public ScaledAndShifted<T> {
     void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
         const T* gamma = this->gamma(pass.parameters, 0);
+        const index size = this->input_size;
         this->map_rows(pass, dx, epilogue, [&](index i, index at) {
-            kernels<T>().layers.normalize_row_backward(this->input_size, x.rows + at, pass.memory + 2 * i, gamma,
-                                                       dy + at, dx + at);
+            const index row = pass.forward_row(i);
+            kernels<T>().layers.normalize_row_backward(size, x.rows + row * size, pass.memory + 2 * row, gamma, dy + at,
+                                                       dx + at);
         });
     }
     void parameter_gradients(const Pass<T>& pass, Range, const Input<T>& x, const T* dy, T* gradients, bool accumulate,
@@ -131,7 +133,7 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
     }
     void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
-        if (this->frozen) {
+        if (!pass.training() || this->frozen) {
             const T* factor = at(pass.memory, 0).factor;
             return this->map_rows(pass, dx, epilogue, [&](index, index row) {
                 kernels<T>().layers.multiply(this->input_size, dy + row, factor, dx + row);

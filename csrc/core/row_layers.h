@@ -125,7 +125,10 @@ template <class T> class Dropout final : public RowLayer<T> {
     void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
         this->map_rows(pass, dx, epilogue, [&](index, index at) {
-            kernels<T>().layers.multiply(this->input_size, dy + at, pass.memory + at, dx + at);
+            if (pass.training())
+                kernels<T>().layers.multiply(this->input_size, dy + at, pass.memory + at, dx + at);
+            else
+                std::copy_n(dy + at, this->input_size, dx + at);
         });
     }
 
@@ -173,8 +176,10 @@ template <class T> class PRelu final : public RowLayer<T> {
     }
     void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
-        this->map_rows(pass, dx, epilogue, [&](index, index at) {
-            kernels<T>().layers.prelu_backward(this->input_size, x.rows + at, pass.parameters, dy + at, dx + at);
+        const index size = this->input_size;
+        this->map_rows(pass, dx, epilogue, [&](index i, index at) {
+            kernels<T>().layers.prelu_backward(size, x.rows + pass.forward_row(i) * size, pass.parameters, dy + at,
+                                               dx + at);
         });
     }
     void parameter_gradients(const Pass<T>& pass, Range, const Input<T>& x, const T* dy, T* gradients, bool accumulate,

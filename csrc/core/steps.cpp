@@ -183,7 +183,7 @@ bool Network<T>::step_together(Team& team, const Batch& batch, T* gradients, con
             in_pieces(share.team, mine, per_row, [&](Range rows) { slope_of_last(batch, rows); });
     }
     share.team.barrier();
-    backward(share, batch);
+    backward(share, batch, lowest_trained_);
     optimization = at_once(team, batch, optimization);
     if (team.was_broken_off())
         return false;
@@ -249,7 +249,7 @@ bool Network<T>::step_by_stretches(Team& team, Batch batch, T* gradients, const 
                      share.rows.size(), elementwise(batch, 0, share.rows.begin, false));
     forward(share, batch, fused_, 1);
     loss(batch, share.rows, true);
-    backward(share, batch);
+    backward(share, batch, lowest_trained_);
     optimization = at_once(team, batch, optimization);
     if (team.was_broken_off())
         return false;
@@ -282,7 +282,7 @@ bool Network<T>::step_in_parts(Team& team, const Batch& whole, T* gradients, con
             gather(own, block, all.rows);
             forward(all, block, fused_);
             loss(block, all.rows, true);
-            backward(all, block);
+            backward(all, block, lowest_trained_);
             parameter_gradients({all.team, all.workspace}, block, 0, sums, begin > rows.begin, nullptr);
             std::copy_n(arena.loss.data(), block.rows, whole.arena.loss.data() + begin);
             std::copy_n(arena.metric.data(), block.rows, whole.arena.metric.data() + begin);

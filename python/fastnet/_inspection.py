@@ -1,4 +1,4 @@
-"""Looking inside a model: what every layer gives, and the gradients of its weights."""
+"""Looking inside a model: what every layer gives, the gradients of its weights, and derivatives by its inputs."""
 
 import math
 from collections.abc import Iterator
@@ -7,8 +7,10 @@ from typing import Any
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet import _core
-from fastnet._data_adapter import Features
+from fastnet._data_adapter import Features, as_array, shape_of
+from fastnet._frames import is_table
 from fastnet._layer import Layer
+from fastnet._sparse import is_sparse
 from fastnet._text import did_you_mean
 from fastnet._training import Trainer
 from fastnet._validation import check_integer
@@ -150,3 +152,123 @@ class Inspector(Trainer):
         layers = self._layers if self.trainable else ()
         by_layer = {layer.name: {name: next(remaining) for name in layer.trainable_names} for layer in layers}
         return {name: gradients for name, gradients in by_layer.items() if gradients}
+
+    def jacobian(self, x: Any) -> NDArray[Any]:
+        """Return the derivatives of the outputs with respect to the inputs.
+
+        The model acts as in `predict`: nothing is dropped, no noise is added, and BatchNormalization takes its moving
+        statistics. The derivatives are by the numbers in `x`, before any Rescaling or Normalization in the model.
+
+        Parameters
+        ----------
+        x : array_like, table or sparse matrix, shape (n, *input_shape), or array_like, shape input_shape
+            The samples, as in `predict`, or a single one. One dimension are n samples where a sample is one number, as
+            in `predict`.
+
+        Returns
+        -------
+        ndarray of shape (n, *output_shape, *input_shape), or (*output_shape, *input_shape) for a single sample
+            For a model of rows, ``jacobian[i, j, k]`` is the derivative of output j of sample i by feature k, the features in the
+            model's order also where the columns of a table had another. In the dtype of the model; rows of outputs that are
+            NaN are NaN.
+
+        Raises
+        ------
+        ValueError
+            `x` does not have the model's input shape.
+
+        See Also
+        --------
+        input_gradients : The gradient of the loss with respect to the inputs.
+        fastnet.plotting.plot_saliency : A picture of what a prediction depends on.
+
+        Notes
+        -----
+        At a kink, such as that of ReLU at 0, the derivative is the one that training takes. A sample takes a forward pass
+        and a backward pass for each output; a row has the same bits whichever rows are beside it.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(2, input_shape=(3,))])
+        >>> model.set_weights([[[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]], [0.0, 0.0]])
+        >>> model.jacobian([0.0, 1.0, 2.0])
+        array([[1., 2., 3.],
+               [4., 5., 6.]], dtype=float32)
+        >>> model.jacobian([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]).shape
+        (2, 2, 3)
+        """
+        x, is_one = self._one_or_more(x)
+        network = self._built_network(x)
+        features = self._features("x", x)
+        assert self.input_shape is not None
+        by_input = network.differentiate(features, "outputs")
+        by_input = by_input.reshape(len(features), *self._output_shape, *self.input_shape)
+        return by_input[0] if is_one else by_input
+
+    def _one_or_more(self, x: Any) -> tuple[Any, bool]:
+        """Return samples, and whether they were given as a single one."""
+        if self.input_shape in (None, (1,)) or is_sparse(x) or is_table(x) or hasattr(x, "to_numpy"):
+            return x, False  # of a series nobody knows whether its values are in the model's order
+        samples = as_array("x", x)
+        return (samples[None], True) if samples.shape == self.input_shape else (samples, False)
+
+    def input_gradients(self, x: Any, y: Any, sample_weight: ArrayLike | None = None) -> NDArray[Any]:
+        """Return the gradient of the loss of the samples with respect to the inputs.
+
+        The loss is that of `evaluate`, a mean over the samples. The gradient of the loss of sample i alone is therefore n
+        times row i. As in `jacobian`, the model acts as in `predict`, also where it has Dropout or BatchNormalization, with
+        which `loss_and_gradients` takes the gradients of a step of training.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `loss_and_gradients`.
+
+        Returns
+        -------
+        ndarray of the shape of `x`
+            In the dtype of the model; the features in the model's order also where the columns of a table had another.
+
+        Raises
+        ------
+        ValueError
+            The model is not compiled, or the data do not fit it.
+
+        See Also
+        --------
+        jacobian : The derivatives of every output.
+        gradients, loss_and_gradients : The gradients of the loss with respect to the weights.
+
+        References
+        ----------
+        .. [1] I. Goodfellow, J. Shlens, C. Szegedy: Explaining and harnessing adversarial examples. ICLR 2015.
+
+        Examples
+        --------
+        A step of a fast gradient sign attack [1]_: each feature moves a little in the direction in which the loss grows.
+
+        >>> import numpy as np
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(1, input_shape=(2,))], dtype="float64")
+        >>> model.set_weights([[[1.0], [-2.0]], [0.0]])
+        >>> model.compile(loss="mse")
+        >>> x, y = np.array([[1.0, 1.0]]), np.array([1.0])
+        >>> gradients = model.input_gradients(x, y)
+        >>> gradients
+        array([[-4.,  8.]])
+        >>> model.evaluate(x, y, verbose=0), model.evaluate(x + 0.5 * np.sign(gradients), y, verbose=0)
+        (4.0, 12.25)
+        """
+        network = self._trainable_network("input_gradients", x)
+        samples = self._samples(x, y, sample_weight, any_sum=True)
+        custom = self._compiled("input_gradients()").custom_loss
+        if custom is None:
+            by_input = network.differentiate(samples.x, "loss", samples.y, samples.weight)
+        else:
+            outputs = network.predict(samples.x, _ROWS)
+            _, by_output = custom.value_and_gradient(samples.y, outputs, samples.weight)
+            by_input = network.differentiate(samples.x, "weighted_outputs", by_output)
+        assert self.input_shape is not None
+        given = shape_of("x", x)
+        return by_input.reshape(given if len(given) == 1 else (len(samples), *self.input_shape))

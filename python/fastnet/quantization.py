@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 __all__ = ["QuantizedModel", "quantize"]
 
+_NO_DERIVATIVES = "a quantized model rounds, and so has no derivatives: ask the model that it was made from"
 _NOT_LEARNING = (
     "a quantized model predicts but does not learn: fit the model that it was made from, and quantize that again"
 )
@@ -212,6 +213,14 @@ class QuantizedModel(Evaluator):
     def train_on_batch(self, *arguments: Any, **keywords: Any) -> NoReturn:
         """Raise NotImplementedError: a quantized model does not learn."""
         raise NotImplementedError(_NOT_LEARNING)
+
+    def jacobian(self, x: Any) -> NoReturn:
+        """Raise NotImplementedError: what is rounded has no derivatives."""
+        raise NotImplementedError(_NO_DERIVATIVES)
+
+    def input_gradients(self, x: Any, y: Any, sample_weight: Any = None) -> NoReturn:
+        """Raise NotImplementedError: what is rounded has no derivatives."""
+        raise NotImplementedError(_NO_DERIVATIVES)
 
     def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
         return []

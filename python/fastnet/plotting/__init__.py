@@ -8,6 +8,7 @@ from fastnet.plotting.classification import plot_calibration, plot_confusion_mat
 from fastnet.plotting.history import plot_history
 from fastnet.plotting.images import plot_activations, plot_samples
 from fastnet.plotting.regression import plot_residuals
+from fastnet.plotting.saliency import plot_saliency
 from fastnet.plotting.weights import plot_weights
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "plot_confusion_matrix",
     "plot_history",
     "plot_residuals",
+    "plot_saliency",
     "plot_samples",
     "plot_weights",
 ]

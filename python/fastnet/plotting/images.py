@@ -66,31 +66,51 @@ def plot_samples(
     >>> x, y = fn.datasets.digits.load_data()
     >>> axes = fn.plotting.plot_samples(x, y, max_samples=9)  # doctest: +SKIP
     """
-    images = _as_images(as_array("x", x), image_shape)
-    captions = _captions(len(images), y_true, y_pred, class_names)
+    images = as_images(as_array("x", x), image_shape)
+    captions = captions_of(len(images), y_true, y_pred, class_names)
     images = images[: check_integer("max_samples", max_samples)]
     across = math.ceil(math.sqrt(len(images)))
     down = -(-len(images) // across)
     axes = figure_axes(1, 1.2 * across)[0] if axes is None else axes
     height = images.shape[1] / images.shape[2]
     line = 0.28 if captions else 0.08  # of the width of an image, for the caption above it
-    low, high = float(np.nanmin(images)), float(np.nanmax(images))
-    if images.ndim == 4 and images.dtype != np.uint8:  # matplotlib expects colors from 0 to 1
-        images = (images - low) / ((high - low) or 1.0)
+    images, scale = scaled(images)
     for number, image in enumerate(images):
         left, top = number % across * 1.1, number // across * (height + line)
-        extent = (left, left + 1.0, top + height, top)
-        axes.imshow(image, cmap="gray", vmin=low, vmax=high, extent=extent, interpolation="nearest")
+        draw_image(axes, image, (left, top), scale)
         if captions:
-            text, is_right = captions[number]
-            color = {} if is_right else {"color": "tab:red"}
-            axes.text(left + 0.5, top - 0.04, text, ha="center", va="bottom", fontsize=8, parse_math=False, **color)
+            draw_caption(axes, captions[number], (left, top))
     axes.set(xlim=(-0.05, across * 1.1 - 0.05), ylim=(down * (height + line), -line))
     axes.set_axis_off()
     return axes
 
 
-def _as_images(x: NDArray[Any], image_shape: Sequence[int] | None) -> NDArray[Any]:
+def scaled(images: NDArray[Any]) -> tuple[NDArray[Any], tuple[float, float]]:
+    """Return images as matplotlib takes them, and the values that are black and white."""
+    low, high = float(np.nanmin(images)), float(np.nanmax(images))
+    if images.ndim == 4 and images.dtype != np.uint8:  # matplotlib expects colors from 0 to 1
+        images = (images - low) / ((high - low) or 1.0)
+    return images, (low, high)
+
+
+def draw_image(
+    axes: Any, image: NDArray[Any], corner: tuple[float, float], scale: tuple[float, float], cmap: str = "gray"
+) -> None:
+    """Draw an image of width 1 whose upper left corner is given."""
+    left, top = corner
+    extent = (left, left + 1.0, top + image.shape[0] / image.shape[1], top)
+    axes.imshow(image, cmap=cmap, vmin=scale[0], vmax=scale[1], extent=extent, interpolation="nearest")
+
+
+def draw_caption(axes: Any, caption: tuple[str, bool], corner: tuple[float, float]) -> None:
+    """Write above the image with this upper left corner, in red where a prediction is wrong."""
+    text, is_right = caption
+    color = {} if is_right else {"color": "tab:red"}
+    place = corner[0] + 0.5, corner[1] - 0.04
+    axes.text(*place, text, ha="center", va="bottom", fontsize=8, parse_math=False, **color)
+
+
+def as_images(x: NDArray[Any], image_shape: Sequence[int] | None) -> NDArray[Any]:
     """Return the samples in the shape of images."""
     if not len(x):
         raise ValueError("x must have at least one sample; got none")
@@ -98,7 +118,7 @@ def _as_images(x: NDArray[Any], image_shape: Sequence[int] | None) -> NDArray[An
     return x.reshape(len(x), *picture_shape(math.prod(x.shape[1:]), given, "of a sample"))
 
 
-def _captions(
+def captions_of(
     count: int, y_true: ArrayLike | None, y_pred: ArrayLike | None, class_names: Sequence[str] | None
 ) -> list[tuple[str, bool]]:
     """Return what stands above each sample, and whether it is predicted right."""

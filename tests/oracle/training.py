@@ -36,6 +36,7 @@ def by_fastnet(case: Case) -> Results:
     model = case.model
     before = model.predict(case.x)
     loss, gradients = model.loss_and_gradients(case.x, case.y, case.weight)
+    jacobian, by_input = model.jacobian(case.x), model.input_gradients(case.x, case.y, case.weight)
     with warnings.catch_warnings():  # what overflows must be NaN in PyTorch, too
         warnings.simplefilter("ignore", fn.exceptions.NonFiniteLossWarning)
         model.fit(
@@ -46,6 +47,8 @@ def by_fastnet(case: Case) -> Results:
         "predictions before": [before],
         "loss": [np.array(loss)],
         "gradients": gradients,
+        "jacobian": [jacobian.reshape(*before.shape, -1)],
+        "input gradients": [by_input.reshape(len(before), -1)],
         "weights after": model.get_weights(),
         "predictions after": [model.predict(case.x)],
         "evaluation after": [np.array(evaluated)],
@@ -87,6 +90,18 @@ class Network:
             self._weights[path] = self._weights[path].detach()
         return loss.detach().numpy(), dict(zip(leaves, gradients, strict=True)), run.moving
 
+    def derivatives(self, x: Tensor, y: Tensor, weight: Tensor | None) -> tuple[Array, Array]:
+        """Return the derivatives of the outputs and of the loss by the samples, in prediction."""
+        x = x.clone().requires_grad_(True)
+        outputs = Forward(self._weights, False, {}).through(self._layers, x)
+        loss = self._objective(Forward(self._weights, False, {}), x, y, weight)
+        sums = [*outputs.sum(dim=0), loss]  # no row depends on another
+        *rows, by_input = (
+            torch.autograd.grad(each, x, retain_graph=True, allow_unused=True, materialize_grads=True)[0].flatten(1)
+            for each in sums
+        )
+        return torch.stack(rows, dim=1).numpy(), by_input.numpy()
+
     def train(self, batches: list[tuple[Tensor, Tensor, Tensor | None]]) -> list[Array]:
         """Take a step for every batch and return the weights."""
         optimizer = Optimizer(self._optimizer, self._weights, self._trainable)
@@ -116,11 +131,14 @@ def by_torch(case: Case, inputs: Inputs) -> Results:
     ]
     before = network.predict(data[0])
     loss, gradients, _ = network.loss_and_gradients(*data)
+    jacobian, by_input = network.derivatives(*data)
     weights = network.train(batches)  # type: ignore[arg-type]
     return {
         "predictions before": [before],
         "loss": [loss],
         "gradients": [gradient.numpy() for gradient in gradients.values()],
+        "jacobian": [jacobian],
+        "input gradients": [by_input],
         "weights after": weights,
         "predictions after": [network.predict(data[0])],
         "evaluation after": [network.evaluate(*data)],

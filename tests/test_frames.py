@@ -87,6 +87,8 @@ def doors(model: fn.Sequential) -> dict[str, Callable[[Any], Any]]:
         "activations": lambda x: list(model.activations(x).values()),
         "loss_and_gradients": lambda x: model.loss_and_gradients(x, Y),
         "gradients": lambda x: model.gradients(x, Y)["dense"]["kernel"],
+        "jacobian": model.jacobian,
+        "input_gradients": lambda x: model.input_gradients(x, Y),
         "quantize": lambda x: model.quantize(x).predict(FRAME),
         "predict of a quantized model": lambda x: model.quantize(FRAME).predict(x),
         "doctor": lambda x: [fn.doctor(model, x, Y).codes, fn.doctor(model, FRAME, Y, (x, Y)).codes],

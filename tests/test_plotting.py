@@ -192,6 +192,52 @@ def test_activations_are_a_column_for_each_layer(axes: Any) -> None:
 # ---- Numbers --------------------------------------------------------------------------------------------------------
 
 
+def test_saliency_is_the_gradient_of_what_is_predicted_or_with_labels_of_the_loss(axes: Any) -> None:
+    model = classifier()
+    outputs = model.predict(X[:3])
+    predicted = outputs.argmax(axis=1)
+    plotting.plot_saliency(model, X, class_names=["a", "b", "c"], max_samples=3, axes=axes)
+    maps = np.abs(model.jacobian(X[:3])[range(3), predicted]).reshape(3, 2, 2)
+    assert texts(axes) == ["abc"[label] for label in predicted]
+    for number, (image, saliency) in enumerate(zip(axes.images[::2], axes.images[1::2], strict=True)):
+        assert_array_equal(image.get_array(), X[number].reshape(2, 2))
+        assert_allclose(saliency.get_array(), maps[number], rtol=1e-6)
+        assert saliency.get_clim() == (0.0, maps[number].max())
+        assert image.get_extent()[:2] == saliency.get_extent()[:2]
+        assert image.get_extent()[2] < saliency.get_extent()[3]  # below it
+    wrong = (predicted + 1) % 3
+    drawn = plotting.plot_saliency(model, X[:3], wrong)
+    assert texts(drawn) == [
+        f"{label} \N{RIGHTWARDS ARROW} {given}" for label, given in zip(wrong, predicted, strict=True)
+    ]
+    assert {text.get_color() for text in drawn.texts} == {"tab:red"}
+    by_loss = np.abs(model.input_gradients(X[:3], wrong)).reshape(3, 2, 2)
+    assert_allclose([shown.get_array() for shown in drawn.images[1::2]], by_loss, rtol=1e-6)
+
+
+def test_saliency_of_colors_is_that_of_the_strongest_channel_and_one_output_has_no_class(axes: Any) -> None:
+    model = fn.Sequential([fn.layers.Flatten(input_shape=(2, 5, 3)), Dense(1)], seed=0)
+    x = np.random.default_rng(0).random((2, 2, 5, 3))
+    plotting.plot_saliency(model, x, axes=axes)
+    expected = np.abs(model.get_weights()[0]).reshape(2, 5, 3).max(axis=2)
+    assert_allclose(axes.images[1].get_array(), expected, rtol=1e-6)
+    assert axes.images[0].get_array().shape == (2, 5, 3)
+    assert texts(axes) == []
+
+
+def test_what_has_no_saliency_is_refused() -> None:
+    model = classifier()
+    with pytest.raises(ValueError, match="y must have a target for each of 30 samples; got 2"):
+        plotting.plot_saliency(model, X, LABELS[:2])
+    with pytest.raises(ValueError, match="x must have at least one sample"):
+        plotting.plot_saliency(model, X[:0])
+    with pytest.raises(ValueError, match=r"image_shape must be .* with 4 values"):
+        plotting.plot_saliency(model, X, image_shape=(3, 3))
+    pictures = fn.Sequential([Dense(4, input_shape=(4,)), Reshape((2, 2))], seed=0)
+    with pytest.raises(ValueError, match=r"ends in one dimension; got outputs of shape \(2, 2, 2\)"):
+        plotting.plot_saliency(pictures, X[:2])
+
+
 def test_residuals_are_drawn_over_the_predictions(axes: Any) -> None:
     plotting.plot_residuals([[1.0], [2.0]], [1.5, 1.0], axes=axes)
     assert_allclose(axes.lines[1].get_xydata(), [[1.5, 0.5], [1.0, -1.0]])

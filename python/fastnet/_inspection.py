@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet import _core
-from fastnet._data_adapter import Features, as_array, shape_of
+from fastnet._data_adapter import CORE_DTYPES, Features, as_array, shape_of
 from fastnet._frames import is_table
 from fastnet._layer import Layer
 from fastnet._sparse import is_sparse
@@ -185,7 +186,8 @@ class Inspector(Trainer):
         Notes
         -----
         At a kink, such as that of ReLU at 0, the derivative is the one that training takes. A sample takes a forward pass
-        and a backward pass for each output; a row has the same bits whichever rows are beside it.
+        and a backward pass for each output, many at a time; its derivatives have the same bits whichever samples are beside
+        it. The result has n times outputs times features numbers: ask for some of the samples where that is much.
 
         Examples
         --------
@@ -198,6 +200,13 @@ class Inspector(Trainer):
         >>> model.jacobian([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]).shape
         (2, 2, 3)
         """
+        network, shape = self._network, self._direct_shape
+        if network is not None and shape is not None and type(x) is np.ndarray and x.dtype in CORE_DTYPES:
+            if x.ndim == 2 and x.shape[1:] == shape:
+                return network.differentiate(x, "outputs")
+            if x.ndim == 1 and x.shape == shape != (1,):
+                row: NDArray[Any] = network.differentiate(x[None], "outputs")[0]
+                return row
         x, is_one = self._one_or_more(x)
         network = self._built_network(x)
         features = self._features("x", x)

@@ -95,6 +95,7 @@ CALLS: dict[str, Callable[[], Long]] = {
     "evaluate": on_model(lambda m: m.evaluate(rows(ROWS), labels(ROWS), verbose=0)),
     "activations": on_model(lambda m: m.activations(rows(400_000))),
     "gradients": on_model(lambda m: m.gradients(rows(200_000), labels(200_000))),
+    "jacobian": on_model(lambda m: m.jacobian(rows(20_000))),
     "gradients of a small model": on_model(
         lambda m: m.loss_and_gradients(rows(ROWS), labels(ROWS)),
         lambda: model_of(fn.Dense(128, activation="relu"), fn.Dense(128)),

@@ -193,9 +193,14 @@ def test_training_on_what_does_not_fit_is_refused_and_changes_nothing(case: str,
     if "batch_size" not in BAD_ARGUMENTS[case]:
         with pytest.raises((TypeError, ValueError), match=r"\w"):
             core.loss_and_gradients(given_["x"], given_["y"], given_["sample_weight"])
+        with pytest.raises((TypeError, ValueError), match=r"\w"):
+            core.differentiate(given_["x"], "loss", given_["y"], given_["sample_weight"])
     if {"y", "sample_weight"}.isdisjoint(BAD_ARGUMENTS[case]) and case != "x: rows":
         with pytest.raises((TypeError, ValueError), match=r"\w"):
             core.predict(given_["x"], given_["batch_size"])
+        if "x" in BAD_ARGUMENTS[case]:
+            with pytest.raises((TypeError, ValueError), match=r"\w"):
+                core.differentiate(given_["x"], "outputs")
 
 
 @pytest.mark.parametrize("batch_size", [10, 11, 2**31, 2**32 + 1, 2**62, 2**63 - 1])
@@ -236,6 +241,8 @@ def test_network_methods_with_odd_arrays(
     returns_or_refuses(core.evaluate, x_, y_, batch_size, weight_)
     if x not in ENDLESS_NAMES:
         returns_or_refuses(core.predict, x_, batch_size)
+        returns_or_refuses(core.differentiate, x_, "outputs")
+        returns_or_refuses(core.differentiate, x_, "loss", y_, weight_)
     returns_or_refuses(core.set_parameters, x_)
     returns_or_refuses(core.set_optimizer_state, 1, x_)
 

@@ -54,7 +54,7 @@ template <class T> void Network<T>::differentiate(const Samples& samples, Deriva
         require_hook({});
     }
     // So many rows at a time keep the gradients of all layers in the second-level cache, and pay for packing weights.
-    constexpr index most_rows = 256;
+    constexpr index most_rows = 512;
     const index total = samples.count, each = of == Derivative::outputs ? output_size() : 1;
     const index chunk = std::clamp<index>(most_rows / each, 1, total), together = std::min(each, most_rows);
     choose_input(samples, chunk, Use::evaluation);

@@ -143,7 +143,9 @@ template <class T> class Layer {
     // What the two gradients of a layer that needs the whole batch have in common, of dy, the gradient of the map's
     // output.
     virtual void prepare_backward(const Pass<T>&, const Input<T>& /*x*/, const T* /*dy*/) const {}
-    // dx = epilogue(gradient of the map's input); null for no epilogue.
+    // dx = epilogue(gradient of the map's input); null for no epilogue. A pass that is no training follows a way
+    // forward of prediction, and may have several rows of gradients for each row of x and of the memory: see
+    // forward_row.
     virtual void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                           const Epilogue<T>* epilogue) const = 0;
     // The gradient of the parameters that belong to these inputs (what belongs to none: to the first), summed over the

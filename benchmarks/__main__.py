@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from . import checks, fresh, machine, peers, plots, report
+from . import checks, fresh, machine, peers, plots, processors, report
 from .data import FOLDER
 from .results import Results
 from .runner import ROOT, Runner
@@ -37,12 +37,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--workloads", type=choice(NAMES), default=list(NAMES), help=f"of {','.join(NAMES)}")
     parser.add_argument("--threads", default="1,2", help="numbers of threads, 1,2 by default")
     parser.add_argument("--quick", action="store_true", help="two rounds of small cases: a look, not a record")
-    parser.add_argument("--out", type=Path, help="folder of the report; a whole run writes benchmarks/, others build/")
+    parser.add_argument("--out", type=Path, help="folder of the report; of a whole run benchmarks/, of others build/")
     parser.add_argument("--report", type=Path, metavar="JSON", help="write the report of earlier results again")
     arguments = parser.parse_args()
     arguments.threads = sorted({int(count) for count in arguments.threads.split(",")})
-    whole = len(arguments.workloads) == len(NAMES) and not arguments.quick
-    arguments.out = arguments.out or (ROOT / "benchmarks" if whole else FOLDER)
+    arguments.whole = arguments.peers == list(others)
     return arguments
 
 
@@ -52,6 +51,7 @@ def measure(arguments: argparse.Namespace) -> Results:
     no_mnist = machine.prepare_mnist()
     runner = Runner(["fastnet", *arguments.peers], arguments.threads, arguments.quick)
     results = Results(machine.describe(), arguments.threads, runner.versions, runner.notes, arguments.quick)
+    results.kind = processors.kind(processors.cpuinfo())
     if no_mnist:
         runner.notes.append(f"Workloads on MNIST are left out: {no_mnist}")
     for name in arguments.workloads:
@@ -73,11 +73,13 @@ def measure(arguments: argparse.Namespace) -> Results:
 def main() -> None:
     arguments = parse_arguments()
     results = Results.load(arguments.report) if arguments.report else measure(arguments)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    plots.write(results, arguments.out)
-    text = report.write(results)
-    (arguments.out / "RESULTS.md").write_text(text, encoding="utf-8")
-    print(text)
+    whole = arguments.whole and not results.quick and set(NAMES) <= {*results.records, "kernels"}
+    out = arguments.out or (ROOT / "benchmarks" if whole else FOLDER)
+    out.mkdir(parents=True, exist_ok=True)
+    page = out / "RESULTS.md"
+    earlier = page.read_text(encoding="utf-8") if page.exists() else ""
+    page.write_text(report.write(results, earlier, plots.write(results, out)), encoding="utf-8")
+    print(report.body(results, ()))
     if wrong := checks.disagreements(results):
         sys.exit("\n".join(wrong))
 

@@ -1,14 +1,20 @@
-"""Whether the peers computed the same: the loss and accuracy after training from the same weights in the same order."""
+"""Whether the peers computed the same: the loss and accuracy after training from the same weights in the same order.
 
+Estimators draw their own weights and orders, from the same seed: what comes of a fit is the same up to rounding.
+"""
+
+import math
 import statistics
+from typing import Any
 
+from .estimator_cases import Estimator
 from .results import Record, Results, Row
 from .workloads import WORKLOADS, Training
 
 LOSS = 0.02  # relative, after the first steps; PyTorch adds the epsilon of Adam at another place
 ACCURACY = 0.005  # the mean over the seeds, in the end
 
-Checks = dict[str, list[dict[str, float]]]
+Checks = dict[str, list[dict[str, Any]]]
 
 
 def mean(values: list[dict[str, float]], quantity: str) -> float:
@@ -20,21 +26,30 @@ def disagreements(results: Results) -> list[str]:
     lines = []
     for name, record in results.records.items():
         for case in results.cases(name) if name in WORKLOADS else ():
-            if not isinstance(case, Training):
+            if not isinstance(case, Training | Estimator):
                 continue
-            plain = case.key.removesuffix(f", {case.form}") if case.form else case.key
-            expected = record.checks.get("fastnet", {}).get(plain)
+            expected = record.checks.get("fastnet", {}).get(case.name)
             for peer, checks in record.checks.items():
                 found = checks.get(case.key)
-                if expected and found and not agrees(found, expected):
+                if expected and found and not agrees(case, found, expected):
                     lines.append(f"**{peer} does not agree with fastnet** on {case.key}: {found}, not {expected}")
     return lines
 
 
-def agrees(found: Checks, expected: Checks) -> bool:
+def agrees(case: Training | Estimator, found: Checks, expected: Checks) -> bool:
+    if isinstance(case, Estimator):
+        return same(found["end"][0], expected["end"][0], case.tolerance)
     loss, right_loss = (mean(checks["start"], "loss") for checks in (found, expected))
     accuracy, right_accuracy = (mean(checks["end"], "accuracy") for checks in (found, expected))
     return abs(loss - right_loss) <= LOSS * right_loss and abs(accuracy - right_accuracy) <= ACCURACY
+
+
+def same(found: dict[str, Any], expected: dict[str, Any], tolerance: float) -> bool:
+    """Whether facts are equal, numbers up to a relative difference."""
+    return found.keys() == expected.keys() and all(
+        math.isclose(found[name], value, rel_tol=tolerance) if isinstance(value, float) else found[name] == value
+        for name, value in expected.items()
+    )
 
 
 def explain(case: Training) -> str:

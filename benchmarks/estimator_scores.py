@@ -1,16 +1,25 @@
-"""Cross-validated scores of fastnet's estimators and scikit-learn's on the data sets that come with scikit-learn."""
+"""Cross-validated scores of fastnet's estimators and scikit-learn's on the data sets that come with scikit-learn.
 
+usage: python -m benchmarks.estimator_scores
+
+Writes ESTIMATORS.md. How long they take is a part of RESULTS.md.
+"""
+
+import datetime as dt
 import statistics
 import warnings
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import sklearn
 from sklearn import datasets, neural_network
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import fastnet
 import fastnet.sklearn
 
 DATA = {
@@ -57,10 +66,12 @@ def compare(data: str, scaled: bool, seeds: Iterable[int]) -> Comparison:
 
 
 def report(seeds: Iterable[int] = range(5)) -> str:
-    """Return the table of all data sets."""
+    """Return the page with the table of all data sets."""
     seeds = list(seeds)
     lines = [
-        "\n## Scores\n",
+        "# Scores of estimators beside scikit-learn's\n",
+        "Made by `python -m benchmarks.estimator_scores`; how fast they are is in [RESULTS.md](RESULTS.md), for each kind of "
+        f"processor. fastnet {fastnet.__version__}, scikit-learn {sklearn.__version__}, {dt.datetime.now(dt.UTC).date()}.\n",
         f"Means of {FOLDS}-fold cross-validation over {len(seeds)} seeds, which draw folds and weights, with default "
         "parameters: accuracy, and R^2 for diabetes. The standard error is that of scikit-learn's mean over the seeds.\n",
         "| | fastnet | scikit-learn | difference | standard error |",
@@ -74,3 +85,7 @@ def report(seeds: Iterable[int] = range(5)) -> str:
                 f"{statistics.mean(found.theirs):.4f} | {found.difference:+.1e} | {found.standard_error:.1e} |"
             )
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    Path(__file__).with_name("ESTIMATORS.md").write_text(report(), encoding="utf-8")

@@ -1,11 +1,10 @@
 // What the machine can do and what the matrix product makes of it, as one JSON object a line:
 //   {"name": "fma_peak", "threads": 1, "gflops": ...}
-//   {"name": "gemm", "case": "NN", "m": ..., "n": ..., "k": ..., "threads": 1, "gflops": ...}
-// With `--peak THREADS` only the first of these. Each figure is the median of `rounds` measurements, every one long
-// enough (20 ms) for the clock.
+//   {"name": "gemm", "case": "NN", "m": ..., "n": ..., "k": ..., "threads": 1, "dtype": "float32", "gflops": ...}
+// and those of kernels_xsmm.cpp where LIBXSMM is installed. With `--peak THREADS` only the first of these. Each figure
+// is the median of `rounds` measurements, every one long enough (20 ms) for the clock.
 #include <algorithm>
 #include <array>
-#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -13,27 +12,21 @@
 
 #include "core/cpu.h"
 #include "core/gemm.h"
+#include "kernels_timing.h"
 
 namespace fastnet {
+
+void compare_with_xsmm();  // kernels_xsmm.cpp
+
 namespace {
 
-using Clock = std::chrono::steady_clock;
 constexpr int rounds = 9;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
 template <class F> double median_rate(double operations, F work) {
-    work();
-    const auto start = Clock::now();
-    work();
-    const long repeats = std::max(1L, static_cast<long>(0.02 / std::max(seconds_since(start), 1e-9)));
+    const long repeats = repeats_for(0.02, work);
     std::array<double, rounds> rates;
-    for (double& rate : rates) {
-        const auto begin = Clock::now();
-        for (long i = 0; i < repeats; ++i)
-            work();
-        rate = operations * static_cast<double>(repeats) / seconds_since(begin);
-    }
+    for (double& rate : rates)
+        rate = operations * static_cast<double>(repeats) / seconds_of(repeats, work);
     std::nth_element(rates.begin(), rates.begin() + rounds / 2, rates.end());
     return rates[rounds / 2] / 1e9;
 }
@@ -82,29 +75,25 @@ double fma_peak(int threads) {
 
 struct Shape {
     index m, n, k;
-    bool transpose_a, transpose_b;
+    bool transpose_a = false, transpose_b = false;
+    Precision precision = Precision::full;
 };
 
 double gemm_rate(const Shape& s) {
-    const auto filled = [](index size) {
-        std::vector<float> values(static_cast<std::size_t>(size));
-        for (std::size_t i = 0; i < values.size(); ++i)
-            values[i] = static_cast<float>(i % 17) / 17.0f - 0.5f;
-        return values;
-    };
-    const std::vector<float> a = filled(s.m * s.k), b = filled(s.k * s.n);
+    const std::vector<float> a = operand(s.m * s.k), b = operand(s.k * s.n);
     std::vector<float> c(static_cast<std::size_t>(s.m * s.n));
-    const Gemm<float> product{s.m,
-                              s.n,
-                              s.k,
-                              a.data(),
-                              s.transpose_a ? 1 : s.k,
-                              s.transpose_a ? s.m : 1,
-                              b.data(),
-                              s.transpose_b ? 1 : s.n,
-                              s.transpose_b ? s.k : 1,
-                              c.data(),
-                              s.n};
+    Gemm<float> product{s.m,
+                        s.n,
+                        s.k,
+                        a.data(),
+                        s.transpose_a ? 1 : s.k,
+                        s.transpose_a ? s.m : 1,
+                        b.data(),
+                        s.transpose_b ? 1 : s.n,
+                        s.transpose_b ? s.k : 1,
+                        c.data(),
+                        s.n};
+    product.precision = s.precision;
     return median_rate(product.operations(), [&] { gemm(product); });
 }
 
@@ -129,13 +118,18 @@ void run() {
                     {41000, 10, 784, false, false},
                     {784, 10, 41000, true, false}})
         shapes.push_back(s);
+    for (Shape s : {Shape{128, 64, 784}, {1024, 1024, 1024}, {256, 2048, 2048}}) {
+        s.precision = Precision::bfloat16;
+        shapes.push_back(s);
+    }
     for (int threads : {1, 2}) {
         set_num_threads(threads);
         print_peak(threads);
         for (const Shape& s : shapes)
             std::printf("{\"name\": \"gemm\", \"case\": \"%c%c\", \"m\": %td, \"n\": %td, \"k\": %td, \"threads\": %d, "
-                        "\"gflops\": %.2f}\n",
-                        s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.m, s.n, s.k, threads, gemm_rate(s));
+                        "\"dtype\": \"%s\", \"gflops\": %.2f}\n",
+                        s.transpose_a ? 'T' : 'N', s.transpose_b ? 'T' : 'N', s.m, s.n, s.k, threads,
+                        s.precision == Precision::full ? "float32" : "bfloat16", gemm_rate(s));
         std::fflush(stdout);
     }
 }
@@ -146,6 +140,10 @@ void run() {
 int main(int count, char** arguments) {
     if (count == 3 && !std::strcmp(arguments[1], "--peak"))
         fastnet::print_peak(std::max(1, std::atoi(arguments[2])));
-    else
+    else {
         fastnet::run();
+#ifdef FASTNET_XSMM
+        fastnet::compare_with_xsmm();
+#endif
+    }
 }

@@ -5,10 +5,10 @@ import json
 import os
 import platform
 import subprocess
-from pathlib import Path
 
 import numpy as np
 
+from . import processors, tables_as_read
 from .data import FOLDER, MNIST
 from .runner import ROOT
 
@@ -19,17 +19,10 @@ def describe() -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "date": str(dt.datetime.now(dt.UTC).date()),
-        "processor": f"{processor()}, {cores} processors",
+        "processor": f"{processors.description(processors.cpuinfo())}, {cores} processors",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "data are read by": tables_as_read.libraries(),
     }
-
-
-def processor() -> str:
-    try:
-        names = [line.split(":")[1] for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
-        return names[0].strip()
-    except (OSError, IndexError):
-        return platform.processor() or "unknown processor"
 
 
 def build_kernels() -> None:

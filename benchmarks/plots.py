@@ -1,10 +1,10 @@
 """Two plots: GFLOP/s of square matrix products over their size, and microseconds a step of the training workloads."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
-from .report import compared, peak_rows
 from .results import Results
 from .tables import number, threads_text
 from .workloads import Gemm, Training
@@ -20,24 +20,31 @@ COLORS = {
 OTHER = "#222222"  # a peer that has no color of its own
 
 
-def write(results: Results, folder: Path) -> None:
+def write(results: Results, folder: Path) -> tuple[str, ...]:
+    """Draw the plots of this kind of processor, and return the names of their files."""
     try:
         import matplotlib as mpl
     except ImportError:
         print("matplotlib is not installed: no plots", file=sys.stderr)
-        return
+        return ()
     mpl.use("Agg")
-    mpl.rcParams.update({"svg.hashsalt": "fastnet", "axes.spines.top": False, "axes.spines.right": False})
-    for name, draw in (("gemm.svg", draw_gemm), ("steps.svg", draw_steps)):
+    # Text stays text: as outlines it takes most of a file.
+    mpl.rcParams.update({"svg.hashsalt": "fastnet", "svg.fonttype": "none"})
+    mpl.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+    written = []
+    for name, draw in (("gemm", draw_gemm), ("steps", draw_steps)):
         if (figure := draw(results)) is not None:
-            figure.savefig(folder / name, metadata={"Date": None}, bbox_inches="tight")
+            file = f"{name}-{re.sub(r'[^a-z0-9]+', '-', results.kind.lower()).strip('-')}.svg"
+            figure.savefig(folder / file, metadata={"Date": None}, bbox_inches="tight")
+            written.append(file)
+    return tuple(written)
 
 
 def draw_gemm(results: Results) -> Any:
     """A panel for each number of threads, a line for each peer, the measured peak above them."""
     from matplotlib import pyplot as plt
 
-    cases = [(r, c) for r, c in compared(results, Gemm) if c.m == c.n == c.k and c.transpose == "NN"]
+    cases = [(r, c) for r, c in results.compared(Gemm) if c.m == c.n == c.k and c.transpose == "NN"]
     if not cases:
         return None
     figure, axes = plt.subplots(1, len(results.threads), figsize=(5.5 * len(results.threads), 4), squeeze=False)
@@ -48,7 +55,7 @@ def draw_gemm(results: Results) -> Any:
             if points:
                 axis.plot(*zip(*points, strict=True), marker="o", markersize=4, label=results.title(peer),
                           color=COLORS.get(peer, OTHER), linewidth=2.4 if peer == "fastnet" else 1.4)  # fmt: skip
-        for row in peak_rows(cases[0][0]):
+        for row in cases[0][0].peaks():
             if row.threads == threads:
                 axis.axhline(row.median("gflops"), color="#999999", linestyle="--", linewidth=1, label="peak")
         axis.set_xscale("log", base=2)
@@ -64,7 +71,7 @@ def draw_steps(results: Results) -> Any:
     """A group of bars for each training workload, each peer with its best number of threads."""
     from matplotlib import pyplot as plt
 
-    cases = [(record, case) for record, case in compared(results, Training) if record.find(case.key, "fastnet")]
+    cases = [(record, case) for record, case in results.compared(Training) if record.find(case.key, "fastnet")]
     if not cases:
         return None
     peers = [p for p in COLORS if any(p in record.peers() for record, _ in cases)]

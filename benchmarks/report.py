@@ -1,13 +1,14 @@
-"""The report, in Markdown: a summary of the ratios, then the figures behind it."""
+"""The report, in Markdown: a section for the kind of processor with a summary of the ratios and the figures behind it."""
 
+import re
 import statistics
-from collections.abc import Iterator
 from dataclasses import replace
 
-from . import checks, report_growth
-from .results import WIN, Ratio, Record, Results, Row
+from . import checks, report_growth, report_summary, report_users, sections
+from .report_summary import verdict
+from .results import WIN, Record, Results, Row
 from .tables import call_time, duration, heading, note, rate, spread, table, threads_text, times
-from .workloads import WORKLOADS, ZEROS_SKIPPED, Gemm, Prediction, Training
+from .workloads import INTEGERS, WORKLOADS, Gemm, Prediction, Training
 
 METHOD = (
     "Every peer runs in processes of its own, one for each number of threads, bound to as many processors. Units of work "
@@ -18,27 +19,31 @@ METHOD = (
 )
 
 
-def write(results: Results) -> str:
-    lines = ["# Results", "", *note(opening(results), METHOD)]
-    lines += [f"- {name}: {value}" for name, value in results.machine.items()]
+OPENING = "Made by `make bench`; [README.md](README.md) says what is measured and how to read it. A section for each kind of processor: the newest run on it."
+
+
+def write(results: Results, page: str = "", pictures: tuple[str, ...] = ()) -> str:
+    """Return the page with these results as the section of their kind; `pictures` are the plots that there are of it."""
+    section = sections.Section(results.kind, body(results, pictures))
+    return sections.write((OPENING, METHOD), sections.merge(page, section))
+
+
+def body(results: Results, pictures: tuple[str, ...]) -> str:
+    lines = [f"- {name}: {value}" for name, value in results.machine.items()]
+    lines += ["- a quick run, a rough look at small cases"] if results.quick else []
     lines += [f"- {version}" for peer, version in results.versions.items() if peer != "peak"]
     lines += [
         f"- {text}" for text in (*peaks(results), *disturbance(results), *results.notes, *checks.disagreements(results))
     ]
-    for section in (summary, products, trainings, predictions, *report_growth.SECTIONS):
+    lines += report_summary.summary(results)
+    lines += products(results, pictures) + trainings(results, pictures) + predictions(results)
+    for section in (*report_users.SECTIONS, *report_growth.SECTIONS):
         lines += section(results)
-    return "\n".join(lines).rstrip().replace("\n\n\n", "\n\n") + "\n"
-
-
-def opening(results: Results) -> str:
-    run = "Made by a quick run, a rough look at small cases" if results.quick else "Made by `make bench`"
-    return f"{run}; [README.md](README.md) says what is measured and how to read it."
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
 
 
 def peaks(results: Results) -> list[str]:
-    rows = [
-        row for name in ("gemm", "gemm_large") if name in results.records for row in peak_rows(results.records[name])
-    ]
+    rows = [row for name in ("gemm", "gemm_large") if name in results.records for row in results.records[name].peaks()]
     figures = {row.threads: f"{row.median('gflops'):.0f} GFLOP/s on {threads_text(row.threads)}" for row in rows}
     return [f"peak of fused multiply-adds in float32, measured: {', '.join(figures.values())}"] if figures else []
 
@@ -53,95 +58,21 @@ def disturbance(results: Results) -> list[str]:
     return [f"busy with other work in the pauses: {mean:.0%} of the processors, at most {shares[worst]:.0%} ({worst})"]
 
 
-def peak_rows(record: Record) -> list[Row]:
-    return [row for row in record.rows if row.peer == "peak"]
-
-
-def compared(results: Results, kind: type) -> Iterator[tuple[Record, Gemm | Training | Prediction]]:
-    """The cases of a kind on which fastnet is compared with others, without those that are shown beside another."""
-    for name, record in results.records.items():
-        if name in WORKLOADS and WORKLOADS[name].peers is None:
-            yield from ((record, case) for case in results.cases(name) if isinstance(case, kind) and not case.form)
-
-
-def verdict(results: Results, best: tuple[str, Ratio] | None) -> list[str]:
-    """The columns `best`, `ratio` and what it is called."""
-    return [results.title(best[0]), times(best[1]), best[1].verdict] if best else ["", "", ""]
-
-
-# ---- Summary --------------------------------------------------------------------------------------------------------
-
-
-def summary(results: Results) -> list[str]:
-    rows = [gemm_summary(results, low, high) for low, high in ((0, 63), (64, 511), (512, 10**6))]
-    for kind in (Training, Prediction):
-        for record, case in compared(results, kind):
-            rows.append(case_summary(results, record, case))
-            if record.find(f"{case.key}, {ZEROS_SKIPPED}", "fastnet"):
-                rows.append(case_summary(results, record, case, ZEROS_SKIPPED))
-    header = ["workload", "fastnet", "best peer", *map(threads_text, results.threads), "best of each", "", "aim"]
-    lines = table(header, [row for row in rows if row])
-    return heading("Summary") + note("Ratios to the best peer.") + lines if lines else []
-
-
-def case_summary(results: Results, record: Record, case: Training | Prediction, form: str = "") -> list[str] | None:
-    """One line for a case, or for a form of it that stands beside: the best peer computes the plain one."""
-    key = f"{case.key}, {form}" if form else case.key
-    mine, best = record.find(key, "fastnet"), record.best_peer(case.key, against=key)
-    if mine is None:
-        return [case.name, "does not take part", "", *[""] * len(results.threads), "", "", ""]
-    if best is None:
-        return None
-    peer, ratio = best
-    theirs = record.find(case.key, peer)
-    assert theirs is not None
-    steps = case.epochs * case.steps if isinstance(case, Training) and case.batch == 1 else 1
-    singles = [record.best_peer(case.key, threads, key) for threads in results.threads]
-    aim = f"{case.target:.2f} {'reached' if ratio.median >= case.target else 'missed'}" if case.target else ""
-    if form:  # what has an aim is the plain case
-        aim = ""
-    return [
-        case.name + (f"<br>*beside it: {form}*" if form else ""),
-        duration(mine.median() / steps),
-        f"{results.title(peer)} {duration(theirs.median() / steps)}",
-        *(f"{single[1].median:.2f}" if single else "" for single in singles),
-        times(ratio),
-        ratio.verdict,
-        aim,
-    ]
-
-
-def gemm_summary(results: Results, low: int, high: int) -> list[str] | None:
-    """One line for the products whose middle dimension, of the three by size, is in a range."""
-    cases = [(r, c) for r, c in compared(results, Gemm) if low <= sorted((c.m, c.n, c.k))[1] <= high]
-
-    def ratios(threads: int | None) -> list[Ratio]:
-        return [best[1] for record, case in cases if (best := record.best_peer(case.key, threads))]
-
-    def mean(threads: int | None) -> str:
-        return f"{statistics.geometric_mean([ratio.median for ratio in ratios(threads)]):.2f}"
-
-    best = ratios(None)
-    if not best:
-        return None
-    verdicts = [ratio.verdict for ratio in best]
-    counts = ", ".join(f"{verdicts.count(word)} {word}" for word in ("win", "even", "loss", "unclear"))
-    size = f"up to {high}" if low == 0 else f"from {low} on" if high == 10**6 else f"{low} to {high}"
-    reached = f"1.00 reached by {sum(ratio.median >= 1 for ratio in best)}"
-    name = f"matrix product, middle dimension {size}: {len(best)} shapes, geometric means"
-    return [name, "", "", *(mean(threads) for threads in results.threads), mean(None), counts, reached]
+def picture(text: str, name: str, pictures: tuple[str, ...]) -> list[str]:
+    """Draw the plot whose file's name begins so, if there is one."""
+    return [f"![{text}]({file})" for file in pictures if file.startswith(name)]
 
 
 # ---- Matrix products ------------------------------------------------------------------------------------------------
 
 
-def products(results: Results) -> list[str]:
-    cases = list(compared(results, Gemm))
+def products(results: Results, pictures: tuple[str, ...]) -> list[str]:
+    cases = list(results.compared(Gemm))
     if not cases:
         return []
     lines = heading("Matrix product") + note(
         "GFLOP/s in float32; m x n x k, and which factor is stored transposed (T). The ratio is to the best peer.",
-        "![GFLOP/s over the size of square matrices](gemm.svg)",
+        *picture("GFLOP/s over the size of square matrices", "gemm", pictures),
     )
     others = [
         p for p in dict.fromkeys(p for record, _ in cases for p in record.peers()) if p not in ("fastnet", "peak")
@@ -163,7 +94,7 @@ def product(results: Results, record: Record, case: Gemm, others: list[str], thr
 
 def of_peak(record: Record, row: Row | None, case: Gemm) -> str:
     """The fraction of the peak that was measured in the same round."""
-    peak = next((peak for peak in peak_rows(record) if row and peak.threads == row.threads), None)
+    peak = next((peak for peak in record.peaks() if row and peak.threads == row.threads), None)
     if row is None or peak is None:
         return ""
     pairs = zip(row.series(), peak.series("gflops"), strict=True)
@@ -173,9 +104,10 @@ def of_peak(record: Record, row: Row | None, case: Gemm) -> str:
 # ---- Training -------------------------------------------------------------------------------------------------------
 
 
-def trainings(results: Results) -> list[str]:
-    lines = [line for record, case in compared(results, Training) for line in training(results, record, case)]
-    return heading("Training") + note("![Microseconds a step](steps.svg)") + lines if lines else []
+def trainings(results: Results, pictures: tuple[str, ...]) -> list[str]:
+    lines = [line for record, case in results.compared(Training) for line in training(results, record, case)]
+    plot = picture("Microseconds a step", "steps", pictures)
+    return heading("Training") + note(*plot) + lines if lines else []
 
 
 def training(results: Results, record: Record, case: Training) -> list[str]:
@@ -195,7 +127,7 @@ def training(results: Results, record: Record, case: Training) -> list[str]:
     ]
     count = f"{case.samples:,} samples, {case.steps:,} step{'s' * (case.steps > 1)} an epoch"
     return (
-        heading(f"{WORKLOADS[record.name].title}: {case.name}", 3)
+        heading(f"{WORKLOADS[record.name].title}: {case.name}", 4)
         + note(f"{count}. Loss and accuracy on test samples {checks.explain(case)}.")
         + table(header, [training_row(results, record, case, row) for row in best])
     )
@@ -221,21 +153,27 @@ def training_row(results: Results, record: Record, case: Training, row: Row) -> 
 
 
 def predictions(results: Results) -> list[str]:
-    cases = list(compared(results, Prediction))
-    if not cases:
-        return []
-    others = [peer for peer in cases[0][0].peers() if peer != "fastnet"]
-    lines = heading("Prediction") + note(
-        "ReLU, softmax. For one sample, the median of single calls and, after the stroke, their 99th percentile."
-    )
-    for threads in results.threads:
-        rows = [
-            [
-                case.name,
-                *(call_time(record.find(case.key, peer, threads)) for peer in ("fastnet", *others)),
-                *verdict(results, record.best_peer(case.key, threads)),
-            ]
-            for record, case in cases
+    """A table for float32 and each form, with a column for every peer that takes part."""
+    lines: list[str] = []
+    for form in ("", INTEGERS):
+        found = [(r, replace(c, form=form)) for r, c in results.compared(Prediction)]
+        cases = [(record, case) for record, case in found if record.find(case.key, "fastnet")]
+        for threads in results.threads if cases else ():
+            lines += prediction_table(results, cases, threads)
+    text = "ReLU, softmax. For one sample, the median of single calls and, after the stroke, their 99th percentile."
+    return heading("Prediction") + note(text) + lines if lines else []
+
+
+def prediction_table(results: Results, cases: list[tuple[Record, Prediction]], threads: int) -> list[str]:
+    peers = dict.fromkeys(row.peer for record, case in cases for row in record.rows if row.case == case.key)
+    others = [peer for peer in peers if peer != "fastnet"]
+    rows = [
+        [
+            case.name,
+            *(call_time(record.find(case.key, peer, threads)) for peer in ("fastnet", *others)),
+            *verdict(results, record.best_peer(case.key, threads)),
         ]
-        lines += table([threads_text(threads), "fastnet", *map(results.title, others), "best", "ratio", ""], rows)
-    return lines
+        for record, case in cases
+    ]
+    corner = ", ".join(text for text in (threads_text(threads), cases[0][1].form) if text)
+    return table([corner, "fastnet", *map(results.title, others), "best", "ratio", ""], rows)

@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+from . import report_kernels
 from .results import Record, Results
 from .tables import duration, heading, note, number, spread, table, threads_text
 from .workloads import WORKLOADS, Training
@@ -35,7 +36,7 @@ def series(results: Results, record: Record) -> list[str]:
     falls = ", ".join(f"{largest_fall(rates[t]):.0%} on {threads_text(t)}" for t in results.threads)
     header = ["", "network", *(text for t in results.threads for text in (f"{threads_text(t)}, a sample", "GFLOP/s"))]
     return (
-        heading(WORKLOADS[record.name].title, 3)
+        heading(WORKLOADS[record.name].title, 4)
         + table(header, rows)
         + note(f"Largest fall of GFLOP/s to the next row: {falls}.")
     )
@@ -82,21 +83,4 @@ def fresh(results: Results) -> list[str]:
     return lines
 
 
-def kernels(results: Results) -> list[str]:
-    figures = results.kernels
-    if not figures:
-        return []
-    peak = {figure["threads"]: figure["gflops"] for figure in figures if figure["name"] == "fma_peak"}
-    cells: dict[str, list[str]] = {}
-    for figure in figures:
-        if figure["name"] == "gemm":
-            shape = f"{figure['m']} x {figure['n']} x {figure['k']} {figure['case']}"
-            cells.setdefault(shape, []).extend(
-                [f"{figure['gflops']:.0f}", f"{figure['gflops'] / peak[figure['threads']]:.0%}"]
-            )
-    header = ["m x n x k", *(text for threads in peak for text in (threads_text(threads), "of peak"))]
-    text = "The matrix product of the C++ core without Python, GFLOP/s in float32 (kernels.cpp); TT is there as well."
-    return heading("Compiled kernels") + note(text) + table(header, [[name, *row] for name, row in cells.items()])
-
-
-SECTIONS = (growth, narrow, fresh, kernels)
+SECTIONS = (growth, narrow, fresh, report_kernels.kernels)

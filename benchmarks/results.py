@@ -2,11 +2,14 @@
 
 import json
 import statistics
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from .workloads import WORKLOADS, Case
+
+C = TypeVar("C", bound=Case)
 
 WIN = 1.15  # a smaller ratio is not called a difference
 
@@ -53,15 +56,14 @@ class Row:
 
 @dataclass
 class Record:
-    """The rows of a workload; `checks` has, for each peer and case, how good a network is after the same training.
+    """The rows of a workload; `checks` has, for each peer and case, what the same work led to: how good a network is.
 
     `disturbance` is the share of the processors that was busy in the pauses, when nothing here works.
     """
 
     name: str
     rows: list[Row] = field(default_factory=list)
-    checks: dict[str, dict[str, dict[str, list[dict[str, float]]]]] = field(default_factory=dict)
-
+    checks: dict[str, dict[str, dict[str, list[dict[str, Any]]]]] = field(default_factory=dict)
     disturbance: float | None = None
 
     def find(self, case: str, peer: str, threads: int | None = None) -> Row | None:
@@ -76,6 +78,10 @@ class Record:
 
     def peers(self) -> list[str]:
         return list(dict.fromkeys(row.peer for row in self.rows))
+
+    def peaks(self) -> list[Row]:
+        """The machine's peak of multiply-adds, for each number of threads."""
+        return [row for row in self.rows if row.peer == "peak"]
 
     def best_peer(self, case: str, threads: int | None = None, against: str | None = None) -> tuple[str, Ratio] | None:
         """Return the peer with the least time, and its ratio to fastnet, on the same case or the case `against`."""
@@ -94,10 +100,23 @@ class Results:
     quick: bool
     records: dict[str, Record] = field(default_factory=dict)
     kernels: list[dict[str, Any]] = field(default_factory=list)  # what the compiled benchmark printed
+    kind: str = "unknown processor"  # see processors.py
 
     def cases(self, name: str) -> tuple[Case, ...]:
         """The cases of a workload as they were measured."""
         return WORKLOADS[name].quick().cases if self.quick else WORKLOADS[name].cases
+
+    def compared(self, kind: type[C]) -> Iterator[tuple[Record, C]]:
+        """The cases of a kind on which fastnet is compared with others, without those that are shown beside another."""
+        for name, record in self.records.items():
+            if name in WORKLOADS and WORKLOADS[name].peers is None:
+                yield from ((record, case) for case in self.cases(name) if isinstance(case, kind) and not case.form)
+
+    def forms(self, record: Record, case: C) -> Iterator[C]:
+        """The cases that are shown beside this one."""
+        for other in self.cases(record.name):
+            if isinstance(other, type(case)) and other.form and other.name == case.name:
+                yield other
 
     def title(self, peer: str) -> str:
         """The name that a peer gives itself before its version."""

@@ -3,7 +3,7 @@
 from .results import Ratio, Row
 
 
-def heading(text: str, level: int = 2) -> list[str]:
+def heading(text: str, level: int = 3) -> list[str]:
     return ["", f"{'#' * level} {text}", ""]
 
 

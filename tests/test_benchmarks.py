@@ -1,17 +1,19 @@
 """The benchmark: ratios, reports, the checks that peers compute the same, and a small run from end to end."""
 
+import importlib
 import json
 import os
-import re
 import subprocess
 import sys
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import checks, data, estimator_scores, estimators, report, runner
+from benchmarks import checks, data, estimator_scores, estimator_units, report, runner
+from benchmarks.estimator_cases import ESTIMATORS
 from benchmarks.peers import fastnet_peer, names
 from benchmarks.results import Ratio, Record, Results, Row
 from benchmarks.workloads import MOMENTUM, ONE_CYCLE, ONE_SAMPLE, TEXT, WORKLOADS, ZEROS_SKIPPED, Training
@@ -92,7 +94,7 @@ def test_a_peer_that_computes_something_else_is_found() -> None:
 
 
 def test_the_report_shows_other_forms_beside_the_plain_one() -> None:
-    text = report.write(momentum(0.5))
+    text = report.body(momentum(0.5), ())
     summary = next(line for line in text.splitlines() if line.startswith(f"| {MOMENTUM.name}"))
     assert "| 100 ms | NumPy 250 ms | 2.50 |" in summary
     assert "2.40 reached" in summary
@@ -209,29 +211,33 @@ def test_saving_and_loading_are_measured_beside_copying_and_reading() -> None:
     assert "speed relative to that" in saving
 
 
-def test_predictions_in_8_bit_integers_are_measured_beside_those_in_float32() -> None:
-    command = [sys.executable, "-m", "benchmarks.quantized", "--rounds", "2", "--batches", "1"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    _, narrow, wide = done.stdout.splitlines()
-    for line, sizes in ((narrow, "784-64-64-10"), (wide, "784-1024-1024-10")):
-        assert re.match(rf"{sizes}, batch 1: float32 [\d,.]+ us, int8 [\d,.]+ us", line)
+def test_predictions_in_8_bit_integers_are_checked_and_timed() -> None:
+    requests = [{"prepare": "prediction", "quick": True, "check": True}, {"measure": 0}]
+    _, prepared, measured = ask(requests, "fastnet", "1")
+    assert prepared["failures"] == {}
+    for sizes in ("784-64-64-10", "784-1024-1024-10"):
+        assert measured["values"][f"{sizes}, 16 samples, 8-bit integers"]["seconds"] > 0
 
 
-@pytest.mark.slow
-def test_estimators_are_measured_beside_those_of_scikit_learn() -> None:
-    command = [sys.executable, "-m", "benchmarks.estimators", "--rounds", "2", "--cases", "table_row"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    row = next(line for line in done.stdout.splitlines() if line.startswith("| `predict`"))
-    assert re.match(
-        r"\| `predict` of one row of the table \| [\d.]+ [um]s, \d threads? \| [\d.]+ [um]s, \d threads? \|", row
-    )
+def test_estimators_that_disagree_are_found() -> None:
+    def compared(loss: float, epochs: int = 3) -> list[str]:
+        sides = {"fastnet": {"loss": 0.5, "epochs": 3}, "sklearn": {"loss": loss, "epochs": epochs}}
+        found = {peer: {ESTIMATORS[0].key: {"end": [facts]}} for peer, facts in sides.items()}
+        return checks.disagreements(results(Record("estimators", [], found)))
+
+    assert compared(0.5 + 1e-9) == []
+    assert compared(0.5 + 1e-4) != []
+    assert compared(0.5, epochs=4) != []
 
 
-def test_estimators_that_disagree_are_not_compared() -> None:
-    ours, theirs = {"loss": 0.5, "epochs": 3}, {"loss": 0.5 + 1e-9, "epochs": 3}
-    assert estimators.agree(ours, theirs, 1e-6)
-    assert not estimators.agree(ours, theirs, 1e-12)
-    assert not estimators.agree(ours, theirs | {"epochs": 4}, 1e-6)
+def test_units_of_estimators_come_to_the_same_in_both_libraries() -> None:
+    found = []
+    for module in ("fastnet.sklearn", "sklearn.neural_network"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            work = estimator_units.UNITS["table_row"](importlib.import_module(module))
+        found.append(estimator_units.facts(work()))
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow

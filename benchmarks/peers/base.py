@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ..data import Samples, Weights
+from ..table_cases import Table
 from ..workloads import Gemm, Prediction, Training
 
 
@@ -34,7 +35,8 @@ class Library:
 
     `statement` imports what its user imports; `forms` are the forms of a case that it knows ("" is float32);
     `sparse` says whether it trains on a sparse matrix; `threaded` whether it can use threads; `slow_steps` that the
-    smallest step takes tens of microseconds; `compiles` that first calls compile.
+    smallest step takes tens of microseconds; `compiles` that first calls compile; `estimators` is the module with
+    scikit-learn's estimators.
     """
 
     statement: str | None = None
@@ -43,6 +45,7 @@ class Library:
     threaded = True
     slow_steps = False
     compiles = False
+    estimators: str | None = None
 
     def __init__(self, threads: int) -> None:
         self.threads = threads
@@ -60,6 +63,10 @@ class Library:
 
     def predictor(self, case: Prediction, weights: Weights, x: np.ndarray) -> Callable[[], Any]:
         """Return a function that computes the probabilities of x, something that `np.asarray` takes."""
+        raise NotImplementedError
+
+    def fit(self, case: Table) -> Callable[[], Any]:
+        """Return a function that trains on the data of `tables_as_read` as they are."""
         raise NotImplementedError
 
     def peak(self) -> float:

@@ -7,13 +7,21 @@ import numpy as np
 import fastnet as fn
 
 from ..data import Samples, Weights
-from ..workloads import ZEROS_SKIPPED, Gemm, Prediction, Training
+from ..table_cases import Table
+from ..tables_as_read import read
+from ..workloads import INTEGERS, ZEROS_SKIPPED, Gemm, Prediction, Training
 from . import base
 
 Array = np.ndarray
 
 # The dtype of the model for each form of a case.
-FORMS = {"": "float32", "uint8 pixels": "float32", ZEROS_SKIPPED: "float32", "bfloat16": "mixed_bfloat16"}
+FORMS = {
+    "": "float32",
+    "uint8 pixels": "float32",
+    ZEROS_SKIPPED: "float32",
+    "bfloat16": "mixed_bfloat16",
+    INTEGERS: "float32",  # before it is quantized
+}
 
 
 def make_model(sizes: tuple[int, ...], hidden: str, form: str = "") -> fn.Sequential:
@@ -62,6 +70,7 @@ class Library(base.Library):
     statement = "import fastnet; fastnet.Sequential"  # what an import leaves for later is counted, too
     forms = tuple(FORMS)
     sparse = True
+    estimators = "fastnet.sklearn"
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
@@ -83,4 +92,21 @@ class Library(base.Library):
     def predictor(self, case: Prediction, weights: Weights, x: Array) -> Callable[[], Array]:
         model = make_model(case.sizes, "relu")
         model.set_weights(weights)
+        if case.form == INTEGERS:
+            model = model.quantize(x[:256])
         return lambda: model(x)
+
+    def fit(self, case: Table) -> Callable[[], object]:
+        (x, y), unit = read(case.data), case.unit
+        if unit.estimator:
+            from fastnet.sklearn import MLPClassifier
+
+            options = {"solver": "sgd", "batch_size": unit.batch, "max_iter": unit.epochs, "random_state": 0}
+            return lambda: MLPClassifier((10,), **options).fit(x, y)
+
+        def fit() -> None:
+            model = make_model((x.shape[1], 10, 10), "relu")
+            model.compile(fn.optimizers.SGD(1e-4, momentum=0.9), "sparse_categorical_crossentropy")
+            model.fit(x, y, unit.batch, unit.epochs, verbose=0)
+
+        return fit

@@ -6,6 +6,8 @@ from itertools import pairwise
 import numpy as np
 
 from ..data import Samples, Weights, learning_rates
+from ..table_cases import FULL_BATCH, PANDAS_ARRAY, Table
+from ..tables_as_read import read
 from ..workloads import Gemm, Prediction, Training
 from . import base
 
@@ -176,3 +178,32 @@ class Library(base.Library):
             return out
 
         return predict
+
+    def fit(self, case: Table) -> Callable[[], None]:
+        """Steps as teaching notebooks write them: float64, a column a sample, a new array for every result.
+
+        The division by 255, which they do once, is not part of it.
+        """
+        if (case.data, case.unit) != (PANDAS_ARRAY, FULL_BATCH):
+            raise NotImplementedError
+        x, y = read(case.data)
+        columns, one_hot = x.T / 255, np.eye(10)[y].T
+        rng = np.random.default_rng(0)
+        w1, b1, w2, b2 = (rng.random(shape) - 0.5 for shape in ((10, len(columns)), (10, 1), (10, 10), (10, 1)))
+
+        def step() -> None:
+            nonlocal w1, b1, w2, b2
+            z1 = w1.dot(columns) + b1
+            a1 = np.maximum(z1, 0)
+            z2 = w2.dot(a1) + b2
+            a2 = np.exp(z2) / np.exp(z2).sum(axis=0)
+            dz2 = (a2 - one_hot) / len(y)
+            dz1 = w2.T.dot(dz2) * (z1 > 0)
+            w2, b2 = w2 - 0.1 * dz2.dot(a1.T), b2 - 0.1 * dz2.sum(axis=1, keepdims=True)
+            w1, b1 = w1 - 0.1 * dz1.dot(columns.T), b1 - 0.1 * dz1.sum(axis=1, keepdims=True)
+
+        def fit() -> None:
+            for _ in range(case.unit.epochs):
+                step()
+
+        return fit

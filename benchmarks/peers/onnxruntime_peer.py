@@ -1,13 +1,16 @@
-"""onnxruntime with the model as a graph of Gemm, Relu and Softmax."""
+"""onnxruntime with the model as a graph of Gemm, Relu and Softmax, in 8-bit integers what `quantize_dynamic` makes of it."""
 
+import logging
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import onnxruntime
 from onnx import TensorProto, helper, numpy_helper
 
 from ..data import Weights
-from ..workloads import Prediction
+from ..workloads import INTEGERS, Prediction
 from . import base
 
 Array = np.ndarray
@@ -31,8 +34,20 @@ def graph(sizes: tuple[int, ...], weights: Weights) -> bytes:
     return model.SerializeToString()
 
 
+def quantized(graph: bytes) -> bytes:
+    from onnxruntime.quantization import quantize_dynamic
+
+    logging.disable(logging.WARNING)  # it advises to optimize the graph, in which there is nothing to optimize
+    with tempfile.TemporaryDirectory() as folder:
+        whole, small = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
+        whole.write_bytes(graph)
+        quantize_dynamic(whole, small)
+        return small.read_bytes()
+
+
 class Library(base.Library):
     statement = "import onnxruntime"
+    forms = ("", INTEGERS)
 
     def __init__(self, threads: int) -> None:
         """One pool of threads for all sessions: the threads of idle sessions would spin beside the one at work."""
@@ -45,6 +60,9 @@ class Library(base.Library):
     def predictor(self, case: Prediction, weights: Weights, x: Array) -> Callable[[], Array]:
         options = onnxruntime.SessionOptions()
         options.use_per_session_threads = False
-        session = onnxruntime.InferenceSession(graph(case.sizes, weights), options, ["CPUExecutionProvider"])
+        model = graph(case.sizes, weights)
+        if case.form == INTEGERS:
+            model = quantized(model)
+        session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
         feed = {"input": x}
         return lambda: session.run(None, feed)[0]

@@ -54,6 +54,7 @@ class Library(base.Library):
     statement = "import sklearn.neural_network"
     sparse = True
     slow_steps = True
+    estimators = "sklearn.neural_network"
 
     def version(self) -> str:
         return f"scikit-learn {sklearn.__version__}"

@@ -30,7 +30,7 @@ OUTSIDE = [
     "benchmarks/RESULTS.md",
     "examples/README.md",
 ]
-PICTURES_OUTSIDE = ["benchmarks/gemm.svg", "benchmarks/steps.svg"]
+PICTURES_OUTSIDE = "benchmarks/*.svg"
 
 
 def on_config(config: MkDocsConfig) -> None:
@@ -59,8 +59,8 @@ def on_files(files: Files, config: MkDocsConfig) -> None:
         files.append(File.generated(config, f"examples/{path.stem}.md", content=text))
     for name in OUTSIDE:
         files.append(File.generated(config, name, content=(ROOT / name).read_text(encoding="utf-8")))
-    for name in PICTURES_OUTSIDE:
-        files.append(File.generated(config, name, content=(ROOT / name).read_bytes()))
+    for path in sorted(ROOT.glob(PICTURES_OUTSIDE)):
+        files.append(File.generated(config, path.relative_to(ROOT).as_posix(), content=path.read_bytes()))
     for page in [file for file in files.documentation_pages() if file.abs_src_path]:
         _draw(page, files, config)
 

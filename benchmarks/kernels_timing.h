@@ -1,0 +1,39 @@
+// What the compiled benchmark measures with: a clock, operands, and how often to repeat what is short.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <vector>
+
+#include "core/kernels.h"
+
+namespace fastnet {
+
+using Clock = std::chrono::steady_clock;
+
+inline double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+template <class F> double seconds_of(long repeats, F work) {
+    const auto start = Clock::now();
+    for (long i = 0; i < repeats; ++i)
+        work();
+    return seconds_since(start);
+}
+
+// How often the work is done in about so many seconds, from a second call: the first one warms up.
+template <class F> long repeats_for(double seconds, F work) {
+    work();
+    return std::max(1L, static_cast<long>(seconds / std::max(seconds_of(1, work), 1e-9)));
+}
+
+inline std::vector<float> operand(index size) {
+    std::vector<float> values(static_cast<std::size_t>(size));
+    for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = static_cast<float>(i % 17) / 17.0f - 0.5f;
+    return values;
+}
+
+}  // namespace fastnet

@@ -19,7 +19,7 @@ LEGEND = (
 )
 
 
-class Row(NamedTuple):
+class Cell(NamedTuple):
     """What the table at the top shows of a row of a summary."""
 
     text: str
@@ -40,7 +40,7 @@ class Section:
     def text(self) -> str:
         return f"## {self.kind}\n\n{self.body.strip()}\n"
 
-    def summary(self) -> dict[str, Row]:
+    def summary(self) -> dict[str, Cell]:
         """Return the rows of the section's summary by their names."""
         _, _, after = self.body.partition(f"### {SUMMARY}\n")
         lines = [line for line in after.partition("\n### ")[0].splitlines() if line.startswith("|")]
@@ -51,7 +51,7 @@ class Section:
         return {row[0]: shown(row[best - 1], row[best], row[header.index("fastnet")], row[-1]) for row in rows}
 
 
-def shown(most_threads: str, best: str, own: str, aim: str) -> Row:
+def shown(most_threads: str, best: str, own: str, aim: str) -> Cell:
     """Put a row of a summary into a cell."""
     found = re.fullmatch(r"(.+?) (reached|missed)(?: by (\d+) of (\d+))?", aim)
     goal, verdict, reached, of = found.groups() if found else (aim, "", None, None)
@@ -59,7 +59,7 @@ def shown(most_threads: str, best: str, own: str, aim: str) -> Row:
     text = " / ".join(cell for cell in (most_threads, ratio) if cell) if ratio else own
     if of:
         text += f", {reached} of {of}"
-    return Row(f"**{text}**" if verdict == "reached" and reached == of else text, goal)
+    return Cell(f"**{text}**" if verdict == "reached" and reached == of else text, goal)
 
 
 def split(page: str) -> list[Section]:
@@ -73,16 +73,17 @@ def split(page: str) -> list[Section]:
 
 def without_sections(page: str) -> Section:
     """Such a page names its processor, not the kind: the kernels that it ran help to tell it."""
-    body = re.sub(r"^#", "##", page[page.index("- date:") :], flags=re.MULTILINE)
+    start = re.search(rf"^(?:- date:|## {SUMMARY}$)", page, re.MULTILINE)
+    body = re.sub(r"^#", "##", page[start.start() if start else 0 :], flags=re.MULTILINE)
     processor = re.search(r"^- processor: (.+?)(?:, \d+ processors)?$", body, re.MULTILINE)
     kernels = re.search(r"^- fastnet .*?\((\w+) kernels", body, re.MULTILINE)
     return Section(f"{processor[1] if processor else 'unknown'}{f' ({kernels[1]})' if kernels else ''}", body)
 
 
 def merge(page: str, new: Section) -> list[Section]:
-    """Return the sections of the page with the new one in the place of its kind's, in the order of the kinds' names."""
-    others = [section for section in split(page) if section.kind != new.kind]
-    return sorted([*others, new], key=lambda section: section.kind)
+    """Return the sections of the page and the new one, of each kind that of the latest date, in the order of the names."""
+    newest = {section.kind: section for section in sorted([*split(page), new], key=lambda section: section.date)}
+    return [newest[kind] for kind in sorted(newest)]
 
 
 def write(opening: Iterable[str], sections: list[Section]) -> str:

@@ -345,7 +345,7 @@ WORKLOADS = {
             ),
             rounds=5,
         ),
-        Workload("estimators", "Estimators", ESTIMATORS, rounds=5, peers=("fastnet", "sklearn")),
+        Workload("estimators", "Estimators", ESTIMATORS, rounds=3, peers=("fastnet", "sklearn")),
         Workload("as_read", "Data as people have them", TABLES, rounds=3, peers=("fastnet", "numpy")),
         Workload("batches", "Cost as the batch grows", BATCHES, rounds=5, peers=("fastnet",)),
         Workload("widths", "Cost as the layers grow", WIDTHS, rounds=3, peers=("fastnet",)),

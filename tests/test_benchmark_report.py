@@ -95,6 +95,7 @@ def test_a_run_replaces_the_section_of_its_kind_and_leaves_the_others() -> None:
     assert (replaced.date, first.date) == ("2026-12-02", "2026-12-01")
     assert "NumPy 150 ms" in replaced.text
     assert "NumPy 300 ms" not in newer
+    assert sections.merge(newer, first) == sections.split(newer)  # a report of earlier figures replaces nothing newer
 
 
 def test_the_table_at_the_top_says_what_the_sections_say() -> None:

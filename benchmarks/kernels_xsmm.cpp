@@ -1,6 +1,6 @@
 // The matrix product beside LIBXSMM's, which generates machine code for the very shape and packs nothing:
-//   {"name": "xsmm", "m": ..., "n": ..., "k": ..., "fastnet": GFLOP/s, "xsmm": GFLOP/s, "ratio": ..., "low": ...,
-//   "high": ...}
+//   {"name": "xsmm", "version": "1.17", "m": ..., "n": ..., "k": ..., "fastnet": GFLOP/s, "xsmm": GFLOP/s, "ratio":
+//   ..., "low": ..., "high": ...}
 // One thread, the same operands, which lie in the caches, slices of 5 ms in turn. A ratio is taken within a round; low
 // and high are the bounds of the middle half of the rounds.
 #include <libxsmm.h>
@@ -62,7 +62,8 @@ void compare(index m, index n, index k) {
             product.operations() * static_cast<double>(their_repeats) / seconds_of(their_repeats, generated) / 1e9;
         ratios[i] = our_rates[i] / their_rates[i];
     }
-    std::printf("{\"name\": \"xsmm\", \"m\": %td, \"n\": %td, \"k\": %td, \"fastnet\": %.2f, \"xsmm\": %.2f, "
+    std::printf("{\"name\": \"xsmm\", \"version\": \"" LIBXSMM_VERSION
+                "\", \"m\": %td, \"n\": %td, \"k\": %td, \"fastnet\": %.2f, \"xsmm\": %.2f, "
                 "\"ratio\": %.3f, \"low\": %.3f, \"high\": %.3f}\n",
                 m, n, k, quantile(our_rates, 2), quantile(their_rates, 2), quantile(ratios, 2), quantile(ratios, 1),
                 quantile(ratios, 3));

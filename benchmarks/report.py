@@ -19,7 +19,10 @@ METHOD = (
 )
 
 
-OPENING = "Made by `make bench`; [README.md](README.md) says what is measured and how to read it. A section for each kind of processor: the newest run on it."
+OPENING = (
+    "Made by `make bench`; [README.md](README.md) says what is measured and how to read it. A section for each kind of "
+    "processor: the newest run on it."
+)
 
 
 def write(results: Results, page: str = "", pictures: tuple[str, ...] = ()) -> str:

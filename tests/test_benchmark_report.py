@@ -202,7 +202,16 @@ def test_the_compiled_benchmark_is_shown_beside_libxsmm_where_it_was_there() -> 
     found.kernels = [{"name": "fma_peak", "threads": 1, "gflops": 100.0}]
     assert "LIBXSMM" not in "\n".join(report_kernels.kernels(found))
     for n, ratio in ((16, 0.5), (32, 0.95), (64, 0.8)):
-        figure = {"name": "xsmm", "m": n, "n": n, "k": n, "fastnet": 100 * ratio, "xsmm": 100.0, "ratio": ratio}
+        figure = {
+            "name": "xsmm",
+            "version": "1.17",
+            "m": n,
+            "n": n,
+            "k": n,
+            "fastnet": 100 * ratio,
+            "xsmm": 100.0,
+            "ratio": ratio,
+        }
         found.kernels.append(figure | {"low": ratio, "high": ratio})
     assert "| 32 x 32 x 32 | 95 | 100 | 0.95 (0.95 to 0.95) |" in report_kernels.kernels(found)
     cells = summary(found)["matrix product in C++, one thread: 2 shapes, geometric mean"]

@@ -16,7 +16,17 @@ from benchmarks import checks, data, estimator_scores, estimator_units, report, 
 from benchmarks.estimator_cases import ESTIMATORS
 from benchmarks.peers import fastnet_peer, names
 from benchmarks.results import Ratio, Record, Results, Row
-from benchmarks.workloads import MOMENTUM, ONE_CYCLE, ONE_SAMPLE, TEXT, WORKLOADS, ZEROS_SKIPPED, Training
+from benchmarks.workloads import (
+    INTEGERS,
+    MOMENTUM,
+    ONE_CYCLE,
+    ONE_SAMPLE,
+    TEXT,
+    WORKLOADS,
+    ZEROS_SKIPPED,
+    Prediction,
+    Training,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -211,12 +221,13 @@ def test_saving_and_loading_are_measured_beside_copying_and_reading() -> None:
     assert "speed relative to that" in saving
 
 
-def test_predictions_in_8_bit_integers_are_checked_and_timed() -> None:
-    requests = [{"prepare": "prediction", "quick": True, "check": True}, {"measure": 0}]
-    _, prepared, measured = ask(requests, "fastnet", "1")
-    assert prepared["failures"] == {}
-    for sizes in ("784-64-64-10", "784-1024-1024-10"):
-        assert measured["values"][f"{sizes}, 16 samples, 8-bit integers"]["seconds"] > 0
+def test_predictions_in_8_bit_integers_are_those_of_a_quantized_model() -> None:
+    case = Prediction((784, 64, 64, 10), 16)
+    weights = data.initial_weights(case.sizes, 0)
+    x = np.random.default_rng(1).random((case.batch, 784), dtype=np.float32)
+    library = fastnet_peer.Library(1)
+    plain, integers = (library.predictor(replace(case, form=form), weights, x)() for form in ("", INTEGERS))
+    assert 1e-6 < np.abs(integers - plain).max() < 0.05
 
 
 def test_estimators_that_disagree_are_found() -> None:

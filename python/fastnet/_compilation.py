@@ -1,5 +1,6 @@
 """What `compile` is told: the optimizer, the loss and the metrics of a model."""
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Self, SupportsFloat
 
@@ -119,13 +120,17 @@ class Compilation:
         for metric, _ in self.observed.values():
             metric.reset_state()
 
-    def figures(self, by_core: float, *, quick: bool) -> dict[str, float]:
-        """Return every figure by its name; `quick` leaves out those that Python computes."""
-        return {
-            name: by_core if name in self._by_core else _figure(name, self.observed[name][0].result())
-            for name in self.metrics
-            if name in self._by_core or not quick
-        }
+    def logs(self, loss: float, by_core: float, *, quick: bool = False) -> dict[str, float]:
+        """Return the loss and every figure by its name; `quick` leaves out those that Python computes."""
+        if math.isnan(loss):  # a prediction is NaN, which the core takes for some class
+            by_core = math.nan
+        logs = {"loss": loss}
+        for name in self.metrics:
+            if name in self._by_core:
+                logs[name] = by_core
+            elif not quick:
+                logs[name] = _figure(name, self.observed[name][0].result())
+        return logs
 
     # --- The core ---
 

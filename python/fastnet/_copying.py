@@ -26,7 +26,7 @@ _MADE_AGAIN = frozenset(
             "_network",
             "_output_shape",
         ],
-        *["_places", "_receipt", "_structure", "_told_settings", "_weights"],
+        *["_places", "_receipt", "_structure", "_told_settings", "_weights", "_with_gradients"],
     ]
 )
 

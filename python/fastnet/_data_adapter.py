@@ -26,7 +26,7 @@ CORE_DTYPES = tuple(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Samples:
     """Checked samples, targets and weights, one row each.
 
@@ -221,15 +221,15 @@ def finite_features(
     name: str, given: Features, dtype: str, passes: float, columns: Sequence[str] | None = None
 ) -> Features:
     """Return rows of finite numbers in the form in which it is quickest to read them `passes` times."""
-    copied = repacked(given, dtype, passes) if isinstance(given, np.ndarray) else None
-    if copied is None:
-        features = _as_core_array(given, dtype) if isinstance(given, np.ndarray) else given
-        check_finite(name, features, dtype, columns)
-        return features
-    features, row = copied
-    if row >= 0:
-        _refuse_row(name, given, row, dtype, columns)
-    return features
+    if isinstance(given, np.ndarray):
+        if (copied := repacked(given, dtype, passes)) is not None:
+            features, row = copied
+            if row >= 0:
+                _refuse_row(name, given, row, dtype, columns)
+            return features
+        given = _as_core_array(given, dtype)
+    check_finite(name, given, dtype, columns)
+    return given
 
 
 def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...], values: Any) -> None:

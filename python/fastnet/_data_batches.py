@@ -210,7 +210,7 @@ def as_batches(name: str, source: Any, input_shape: tuple[int, ...] | None, batc
 
 def _is_source(thing: Any) -> bool:
     """Return whether something may be a source of batches: no array, no table, no sparse matrix, no dictionary."""
-    is_data = is_table(thing) or isinstance(thing, Mapping)
+    is_data = isinstance(thing, np.ndarray) or is_table(thing) or isinstance(thing, Mapping)
     return not is_data and not any(hasattr(thing, name) for name in ("__array__", "dtype", "tocsr"))
 
 

@@ -161,14 +161,16 @@ class Evaluator(Sealed, NamesItsAttributes):
         """Return the network, built and compiled; its optimizer knows the number of its steps."""
         if self._compilation is None or self._compilation.loss is None:
             raise ValueError(f"call compile(optimizer, loss) before {method}()")
-        network = self._built_network(x)
+        network = self._network
+        if network is None:
+            network = self._built_network(x)
         if len(self._output_shape) != 1:
             raise ValueError(f"a model that trains ends in one dimension; got {self._output_shape}: add Flatten()")
         if not self._network_is_compiled:
             with self._structure:
                 if not self._network_is_compiled:
                     self._apply()
-        self._compilation.optimizer._iterations = network.finished_steps
+        self._compilation.optimizer._count(network.finished_steps)
         return network
 
     @property
@@ -207,22 +209,13 @@ class Evaluator(Sealed, NamesItsAttributes):
         `columns` are the names of the features where the model does not know them yet; `any_sum` takes rows of targets
         that do not add up to 1; `passes` and `most_rows` tell how much of the data will be read.
         """
+        loss = self.loss
         assert self.input_shape is not None
         assert self._network is not None
-        assert self.loss is not None
+        assert loss is not None
         outputs, columns = self._network.output_size, columns or self.feature_names
-        form = self.input_shape, outputs, self.loss, self.dtype, columns, any_sum
+        form = self.input_shape, outputs, loss, self.dtype, columns, any_sum
         return as_samples(x, y, sample_weight, of, *form, passes, most_rows)
-
-    def _logs(self, loss: float, metric: float, *, quick: bool = False) -> Logs:
-        """Return the figures by their names; `quick` leaves out those that Python computes."""
-        if math.isnan(loss):  # a prediction is NaN, which the core takes for some class
-            metric = math.nan
-        return {"loss": loss, **self._compiled("reading metrics").figures(metric, quick=quick)}
-
-    def _reset_metrics(self) -> None:
-        """Forget the batches that metrics have seen."""
-        self._compiled("reading metrics").reset()
 
     # --- Evaluation and prediction ---
 
@@ -289,7 +282,8 @@ class Evaluator(Sealed, NamesItsAttributes):
     ) -> tuple[Logs, int]:
         """Evaluate samples, or the batches of a source, `steps` batches at most; return the figures and how many there were."""
         callbacks.call("on_test_begin", {})
-        self._reset_metrics()
+        compilation = self._compiled("evaluating")
+        compilation.reset()
         if isinstance(data, Samples):
             by_batch = callbacks.override(*_TEST_BATCH_HOOKS) or steps is not None
             ranges = itertools.islice(batches(len(data), batch_size if by_batch else len(data)), steps)
@@ -305,7 +299,7 @@ class Evaluator(Sealed, NamesItsAttributes):
         for batch, part in enumerate(parts):
             callbacks.call("on_test_batch_begin", batch, {})
             mean.add(len(part), *self._figures_of(part, batch_size))
-            logs = self._logs(*mean.values)
+            logs = compilation.logs(*mean.values)
             callbacks.call("on_test_batch_end", batch, logs)
         if logs:
             callbacks.call("on_test_end", logs)

@@ -31,7 +31,7 @@ _ESTIMATE_SECONDS = 0.25  # of training, from which the time of the rest is told
 _FORWARD_SHARE = 0.35  # of the time of training on a sample, to evaluate it
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Plan:
     """What a run of `fit` is to do."""
 
@@ -64,8 +64,8 @@ class Plan:
     @property
     def steps_per_epoch(self) -> int | None:
         """The number of batches in an epoch, where it is known."""
-        given = [steps for steps in (self.steps, self.all_steps) if steps is not None]
-        return min(given) if given else None
+        steps, most = self.steps, self.all_steps
+        return most if steps is None else steps if most is None else min(steps, most)
 
     def batches_passed(self, epoch: int) -> int:
         """Return how many batches of the data, in the order that is under way, earlier epochs took.
@@ -93,7 +93,7 @@ class Fitting:
         The time when it began, as if it had not been interrupted.
     """
 
-    def __init__(self, model: "Trainer", plan: Plan, callbacks: CallbackList) -> None:
+    def __init__(self, model: "Trainer", plan: Plan, callbacks: CallbackList, history: History) -> None:
         self.model = model
         self.plan = plan
         self.callbacks = callbacks
@@ -102,7 +102,7 @@ class Fitting:
         self.best = math.inf
         self.best_values: NDArray[np.floating] | None = None
         self.started = time.perf_counter()
-        self.history: History = callbacks.history
+        self.history = history
         self._first_report: tuple[float, int] | None = None
         self._seconds_known = False
         self._ends_early = False
@@ -169,8 +169,9 @@ class Fitting:
                 figures = self._validate(plan.validation)
             latest |= figures
             self.position.validations += 1
-        if self.model.optimizer.scheduled:
-            latest["learning_rate"] = self.model.optimizer.learning_rate
+        optimizer = self.model.optimizer
+        if optimizer.scheduled:
+            latest["learning_rate"] = optimizer.learning_rate
         is_best = self._remember_if_best(latest)
         if plan.watch is not None:
             plan.watch.after_epoch(epoch)
@@ -186,21 +187,23 @@ class Fitting:
     def _train(self, epoch: int) -> Logs:
         """Run the steps of one epoch and return their running means."""
         plan, model, position = self.plan, self.model, self.position
-        generator = model._generator
+        generator, data = model._generator, plan.data
         if not position.steps:
-            model._reset_metrics()
-            position.rate = None if model.optimizer.scheduled else model.optimizer.learning_rate
+            compilation = model._compiled("training")
+            compilation.reset()
+            optimizer = compilation.optimizer
+            position.rate = None if optimizer.scheduled else optimizer.learning_rate
         passed = plan.batches_passed(epoch)
         if not position.steps and not passed:
             self._order = None
             if self._checkpoints.wanted:
                 position.random = dict(generator.bit_generator.state)
-        items = plan.data.items if isinstance(plan.data, Batches) else len(plan.data)
+        items = data.items if isinstance(data, Batches) else len(data)
         if plan.shuffle and items is not None and self._order is None:
             self._order = generator.permutation(items)
-        if isinstance(plan.data, Batches):
-            return self._by_batches(plan.data, passed)
-        data, order = plan.data, self._order
+        if isinstance(data, Batches):
+            return self._by_batches(data, passed)
+        order = self._order
         if plan.steps is not None:
             order = np.arange(len(data)) if order is None else order
             order = order[passed * plan.batch_size : (passed + plan.steps) * plan.batch_size]
@@ -230,7 +233,7 @@ class Fitting:
                 break
             checkpoints.save_if_due()
         self._warn_if_not_finite(epoch, bad, done)
-        return model._logs(loss, metric)
+        return model._compiled("training").logs(loss, metric)
 
     def _one_by_one(self, data: Samples, order: NDArray[np.int64]) -> Logs:
         """Run an epoch batch by batch, for callbacks that want to see each."""
@@ -291,7 +294,7 @@ class Fitting:
         """Take a step for every (samples, order, rows) and return the running means."""
         model, callbacks, position, watch = self.model, self.callbacks, self.position, self.plan.watch
         mean = RunningMean(position.rows, position.loss, position.metric)
-        logs: Logs = model._logs(*mean.values) if position.steps else {}
+        logs: Logs = model._compiled("training").logs(*mean.values) if position.steps else {}
         for batch, (samples, order, rows) in enumerate(batches, position.steps):
             callbacks.call("on_train_batch_begin", batch, {})
             before = np.empty(0) if watch is None else model._values()
@@ -301,7 +304,7 @@ class Fitting:
             elif bad >= 0 or not finite(model._values()):
                 watch.not_finite(position.epoch, batch, before, samples, order)
             mean.add(rows, loss, metric)
-            logs = model._logs(*mean.values)
+            logs = model._compiled("training").logs(*mean.values)
             position.steps, position.rows, (position.loss, position.metric) = batch + 1, mean.rows, mean.sums
             self._reporter(position.epoch, batch)(1, self.plan.steps_per_epoch or batch + 1, *mean.values)
             callbacks.call("on_train_batch_end", batch, logs)
@@ -320,9 +323,8 @@ class Fitting:
             self._estimate(now, epoch, before + step, steps)
             if now - started[0] >= _REPORT_SECONDS or before:
                 started[0] = now
-                self.callbacks.call(
-                    "on_train_progress", before + step, steps, self.model._logs(loss, metric, quick=True)
-                )
+                logs = self.model._compiled("training").logs(loss, metric, quick=True)
+                self.callbacks.call("on_train_progress", before + step, steps, logs)
             self._ends_early = self._is_out_of_time()
             return not (self._ends_epoch or self._checkpoints.must_pause())
 

@@ -16,6 +16,7 @@ from fastnet._text import closest
 from fastnet._validation import describe
 
 _MOST_NAMES, _LONGEST_NAME = 5, 60  # in a list of a message
+_NO_TABLES = (np.ndarray, list, tuple)
 
 
 # ---- What is a table ------------------------------------------------------------------------------------------------
@@ -23,7 +24,7 @@ _MOST_NAMES, _LONGEST_NAME = 5, 60  # in a list of a message
 
 def is_table(values: Any) -> bool:
     """Return whether `values` has columns with names: a table of a library, or what offers itself as one."""
-    if isinstance(values, np.ndarray | list | tuple):
+    if isinstance(values, _NO_TABLES):
         return False
     if hasattr(values, "iloc"):  # pandas, cuDF, modin, dask
         return bool(values.ndim == 2)
@@ -70,7 +71,7 @@ def names_of(name: str, values: Any) -> list[str] | None:
     TypeError
         Some of the columns are named by text and some are not.
     """
-    if isinstance(values, np.ndarray | list | tuple):
+    if isinstance(values, _NO_TABLES):
         return None
     if is_table(values):
         names = _all_names(_readable(name, values))

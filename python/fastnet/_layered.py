@@ -25,6 +25,7 @@ class Layered(Evaluator, HasWeights):
         self._trainable = True
         self._places: list[Place] = []
         self._frozen_note: str | None = None
+        self._with_gradients: Weights | None = None  # those of `_trained_weights`, of a network that knows its layers
         self._told_settings: Settings | None = None
 
     @property
@@ -103,6 +104,7 @@ class Layered(Evaluator, HasWeights):
         network.update_layers([{**description, "seed": 0} for description in self._descriptions()])
         self._places = list(self._all_places())
         self._frozen_note = self._note_of_frozen()
+        self._with_gradients = self._trained_weights()
         self._told_settings = self._settings()
 
     def _descriptions(self) -> Iterator[dict[str, Any]]:

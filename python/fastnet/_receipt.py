@@ -61,12 +61,13 @@ class Fingerprint:
 
     def __init__(self, array: NDArray[Any], most_bytes: int | None = None) -> None:
         self._shape = array.shape
-        self._dtype = array.dtype.newbyteorder("=")
         self._every = 1
         if most_bytes is not None and array.nbytes > most_bytes:
             self._every = min(-(-array.nbytes // most_bytes), len(array))
             array = array[:: self._every]
-        array = array.astype(self._dtype, copy=False)
+        if not array.dtype.isnative:
+            array = array.astype(array.dtype.newbyteorder("="))
+        self._dtype = array.dtype
         if sys.byteorder == "big":
             array = array.byteswap()
         small = array.nbytes <= KEPT_BYTES
@@ -134,9 +135,9 @@ class Run:
         self._validation = None if given is None else sampled(given)
         self._plan = (plan.batch_size, plan.epochs, plan.shuffle)
         self._others = {name: plain(value) for name, value in others.items() if value}
-        self._compilation = model._compilation
+        self._compilation = compilation = model._compiled("training")
         self._settings = model._told_settings
-        optimizer = model.optimizer
+        optimizer = compilation.optimizer
         self._learning_rate = optimizer._learning_rate
         self._steps = range(optimizer._iterations, optimizer._iterations)
         self._threads = _core.recent_num_threads()
@@ -166,7 +167,6 @@ class Run:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the run as JSON can hold it."""
-        assert self._compilation is not None
         assert self._settings is not None
         batch_size, epochs, shuffle = self._plan
         compiled = self._compilation.config
@@ -233,10 +233,11 @@ class Receipt:
         self.command = None
         self._runs.append(run)
         if len(self._runs) > MOST_RUNS:
-            first = self._runs.pop(0)
+            first, earlier = self._runs.pop(0), self._earlier
             epochs, steps = first.extent if isinstance(first, Run) else (first["epochs"], first["steps"])
-            for name, more in {"runs": 1, "epochs": epochs, "steps": steps}.items():
-                self._earlier[name] += more
+            earlier["runs"] += 1
+            earlier["epochs"] += epochs
+            earlier["steps"] += steps
 
     def as_dict(self, weights: str) -> dict[str, Any]:
         """Return the receipt as JSON can hold it; `weights` is the hash of the weights as they are now."""

@@ -6,7 +6,7 @@ import time
 import warnings
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -27,7 +27,7 @@ __all__ = ["Checkpoints", "Position"]
 OPTIMIZER_STATE, BEST_WEIGHTS = "optimizer.state", "best.weights"
 
 
-@dataclass
+@dataclass(slots=True)
 class Position:
     """Where a run stands between two steps.
 
@@ -94,11 +94,13 @@ class Checkpoints:
     def begin(self) -> bool:
         """Tell the callbacks that training begins, from the newest checkpoint if there is one; return whether there is."""
         fitting, backup = self._fitting, self._backup
-        if backup is not None:
-            self._folder.make()
-            backup.resumed_from, backup.seconds_before = None, 0.0
-        found = None if backup is None else self._folder.newest()
-        if backup is None or found is None:
+        if backup is None:
+            fitting.callbacks.call("on_train_begin", {})
+            return False
+        self._folder.make()
+        backup.resumed_from, backup.seconds_before = None, 0.0
+        found = self._folder.newest()
+        if found is None:
             fitting.callbacks.call("on_train_begin", {})
         else:
             path, state, arrays = found
@@ -209,13 +211,12 @@ class Checkpoints:
 
     # --- Ctrl-C ---
 
-    @contextmanager
-    def holding_interrupts(self) -> Iterator[None]:
+    def holding_interrupts(self) -> AbstractContextManager[None]:
         """Let Ctrl-C wait until the step in progress is done and a checkpoint written; a second one does not wait."""
-        if self._backup is None:
-            yield
-            return
+        return nullcontext() if self._backup is None else self._holding()
 
+    @contextmanager
+    def _holding(self) -> Iterator[None]:
         def note() -> None:
             self._interrupted = True
             if self._validating:
@@ -300,7 +301,7 @@ def restore(fitting: "Fitting", state: dict[str, Any], arrays: dict[str, NDArray
     model._trainable_network("fit", None)
     values = model._weights.joined([arrays[name] for name in tensor_names(model)])
     network.set_state(values, optimizer["steps"], arrays[OPTIMIZER_STATE], state["seeds"])
-    model.optimizer._iterations = network.finished_steps
+    model.optimizer._count(network.finished_steps)
     if optimizer["learning_rate"] != plain(model.optimizer.get_config()["learning_rate"]):
         model.optimizer.learning_rate = optimizer["learning_rate"]
     fitting.position = position = Position(**state["position"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet._compilation import Compilation
 from fastnet._data_adapter import Samples, as_class_weight
 from fastnet._data_batches import Batches, as_batches
 from fastnet._evaluation import prediction_batch, result
@@ -245,7 +246,7 @@ class Trainer(Layered):
         )
         params = {"epochs": epochs, "steps": plan.steps_per_epoch, "verbose": check_verbose(verbose)}
         running = CallbackList.for_fit(callbacks, self, params, validates=validation is not None)
-        self.history = running.history
+        self.history = history = running.history
         others = {
             "validation_split": validation_split if validation_data is None else None,
             "class_weight": class_weight,
@@ -257,7 +258,7 @@ class Trainer(Layered):
         self._learn_names(names)
         run, plan = Run(self, plan, given, others), plan.without_given()
         del given, data, validation  # the table that x was, say, of which there is a copy
-        return self._recorded(run, Fitting(self, plan, running))
+        return self._recorded(run, Fitting(self, plan, running, history))
 
     def _recorded(self, run: Run, fitting: Fitting) -> History:
         """Train, and note in the receipt how it went."""
@@ -320,34 +321,17 @@ class Trainer(Layered):
         Return how many are done then, the means of loss and metric, the first bad step, and the sums behind the means.
         """
         network = self._trainable_network("fit", samples.x)
-        optimizer = self.optimizer
-        steps = -(-len(samples if order is None else order) // batch_size)
-        rates = optimizer.learning_rates(steps) if rates is None else rates
-        hook = self._batch_hook(samples, order)
+        compilation = self._compiled("training")
+        optimizer = compilation.optimizer
+        if rates is None:
+            rates = optimizer.learning_rates(-(-len(samples if order is None else order) // batch_size))
+        hook = _batch_hook(compilation, samples, order)
         try:
             return network.train_epoch(
                 samples.x, samples.y, order, batch_size, samples.weight, progress, rates, interval, hook, done, end
             )
         finally:
-            optimizer._iterations = network.finished_steps
-
-    def _batch_hook(
-        self, samples: Samples, order: NDArray[np.int64] | None, *, observe: bool = True
-    ) -> Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None:
-        """Return what the core calls with the outputs of every batch, if anything wants to see them."""
-        compilation = self._compiled("training")
-        custom = compilation.custom_loss
-        if custom is None and not (observe and compilation.observed):
-            return None
-
-        def hook(first: int, outputs: NDArray[Any]) -> tuple[float, NDArray[Any]] | None:
-            rows: Any = slice(first, first + len(outputs))
-            y, weight = samples.labels_and_rows(rows if order is None else order[rows])
-            if observe:
-                compilation.observe(y, outputs, weight)
-            return None if custom is None else custom.value_and_gradient(y, outputs, weight)
-
-        return hook
+            optimizer._count(network.finished_steps)
 
     def _validation_samples(
         self, validation_data: Any, batch_size: int, names: list[str] | None, passes: int
@@ -401,9 +385,10 @@ class Trainer(Layered):
         samples = self._training_samples(x, y, sample_weight)
         if class_weight is not None:
             samples = self._weighted(samples, as_class_weight(class_weight))
-        self._reset_metrics()
+        compilation = self._compiled("training")
+        compilation.reset()
         _, loss, metric, *_ = self._step(samples, None, len(samples), None, 0.0)
-        return result(self._logs(loss, metric), return_dict)
+        return result(compilation.logs(loss, metric), return_dict)
 
     def loss_and_gradients(
         self, x: Any, y: Any, sample_weight: ArrayLike | None = None
@@ -434,9 +419,28 @@ class Trainer(Layered):
         """
         network = self._trainable_network("loss_and_gradients", x)
         samples = self._samples(x, y, sample_weight, any_sum=True)
-        hook = self._batch_hook(samples, None, observe=False)
+        hook = _batch_hook(self._compiled("training"), samples, None, observe=False)
         loss, gradients = network.loss_and_gradients(samples.x, samples.y, samples.weight, hook)
-        return loss, self._trained_weights().split(gradients)
+        assert self._with_gradients is not None
+        return loss, self._with_gradients.views(gradients)
+
+
+def _batch_hook(
+    compilation: Compilation, samples: Samples, order: NDArray[np.int64] | None, *, observe: bool = True
+) -> Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None:
+    """Return what the core calls with the outputs of every batch, if anything wants to see them."""
+    custom = compilation.custom_loss
+    if custom is None and not (observe and compilation.observed):
+        return None
+
+    def hook(first: int, outputs: NDArray[Any]) -> tuple[float, NDArray[Any]] | None:
+        rows: Any = slice(first, first + len(outputs))
+        y, weight = samples.labels_and_rows(rows if order is None else order[rows])
+        if observe:
+            compilation.observe(y, outputs, weight)
+        return None if custom is None else custom.value_and_gradient(y, outputs, weight)
+
+    return hook
 
 
 def _names_in(validation_data: Any) -> list[str] | None:

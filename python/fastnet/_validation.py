@@ -48,11 +48,11 @@ class NamesItsArguments:
 
 def names_arguments(method: Callable[P, R]) -> Callable[P, R]:
     """Return a method that, where it is called with a keyword that it does not have, names the closest one."""
-    accepted = inspect.signature(method).parameters.keys()
+    accepted = frozenset(inspect.signature(method).parameters)
 
     @functools.wraps(method)
     def checked(*arguments: P.args, **keywords: P.kwargs) -> R:
-        if not keywords.keys() <= accepted:
+        if not accepted.issuperset(keywords):
             raise unexpected_keyword(method, min(keywords.keys() - accepted))
         return method(*arguments, **keywords)
 

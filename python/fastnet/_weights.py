@@ -4,6 +4,7 @@ import math
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,7 @@ class Slot:
     shape: tuple[int, ...]
     trainable: bool
 
-    @property
+    @cached_property
     def size(self) -> int:
         return math.prod(self.shape)
 

@@ -159,7 +159,7 @@ def find_learning_rate(
         model.fit(x, y, batch_size=batch_size, epochs=steps, verbose=0, callbacks=[sweep])
     finally:
         network.set_state(*state)
-        model.optimizer._iterations = network.finished_steps
+        model.optimizer._count(network.finished_steps)
         model.optimizer.learning_rate = rate
         model.history, model.figures, model._receipt, model.feature_names = history, figures, receipt, names
         model._generator.bit_generator.state = random

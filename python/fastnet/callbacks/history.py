@@ -181,7 +181,8 @@ class LastHistory:
         vars(model)["_history"] = None
         if history is not None:
             history.model = model
-            vars(model).update(_history=(type(history), vars(history)), _known_history=weakref.ref(history))
+            attributes = vars(model)
+            attributes["_history"], attributes["_known_history"] = (type(history), vars(history)), weakref.ref(history)
 
 
 def _numbers(told: Mapping[str, Any], name: str) -> list[float]:

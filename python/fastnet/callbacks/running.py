@@ -29,24 +29,22 @@ class CallbackList:
     @classmethod
     def of(cls, callbacks: Any, model: "Evaluator", params: dict[str, Any]) -> Self:
         """Return the callbacks that a user gave: none, one or several."""
-        found = [] if callbacks is None else list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
-        for callback in found:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"callbacks must be objects of fastnet.callbacks.Callback; got {describe(callback)}")
-        return cls(found, model, params)
+        return cls(_as_list(callbacks), model, params)
 
     @classmethod
     def for_fit(cls, callbacks: Any, model: "Evaluator", params: dict[str, Any], *, validates: bool) -> Self:
         """Return the callbacks that a user gave, the progress bar that `verbose` asks for, and the history."""
-        given = cls.of(callbacks, model, params)._callbacks
-        for callback in given:
+        found = _as_list(callbacks)
+        shown = kept = False
+        for callback in found:
             callback.validates = validates
-        own: list[Callback] = []
-        if params["verbose"] and not any(isinstance(callback, ProgressBar) for callback in given):
-            own.append(ProgressBar(bar=False if params["verbose"] == 2 else None))
-        if not any(isinstance(callback, History) for callback in given):
-            own.append(History())
-        return cls([*given, *own], model, params)
+            shown |= isinstance(callback, ProgressBar)
+            kept |= isinstance(callback, History)
+        if params["verbose"] and not shown:
+            found.append(ProgressBar(bar=False if params["verbose"] == 2 else None))
+        if not kept:
+            found.append(History())
+        return cls(found, model, params)
 
     @property
     def history(self) -> History:
@@ -99,11 +97,23 @@ class CallbackList:
 
     def override(self, *hooks: str) -> bool:
         """Return whether a callback has a hook of its own among `hooks`."""
-        return any(
-            getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook)
-            for callback in self._callbacks
-            for hook in hooks
-        )
+        for callback in self._callbacks:
+            kind, own = type(callback), vars(callback)
+            for hook in hooks:
+                if getattr(kind, hook) is not getattr(Callback, hook) or hook in own:
+                    return True
+        return False
+
+
+def _as_list(callbacks: Any) -> list[Callback]:
+    """Return the callbacks that a user gave as a list of its own."""
+    if callbacks is None:
+        return []
+    found = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    for callback in found:
+        if not isinstance(callback, Callback):
+            raise TypeError(f"callbacks must be objects of fastnet.callbacks.Callback; got {describe(callback)}")
+    return found
 
 
 def check_verbose(verbose: Any) -> int:

@@ -149,6 +149,10 @@ class Optimizer(Configurable):
         """The number of batches since the model was compiled. `fit` counts them."""
         return self._iterations
 
+    def _count(self, iterations: int) -> None:
+        """Take the number of batches from the network, which counts them."""
+        vars(self)["_iterations"] = iterations  # as `Sealed` would, which is slower, in every step that is taken alone
+
     def learning_rates(self, steps: int, since: int = 0) -> float | NDArray[np.float64]:
         """Return the learning rate of each of the next `steps` batches, or the one of all of them.
 

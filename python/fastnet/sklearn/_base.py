@@ -328,7 +328,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, NamesItsArgu
         self._name(live.model)
         if goes_on and "_moments" in self.__dict__:
             live.network.set_optimizer_state(*self._moments)
-            self._optimizer._iterations = live.network.finished_steps
+            self._optimizer._count(live.network.finished_steps)
         self.__dict__.pop("_moments", None)
         return live
 

@@ -170,7 +170,7 @@ class Epochs:
         try:
             _, loss, *_ = network.train_epoch(training.x, training.y, order, batch_size, training.weight, None, rates)
         finally:
-            optimizer._iterations = network.finished_steps
+            optimizer._count(network.finished_steps)
         return loss
 
     def _train_by_batch(self, order: Array) -> float:

@@ -141,6 +141,17 @@ def test_importing_fastnet_imports_no_optional_package() -> None:
     assert done.stdout.split() == []
 
 
+def test_importing_fastnet_imports_no_module_that_is_slow_to_import_and_seldom_needed() -> None:
+    """They take longer to import than all of fastnet; NumPy's own imports, which differ by its version, do not count."""
+    slow = "base64 csv dataclasses decimal hashlib hmac html ipaddress json pathlib random secrets signal urllib.parse"
+    program = (
+        "import sys, numpy; before = {*sys.modules}; import fastnet; fastnet.Sequential; "
+        f"print(*sorted({{*{slow.split()}}} & {{*sys.modules}} - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 # ---- Sources --------------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,6 @@
 """The activation of a layer: which function, and its parameter."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastnet import _core, functional
 from fastnet._missing_names import instead_of
@@ -15,8 +14,7 @@ _ALIASES = {"swish": "silu"}
 _PARAMETERS = {"leaky_relu": ("negative_slope", 0.2), "elu": ("alpha", 1.0)}
 
 
-@dataclass(frozen=True)
-class ActivationFunction:
+class ActivationFunction(NamedTuple):
     """An activation as the compiled core knows it; `alpha` is the parameter of those that have one."""
 
     name: str

@@ -1,10 +1,7 @@
 """The figures of every epoch, wherever they are kept: in a history, a dictionary, a CSV or a JSON file."""
 
-import csv
-import json
 import os
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from fastnet._validation import describe
@@ -34,7 +31,7 @@ def curves_of(history: Any) -> dict[str, Curve]:
         It holds something else than numbers, or no epoch.
     """
     if isinstance(history, str | os.PathLike):
-        history = _read(Path(history))
+        history = _read(history)
     if callable(getattr(history, "curves", None)):
         curves: dict[str, Curve] = history.curves()
     elif isinstance(history, Mapping):
@@ -87,9 +84,13 @@ def _number(name: str, value: Any) -> float | None:
         raise ValueError(f"{name} of the history must hold numbers; got {describe(value)}") from None
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     """Return the columns of a CSV or JSON file."""
-    text = path.read_text(encoding="utf-8")
+    import csv  # these here, since `import fastnet` need not wait for them
+    import json
+    from pathlib import Path
+
+    text = Path(path).read_text(encoding="utf-8")
     try:
         if text.lstrip()[:1] in ("{", "["):
             found = json.loads(text)

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,7 +25,6 @@ CORE_DTYPES = tuple(
 )
 
 
-@dataclass(slots=True)
 class Samples:
     """Checked samples, targets and weights, one row each.
 
@@ -38,17 +36,17 @@ class Samples:
         The samples that `x` is a copy of; None where it is none, or they were of float16.
     """
 
-    x: Features
-    y: Array
-    weight: Array | None
-    given: Array | None = None
+    __slots__ = ("given", "weight", "x", "y")
+
+    def __init__(self, x: Features, y: Array, weight: Array | None, given: Array | None = None) -> None:
+        self.x, self.y, self.weight, self.given = x, y, weight, given
 
     def __len__(self) -> int:
         return len(self.x)
 
     def without_given(self) -> "Samples":
         """Return the same without the samples that `x` is a copy of, which may be the only other thing to hold them."""
-        return Samples(self.x, self.y, self.weight)
+        return self if self.given is None else Samples(self.x, self.y, self.weight)
 
     def rows(self, start: int, stop: int) -> "Samples":
         """Return some of the samples, as views."""

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 __all__ = ["EXPORTS", "MODEL_FORMATS", "check_model_name", "check_name", "check_weights_name", "format_of", "hint_for"]
 
@@ -43,6 +42,8 @@ _WRITTEN_BY = {
 
 def format_of(path: str | os.PathLike[str]) -> str | None:
     """Return the format that a name promises: "Keras" of ``m.keras``; None for names that promise none."""
+    from pathlib import Path  # it takes 2 ms, which `import fastnet` need not
+
     return _FORMATS.get(Path(path).suffix.lower())
 
 
@@ -69,6 +70,8 @@ def check_name(
     promised = format_of(path)
     if promised is None or promised in formats:
         return
+    from pathlib import Path
+
     own = _SUFFIXES[formats[0]][0]
     other = f", or {instead[promised]}" if instead and promised in instead else ""
     raise ValueError(

@@ -4,8 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +30,7 @@ _ESTIMATE_SECONDS = 0.25  # of training, from which the time of the rest is told
 _FORWARD_SHARE = 0.35  # of the time of training on a sample, to evaluate it
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What a run of `fit` is to do."""
 
     data: Samples | Batches
@@ -49,12 +47,12 @@ class Plan:
 
     def without_given(self) -> "Plan":
         """Return the same without the samples of which there are copies."""
-        copied = {
-            name: data.without_given()
-            for name, data in (("data", self.data), ("validation", self.validation))
-            if isinstance(data, Samples) and data.given is not None
-        }
-        return replace(self, **copied) if copied else self  # type: ignore[arg-type]
+        data, validation = self.data, self.validation
+        if isinstance(data, Samples):
+            data = data.without_given()
+        if isinstance(validation, Samples):
+            validation = validation.without_given()
+        return self._replace(data=data, validation=validation)
 
     @property
     def all_steps(self) -> int | None:

@@ -5,7 +5,6 @@ A model that knows the names of its features takes the columns of tables by thei
 
 import math
 from collections.abc import Sequence
-from decimal import Decimal
 from numbers import Real
 from typing import Any
 
@@ -205,6 +204,8 @@ def numbers_of(label: str, column: Any) -> NDArray[Any]:
     """Return a column or a series as an array of numbers, with NaN for what is missing."""
     array = np.asarray(column)
     if array.dtype == object:
+        from decimal import Decimal  # here, since most columns are numbers
+
         values = array.tolist()
         if all(isinstance(value, Real | Decimal | np.bool_) or _is_missing(value) for value in values):
             array = np.array([math.nan if _is_missing(value) else _as_float(label, value) for value in values])

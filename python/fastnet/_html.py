@@ -6,7 +6,6 @@ escaped: a model file may come from anyone.
 
 import math
 from collections.abc import Iterable, Sequence
-from html import escape
 from typing import Any
 
 from fastnet._curves import Curve
@@ -19,6 +18,8 @@ _MOST_POINTS = 200  # of a curve: there are no more columns of pixels
 
 def html_text(text: str) -> str:
     """Return text for a page, without markup and control characters of its own."""
+    from html import escape  # here, since few programs make a page
+
     return escape(visible(text))
 
 

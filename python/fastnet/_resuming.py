@@ -1,25 +1,22 @@
 """What a run of `fit` needs to go on after a kill: where it stands, and when that is written to a checkpoint."""
 
-import json
 import math
 import time
 import warnings
 import weakref
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
 from fastnet._data_adapter import Samples
-from fastnet._files import Beside
-from fastnet._interrupts import interrupts_held
 from fastnet._receipt import plain, sampled, shown
 from fastnet.callbacks.backup import BackupAndRestore
 
 if TYPE_CHECKING:
+    from fastnet._files import Beside
     from fastnet._fitting import Fitting
 
 __all__ = ["Checkpoints", "Position"]
@@ -27,7 +24,6 @@ __all__ = ["Checkpoints", "Position"]
 OPTIMIZER_STATE, BEST_WEIGHTS = "optimizer.state", "best.weights"
 
 
-@dataclass(slots=True)
 class Position:
     """Where a run stands between two steps.
 
@@ -47,15 +43,21 @@ class Position:
         How many there were.
     """
 
-    epoch: int
-    steps: int = 0
-    loss: float = 0.0
-    metric: float = 0.0
-    rows: int = 0
-    bad: int = -1
-    rate: float | None = None
-    random: dict[str, Any] = field(default_factory=dict)
-    validations: int = 0
+    def __init__(
+        self,
+        epoch: int,
+        steps: int = 0,
+        loss: float = 0.0,
+        metric: float = 0.0,
+        rows: int = 0,
+        bad: int = -1,
+        rate: float | None = None,
+        random: dict[str, Any] | None = None,
+        validations: int = 0,
+    ) -> None:
+        self.epoch, self.steps, self.rows = epoch, steps, rows
+        self.loss, self.metric, self.bad = loss, metric, bad
+        self.rate, self.random, self.validations = rate, random or {}, validations
 
     @property
     def done(self) -> tuple[int, float, float, int]:
@@ -191,6 +193,7 @@ class Checkpoints:
 
     def _save(self, *, best: bool = False) -> None:
         from fastnet._checkpoint_file import contents_of
+        from fastnet._files import Beside
 
         fitting = self._fitting
         self._written_at, self._written_when = fitting.finished_steps, time.perf_counter()
@@ -217,6 +220,8 @@ class Checkpoints:
 
     @contextmanager
     def _holding(self) -> Iterator[None]:
+        from fastnet._interrupts import interrupts_held
+
         def note() -> None:
             self._interrupted = True
             if self._validating:
@@ -270,7 +275,7 @@ def state_of(fitting: "Fitting") -> tuple[dict[str, Any], dict[str, NDArray[Any]
     if fitting.best_values is not None:
         arrays[BEST_WEIGHTS] = fitting.best_values
     state = {
-        "position": asdict(fitting.position),
+        "position": dict(vars(fitting.position)),
         "seconds": time.perf_counter() - fitting.started,
         "stopped": model.stop_training,
         "logs": fitting.logs,
@@ -387,6 +392,8 @@ def _differences(then: Any, now: Any, place: str) -> Iterator[tuple[str, str, st
 
 
 def _shortened(value: Any) -> str:
+    import json
+
     if isinstance(value, list) and all(isinstance(part, dict) and "class_name" in part for part in value):
         value = [part["class_name"] for part in value]
     text = json.dumps(value)

@@ -3,9 +3,7 @@
 import math
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,8 +14,7 @@ from fastnet._validation import describe
 Network = _core.Network32 | _core.Network64
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """Where one array lies in the flat vector."""
 
     label: str  # for messages: "kernel of layer 'dense'"
@@ -26,7 +23,7 @@ class Slot:
     shape: tuple[int, ...]
     trainable: bool
 
-    @cached_property
+    @property
     def size(self) -> int:
         return math.prod(self.shape)
 
@@ -55,7 +52,7 @@ class Weights:
     def part(self, prefix: str) -> "Weights":
         """Return the weights whose names begin with `prefix`, without it."""
         slots = [
-            replace(slot, name=slot.name.removeprefix(prefix)) for slot in self.slots if slot.name.startswith(prefix)
+            slot._replace(name=slot.name.removeprefix(prefix)) for slot in self.slots if slot.name.startswith(prefix)
         ]
         return Weights(self._network, self._dtype, slots, self.changes)
 

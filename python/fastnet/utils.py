@@ -1,7 +1,6 @@
 """Small helpers: one-hot labels and the seed of everything random."""
 
 import operator
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -126,6 +125,8 @@ def set_random_seed(seed: int) -> None:
     number = _seed_number(seed)
     if number >= 2**32:
         raise ValueError(f"seed must be from 0 to 2**32 - 1; got {number}")
+    import random
+
     random.seed(number)
     np.random.seed(number)  # noqa: NPY002 - other libraries draw from it
     _global_seed = np.random.SeedSequence(number)

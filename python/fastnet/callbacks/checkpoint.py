@@ -2,7 +2,6 @@
 
 import math
 import os
-from pathlib import Path
 from typing import Any
 
 from fastnet._file_names import check_model_name, check_weights_name
@@ -129,6 +128,8 @@ class ModelCheckpoint(Monitor):
             self._best_written = (value, best_path := path)
         self._written = [*(other for other in self._written if other != path), path]
         old = [other for other in self._written[:-keep] if other != best_path]
+        from pathlib import Path
+
         for other in old:
             Path(other).unlink(missing_ok=True)
         self._written = [other for other in self._written if other not in old]

@@ -3,11 +3,10 @@
 import math
 import weakref
 from collections.abc import Mapping
-from html import escape
 from typing import Any, overload
 
 from fastnet._curves import Curve
-from fastnet._html import as_number, html_curves, html_table
+from fastnet._html import as_number, html_curves, html_table, html_text
 from fastnet._validation import describe
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.progress import format_logs
@@ -133,7 +132,7 @@ class History(Callback):
         """Return what notebooks show: the figures of the last epoch, and a curve of each over the epochs."""
         curves = {name: curve for name, curve in self.curves().items() if curve.values}
         if not curves:
-            return f"<div>{escape(repr(self))}</div>"
+            return f"<div>{html_text(repr(self))}</div>"
         validated = any(f"val_{name}" in curves for name in curves)
 
         def last(name: str) -> str:

@@ -1,15 +1,16 @@
 """Figures of every epoch in files."""
 
-import csv
 import math
 import os
 import warnings
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastnet._file_names import check_name
 from fastnet._validation import check_bool, check_integer, describe
 from fastnet.callbacks.base import Logs, WithArguments
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class CSVLogger(WithArguments):
@@ -54,7 +55,7 @@ class CSVLogger(WithArguments):
         self._warned = False
 
     def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
-        path = Path(self.filename)
+        path = _path(self.filename)
         columns, end = None, ""
         if self.append and path.is_file() and path.stat().st_size:
             columns = self._columns_in(path)
@@ -71,8 +72,10 @@ class CSVLogger(WithArguments):
         names: list[str] = [] if self.model is None else self.model.metrics_names
         return [*names, *(f"val_{name}" for name in names)] if self.validates else names
 
-    def _columns_in(self, path: Path) -> list[str]:
+    def _columns_in(self, path: "Path") -> list[str]:
         """Return the header of the file to go on in."""
+        import csv  # here, and pathlib below, since `import fastnet` need not wait for them
+
         try:
             with path.open(newline="", encoding="utf-8") as file:
                 columns = next(csv.reader(file, delimiter=self.separator))
@@ -102,7 +105,7 @@ class CSVLogger(WithArguments):
         self._writer = None if state["columns"] is None else self._make_writer(state["columns"])
 
     def on_train_resume(self, state: dict[str, Any]) -> None:
-        path = Path(self.filename)
+        path = _path(self.filename)
         if not path.is_file() or path.stat().st_size < state["size"]:
             raise ValueError(f"{self.filename} lacks rows of epochs before the checkpoint: put it back, or begin anew")
         self._file = path.open("r+", newline="", encoding="utf-8")
@@ -125,6 +128,8 @@ class CSVLogger(WithArguments):
         self._file.flush()
 
     def _make_writer(self, columns: list[str]) -> Any:
+        import csv
+
         return csv.DictWriter(self._file, columns, restval="NA", extrasaction="ignore", delimiter=self.separator)
 
     def on_train_end(self, logs: Logs | None = None) -> None:  # noqa: ARG002
@@ -167,7 +172,7 @@ class TensorBoard(WithArguments):
                 from tensorboardX import SummaryWriter
             except ImportError:
                 raise ImportError('TensorBoard needs tensorboardX: pip install "fastnet-nn[tensorboard]"') from None
-            self._writers[part] = SummaryWriter(str(Path(self.log_dir) / part))
+            self._writers[part] = SummaryWriter(str(_path(self.log_dir) / part))
         return self._writers[part]
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
@@ -219,3 +224,9 @@ class TerminateOnNaN(WithArguments):
             raise RuntimeError(f"the loss is {loss} {when}: training ends")
         print(f"The loss is {loss} {when}: training ends.", flush=True)
         self.model.stop_training = True
+
+
+def _path(name: str | os.PathLike[str]) -> "Path":
+    from pathlib import Path
+
+    return Path(name)

@@ -1,8 +1,7 @@
 """The targets that losses are defined for: others give a number that means nothing."""
 
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -15,8 +14,7 @@ _ROUNDING = 1e-4
 _ROUNDING_OF_SUMS = 1e-2
 
 
-@dataclass(frozen=True)
-class Domain:
+class Domain(NamedTuple):
     """The targets that a loss is defined for.
 
     Attributes

@@ -2,8 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +15,7 @@ from fastnet.schedules import LearningRateSchedule
 LearningRate = float | LearningRateSchedule
 
 
-@dataclass(frozen=True)
-class Options:
+class Options(NamedTuple):
     """What every optimizer may do beside its rule."""
 
     weight_decay: float | None = None
@@ -32,7 +30,7 @@ class Options:
     @classmethod
     def from_keywords(cls, owner: type, keywords: dict[str, Any]) -> Self:
         """Return the checked options."""
-        names = [field.name for field in fields(cls)]
+        names = cls._fields
         others = {name: value for name, value in keywords.items() if name not in names}
         reject_keywords(owner, others, {"loss_scale_factor": None}, names)
         given = {name: value for name, value in keywords.items() if name in names and value is not None}
@@ -50,16 +48,12 @@ class Options:
     @property
     def config(self) -> dict[str, Any]:
         """The options that are not the default."""
-        return {
-            field.name: getattr(self, field.name)
-            for field in fields(self)
-            if getattr(self, field.name) != field.default
-        }
+        return {name: value for name, value in self._asdict().items() if value != self._field_defaults[name]}
 
     @property
     def for_core(self) -> dict[str, Any]:
         """The options as the compiled core takes them."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in self._asdict().items() if value is not None}
 
 
 class Optimizer(Configurable):
@@ -107,7 +101,7 @@ class Optimizer(Configurable):
         self._learning_rate = _checked_learning_rate(learning_rate)
         self._iterations = 0
         self.name = self.core_name if name is None else name
-        vars(self).update(asdict(self.options) | hyperparameters)
+        vars(self).update(self.options._asdict() | hyperparameters)
         self._fixed = tuple(hyperparameters)
 
     def _refusal(self, name: str) -> str:

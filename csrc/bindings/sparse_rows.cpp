@@ -1,7 +1,10 @@
 #include "sparse_rows.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <numeric>
 
+#include "../core/nonzeros.h"
 #include "callbacks.h"
 
 namespace fastnet {
@@ -50,6 +53,37 @@ template <class T> index first_nonfinite(const Rows& rows) {
         return found < 0;
     });
     return found;
+}
+
+// What is no zero of a table, as (values, columns, starts), where they are `most` values at most; None where they are
+// more.
+template <class T> py::object nonzeros_of(const py::array& x, index most) {
+    const DenseRows<T> table{static_cast<const T*>(x.data()), x.shape(0), x.shape(1)};
+    const double values = static_cast<double>(x.size());
+    py::array_t<std::int64_t> starts(table.rows + 1);
+    std::int64_t* const ends = starts.mutable_data() + 1;
+    interruptibly(values, [&](Interruption* interruption) { count_nonzeros(table, ends, interruption); });
+    ends[-1] = 0;
+    std::partial_sum(ends, ends + table.rows, ends);
+    const index count = ends[table.rows - 1];
+    if (count > most)
+        return py::none();
+    py::array_t<T> data(count);
+    py::array_t<std::int32_t> columns(count);
+    T* const to_values = data.mutable_data();
+    std::int32_t* const to_columns = columns.mutable_data();
+    const bool complete = interruptibly(values, [&](Interruption* interruption) {
+        return copy_nonzeros(table, ends - 1, to_values, to_columns, interruption);
+    });
+    return complete ? py::object(py::make_tuple(data, columns, starts)) : py::none();
+}
+
+py::object nonzeros(const py::array& x, index most) {
+    require_dimensions(x, "x", 2);
+    const int wanted = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    if ((x.flags() & wanted) != wanted || x.shape(0) < 1 || x.shape(1) > INT32_MAX)
+        throw py::value_error("x must be aligned contiguous rows, at least one, got a " + describe(x));
+    return dispatch_float(x, "x", [&](auto zero) { return nonzeros_of<decltype(zero)>(x, most); });
 }
 
 }  // namespace
@@ -134,6 +168,7 @@ void register_sparse_rows(py::module_& module) {
         .def_property_readonly("canonical", &SparseRows::canonical)
         .def_property_readonly("arrays", &SparseRows::arrays)
         .def("first_nonfinite_row", &SparseRows::first_nonfinite_row, py::arg("as_float32"));
+    module.def("nonzeros", &nonzeros, py::arg("x"), py::arg("most"));
 }
 
 }  // namespace fastnet

@@ -83,6 +83,9 @@ class Lock:
 
 # Rows of a sparse matrix (CSR): data of float32, float64 or integers, indices of int32 or int64, indptr of int64. Slices
 # with step 1 share the memory. A network reads them where they are canonical: the columns of every row ascend.
+# Values, columns and starts of what is not zero, in rows of float32 or float64; None where it is more than `most`.
+def nonzeros(x: NDArray[Any], most: int) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int64]] | None: ...
+
 class SparseRows:
     def __init__(self, data: NDArray[Any], indices: NDArray[Any], indptr: NDArray[Any], columns: int) -> None: ...
     def __len__(self) -> int: ...

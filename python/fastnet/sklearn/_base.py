@@ -16,7 +16,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from fastnet import _core, optimizers
 from fastnet._data_adapter import finite_features
-from fastnet._repacking import predict, quick_to_gather
+from fastnet._repacking import predict, quick_to_gather, without_zeros
 from fastnet._text import did_you_mean
 from fastnet._validation import NamesItsArguments, without_mask
 from fastnet.models import Sequential
@@ -149,6 +149,8 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, NamesItsArgu
             live = self._live_for_training(incremental)
             passes = 1 if incremental else self.max_iter
             features = finite_features("X", as_features(X), live.architecture.dtype, passes)
+            if self._is_stochastic():
+                features = without_zeros(features, passes)
             training = Training(features, targets, sample_weight, None)
             self._has_eval_set = eval_set is not None
             tasks = FitTasks(self, *given, 1 if incremental else self.max_iter) if FitTasks.wanted_by(self) else None

@@ -272,7 +272,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
             In the order of `classes_`.
         """
         outputs = self._outputs(X)
-        return np.hstack([1 - outputs, outputs]) if self.n_outputs_ == 1 else outputs
+        return np.concatenate([1 - outputs, outputs], axis=1) if self.n_outputs_ == 1 else outputs
 
     def predict_log_proba(self, X: Any) -> Array:
         """Return the logarithms of what `predict_proba` returns."""

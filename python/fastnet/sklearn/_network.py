@@ -1,6 +1,7 @@
 """The compiled network behind an estimator: a `Sequential` whose parameters are the estimator's own arrays."""
 
 import itertools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -122,6 +123,11 @@ class Architecture:
         return [*layers, Dense(self.units[-1], activation=activation_name(self.out_activation))]
 
 
+def _same(given: Any, own: Sequence[Array]) -> bool:
+    """Return whether a list or tuple has the very arrays of another."""
+    return isinstance(given, list | tuple) and len(given) == len(own) and all(map(operator.is_, given, own))
+
+
 class LiveNetwork:
     """A network and views of its parameters.
 
@@ -168,11 +174,11 @@ class LiveNetwork:
 
     def holds(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Sequence[Sequence[Array]]) -> bool:
         """Return whether the arrays are the network's own."""
-        pairs = [(coefs, self.coefs), (intercepts, self.intercepts), *zip(norms, self.norms, strict=False)]
         return (
-            len(norms) == len(self.norms)
-            and all(isinstance(given, list | tuple) and len(given) == len(own) for given, own in pairs)
-            and all(one is other for given, own in pairs for one, other in zip(given, own, strict=True))
+            _same(coefs, self.coefs)
+            and _same(intercepts, self.intercepts)
+            and len(norms) == len(self.norms)
+            and all(map(_same, norms, self.norms))
         )
 
     def load(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Sequence[Sequence[Array]]) -> None:

@@ -153,7 +153,7 @@ class Epochs:
         if estimator.shuffle:  # as sklearn.utils.shuffle does, which also shuffles what was shuffled before
             positions = np.arange(len(self._order))
             estimator._random_state.shuffle(positions)
-            self._order = self._order[positions]
+            self._order = self._order.take(positions)
         rows = training.rows
         order = self._order if estimator.shuffle or rows is not None else None
         if rows is not None:

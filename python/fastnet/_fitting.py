@@ -52,6 +52,8 @@ class Plan(NamedTuple):
             data = data.without_given()
         if isinstance(validation, Samples):
             validation = validation.without_given()
+        if data is self.data and validation is self.validation:
+            return self
         return self._replace(data=data, validation=validation)
 
     @property

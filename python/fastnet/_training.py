@@ -451,7 +451,7 @@ def _names_in(validation_data: Any) -> list[str] | None:
 
 def _validation_schedule(validation_freq: int | Container[int]) -> Callable[[int], bool]:
     """Return whether to validate after an epoch, counted from 1."""
-    if isinstance(validation_freq, Container):
+    if not isinstance(validation_freq, int) and isinstance(validation_freq, Container):
         return lambda epoch: epoch in validation_freq
     every = check_integer("validation_freq", validation_freq)
     return lambda epoch: epoch % every == 0

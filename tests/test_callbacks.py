@@ -37,6 +37,33 @@ class Recorder(Callback):
         return [call[0] for call in self.calls]
 
 
+class Listener(Callback):
+    """Writes down what it is told before a run, and whether it knows by then that the run validates."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, bool]] = []
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        super().set_params(params)
+        self.told.append(("params", self.validates))
+
+    def set_model(self, model: Any) -> None:
+        super().set_model(model)
+        self.told.append(("model", self.validates))
+
+
+@pytest.mark.parametrize("validates", [False, True])
+def test_a_callback_is_told_of_a_run_once_in_the_order_of_keras(validates: bool) -> None:
+    listener = Listener()
+    model = compiled()
+    given = [listener]
+    model.fit(X, Y, verbose=0, callbacks=given, validation_data=(X, Y) if validates else None)
+    assert listener.told == [("params", validates), ("model", validates)]
+    assert given == [listener]
+    assert listener.model is model
+
+
 def test_hooks_run_in_the_order_of_keras() -> None:
     recorder = Recorder(*(name for name in dir(Callback) if name.startswith("on_") and name != "on_train_progress"))
     compiled().fit(X, Y, batch_size=5, epochs=2, validation_split=0.2, verbose=0, callbacks=[recorder])

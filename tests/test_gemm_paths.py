@@ -65,6 +65,23 @@ def test_the_distance_of_the_rows_of_b_changes_no_bit(dtype: Any, width: int) ->
             assert_array_equal(fn.gemm(a[:m], b, alpha=0.3, beta=-1.5, out=old), expected)
 
 
+@pytest.mark.usefixtures("threads")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("n", [8, 16, 24, 64, 96, 128, 512])
+def test_factors_that_caches_hold_give_the_bits_of_packed_ones(dtype: Any, n: int) -> None:
+    for m, k in ((2, 512), (5, 7), (7, 513), (31, 33), (33, 31), (64, 256), (128, 128), (200, 16)):
+        a, b = operands(m, n + 3, k, dtype)
+        whole = np.ascontiguousarray(b[:, :n])
+        expected = fn.gemm(a, b)[:, :n]  # ends within a vector
+        assert_array_equal(fn.gemm(a, whole), expected)
+        assert_array_equal(fn.gemm(a.T.copy(), whole, transpose_a=True), expected)
+        assert_array_equal(fn.gemm(np.repeat(a, 2, axis=1)[:, ::2], whole), expected)
+        old = np.arange(m * (n + 3), dtype=dtype).reshape(m, n + 3) / 7
+        for alpha, beta in ((0.3, 0.0), (-1.5, 1.0), (1.0, 0.7)):
+            expected = fn.gemm(a, b, alpha=alpha, beta=beta, out=old.copy())[:, :n]
+            assert_array_equal(fn.gemm(a, whole, alpha=alpha, beta=beta, out=old[:, :n].copy()), expected)
+
+
 @pytest.mark.parametrize("isa", AVAILABLE[:-1])
 def test_so_it_is_with_the_other_instruction_sets(isa: str) -> None:
     done = subprocess.run(

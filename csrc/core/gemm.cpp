@@ -22,8 +22,10 @@ constexpr index block_m = 256;    // a block of A: 512 KiB of float32, in the se
 constexpr index block_c = 65536;  // a block of C that an epilogue works on: 256 KiB of float32
 constexpr index block_n = 3072;   // a block of B: 6 MiB of float32, in the third-level cache
 
-// Reading A in place costs cache misses for each column panel; packing costs one pass over A.
-constexpr index panels_worth_packing_a = 4;
+// Reading A in place costs cache misses for each column panel; packing costs one pass over A. A factor that is near, in
+// the first or second cache, is better read as it lies for longer.
+constexpr index panels_worth_packing_a = 4, panels_worth_packing_near_a = 16;
+constexpr index near = index(64) << 10;
 // B in place costs a page for every step along k where its rows are far apart (in bytes).
 constexpr index page = 4096, panels_worth_packing_b = 16;
 // From half a page on, narrow tiles, which read B twice as often, gain as well, where many of them share the packing.
@@ -56,6 +58,11 @@ template <class T> const GemmKernels<T>& table_of(const Gemm<T>& g) {
     return g.precision == Precision::bfloat16 ? *kernels<T>().gemm_bfloat16 : kernels<T>().gemm;
 }
 
+// In vectors. Rows that fit into one tile of two vectors need not be cut in two for a tile of three.
+template <class T> index widest_panel(const GemmKernels<T>& table, index m) {
+    return m > table.panel_rows[3] && m <= table.panel_rows[2] ? 2 : max_panel_vectors;
+}
+
 // How a product is carried out, decided by its shape, the kernel table and the size of the team.
 template <class T> struct Plan {
     const GemmKernels<T>& kernels;
@@ -69,15 +76,16 @@ template <class T> struct Plan {
     bool on_demand;  // each thread packs a panel of B just before it uses it
 
     Plan(const GemmKernels<T>& table, const Gemm<T>& g, index n, int team) : kernels(table) {
-        // Rows that fit into one tile of two vectors need not be cut in two for a tile of three.
-        panel_vectors = g.m > table.panel_rows[3] && g.m <= table.panel_rows[2] ? 2 : max_panel_vectors;
+        panel_vectors = widest_panel(table, g.m);
         columns = Panels::of((n + table.lanes - 1) / table.lanes, panel_vectors);
         rows = Panels::of(g.m, tile_rows());
         must_pack = table.rounds && (g.m > 1 || g.b_col != 1);  // a single row reads and rounds B as a stream
         const bool in_place = g.m > 1 && !table.rounds;
         const bool column = in_place && n == 1 && g.a_col == 1 && bytes(g.m * g.k) < largest_by_column;
         streamed = in_place && n > 1 && g.b_col == 1 && is_better_streamed(g);
-        pack_a = columns.count >= panels_worth_packing_a && (must_pack || !table.rounds) && !streamed;
+        const index worth = bytes(g.m * g.k) > near ? panels_worth_packing_a : panels_worth_packing_near_a;
+        pack_a =
+            !streamed && (must_pack || !table.rounds) && columns.count >= (must_pack ? panels_worth_packing_a : worth);
         const bool pack_all = must_pack || g.b_col != 1 || is_better_packed(g);
         pack_b = !column && !streamed && (pack_all || (g.m > 1 && n % table.lanes != 0));
         pack_end = pack_b && !pack_all && rows.count < panels_worth_aligning_b;
@@ -253,6 +261,40 @@ template <class T> bool is_small(const Gemm<T>& g) {
            g.m * columns * g.k <= small_product && g.k > 0 && g.beta == T(0);
 }
 
+// Whether the kernel takes both factors as they lie, in one pass along k and without a plan.
+template <class T> bool is_direct(const Gemm<T>& g) {
+    constexpr index size = static_cast<index>(sizeof(T));
+    const GemmKernels<T>& table = table_of(g);
+    return g.m > 1 && g.n > 1 && g.k > 0 && g.k <= block_k && g.b_col == 1 && !table.rounds &&
+           (g.n & (table.lanes - 1)) == 0 && g.m * g.k * size <= near && g.k * g.n * size <= near &&
+           g.b_row * size < page / 2 && (g.beta == T(0) || g.beta == T(1)) && !(g.epilogue && g.epilogue->by_block);
+}
+
+template <class T> void multiply_direct(const Gemm<T>& g) {
+    const GemmKernels<T>& table = table_of(g);
+    GemmBlock<T> block{};
+    block.m = g.m, block.n = g.n, block.k = g.k;
+    block.a = g.a, block.a_row = g.a_row, block.a_step = g.a_col;
+    block.b = g.b, block.b_row = g.b_row;
+    block.c = g.c, block.c_row = g.c_row;
+    block.alpha = g.alpha, block.accumulate = g.beta != T(0);
+    block.panel_vectors = widest_panel(table, g.m);
+    block.last_panel = Panels::of(g.n / table.lanes, block.panel_vectors).count;
+    block.epilogue = g.epilogue;
+    table.multiply(block);
+}
+
+// A product for which cutting it up and packing would take longer than they save.
+template <class T> bool multiplied_at_once(const Gemm<T>& g) {
+    if (is_small(g))
+        table_of(g).multiply_small(g);
+    else if (is_direct(g))
+        multiply_direct(g);
+    else
+        return false;
+    return true;
+}
+
 }  // namespace
 
 Panels gemm_passes(index k) { return Panels::of(k, block_k); }
@@ -268,8 +310,8 @@ template <class T> void GemmWorkspace<T>::reserve(int threads) {
 }
 
 template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g) {
-    if (team.size() == 1 && is_small(g))
-        return table_of(g).multiply_small(g);
+    if (team.size() == 1 && multiplied_at_once(g))
+        return;
     if (is_better_transposed(g))
         return multiply_transposed(team, workspace, g);
     for (index first = 0; first < g.n && g.m > 0 && !team.was_broken_off(); first += block_n)
@@ -277,18 +319,18 @@ template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm
 }
 
 template <class T> void gemm(const Gemm<T>& g, Interruption* interruption) {
-    if (is_small(g))
-        return table_of(g).multiply_small(g);
-    // Taken away while it is used: what the interruption calls may come back here.
-    thread_local std::unique_ptr<GemmWorkspace<T>> idle;
-    std::unique_ptr<GemmWorkspace<T>> workspace = std::move(idle);
-    if (!workspace)
-        workspace = std::make_unique<GemmWorkspace<T>>();
     // A factor that is read for one row or a few takes as long to come from the third-level cache as so many
     // operations.
     constexpr double operations_per_value = 7;
     const int threads =
         threads_for(g.operations() + operations_per_value * static_cast<double>(g.k) * static_cast<double>(g.m + g.n));
+    if (threads == 1 && multiplied_at_once(g))
+        return;
+    // Taken away while it is used: what the interruption calls may come back here.
+    thread_local std::unique_ptr<GemmWorkspace<T>> idle;
+    std::unique_ptr<GemmWorkspace<T>> workspace = std::move(idle);
+    if (!workspace)
+        workspace = std::make_unique<GemmWorkspace<T>>();
     workspace->reserve(threads);
     run_team(threads, [&](Team& team) { gemm(team, *workspace, g); }, interruption);
     idle = std::move(workspace);

@@ -27,6 +27,7 @@ template <class T> struct Tile {
     // How far away lies what the next tiles read: brought into the cache meanwhile, where the operand is used as it
     // lies in memory. The hardware does not see that the rows of a narrow panel belong together. 0 for nothing.
     index a_ahead, b_ahead;
+    bool fetch_c;  // C as well
 };
 
 // C = alpha sums (+ C); only the last vector of a row may be a part of one.
@@ -85,26 +86,36 @@ FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][ve
     }
 }
 
-// One product of a row panel with a column panel. Every element is the same chain of operations whatever
-// the tile's shape, which is why the result does not depend on how C is cut among threads.
-template <class Form, int rows, int vectors, bool packed> void micro_kernel(const Tile<typename Form::Value>& t) {
+// The products of row panels that follow each other, all of the same height, with a column panel. Every element is the
+// same chain of operations whatever the tile's shape, which is why the result does not depend on how C is cut among
+// threads.
+template <class Form, int rows, int vectors, bool packed>
+void micro_kernel(const Tile<typename Form::Value>& first, index count) {
     using T = typename Form::Value;
-    for (int i = 0; i < rows; ++i)  // by the time that the sums are ready, so is their place
-        for (int v = 0; v < vectors; ++v)
-            __builtin_prefetch(t.c + i * t.c_row + v * lanes<T>, 1);
-    Vec<T> sums[rows][vectors] = {};
-    if (t.a_ahead || t.b_ahead)
-        accumulate_along_k<Form, rows, vectors, packed, true>(t, sums);
-    else
-        accumulate_along_k<Form, rows, vectors, packed, false>(t, sums);
-    if (t.accumulate)
-        write_back<T, rows, vectors, true>(t, sums);
-    else
-        write_back<T, rows, vectors, false>(t, sums);
+    Tile<T> t = first;
+    for (; count > 0; --count) {
+        for (int i = 0; t.fetch_c && i < rows; ++i)  // by the time that the sums are ready, so is their place
+            for (int v = 0; v < vectors; ++v)
+                __builtin_prefetch(t.c + i * t.c_row + v * lanes<T>, 1);
+        Vec<T> sums[rows][vectors] = {};
+        if (t.a_ahead || t.b_ahead)
+            accumulate_along_k<Form, rows, vectors, packed, true>(t, sums);
+        else
+            accumulate_along_k<Form, rows, vectors, packed, false>(t, sums);
+        if (t.accumulate)
+            write_back<T, rows, vectors, true>(t, sums);
+        else
+            write_back<T, rows, vectors, false>(t, sums);
+        t.a += rows * (packed ? t.k : t.a_row);
+        t.c += rows * t.c_row;
+        t.b_ahead = 0;   // now that it was brought in
+        if (count == 2)  // the next one is the last, after which nothing is read
+            t.a_ahead = 0;
+    }
 }
 
 // micro_kernels<Form, packed>[vectors][rows]
-template <class T> using MicroKernel = void (*)(const Tile<T>&);
+template <class T> using MicroKernel = void (*)(const Tile<T>&, index count);
 
 template <class Form, bool packed> struct MicroKernels {
     MicroKernel<typename Form::Value> table[max_panel_vectors + 1][most_rows + 1] = {};
@@ -227,6 +238,10 @@ void pack_b(index k, const T* b, index b_row, index b_col, index n, index panel_
     }
 }
 
+// Factors of so many bytes are still in the first-level cache, or nearly, when they are read; larger ones are fetched
+// ahead, which costs as many instructions as it takes to keep a multiplier idle for a tenth of the time.
+inline constexpr index hot = index(48) << 10;
+
 // The two innermost loops: a column panel of B stays in the nearest cache that holds it while all row panels of the
 // block pass by it.
 template <class Form, class T = typename Form::Value> void multiply(const GemmBlock<T>& block) {
@@ -245,18 +260,20 @@ template <class Form, class T = typename Form::Value> void multiply(const GemmBl
         }
     }
     const Panels rows = Panels::of(block.m, tile_rows[columns.largest()]);
+    const bool far = block.k * (block.m > block.n ? block.m : block.n) * static_cast<index>(sizeof(T)) > hot;
     const T* packed_b = block.b;
     for (index jp = block.first_panel; jp < block.last_panel; ++jp) {
         const index j = columns.start(jp) * lanes<T>, vectors = columns.size(jp), width = vectors * lanes<T>;
         const T* b = block.b_packed ? packed_b : block.b + j;
         packed_b += width * block.k;
-        const index b_ahead = !block.b_packed && jp + 1 < block.last_panel ? width : 0;
-        for (index ip = 0; ip < rows.count; ++ip) {
+        const index b_ahead = far && !block.b_packed && jp + 1 < block.last_panel ? width : 0;
+        const index n = block.n - j < width ? block.n - j : width;
+        for (index ip = 0; ip < rows.count;) {
             const index i = rows.start(ip), height = rows.size(ip);
+            const index alike = (ip < rows.wider ? rows.wider : rows.count) - ip, count = block.epilogue ? 1 : alike;
             const T* a = block.a_packed ? block.a + i * block.k : block.a + i * block.a_row;
-            const index a_ahead = !block.a_packed && ip + 1 < rows.count ? height * block.a_row : 0;
+            const index a_ahead = far && !block.a_packed && ip + 1 < rows.count ? height * block.a_row : 0;
             T* c = block.c + i * block.c_row + j;
-            const index n = block.n - j < width ? block.n - j : width;
             const Tile<T> tile{block.k,
                                a,
                                block.a_row,
@@ -269,13 +286,15 @@ template <class Form, class T = typename Form::Value> void multiply(const GemmBl
                                block.alpha,
                                block.accumulate,
                                a_ahead,
-                               ip == 0 ? b_ahead : 0};
+                               ip == 0 ? b_ahead : 0,
+                               far};
             if (block.a_packed)
-                micro_kernels<typename Form::Packed, true>.table[vectors][height](tile);
+                micro_kernels<typename Form::Packed, true>.table[vectors][height](tile, count);
             else
-                micro_kernels<typename Form::Packed, false>.table[vectors][height](tile);
+                micro_kernels<typename Form::Packed, false>.table[vectors][height](tile, count);
             if (block.epilogue)
                 block.epilogue->function(height, n, c, block.c_row, block.epilogue->at(i, j));
+            ip += count;
         }
     }
 }

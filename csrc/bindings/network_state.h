@@ -61,7 +61,7 @@ template <class T> void set_pieces(LockedNetwork<T>& self, const Pieces<T>& piec
     }
     self.at_once([&](Network<T>& network) {
         for (const auto& [offset, values] : pieces)
-            std::copy_n(values.data(), values.size(), network.values() + offset);
+            std::copy_n(values.data(), values.size(), network.values_to_change() + offset);
     });
 }
 
@@ -124,7 +124,7 @@ void set_state(LockedNetwork<T>& self, const Values<T>& values, std::int64_t ste
     set_optimizer_state(self, steps, state, [&](Network<T>& network) {
         require_seeds(network, seeds);
         write_seeds(network, seeds);
-        std::copy_n(from, size, network.values());
+        std::copy_n(from, size, network.values_to_change());
     });
 }
 
@@ -134,7 +134,7 @@ template <class T> void define_state(py::class_<LockedNetwork<T>>& network) {
         .def_property_readonly("values",
                                [](const py::object& self) {
                                    Network<T>& network = self.cast<Self&>().unlocked();
-                                   return Values<T>(network.value_count(), network.values(), self);
+                                   return Values<T>(network.value_count(), network.live_values(), self);
                                })
         .def("get_parameters", &get_parameters<T>)
         .def(

@@ -43,9 +43,19 @@ template <class T> class Dense final : public Layer<T> {
             const SparseProduct<T> product{x.segment(0), gemm_passes(in), out, pass.parameters, y, false};
             return multiply_compressed(pass.crew.team, product, pass.crew.team.share(pass.rows), &epilogue);
         }
-        Gemm<T> product{pass.rows, out, in, x.rows, in, 1, pass.parameters, out, 1, y, out};
+        Gemm<T> product = forward_product(pass.rows, pass.parameters);
+        product.a = x.rows, product.c = y;
+        product.b_packed = pass.packed;
         product.epilogue = &epilogue;
         multiply(pass.crew, product);
+    }
+
+    index packed_size(index rows) const override {
+        const Gemm<T> product = forward_product(rows, nullptr);
+        return packs_factor(product) ? fastnet::packed_size(product) : 0;
+    }
+    void pack(const Team& team, const T* parameters, T* packed) const override {
+        pack_factor(team, forward_product(2, parameters), packed);
     }
 
     void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
@@ -112,6 +122,12 @@ template <class T> class Dense final : public Layer<T> {
     }
 
   private:
+    Gemm<T> forward_product(index rows, const T* kernel) const {
+        const index in = this->input_size, out = this->output_size;
+        Gemm<T> product{rows, out, in, nullptr, in, 1, kernel, out, 1, nullptr, out};
+        product.precision = precision_;
+        return product;
+    }
     void multiply(const Crew<T>& crew, Gemm<T>& product) const {
         product.precision = precision_;
         gemm(crew.team, crew.workspace, product);

@@ -132,6 +132,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
     choose_input(samples, batch_size, Use::training);
     const int threads = threads_for_rows(batch_size, Use::training);
     Arena& arena = prepare_training(samples, batch_size, threads);
+    forget_packed_kernels();
     const bool parted = !hook_ && in_parts(batch_size);  // the last batch, too, though it may be short
     const std::int64_t finished = steps_ - done.steps;   // before the epoch
 
@@ -240,6 +241,7 @@ void Network<T>::forward_chunks(const Samples& samples, index chunk, Use use, T*
         const NoForks no_forks;
         prepare(samples, chunk, use, threads, threads);
     }
+    pack_kernels(chunk, threads);
     const double divided_by = divisor(samples, 0, total);  // the loss is that of all samples, however they are cut
     run_network_team(threads, interruption_, [&](Team& team) {
         Share share = share_of(team, total);

@@ -26,6 +26,13 @@ template <class T> class GemmWorkspace {
     Buffer<T> private_, b_, transposed_;
 };
 
+// A B that many products share can be packed once, as a whole: into so many values, by all members of a team, which
+// the product then is given as b_packed.
+template <class T> index packed_size(const Gemm<T>& product);
+template <class T> void pack_factor(const Team& team, const Gemm<T>& product, T* packed);
+// Whether a product would otherwise pack all of B itself.
+template <class T> bool packs_factor(const Gemm<T>& product);
+
 // Called by every member of the team with the same arguments. When it returns, a member has finished its own
 // share only; a barrier makes all of C visible. With a solo team it is an ordinary function.
 template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& product);

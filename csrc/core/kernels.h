@@ -125,6 +125,7 @@ template <class T> struct Gemm {
     T alpha = 1, beta = 0;
     const Epilogue<T>* epilogue = nullptr;  // applied to C as each piece of it is finished
     Precision precision = Precision::full;
+    const T* b_packed = nullptr;  // B as pack_factor leaves it, if it did
 
     double operations() const { return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k); }
 };

@@ -85,9 +85,10 @@ template <class T> struct Pass {
     std::int64_t step;  // of training; 0 stands for none, when layers act as they do in prediction
     const T* parameters = nullptr;
     const T* statistics = nullptr;
-    T* memory = nullptr;      // what the way forward leaves for the way back, of these rows
-    const T* skip = nullptr;  // what an addition adds
-    index gradients = 1;      // rows on the way back for each row of the way forward
+    T* memory = nullptr;        // what the way forward leaves for the way back, of these rows
+    const T* skip = nullptr;    // what an addition adds
+    index gradients = 1;        // rows on the way back for each row of the way forward
+    const T* packed = nullptr;  // the layer's kernel as `pack` left it, if it did
 
     bool training() const { return step != 0; }
     // The row of the way forward that row i of the way back belongs to.
@@ -119,6 +120,10 @@ template <class T> class Layer {
     virtual index memory_per_batch() const { return 0; }
     // Brings into the common memory, before rows come, what depends on the layer's arrays alone.
     virtual void prepare(const T* /*parameters*/, const T* /*statistics*/, T* /*memory*/) const {}
+    // For a layer whose products pack a kernel: the size of all of it, 0 where products of so many rows read it as it
+    // lies, and how the members of a team pack it once for many of them.
+    virtual index packed_size(index /*rows*/) const { return 0; }
+    virtual void pack(const Team&, const T* /*parameters*/, T* /*packed*/) const {}
     // Whether the layer trains on all rows of a batch at once, as it is not frozen.
     virtual bool needs_whole_batch() const { return false; }
     // Where the seed is of a layer that draws random numbers, or null.

@@ -51,6 +51,7 @@ Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs)
             added_to_[static_cast<std::size_t>(layer.skip)].push_back(i);
     }
     update_layers(specs);
+    packed_.resize(layers_.size());
     parameters_.reserve(value_count());
     std::fill_n(parameters_.data(), value_count(), T(0));
 }

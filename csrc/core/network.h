@@ -102,7 +102,10 @@ template <class T> class Network {
     index parameter_count() const { return parameter_count_; }
     // The parameters, and behind them the statistics, which no gradient changes.
     index value_count() const { return parameter_count_ + statistic_count_; }
-    T* values() { return parameters_.data(); }
+    const T* values() const { return parameters_.data(); }
+    // The same to write to, at once or, in case of live values, whenever the caller likes.
+    T* values_to_change();
+    T* live_values();
     // Every named array, as an offset into the values, with the index of the description its layer was made from.
     std::vector<std::pair<index, ParameterSlot>> slots() const;
 
@@ -186,6 +189,11 @@ template <class T> class Network {
         GemmWorkspace<T>& workspace;
         Range rows;
     };
+    // A layer's kernel as products read it best. Prediction packs it, and it counts until a value changes.
+    struct PackedKernel {
+        Buffer<T> memory;
+        bool counts = false;
+    };
     enum class Use { prediction, evaluation, training };
     // A batch of many rows is computed in parts, whatever the number of threads, and a part in blocks of rows that stay
     // in the second-level cache from the first product to the last. Each part has its own sum of the gradients.
@@ -196,6 +204,8 @@ template <class T> class Network {
     void choose_input(const Samples& samples, index rows, Use use);
     int threads_for_rows(index rows, Use use) const;
     void prepare(const Samples& samples, index rows, Use use, int threads, int arenas);
+    void pack_kernels(index rows, int threads);
+    void forget_packed_kernels();
     bool in_parts(index rows) const;
     bool splits_rows(index rows, int threads) const;
     Share share_of(Team& team, index rows);
@@ -284,6 +294,8 @@ template <class T> class Network {
     double penalty_sum_ = 0;                       // before the step in work
     Buffer<T> parameters_;                         // and the statistics
     Buffer<T> gradients_, state_, part_gradients_;
+    std::vector<PackedKernel> packed_;          // one a layer
+    bool live_ = false;                         // values may change at any time
     std::vector<GemmWorkspace<T>> workspaces_;  // one a thread
     std::vector<Arena> arenas_;                 // one a thread that works through its own chunks
 
@@ -337,6 +349,7 @@ inline Pass<T> Network<T>::pass(const Crew<T>& crew, const Batch& batch, Range r
 template <class T>
 inline void Network<T>::enter(Pass<T>& pass, const Batch& batch, std::size_t i, index row) const {
     pass.parameters = parameters_.data() + offsets_[i];
+    pass.packed = packed_[i].counts ? packed_[i].memory.data() : nullptr;
     if (plain_)
         return;
     const Layer<T>& layer = *layers_[i];

@@ -37,6 +37,7 @@ template <class T> void Network<T>::overwrite_by_average(Range range) {
 }
 
 template <class T> void Network<T>::use_average() {
+    forget_packed_kernels();
     if (options_.use_ema && steps_ > 0)
         overwrite_by_average({0, parameter_count_});
 }

@@ -151,6 +151,60 @@ def test_an_array_is_not_repacked_into_itself() -> None:
         _core.repack(x.T, x, True)
 
 
+# --- Columns ----------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from([*NATIVE, np.dtype(bool), np.dtype("f2"), np.dtype(">i8"), np.dtype(">f4")]),
+    st.sampled_from(sorted(VALUES)),
+    st.sampled_from([1, 7, 31, 127, 129, 1000]),
+    st.sampled_from([1, 7, 31, 33, 1000]),
+    st.integers(1, 3),
+)
+def test_columns_that_lie_apart_are_joined_as_numpy_stacks_them(
+    dtype: Any, values: str, rows: int, columns: int, threads: int
+) -> None:
+    x = (
+        drawn(values, np.dtype("i8"), rows, columns).astype(dtype)
+        if dtype.kind == "b"
+        else drawn(values, dtype, rows, columns)
+    )
+    apart = [x[:, j].copy() for j in range(columns)]
+    joined = _repacking.joined(apart)
+    np.testing.assert_array_equal(joined, np.stack(apart, axis=1))
+    whole = dtype.kind in "iu" and x.size and x.min() >= 0 and x.max() <= 255
+    assert joined.dtype == (np.uint8 if whole and x.size >= 1 << 15 else dtype.newbyteorder("="))
+
+
+def test_columns_of_different_kinds_get_the_dtype_that_numpy_gives_them() -> None:
+    columns = [np.arange(2000, dtype=dtype) for dtype in ("i4", "f4", "u1", "f8") * 10]
+    np.testing.assert_array_equal(_repacking.joined(columns), np.stack(columns, axis=1))
+    assert _repacking.joined(columns).dtype == np.float64
+    columns = [np.repeat(np.arange(2000.0), 2)[::2] for _ in range(40)]
+    columns[3] = columns[3].copy()
+    np.testing.assert_array_equal(_repacking.joined(columns), np.stack(columns, axis=1))
+
+
+@pytest.mark.parametrize(
+    ("columns", "out"),
+    [
+        ([], np.ones((3, 0))),
+        ([np.ones(3), np.ones(2)], np.ones((3, 2))),
+        ([np.ones(3), np.ones(3, np.float32)], np.ones((3, 2))),
+        ([np.ones(3), np.ones(6)[::2]], np.ones((3, 2))),
+        ([np.ones(3), np.ones((3, 1))], np.ones((3, 2))),
+        ([np.ones((3, 1))], np.ones((3, 1))),
+        ([np.ones(3)], np.ones((3, 2))),
+        ([np.ones(3)], np.ones((3, 1), np.uint8)),
+        ([np.ones(3, object)], np.ones((3, 1))),
+    ],
+)
+def test_columns_that_cannot_be_joined_are_refused(columns: list[Any], out: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"^(columns|x|out)"):
+        _core.repack_columns(columns, out, True)
+
+
 # --- When it pays ----------------------------------------------------------------------------------------------------
 
 

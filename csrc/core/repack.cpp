@@ -147,7 +147,7 @@ template <class T> class Tiles {
   public:
     Tiles(const Table& table, Line<T> line, T* out, bool must_be_finite)
         : table_(table), line_(line), out_(out), must_be_finite_(must_be_finite),
-          by_columns_(std::abs(table.row_stride) < std::abs(table.column_stride)),
+          by_columns_(table.each_column || std::abs(table.row_stride) < std::abs(table.column_stride)),
           width_(by_columns_ ? turned_columns : std::clamp<index>(table.columns, 1, 4096)),
           height_(by_columns_ ? turned_rows : std::max<index>(1, 4096 / width_)),
           panels_((table.columns + width_ - 1) / width_), found_(table.rows) {}
@@ -161,10 +161,9 @@ template <class T> class Tiles {
         if (row >= found_.load(std::memory_order_relaxed))
             return;
         const index rows = std::min(height_, table_.rows - row), columns = std::min(width_, table_.columns - column);
-        const char* const from = table_.data + row * table_.row_stride + column * table_.column_stride;
         T* const to = out_ + row * table_.columns + column;
         const std::uint64_t seen =
-            by_columns_ ? turn(rows, columns, table_.columns - column, from, to) : copy(rows, columns, from, to);
+            by_columns_ ? turn(row, rows, column, columns, to) : copy(row, rows, column, columns, to);
         if constexpr (std::is_floating_point_v<T>) {
             for (index i = 0; must_be_finite_ && i < rows; ++i)
                 if (!kernels<T>().all_finite(columns, to + i * table_.columns))
@@ -177,20 +176,20 @@ template <class T> class Tiles {
   private:
     static constexpr index turned_columns = 64 / sizeof(T), turned_rows = 128, columns_ahead = 2;
 
-    std::uint64_t copy(index rows, index columns, const char* from, T* to) const {
+    std::uint64_t copy(index row, index rows, index column, index columns, T* to) const {
         std::uint64_t seen = 0;
         for (index i = 0; i < rows; ++i)
-            seen |= line_(columns, from + i * table_.row_stride, table_.column_stride, to + i * table_.columns);
+            seen |= line_(columns, table_.at(row + i, column), table_.column_stride, to + i * table_.columns);
         return seen;
     }
     // Columns to come are on their way from memory meanwhile: no hardware foresees the step from one to the next.
-    std::uint64_t turn(index rows, index columns, index columns_left, const char* from, T* to) const {
+    std::uint64_t turn(index row, index rows, index column, index columns, T* to) const {
         alignas(64) T lines[turned_columns * turned_rows];
         std::uint64_t seen = 0;
         for (index j = 0; j < columns; ++j) {
-            if (j + columns_ahead < columns_left)
-                prefetch(from + (j + columns_ahead) * table_.column_stride, rows * table_.row_stride);
-            seen |= line_(rows, from + j * table_.column_stride, table_.row_stride, lines + j * turned_rows);
+            if (column + j + columns_ahead < table_.columns)
+                prefetch(table_.at(row, column + j + columns_ahead), rows * table_.row_stride);
+            seen |= line_(rows, table_.at(row, column + j), table_.row_stride, lines + j * turned_rows);
         }
         const auto rest = [&](Range of_rows, Range of_columns) {
             for (index i = of_rows.begin; i < of_rows.end; ++i)

@@ -7,14 +7,19 @@
 
 namespace fastnet {
 
-// Numbers as they lie in memory, with any strides.
+// Numbers as they lie in memory, with any strides, or in columns each of which lies where it likes.
 struct Table {
     const char* data = nullptr;
     DType dtype = DType::float32;
     bool half = false;     // float16, in place of dtype
     bool swapped = false;  // in the other byte order than this machine's
     index rows = 0, columns = 0;
-    index row_stride = 0, column_stride = 0;  // in bytes
+    index row_stride = 0, column_stride = 0;   // in bytes
+    const char* const* each_column = nullptr;  // where each begins, in place of data and column_stride
+
+    const char* at(index row, index column) const {
+        return (each_column ? each_column[column] : data + column * column_stride) + row * row_stride;
+    }
 };
 
 // Writes the table to `out` in rows of `to`: its own type, float32 or float64, or uint8 from integers. Returns -1, or a

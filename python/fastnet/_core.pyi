@@ -67,6 +67,9 @@ def first_nonfinite_row(x: NDArray[Any], as_float32: bool) -> int: ...
 # not finite in out's dtype.
 def repack(x: NDArray[Any], out: NDArray[Any], must_be_finite: bool) -> int: ...
 
+# The same with columns of one dtype, size and stride, wherever each of them lies, in place of x.
+def repack_columns(columns: Sequence[NDArray[Any]], out: NDArray[Any], must_be_finite: bool) -> int: ...
+
 # The index of the first row of a 2-D array of floats or integers with a value outside of [lowest, highest], NaN included,
 # else -1. With ends, values between the two are outside as well. With a tolerance of at least 0 a row whose sum differs
 # from 1 by more than that counts, too.

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet._repacking import joined
 from fastnet._text import closest
 from fastnet._validation import describe
 
@@ -174,11 +175,7 @@ def from_table(name: str, table: Any, wanted: Sequence[str] | None = None) -> ND
     ]
     if not arrays:
         raise ValueError(f"{name} must have at least one column; got {describe(table)}")
-    if order is None and len({array.dtype for array in arrays}) == 1 and hasattr(table, "to_numpy"):
-        whole = np.asarray(table.to_numpy())
-        if whole.dtype == arrays[0].dtype:
-            return whole
-    return np.stack(arrays, axis=1)
+    return joined(arrays)
 
 
 def _of_one_dtype(table: Any) -> NDArray[Any] | None:

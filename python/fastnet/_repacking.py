@@ -8,7 +8,7 @@ One pass over the memory makes a copy with the same numbers, which is read in th
 import math
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,28 @@ def repacked(array: Array, dtype: str, passes: float, *, finite: bool = True) ->
         if row < 0 or not (whole and target == _UINT8):
             return copy, row
     return None
+
+
+def joined(columns: Sequence[Array]) -> Array:
+    """Return columns side by side. Many integers that are all from 0 to 255 become uint8.
+
+    The rows of many numbers follow each other; columns of different dtypes get the one that NumPy gives them.
+    """
+    first = columns[0]
+    shape = len(first), len(columns)
+    alike = all(column.dtype == first.dtype and column.strides == first.strides for column in columns)
+    if not alike or first.dtype.kind not in "fiu" or first.dtype.itemsize > 8 or math.prod(shape) < _FEW_VALUES:
+        return np.stack(columns, axis=1)
+    if first.dtype.kind in "iu" and first.dtype.itemsize > 1:
+        rows = np.empty(shape, _UINT8)
+        if _core.repack_columns(columns, rows, False) < 0:
+            return rows
+        del rows
+    if is_foreign(first.dtype):
+        return np.stack(columns, axis=1)
+    rows = np.empty(shape, first.dtype)
+    _core.repack_columns(columns, rows, False)
+    return rows
 
 
 def quick_to_gather(features: Any, dtype: str, passes: float) -> Any:

@@ -38,32 +38,7 @@ template <class T> FASTNET_INLINE Vec<T> load(const T* p) {
 
 template <class T> FASTNET_INLINE void store(T* p, Vec<T> v) { __builtin_memcpy(p, &v, sizeof v); }
 
-// The first n lanes, 0 < n < lanes; the others are zero (load) or left alone (store).
-template <class T> FASTNET_INLINE Vec<T> load_first(const T* p, index n) {
-#if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4)
-        return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
-    else
-        return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), p);
-#else
-    Vec<T> v{};
-    for (index i = 0; i < n; ++i)
-        v[i] = p[i];
-    return v;
-#endif
-}
-
-template <class T> FASTNET_INLINE void store_first(T* p, Vec<T> v, index n) {
-#if defined(__AVX512F__)
-    if constexpr (sizeof(T) == 4)
-        _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
-    else
-        _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1), v);
-#else
-    for (index i = 0; i < n; ++i)
-        p[i] = v[i];
-#endif
-}
+#include "partial_vectors.h"
 
 // a b + c, rounded once where the machine can. Compilers make that of the plain expression too, but not everywhere they
 // compile it, and elements of a matrix product must not differ with the tile that they happen to lie in.
@@ -131,10 +106,6 @@ template <class T> FASTNET_INLINE Vec<T> select(Bits<T> mask, Vec<T> yes, Vec<T>
 
 // v, but NaN where x is NaN: for a v that was chosen by comparisons with x.
 template <class T> FASTNET_INLINE Vec<T> unless_nan(Vec<T> x, Vec<T> v) { return select<T>(x == x, v, x); }
-
-template <class T, int... i> FASTNET_INLINE Bits<T> lane_numbers(std::integer_sequence<int, i...>) {
-    return Bits<T>{i...};
-}
 
 // The first n lanes of v, the others as in `rest`.
 template <class T> FASTNET_INLINE Vec<T> first_lanes(Vec<T> v, index n, Vec<T> rest = Vec<T>{}) {

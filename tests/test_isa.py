@@ -22,22 +22,36 @@ AVAILABLE = fn.show_config(mode="dict")["available_isas"]
 FORMS = ("dense", "compressed")  # of the first layer's input
 LAYERS = [rescaling(0.5, 0.1), dense(37, "tanh"), dense(50, "leaky_relu"), activation("sigmoid"), dense(3, "softmax")]
 
-# Units of dense networks, first the inputs, and the bits that they had when the products of one column, and of weights
-# whose rows lie a multiple of a page apart, got ways of their own. Only sums of products count: what compilers make of
+# Units of dense networks, first the inputs, and how many rows a step has, and the bits that they had before the products
+# of one column, those of weights whose rows lie a multiple of a page apart, and small steps got ways of their own. Only
+# sums of products count: what compilers make of
 # the formulas of other activations, losses and optimizers is not the same for all of them.
-RECORDED = ((784, 64, 10), (20, 100, 1), (4, 16, 16, 2), (40, 1024, 1024, 3))
+RECORDED = (
+    *[((784, 64, 10), 100), ((20, 100, 1), 100), ((4, 16, 16, 2), 100), ((40, 1024, 1024, 3), 100)],
+    *[((2, 4, 1), 1), ((4, 16, 16, 2), 1), ((4, 16, 16, 2), 3), ((8, 16, 2), 16), ((5, 3, 7), 4)],
+)
 BITS = {
     "baseline": {
-        "784-64-10": "bb6e7acfa6e7a3a2",
-        "20-100-1": "ead063476d4435b5",
-        "4-16-16-2": "09ed82eb2a0e8fe5",
-        "40-1024-1024-3": "b3e30083e1504303",
+        "784-64-10/100": "bb6e7acfa6e7a3a2",
+        "20-100-1/100": "ead063476d4435b5",
+        "4-16-16-2/100": "09ed82eb2a0e8fe5",
+        "40-1024-1024-3/100": "b3e30083e1504303",
+        "2-4-1/1": "32737f662c6eb9af",
+        "4-16-16-2/1": "732f6fc10911b92f",
+        "4-16-16-2/3": "72a8371607adc03d",
+        "8-16-2/16": "9853537c8402054c",
+        "5-3-7/4": "c7501c6baf30a5ce",
     },
     "avx2": {
-        "784-64-10": "bc8f834fe318ea7a",
-        "20-100-1": "d9d47b55a97fadcc",
-        "4-16-16-2": "08d7d16f9271046c",
-        "40-1024-1024-3": "22456f5b4c68642b",
+        "784-64-10/100": "bc8f834fe318ea7a",
+        "20-100-1/100": "d9d47b55a97fadcc",
+        "4-16-16-2/100": "08d7d16f9271046c",
+        "40-1024-1024-3/100": "22456f5b4c68642b",
+        "2-4-1/1": "8b07c48ea273640a",
+        "4-16-16-2/1": "83427c026e43b54d",
+        "4-16-16-2/3": "02391d20e7396dc7",
+        "8-16-2/16": "8a217ed8d7d05783",
+        "5-3-7/4": "2fe2e97b35354d3f",
     },
 }
 
@@ -48,14 +62,14 @@ def numbers(*shape: int) -> np.ndarray:
     return ((np.arange(size) * 7919 % 1009 / 1009 - 0.5).astype(np.float32)).reshape(shape)
 
 
-def recorded(units: tuple[int, ...]) -> np.ndarray:
-    """Return the weights of a network after a few steps in batches of 100 and 32, and predictions of 1, 7 and 232 rows."""
+def recorded(units: tuple[int, ...], batch_size: int) -> np.ndarray:
+    """Return the weights of a network after two epochs of 232 rows, and predictions of 1, 7 and 232."""
     layers = [*(fn.Dense(n, "relu") for n in units[1:-1]), fn.Dense(units[-1])]
     model = fn.Sequential([fn.Input((units[0],)), *layers])
     model.set_weights([numbers(*w.shape) / np.float32(np.sqrt(len(w))) for w in model.get_weights()])
     model.compile(fn.optimizers.SGD(2.0**-6), loss="mse")
     x = numbers(232, units[0])
-    model.fit(x, numbers(232, units[-1]), batch_size=100, epochs=2, shuffle=False, verbose=0)
+    model.fit(x, numbers(232, units[-1]), batch_size=batch_size, epochs=2, shuffle=False, verbose=0)
     predictions = [model.predict(x[:rows], verbose=0) for rows in (1, 7, 232)]
     return np.concatenate([values.ravel() for values in (*model.get_weights(), *predictions)])
 
@@ -114,8 +128,9 @@ def compute() -> dict[str, np.ndarray]:
                 model.fit(few, labels[:300], batch_size=100, epochs=2, shuffle=False, verbose=0)
                 weights = np.concatenate([w.ravel() for w in model.get_weights()])
                 results[f"{dtype} training {form} {units}"] = weights
-    for units_of_layers in RECORDED:
-        results[f"float32 training recorded {'-'.join(map(str, units_of_layers))}"] = recorded(units_of_layers)
+    for units_of_layers, batch_size in RECORDED:
+        name = f"{'-'.join(map(str, units_of_layers))}/{batch_size}"
+        results[f"float32 training recorded {name}"] = recorded(units_of_layers, batch_size)
     return results
 
 

@@ -4,6 +4,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -33,6 +34,11 @@ inline void require_dimensions(const py::array& array, const char* name, py::ssi
     if (array.ndim() != dimensions)
         throw py::value_error(std::string(name) + " must have " + std::to_string(dimensions) + " dimensions, got a " +
                               describe(array));
+}
+
+inline void require_positive(index value, const char* name) {
+    if (value < 1)
+        throw py::value_error(std::string(name) + " must be at least 1, got " + std::to_string(value));
 }
 
 // Mostly answered without a call of Python, which would take longer than a small product.
@@ -91,8 +97,8 @@ template <class F> auto dispatch_float(const py::array& array, const char* name,
     throw py::type_error(std::string(name) + " must be float32 or float64, got a " + describe(array));
 }
 
-// The element type, one that the core reads in place.
-inline DType dtype_of(const py::array& array, const char* name) {
+// The element type, or none that the core reads in place.
+inline std::optional<DType> readable_dtype(const py::array& array) {
     if (has_dtype<float>(array))
         return DType::float32;
     if (has_dtype<double>(array))
@@ -110,18 +116,29 @@ inline DType dtype_of(const py::array& array, const char* name) {
         case 8:
             return is_signed ? DType::int64 : DType::uint64;
         }
+    return {};
+}
+
+inline DType dtype_of(const py::array& array, const char* name) {
+    if (const std::optional<DType> dtype = readable_dtype(array))
+        return *dtype;
     throw py::type_error(std::string(name) + " must hold float32, float64 or integers in the machine's byte order, " +
                          "got a " + describe(array));
 }
 
-inline Rows rows_of(const py::array& array, const char* name) {
-    require_dimensions(array, name, 2);
+// Of an array of two dimensions.
+inline Rows rows_of(const py::array& array, DType dtype) {
     Rows rows;
-    rows.dtype = dtype_of(array, name);
+    rows.dtype = dtype;
     rows.data = static_cast<const char*>(array.data());
     rows.count = array.shape(0), rows.columns = array.shape(1);
     rows.row_stride = array.strides(0), rows.column_stride = array.strides(1);
     return rows;
+}
+
+inline Rows rows_of(const py::array& array, const char* name) {
+    require_dimensions(array, name, 2);
+    return rows_of(array, dtype_of(array, name));
 }
 
 }  // namespace fastnet

@@ -8,6 +8,7 @@
 #include "checked_samples.h"
 #include "locked_network.h"
 #include "network_state.h"
+#include "prediction.h"
 #include "quantized.h"
 
 namespace fastnet {
@@ -106,11 +107,6 @@ std::vector<double> ordered_hyperparameters(const char* const* names, const py::
         throw py::value_error("hyperparameters has " + std::to_string(given.size()) + " entries, the optimizer takes " +
                               std::to_string(values.size()));
     return values;
-}
-
-void require_positive(index value, const char* name) {
-    if (value < 1)
-        throw py::value_error(std::string(name) + " must be at least 1, got " + std::to_string(value));
 }
 
 // Checked as far as the core relies on it; what a user may give is checked in Python.
@@ -337,23 +333,9 @@ template <class T> void register_class(py::module_& module, const char* name) {
                 return py::make_tuple(result.loss, result.metric);
             },
             py::arg("x"), py::arg("y"), py::arg("batch_size"), py::arg("sample_weight").none(true))
-        .def(
-            "predict",
-            [](Self& self, const py::object& x, index batch_size) {
-                require_positive(batch_size, "batch_size");
-                const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, {});
-                py::array_t<T> result({checked.samples.count, self.shape().output_size()});
-                T* out = result.mutable_data();
-                const double operations =
-                    self.shape().operations_of_dense_row() * static_cast<double>(checked.samples.count);
-                if (checked.samples.count > 0)
-                    self.with([&](Network<T>& network) { network.predict(checked.samples, batch_size, out); },
-                              operations < brief_operations);
-                return result;
-            },
-            py::arg("x"), py::arg("batch_size"))
         .def("differentiate", &differentiate<T>, py::arg("x"), py::arg("of"), py::arg("y").none(true) = py::none(),
              py::arg("sample_weight").none(true) = py::none());
+    define_prediction<T>(network);
 }
 
 }  // namespace

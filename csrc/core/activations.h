@@ -278,9 +278,16 @@ template <class T> void log_softmax_backward(index rows, index columns, T* c, in
     }
 }
 
+#include "small_kernels.h"
+
 template <class A, class T>
-inline constexpr ActivationKernels<T> elementwise{A::name, false, keeps_slope<A>, forward_elements<A, T>,
-                                                  backward_elements<A, T>};
+inline constexpr ActivationKernels<T> elementwise{A::name,
+                                                  false,
+                                                  keeps_slope<A>,
+                                                  forward_elements<A, T>,
+                                                  backward_elements<A, T>,
+                                                  small_forward<A, T>,
+                                                  small_backward<A, T>};
 
 // The first one is the identity.
 template <class T>
@@ -300,7 +307,7 @@ inline constexpr ActivationKernels<T> activations[] = {
     elementwise<Gelu, T>,
     elementwise<GeluTanh, T>,
     elementwise<Mish, T>,
-    {"softmax", true, false, softmax_forward<T>, softmax_backward<T>},
-    {"log_softmax", true, false, log_softmax_forward<T>, log_softmax_backward<T>},
-    {nullptr, false, false, nullptr, nullptr},
+    {"softmax", true, false, softmax_forward<T>, softmax_backward<T>, nullptr, nullptr},
+    {"log_softmax", true, false, log_softmax_forward<T>, log_softmax_backward<T>, nullptr, nullptr},
+    {nullptr, false, false, nullptr, nullptr, nullptr, nullptr},
 };

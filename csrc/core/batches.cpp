@@ -40,7 +40,8 @@ typename Network<T>::Batch Network<T>::batch(const Samples& samples, Arena& aren
     const T* dense = in_place ? in_place + begin * input_size() : arena.input.data();
     Input<T> input{compresses_ ? nullptr : dense, compresses_ ? &arena.compressed : nullptr};
     input.segments = &whole_input_;
-    return {samples, arena, begin, rows, rows, divisor(samples, begin, rows), input, arena.outputs.back().data()};
+    const double divided_by = divisor(samples, begin, rows);
+    return {samples, arena, begin, rows, rows, divided_by, input, arena.target.data(), arena.outputs.back().data()};
 }
 
 template <class T> double Network<T>::divisor(const Samples& samples, index begin, index rows) const {

@@ -116,6 +116,7 @@ void* allocate_pages(std::size_t bytes) {
 }  // namespace
 
 void* allocate(std::size_t bytes) {
+    bytes += line;  // the room behind the array
 #if defined(FASTNET_OWN_PAGES)
     if (bytes >= least_pages)
         if (void* const array = allocate_pages(bytes))

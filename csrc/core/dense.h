@@ -18,6 +18,7 @@ template <class T> class Dense final : public Layer<T> {
         return result;
     }
     index parameter_count() const override { return kernel_size() + (use_bias_ ? this->output_size : 0); }
+    bool is_full_product() const override { return precision_ == Precision::full; }
     double operations_per_row() const override { return 2.0 * static_cast<double>(kernel_size()); }
     const T* bias(const T* parameters) const override { return use_bias_ ? parameters + kernel_size() : nullptr; }
 

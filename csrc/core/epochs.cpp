@@ -20,6 +20,8 @@ template <class Body> void run_network_team(int threads, Interruption* interrupt
     run_team(threads, body, interruption);
 }
 
+using Hyperparameters = std::array<double, max_hyperparameters>;
+
 // Sums over samples in their order, whichever thread computed them.
 class RunningMean {
   public:
@@ -34,6 +36,7 @@ class RunningMean {
             metric_ += metrics[i];
         samples_ += count;
     }
+    bool is_finite() const { return std::isfinite(loss_); }
     EpochResult result(index steps, index first_nonfinite = -1) const {
         const double n = static_cast<double>(samples_);
         return {steps, loss_ / n, with_metric_ ? metric_ / n : std::nan(""), first_nonfinite, loss_, metric_};
@@ -46,6 +49,59 @@ class RunningMean {
 };
 
 }  // namespace
+
+// What the steps of an epoch have in common: how they are cut, the hyperparameters of each, and what they leave.
+template <class T> class Network<T>::Course {
+  public:
+    Course(const Network& network, const Samples& samples, index batch_size, const std::vector<double>& learning_rates,
+           const EpochPart& part)
+        : network_(network), rates_(learning_rates), total_(samples.count), batch_size_(batch_size),
+          steps_(ceiling(total_, batch_size)), end_(std::min(steps_, part.end)),
+          finished_(network.steps_ - part.done.steps), result_(part.done),
+          mean_(network.metric_, part.done, std::min(part.done.steps * batch_size, total_)) {
+        std::copy(network.hyperparameters_.begin(), network.hyperparameters_.end(), hyperparameters_.begin());
+        if (part.done.steps > 0)
+            result_ = mean_.result(part.done.steps, part.done.first_nonfinite);
+    }
+
+    index begin(index i) const { return i * batch_size_; }
+    index rows(index i) const { return std::min(batch_size_, total_ - begin(i)); }
+    // The number of step i among all that the network has taken, counted from 1.
+    std::int64_t number(index i) const { return finished_ + i + 1; }
+    double learning_rate(index i) const {
+        return rates_.empty() ? network_.hyperparameters_[0]
+                              : rates_[std::min(static_cast<std::size_t>(i), rates_.size() - 1)];
+    }
+    void hyperparameters(index i, Hyperparameters& values) const {
+        values = hyperparameters_;
+        values[0] = learning_rate(i);
+        const std::int64_t every = network_.options_.accumulation_steps;
+        network_.optimizer_->prepare(values.data(), (every == 1 ? number(i) - 1 : (number(i) - 1) / every) + 1);
+    }
+    void add(index i, const Arena& arena) {
+        mean_.add(arena.loss.data(), arena.metric.data(), rows(i));
+        result_.steps = i + 1;
+        if (result_.first_nonfinite < 0 && !mean_.is_finite())
+            result_.first_nonfinite = i;
+    }
+    index steps() const { return steps_; }
+    index end() const { return end_; }
+    index taken() const { return result_.steps; }
+    EpochResult result() const {
+        return result_.steps > 0 ? mean_.result(result_.steps, result_.first_nonfinite) : result_;
+    }
+
+  private:
+    static index ceiling(index n, index d) { return (n + d - 1) / d; }
+    const Network& network_;
+    const std::vector<double>& rates_;
+    const index total_, batch_size_;
+    const index steps_, end_;
+    const std::int64_t finished_;  // before the epoch
+    Hyperparameters hyperparameters_{};
+    EpochResult result_;  // but for the means
+    RunningMean mean_;
+};
 
 template <class T> int Network<T>::threads_for_rows(index rows, Use use) const {
     // A step of training has three passes: forward, the inputs' gradients, the parameters' gradients. It counts for
@@ -103,6 +159,13 @@ template <class T> void Network<T>::prepare(const Samples& samples, index rows, 
     }
 }
 
+// The hyperparameters are those of a step, which may change from one to the next.
+template <class T> Optimization<T> Network<T>::optimization(const double* hyperparameters) {
+    return {
+        *optimizer_,
+        {parameters_.data(), gradients_.data(), state_.data(), parameter_count_, optimizer_->slots, hyperparameters}};
+}
+
 // Makes room for training on batches of so many rows; returns the arena in which a whole batch leaves its losses.
 template <class T> typename Network<T>::Arena& Network<T>::prepare_training(const Samples& samples, index rows,
                                                                             int threads) {
@@ -125,81 +188,103 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
     require_backward();
     require_compiled();
     require_hook(hook);
-    const index total = samples.count;
-    batch_size = std::min(batch_size, total);
-    const index steps = (total + batch_size - 1) / batch_size, end = std::min(steps, part.end);
-    const EpochResult& done = part.done;
+    batch_size = std::min(batch_size, samples.count);
     choose_input(samples, batch_size, Use::training);
     const int threads = threads_for_rows(batch_size, Use::training);
     Arena& arena = prepare_training(samples, batch_size, threads);
     forget_packed_kernels();
-    const bool parted = !hook_ && in_parts(batch_size);  // the last batch, too, though it may be short
-    const std::int64_t finished = steps_ - done.steps;   // before the epoch
+    Course course(*this, samples, batch_size, learning_rates, part);
+    const bool small = trains_small(samples, batch_size);
+    if (small)
+        list_small(arena, Use::training);
 
     // A look at the clock costs as much as a step of a tiny network.
     const index look = 1 + static_cast<index>(1e5 / (operations_per_row() * static_cast<double>(batch_size)));
 
-    // Shorter steps are not broken off: progress is made often enough.
-    constexpr double operations_of_milliseconds = 1e7;
-    const double operations = operations_ * static_cast<double>(batch_size);
-    Interruption* const of_steps = operations > operations_of_milliseconds ? interruption_ : nullptr;
-
-    const bool penalties_fused = fuses_penalties(parted), with_extras = options_.any() || penalties_fused;
-    RunningMean mean(metric_, done, std::min(done.steps * batch_size, total));
-    EpochResult result = done.steps > 0 ? mean.result(done.steps, done.first_nonfinite) : done;
     const std::chrono::duration<double> interval(progress.interval);
     bool proceed = true;
     auto reported = Clock::now();
-    for (index first = done.steps; first < end && proceed; first = result.steps) {
-        bool more = true;
-        const auto started = Clock::now();
-        run_network_team(threads, of_steps, [&](Team& team) {
-            for (index i = first; more; ++i) {
-                const index begin = i * batch_size, rows = std::min(batch_size, total - begin);
-                std::array<double, max_hyperparameters> hyperparameters{};
-                std::copy(hyperparameters_.begin(), hyperparameters_.end(), hyperparameters.begin());
-                if (!learning_rates.empty())
-                    hyperparameters[0] =
-                        learning_rates[std::min(static_cast<std::size_t>(i), learning_rates.size() - 1)];
-                const double learning_rate = hyperparameters[0];
-                const std::int64_t before = finished + i, every = options_.accumulation_steps;
-                optimizer_->prepare(hyperparameters.data(), (every == 1 ? before : before / every) + 1);
-                Optimization<T> optimization{*optimizer_,
-                                             {parameters_.data(), gradients_.data(), state_.data(), parameter_count_,
-                                              optimizer_->slots, hyperparameters.data()}};
-                Batch now = batch(samples, arena, begin, rows);
-                now.step = finished + i + 1;
-                OptimizerExtras<T> more_to_do;
-                if (with_extras) {
-                    more_to_do = extras(now, penalties_fused, learning_rate);
-                    optimization.arguments.extras = &more_to_do;
-                }
-                const bool finished_step = step(team, now, parted, gradients_.data(), &optimization);
-                if (team.leads() && !finished_step) {
-                    more = proceed = false;
-                } else if (team.leads()) {
-                    mean.add(arena.loss.data(), arena.metric.data(), rows);
-                    const index first_nonfinite = result.first_nonfinite;
-                    result = mean.result(i + 1, first_nonfinite);
-                    if (first_nonfinite < 0 && !std::isfinite(result.loss))
-                        result.first_nonfinite = i;
-                    more = i + 1 < end && ((i + 1) % look != 0 || Clock::now() - started < segment);
-                }
-                team.barrier();  // the new parameters, and whether to go on, are there for all
-                if (team.leads() && proceed) {
-                    steps_ = now.step;
-                    end_update();
-                }
-            }
-        });
+    while (course.taken() < course.end() && proceed) {
+        const auto deadline = Clock::now() + segment;
+        const auto goes_on = [&](index taken) {
+            return taken < course.end() && (taken % look != 0 || Clock::now() < deadline);
+        };
+        if (small)
+            small_steps(course, samples, arena, goes_on);
+        else
+            proceed = steps_of_team(course, samples, arena, threads, in_parts(batch_size) && !hook_, goes_on);
         if (proceed && progress.function && Clock::now() - reported >= interval) {
-            proceed = progress.function(result, steps);
+            proceed = progress.function(course.result(), course.steps());
             reported = Clock::now();
             if (interruption_)
                 interruption_->was_asked();
         }
     }
-    return result;
+    return course.result();
+}
+
+// Steps by a team, one at least, while goes_on says so. False where one was broken off.
+template <class T>
+template <class GoesOn>
+bool Network<T>::steps_of_team(Course& course, const Samples& samples, Arena& arena, int threads, bool parted,
+                               GoesOn goes_on) {
+    // Shorter steps are not broken off: progress is made often enough.
+    constexpr double operations_of_milliseconds = 1e7;
+    const double operations = operations_ * static_cast<double>(course.rows(0));
+    Interruption* const of_steps = operations > operations_of_milliseconds ? interruption_ : nullptr;
+
+    const bool penalties_fused = fuses_penalties(parted), with_extras = options_.any() || penalties_fused;
+    const index first = course.taken();
+    bool more = true, proceed = true;
+    run_network_team(threads, of_steps, [&](Team& team) {
+        for (index i = first; more; ++i) {
+            Hyperparameters hyperparameters;
+            course.hyperparameters(i, hyperparameters);
+            Optimization<T> optimization = this->optimization(hyperparameters.data());
+            Batch now = batch(samples, arena, course.begin(i), course.rows(i));
+            now.step = course.number(i);
+            OptimizerExtras<T> more_to_do;
+            if (with_extras) {
+                more_to_do = extras(now, penalties_fused, course.learning_rate(i));
+                optimization.arguments.extras = &more_to_do;
+            }
+            const bool finished = step(team, now, parted, gradients_.data(), &optimization);
+            if (team.leads() && !finished) {
+                more = proceed = false;
+            } else if (team.leads()) {
+                course.add(i, arena);
+                more = goes_on(i + 1);
+            }
+            team.barrier();  // the new parameters, and whether to go on, are there for all
+            if (team.leads() && proceed) {
+                steps_ = now.step;
+                end_update();
+            }
+        }
+    });
+    return proceed;
+}
+
+// The same of small steps. None is broken off, and forks wait for all of them: together they take milliseconds.
+template <class T>
+template <class GoesOn>
+void Network<T>::small_steps(Course& course, const Samples& samples, Arena& arena, GoesOn goes_on) {
+    run_network_team(1, nullptr, [&](Team& alone) {
+        Hyperparameters hyperparameters;
+        const Optimization<T> optimization = this->optimization(hyperparameters.data());
+        index i = course.taken();
+        Batch now = batch(samples, arena, course.begin(i), course.rows(i));
+        begin_update(alone);
+        do {
+            course.hyperparameters(i, hyperparameters);
+            now.begin = course.begin(i), now.rows = now.of = course.rows(i);
+            now.divisor = divisor(samples, now.begin, now.rows);
+            small_step(now, optimization);
+            course.add(i, arena);
+        } while (goes_on(++i));
+        steps_ = course.number(i) - 1;
+        end_update();
+    });
 }
 
 template <class T>
@@ -285,6 +370,8 @@ template <class T> EpochResult Network<T>::evaluate(const Samples& samples, inde
 }
 
 template <class T> void Network<T>::predict(const Samples& samples, index chunk, T* output) {
+    if (predicts_small(samples))
+        return predict_small(samples, output);
     forward_chunks(samples, chunk, Use::prediction, output, [](const Batch&, Range) {});
 }
 

@@ -36,12 +36,29 @@ template <class T> struct Epilogue {
     }
 };
 
+// A dense layer of a network so small that what surrounds its products takes longer than they do; see small_kernels.h.
+// Rows of `rows` samples follow each other in output, kept and gradient, which is that of the pre-activation.
+template <class T> struct ActivationKernels;
+template <class T> struct SmallLayer {
+    index inputs, units;
+    Panels passes;           // along the inputs, the sums of which are added one after the other
+    const T *kernel, *bias;  // the bias may be null
+    T alpha;                 // of the activation
+    T *output, *kept, *gradient;
+    T* kernel_gradient;  // and, behind it, that of the bias
+    const ActivationKernels<T>* activation;
+};
+
 // A rowwise activation (softmax) needs whole rows; the others may be applied to any piece. One that keeps its slope
 // has it written by forward; the others need their output on the way back.
 template <class T> struct ActivationKernels {
     const char* name;
     bool rowwise, keeps_slope;
     typename Epilogue<T>::Function forward, backward;
+    // The same for all rows of a small layer together with its product, and null for rowwise ones: the output from the
+    // inputs x, and the gradient of the layer before this activation's from that of the layer behind it.
+    void (*small_forward)(const SmallLayer<T>& layer, index rows, const T* x);
+    void (*small_backward)(const SmallLayer<T>& layer, index rows, const SmallLayer<T>& before);
 };
 
 // A loss of `rows` predictions. Writes the loss of each row (times its weight) and, unless `gradient` is
@@ -271,6 +288,8 @@ template <class T> struct Kernels {
     // The value of a penalty on weights, and its gradient added to theirs.
     double (*penalty)(index n, const T* w, T l1, T l2);
     void (*add_penalty)(index n, const T* w, T l1, T l2, T* gradient);
+    // The gradients of all parameters of small layers, the first of which has the inputs x.
+    void (*small_gradients)(const SmallLayer<T>* first, const SmallLayer<T>* end, index rows, const T* x);
     SparseKernels<T> sparse;
     LayerKernels<T> layers;
     const Int8Kernels* int8;  // null for double

@@ -126,6 +126,8 @@ template <class T> class Layer {
     virtual void pack(const Team&, const T* /*parameters*/, T* /*packed*/) const {}
     // Whether the layer trains on all rows of a batch at once, as it is not frozen.
     virtual bool needs_whole_batch() const { return false; }
+    // Whether the map is x W + b in full precision, W the first of the parameters and b behind it.
+    virtual bool is_full_product() const { return false; }
     // Where the seed is of a layer that draws random numbers, or null.
     virtual std::uint64_t* seed() { return nullptr; }
     // Takes over the numbers that may change while the layer is in use.

@@ -50,6 +50,7 @@ Network<T>::Network(index input_size, const std::vector<LayerSpec>& specs)
         if (layer.skip >= 0)
             added_to_[static_cast<std::size_t>(layer.skip)].push_back(i);
     }
+    products_only_ = has_products_only();
     update_layers(specs);
     packed_.resize(layers_.size());
     parameters_.reserve(value_count());
@@ -222,7 +223,7 @@ template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool wi
     const Arena& arena = batch.arena;
     const index size = output_size();
     T* y = batch.output + rows.begin * size;
-    const T* target = arena.target.data() + rows.begin * size;
+    const T* target = batch.target + rows.begin * size;
     T* dy = with_gradient ? arena.gradients.back().data() + rows.begin * size : nullptr;
     const LossArguments<T> arguments{rows.size(),
                                      size,
@@ -257,8 +258,7 @@ template <class T> void Network<T>::metric(const Batch& batch, Range rows) const
         return;
     const index size = output_size();
     for (index i = rows.begin; i < rows.end; ++i)
-        batch.arena.metric.data()[i] =
-            row_metric(metric_, batch.output + i * size, batch.arena.target.data() + i * size, size);
+        batch.arena.metric.data()[i] = row_metric(metric_, batch.output + i * size, batch.target + i * size, size);
 }
 
 // What the way back applies to the gradients by the outputs of a layer, from this row of the batch on.

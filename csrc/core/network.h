@@ -175,6 +175,7 @@ template <class T> class Network {
         index of;               // the rows of the batch, of which these may be a part
         double divisor;         // of the sum of their losses; 0 where all weights are 0, which leaves nothing to learn
         Input<T> input;         // in the arena, or in place in the data
+        const T* target;        // likewise
         T* output;              // of the last layer
         std::int64_t step = 0;  // of training, counted from 1; 0 for none
         index first_row = 0;    // where these rows are a part of a batch
@@ -195,6 +196,7 @@ template <class T> class Network {
         bool counts = false;
     };
     enum class Use { prediction, evaluation, training };
+    class Course;
     // A batch of many rows is computed in parts, whatever the number of threads, and a part in blocks of rows that stay
     // in the second-level cache from the first product to the last. Each part has its own sum of the gradients.
     static constexpr index parts = 16, block_rows = 256;
@@ -243,6 +245,19 @@ template <class T> class Network {
     void backward_to_input(Share& share, const Batch& batch, T* derivatives) const;
     bool step(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     bool gradients_of(Team& team, const Batch& batch, bool parted, T* gradients, const Optimization<T>* optimization);
+    bool has_products_only() const;
+    bool trains_small(const Samples& samples, index rows) const;
+    bool predicts_small(const Samples& samples) const;
+    void list_small(const Arena& arena, Use use);
+    void small_forward(index rows, const T* x, bool leave_logits) const;
+    void gather_small(Batch& batch) const;
+    void small_step(Batch& batch, const Optimization<T>& optimization);
+    Optimization<T> optimization(const double* hyperparameters);
+    template <class GoesOn>
+    bool steps_of_team(Course& course, const Samples& samples, Arena& arena, int threads, bool parted, GoesOn goes_on);
+    template <class GoesOn>
+    void small_steps(Course& course, const Samples& samples, Arena& arena, GoesOn goes_on);
+    void predict_small(const Samples& samples, T* output);
     bool may_take_long(index rows) const;
     void begin_update(Team& team);
     void end_update();
@@ -285,6 +300,7 @@ template <class T> class Network {
     bool has_backward_ = true;        // all layers do
     bool needs_whole_batch_ = false;  // a layer does
     bool plain_ = true;               // no layer has a memory, statistics or a skip
+    bool products_only_ = false;      // the layers are such that work may be small
     index lowest_trained_ = -1;       // the first layer with parameters that are trained
     std::vector<Range> trained_;      // the parameters that are trained
     std::vector<Penalty> all_penalties_, penalties_;
@@ -298,6 +314,8 @@ template <class T> class Network {
     bool live_ = false;                         // values may change at any time
     std::vector<GemmWorkspace<T>> workspaces_;  // one a thread
     std::vector<Arena> arenas_;                 // one a thread that works through its own chunks
+    std::vector<SmallLayer<T>> small_;          // the layers, where work is small
+    index predictable_rows_ = 0;                // for which the first arena has room
 
     const LossKernels<T>* loss_ = nullptr;
     bool fused_ = false;  // the loss comes with the last activation

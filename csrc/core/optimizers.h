@@ -14,6 +14,12 @@ struct FromZeros {
     static double initial(const double*) { return 0; }
 };
 
+// 1 - beta^step. A power below half a unit in the last place of 1 is not asked for: it takes as long as a small step.
+inline double one_minus_power(double beta, std::int64_t step) {
+    const double t = static_cast<double>(step);
+    return beta >= 0 && (1 - beta) * t > 40 ? 1 : 1 - std::pow(beta, t);  // beta^t <= exp(-(1 - beta) t)
+}
+
 struct Sgd : SameEveryStep {
     static constexpr const char* name = "sgd";
     static constexpr int slots = 1;
@@ -62,8 +68,7 @@ struct Adam : FromZeros {
     static constexpr int slots = 2;
     static constexpr const char* hyperparameters[] = {"learning_rate", "beta_1", "beta_2", "epsilon", nullptr};
     static void prepare(double* h, std::int64_t step) {
-        const double t = static_cast<double>(step);
-        h[0] *= std::sqrt(1 - std::pow(h[2], t)) / (1 - std::pow(h[1], t));
+        h[0] *= std::sqrt(one_minus_power(h[2], step)) / one_minus_power(h[1], step);
     }
     template <class T> struct Step {
         T rate, beta_1, rest_1, beta_2, rest_2, epsilon;
@@ -157,7 +162,7 @@ struct Adamax : FromZeros {
     static constexpr const char* name = "adamax";
     static constexpr int slots = 2;
     static constexpr const auto& hyperparameters = Adam::hyperparameters;
-    static void prepare(double* h, std::int64_t step) { h[0] /= 1 - std::pow(h[1], static_cast<double>(step)); }
+    static void prepare(double* h, std::int64_t step) { h[0] /= one_minus_power(h[1], step); }
     template <class T> struct Step {
         T rate, beta_1, rest_1, beta_2, epsilon;
         explicit Step(const double* h)
@@ -187,7 +192,7 @@ struct Nadam : FromZeros {
         const double next = h[1] * (1 - 0.5 * std::pow(0.96, static_cast<double>(step + 1)));
         h[4] = h[0] * next / (1 - product * next);
         h[5] = h[0] * (1 - now) / (1 - product);
-        h[6] = 1 / (1 - std::pow(h[2], static_cast<double>(step)));
+        h[6] = 1 / one_minus_power(h[2], step);
     }
     template <class T> struct Step {
         T beta_1, rest_1, beta_2, rest_2, epsilon, of_mean, of_gradient, correction;
@@ -231,8 +236,7 @@ struct Muon : FromZeros {
                                                       "adam_lr_ratio", "momentum",    "nesterov",    "ns_steps",
                                                       "rms_rate",      nullptr};
     static void prepare(double* h, std::int64_t step) {
-        const double t = static_cast<double>(step);
-        h[9] = h[0] * h[4] * std::sqrt(1 - std::pow(h[2], t)) / (1 - std::pow(h[1], t));
+        h[9] = h[0] * h[4] * std::sqrt(one_minus_power(h[2], step)) / one_minus_power(h[1], step);
     }
     template <class T> struct Step : Adam::Step<T> {
         explicit Step(const double* h) : Adam::Step<T>(h) { this->rate = static_cast<T>(h[9]); }

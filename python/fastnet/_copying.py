@@ -18,10 +18,10 @@ _MADE_AGAIN = frozenset(
     [
         *[
             "_applied",
-            "_direct_shape",
             "_frozen_note",
             "_known_history",
             "_layers",
+            "_maps_rows",
             "_names",
             "_network",
             "_output_shape",

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet import _core
 from fastnet._attributes import Sealed
 from fastnet._compilation import Compilation
-from fastnet._data_adapter import CORE_DTYPES, Features, Samples, as_features, as_samples, shape_of
+from fastnet._data_adapter import Features, Samples, as_features, as_samples, shape_of
 from fastnet._data_batches import Batches, as_batches, features_of_batches, warn_of_few
 from fastnet._missing_names import NamesItsAttributes
 from fastnet._repacking import predict
@@ -44,8 +44,7 @@ class Evaluator(Sealed, NamesItsAttributes):
         self._applied: tuple[Network, Compilation] | None = None  # which network was told of which compilation
         self._structure = _core.Lock()  # of whoever changes the layers, the network or the compilation, or tells of all
         self._output_shape: tuple[int, ...] = ()  # of the network, which may be that of before a layer comes or goes
-        # The shape of a sample that a call hands straight to the network, whose outputs are rows; None for none.
-        self._direct_shape: tuple[int, ...] | None = None
+        self._maps_rows = False  # whether samples and outputs are rows, which a call hands straight to the network
 
     @property
     def output_shape(self) -> tuple[int, ...] | None:
@@ -395,14 +394,8 @@ class Evaluator(Sealed, NamesItsAttributes):
         if training:
             raise unsupported("a call with training=True is not available")
         network = self._network
-        if (
-            network is not None
-            and type(x) is np.ndarray
-            and x.ndim == 2
-            and x.shape[1:] == self._direct_shape
-            and x.dtype in CORE_DTYPES
-        ):
-            return network.predict(x, _PREDICTION_BATCH)
+        if network is not None and self._maps_rows and (y := network.predict_rows(x, _PREDICTION_BATCH)) is not None:
+            return y
         return self.predict(x)
 
 

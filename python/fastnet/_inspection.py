@@ -200,8 +200,8 @@ class Inspector(Trainer):
         >>> model.jacobian([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]).shape
         (2, 2, 3)
         """
-        network, shape = self._network, self._direct_shape
-        if network is not None and shape is not None and type(x) is np.ndarray and x.dtype in CORE_DTYPES:
+        network, shape = self._network, self.input_shape
+        if network is not None and self._maps_rows and type(x) is np.ndarray and x.dtype in CORE_DTYPES:
             if x.ndim == 2 and x.shape[1:] == shape:
                 return network.differentiate(x, "outputs")
             if x.ndim == 1 and x.shape == shape != (1,):

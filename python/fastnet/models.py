@@ -277,7 +277,7 @@ class Sequential(Inspector):
         )
         vars(self)["input_shape"] = input_shape
         self._output_shape = shapes[-1]
-        self._direct_shape = input_shape if len(shapes[-1]) == 1 else None
+        self._maps_rows = len(input_shape) == len(shapes[-1]) == 1
         self._weights = Weights(network, self.dtype, [slot for part in parts for slot in part.slots], changes)
         self._network = network
 

@@ -162,7 +162,7 @@ class QuantizedModel(Evaluator):
         self.receipt: dict[str, Any] | None = None
         self.input_shape: tuple[int, ...] = input_shape
         self._output_shape = output_shape
-        self._direct_shape = input_shape if len(output_shape) == 1 else None
+        self._maps_rows = len(input_shape) == len(output_shape) == 1
         network = _core.Network32(int(np.prod(input_shape)), [_description(operation) for operation in operations])
         network.set_pieces(
             [

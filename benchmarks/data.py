@@ -113,6 +113,10 @@ def probabilities(weights: Weights, x: np.ndarray, hidden: str = "relu") -> np.n
     logits = forward(weights, x, hidden).astype(np.float64)
     if logits.shape[1] == 1:
         logits = np.hstack([np.zeros_like(logits), logits])
+    return softmax(logits)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
     e = np.exp(logits - logits.max(axis=1, keepdims=True))
     return e / e.sum(axis=1, keepdims=True)
 

@@ -253,6 +253,26 @@ ONE_SAMPLE = Training(
     data="xor",
     target=1.0,
 )
+SMALL_STEPS = tuple(
+    Training(
+        f"{'-'.join(map(str, sizes))} {hidden}, {'one sample' if batch == 1 else f'{batch} samples'} a step",
+        sizes,
+        batch=batch,
+        samples=10_000 * batch,
+        few_samples=500 * batch,
+        hidden="sigmoid" if hidden == "sigmoid" else "relu",
+        optimizer="sgd",
+        learning_rate=0.05,
+        data="xor" if sizes[0] == 2 else "random",
+        target=1.0,
+    )
+    for sizes, hidden, batches in (
+        ((2, 2, 1), "sigmoid", (4,)),
+        ((4, 16, 16, 2), "ReLU", (1, 4)),
+        ((8, 16, 2), "ReLU", (1, 4)),
+    )
+    for batch in batches
+)
 ONE_CYCLE = Training(
     "784-256-10 ReLU, Adam, one cycle to 0.009, batch 128",
     (784, 256, 10),
@@ -318,6 +338,7 @@ WORKLOADS = {
         Workload("wide", "Wide layers", (WIDE, replace(WIDE, form="bfloat16", target=1.0)), rounds=4),
         Workload("full_batch", "Full batch", (FULL_BATCH,), rounds=7),
         Workload("one_sample", "One sample a step", (ONE_SAMPLE,), rounds=7),
+        Workload("small_steps", "Small steps", SMALL_STEPS, rounds=7),
         Workload(
             "one_cycle",
             "98% of MNIST's test images",
@@ -329,6 +350,8 @@ WORKLOADS = {
             "prediction",
             "Prediction",
             (
+                Prediction((4, 16, 16, 2), 1, each_call=True, target=1.3),
+                Prediction((40, 100, 100, 10), 1, each_call=True, target=1.5),
                 Prediction(SMALL, 1, each_call=True, target=2.5),
                 Prediction(SMALL, 16),
                 Prediction(SMALL, 256, target=1.15),

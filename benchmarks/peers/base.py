@@ -35,8 +35,8 @@ class Library:
 
     `statement` imports what its user imports; `forms` are the forms of a case that it knows ("" is float32);
     `sparse` says whether it trains on a sparse matrix; `threaded` whether it can use threads; `slow_steps` that the
-    smallest step takes tens of microseconds; `compiles` that first calls compile; `estimators` is the module with
-    scikit-learn's estimators.
+    smallest step takes tens of microseconds; `compiles` that first calls compile; `logits` that its predictions have no
+    softmax. `estimators` is the module with scikit-learn's estimators.
     """
 
     statement: str | None = None
@@ -45,6 +45,7 @@ class Library:
     threaded = True
     slow_steps = False
     compiles = False
+    logits = False
     estimators: str | None = None
 
     def __init__(self, threads: int) -> None:

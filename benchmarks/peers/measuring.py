@@ -127,7 +127,10 @@ def _(case: Prediction, library: Library, check: bool) -> Prepared:
     repeats = repeats_for(work, library.compiles)
     if check:
         rows, tolerance = slice(100), 0.05 if case.form == INTEGERS else 1e-4
-        np.testing.assert_allclose(np.asarray(work())[rows], data.probabilities(weights, x[rows]), atol=tolerance)
+        found = np.atleast_2d(work())[rows]
+        if library.logits:
+            found = data.softmax(found)
+        np.testing.assert_allclose(found, data.probabilities(weights, x[rows]), atol=tolerance)
     if not case.each_call:
         return Prepared(lambda _: {"seconds": timed(work, repeats)})
     return Prepared(lambda _: latencies(work, min(5_000, max(500, 3 * repeats))))

@@ -44,6 +44,32 @@ def bfloat16(x: ArrayLike) -> NDArray[np.float32]:
     return (sign | rounded).astype(np.uint32).view(np.float32)
 
 
+def bfloat16_gemm(
+    a: ArrayLike, b: ArrayLike, alpha: float = 1.0, beta: float = 0.0, out: ArrayLike | None = None
+) -> NDArray[np.float32]:
+    """Return ``alpha * a @ b + beta * out`` of rounded factors, with every addition in the order that is defined for it.
+
+    The terms are cut into passes of at most 512, as even as possible, and a pass into blocks of 32. In a block two chains
+    start from 0, of the first 16 terms and of those after them; their sum is added to the pass. Products of two bfloat16
+    are exact in float32, so nothing else rounds as long as `alpha` and `beta` are powers of two.
+    """
+    x, y = bfloat16(a), bfloat16(b)
+    terms = x.shape[1]
+    shape = x.shape[0], y.shape[1]
+    result = np.zeros(shape, np.float32) if beta == 0.0 or out is None else np.float32(beta) * np.asarray(out)
+    for steps in np.array_split(np.arange(terms), max(1, -(-terms // 512))):
+        total = np.zeros(shape, np.float32)
+        for block in np.split(steps, range(32, len(steps), 32)):
+            first, second = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+            for term in block[:16]:
+                first += np.outer(x[:, term], y[term])
+            for term in block[16:]:
+                second += np.outer(x[:, term], y[term])
+            total += first + second
+        result = np.float32(alpha) * total + result
+    return np.asarray(result, np.float32)
+
+
 # --- Activations: forward(z) and backward(gradient, z) ---------------------------------------------------------------
 
 

@@ -1,5 +1,13 @@
-"""Products in bfloat16 round their factors and nothing else; models with mixed_bfloat16 are built from such products."""
+"""Products in bfloat16 round their factors and nothing else; models with mixed_bfloat16 are built from such products.
 
+Every instruction set runs in a process of its own, as FASTNET_ISA is read once: this file is that program too.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,23 +24,19 @@ from command import Run
 from fastnet import _core
 from fastnet.datasets import digits, train_test_split
 
+AVAILABLE = fn.show_config(mode="dict")["available_isas"]
 SIZES = [0, 1, 2, 3, 5, 7, 8, 13, 16, 17, 31, 33, 48, 49, 65, 100, 129, 257]
+# Along k, around the chains of 16 terms, the blocks of 32 and the passes of 512.
+DEPTHS = [0, 1, 2, 15, 16, 17, 18, 31, 32, 33, 47, 48, 49, 63, 64, 65, 100, 511, 512, 513, 545, 1025]
 TRANSPOSITIONS = [(False, False), (False, True), (True, False), (True, True)]
 sizes = st.sampled_from(SIZES)
+depths = st.sampled_from(DEPTHS)
 layouts = st.sampled_from(sorted(LAYOUTS))
-
-
-def chain(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Return the product of the rounded factors, one float32 addition a term.
-
-    Products of two bfloat16 are exact in float32, so this is what a machine gives with or without fused multiply-adds.
-    It adds up to 512 terms in one pass over k, as the core does.
-    """
-    a, b = reference.bfloat16(a), reference.bfloat16(b)
-    total = np.zeros((a.shape[0], b.shape[1]), np.float32)
-    for term in range(a.shape[1]):
-        total += a[:, term, None] * b[term]
-    return total
+# m, n and k of every way that a product takes: rows as a stream, few terms, narrow results, several blocks of each axis.
+SHAPES = [
+    *[(m, n, k) for m in (1, 2, 33) for n in (1, 10, 17, 49) for k in (1, 16, 17, 31, 33, 48, 65, 513)],
+    *[(1, 2100, 784), (1, 7, 1500), (5, 3100, 100), (270, 65, 600), (700, 10, 130), (100, 300, 1025), (64, 64, 64)],
+]
 
 
 def product(a: np.ndarray, b: np.ndarray, *, transpose_a: bool = False, transpose_b: bool = False) -> np.ndarray:
@@ -53,8 +57,8 @@ def test_factors_are_rounded_to_nearest_even_and_nan_stays() -> None:
 
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)
 @settings(max_examples=60)
-@given(m=sizes, n=sizes, k=sizes, layout_a=layouts, layout_b=layouts, seed=st.integers(0, 2**32 - 1))
-def test_every_element_is_one_chain_of_additions(
+@given(m=sizes, n=sizes, k=depths, layout_a=layouts, layout_b=layouts, seed=st.integers(0, 2**32 - 1))
+def test_every_element_adds_up_in_the_one_order(
     transpose_a: bool, transpose_b: bool, m: int, n: int, k: int, layout_a: str, layout_b: str, seed: int
 ) -> None:
     rng = np.random.default_rng(seed)
@@ -62,20 +66,74 @@ def test_every_element_is_one_chain_of_additions(
     x, y = LAYOUTS[layout_a](a.T if transpose_a else a), LAYOUTS[layout_b](b.T if transpose_b else b)
     result = product(x, y, transpose_a=transpose_a, transpose_b=transpose_b)
     assert result.dtype == np.float32
-    assert_array_equal(result, chain(a, b))
+    assert_array_equal(result, reference.bfloat16_gemm(a, b))
 
 
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), TRANSPOSITIONS)
 def test_every_small_size_around_the_register_tiles(transpose_a: bool, transpose_b: bool) -> None:
     rng = np.random.default_rng(8)
-    a, b = rng.normal(size=(20, 19)).astype(np.float32), rng.normal(size=(19, 53)).astype(np.float32)
-    for k in (1, 2, 5, 18, 19):
-        whole = chain(a[:, :k], b[:k])
+    a, b = rng.normal(size=(20, 37)).astype(np.float32), rng.normal(size=(37, 53)).astype(np.float32)
+    for k in (1, 2, 5, 18, 37):
+        whole = reference.bfloat16_gemm(a[:, :k], b[:k])
         for m in range(1, 20):
             for n in (1, 3, 4, 8, 15, 16, 17, 31, 32, 33, 47, 48, 49, 53):
                 x, y = a[:m, :k], b[:k, :n]
                 x, y = (x.T if transpose_a else x), (y.T if transpose_b else y)
                 assert_array_equal(product(x, y, transpose_a=transpose_a, transpose_b=transpose_b), whole[:m, :n])
+
+
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 70, 600), (3, 5, 7), (33, 49, 545), (300, 10, 1025)])
+@pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (-0.5, 0.0), (2.0, -0.25)])
+def test_alpha_and_beta_come_after_the_sums_of_a_pass(m: int, n: int, k: int, alpha: float, beta: float) -> None:
+    rng = np.random.default_rng(k)
+    a, b, old = (rng.normal(size=size).astype(np.float32) for size in ((m, k), (k, n), (m, n)))
+    expected = reference.bfloat16_gemm(a, b, alpha=alpha, beta=beta, out=old)
+    for x, y in ((a, b), (np.asfortranarray(a), b), (a, np.asfortranarray(b))):
+        result = fn.gemm(x, y, alpha=alpha, beta=beta, out=old.copy(), compute_dtype="bfloat16")
+        assert_array_equal(result, expected)
+
+
+def digest(values: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+
+
+def operands(m: int, n: int, k: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng([m, n, k])
+    return rng.normal(size=(m, k)).astype(np.float32), rng.normal(size=(k, n)).astype(np.float32)
+
+
+def digests() -> dict[str, str]:
+    """Return the digests of products on one, two and three threads, by shape and by which factors are transposed."""
+    found = {}
+    _core.rest_teams(False)
+    for threads in (1, 2, 3):
+        fn.set_num_threads(threads)
+        for m, n, k in SHAPES:
+            a, b = operands(m, n, k)
+            for transpose_a, transpose_b in TRANSPOSITIONS:
+                x, y = a.T.copy() if transpose_a else a, b.T.copy() if transpose_b else b
+                name = f"{threads} {m} {n} {k} {'NT'[transpose_a]}{'NT'[transpose_b]}"
+                found[name] = digest(product(x, y, transpose_a=transpose_a, transpose_b=transpose_b))
+    return found
+
+
+def test_products_have_the_same_bits_on_every_instruction_set_and_any_number_of_threads() -> None:
+    expected = {f"{m} {n} {k}": digest(reference.bfloat16_gemm(*operands(m, n, k))) for m, n, k in SHAPES}
+    for isa in AVAILABLE:
+        done = subprocess.run(
+            [sys.executable, __file__],
+            env={**os.environ, "FASTNET_ISA": isa},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        told, results = json.loads(done.stdout)
+        assert told == isa
+        assert len(results) == 3 * 4 * len(SHAPES)
+        differing = [name for name, value in results.items() if value != expected[name[2:-3]]]
+        assert not differing, f"{isa}: {differing[:10]}"
 
 
 @pytest.mark.parametrize("shape", [(300, 200, 512), (33, 10, 5001), (1000, 10, 999), (10, 1000, 513), (700, 600, 1025)])
@@ -216,3 +274,7 @@ def test_command_trains_in_mixed_bfloat16_and_tells(run: Run, flowers: Path) -> 
     assert run("train", flowers, "--dtype", "mixed_bfloat16", "--quiet", "--out", "mixed.safetensors").status == 0
     assert fn.load_model("mixed.safetensors").dtype_policy == "mixed_bfloat16"
     assert "of float32, multiplied in bfloat16" in run("info", "mixed.safetensors").out
+
+
+if __name__ == "__main__":
+    print(json.dumps([fn.show_config(mode="dict")["isa"], digests()]))

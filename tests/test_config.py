@@ -1,7 +1,9 @@
 """The package as a whole: what show_config tells, and modules that are imported when they are used."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +19,32 @@ def test_show_config_prints_what_it_returns(capsys: pytest.CaptureFixture[str]) 
     assert lines["version"] == fn.__version__
     assert lines["isa"] == config["isa"]
     assert config["isa"] in config["available_isas"]
-    assert config["bfloat16"] == ("native" if config["isa"] == "avx512_bf16" else "emulated")
+    assert config["bfloat16"] in ("native", "emulated")
+    assert config["amx"] in ("absent", "unused", "used", "refused")
     assert lines["available_isas"] == ", ".join(config["available_isas"])
+
+
+def processor() -> str:
+    """Return what Linux tells of the processor, "" elsewhere."""
+    file = Path("/proc/cpuinfo")
+    return file.read_text().partition("\n\n")[0] if file.exists() else ""
+
+
+def test_bfloat16_is_native_where_that_is_the_faster_way() -> None:
+    config = fn.show_config(mode="dict")
+    by_pairs = config["isa"] in ("avx512_bf16", "amx") and "GenuineIntel" not in processor()
+    assert config["bfloat16"] == ("native" if by_pairs or config["amx"] == "used" else "emulated")
+
+
+@pytest.mark.skipif("flags" not in processor(), reason="needs the flags of an x86-64 processor")
+def test_amx_is_used_by_the_set_of_its_name_alone() -> None:
+    config = fn.show_config(mode="dict")
+    flags = set(re.findall(r"\w+", processor()))
+    if not {"amx_tile", "amx_bf16", "amx_int8"} <= flags:
+        assert config["amx"] == "absent"
+        assert "amx" not in config["available_isas"]
+    else:
+        assert config["amx"] in (("used", "refused") if config["isa"] == "amx" else ("unused", "absent"))
 
 
 def test_show_config_follows_the_number_of_threads() -> None:

@@ -28,7 +28,8 @@ py::dict build_config() {
     py::dict config;
     config["isa"] = instruction_set().name;
     config["available_isas"] = available;
-    config["bfloat16"] = kernels<float>().gemm_bfloat16->terms > 1 ? "native" : "emulated";
+    config["bfloat16"] = multiplies_bfloat16() ? "native" : "emulated";
+    config["amx"] = use_of_amx();
     const ThreadCount count = thread_count();
     config["num_threads"] = count.threads;
     config["num_threads_source"] = count.source;

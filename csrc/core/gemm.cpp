@@ -203,12 +203,13 @@ template <class T> void pack_factor(const Team& team, const Gemm<T>& g, T* packe
     for (index first = 0; first < g.n; first += block_n) {
         const index n = smaller(g.n - first, block_n);
         const Plan<T> plan(table_of(g), g, n, team.size());
-        const Panels columns = Panels::of((n + plan.kernels.lanes - 1) / plan.kernels.lanes, max_panel_vectors);
+        const index widest = plan.kernels.panel_vectors;
+        const Panels columns = Panels::of((n + plan.kernels.lanes - 1) / plan.kernels.lanes, widest);
         const Range mine = team.share(columns.count);
         for (index pass = 0; pass < passes.count; ++pass) {
             const index k = passes.size(pass), values = plan.kernels.lanes * plan.depth(k);
             const T* b = g.b + passes.start(pass) * g.b_row + first * g.b_col;
-            plan.kernels.pack_b(k, b, g.b_row, g.b_col, n, max_panel_vectors, mine.begin, mine.end,
+            plan.kernels.pack_b(k, b, g.b_row, g.b_col, n, widest, mine.begin, mine.end,
                                 packed + columns.start(mine.begin) * values);
             packed += columns.total * values;
         }

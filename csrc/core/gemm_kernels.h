@@ -98,7 +98,9 @@ void micro_kernel(const Tile<typename Form::Value>& first, index count) {
             for (int v = 0; v < vectors; ++v)
                 __builtin_prefetch(t.c + i * t.c_row + v * lanes<T>, 1);
         Vec<T> sums[rows][vectors] = {};
-        if (t.a_ahead || t.b_ahead)
+        if constexpr (Form::chain > 0)
+            accumulate_chains<Form, rows, vectors, packed>(t, sums);
+        else if (t.a_ahead || t.b_ahead)
             accumulate_along_k<Form, rows, vectors, packed, true>(t, sums);
         else
             accumulate_along_k<Form, rows, vectors, packed, false>(t, sums);
@@ -289,9 +291,9 @@ template <class Form, class T = typename Form::Value> void multiply(const GemmBl
                                ip == 0 ? b_ahead : 0,
                                far};
             if (block.a_packed)
-                micro_kernels<typename Form::Packed, true>.table[vectors][height](tile, count);
+                micro_kernels<Form, true>.table[vectors][height](tile, count);
             else
-                micro_kernels<typename Form::Packed, false>.table[vectors][height](tile, count);
+                micro_kernels<Form, false>.table[vectors][height](tile, count);
             if (block.epilogue)
                 block.epilogue->function(height, n, c, block.c_row, block.epilogue->at(i, j));
             ip += count;
@@ -307,12 +309,16 @@ template <class Form, class T = typename Form::Value> void multiply_small(const 
         const index step = g.b_col == 1 ? lanes<T> : 1;  // columns at a time
         for (index j = 0; j < g.n; j += step) {
             const index n = g.n - j < step ? g.n - j : step;
-            Vec<T> sums{};
-            for (index p = 0; p < g.k; ++p) {
-                const T* b = g.b + p * g.b_row + j * g.b_col;
-                const Vec<T> bv = g.b_col == 1 ? load_some(b, n) : broadcast(*b);
-                sums = multiply_add<T>(Form::read(broadcast(a[p * g.a_col])), Form::read(bv), sums);
-            }
+            const auto chain = [&](index p, index end) __attribute__((always_inline)) {
+                Vec<T> sums{};
+                for (; p < end; ++p) {
+                    const T* b = g.b + p * g.b_row + j * g.b_col;
+                    const Vec<T> bv = g.b_col == 1 ? load_some(b, n) : broadcast(*b);
+                    sums = multiply_add<T>(Form::read(broadcast(a[p * g.a_col])), Form::read(bv), sums);
+                }
+                return sums;
+            };
+            const Vec<T> sums = sum_of_chains<Form, T>(g.k, chain);
             store_some(c + j, multiply_add<T>(sums, broadcast(g.alpha), Vec<T>{}), n);
         }
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cache.h"
+#include "cpu.h"
 #include "gemm.h"
 
 namespace fastnet {
@@ -15,7 +16,7 @@ inline constexpr index block_m = 256;    // a block of A: 512 KiB of float32, in
 inline constexpr index block_c = 65536;  // a block of C that an epilogue works on: 256 KiB of float32
 inline constexpr index block_n = 3072;   // a block of B: 6 MiB of float32, in the third-level cache
 
-// Reading A in place costs cache misses for each column panel; packing costs one pass over A. A factor that is near, in
+// Reading A in place costs cache misses for each column panel, of the greatest width; packing costs one pass over A. A factor that is near, in
 // the first or second cache, is better read as it lies for longer.
 inline constexpr index panels_worth_packing_a = 4, panels_worth_packing_near_a = 16;
 inline constexpr index near = index(64) << 10;
@@ -44,13 +45,14 @@ inline bool fill_sets(index rows, index row_bytes) {
 
 inline index smaller(index a, index b) { return a < b ? a : b; }
 
-template <class T> inline const GemmKernels<T>& table_of(const Gemm<T>& g) {
-    return g.precision == Precision::bfloat16 ? *kernels<T>().gemm_bfloat16 : kernels<T>().gemm;
+inline const GemmKernels<float>& table_of(const Gemm<float>& g) {
+    return g.precision == Precision::bfloat16 ? kernels_of_bfloat16() : kernels<float>().gemm;
 }
+inline const GemmKernels<double>& table_of(const Gemm<double>&) { return kernels<double>().gemm; }
 
 // In vectors. Rows that fit into one tile of two vectors need not be cut in two for a tile of three.
 template <class T> inline index widest_panel(const GemmKernels<T>& table, index m) {
-    return m > table.panel_rows[3] && m <= table.panel_rows[2] ? 2 : max_panel_vectors;
+    return m > table.panel_rows[3] && m <= table.panel_rows[2] ? 2 : table.panel_vectors;
 }
 
 // How a product is carried out, decided by its shape, the kernel table and the size of the team.
@@ -69,16 +71,17 @@ template <class T> struct Plan {
 
     Plan(const GemmKernels<T>& table, const Gemm<T>& g, index n, int team) : kernels(table) {
         prepacked = g.b_packed && g.m > 1;
-        panel_vectors = prepacked ? max_panel_vectors : widest_panel(table, g.m);
+        panel_vectors = prepacked ? table.panel_vectors : widest_panel(table, g.m);
         columns = Panels::of((n + table.lanes - 1) / table.lanes, panel_vectors);
         rows = Panels::of(g.m, tile_rows());
         must_pack = table.rounds && (g.m > 1 || g.b_col != 1);  // a single row reads and rounds B as a stream
         const bool in_place = g.m > 1 && !table.rounds;
         const bool column = in_place && n == 1 && g.a_col == 1 && bytes(g.m * g.k) < largest_by_column;
         streamed = !prepacked && in_place && n > 1 && g.b_col == 1 && is_better_streamed(g);
-        const index worth = bytes(g.m * g.k) > near ? panels_worth_packing_a : panels_worth_packing_near_a;
-        pack_a =
-            !streamed && (must_pack || !table.rounds) && columns.count >= (must_pack ? panels_worth_packing_a : worth);
+        const bool in_cache = !must_pack && bytes(g.m * g.k) <= near;
+        const index worth = in_cache ? panels_worth_packing_near_a : panels_worth_packing_a;
+        const bool many = columns.count * table.panel_vectors >= worth * max_panel_vectors;
+        pack_a = many && (must_pack || !table.rounds) && !streamed;
         pack_all = !prepacked && (must_pack || g.b_col != 1 || is_better_packed(g));
         pack_b = !prepacked && !column && !streamed && (pack_all || (g.m > 1 && n % table.lanes != 0));
         pack_end = pack_b && !pack_all && rows.count < panels_worth_aligning_b;
@@ -116,7 +119,10 @@ template <class T> struct Plan {
     }
     index tile_rows() const { return kernels.panel_rows[columns.largest()]; }
     // What k terms are for the kernels: themselves, or packed values.
-    index depth(index k) const { return must_pack ? (k + kernels.terms - 1) / kernels.terms : k; }
+    index depth(index k) const {
+        const index terms = kernels.terms * kernels.depth_step;
+        return must_pack ? (k + terms - 1) / terms * kernels.depth_step : k;
+    }
     // The same for the terms of all passes before this one.
     index depth_before(const Panels& passes, index pass) const {
         index sum = 0;

@@ -177,7 +177,6 @@ inline constexpr Int8MicroKernels int8_micro_kernels{};
 // A panel of weights stays in the first-level cache while all rows pass by it. A single row is given to the epilogue as
 // a whole.
 inline void multiply_int8(const Int8Product& product, index first_panel, index last_panel) {
-    const index steps = (product.k + int8_terms - 1) / int8_terms;
     const Panels columns = Panels::of((product.n + lanes<float> - 1) / lanes<float>, int8_vectors);
     const Panels rows = Panels::of(product.rows, int8_rows);
     const auto apply = [&](index i, index height, index j, index end) {
@@ -193,10 +192,10 @@ inline void multiply_int8(const Int8Product& product, index first_panel, index l
         const index j = column(panel);
         for (index block = 0; block < rows.count; ++block) {
             const index i = rows.start(block), height = rows.size(block);
-            const Int8Tile tile{steps,
+            const Int8Tile tile{product.steps,
                                 product.x + i * product.x_row,
                                 product.x_row,
-                                product.weights + columns.start(panel) * int8_step * steps,
+                                product.weights + columns.start(panel) * int8_step * product.steps,
                                 product.y + i * product.n + j,
                                 product.n,
                                 product.n - j,
@@ -211,5 +210,5 @@ inline void multiply_int8(const Int8Product& product, index first_panel, index l
         apply(0, 1, column(first_panel), column(last_panel));
 }
 
-inline constexpr Int8Kernels int8_kernels{lanes<float>, int8_terms,   int8_vectors,
+inline constexpr Int8Kernels int8_kernels{lanes<float>, int8_terms,   int8_vectors, 1,
                                           Int8::shift,  quantize_row, multiply_int8};

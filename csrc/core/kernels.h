@@ -237,10 +237,11 @@ template <class T> struct LayerKernels {
     void (*add_row_products)(index n, const T* x, const T* moments, const T* dy, T* gamma, T* beta);
 };
 
-// y = epilogue(scale (x w + correction)), x being quantized rows of k values, w 8-bit weights as QuantizedDense packs
-// them, y rows of n; correction and scale have a value for every lane of every vector of units.
+// y = epilogue(scale (x w + correction)), x being quantized rows, w 8-bit weights as QuantizedDense packs them, y
+// rows of n; correction and scale have a value for every lane of every vector of units.
 struct Int8Product {
-    index rows, k, n;
+    index rows, n;
+    index steps;  // along k, each of as many values as the kernels take at once
     const char* x;
     index x_row;  // in bytes
     const std::int8_t* weights;
@@ -253,6 +254,7 @@ struct Int8Product {
 // How weights are packed and rows quantized, and the product: see int8_kernels.h.
 struct Int8Kernels {
     index lanes, terms, panel_vectors;
+    index depth_step;  // steps along k are filled up, by weights of zero, to a multiple of this
     int shift;
     void (*quantize)(index n, const float* x, float inverse, int zero_point, char* row);
     void (*multiply)(const Int8Product&, index first_panel, index last_panel);
@@ -262,8 +264,10 @@ inline constexpr int max_panel_vectors = 3;
 
 template <class T> struct GemmKernels {
     index lanes;                              // values in a vector
+    index panel_vectors;                      // in the widest panel
     index panel_rows[max_panel_vectors + 1];  // rows of the tile that is 1, 2, 3 vectors wide
     index terms;                              // along k, in a packed value
+    index depth_step;                         // packed values along k are filled up to a multiple of this
     bool rounds;                              // operands are packed, but for a single row, because packing rounds
     void (*pack_a)(index m, index k, const T* a, index a_row, index a_col, index panel_rows, T* packed);
     void (*pack_b)(index k, const T* b, index b_row, index b_col, index n, index panel_vectors, index first_panel,
@@ -275,6 +279,7 @@ template <class T> struct GemmKernels {
 template <class T> struct Kernels {
     GemmKernels<T> gemm;
     const GemmKernels<T>* gemm_bfloat16;      // of operands rounded to bfloat16; null for double
+    const GemmKernels<T>* gemm_pairs;         // the same by an instruction for pairs; null where there is none
     const ActivationKernels<T>* activations;  // each list ends with a null name
     const LossKernels<T>* losses;
     const OptimizerKernels<T>* optimizers;
@@ -295,11 +300,18 @@ template <class T> struct Kernels {
     const Int8Kernels* int8;  // null for double
 };
 
+// Products on tiles, in place of those of bfloat16 and 8-bit integers above: see amx_kernels.h.
+struct TileKernels {
+    const GemmKernels<float>* gemm_bfloat16;
+    const Int8Kernels* int8;
+};
+
 struct InstructionSet {
     const char* name;
     bool (*supported)();
     const Kernels<float>* float32;
     const Kernels<double>* float64;
+    const TileKernels* tiles = nullptr;
 };
 
 // Defined by kernels_<name>.cpp.
@@ -319,6 +331,9 @@ namespace avx512_bf16 {
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;
 }  // namespace avx512_bf16
+namespace amx {
+extern const TileKernels tiles;
+}  // namespace amx
 namespace neon {
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;

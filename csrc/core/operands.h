@@ -1,6 +1,6 @@
 // What a matrix product makes of its operands when it packs them, and how it multiplies what it has packed:
 //   Plain      as they are
-//   Rounded    rounded to bfloat16 and kept as float32: the product is that of Plain
+//   Rounded    rounded to bfloat16 and kept as float32
 //   Pairs      rounded to bfloat16, two consecutive terms along k in 32 bits, for machines that multiply such pairs
 // Included by kernels_impl.h.
 //
@@ -9,12 +9,16 @@
 // the high halves, then that of the low halves, rounding after each, so the earlier term is the high half. The
 // exception is what is subnormal, which vdpbf16ps takes for zero in operands and sums; rounding makes it zero in
 // operands here.
+//
+// The order of additions is that of AMX, whose instruction adds 32 terms to a sum: the first 16 are a chain that starts
+// from zero, the next 16 another, and the sum grows by (first + second): see chain_kernels.h. Every pass along k begins
+// a block of 32, and the last one of a pass is as long as what is left.
 
 template <class T> struct Plain {
     using Value = T;
-    using Packed = Plain;              // how it is multiplied once it is packed
     using InPlace = Plain;             // how it is multiplied as it lies in memory, by `read` and float arithmetic
     static constexpr index terms = 1;  // along k, in one packed value
+    static constexpr index chain = 0;  // packed values in a chain of additions; 0: all of a pass
     static constexpr bool rounds = false;
 
     // Packed values that stand side by side across k: those of x[0], x[1] and so on; the second terms of pairs are
@@ -46,8 +50,11 @@ template <class U, class V> FASTNET_INLINE V round_to_bfloat16(V x) {
     return reinterpret_cast<V>(magnitude < 0x00800000u ? bits & 0x80000000u : normal);
 }
 
+inline constexpr index chain_terms = 16;
+
 struct Rounded : Plain<float> {
     using InPlace = Rounded;
+    static constexpr index chain = chain_terms;
     static constexpr bool rounds = true;
 
     static FASTNET_INLINE Vec<float> across(const float* x, index) { return along(x); }
@@ -71,9 +78,9 @@ struct Rounded : Plain<float> {
 #if defined(__AVX512BF16__)
 struct Pairs {
     using Value = float;  // 32 bits, never used as a number
-    using Packed = Pairs;
     using InPlace = Rounded;
     static constexpr index terms = 2;
+    static constexpr index chain = chain_terms / terms;
     static constexpr bool rounds = true;
 
     // The conversion of two vectors puts the second below the first; then one value of each is taken in turn.
@@ -109,9 +116,6 @@ struct Pairs {
         return _mm512_dpbf16_ps(sum, reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(b));
     }
 };
-using BFloat16 = Pairs;
-#else
-using BFloat16 = Rounded;
 #endif
 
 template <class Form, class T> FASTNET_INLINE T value_along(const T* x) {

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <vector>
 
+#include "cpu.h"
 #include "layers.h"
 
 namespace fastnet {
@@ -70,8 +71,8 @@ class QuantizedDense final : public Layer<float> {
         });
         team.barrier();
         const Int8Product product{pass.rows,
-                                  input_size,
                                   output_size,
+                                  steps(),
                                   reinterpret_cast<const char*>(pass.memory),
                                   memory_per_row() * static_cast<index>(sizeof(float)),
                                   weights_.data(),
@@ -88,7 +89,10 @@ class QuantizedDense final : public Layer<float> {
                   const Epilogue<float>*) const override {}
 
   private:
-    index steps() const { return (input_size + int8_.terms - 1) / int8_.terms; }
+    index steps() const {
+        const index terms = int8_.terms * int8_.depth_step;
+        return (input_size + terms - 1) / terms * int8_.depth_step;
+    }
 
     // Where a weight lies: panels of vectors of units, in each panel step after step along the inputs, in each step the
     // units of every vector, and for each unit the weights of as many inputs as a step has.
@@ -102,7 +106,7 @@ class QuantizedDense final : public Layer<float> {
         return lane * int8_.terms + input % int8_.terms;
     }
 
-    const Int8Kernels& int8_ = *kernels<float>().int8;
+    const Int8Kernels& int8_ = kernels_of_int8();
     const bool use_bias_;
     const int zero_point_;
     const float inverse_;

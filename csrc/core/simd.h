@@ -27,6 +27,9 @@ template <class T> inline constexpr index lanes = FASTNET_VECTOR_BYTES / sizeof(
 // Compilers must not replace this pointer by others from which it could be computed.
 template <class T> FASTNET_INLINE void keep_in_register(const T*& p) { asm("" : "+r"(p)); }
 
+// Compilers must not move what reads or writes memory across this.
+FASTNET_INLINE void keep_order() { asm volatile("" : : : "memory"); }
+
 // x - 0 is x for every x, -0 included; compilers know it and emit a plain broadcast.
 template <class T> FASTNET_INLINE Vec<T> broadcast(T x) { return x - Vec<T>{}; }
 

@@ -13,6 +13,10 @@ template <class Form, class T> void multiply_row(const GemmBlock<T>& block, inde
         const T* a = block.a;
         const T* b = block.b + start;
         index p = 0;
+        if constexpr (Form::chain > 0) {
+            add_chains_of_rows<Form, stretch>(block.k, a, a_step, b, block.b_row, n, buffer);
+            p = block.k;
+        }
         for (; p + together <= block.k; p += together, a += together * a_step, b += together * block.b_row)
             for_vectors<T>(n, [&](index j, index m) {
                 Vec<T> sums = load(buffer + j);

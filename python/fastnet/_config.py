@@ -55,9 +55,10 @@ def show_config(mode: Literal["dict"] | None = None) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        The keys "version", "isa" (the instruction set in use), "available_isas", "bfloat16" ("native" where the machine
-        multiplies it, else "emulated"), "num_threads", "num_threads_source" (the limit that decided the number),
-        "compiler", "openmp", "numpy", "python" and "platform".
+        The keys "version", "isa" (the instruction set in use), "available_isas", "bfloat16" ("native" where the
+        processor's instructions for it are used, else "emulated", with the same bits), "amx" (Intel's tiles: "absent",
+        "unused" by this build or instruction set, "used", or "refused" by the system), "num_threads",
+        "num_threads_source" (the limit that decided the number), "compiler", "openmp", "numpy", "python" and "platform".
 
     Examples
     --------

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 __version__: str
 
-# "isa", "available_isas", "bfloat16" ("native" or "emulated"), "num_threads", "num_threads_source", "compiler", "openmp"
+# "isa", "available_isas", "bfloat16" ("native" or "emulated"), "amx" ("absent", "unused", "used" or "refused"),
+# "num_threads", "num_threads_source", "compiler", "openmp"
 def build_config() -> dict[str, Any]: ...
 def get_num_threads() -> int: ...
 

@@ -218,6 +218,51 @@ def test_progress_is_called_and_stops_the_epoch_between_steps() -> None:
     assert_array_equal(network.get_parameters(), again.get_parameters())
 
 
+def unaligned(x: np.ndarray) -> np.ndarray:
+    memory = np.zeros(x.nbytes + 1, np.uint8)
+    moved = memory[1:].view(x.dtype).reshape(x.shape)
+    moved[:] = x
+    return moved
+
+
+def in_records(x: np.ndarray) -> np.ndarray:
+    records = np.zeros(len(x), [("x", x.dtype, x.shape[1:]), ("two bytes", np.uint16)])
+    records["x"] = x
+    return records["x"]
+
+
+LAYOUTS = {
+    "C": np.ascontiguousarray,
+    "Fortran": np.asfortranarray,
+    "every other row": lambda x: np.repeat(x, 2, axis=0)[::2],
+    "backwards": lambda x: np.ascontiguousarray(x[::-1])[::-1],
+    "every other column": lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+    "columns far apart": lambda x: np.ascontiguousarray(x.T).T,
+    "not aligned": unaligned,
+    "in records": in_records,
+    "one row again and again": lambda x: np.broadcast_to(x[:1], x.shape),
+    "big-endian": lambda x: x.astype(x.dtype.newbyteorder(">")).astype(x.dtype),
+}
+
+
+@pytest.mark.parametrize("units", [(1, 5, 1), (2, 3, 2), (6, 1)], ids=lambda units: "-".join(map(str, units)))
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_data_may_lie_in_any_way(layout: str, units: tuple[int, ...]) -> None:
+    for batch, rows, shuffled in product((1, 3), (1, 8), (False, True)):
+        case = Case(units, "tanh", "linear", "mse", batch=batch, shuffled=shuffled)
+        x, y, order, _ = samples_of(case, rows)
+        results = []
+        for hook in (None, nothing):
+            network = network_of(case)
+            given = LAYOUTS[layout](x), LAYOUTS[layout](y)
+            network.train_epoch(*given, order, batch, None, None, hook=hook)
+            results.append(network.get_parameters())
+        assert_array_equal(*results)
+        assert_array_equal(
+            network.predict_rows(LAYOUTS[layout](x)[:1], 64), network.predict(LAYOUTS[layout](x), 64)[:1]
+        )
+
+
 @pytest.mark.parametrize("dtype", list(KINDS))
 @pytest.mark.parametrize("hidden", ACTIVATIONS)
 @pytest.mark.parametrize(

@@ -195,8 +195,11 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
     forget_packed_kernels();
     Course course(*this, samples, batch_size, learning_rates, part);
     const bool small = trains_small(samples, batch_size);
-    if (small)
+    if (small) {
+        const NoForks no_forks;
+        arena.input.reserve(batch_size * input_size());  // for rows that cannot be read one by one where they lie
         list_small(arena, Use::training);
+    }
 
     // A look at the clock costs as much as a step of a tiny network.
     const index look = 1 + static_cast<index>(1e5 / (operations_per_row() * static_cast<double>(batch_size)));
@@ -273,13 +276,13 @@ void Network<T>::small_steps(Course& course, const Samples& samples, Arena& aren
         Hyperparameters hyperparameters;
         const Optimization<T> optimization = this->optimization(hyperparameters.data());
         index i = course.taken();
-        Batch now = batch(samples, arena, course.begin(i), course.rows(i));
+        const Batch first = batch(samples, arena, course.begin(i), course.rows(i));
+        const DirectRows<T> x = rescales_ ? DirectRows<T>{} : samples.x.template direct<T>();
+        SmallSteps steps{first, x, samples.y.values.template direct<T>(), loss_arguments(first, {0, first.rows}, true)};
         begin_update(alone);
         do {
             course.hyperparameters(i, hyperparameters);
-            now.begin = course.begin(i), now.rows = now.of = course.rows(i);
-            now.divisor = divisor(samples, now.begin, now.rows);
-            small_step(now, optimization);
+            small_step(steps, course.begin(i), course.rows(i), optimization);
             course.add(i, arena);
         } while (goes_on(++i));
         steps_ = course.number(i) - 1;

@@ -218,39 +218,46 @@ void Network<T>::forward(Share& share, const Batch& batch, bool leave_logits, st
     }
 }
 
+template <class T>
+LossArguments<T> Network<T>::loss_arguments(const Batch& batch, Range rows, bool with_gradient) const {
+    const Arena& arena = batch.arena;
+    const index size = output_size(), first = rows.begin * size;
+    return {rows.size(),
+            size,
+            batch.output + first,
+            batch.target + first,
+            batch.samples.weight ? arena.weight.data() + rows.begin : nullptr,
+            loss_scale(batch.divisor),
+            with_gradient ? arena.gradients.back().data() + first : nullptr,
+            arena.loss.data() + rows.begin,
+            loss_parameters_.data()};
+}
+
 // The loss and metric of these rows and, if asked for, the gradient with respect to the last layer's pre-activation.
 template <class T> void Network<T>::loss(const Batch& batch, Range rows, bool with_gradient) const {
-    const Arena& arena = batch.arena;
-    const index size = output_size();
-    T* y = batch.output + rows.begin * size;
-    const T* target = batch.target + rows.begin * size;
-    T* dy = with_gradient ? arena.gradients.back().data() + rows.begin * size : nullptr;
-    const LossArguments<T> arguments{rows.size(),
-                                     size,
-                                     y,
-                                     target,
-                                     batch.samples.weight ? arena.weight.data() + rows.begin : nullptr,
-                                     batch.divisor != 0 ? static_cast<T>(1 / batch.divisor) : T(0),
-                                     dy,
-                                     arena.loss.data() + rows.begin,
-                                     loss_parameters_.data()};
+    T* const y = batch.output + rows.begin * output_size();
+    T* const logits = batch.arena.logits.data() + rows.begin * output_size();
     const bool keeps_logits = hook_ && fused_ && is_identity(*layers_.back()->activation);
     if (keeps_logits)
-        std::copy_n(y, rows.size() * size, arena.logits.data() + rows.begin * size);
+        std::copy_n(y, rows.size() * output_size(), logits);
+    loss(batch, rows, loss_arguments(batch, rows, with_gradient));
+    if (keeps_logits)
+        std::copy_n(logits, rows.size() * output_size(), y);
+}
+
+template <class T> void Network<T>::loss(const Batch& batch, Range rows, const LossArguments<T>& arguments) const {
     if (fused_) {
         loss_->fused(arguments);
     } else {
         loss_->plain(arguments);
-        if (with_gradient)
+        if (arguments.gradient)
             slope_of_last(batch, rows);
     }
     const double of = static_cast<double>(batch.of);  // whose mean is what is reported
     if (batch.divisor != of)
         for (index i = rows.begin; i < rows.end; ++i)
-            arena.loss.data()[i] *= batch.divisor != 0 ? of / batch.divisor : 0;
+            batch.arena.loss.data()[i] *= batch.divisor != 0 ? of / batch.divisor : 0;
     metric(batch, rows);
-    if (keeps_logits)
-        std::copy_n(arena.logits.data() + rows.begin * size, rows.size() * size, y);
 }
 
 template <class T> void Network<T>::metric(const Batch& batch, Range rows) const {

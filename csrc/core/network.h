@@ -184,6 +184,12 @@ template <class T> class Network {
         bool goes_back() const { return step != 0 || derivatives != 0; }
         index gradients() const { return derivatives > 1 ? derivatives : 1; }  // rows of them for each sample
     };
+    // What small steps on the same samples have in common.
+    struct SmallSteps {
+        Batch batch;  // of the step in work
+        DirectRows<T> x, y;
+        LossArguments<T> loss;
+    };
     // Who runs a range of a batch's rows through the layers.
     struct Share {
         Team team;
@@ -234,7 +240,10 @@ template <class T> class Network {
     void forward(Share& share, const Batch& batch, bool leave_logits, std::size_t first = 0) const;
     Epilogue<T> elementwise(const Batch& batch, std::size_t layer, index row, bool leave_logits) const;
     T* kept_of(const Batch& batch, std::size_t layer) const;
+    static T loss_scale(double divisor) { return divisor != 0 ? static_cast<T>(1 / divisor) : T(0); }
+    LossArguments<T> loss_arguments(const Batch& batch, Range rows, bool with_gradient) const;
     void loss(const Batch& batch, Range rows, bool with_gradient) const;
+    void loss(const Batch& batch, Range rows, const LossArguments<T>& arguments) const;
     void metric(const Batch& batch, Range rows) const;
     Epilogue<T> slope_of(const Batch& batch, std::size_t layer, index row) const;
     void apply_slope(const Batch& batch, std::size_t layer, Range rows) const;
@@ -250,8 +259,8 @@ template <class T> class Network {
     bool predicts_small(const Samples& samples) const;
     void list_small(const Arena& arena, Use use);
     void small_forward(index rows, const T* x, bool leave_logits) const;
-    void gather_small(Batch& batch) const;
-    void small_step(Batch& batch, const Optimization<T>& optimization);
+    void gather_small(SmallSteps& steps) const;
+    void small_step(SmallSteps& steps, index begin, index rows, const Optimization<T>& optimization);
     Optimization<T> optimization(const double* hyperparameters);
     template <class GoesOn>
     bool steps_of_team(Course& course, const Samples& samples, Arena& arena, int threads, bool parted, GoesOn goes_on);

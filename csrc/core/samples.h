@@ -10,6 +10,12 @@
 
 namespace fastnet {
 
+// Rows of T that are read where they lie, so many values apart; none where they must be converted.
+template <class T> struct DirectRows {
+    const T* first = nullptr;
+    index stride = 0;
+};
+
 struct Rows {
     const char* data = nullptr;
     DType dtype = DType::float32;
@@ -79,6 +85,13 @@ struct Rows {
         const bool whole =
             column_stride == static_cast<index>(sizeof(T)) && reinterpret_cast<std::uintptr_t>(at) % alignof(T) == 0;
         return has_type<T>() && whole ? reinterpret_cast<const T*>(at) : nullptr;
+    }
+
+    template <class T> DirectRows<T> direct() const {
+        constexpr index size = sizeof(T);
+        if (!data || compressed() || row_stride % size != 0)
+            return {};
+        return {row_in_place<T>(0, nullptr), row_stride / size};
     }
 
     // The rows themselves where they can be used as they lie; null where they must be gathered.

@@ -55,20 +55,19 @@ template <class T> void Network<T>::small_forward(index rows, const T* x, bool l
 }
 
 // Rows are read where they lie, if they can be: all of them, or a single one.
-template <class T> void Network<T>::gather_small(Batch& batch) const {
+template <class T> void Network<T>::gather_small(SmallSteps& steps) const {
+    Batch& batch = steps.batch;
     const Samples& samples = batch.samples;
-    const auto find = [&](const Rows& rows) -> const T* {
-        if (!rows.data)
+    const bool alone = batch.rows == 1, ordered = samples.order;
+    const index at = alone && ordered ? samples.order[batch.begin] : batch.begin;
+    const auto find = [&](const Rows& rows, const DirectRows<T>& direct) -> const T* {
+        if (!direct.first || !(alone || (!ordered && direct.stride == rows.columns)))
             return nullptr;
-        if (batch.rows == 1) {
-            if (samples.order)
-                rows.prefetch_ahead(batch.begin, samples.count, samples.order, {0, rows.columns});
-            return rows.template row_in_place<T>(batch.begin, samples.order);
-        }
-        const T* const all = rows.template in_place<T>(samples.order);
-        return all ? all + batch.begin * rows.columns : nullptr;
+        if (ordered)
+            rows.prefetch_ahead(batch.begin, samples.count, samples.order, {0, rows.columns});
+        return direct.first + at * direct.stride;
     };
-    const T *const x = rescales_ ? nullptr : find(samples.x), *const y = find(samples.y.values);
+    const T *const x = find(samples.x, steps.x), *const y = find(samples.y.values, steps.y);
     batch.input.rows = x ? x : batch.arena.input.data();
     batch.target = y ? y : batch.arena.target.data();
     if (!x)
@@ -77,13 +76,18 @@ template <class T> void Network<T>::gather_small(Batch& batch) const {
         gather_targets(batch, {0, batch.rows});
 }
 
-template <class T> void Network<T>::small_step(Batch& batch, const Optimization<T>& optimization) {
-    gather_small(batch);
-    small_forward(batch.rows, batch.input.rows, fused_);
-    loss(batch, {0, batch.rows}, true);
+template <class T>
+void Network<T>::small_step(SmallSteps& steps, index begin, index rows, const Optimization<T>& optimization) {
+    Batch& batch = steps.batch;
+    batch.begin = begin, batch.rows = batch.of = rows;
+    batch.divisor = divisor(batch.samples, begin, rows);
+    gather_small(steps);
+    small_forward(rows, batch.input.rows, fused_);
+    steps.loss.rows = rows, steps.loss.target = batch.target, steps.loss.scale = loss_scale(batch.divisor);
+    loss(batch, {0, rows}, steps.loss);
     for (std::size_t i = small_.size() - 1; i > 0; --i)
-        small_[i - 1].activation->small_backward(small_[i], batch.rows, small_[i - 1]);
-    kernels<T>().small_gradients(small_.data(), small_.data() + small_.size(), batch.rows, batch.input.rows);
+        small_[i - 1].activation->small_backward(small_[i], rows, small_[i - 1]);
+    kernels<T>().small_gradients(small_.data(), small_.data() + small_.size(), rows, batch.input.rows);
     optimization.kernels.update(optimization.arguments, 0, parameter_count_);
 }
 
@@ -120,8 +124,8 @@ template bool Network<float>::trains_small(const Samples&, index) const;
 template bool Network<double>::trains_small(const Samples&, index) const;
 template void Network<float>::list_small(const Arena&, Use);
 template void Network<double>::list_small(const Arena&, Use);
-template void Network<float>::small_step(Batch&, const Optimization<float>&);
-template void Network<double>::small_step(Batch&, const Optimization<double>&);
+template void Network<float>::small_step(SmallSteps&, index, index, const Optimization<float>&);
+template void Network<double>::small_step(SmallSteps&, index, index, const Optimization<double>&);
 template bool Network<float>::predicts_small(const Samples&) const;
 template bool Network<double>::predicts_small(const Samples&) const;
 template void Network<float>::predict_small(const Samples&, float*);

@@ -16,8 +16,8 @@ inline constexpr index block_m = 256;    // a block of A: 512 KiB of float32, in
 inline constexpr index block_c = 65536;  // a block of C that an epilogue works on: 256 KiB of float32
 inline constexpr index block_n = 3072;   // a block of B: 6 MiB of float32, in the third-level cache
 
-// Reading A in place costs cache misses for each column panel, of the greatest width; packing costs one pass over A. A factor that is near, in
-// the first or second cache, is better read as it lies for longer.
+// Reading A in place costs cache misses for each column panel, of the greatest width; packing costs one pass over A. A
+// factor that is near, in the first or second cache, is better read as it lies for longer.
 inline constexpr index panels_worth_packing_a = 4, panels_worth_packing_near_a = 16;
 inline constexpr index near = index(64) << 10;
 // B in place costs a page for every step along k where its rows are far apart (in bytes).

@@ -136,6 +136,13 @@ void TeamState::wake_leader() {
 void TeamWatch::record(int size, Clock::time_point now, Clock::duration elapsed, Clock::duration longest_wait) {
     constexpr Clock::duration window = 1ms, shortest_pause = 5ms, longest_pause = 640ms;
     constexpr double worthwhile = 1.1;
+    // The first team after a pause waits for members to wake up, which takes up to milliseconds in a virtual machine
+    // and says nothing about those that follow. It counts where no others follow.
+    constexpr Clock::duration asleep = 2ms;
+    const bool late = now - elapsed - last_ > asleep, counts = !late || came_late_;
+    last_ = now, came_late_ = late;
+    if (!counts)
+        return;
     elapsed_ += elapsed;
     // Members have equal shares, and the one that waited longest was never held up.
     work_ += size * (elapsed - longest_wait);

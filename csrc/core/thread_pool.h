@@ -61,7 +61,8 @@ class TeamWatch {
     void record(int size, Clock::time_point now, Clock::duration elapsed, Clock::duration longest_wait);
 
   private:
-    Clock::time_point resume_{};
+    Clock::time_point resume_{}, last_{};
+    bool came_late_ = false;
     Clock::duration pause_{}, elapsed_{}, work_{};
 };
 

@@ -8,6 +8,9 @@
 #if defined(__unix__) || defined(__APPLE__)
 #include <pthread.h>
 #endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
 #if defined(__x86_64__) || defined(_M_X64)
 #include <immintrin.h>
 #endif
@@ -17,9 +20,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// How long a thread spins before it sleeps. Waking a sleeper costs 5 to 50 us, so members of a team that runs
-// undisturbed should meet within this time; it is short against a time slice of the scheduler (milliseconds).
+// How long a thread that has nothing to do spins before it sleeps. Waking a sleeper costs 5 to 50 us, so members of
+// teams that follow each other should meet within this time; it is short against a time slice of the scheduler
+// (milliseconds).
 constexpr Clock::duration spin_time = 50us;
+// How long a member waits for the others of its team without sleeping: one that sleeps is woken on the processor of the
+// thread that wakes it, and from then on they share it.
+constexpr Clock::duration spin_in_team = 1ms;
 // With more members than processors, spinning takes the processor from the member that is waited for.
 constexpr Clock::duration no_spin = 0us;
 
@@ -60,6 +67,28 @@ Clock::duration wait_while(const std::atomic<unsigned>& word, unsigned old, Cloc
         while (word.load(std::memory_order_seq_cst) == old)
             word.wait(old, std::memory_order_seq_cst);
     });
+}
+
+// The processor that this thread runs on; -1 where nobody says.
+int processor() {
+#if defined(__linux__)
+    return sched_getcpu();
+#else
+    return -1;
+#endif
+}
+
+// Moves this thread to another processor, if it may run on one, and leaves it free to go where it likes.
+void leave([[maybe_unused]] int processor) {
+#if defined(__linux__)
+    cpu_set_t all;
+    if (sched_getaffinity(0, sizeof all, &all) != 0)
+        return;
+    cpu_set_t others = all;
+    CPU_CLR(static_cast<std::size_t>(processor), &others);
+    if (CPU_COUNT(&others) > 0 && sched_setaffinity(0, sizeof others, &others) == 0)
+        sched_setaffinity(0, sizeof all, &all);
+#endif
 }
 
 std::atomic<ThreadPool*> current_pool{nullptr};
@@ -186,8 +215,16 @@ int ThreadPool::grow(int size) {
 }
 
 void ThreadPool::work(Worker& self, int rank) {
+    // The scheduler likes to wake a thread on the processor of the one that wakes it, where the two of them take turns
+    // for tens of milliseconds while another processor is idle. At most one move in a while: the others may be busy.
+    constexpr Clock::duration between_moves = 2ms;
+    Clock::time_point moved{};
     for (unsigned ticket = 0;; ++ticket) {
         wait_while(self.ticket, ticket, spin_time);
+        if (leaders_processor_ >= 0 && processor() == leaders_processor_ && Clock::now() - moved > between_moves) {
+            leave(leaders_processor_);
+            moved = Clock::now();
+        }
         set_float_mode(float_mode_);
         Team team(rank, state_.size(), &state_, state_.interruption());
         function_(context_, team);
@@ -201,9 +238,10 @@ void ThreadPool::work(Worker& self, int rank) {
 
 void ThreadPool::lead(int size, Clock::time_point start, detail::TeamFunction function, void* context,
                       Interruption* interruption) {
-    state_.reset(size, size > available_processors() ? no_spin : spin_time, interruption);
+    state_.reset(size, size > available_processors() ? no_spin : spin_in_team, interruption);
     function_ = function, context_ = context;
     float_mode_ = float_mode();
+    leaders_processor_ = size <= available_processors() ? processor() : -1;
     const unsigned members = static_cast<unsigned>(size) - 1;
     running_.store(members, std::memory_order_relaxed);
     for (unsigned i = 0; i < members; ++i) {

@@ -98,6 +98,7 @@ class ThreadPool {
     detail::TeamFunction function_ = nullptr;
     void* context_ = nullptr;
     FloatMode float_mode_{};
+    int leaders_processor_ = -1;  // which members leave to the leader; -1 where that is none of their business
     alignas(64) std::atomic<unsigned> running_{0};  // members that have not finished, besides the leader
 };
 

@@ -35,11 +35,13 @@ def test_the_oracle_has_everything_that_networks_are_made_of() -> None:
 
 
 @pytest.mark.parametrize("group", range(GROUPS))
-def test_random_networks_are_those_of_the_installed_pytorch(group: int) -> None:
+def test_random_networks_are_those_of_the_installed_pytorch(group: int, request: pytest.FixtureRequest) -> None:
     torch = pytest.importorskip("torch")
+    threads = torch.get_num_threads()
     from oracle.training import by_fastnet, by_torch, distances, inputs_of, sensitivity
 
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # of OpenMP, which fastnet asks as well: put back below
+    request.addfinalizer(lambda: torch.set_num_threads(threads))
     for seed in range(group, NETWORKS, GROUPS):
         case = random_case(seed)
         inputs = inputs_of(case)

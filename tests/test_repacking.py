@@ -173,8 +173,7 @@ def test_columns_that_lie_apart_are_joined_as_numpy_stacks_them(
     apart = [x[:, j].copy() for j in range(columns)]
     joined = _repacking.joined(apart)
     np.testing.assert_array_equal(joined, np.stack(apart, axis=1))
-    whole = dtype.kind in "iu" and x.size and x.min() >= 0 and x.max() <= 255
-    assert joined.dtype == (np.uint8 if whole and x.size >= 1 << 15 else dtype.newbyteorder("="))
+    assert joined.dtype == dtype.newbyteorder("=")
 
 
 def test_columns_of_different_kinds_get_the_dtype_that_numpy_gives_them() -> None:
@@ -203,6 +202,22 @@ def test_columns_of_different_kinds_get_the_dtype_that_numpy_gives_them() -> Non
 def test_columns_that_cannot_be_joined_are_refused(columns: list[Any], out: Any) -> None:
     with pytest.raises((TypeError, ValueError), match=r"^(columns|x|out)"):
         _core.repack_columns(columns, out, True)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_a_receipt_tells_of_a_table_what_it_tells_of_its_array(library: str) -> None:
+    x = drawn("pixels", np.dtype("i8"), 1000, 70)
+    columns = {f"pixel{j}": x[:, j].copy() for j in range(70)}
+    make = getattr(pytest.importorskip(library), "table" if library == "pyarrow" else "DataFrame")
+    models = []
+    for data in (x, make(columns)):
+        model = fn.Sequential([fn.Rescaling(1 / 255, input_shape=(70,)), fn.Dense(1)], seed=0)
+        model.compile("sgd", "mse")
+        model.fit(data, x[:, 0], epochs=1, verbose=0)
+        models.append(model)
+    receipts = [model.receipt["runs"][0]["data"]["x"] for model in models]
+    assert receipts[0] == receipts[1]
+    np.testing.assert_array_equal(models[0].get_weights()[0], models[1].get_weights()[0])
 
 
 # --- When it pays ----------------------------------------------------------------------------------------------------

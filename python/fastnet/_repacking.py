@@ -72,21 +72,12 @@ def repacked(array: Array, dtype: str, passes: float, *, finite: bool = True) ->
 
 
 def joined(columns: Sequence[Array]) -> Array:
-    """Return columns side by side. Many integers that are all from 0 to 255 become uint8.
-
-    The rows of many numbers follow each other; columns of different dtypes get the one that NumPy gives them.
-    """
+    """Return the columns of a table as one array, of the dtype that `numpy.stack` gives it."""
     first = columns[0]
     shape = len(first), len(columns)
     alike = all(column.dtype == first.dtype and column.strides == first.strides for column in columns)
-    if not alike or first.dtype.kind not in "fiu" or first.dtype.itemsize > 8 or math.prod(shape) < _FEW_VALUES:
-        return np.stack(columns, axis=1)
-    if first.dtype.kind in "iu" and first.dtype.itemsize > 1:
-        rows = np.empty(shape, _UINT8)
-        if _core.repack_columns(columns, rows, False) < 0:
-            return rows
-        del rows
-    if is_foreign(first.dtype):
+    readable = first.dtype.kind in "fiu" and first.dtype.itemsize <= 8 and not is_foreign(first.dtype)
+    if not alike or not readable or math.prod(shape) < _FEW_VALUES:
         return np.stack(columns, axis=1)
     rows = np.empty(shape, first.dtype)
     _core.repack_columns(columns, rows, False)

@@ -13,9 +13,9 @@ from .tables import heading, note, table
 SIDE_BY_SIDE = "Side by side"
 SUMMARY = "Summary"
 LEGEND = (
-    "Ratios to the best peer, as the summary of each section has them: with the most threads / with the number of threads "
-    "that suits each side. **Bold** is where a section calls the goal reached; of matrix products so many shapes reach it. "
-    "Where there is no ratio, fastnet's own figure."
+    "Ratios to the best peer, from the summaries of the sections: with the most threads / with each side's best number of "
+    "threads. **Bold**: the section's goal is reached; for matrix products, the number of shapes that reach it. "
+    "Rows without a ratio show fastnet's own figure."
 )
 
 

@@ -55,8 +55,7 @@ template <class T> index first_nonfinite(const Rows& rows) {
     return found;
 }
 
-// What is no zero of a table, as (values, columns, starts), where they are `most` values at most; None where they are
-// more.
+// The nonzero values of a table as (values, columns, starts), or None where there are more than `most`.
 template <class T> py::object nonzeros_of(const py::array& x, index most) {
     const DenseRows<T> table{static_cast<const T*>(x.data()), x.shape(0), x.shape(1)};
     const double values = static_cast<double>(x.size());

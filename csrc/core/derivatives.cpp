@@ -1,5 +1,5 @@
-// Derivatives of the outputs or of the loss with respect to the inputs: the way back of training, to the input, with as
-// many rows of gradients for each sample as are asked for.
+// Derivatives of the outputs or of the loss with respect to the inputs: the backward pass of training, continued to the
+// input, with one or several rows of gradients for each sample.
 #include <algorithm>
 #include <cmath>
 
@@ -8,8 +8,8 @@
 
 namespace fastnet {
 
-// The gradients by the pre-activations of the last layer that the way back of these rows begins with; of the outputs,
-// those from the first one on that the batch has rows for.
+// Writes the gradients with respect to the last pre-activations, with which the backward pass of these rows begins. For
+// the outputs: one row for each output from `first` on, as many as the batch has rows for.
 template <class T>
 void Network<T>::seed_derivatives(const Batch& batch, Range rows, Derivative of, index first) const {
     if (of == Derivative::loss)

@@ -30,7 +30,7 @@ inline constexpr index panels_worth_packing_conflicts = 7, panels_worth_streamin
 inline constexpr index first_level_for_sums = index(48) << 10;
 // B that comes from memory is read once for so many rows of A. Fewer make one tile, which keeps up with memory.
 inline constexpr index fewest_from_memory = 7, most_from_memory = 16, from_memory = index(32) << 20;
-// A from memory that passes by a column, many rows side by side, is no faster than in tiles.
+// With a larger A, which comes from memory, the one-column kernel is not faster than tiles.
 inline constexpr index largest_by_column = index(16) << 20;
 // Rows of B that do not begin where vectors do cost a second line for every load.
 inline constexpr index panels_worth_aligning_b = 4;
@@ -111,7 +111,7 @@ template <class T> struct Plan {
             return rows.count >= panels_worth_packing_b || (conflicts(g) && (narrow_tiles() || room_for_sums()));
         return bytes(g.b_row) >= page / 2 && narrow_tiles() && rows.count >= panels_worth_packing_for_narrow;
     }
-    // Whether the largest share of row panels is no larger a part of the work than that of column panels.
+    // Whether sharing out row panels balances the team at least as well as sharing out column panels.
     bool rows_share_evenly(int team) const {
         const index of_rows = (rows.count + team - 1) / team * columns.count;
         const index of_columns = (columns.count + team - 1) / team * rows.count;

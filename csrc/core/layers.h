@@ -85,13 +85,13 @@ template <class T> struct Pass {
     std::int64_t step;  // of training; 0 stands for none, when layers act as they do in prediction
     const T* parameters = nullptr;
     const T* statistics = nullptr;
-    T* memory = nullptr;        // what the way forward leaves for the way back, of these rows
+    T* memory = nullptr;        // of these rows, from the forward pass for the backward pass
     const T* skip = nullptr;    // what an addition adds
-    index gradients = 1;        // rows on the way back for each row of the way forward
+    index gradients = 1;        // rows of the backward pass for each row of the forward pass
     const T* packed = nullptr;  // the layer's kernel as `pack` left it, if it did
 
     bool training() const { return step != 0; }
-    // The row of the way forward that row i of the way back belongs to.
+    // The row of the forward pass that row i of the backward pass belongs to.
     index forward_row(index i) const { return gradients == 1 ? i : i / gradients; }
 };
 
@@ -150,8 +150,8 @@ template <class T> class Layer {
     // What the two gradients of a layer that needs the whole batch have in common, of dy, the gradient of the map's
     // output.
     virtual void prepare_backward(const Pass<T>&, const Input<T>& /*x*/, const T* /*dy*/) const {}
-    // dx = epilogue(gradient of the map's input); null for no epilogue. A pass that is no training follows a way
-    // forward of prediction, and may have several rows of gradients for each row of x and of the memory: see
+    // dx = epilogue(gradient of the map's input); null for no epilogue. Outside of training it follows the
+    // forward pass of a prediction, and may have several rows of gradients for each row of x and of the memory: see
     // forward_row.
     virtual void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                           const Epilogue<T>* epilogue) const = 0;

@@ -159,8 +159,8 @@ template <class T> const T* Network<T>::skip_of(const Batch& batch, const Layer<
     return input_of(batch, after).rows + row * layer.input_size;
 }
 
-// Prediction leaves out a layer that would only copy, unless a way back follows, which reads what every layer read; the
-// last one writes the output.
+// Prediction leaves out a layer that would only copy, unless a backward pass follows, which reads every layer's input;
+// the last one writes the output.
 template <class T> bool Network<T>::leaves_out(std::size_t i, bool goes_back) const {
     return !goes_back && layers_[i]->only_in_training() && is_identity(*layers_[i]->activation) &&
            i + 1 < layers_.size();
@@ -184,7 +184,7 @@ Epilogue<T> Network<T>::elementwise(const Batch& batch, std::size_t i, index row
     return epilogue;
 }
 
-// What the activation of a layer needs on the way back.
+// The array that the activation of a layer needs in the backward pass.
 template <class T> T* Network<T>::kept_of(const Batch& batch, std::size_t i) const {
     const bool last = i + 1 == layers_.size();
     if (layers_[i]->activation->keeps_slope)
@@ -268,7 +268,7 @@ template <class T> void Network<T>::metric(const Batch& batch, Range rows) const
         batch.arena.metric.data()[i] = row_metric(metric_, batch.output + i * size, batch.target + i * size, size);
 }
 
-// What the way back applies to the gradients by the outputs of a layer, from this row of the batch on.
+// The epilogue that multiplies gradients with respect to a layer's outputs by its slope, from this row of the batch on.
 template <class T> Epilogue<T> Network<T>::slope_of(const Batch& batch, std::size_t i, index row) const {
     const Layer<T>& layer = *layers_[i];
     const index size = layer.output_size;

@@ -61,7 +61,8 @@ class Training(Named):
 
     `form` marks a case that computes something cheaper than float32 throughout ("uint8 pixels", "bfloat16") or leaves
     out what is zero (ZEROS_SKIPPED): its row stands beside the plain one. The data "text" are a sparse matrix.
-    `few_samples` is the epoch for peers that spend tens of microseconds on any step.
+    `few_samples` is the epoch for peers that spend tens of microseconds on any step, and emulate forms that the processor
+    does not have.
     Every peer trains `check_epochs` from the same weights in the same order, for as many seeds of the weights as `seeds`
     says, and what comes of it is compared. An epoch's time is that of `in_a_row` of them over their number: what happens
     once a training, as checks of the data, is shared as it is where one trains for long. With `one_cycle` the learning
@@ -227,6 +228,7 @@ WIDE = Training(
     batch=256,
     samples=2_560,
     test_samples=1_000,
+    few_samples=512,
     target=1.15,
 )
 FULL_BATCH = Training(

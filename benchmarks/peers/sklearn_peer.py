@@ -60,9 +60,13 @@ class Library(base.Library):
         return f"scikit-learn {sklearn.__version__}"
 
     def trainer(self, case: Training, data: Samples) -> Trainer:
+        if case.sizes[-1] == 2:  # for two classes its network has one output
+            raise NotImplementedError
         return Trainer(case, data)
 
     def predictor(self, case: Prediction, weights: Weights, x: Array) -> Callable[[], Array]:
+        if case.sizes[-1] == 2:  # for two classes its network has one output
+            raise NotImplementedError
         model = MLPClassifier(case.sizes[1:-1], max_iter=1)
         classes = np.arange(case.sizes[-1])
         model.partial_fit(np.zeros((len(classes), case.sizes[0]), np.float32), classes, classes=classes)

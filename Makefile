@@ -71,6 +71,7 @@ lint: $(VENV)/.installed $(VENV)/.test $(VENV)/.lint ## Check formatting, style 
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	PYTHONPATH=python $(BIN)/lint-imports
 	$(BIN)/clang-format --dry-run -Werror $(CXX_SOURCES)
 
 # Warnings, such as a link that leads nowhere, are errors. The pictures need what the programs of the pages import: the tests' group.

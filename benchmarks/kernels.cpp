@@ -10,8 +10,8 @@
 #include <cstring>
 #include <vector>
 
-#include "core/cpu.h"
-#include "core/gemm.h"
+#include "core/machine/cpu.h"
+#include "core/products/gemm.h"
 #include "kernels_timing.h"
 
 namespace fastnet {

@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "core/kernels.h"
+#include "core/kernels/kernels.h"
 
 namespace fastnet {
 

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/gemm.h"
+#include "core/products/gemm.h"
 #include "kernels_timing.h"
 
 namespace fastnet {

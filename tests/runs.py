@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import fastnet as fn
-from fastnet._resuming import Checkpoints
+from fastnet.training.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
     import pytest

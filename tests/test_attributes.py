@@ -14,7 +14,7 @@ from numpy.testing import assert_array_equal
 
 import fastnet as fn
 from fastnet import callbacks, initializers, layers, losses, metrics, optimizers, regularizers, schedules
-from fastnet._attributes import FixedList, reserved_names
+from fastnet.support.attributes import FixedList, reserved_names
 from whole_models import every_layer
 
 RNG = np.random.default_rng(0)

@@ -12,9 +12,10 @@ from numpy.testing import assert_allclose
 import fastnet as fn
 from c_programs import STRICT, STRICT_CPP, compile_and_run, compiler, predictions
 from fastnet import _core
-from fastnet.interchange import c_check, c_file, c_functions, c_source, c_text, checking, evaluation
-from fastnet.interchange.operations import operations_of
+from fastnet.interchange import c_check, c_file, c_functions, c_source, c_text, checking
 from fastnet.layers import Layer
+from fastnet.operations import evaluation
+from fastnet.operations.steps import operations_of
 from models_of_all_layers import MODELS, build
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}

@@ -12,10 +12,10 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
-from fastnet._checkpoint_file import DamagedError, OtherFormatError, contents_of, read_checkpoint, write_checkpoint
-from fastnet._checkpoint_folder import CheckpointFolder
-from fastnet._safetensors import write
 from fastnet.callbacks import BackupAndRestore, CSVLogger, LambdaCallback, ModelCheckpoint
+from fastnet.files.checkpoint_file import DamagedError, OtherFormatError, contents_of, read_checkpoint, write_checkpoint
+from fastnet.files.checkpoint_folder import CheckpointFolder
+from fastnet.files.safetensors import write
 from runs import EPOCHS, LABELS, Run, X
 
 # --- The file --------------------------------------------------------------------------------------------------------

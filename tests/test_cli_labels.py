@@ -13,6 +13,7 @@ import fastnet as fn
 from command import Run, start
 from fastnet.cli._arguments import types
 from fastnet.datasets import _dialect
+from fastnet.training.receipt import Receipt
 
 NAMES = ["width", "height", "depth"]
 
@@ -138,15 +139,15 @@ def test_a_model_that_does_not_know_says_what_it_takes_for_the_label(run: Run, t
 
 
 def test_a_receipt_that_was_changed_is_refused_or_of_no_use(tmp_path: Path) -> None:
-    receipt = fn._receipt.Receipt.from_dict({"label": {}})
+    receipt = Receipt.from_dict({"label": {}})
     assert receipt.label == {"name": None, "index": 0}
     for label in (3, [], {"name": 5}, {"index": "last"}):
         with pytest.raises(ValueError, match="of the receipt must be"):
-            fn._receipt.Receipt.from_dict({"label": label})
-    assert fn._receipt.Receipt.from_dict({"dialect": {}}).dialect == {"separator": None, "decimal": None}
+            Receipt.from_dict({"label": label})
+    assert Receipt.from_dict({"dialect": {}}).dialect == {"separator": None, "decimal": None}
     for dialect in (3, [], {"separator": 5}, {"decimal": []}):
         with pytest.raises(ValueError, match="of the receipt must be"):
-            fn._receipt.Receipt.from_dict({"dialect": dialect})
+            Receipt.from_dict({"dialect": dialect})
 
 
 # ---- Separators -----------------------------------------------------------------------------------------------------

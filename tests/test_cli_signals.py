@@ -11,8 +11,8 @@ import pytest
 
 import fastnet as fn
 from command import Run, start
-from fastnet._interrupts import InterruptHandler, interrupts_held
 from fastnet.cli import info, main
+from fastnet.support.interrupts import InterruptHandler, interrupts_held
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="sends signals as POSIX has them")
 

@@ -16,8 +16,8 @@ import safetensors.numpy
 
 import fastnet as fn
 from command import Run, write_flowers
-from fastnet import _receipt
 from fastnet.serialization import read_metadata
+from fastnet.training import receipt as _receipt
 
 
 def with_receipt(path: Path, **changes: Any) -> None:

@@ -27,10 +27,11 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*")
     if path.suffix in {".py", ".pyi", ".h", ".cpp"}
 )
+PRIVATE = "support", "files", "inputs", "network", "operations", "training", "diagnostics"  # rooms without an `__all__`
 MODULES = [
     module.name
     for module in [pkgutil.ModuleInfo(fastnet, "fastnet", True), *pkgutil.walk_packages(fastnet.__path__, "fastnet.")]
-    if not re.search(r"\._", module.name)
+    if not re.search(r"\._", module.name) and module.name.split(".")[1:2] not in [[room] for room in PRIVATE]
 ]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 

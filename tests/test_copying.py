@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 import fastnet as fn
-from fastnet._copying import fresh_copy
+from fastnet.training.copying import fresh_copy
 
 COPIES = pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model))])
 

@@ -111,7 +111,7 @@ def test_large_arrays_are_read_in_place() -> None:
     images = np.broadcast_to(np.uint8(7), (2**40, 28, 28))  # 800 TB, if it were copied
     model = fn.Sequential([Rescaling(1 / 255), Flatten(), Dense(2)])
     model.build((28, 28))
-    from fastnet._data_adapter import as_features
+    from fastnet.inputs.samples import as_features
 
     features = as_features("x", images, (28, 28), "float32")
     assert features.shape == (2**40, 784)

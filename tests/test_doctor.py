@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import fastnet as fn
-from fastnet._doctor import BROKEN, CHECKS
 from fastnet.datasets import digits, mnist
+from fastnet.diagnostics.doctor import BROKEN, CHECKS
 from fastnet.exceptions import DoctorWarning
 from fastnet.layers import BatchNormalization, Dense, Dropout, Rescaling
 
@@ -247,7 +247,7 @@ def test_debugging_names_layer_epoch_and_batch_of_the_first_infinity() -> None:
 
 
 def test_the_weights_that_broke_are_named_where_the_outputs_are_sound() -> None:
-    from fastnet._doctor import first_not_finite
+    from fastnet.diagnostics.doctor import first_not_finite
 
     assert first_not_finite(network(), X, LABELS) is None
     assert first_not_finite(with_broken_weights(), X, LABELS) == "kernel of layer 'dense_1'"

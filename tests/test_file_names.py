@@ -9,7 +9,7 @@ import pytest
 
 import fastnet as fn
 from command import Run, run
-from fastnet._file_names import format_of
+from fastnet.files.names import format_of
 from fastnet.interchange.state_dict import save_state_dict
 
 __all__ = ["run"]

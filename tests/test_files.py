@@ -18,9 +18,10 @@ from typing import IO, Any
 import pytest
 
 import fastnet as fn
-from fastnet import _files, _safetensors
-from fastnet._files import atomic_write
 from fastnet.cli._output import check_output
+from fastnet.files import atomic as _files
+from fastnet.files import safetensors as _safetensors
+from fastnet.files.atomic import atomic_write
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import fastnet as fn
-from fastnet import _missing_names
+from fastnet.support import missing_names as _missing_names
 
 MODULES = {"": fn, **{name: getattr(fn, name) for name in _missing_names._NAMES if name in fn.__all__}}
 

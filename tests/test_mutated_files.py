@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import fastnet as fn
-from fastnet import _safetensors
+from fastnet.files import safetensors as _safetensors
 from mutants import described
 from whole_models import whole_models
 

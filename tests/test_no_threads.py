@@ -11,9 +11,9 @@ import pytest
 
 import fastnet as fn
 from asking import client
-from fastnet import _safetensors
-from fastnet._files import Beside
 from fastnet.callbacks import BackupAndRestore
+from fastnet.files import safetensors as _safetensors
+from fastnet.files.atomic import Beside
 from fastnet.serve import create_app
 from fastnet.serve.batching import Batcher
 
@@ -105,7 +105,8 @@ import os, resource, sys, tempfile, threading
 from pathlib import Path
 import numpy as np
 import fastnet as fn
-from fastnet import _core, _safetensors
+from fastnet import _core
+from fastnet.files import safetensors as _safetensors
 from fastnet.callbacks import BackupAndRestore
 
 _safetensors._LARGE = 0

@@ -10,7 +10,7 @@ import fastnet as fn
 import reference
 import reference_layers
 from fastnet.interchange import checking
-from fastnet.interchange.operations import (
+from fastnet.operations.steps import (
     Activating,
     Addition,
     LayerNormalizing,

@@ -7,7 +7,7 @@ import pytest
 
 import fastnet.layers as _  # noqa: F401  which registers the layers
 from fastnet import _core
-from fastnet._layer import layers
+from fastnet.layers.base import layers
 from fastnet.losses.base import losses
 from fastnet.optimizers.base import optimizers
 from oracle import networks

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 import fastnet as fn
 import reference
 import reference_activations
-from fastnet.interchange.operations import (
+from fastnet.operations.quantizing import QuantizedMultiplication, fold_scalings
+from fastnet.operations.steps import (
     Activating,
     Addition,
     LayerNormalizing,
@@ -21,7 +22,6 @@ from fastnet.interchange.operations import (
     SlopedActivating,
     operations_of,
 )
-from fastnet.interchange.quantizing import QuantizedMultiplication, fold_scalings
 from fastnet.quantization import QuantizedModel, quantize
 from models_of_all_layers import INPUTS, MODELS, build
 

@@ -13,8 +13,9 @@ from numpy.testing import assert_array_equal
 
 import fastnet as fn
 from command import Run
-from fastnet import _safetensors
-from fastnet.quantization import QuantizedModel, arrays_of
+from fastnet.files import safetensors as _safetensors
+from fastnet.operations.steps import arrays_of
+from fastnet.quantization import QuantizedModel
 from models_of_all_layers import INPUTS, MODELS, build
 from mutants import change_place, mutant, places_in
 

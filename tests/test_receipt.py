@@ -11,8 +11,8 @@ import pytest
 import scipy.sparse
 
 import fastnet as fn
-from fastnet import _receipt
 from fastnet.serialization import read_metadata
+from fastnet.training import receipt as _receipt
 
 
 def make_model(seed: int | None = 0, dtype: str = "float32") -> fn.Sequential:

@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import fastnet as fn
-from fastnet import _core, _data_adapter, _repacking
+from fastnet import _core
+from fastnet.inputs import columns as columns_module
+from fastnet.inputs import repacking as _repacking
+from fastnet.inputs import samples as _data_adapter
 
 NATIVE = [np.dtype(f"{kind}{size}") for kind in "iu" for size in (1, 2, 4, 8)] + [np.dtype("f4"), np.dtype("f8")]
 DTYPES = [*NATIVE, np.dtype("f2"), *(dtype.newbyteorder() for dtype in (*NATIVE, np.dtype("f2")) if dtype.itemsize > 1)]
@@ -171,18 +174,18 @@ def test_columns_that_lie_apart_are_joined_as_numpy_stacks_them(
         else drawn(values, dtype, rows, columns)
     )
     apart = [x[:, j].copy() for j in range(columns)]
-    joined = _repacking.joined(apart)
+    joined = columns_module.joined(apart)
     np.testing.assert_array_equal(joined, np.stack(apart, axis=1))
     assert joined.dtype == dtype.newbyteorder("=")
 
 
 def test_columns_of_different_kinds_get_the_dtype_that_numpy_gives_them() -> None:
     columns = [np.arange(2000, dtype=dtype) for dtype in ("i4", "f4", "u1", "f8") * 10]
-    np.testing.assert_array_equal(_repacking.joined(columns), np.stack(columns, axis=1))
-    assert _repacking.joined(columns).dtype == np.float64
+    np.testing.assert_array_equal(columns_module.joined(columns), np.stack(columns, axis=1))
+    assert columns_module.joined(columns).dtype == np.float64
     columns = [np.repeat(np.arange(2000.0), 2)[::2] for _ in range(40)]
     columns[3] = columns[3].copy()
-    np.testing.assert_array_equal(_repacking.joined(columns), np.stack(columns, axis=1))
+    np.testing.assert_array_equal(columns_module.joined(columns), np.stack(columns, axis=1))
 
 
 @pytest.mark.parametrize(
@@ -311,7 +314,7 @@ def outcome(x: Any, dtype: str, monkeypatch: pytest.MonkeyPatch, *, packs: bool,
     """Return the bits of all that training, evaluation and prediction give."""
     with monkeypatch.context() as patch:
         if not packs:
-            patch.setattr(_repacking, "_FEW_VALUES", 1 << 60)
+            patch.setattr(_repacking, "FEW_VALUES", 1 << 60)
         labels = np.arange(len(x)) % 3
         model = fn.Sequential([fn.Dense(6, "relu"), fn.Dense(3, "softmax")], dtype=dtype, seed=3)
         model.compile(fn.optimizers.SGD(1e-4, momentum=0.9), "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -343,11 +346,11 @@ def test_predictions_come_block_by_block(monkeypatch: pytest.MonkeyPatch) -> Non
     model = fn.Sequential([fn.Dense(3, input_shape=(100,))], seed=1)
     expected = model.predict(PIXELS)
     shapes = []
-    real = _core.repack
+    real = _repacking.repack
     monkeypatch.setattr(_repacking, "_BLOCK_BYTES", 100 * 4 * 330)
-    monkeypatch.setattr(_repacking, "_FEW_VALUES", 1)
+    monkeypatch.setattr(_repacking, "FEW_VALUES", 1)
     monkeypatch.setattr(
-        _core, "repack", lambda x, out, finite: shapes.append((x.shape, finite)) or real(x, out, finite)
+        _repacking, "repack", lambda x, out, finite: shapes.append((x.shape, finite)) or real(x, out, finite)
     )
     assert model.predict(np.asfortranarray(PIXELS), 64).tobytes() == expected.tobytes()
     assert shapes == [((320, 100), False), ((280, 100), False)]
@@ -372,16 +375,41 @@ def test_fit_names_the_row_that_is_not_finite(kind: str, layout: str) -> None:
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_a_table_of_pixels_trains_as_the_array_does(library: str) -> None:
+@pytest.mark.parametrize("kind", ["i8", "u1", "i2", "i1", "f4", "f8"])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_table_gives_the_bits_and_the_receipt_of_its_array(
+    library: str, kind: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     module = pytest.importorskip(library)
-    table = module.DataFrame({f"pixel{i}": PIXELS[:, i] for i in range(100)})
-    weights = []
-    for x in (PIXELS, table):
-        model = fn.Sequential([fn.Dense(3)], seed=1)
-        model.compile(fn.optimizers.SGD(1e-6), "mse")
-        model.fit(x, np.zeros((600, 3)), epochs=2, verbose=0)
-        weights.append(model.get_weights()[0].tobytes() + model.predict(x).tobytes())
-    assert weights[0] == weights[1]
+    for values in ("numbers",) if kind[0] == "f" else ("pixels", "numbers"):
+        x = drawn(values, np.dtype(kind), 1000, 40)
+        table = module.DataFrame({f"pixel{i}": x[:, i] for i in range(40)})
+        assert outcome(table, dtype, monkeypatch, packs=True) == outcome(x, dtype, monkeypatch, packs=False)
+
+
+@pytest.mark.parametrize("epochs", [1, 5])
+def test_columns_that_lie_apart_become_bytes_where_bytes_hold_them(epochs: int) -> None:
+    table = columns_module.as_columns([PIXELS[:, i].copy() for i in range(100)])
+    assert isinstance(table, columns_module.Columns)
+    features = _data_adapter.finite_features("x", table, "float32", epochs)
+    assert isinstance(features, np.ndarray)
+    assert features.dtype == np.uint8
+    np.testing.assert_array_equal(features, PIXELS)
+    beyond = columns_module.as_columns([PIXELS[:, i] + 200 for i in range(100)])
+    features = _data_adapter.finite_features("x", beyond, "float32", epochs)
+    assert isinstance(features, np.ndarray)
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features, PIXELS + 200.0)
+
+
+def test_fit_names_the_row_and_the_column_of_a_table_that_are_not_finite() -> None:
+    polars = pytest.importorskip("polars")
+    x = PIXELS.astype(float)
+    x[317, 5] = np.inf
+    model = fn.Sequential([fn.Dense(3, input_shape=(100,))], seed=1)
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"^x has a NaN or an infinity in row 317, column 'pixel5'$"):
+        model.fit(polars.DataFrame({f"pixel{i}": x[:, i] for i in range(100)}), np.zeros((600, 3)), verbose=0)
 
 
 @pytest.mark.filterwarnings("ignore:Stochastic Optimizer", "ignore:lbfgs failed")
@@ -397,7 +425,7 @@ def test_estimators_give_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
         expected = bits(PIXELS, **options)
         assert bits(np.asfortranarray(PIXELS), **options) == expected
         with monkeypatch.context() as patch:
-            patch.setattr(_repacking, "_FEW_VALUES", 1 << 60)
+            patch.setattr(_repacking, "FEW_VALUES", 1 << 60)
             assert bits(np.asfortranarray(PIXELS), **options) == expected
 
 

@@ -12,7 +12,8 @@ import pytest
 import safetensors.numpy
 
 import mutants
-from fastnet import _core, _safetensors
+from fastnet import _core
+from fastnet.files import safetensors as _safetensors
 
 ARRAYS: dict[str, np.ndarray[Any, Any]] = {
     "matrix": np.arange(6, dtype=np.float32).reshape(2, 3) / 7,

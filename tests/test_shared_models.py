@@ -15,8 +15,8 @@ import pytest
 
 import fastnet as fn
 from fastnet import _core
-from fastnet._checkpoint_folder import CheckpointFolder
 from fastnet.callbacks import BackupAndRestore
+from fastnet.files.checkpoint_folder import CheckpointFolder
 
 SECONDS = 0.4
 

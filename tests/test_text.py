@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastnet._text import closest, did_you_mean, visible
+from fastnet.support.text import closest, did_you_mean, visible
 
 TEXTS = st.text(st.characters())  # surrogates, too
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fastnet import utils
-from fastnet._files import atomic_write
+from fastnet.files.atomic import atomic_write
 from fastnet.utils import make_generator, set_random_seed, to_categorical
 
 # ---- to_categorical -------------------------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_a_killed_process_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     path.write_bytes(b"old")
     program = (
-        "import os, sys; from fastnet._files import atomic_write\n"
+        "import os, sys; from fastnet.files.atomic import atomic_write\n"
         "with atomic_write(sys.argv[1]) as file:\n"
         "    file.write(b'half' * 10000); file.flush(); os.kill(os.getpid(), 9)"
     )

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fastnet as fn
-from fastnet import _core, _repacking
+from fastnet import _core
+from fastnet.inputs import repacking as _repacking
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -86,8 +87,8 @@ def test_estimators_give_the_same_bits_without_zeros(monkeypatch: pytest.MonkeyP
     estimators = pytest.importorskip("fastnet.sklearn")
     monkeypatch.setattr(_repacking, "_MANY_VALUES", 1000)
     x, numbers, copies = mostly_zeros(400, 50), np.arange(400) % 3, []
-    real = _core.nonzeros
-    monkeypatch.setattr(_core, "nonzeros", lambda *given: (copies.append(1), real(*given))[1])
+    real = _repacking.nonzeros
+    monkeypatch.setattr(_repacking, "nonzeros", lambda *given: (copies.append(1), real(*given))[1])
 
     def bits(kind: str) -> list[bytes]:
         model = getattr(estimators, kind)(hidden_layer_sizes=64, **{"max_iter": 4, "random_state": 0, **options}).fit(

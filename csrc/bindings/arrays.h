@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "../core/kernels.h"
-#include "../core/samples.h"
+#include "core/kernels/kernels.h"
+#include "core/data/samples.h"
 #include "gil.h"
 
 namespace fastnet {

@@ -8,8 +8,8 @@
 #include <type_traits>
 #include <utility>
 
-#include "../core/float_mode.h"
-#include "../core/interruption.h"
+#include "core/threads/float_mode.h"
+#include "core/interruption.h"
 #include "arrays.h"
 
 namespace fastnet {

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "../core/samples.h"
+#include "core/data/samples.h"
 #include "arrays.h"
 #include "sparse_rows.h"
 

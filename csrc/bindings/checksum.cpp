@@ -1,5 +1,5 @@
 // The checksum of files, with the interface of hashlib's.
-#include "../core/checksum.h"
+#include "core/checksum.h"
 
 #include <cstdio>
 #include <mutex>

@@ -1,8 +1,8 @@
 // What is running: version, instruction set, compiler, threads.
 #include <omp.h>
 
-#include "../core/cpu.h"
-#include "../core/parallel.h"
+#include "core/machine/cpu.h"
+#include "core/threads/parallel.h"
 #include "arrays.h"
 
 #define FASTNET_TEXT_OF(x) #x

@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
-#include "../core/gemm.h"
-#include "../core/layers.h"
+#include "core/products/gemm.h"
+#include "core/layers/layers.h"
 #include "callbacks.h"
 
 namespace fastnet {

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <mutex>
 
-#include "../core/fork.h"
+#include "core/threads/fork.h"
 
 namespace fastnet {
 

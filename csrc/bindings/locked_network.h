@@ -4,7 +4,7 @@
 #include <mutex>
 #include <vector>
 
-#include "../core/network.h"
+#include "core/network/network.h"
 #include "callbacks.h"
 #include "lock.h"
 

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "../core/quantized_dense.h"
+#include "core/layers/quantized_dense.h"
 
 namespace fastnet {
 

@@ -1,7 +1,7 @@
 // Quantized layers as Python sees them.
 #pragma once
 
-#include "../core/layers.h"
+#include "core/layers/layers.h"
 #include "arrays.h"
 
 namespace fastnet {

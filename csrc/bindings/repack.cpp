@@ -1,5 +1,5 @@
 // Tables of numbers in any layout and byte order, brought into rows that are quick to gather.
-#include "../core/repack.h"
+#include "core/data/repack.h"
 
 #include <pybind11/stl.h>
 

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <numeric>
 
-#include "../core/nonzeros.h"
+#include "core/data/nonzeros.h"
 #include "callbacks.h"
 
 namespace fastnet {

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet._missing_names import explain_missing
-from fastnet._registry import Configurable, Registry
-from fastnet._validation import check_choice, check_integer, check_number
+from fastnet.support.missing_names import explain_missing
+from fastnet.support.registry import Configurable, Registry
+from fastnet.support.validation import check_choice, check_integer, check_number
 from fastnet.utils import make_generator
 
 if TYPE_CHECKING:

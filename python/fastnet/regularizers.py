@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fastnet._missing_names import explain_missing
-from fastnet._registry import Configurable, Registry
-from fastnet._validation import check_number
+from fastnet.support.missing_names import explain_missing
+from fastnet.support.registry import Configurable, Registry
+from fastnet.support.validation import check_number
 
 __all__ = ["L1", "L1L2", "L2", "Regularizer", "deserialize", "get", "serialize"]
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._missing_names import explain_missing
-from fastnet._registry import Configurable, Registry
-from fastnet._validation import check_bool, check_choice, check_integer, check_number, describe
+from fastnet.support.missing_names import explain_missing
+from fastnet.support.registry import Configurable, Registry
+from fastnet.support.validation import check_bool, check_choice, check_integer, check_number, describe
 
 __all__ = [
     "CosineDecay",

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._missing_names import explain_missing
-from fastnet._validation import without_mask
+from fastnet.support.missing_names import explain_missing
+from fastnet.support.validation import without_mask
 
 __all__ = ["make_generator", "set_random_seed", "to_categorical"]
 

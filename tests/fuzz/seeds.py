@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import fastnet as fn
-from fastnet._safetensors import write
+from fastnet.files.safetensors import write
 from fuzz.readers import CHECKPOINT, SHAPE, read_checkpoint
 from keras_archives import SMALL, members_of
 from models_of_all_layers import build

@@ -1,6 +1,5 @@
 """What runs beside training: Keras's hooks, the history, the progress bar, and what reacts to how training goes."""
 
-from fastnet._missing_names import explain_missing
 from fastnet.callbacks.backup import BackupAndRestore
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.checkpoint import ModelCheckpoint
@@ -10,6 +9,7 @@ from fastnet.callbacks.logging import CSVLogger, TensorBoard, TerminateOnNaN
 from fastnet.callbacks.monitoring import EarlyStopping, ReduceLROnPlateau
 from fastnet.callbacks.progress import ProgressBar
 from fastnet.callbacks.rates import LearningRateScheduler
+from fastnet.support.missing_names import explain_missing
 
 __all__ = [
     "BackupAndRestore",

@@ -3,11 +3,11 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-from fastnet._validation import check_bool, check_integer, check_number
 from fastnet.callbacks.base import WithArguments
+from fastnet.support.validation import check_bool, check_integer, check_number
 
 if TYPE_CHECKING:
-    from fastnet._checkpoint_folder import CheckpointFolder
+    from fastnet.files.checkpoint_folder import CheckpointFolder
 
 
 class BackupAndRestore(WithArguments):
@@ -111,7 +111,7 @@ class BackupAndRestore(WithArguments):
 
     def folder(self) -> "CheckpointFolder":
         """Return the folder of the checkpoints."""
-        from fastnet._checkpoint_folder import CheckpointFolder
+        from fastnet.files.checkpoint_folder import CheckpointFolder
 
         return CheckpointFolder(self.backup_dir, self.keep)
 

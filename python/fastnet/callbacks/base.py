@@ -1,13 +1,11 @@
 """The hooks that all callbacks have."""
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from fastnet._attributes import Sealed, is_own
-from fastnet._missing_names import NamesItsAttributes
-from fastnet._validation import NamesItsArguments
-
-if TYPE_CHECKING:
-    from fastnet._evaluation import Evaluator
+from fastnet.network.compiled import Compiled
+from fastnet.support.attributes import Sealed, is_own
+from fastnet.support.missing_names import NamesItsAttributes
+from fastnet.support.validation import NamesItsArguments
 
 Logs = dict[str, float]
 
@@ -56,7 +54,7 @@ class Callback(NamesItsArguments, NamesItsAttributes):
         """Take the parameters of the run."""
         self.params = params
 
-    def set_model(self, model: "Evaluator") -> None:
+    def set_model(self, model: Compiled) -> None:
         """Take the model that runs."""
         self.model = model
 

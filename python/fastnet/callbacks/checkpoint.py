@@ -4,11 +4,11 @@ import math
 import os
 from typing import Any
 
-from fastnet._file_names import check_model_name, check_weights_name
-from fastnet._text import visible
-from fastnet._validation import check_bool, check_integer, check_number
 from fastnet.callbacks.base import Logs
 from fastnet.callbacks.monitoring import Monitor
+from fastnet.files.names import check_model_name, check_weights_name
+from fastnet.support.text import visible
+from fastnet.support.validation import check_bool, check_integer, check_number
 
 
 class ModelCheckpoint(Monitor):

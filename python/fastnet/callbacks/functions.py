@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastnet._validation import unexpected_keyword
 from fastnet.callbacks.base import Callback, Logs
+from fastnet.support.validation import unexpected_keyword
 
 
 class LambdaCallback(Callback):

@@ -5,11 +5,11 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, overload
 
-from fastnet._curves import Curve
-from fastnet._html import as_number, html_curves, html_table, html_text
-from fastnet._validation import describe
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.progress import format_logs
+from fastnet.support.curves import Curve
+from fastnet.support.html import as_number, html_curves, html_table, html_text
+from fastnet.support.validation import describe
 
 MOST_EPOCHS = 1000  # that a file keeps
 

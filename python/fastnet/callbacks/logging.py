@@ -5,9 +5,9 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from fastnet._file_names import check_name
-from fastnet._validation import check_bool, check_integer, describe
 from fastnet.callbacks.base import Logs, WithArguments
+from fastnet.files.names import check_name
+from fastnet.support.validation import check_bool, check_integer, describe
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,9 +4,9 @@ import math
 import warnings
 from typing import Any
 
-from fastnet._text import did_you_mean
-from fastnet._validation import check_bool, check_choice, check_integer, check_number, describe
 from fastnet.callbacks.base import Logs, WithArguments
+from fastnet.support.text import did_you_mean
+from fastnet.support.validation import check_bool, check_choice, check_integer, check_number, describe
 
 
 class Monitor(WithArguments):

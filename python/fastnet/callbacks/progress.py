@@ -5,8 +5,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
-from fastnet._text import visible
 from fastnet.callbacks.base import Callback, Logs
+from fastnet.support.text import visible
 
 _WORTH_TELLING = 5.0  # seconds that a training takes, for its time to be announced
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastnet._validation import check_number, describe
 from fastnet.callbacks.base import Logs, WithArguments
+from fastnet.support.validation import check_number, describe
 
 
 class LearningRateScheduler(WithArguments):

@@ -1,17 +1,14 @@
 """The callbacks of one run."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from fastnet._validation import describe
 from fastnet.callbacks.backup import BackupAndRestore
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.history import History
 from fastnet.callbacks.progress import ProgressBar
-
-if TYPE_CHECKING:
-    from fastnet._evaluation import Evaluator
-
+from fastnet.network.compiled import Compiled
+from fastnet.support.validation import describe
 
 # They change nothing of what a run comes to.
 _ONLOOKERS = (ProgressBar, History, BackupAndRestore)
@@ -20,19 +17,19 @@ _ONLOOKERS = (ProgressBar, History, BackupAndRestore)
 class CallbackList:
     """The callbacks of one run, called in their order."""
 
-    def __init__(self, callbacks: Iterable[Callback], model: "Evaluator", params: dict[str, Any]) -> None:
+    def __init__(self, callbacks: Iterable[Callback], model: Compiled, params: dict[str, Any]) -> None:
         self._callbacks = list(callbacks)
         for callback in self._callbacks:
             callback.set_params(params)
             callback.set_model(model)
 
     @classmethod
-    def of(cls, callbacks: Any, model: "Evaluator", params: dict[str, Any]) -> Self:
+    def of(cls, callbacks: Any, model: Compiled, params: dict[str, Any]) -> Self:
         """Return the callbacks that a user gave: none, one or several."""
         return cls(_as_list(callbacks), model, params)
 
     @classmethod
-    def for_fit(cls, callbacks: Any, model: "Evaluator", params: dict[str, Any], *, validates: bool) -> Self:
+    def for_fit(cls, callbacks: Any, model: Compiled, params: dict[str, Any], *, validates: bool) -> Self:
         """Return the callbacks that a user gave, the progress bar that `verbose` asks for, and the history."""
         found = _as_list(callbacks)
         shown = kept = False

@@ -60,7 +60,7 @@ def _run(argv: Sequence[str] | None) -> int:
     except SystemExit as stop:  # --help, --version and wrong usage
         return stop.code if isinstance(stop.code, int) else 2
     # Each command imports what it needs, so that --help imports next to nothing.
-    from fastnet._interrupts import InterruptHandler
+    from fastnet.support.interrupts import InterruptHandler
 
     interrupts = InterruptHandler()
     try:

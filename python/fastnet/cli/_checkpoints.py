@@ -3,10 +3,10 @@
 import argparse
 from typing import Any
 
-from fastnet._receipt import Fingerprint
 from fastnet.callbacks import BackupAndRestore
 from fastnet.cli._output import note
 from fastnet.cli._recipe import Parts
+from fastnet.training.fingerprints import Fingerprint
 
 __all__ = ["HOW_TO_GO_ON", "backup_of"]
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from fastnet._classes import class_names_of
-from fastnet._frames import order_of
 from fastnet.cli._output import note
 from fastnet.datasets import Dataset, load
 from fastnet.datasets._dialect import Remembered
 from fastnet.datasets._label_column import Asked, LabelColumn, ModelColumns
 from fastnet.datasets._pipes import short_name
+from fastnet.inputs.tables import order_of
 from fastnet.models import Sequential
+from fastnet.models.classes import class_names_of
 from fastnet.quantization import QuantizedModel
 
 __all__ = ["dialect_of", "load_for_model", "source_name", "source_of"]

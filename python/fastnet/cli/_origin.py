@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from contextlib import redirect_stderr
 from typing import Any
 
-from fastnet._receipt import Fingerprint
 from fastnet.cli._arguments import parse_arguments
 from fastnet.cli._data import source_name
 from fastnet.cli._recipe import Parts
 from fastnet.cli._report import Result
 from fastnet.datasets import Dataset
 from fastnet.models import Sequential
+from fastnet.training.fingerprints import Fingerprint
 
 __all__ = ["arguments_again", "hashes_of", "note_origin", "words"]
 

@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import fastnet
-from fastnet._file_names import check_name, format_of
-from fastnet._files import check_writable
-from fastnet._text import visible
+from fastnet._core import __version__
+from fastnet.files.atomic import check_writable
+from fastnet.files.names import check_name, format_of
+from fastnet.support.text import visible
 
 __all__ = ["as_document", "check_output", "describe_seconds", "describe_size", "note", "print_json", "shortened"]
 
@@ -28,7 +28,7 @@ def note(text: str, quiet: bool = False) -> None:
 
 def as_document(command: str, result: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON document of a command."""
-    return {"schema": SCHEMA, "command": command, "fastnet_version": fastnet.__version__, **result}
+    return {"schema": SCHEMA, "command": command, "fastnet_version": __version__, **result}
 
 
 def print_json(command: str, result: Mapping[str, Any]) -> None:
@@ -48,7 +48,7 @@ def check_output(path: str, inputs: Iterable[str], option: str = "--out", format
     option : str, default "--out"
         What `path` was given as.
     formats : sequence of str, default ()
-        What the command writes there, as `fastnet._file_names` calls it.
+        What the command writes there, as `fastnet.files.names` calls it.
 
     Raises
     ------

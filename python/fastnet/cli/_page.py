@@ -3,11 +3,11 @@
 import os
 from typing import Any
 
-from fastnet._plots import is_picture
 from fastnet.datasets import Dataset
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
 from fastnet.reports.report import write_report
+from fastnet.support.figures import is_picture
 
 __all__ = ["write_page"]
 

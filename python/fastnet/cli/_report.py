@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet._text import visible
 from fastnet.cli._terminal import styled
+from fastnet.support.text import visible
 
 __all__ = ["Result", "aligned", "format_confusion_matrix"]
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastnet._files import atomic_write
 from fastnet.cli._arguments.config import option_name
 from fastnet.cli._data import source_name
 from fastnet.cli._output import as_document, note
 from fastnet.cli._page import write_page
 from fastnet.datasets import Dataset
+from fastnet.files.atomic import atomic_write
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, TextIO, cast
 
-from fastnet._text import visible
+from fastnet.support.text import visible
 
 __all__ = ["Guarded", "discard", "guarded_output", "has_colors", "is_live", "styled", "terminal_width", "unfiltered"]
 

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import set_num_threads, show_config
 from fastnet.cli._data import load_for_model, source_name
 from fastnet.cli._output import note, print_json
 from fastnet.cli._report import aligned
@@ -23,6 +22,7 @@ from fastnet.exceptions import NonFiniteLossWarning
 from fastnet.models import Sequential
 from fastnet.quantization import QuantizedModel
 from fastnet.serialization import load_model
+from fastnet.support.config import set_num_threads, show_config
 
 __all__ = ["run"]
 

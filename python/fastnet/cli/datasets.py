@@ -5,12 +5,12 @@ import math
 from pathlib import Path
 from typing import Any
 
-from fastnet._text import did_you_mean
 from fastnet.cli._output import describe_size, note, print_json, shortened
 from fastnet.cli._report import aligned
 from fastnet.datasets import idx
 from fastnet.datasets._catalogue import CATALOGUE, Description
 from fastnet.datasets.download import cache_folder
+from fastnet.support.text import did_you_mean
 
 __all__ = ["run"]
 

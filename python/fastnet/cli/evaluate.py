@@ -7,8 +7,6 @@ from pathlib import Path
 
 import numpy as np
 
-from fastnet import set_num_threads
-from fastnet._classes import as_classes, class_names_of
 from fastnet.cli._data import load_for_model
 from fastnet.cli._output import check_output, note, print_json
 from fastnet.cli._page import write_page
@@ -18,9 +16,11 @@ from fastnet.cli._terminal import styled
 from fastnet.datasets import Dataset
 from fastnet.metrics import confusion_matrix
 from fastnet.models import Sequential
+from fastnet.models.classes import as_classes, class_names_of
 from fastnet.quantization import QuantizedModel
 from fastnet.reports.report import require_packages
 from fastnet.serialization import load_model
+from fastnet.support.config import set_num_threads
 
 __all__ = ["run"]
 

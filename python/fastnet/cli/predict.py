@@ -11,14 +11,14 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import set_num_threads
-from fastnet._classes import as_classes, class_names_of, probabilities_of
-from fastnet._file_names import format_of
-from fastnet._files import atomic_write
 from fastnet.cli._data import load_for_model
 from fastnet.cli._output import as_document, check_output, note, print_json
 from fastnet.cli._terminal import Guarded
+from fastnet.files.atomic import atomic_write
+from fastnet.files.names import format_of
+from fastnet.models.classes import as_classes, class_names_of, probabilities_of
 from fastnet.serialization import load_model
+from fastnet.support.config import set_num_threads
 
 __all__ = ["run"]
 

@@ -5,12 +5,12 @@ import signal
 import sys
 from contextlib import closing
 
-from fastnet import set_num_threads
-from fastnet._interrupts import InterruptHandler
 from fastnet.cli._data import source_name
 from fastnet.cli._output import note, print_json
 from fastnet.serialization import load_model
 from fastnet.serve import create_app
+from fastnet.support.config import set_num_threads
+from fastnet.support.interrupts import InterruptHandler
 
 __all__ = ["run"]
 

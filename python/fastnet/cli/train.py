@@ -6,8 +6,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from fastnet import get_num_threads, set_num_threads
-from fastnet._file_names import MODEL_FORMATS
 from fastnet.callbacks import BackupAndRestore, History
 from fastnet.cli._checkpoints import HOW_TO_GO_ON, backup_of
 from fastnet.cli._data import source_name
@@ -19,7 +17,9 @@ from fastnet.cli._report import Result, format_confusion_matrix
 from fastnet.cli._run_folder import RunFolder
 from fastnet.cli._terminal import styled
 from fastnet.cli.evaluate import measure
+from fastnet.files.names import MODEL_FORMATS
 from fastnet.models import Sequential
+from fastnet.support.config import get_num_threads, set_num_threads
 
 __all__ = ["run"]
 

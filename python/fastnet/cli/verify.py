@@ -6,8 +6,6 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from fastnet import set_num_threads, show_config
-from fastnet._verification import environment_differences, largest_difference
 from fastnet.callbacks import History
 from fastnet.cli._data import dialect_of
 from fastnet.cli._origin import arguments_again, hashes_of
@@ -15,9 +13,11 @@ from fastnet.cli._output import note, print_json
 from fastnet.cli._progress import TrainingProgress
 from fastnet.cli._recipe import Parts, fit, load_parts, make_model, resolved
 from fastnet.cli.evaluate import measure
+from fastnet.diagnostics.verification import environment_differences, largest_difference
 from fastnet.layers import Dense
 from fastnet.models import Sequential
 from fastnet.serialization import load_model, read_metadata
+from fastnet.support.config import set_num_threads, show_config
 
 __all__ = ["run"]
 

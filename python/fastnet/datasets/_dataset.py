@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet._validation import check_choice
 from fastnet.datasets._label_column import LabelColumn
+from fastnet.support.validation import check_choice
 
 __all__ = ["FLOAT32_MAX", "Blocks", "Dataset", "Extremes", "check_dtype", "compact", "features"]
 

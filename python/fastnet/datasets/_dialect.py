@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fastnet._validation import check_choice
+from fastnet.support.validation import check_choice
 
 __all__ = ["Dialect", "Remembered", "advice", "check_dialect", "refuse_other", "short"]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fastnet._text import did_you_mean
+from fastnet.support.text import did_you_mean
 
 __all__ = ["Asked", "Columns", "LabelColumn", "ModelColumns", "Rule", "Target"]
 

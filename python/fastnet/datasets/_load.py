@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet._text import did_you_mean
 from fastnet.datasets import _labels, arrays, digits, fashion_mnist, idx, mnist, parquet, tabular
 from fastnet.datasets._dataset import Dataset, check_dtype, features
 from fastnet.datasets._dialect import check_dialect
 from fastnet.datasets._label_column import Target
 from fastnet.datasets._pipes import as_file
 from fastnet.datasets._streams import ZIP, exists, is_npz, open_data
+from fastnet.support.text import did_you_mean
 
 __all__ = ["load"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._validation import without_mask
+from fastnet.support.validation import without_mask
 from fastnet.utils import make_generator
 
 __all__ = ["train_test_split"]

@@ -13,9 +13,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet._files import atomic_write
 from fastnet.datasets import idx
 from fastnet.datasets._streams import CHUNK, open_data
+from fastnet.files.atomic import atomic_write
 
 __all__ = ["Collection", "cache_folder"]
 

@@ -4,7 +4,6 @@ Arrays may have any shape and strides. float32 stays float32 and float64 stays f
 integers and booleans, the result is float64. Results are new arrays.
 """
 
-from fastnet._missing_names import explain_missing
 from fastnet.functional.activations import (
     elu,
     elu_backward,
@@ -76,6 +75,7 @@ from fastnet.functional.losses import (
     squared_hinge_backward,
 )
 from fastnet.functional.products import gemm
+from fastnet.support.missing_names import explain_missing
 
 __all__ = [
     "binary_crossentropy",

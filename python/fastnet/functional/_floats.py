@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._validation import without_mask
+from fastnet.support.validation import without_mask
 
 Array = NDArray[Any]
 

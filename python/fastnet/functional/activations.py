@@ -10,16 +10,17 @@ NaN gives NaN. So does its gradient, but for functions of straight pieces, whose
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnet import _core
-from fastnet._validation import check_bool, check_number
+from fastnet._core import activation as _core_activation
+from fastnet._core import activation_backward as _core_activation_backward
 from fastnet.functional._floats import FLOAT_DTYPES, Array, floats
+from fastnet.support.validation import check_bool, check_number
 
 
 def _activate(name: str, x: ArrayLike, alpha: float = 0.0) -> Array:
     """Return an activation of the core, of every value."""
     if not (type(x) is np.ndarray and x.dtype in FLOAT_DTYPES):
         (x,) = floats(x=x)
-    return _core.activation(name, x, alpha)
+    return _core_activation(name, x, alpha)
 
 
 def _activate_backward(
@@ -29,7 +30,7 @@ def _activate_backward(
     grad_output, kept = floats(**{"grad_output": grad_output, of: kept})
     if grad_output.shape != kept.shape:
         raise ValueError(f"grad_output must have the shape of {of}, {kept.shape}; got shape {grad_output.shape}")
-    return _core.activation_backward(name, grad_output, kept, alpha)
+    return _core_activation_backward(name, grad_output, kept, alpha)
 
 
 def linear(x: ArrayLike) -> Array:

@@ -6,9 +6,10 @@ A NaN among targets or predictions makes the loss NaN, and the gradient by its o
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnet import _core
-from fastnet._validation import check_number, without_mask
+from fastnet._core import loss as _core_loss
+from fastnet._core import loss_backward as _core_loss_backward
 from fastnet.functional._floats import Array, floats
+from fastnet.support.validation import check_number, without_mask
 
 
 def mse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
@@ -404,13 +405,13 @@ _ROWWISE = frozenset(["categorical_crossentropy", "categorical_hinge", "kl_diver
 def _loss(name: str, y_true: ArrayLike, y_pred: ArrayLike, parameters: list[float] | None = None) -> float:
     """Return the mean of a loss of the core over the rows."""
     rows = targets_and_predictions(y_true, y_pred, rowwise=name in _ROWWISE)
-    return float(np.mean(_core.loss(name, *rows, _padded(parameters))))
+    return float(np.mean(_core_loss(name, *rows, _padded(parameters))))
 
 
 def _loss_backward(name: str, y_true: ArrayLike, y_pred: ArrayLike, parameters: list[float] | None = None) -> Array:
     """Return the gradient of that mean, in the shape of the predictions."""
     rows = targets_and_predictions(y_true, y_pred, rowwise=name in _ROWWISE)
-    return _core.loss_backward(name, *rows, _padded(parameters)).reshape(np.shape(y_pred))
+    return _core_loss_backward(name, *rows, _padded(parameters)).reshape(np.shape(y_pred))
 
 
 def _padded(parameters: list[float] | None) -> list[float]:

@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnet._core import gemm as _core_gemm
-from fastnet._validation import check_bool, check_choice, check_number
 from fastnet.functional._floats import FLOAT_DTYPES, Array, floats
+from fastnet.support.validation import check_bool, check_choice, check_number
 
 
 def gemm(

@@ -15,8 +15,8 @@ import numpy as np
 
 from fastnet.interchange.c_forward import constants_of
 from fastnet.interchange.checking import check_outputs
-from fastnet.interchange.evaluation import compute
-from fastnet.interchange.operations import Array, Operation
+from fastnet.operations.evaluation import compute
+from fastnet.operations.steps import Array, Operation
 
 __all__ = ["CompilerTooSlowError", "check_by_compiling", "check_by_computing", "find_compiler"]
 

@@ -2,21 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fastnet import _core
-from fastnet._layer import Layer
-from fastnet._validation import describe
+from fastnet._core import __version__
 from fastnet.interchange.c_forward import Forward, constants_of
 from fastnet.interchange.c_functions import functions_for, needs_math
 from fastnet.interchange.c_text import REALS, filled, in_comment, number, number_lines, packed, string
 from fastnet.interchange.checking import TOLERANCE, in_full_precision, sample_inputs
-from fastnet.interchange.operations import Activating, Array, Operation, operations_of
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+from fastnet.layers.base import Layer
+from fastnet.operations.steps import Activating, Array, Operation, operations_of
+from fastnet.support.validation import describe
+from fastnet.training.trainer import Trainer
 
 __all__ = ["CFile"]
 
@@ -110,7 +108,7 @@ class CFile:
         Samples, and what the model predicts for them.
     """
 
-    def __init__(self, model: "Sequential", name: str) -> None:
+    def __init__(self, model: Trainer, name: str) -> None:
         if not isinstance(name, str):
             raise TypeError(f"name must be a string; got {describe(name)}")
         if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
@@ -156,7 +154,7 @@ class CFile:
         return filled(template, self.name, self._model.dtype)
 
     def _header(self) -> Iterator[str]:
-        yield f"/*\n * A neural network in C99, written by fastnet {_core.__version__}: {in_comment(self._model.name)}\n"
+        yield f"/*\n * A neural network in C99, written by fastnet {__version__}: {in_comment(self._model.name)}\n"
         yield f" *\n *   {_times(self._model.input_shape)}\n"
         for layer in self._model.layers:
             yield f" *   {in_comment(layer.name)} ({_kind(layer)}) -> {_times(layer.output_shape)}\n"
@@ -220,7 +218,7 @@ class CFile:
 _RULES = ("largest output", "class: 1 where the output is above 1/2, else 0")
 
 
-def _number_of_classes(model: "Sequential", operations: list[Operation], outputs: int) -> int:
+def _number_of_classes(model: Trainer, operations: list[Operation], outputs: int) -> int:
     """Return 0 where the outputs stand for no classes."""
     names = model.class_names
     last = operations[-1] if operations else None

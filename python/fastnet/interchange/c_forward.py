@@ -8,7 +8,7 @@ import numpy as np
 
 from fastnet.interchange.c_functions import LONGEST_PASS
 from fastnet.interchange.c_text import in_comment, number
-from fastnet.interchange.operations import (
+from fastnet.operations.steps import (
     Activating,
     Addition,
     Array,

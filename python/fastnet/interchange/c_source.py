@@ -1,22 +1,20 @@
 """A model as one self-contained C99 file."""
 
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from fastnet._file_names import check_name
-from fastnet._files import atomic_write
-from fastnet._validation import describe
+from fastnet.files.atomic import atomic_write
+from fastnet.files.names import check_name
 from fastnet.interchange.c_check import CompilerTooSlowError, check_by_compiling, check_by_computing, find_compiler
 from fastnet.interchange.c_file import CFile
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+from fastnet.support.validation import describe
+from fastnet.training.trainer import Trainer
 
 __all__ = ["export_c"]
 
 
 def export_c(
-    model: "Sequential",
+    model: Trainer,
     path: str | os.PathLike[str],
     *,
     name: str = "model",

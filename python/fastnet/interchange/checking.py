@@ -1,37 +1,37 @@
 """Every export is run beside the model before it counts as written."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.interchange.operations import Scaling, operations_of
+from fastnet.operations.steps import Scaling, operations_of
+from fastnet.support.attributes import own_class
+from fastnet.training.trainer import Trainer
 
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+Model = TypeVar("Model", bound=Trainer)
 
 __all__ = ["TOLERANCE", "check_outputs", "in_full_precision", "sample_inputs"]
 
 TOLERANCE = 1e-5  # of the largest output, or of 1 where all are smaller
 
 
-def in_full_precision(model: "Sequential") -> "Sequential":
+def in_full_precision(model: Model) -> Model:
     """Return a copy of a built model, which other threads do not change, in float32 where it rounds factors to bfloat16.
 
     Exports do not round: they compute in float32 or float64.
     """
-    from fastnet.models import Sequential
 
     with model._structure:
         config, weights = model.get_config(), model._weights.get()
-    exact = Sequential.from_config({**config, "dtype": model.dtype, "input_shape": None})
+    exact = own_class(type(model)).from_config({**config, "dtype": model.dtype, "input_shape": None})
     exact._build(tuple(config["input_shape"]), draw=False)
     exact.set_weights(weights)
     exact.class_names, exact.feature_names = model.class_names, model.feature_names
     return exact
 
 
-def sample_inputs(model: "Sequential", rows: int = 16) -> NDArray[Any]:
+def sample_inputs(model: Trainer, rows: int = 16) -> NDArray[Any]:
     """Return samples like those that a built model may meet, the same in each call.
 
     Behind a normalization at the model's front they have mean 0 and variance 1, behind a rescaling they are in [0, 1).

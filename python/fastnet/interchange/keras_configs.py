@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from fastnet import initializers, layers, losses, metrics, optimizers
-from fastnet._file_checks import MOST_LAYERS, check_compilation
-from fastnet._layer import Layer, Shape, check_trainable
-from fastnet._validation import check_shape, describe
+from fastnet.layers.base import Layer, Shape, check_trainable
+from fastnet.network.checks import MOST_LAYERS, check_compilation
+from fastnet.support.validation import check_shape, describe
 
 __all__ = ["Architecture", "architecture_of", "compile_arguments"]
 

@@ -7,9 +7,8 @@ import io
 import json
 import os
 import re
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,14 +17,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import layers
-from fastnet._layer import Layer, Shape
 from fastnet.interchange.hdf5_source import SIGNATURE
+from fastnet.interchange.parts import Parts
+from fastnet.layers.base import Layer, Shape
+from fastnet.network.layered import Layered
 
 if TYPE_CHECKING:
     from fastnet.interchange import hdf5
-    from fastnet.models import Sequential
 
-__all__ = ["is_keras_file", "load_keras_model", "load_keras_weights"]
+__all__ = ["is_keras_file", "load_keras_weights", "read_keras_model"]
 
 _ZIP_SIGNATURE = b"PK\x03\x04"
 _WEIGHTS = "model.weights.h5"
@@ -43,31 +43,9 @@ def is_keras_file(path: str | os.PathLike[str]) -> bool:
         return file.read(8).startswith((_ZIP_SIGNATURE, SIGNATURE))
 
 
-def load_keras_model(
-    path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True
-) -> "Sequential":
-    """Return the model that a ``.keras`` file, or a whole-model ``.h5`` file, of Keras holds.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-    custom_objects : dict, optional
-        The Python functions, by their names, that the model was compiled with as loss and metrics.
-    compile : bool, default True
-        Whether a model that was compiled comes back compiled. Where fastnet lacks something of the configuration, a
-        `UserWarning` says what, and the model is not compiled. The optimizer starts with fresh moments.
-
-    Returns
-    -------
-    Sequential
-
-    Raises
-    ------
-    ValueError
-        The file is damaged, or its model is not a `Sequential` of layers that fastnet has; the message names the layer.
-    """
-    from fastnet.interchange.keras_configs import architecture_of, compile_arguments
-    from fastnet.models import Sequential
+def read_keras_model(path: str | os.PathLike[str]) -> Parts:
+    """Return the parts of the model in a ``.keras`` file, or a whole-model ``.h5`` file, of Keras."""
+    from fastnet.interchange.keras_configs import architecture_of
 
     with _opened(path) as contents:
         if contents.architecture is None:
@@ -78,20 +56,17 @@ def load_keras_model(
     for layer, values in zip(architecture.layers, arrays, strict=True):
         if values is not None:
             layer.keep_weights(values)
-    inputs = layers.Input(architecture.input_shape)
-    model = Sequential([inputs, *architecture.layers], dtype=architecture.dtype, name=architecture.name)
-    model._trainable = architecture.trainable  # the layers have their own
-    if compile and contents.compilation:  # of a model that was not compiled it may be {}
-        try:
-            model.compile(**compile_arguments(contents.compilation, custom_objects or {}))
-        except (AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:
-            warnings.warn(
-                f"{os.fspath(path)}: the model is not compiled as in Keras: {error}", UserWarning, stacklevel=3
-            )
-    return model
+    return Parts(
+        architecture.input_shape,
+        architecture.layers,
+        architecture.dtype,
+        architecture.name,
+        architecture.trainable,
+        compilation=contents.compilation,
+    )
 
 
-def load_keras_weights(model: "Sequential", path: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
+def load_keras_weights(model: Layered, path: str | os.PathLike[str], skip_mismatch: bool = False) -> None:
     """Give a built model the weights of a file of Keras, whose model must have the same layers.
 
     Parameters

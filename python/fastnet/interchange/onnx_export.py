@@ -2,21 +2,19 @@
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import _core
-from fastnet._file_names import check_name
-from fastnet._files import atomic_write
-from fastnet._validation import check_bool, check_choice, check_integer
+from fastnet._core import __version__
+from fastnet.files.atomic import atomic_write
+from fastnet.files.names import check_name
 from fastnet.interchange.checking import check_outputs, in_full_precision, sample_inputs
 from fastnet.interchange.onnx_graph import Graph, add_operations
-from fastnet.interchange.operations import Activating, operations_of
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+from fastnet.operations.steps import Activating, operations_of
+from fastnet.support.validation import check_bool, check_choice, check_integer
+from fastnet.training.trainer import Trainer
 
 __all__ = ["DEFAULT_OPSET", "OLDEST_OPSET", "export_onnx"]
 
@@ -28,7 +26,7 @@ LARGEST = 2**31 - 2**20  # bytes of weights: a message of protobuf has at most 2
 
 
 def export_onnx(
-    model: "Sequential",
+    model: Trainer,
     path: str | os.PathLike[str],
     opset: int = DEFAULT_OPSET,
     *,
@@ -105,13 +103,13 @@ def export_onnx(
         stream.write(file)
 
 
-def _metadata(model: "Sequential") -> dict[str, str]:
+def _metadata(model: Trainer) -> dict[str, str]:
     names = {"class_names": model.class_names, "feature_names": model.feature_names}
     texts = {key: json.dumps(value) for key, value in names.items() if value is not None}
-    return {"fastnet_version": _core.__version__, **texts}
+    return {"fastnet_version": __version__, **texts}
 
 
-def _model_proto(model: "Sequential", opset: int, label: bool, input_dtype: str, metadata: dict[str, str]) -> Any:
+def _model_proto(model: Trainer, opset: int, label: bool, input_dtype: str, metadata: dict[str, str]) -> Any:
     """Return the model as ONNX has it."""
     from onnx import TensorProto, helper
 
@@ -132,7 +130,7 @@ def _model_proto(model: "Sequential", opset: int, label: bool, input_dtype: str,
         opset_imports=opsets,
         ir_version=max(8, helper.find_min_ir_version_for(opsets)),
         producer_name="fastnet",
-        producer_version=_core.__version__,
+        producer_version=__version__,
     )
     helper.set_model_props(proto, metadata)
     return proto
@@ -149,7 +147,7 @@ def _shape(shape: tuple[int, ...] | None) -> tuple[int, ...]:
     return shape
 
 
-def _add_input(graph: Graph, model: "Sequential", input_dtype: str) -> str:
+def _add_input(graph: Graph, model: Trainer, input_dtype: str) -> str:
     """Add what makes rows of numbers in the dtype of the model from the input."""
     x = "input"
     if input_dtype != model.dtype:
@@ -157,7 +155,7 @@ def _add_input(graph: Graph, model: "Sequential", input_dtype: str) -> str:
     return graph.add("Flatten", x, axis=1) if len(_shape(model.input_shape)) > 1 else x
 
 
-def _add_output(graph: Graph, model: "Sequential", x: str, name: str) -> str:
+def _add_output(graph: Graph, model: Trainer, x: str, name: str) -> str:
     """Give the result the shape of the model's output, and its name."""
     shape = _shape(model.output_shape)
     if len(shape) > 1:  # 0 keeps the size of the batch
@@ -169,7 +167,7 @@ def _add_output(graph: Graph, model: "Sequential", x: str, name: str) -> str:
     return graph.add("Identity", x, output=name)  # of a model that computes nothing
 
 
-def _add_label(graph: Graph, model: "Sequential", activation: str, x: str) -> None:
+def _add_label(graph: Graph, model: Trainer, activation: str, x: str) -> None:
     from onnx import TensorProto
 
     shape = _shape(model.output_shape)
@@ -185,7 +183,7 @@ def _add_label(graph: Graph, model: "Sequential", activation: str, x: str) -> No
 # ---- The check ------------------------------------------------------------------------------------------------------
 
 
-def _check(model: "Sequential", proto: Any, file: bytes, label: bool, input_dtype: str) -> None:
+def _check(model: Trainer, proto: Any, file: bytes, label: bool, input_dtype: str) -> None:
     """Run the file beside the model, and refuse it where it differs."""
     x = sample_inputs(model)
     if input_dtype == "uint8":

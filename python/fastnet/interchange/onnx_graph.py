@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.interchange.operations import (
+from fastnet.operations.steps import (
     Activating,
     Addition,
     LayerNormalizing,

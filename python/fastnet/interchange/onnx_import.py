@@ -1,26 +1,22 @@
-"""Models from ONNX files: ``pip install "fastnet-nn[onnx]"``."""
+"""Parts of models from ONNX files."""
 
 import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet._validation import check_shape, describe
 from fastnet.interchange.onnx_constants import BATCH
 from fastnet.interchange.onnx_flows import Flow, Refusal, settle
 from fastnet.interchange.onnx_operators import FLOATS, Importer
 from fastnet.interchange.onnx_tensors import TensorReader, read_model
-from fastnet.interchange.pieces import make_model
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
-
-__all__ = ["from_onnx"]
+from fastnet.interchange.parts import Parts
+from fastnet.interchange.pieces import make_layers
+from fastnet.support.validation import check_shape, describe
 
 Array = NDArray[Any]
 
@@ -28,60 +24,14 @@ UNDEFINED = 0  # of TensorProto.DataType
 OLDEST_OPSET = 7  # since when operators broadcast as NumPy does
 
 
-def from_onnx(path: str | os.PathLike[str]) -> "Sequential":
-    """Return the model in an ONNX file, if it is made of what fastnet has.
-
-    Files of `Sequential.to_onnx`, of PyTorch (both exporters), of scikit-learn's multi-layer perceptrons through
-    skl2onnx, with the scalers before them, and of others who write down the same things. Layers are recognized by what
-    they compute, however they are written. An addition of two ways through the graph becomes a `Residual`.
-
-    Parameters
-    ----------
-    path : str or os.PathLike
-        The ONNX file. Values that are in a file of their own, as PyTorch writes large ones, are read from the same
-        folder, and from nowhere else. Nothing in the file is executed.
-
-    Returns
-    -------
-    Sequential
-        A built model that is not compiled and predicts what the graph computes, in float64 where its weights are that,
-        else in float32. It has the names of classes and features that the file has.
-
-    Raises
-    ------
-    ImportError
-        onnx is not installed.
-    OSError
-        The file cannot be read.
-    ValueError
-        It is no ONNX file or is damaged, or its sizes do not fit one another.
-    NotImplementedError
-        fastnet has no equal for an operator; the message names the first one and its node.
-
-    Notes
-    -----
-    Only what prediction needs is in an ONNX file: dropout, regularizers and the training configuration are not. The two
-    outputs of a binary classifier of scikit-learn, 1 - p and p of a sigmoid, become a softmax of two.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastnet as fn
-    >>> model = fn.Sequential([fn.Dense(8, "gelu", input_shape=(4,)), fn.Dense(3, "softmax")], seed=0)
-    >>> model.to_onnx("model.onnx")
-    >>> again = fn.from_onnx("model.onnx")
-    >>> again.layers
-    [<Dense 'dense': (4,) -> (8,)>, <Dense 'dense_1': (8,) -> (3,)>]
-    >>> x = np.ones((1, 4))
-    >>> bool(np.allclose(again.predict(x), model.predict(x)))
-    True
-    """
-    with _refusing(path), np.errstate(all="ignore"):
-        return _model(read_model(path), TensorReader(Path(path).parent))
+def read_onnx(path: str | os.PathLike[str]) -> Parts:
+    """Return the parts of the model in an ONNX file: see `fastnet.from_onnx`."""
+    with refusing(path), np.errstate(all="ignore"):
+        return _parts(read_model(path), TensorReader(Path(path).parent))
 
 
 @contextmanager
-def _refusing(path: str | os.PathLike[str]) -> Iterator[None]:
+def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
     """Make an error that names the file out of everything that a bad file can cause."""
     try:
         yield
@@ -92,7 +42,7 @@ def _refusing(path: str | os.PathLike[str]) -> Iterator[None]:
         raise ValueError(f"cannot load {os.fspath(path)}: {reason}") from error
 
 
-def _model(proto: Any, tensors: TensorReader) -> "Sequential":
+def _parts(proto: Any, tensors: TensorReader) -> Parts:
     constants = {tensor.name: tensors.array(tensor) for tensor in proto.graph.initializer}
     opset = _opset(proto)
     entry = _input(proto, constants)
@@ -109,10 +59,9 @@ def _model(proto: Any, tensors: TensorReader) -> "Sequential":
         else "float32"
     )
     accounted = sum(array.size for array in constants.values()) + importer.constant_count
-    model = make_model(input_shape, pieces, dtype, largest=16 * accounted + 1024)
+    layers = make_layers(pieces, largest=16 * accounted + 1024)
     names = {"class_names": class_names, "feature_names": None, **_named(proto)}
-    model.class_names, model.feature_names = names["class_names"], names["feature_names"]
-    return model
+    return Parts(input_shape, layers, dtype, class_names=names["class_names"], feature_names=names["feature_names"])
 
 
 def _opset(proto: Any) -> int:

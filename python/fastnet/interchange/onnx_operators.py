@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import layers
-from fastnet._activations import ActivationFunction
 from fastnet.interchange.onnx_constants import BATCH, computed_constant, sizes_of
 from fastnet.interchange.onnx_flows import Budget, Flow, Refusal, settle
 from fastnet.interchange.onnx_functions import FUNCTIONS, REDUCTIONS, ROW_FUNCTIONS
 from fastnet.interchange.onnx_tensors import TensorReader, attributes_of, check_form, name_of
 from fastnet.interchange.pieces import Activating, Block, Piece, Plain, Product
+from fastnet.layers.functions import ActivationFunction
 
 __all__ = ["FLOATS", "Importer", "Labels"]
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import _core, functional, layers
-from fastnet._activations import ActivationFunction, with_parameter
+from fastnet import functional, layers
+from fastnet._core import activation_names
 from fastnet.interchange.pieces import Activating, Piece, Plain
+from fastnet.layers.functions import ActivationFunction, with_parameter
 
 __all__ = ["recognized_function", "recognized_row_function", "row_probes", "value_probes"]
 
@@ -17,7 +18,7 @@ Function = Callable[[Array], Array]
 
 TOLERANCE = 1e-6  # constants in a graph are float32
 _ROW_FUNCTIONS = ("softmax", "log_softmax")
-_FIXED = [name for name in _core.activation_names() if name not in (*_ROW_FUNCTIONS, "leaky_relu", "elu")]
+_FIXED = [name for name in activation_names() if name not in (*_ROW_FUNCTIONS, "leaky_relu", "elu")]
 
 
 def value_probes(shape: tuple[int, ...]) -> Array:

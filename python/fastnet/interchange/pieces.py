@@ -1,19 +1,16 @@
-"""What an import finds, piece by piece, and the model that is made of it in the end."""
+"""What an import finds, piece by piece, and the layers that are made of it in the end."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import layers
-from fastnet._activations import ActivationFunction
+from fastnet.layers.functions import ActivationFunction
 
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
-
-__all__ = ["Activating", "Block", "Piece", "Plain", "Product", "make_model", "scaling_pieces"]
+__all__ = ["Activating", "Block", "Piece", "Plain", "Product", "make_layers", "scaling_pieces"]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -80,17 +77,15 @@ def scaling_pieces(shape: Shape, center: Array, factor: Array, offset: Array) ->
     return [Plain(layers.Flatten, {}), piece, Plain(layers.Reshape, {"target_shape": shape})]
 
 
-def make_model(input_shape: Shape, pieces: Sequence[Piece], dtype: str, largest: int) -> "Sequential":
-    """Return the model of the pieces; one of more than `largest` values in its weights is refused."""
-    from fastnet.models import Sequential
-
+def make_layers(pieces: Sequence[Piece], largest: int) -> list[layers.Layer]:
+    """Return the layers of the pieces with their weights; more than `largest` values in them are refused."""
     made = _layers(pieces)
     count = sum(array.size for _, weights in made for array in weights)
     if count > largest:
         raise ValueError(f"the model would have {count} weights, more than the file accounts for")
     for layer, weights in made:
         layer.keep_weights(weights)
-    return Sequential([layers.Input(input_shape), *(layer for layer, _ in made)], dtype=dtype)
+    return [layer for layer, _ in made]
 
 
 def _layers(pieces: Sequence[Piece]) -> list[tuple[layers.Layer, Sequence[Array]]]:

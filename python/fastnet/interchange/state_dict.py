@@ -3,93 +3,38 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from fastnet import _safetensors, layers
-from fastnet._activations import ActivationFunction, with_parameter
-from fastnet._file_names import check_weights_name
-from fastnet._validation import check_number
+from fastnet import layers
+from fastnet.files import safetensors
+from fastnet.files.errors import refusing
+from fastnet.files.names import check_weights_name
+from fastnet.interchange.parts import Parts
 from fastnet.interchange.torch_modules import TorchModule, code_of, modules_of, torch_code
 from fastnet.interchange.torch_tensors import Module, in_order, modules_in, read_tensors
 from fastnet.layers.activation import activation_of
-from fastnet.serialization import _refusing
+from fastnet.layers.functions import ActivationFunction, with_parameter
+from fastnet.support.validation import check_number
+from fastnet.training.trainer import Trainer
 
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
-
-__all__ = ["from_state_dict", "save_state_dict", "to_state_dict", "torch_code"]
+__all__ = ["save_state_dict", "to_state_dict", "torch_code"]
 
 
-def from_state_dict(
+def read_state_dict(
     state: Mapping[str, Any] | str | os.PathLike[str],
     activation: Any,
-    *,
-    output_activation: Any = None,
-    epsilon: float = 1e-5,
-    dtype: DTypeLike | None = None,
-) -> "Sequential":
-    """Return a model with the weights of a PyTorch network of `Linear` layers in a row.
-
-    A state dict names tensors and says nothing about what lies between them, so the activations are arguments. PyTorch
-    is not needed.
-
-    Parameters
-    ----------
-    state : dict from str to array_like, or path
-        What ``module.state_dict()`` returned, of torch tensors or NumPy arrays, or the path of a safetensors file of one.
-        Modules whose names differ in their numbers alone (``0``, ``2``; ``net.0``, ``net.2``; ``fc1``, ``fc2``) go by
-        these numbers; others are taken in the dictionary's order, which a file does not have.
-    activation : str, function of `fastnet.functional`, activation layer or None, or a list of them
-        What follows the `Linear` layers other than the last one: one for all, or a list with one for each. Names are
-        those that `Dense` accepts, with the parameters that PyTorch gives them: "leaky_relu" has a slope of 0.01. "prelu"
-        stands for a `PReLU` module, whose slopes are in `state`. None is no activation.
-    output_activation : as one of `activation`, optional
-        What follows the last `Linear` layer, such as "softmax".
-    epsilon : float, default 1e-5
-        The `eps` of the normalization layers, which a state dict does not have. The default is PyTorch's.
-    dtype : {"float32", "float64", "mixed_bfloat16"}, optional
-        That of the model. By default "float64" when every tensor is float64, else "float32".
-
-    Returns
-    -------
-    Sequential
-        A built model that is not compiled.
-
-    Raises
-    ------
-    FileNotFoundError
-        There is no such file.
-    TypeError
-        `state` is neither a dictionary nor a path, or a tensor does not hold floating-point numbers.
-    ValueError
-        A tensor is not understood, the shapes do not fit one another, there are more or fewer activations than hidden
-        layers, or the place of an activation cannot be told; the message names the tensor.
-
-    Notes
-    -----
-    `Linear` (with or without bias), `BatchNorm1d`, `LayerNorm` and `PReLU` are understood: a `weight` of two dimensions is
-    that of a `Linear`, `running_mean` and `running_var` make a `BatchNorm1d`, `weight` and `bias` of one dimension a
-    `LayerNorm`. Where a normalization lies between two `Linear` layers, the activation is where the numbers of the modules
-    leave one out: at 1 in ``0, 2, 3``, at 2 in ``0, 1, 3``. Modules without tensors, such as
-    ``LayerNorm(elementwise_affine=False)``, cannot be seen. PyTorch's momentum of 0.1 is the 0.9 of the
-    `BatchNormalization` that is made.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import fastnet as fn
-    >>> state = {"0.weight": np.ones((2, 3)), "0.bias": np.zeros(2), "2.weight": np.ones((1, 2)), "2.bias": np.ones(1)}
-    >>> model = fn.from_state_dict(state, "relu")
-    >>> model.predict([[1.0, 2.0, 3.0]])
-    array([[13.]])
-    """
+    output_activation: Any,
+    epsilon: float,
+    dtype: DTypeLike | None,
+) -> Parts:
+    """Return the parts of the model of a PyTorch network's weights: see `fastnet.from_state_dict`."""
     epsilon = check_number("epsilon", epsilon, minimum=0.0)
     given = [*activation] if isinstance(activation, list | tuple) else [activation]
     prelus = "prelu" in map(_named, [*given, output_activation])
-    with _naming(state):
+    with naming(state):
         modules = in_order(modules_in(read_tensors(state), prelus), listed=isinstance(state, Mapping))
         if not any(module.kind == "linear" for module in modules):
             raise ValueError(
@@ -101,16 +46,16 @@ def from_state_dict(
     elif len(given) != len(hidden):
         raise ValueError(f"activation must have an entry for each of {len(hidden)} hidden layers; got {len(given)}")
     functions = [_function(one) for one in [*given, output_activation]]
-    with _naming(state):
-        return _built(modules, functions, epsilon, dtype)
+    with naming(state):
+        return _parts(modules, functions, epsilon, dtype)
 
 
-def _naming(state: Any) -> AbstractContextManager[None]:
+def naming(state: Any) -> AbstractContextManager[None]:
     """Let errors about the tensors of a file name it."""
-    return _refusing(state) if isinstance(state, str | os.PathLike) else nullcontext()
+    return refusing(state) if isinstance(state, str | os.PathLike) else nullcontext()
 
 
-def to_state_dict(model: "Sequential") -> dict[str, NDArray[Any]]:
+def to_state_dict(model: Trainer) -> dict[str, NDArray[Any]]:
     """Return the weights of a model by the names and in the layout of a ``torch.nn.Sequential``.
 
     Parameters
@@ -158,7 +103,7 @@ def _named_arrays(modules: list[TorchModule]) -> dict[str, NDArray[Any]]:
     return {f"{number}.{name}": array for number, module in enumerate(modules) for name, array in module.arrays.items()}
 
 
-def save_state_dict(model: "Sequential", path: str | os.PathLike[str]) -> None:
+def save_state_dict(model: Trainer, path: str | os.PathLike[str]) -> None:
     """Write what `to_state_dict` returns to a safetensors file, which PyTorch loads as it is.
 
     Parameters
@@ -193,7 +138,7 @@ def save_state_dict(model: "Sequential", path: str | os.PathLike[str]) -> None:
     """
     check_weights_name(path, "save_state_dict")
     modules = modules_of(model)
-    _safetensors.write(path, _named_arrays(modules), {"torch_code": code_of(modules, model.dtype)})
+    safetensors.write(path, _named_arrays(modules), {"torch_code": code_of(modules, model.dtype)})
 
 
 # ---- Modules as layers ----------------------------------------------------------------------------------------------
@@ -213,12 +158,10 @@ def _function(activation: Any) -> ActivationFunction | str:
     return with_parameter("leaky_relu", 0.01) if _named(activation) == "leaky_relu" else activation_of(activation)
 
 
-def _built(
+def _parts(
     modules: list[Module], functions: list[ActivationFunction | str], epsilon: float, dtype: DTypeLike | None
-) -> "Sequential":
-    """Return the model of modules in their order, with an activation behind each `Linear`."""
-    from fastnet.models import Sequential
-
+) -> Parts:
+    """Return the layers of modules in their order, with an activation behind each `Linear`."""
     starts = [index for index, module in enumerate(modules) if module.kind == "linear"]
     stops = [*starts[1:], len(modules)]
     parts = [_layer(module, epsilon) for module in _without_prelus(modules[: starts[0]])]
@@ -233,7 +176,7 @@ def _built(
         # The slope of a PReLU may be one for all values.
         layer.keep_weights([np.broadcast_to(array, own) for array, own in zip(arrays, needed, strict=True)])
         shape = layer.compute_output_shape(shape)
-    return Sequential([layers.Input(inputs), *(layer for layer, _ in parts)], dtype=dtype)
+    return Parts(inputs, [layer for layer, _ in parts], dtype)
 
 
 def _block(

@@ -2,17 +2,15 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import layers
-from fastnet._activations import ActivationFunction
-from fastnet._layer import Layer
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+from fastnet.layers.base import Layer
+from fastnet.layers.functions import ActivationFunction
+from fastnet.training.trainer import Trainer
 
 __all__ = ["TorchModule", "code_of", "modules_of", "torch_code"]
 
@@ -54,7 +52,7 @@ class TorchModule:
     arrays: dict[str, Array] = field(default_factory=dict)
 
 
-def modules_of(model: "Sequential") -> list[TorchModule]:
+def modules_of(model: Trainer) -> list[TorchModule]:
     """Return the modules of a built model.
 
     Parameters
@@ -103,7 +101,7 @@ def modules_of(model: "Sequential") -> list[TorchModule]:
     return modules
 
 
-def torch_code(model: "Sequential") -> str:
+def torch_code(model: Trainer) -> str:
     """Return the Python code of the ``torch.nn.Sequential`` that loads `to_state_dict`.
 
     Parameters

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import _safetensors
-from fastnet._validation import describe
+from fastnet.files import safetensors
+from fastnet.support.validation import describe
 
 __all__ = ["Module", "in_order", "modules_in", "read_tensors"]
 
@@ -109,7 +109,7 @@ def _read_file(path: Path) -> dict[str, Array]:
                 raise ValueError(
                     "files of torch.save can execute code when they are read: write one with safetensors.torch.save_file"
                 )
-    with _safetensors.opened(path) as opened:
+    with safetensors.opened(path) as opened:
         for name, tensor in opened.tensors.items():
             if tensor.dtype not in _FILE_DTYPES and not _counts(name):
                 raise ValueError(f"tensor {name!r} must have dtype {', '.join(_FILE_DTYPES)}; got {tensor.dtype}")

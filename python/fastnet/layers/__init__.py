@@ -4,16 +4,16 @@ Shapes are those of one sample, without the batch dimension. A layer describes i
 the arithmetic of the whole network in one place.
 """
 
-from fastnet._layer import Layer
-from fastnet._layer import layers as _layers
-from fastnet._missing_names import explain_missing
 from fastnet.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from fastnet.layers.base import Layer
+from fastnet.layers.base import layers as _layers
 from fastnet.layers.core import Dense, Input, InputLayer
 from fastnet.layers.merging import Residual
 from fastnet.layers.normalization import BatchNormalization, LayerNormalization
 from fastnet.layers.preprocessing import Normalization, Rescaling
 from fastnet.layers.regularization import Dropout, GaussianNoise
 from fastnet.layers.reshaping import Flatten, Reshape
+from fastnet.support.missing_names import explain_missing
 
 __all__ = [
     "ELU",

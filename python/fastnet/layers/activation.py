@@ -3,9 +3,9 @@
 from typing import Any, ClassVar
 
 from fastnet import initializers
-from fastnet._activations import ActivationFunction, get_activation, with_parameter
-from fastnet._layer import Layer, Shape, layers
-from fastnet._validation import unsupported
+from fastnet.layers.base import Layer, Shape, layers
+from fastnet.layers.functions import ActivationFunction, get_activation, with_parameter
+from fastnet.support.validation import unsupported
 
 
 @layers.add()

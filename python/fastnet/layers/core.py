@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from fastnet import initializers, regularizers
-from fastnet._layer import Layer, Shape, layers
-from fastnet._validation import check_bool, check_integer, check_shape
 from fastnet.layers.activation import activation_of
+from fastnet.layers.base import Layer, Shape, layers
+from fastnet.support.validation import check_bool, check_integer, check_shape
 
 
 @layers.add()

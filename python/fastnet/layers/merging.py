@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
-from fastnet._attributes import FixedList
-from fastnet._layer import Layer, Shape, check_trainable
-from fastnet._layer import layers as registry
-from fastnet._validation import describe
-from fastnet._weights import Weights
 from fastnet.initializers import Initializer
+from fastnet.layers.base import Layer, Shape, check_trainable
+from fastnet.layers.base import layers as registry
+from fastnet.layers.weights import Weights
 from fastnet.regularizers import Regularizer
+from fastnet.support.attributes import FixedList
+from fastnet.support.validation import describe
 
 
 @registry.add()

@@ -3,8 +3,8 @@
 from typing import Any, ClassVar
 
 from fastnet import initializers
-from fastnet._layer import Layer, Shape, layers
-from fastnet._validation import check_bool, check_number, unsupported
+from fastnet.layers.base import Layer, Shape, layers
+from fastnet.support.validation import check_bool, check_number, unsupported
 
 
 class _Normalizing(Layer):

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnet._data_adapter import as_array, check_finite
-from fastnet._frames import names_to_learn
-from fastnet._layer import Layer, Shape, layers
-from fastnet._validation import check_number, describe, unsupported
 from fastnet.initializers import Initializer
+from fastnet.inputs.samples import as_array, check_finite
+from fastnet.inputs.tables import names_to_learn
+from fastnet.layers.base import Layer, Shape, layers
+from fastnet.support.validation import check_number, describe, unsupported
 
 
 @layers.add()

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fastnet._layer import Layer, Shape, layers
-from fastnet._validation import check_integer, check_number, unsupported
+from fastnet.layers.base import Layer, Shape, layers
+from fastnet.support.validation import check_integer, check_number, unsupported
 
 
 class _RandomLayer(Layer):

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from fastnet._layer import Layer, Shape, layers
-from fastnet._validation import check_shape, unsupported
+from fastnet.layers.base import Layer, Shape, layers
+from fastnet.support.validation import check_shape, unsupported
 
 
 @layers.add()

@@ -5,7 +5,6 @@ A NaN among targets or predictions makes the loss of its sample NaN, also where 
 
 from typing import Any
 
-from fastnet._missing_names import explain_missing
 from fastnet.losses.base import CustomLoss, Loss
 from fastnet.losses.base import losses as _losses
 from fastnet.losses.classification import (
@@ -30,6 +29,7 @@ from fastnet.losses.regression import (
     Quantile,
     SquaredHinge,
 )
+from fastnet.support.missing_names import explain_missing
 
 __all__ = [
     "BinaryCrossentropy",

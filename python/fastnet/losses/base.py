@@ -7,10 +7,11 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet import _core
-from fastnet._registry import Configurable, Registry
-from fastnet._validation import check_bool, check_choice, check_number, describe, reject_keywords, without_mask
+from fastnet._core import loss as _core_loss
+from fastnet._core import loss_backward as _core_loss_backward
 from fastnet.losses.domains import Domain
+from fastnet.support.registry import Configurable, Registry
+from fastnet.support.validation import check_bool, check_choice, check_number, describe, reject_keywords, without_mask
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
 
@@ -71,7 +72,7 @@ class Loss(Configurable):
     def sample_losses(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
         """Return the loss of every sample."""
         true, pred = self._rows(y_true, y_pred)
-        return _core.loss(self.core_name, true, pred, self.core_parameters, self.from_logits)
+        return _core_loss(self.core_name, true, pred, self.core_parameters, self.from_logits)
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
         """Return the loss of predictions.
@@ -102,7 +103,7 @@ class Loss(Configurable):
     def gradient(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
         """Return the gradient of the mean over the samples by the predictions."""
         true, pred = self._rows(y_true, y_pred)
-        by_pred = _core.loss_backward(self.core_name, true, pred, self.core_parameters, self.from_logits)
+        by_pred = _core_loss_backward(self.core_name, true, pred, self.core_parameters, self.from_logits)
         return by_pred.reshape(np.shape(y_pred))
 
     def _rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fastnet._validation import check_bool, check_number, unsupported
 from fastnet.losses.base import Classifying, Loss, losses
 from fastnet.losses.domains import DISTRIBUTIONS, PROBABILITIES
+from fastnet.support.validation import check_bool, check_number, unsupported
 
 
 @losses.add("bce", "BCE", "binary_crossentropy")

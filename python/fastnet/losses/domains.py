@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
-from fastnet import _core
+from fastnet._core import first_row_outside as _core_first_row_outside
 
 __all__ = ["DISTRIBUTIONS", "NOT_NEGATIVE", "PROBABILITIES", "SIGNS", "Domain"]
 
@@ -38,7 +38,7 @@ class Domain(NamedTuple):
         """Return the number of the first row of targets that the loss is not defined for, NaN included, or -1."""
         last = -1
         for lowest, highest in self.ranges:
-            row = _core.first_row_outside(targets, lowest, highest, self.ends, self.tolerance)
+            row = _core_first_row_outside(targets, lowest, highest, self.ends, self.tolerance)
             if row < 0:
                 return -1
             last = max(last, row)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from fastnet._validation import check_number
 from fastnet.losses.base import Loss, losses
 from fastnet.losses.domains import DISTRIBUTIONS, NOT_NEGATIVE, SIGNS
+from fastnet.support.validation import check_number
 
 
 class _Plain(Loss):

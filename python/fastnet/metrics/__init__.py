@@ -6,7 +6,6 @@ targets or predictions makes them NaN, accuracies too: such a prediction is neit
 
 from typing import Any
 
-from fastnet._missing_names import explain_missing
 from fastnet.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -21,6 +20,7 @@ from fastnet.metrics.calibration import CalibrationBins, calibration_bins, expec
 from fastnet.metrics.confusion import AUC, F1Score, Precision, Recall
 from fastnet.metrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
 from fastnet.metrics.reports import accuracy_score, classification_report, confusion_matrix
+from fastnet.support.missing_names import explain_missing
 
 __all__ = [
     "AUC",

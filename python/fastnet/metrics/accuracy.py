@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet._validation import check_integer, check_number
 from fastnet.metrics.base import Array, Averaged, as_labels, as_rows, metrics
+from fastnet.support.validation import check_integer, check_number
 
 
 @metrics.add("accuracy")

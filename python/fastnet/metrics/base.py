@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._registry import Configurable, Registry
-from fastnet._validation import describe, reject_keywords, without_mask
+from fastnet.support.registry import Configurable, Registry
+from fastnet.support.validation import describe, reject_keywords, without_mask
 
 Array = NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._validation import check_integer, without_mask
 from fastnet.metrics.reports import _labels
+from fastnet.support.validation import check_integer, without_mask
 
 __all__ = ["CalibrationBins", "calibration_bins", "expected_calibration_error"]
 

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet._validation import check_choice, check_integer, check_number
 from fastnet.metrics.base import Array, Metric, as_rows, metrics
+from fastnet.support.validation import check_choice, check_integer, check_number
 
 
 class _Counted(Metric):

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._text import visible
-from fastnet._validation import without_mask
+from fastnet.support.text import visible
+from fastnet.support.validation import without_mask
 
 __all__ = ["accuracy_score", "classification_report", "confusion_matrix"]
 

@@ -4,13 +4,13 @@ An optimizer is a set of hyperparameters; the compiled core does the arithmetic 
 """
 
 from fastnet import schedules
-from fastnet._missing_names import explain_missing
 from fastnet.optimizers.adam import Adam, Adamax, AdamW, Lion, Nadam
 from fastnet.optimizers.adaptive import Adadelta, Adagrad, RMSprop
 from fastnet.optimizers.base import Optimizer
 from fastnet.optimizers.base import optimizers as _optimizers
 from fastnet.optimizers.muon import Muon
 from fastnet.optimizers.sgd import SGD
+from fastnet.support.missing_names import explain_missing
 
 __all__ = [
     "SGD",

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import schedules
-from fastnet._registry import Configurable, Registry
-from fastnet._validation import check_bool, check_integer, check_number, describe, reject_keywords, unsupported
 from fastnet.schedules import LearningRateSchedule
+from fastnet.support.registry import Configurable, Registry
+from fastnet.support.validation import check_bool, check_integer, check_number, describe, reject_keywords, unsupported
 
 LearningRate = float | LearningRateSchedule
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fastnet._validation import check_bool, check_integer, check_number, describe
 from fastnet.optimizers.base import LearningRate, Optimizer, optimizers
+from fastnet.support.validation import check_bool, check_integer, check_number, describe
 
 
 @optimizers.add("muon")

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from fastnet._validation import check_bool, check_number
 from fastnet.optimizers.base import LearningRate, Optimizer, optimizers
+from fastnet.support.validation import check_bool, check_number
 
 
 @optimizers.add("sgd")

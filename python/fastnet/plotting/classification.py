@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnet._plots import figure_axes, printable
 from fastnet.metrics import calibration_bins, confusion_matrix
+from fastnet.support.figures import figure_axes, printable
 
 __all__ = ["plot_calibration", "plot_confusion_matrix"]
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from fastnet._curves import curves_of
-from fastnet._plots import figure_axes, printable
+from fastnet.support.curves import curves_of
+from fastnet.support.figures import figure_axes, printable
 
 __all__ = ["plot_history"]
 

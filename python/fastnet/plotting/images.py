@@ -2,18 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._data_adapter import as_array
-from fastnet._plots import figure_axes, picture_shape, printable
-from fastnet._validation import check_integer
+from fastnet.inputs.samples import as_array
 from fastnet.metrics.reports import _labels
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+from fastnet.plotting.models import Inspectable
+from fastnet.support.figures import figure_axes, picture_shape, printable
+from fastnet.support.validation import check_integer
 
 __all__ = ["plot_activations", "plot_samples"]
 
@@ -145,7 +143,7 @@ def _name(label: Any, class_names: Sequence[str] | None) -> str:
 
 
 def plot_activations(
-    model: "Sequential",
+    model: Inspectable,
     x: Any,
     *,
     layers: Sequence[str] | None = None,
@@ -216,7 +214,7 @@ def plot_activations(
     return axes
 
 
-def _chosen(model: "Sequential", names: list[str], given: Sequence[str] | None) -> list[str]:
+def _chosen(model: Inspectable, names: list[str], given: Sequence[str] | None) -> list[str]:
     """Return the names of the layers to draw."""
     if given is None:
         return [layer.name for layer in model.layers if layer.count_params() or hasattr(layer, "activation")]

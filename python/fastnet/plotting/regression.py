@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnet._plots import figure_axes
+from fastnet.support.figures import figure_axes
 
 __all__ = ["plot_residuals"]
 

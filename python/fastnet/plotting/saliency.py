@@ -1,24 +1,22 @@
 """What the predictions of a model depend on."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet._data_adapter import as_array
-from fastnet._plots import figure_axes
-from fastnet._validation import check_integer
+from fastnet.inputs.samples import as_array
 from fastnet.plotting.images import as_images, captions_of, draw_caption, draw_image, scaled
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+from fastnet.plotting.models import Inspectable
+from fastnet.support.figures import figure_axes
+from fastnet.support.validation import check_integer
 
 __all__ = ["plot_saliency"]
 
 
 def plot_saliency(
-    model: "Sequential",
+    model: Inspectable,
     x: Any,
     y: ArrayLike | None = None,
     *,
@@ -108,7 +106,7 @@ def plot_saliency(
 
 
 def _gradients(
-    model: "Sequential", samples: NDArray[Any], targets: NDArray[Any] | None, outputs: NDArray[Any]
+    model: Inspectable, samples: NDArray[Any], targets: NDArray[Any] | None, outputs: NDArray[Any]
 ) -> NDArray[Any]:
     """Return the gradient for each sample: of the loss or, without targets, of its largest output."""
     if targets is not None:

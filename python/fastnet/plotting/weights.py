@@ -2,21 +2,19 @@
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from fastnet._plots import figure_axes, picture_shape, printable
-from fastnet._validation import check_integer, describe
-
-if TYPE_CHECKING:
-    from fastnet.models import Sequential
+from fastnet.network.layered import Layered
+from fastnet.support.figures import figure_axes, picture_shape, printable
+from fastnet.support.validation import check_integer, describe
 
 __all__ = ["plot_weights"]
 
 
 def plot_weights(
-    model: "Sequential",
+    model: Layered,
     layer: int | str = 0,
     *,
     image_shape: Sequence[int] | None = None,
@@ -73,7 +71,7 @@ def plot_weights(
     return axes
 
 
-def _kernel(model: "Sequential", which: int | str) -> tuple[str, Any]:
+def _kernel(model: Layered, which: int | str) -> tuple[str, Any]:
     """Return the name and the kernel of a layer."""
     if not model.built:
         raise ValueError("plot_weights needs a model with weights: build it or give its first layer an input_shape")
@@ -87,7 +85,7 @@ def _kernel(model: "Sequential", which: int | str) -> tuple[str, Any]:
     return layer.name, layer.get_weights()[layer.weight_names.index("kernel")]
 
 
-def _image_shape(model: "Sequential", inputs: int, given: Sequence[int] | None) -> tuple[int, int]:
+def _image_shape(model: Layered, inputs: int, given: Sequence[int] | None) -> tuple[int, int]:
     """Return the rows and columns of a picture of so many inputs."""
     shape = model.input_shape or ()
     if given is None and len(shape) == 2 and math.prod(shape) == inputs:

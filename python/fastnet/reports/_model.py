@@ -2,10 +2,10 @@
 
 from typing import TYPE_CHECKING, Any
 
-from fastnet._config import show_config
-from fastnet._summary import HEADINGS, summary_rows, summary_totals
+from fastnet.network.summary import HEADINGS, summary_rows, summary_totals
 from fastnet.quantization import QuantizedModel
 from fastnet.reports._section import Table
+from fastnet.support.config import show_config
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential

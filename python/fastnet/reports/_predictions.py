@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import functional
-from fastnet._classes import last_activation
-from fastnet._data_adapter import as_array
-from fastnet._plots import is_picture, picture_shape
+from fastnet.inputs.samples import as_array
 from fastnet.metrics.reports import _labels
+from fastnet.models.classes import last_activation
+from fastnet.support.figures import is_picture, picture_shape
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet._plots import printable
 from fastnet.plotting import plot_residuals
 from fastnet.reports._pictures import Picture, draw
 from fastnet.reports._predictions import Numbers
 from fastnet.reports._samples import MOST_SAMPLES, features_table
 from fastnet.reports._section import Figure, Section, Table, count, number
+from fastnet.support.figures import printable
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential

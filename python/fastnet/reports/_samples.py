@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet._data_adapter import as_array
-from fastnet._frames import names_of
-from fastnet._sparse import is_sparse
+from fastnet.inputs.samples import as_array
+from fastnet.inputs.sparse import is_sparse
+from fastnet.inputs.tables import names_of
 from fastnet.reports._pictures import thumbnail
 from fastnet.reports._section import Sample, Table, number
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fastnet import _core
-from fastnet._curves import curves_of
-from fastnet._evaluation import Evaluator
-from fastnet._file_names import check_name
-from fastnet._files import atomic_write
-from fastnet._validation import describe
+from fastnet._core import __version__
+from fastnet.files.atomic import atomic_write
+from fastnet.files.names import check_name
+from fastnet.support.curves import curves_of
+from fastnet.support.validation import describe
+from fastnet.training.evaluation import Evaluator
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
@@ -168,4 +168,4 @@ def _render(**context: Any) -> str:
         lstrip_blocks=True,
     )
     now = datetime.now(UTC).isoformat(sep=" ", timespec="minutes").removesuffix("+00:00")
-    return templates.get_template("report.html").render(version=_core.__version__, written=f"{now} UTC", **context)
+    return templates.get_template("report.html").render(version=__version__, written=f"{now} UTC", **context)

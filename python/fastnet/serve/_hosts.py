@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from starlette.types import Scope
 
-from fastnet._validation import describe
+from fastnet.support.validation import describe
 
 __all__ = ["Hosts"]
 

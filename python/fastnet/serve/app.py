@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet._validation import check_integer, check_number
+from fastnet.support.validation import check_integer, check_number
 
 try:
     import msgspec

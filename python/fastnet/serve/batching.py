@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import _core
+from fastnet._core import Lock
 
 __all__ = ["Batcher"]
 
@@ -60,7 +60,7 @@ class Batcher:
         self._function = predict
         self._max_batch = max_batch
         self._quick_rows = quick_rows
-        self._one_call = _core.Lock()
+        self._one_call = Lock()
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
         self._thread: ThreadPoolExecutor | None = None
         self._process = os.getpid()  # in which the thread is

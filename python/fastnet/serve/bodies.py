@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet._frames import order_of
-from fastnet._validation import describe
+from fastnet.inputs.tables import order_of
+from fastnet.support.validation import describe
 
 __all__ = ["LARGEST", "RequestError", "Rows"]
 

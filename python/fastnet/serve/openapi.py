@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-import fastnet
+from fastnet._core import __version__
 from fastnet.serve.bodies import LARGEST
 from fastnet.serve.predictor import Predictor
 
@@ -49,7 +49,7 @@ def describe_api(predictor: Predictor, max_batch: int) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": f"fastnet: {predictor.model.name}",
-            "version": fastnet.__version__,
+            "version": __version__,
             "description": "Predictions of one model.",
         },
         "paths": {

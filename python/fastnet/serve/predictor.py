@@ -7,12 +7,12 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-import fastnet
-from fastnet._classes import as_classes, class_names_of, last_activation, probabilities_of
-from fastnet._layer import Layer
-from fastnet.interchange.quantizing import QuantizedMultiplication
+from fastnet._core import __version__
 from fastnet.layers import Rescaling, Residual
+from fastnet.layers.base import Layer
 from fastnet.models import Sequential
+from fastnet.models.classes import as_classes, class_names_of, last_activation, probabilities_of
+from fastnet.operations.quantizing import QuantizedMultiplication
 from fastnet.quantization import QuantizedModel
 
 __all__ = ["Predictor"]
@@ -88,7 +88,7 @@ class Predictor:
             "layers": self._layers(),
             "parameters": self.model.count_params(),
             "dtype": self.model.compute_dtype if isinstance(self.model, QuantizedModel) else self.dtype,
-            "fastnet_version": fastnet.__version__,
+            "fastnet_version": __version__,
         }
 
     def _layers(self) -> list[dict[str, Any]]:

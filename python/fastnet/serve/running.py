@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.applications import Starlette
 
-from fastnet._interrupts import handled, handlers
+from fastnet.support.interrupts import handled, handlers
 
 try:
     import uvicorn

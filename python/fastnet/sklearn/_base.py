@@ -1,128 +1,38 @@
 """What the classifier and the regressor have in common."""
 
 import copy
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from numbers import Integral, Real
-from typing import Any, ClassVar, Self
+from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, Options, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from fastnet import _core, optimizers
-from fastnet._data_adapter import finite_features
-from fastnet._repacking import predict, quick_to_gather, without_zeros
-from fastnet._text import did_you_mean
-from fastnet._validation import NamesItsArguments, without_mask
+from fastnet import optimizers
+from fastnet.inputs.repacking import predict, quick_to_gather, without_zeros
+from fastnet.inputs.samples import finite_features
 from fastnet.models import Sequential
-from fastnet.schedules import LearningRateSchedule
 from fastnet.sklearn._lbfgs import minimize
 from fastnet.sklearn._network import Architecture, Array, CanonicalLoss, LiveNetwork, loss_of, units_of
+from fastnet.sklearn._parameters import ACTIVATIONS, Parameters
 from fastnet.sklearn._samples import DTYPES, as_features, check_range, check_trained, eval_samples, is_plain, validated
 from fastnet.sklearn._stochastic import Epochs, Training, Validation
 from fastnet.sklearn._tasks import CallbackSupportMixin, FitTasks
 from fastnet.sklearn._threads import limited_threads
+from fastnet.support.text import did_you_mean
+from fastnet.support.validation import NamesItsArguments, without_mask
 
-_OPTIMIZERS = ("adadelta", "adagrad", "adam", "adamax", "adamw", "lion", "muon", "nadam", "rmsprop", "sgd")
-_ACTIVATIONS = {"identity", "logistic", "swish", *_core.activation_names()}
 
-
-class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, NamesItsArguments, ABC):  # type: ignore[misc]
+class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, NamesItsArguments):  # type: ignore[misc]
     """The part of the estimators that is the same for classes and for numbers."""
-
-    _PREDICTION_ROWS: ClassVar[int] = 1024
-    _SCORE: ClassVar[str]
-
-    hidden_layer_sizes: Any
-    activation: Any
-    solver: Any
-    alpha: float
-    batch_size: int | str
-    learning_rate: str
-    learning_rate_init: float
-    power_t: float
-    max_iter: int
-    shuffle: bool
-    random_state: Any
-    tol: float
-    verbose: bool
-    warm_start: bool
-    momentum: float
-    nesterovs_momentum: bool
-    early_stopping: bool
-    validation_fraction: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    n_iter_no_change: float
-    max_fun: int
-    dropout: Any
-    batch_norm: bool
-    weight_decay: float
-    schedule: LearningRateSchedule | None
-    callbacks: Any
-    n_threads: int | None
-    dtype: Any
 
     _live: LiveNetwork | None = None
     _dropout_seeds: Sequence[int] = ()
-    batch_norms_: Sequence[Sequence[Array]] = ()
-    n_iter_: int
-    t_: int
-    n_outputs_: int
-    loss_: float
-    loss_curve_: list[float]
-    history_: dict[str, list[float]]
-    validation_loss_curve_: list[float]
-    # None, as in scikit-learn, where the other of the two ways to stop is chosen.
-    best_loss_: Any
-    validation_scores_: Any
-    best_validation_score_: Any
-    coefs_: list[Array]
-    intercepts_: list[Array]
-
-    _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "activation": [StrOptions(_ACTIVATIONS), list, tuple],
-        "solver": [StrOptions({"lbfgs", *_OPTIMIZERS}), optimizers.Optimizer],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="both")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
-        "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
-        "batch_norm": ["boolean"],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "schedule": [LearningRateSchedule, None],
-        "callbacks": [object],
-        "n_threads": [Interval(Integral, 1, None, closed="left"), None],
-        "dtype": [StrOptions({"float32", "float64"}), type, np.dtype, None],
-    }
-
-    def _keep_parameters(self, arguments: dict[str, Any]) -> None:
-        """Set the parameters to the arguments of `__init__`, given as its local variables, as they are."""
-        self.__dict__.update((name, value) for name, value in arguments.items() if name not in ("self", "__class__"))
-
     # --- Fitting ---
 
     def _fit(
@@ -167,9 +77,6 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, NamesItsArgu
         check_trained(self, targets, sample_weight)
         return self
 
-    def _is_stochastic(self) -> bool:
-        return not (isinstance(self.solver, str) and self.solver == "lbfgs")
-
     def _check_solver(self) -> bool:
         if not self._is_stochastic():
             raise AttributeError(
@@ -201,9 +108,9 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, NamesItsArgu
     def _activations(self, layers: int) -> tuple[str, ...]:
         activations = self._by_layer("activation", layers)
         for name in activations:
-            if not isinstance(name, str) or name not in _ACTIVATIONS:
-                hint = did_you_mean(name, _ACTIVATIONS)
-                raise ValueError(f"activation must be among {sorted(_ACTIVATIONS)} for each layer; got {name!r}{hint}")
+            if not isinstance(name, str) or name not in ACTIVATIONS:
+                hint = did_you_mean(name, ACTIVATIONS)
+                raise ValueError(f"activation must be among {sorted(ACTIVATIONS)} for each layer; got {name!r}{hint}")
         return activations
 
     def _dropout_rates(self, layers: int) -> tuple[float, ...]:
@@ -447,10 +354,6 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, BaseEstimator, NamesItsArgu
     @abstractmethod
     def _output_activation(self) -> str:
         """Return scikit-learn's name for the activation of the outputs."""
-
-    @abstractmethod
-    def _score_outputs(self, outputs: Array, y: Array, sample_weight: Array | None) -> float:
-        """Return the score of predictions, given as activations of the outputs."""
 
     def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
         """Return the weights of samples, times those of their classes."""

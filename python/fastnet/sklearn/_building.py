@@ -7,10 +7,10 @@ from typing import Any
 from weakref import WeakSet
 
 from fastnet import losses
-from fastnet._copying import fresh_copy
-from fastnet._text import did_you_mean
-from fastnet._validation import describe
 from fastnet.models import Sequential
+from fastnet.support.text import did_you_mean
+from fastnet.support.validation import describe
+from fastnet.training.copying import fresh_copy
 from fastnet.utils import seeded
 
 # The models that functions have returned: one that comes back again would carry what another fit has learned.

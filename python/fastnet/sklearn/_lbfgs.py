@@ -1,23 +1,17 @@
 """The solver 'lbfgs': scipy's L-BFGS-B on the loss and the gradient that the core computes."""
 
-from typing import TYPE_CHECKING
-
 import scipy.optimize
 from sklearn.utils.optimize import _check_optimize_result
 
 from fastnet.sklearn._network import Array, LiveNetwork
+from fastnet.sklearn._parameters import Parameters
 from fastnet.sklearn._stochastic import Training
 from fastnet.sklearn._tasks import FitTasks
-
-if TYPE_CHECKING:
-    from fastnet.sklearn._base import BaseMultilayerPerceptron
 
 _STOPPED = 99  # scipy's status after StopIteration
 
 
-def minimize(
-    estimator: "BaseMultilayerPerceptron", live: LiveNetwork, training: Training, tasks: FitTasks | None
-) -> None:
+def minimize(estimator: Parameters, live: LiveNetwork, training: Training, tasks: FitTasks | None) -> None:
     """Find the weights with the smallest loss over all samples; `tasks` is told of every iteration.
 
     D. C. Liu and J. Nocedal, Mathematical Programming 45, 1989.

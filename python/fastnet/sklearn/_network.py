@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet._activations import get_activation
-from fastnet._weights import Network
 from fastnet.layers import Activation, BatchNormalization, Dense, Dropout, Layer
+from fastnet.layers.functions import get_activation
+from fastnet.layers.weights import Network
 from fastnet.losses import Loss
 from fastnet.models import Sequential
 from fastnet.optimizers import Optimizer

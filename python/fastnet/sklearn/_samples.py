@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import validate_data
 
-from fastnet import _core
-from fastnet._data_adapter import CORE_DTYPES, Features, check_finite
-from fastnet._frames import refuse_dates
-from fastnet._sparse import as_sparse_rows, is_sparse
-from fastnet._validation import check_number, describe, without_mask
+from fastnet._core import first_nonfinite_row
+from fastnet.inputs.samples import CORE_DTYPES, Features, check_finite
+from fastnet.inputs.sparse import as_sparse_rows, is_sparse
+from fastnet.inputs.tables import refuse_dates
+from fastnet.support.validation import check_number, describe, without_mask
 
 # What the core reads as it is; anything else becomes float64, the first of them.
 DTYPES = [np.dtype(np.float64), *(dtype for dtype in CORE_DTYPES if dtype != np.float64)]
@@ -30,7 +30,7 @@ def is_plain(estimator: Any, X: Any, dtype: str) -> bool:
         and X.shape[0] > 0
         and X.shape[1] == estimator.n_features_in_
         and not hasattr(estimator, "feature_names_in_")
-        and (X.dtype.kind != "f" or _core.first_nonfinite_row(X, dtype == "float32") < 0)
+        and (X.dtype.kind != "f" or first_nonfinite_row(X, dtype == "float32") < 0)
     )
 
 
@@ -74,7 +74,7 @@ def check_trained(estimator: Any, targets: Any, sample_weight: Any) -> None:
 
 def refuse_nan(outputs: NDArray[Any]) -> None:
     """Refuse outputs that tell no class: NaN would turn into the first one."""
-    if (row := _core.first_nonfinite_row(outputs, False)) >= 0:
+    if (row := first_nonfinite_row(outputs, False)) >= 0:
         raise ValueError(
             f"the model's output for row {row} of X is not finite: its numbers are too large, or the weights are"
         )

@@ -13,12 +13,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
-from fastnet._validation import NamesItsArguments, check_number, without_mask
 from fastnet.callbacks import Callback
 from fastnet.models import Sequential
 from fastnet.sklearn._building import check_arguments, new_model
 from fastnet.sklearn._samples import check_range, eval_samples, is_plain, validated
 from fastnet.sklearn._threads import limited_threads
+from fastnet.support.validation import NamesItsArguments, check_number, without_mask
 
 _ARGUMENT = "build_args__"
 

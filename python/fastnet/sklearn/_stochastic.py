@@ -2,7 +2,7 @@
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -10,9 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from fastnet.callbacks.base import Logs
 from fastnet.callbacks.running import CallbackList
 from fastnet.sklearn._network import Array, LiveNetwork
-
-if TYPE_CHECKING:
-    from fastnet.sklearn._base import BaseMultilayerPerceptron
+from fastnet.sklearn._parameters import Parameters
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 _SLOWEST_RATE = 1e-6  # 'adaptive' divides the learning rate no further
@@ -46,7 +44,7 @@ class Epochs:
 
     Parameters
     ----------
-    estimator : BaseMultilayerPerceptron
+    estimator : Parameters
         Whose parameters say what to do, and whose fitted attributes are written.
     live : LiveNetwork
         Compiled.
@@ -57,7 +55,7 @@ class Epochs:
 
     def __init__(
         self,
-        estimator: "BaseMultilayerPerceptron",
+        estimator: Parameters,
         live: LiveNetwork,
         training: Training,
         validation: Validation | None,

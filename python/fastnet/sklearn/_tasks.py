@@ -1,8 +1,9 @@
 """The callbacks of scikit-learn 1.9, which `set_callbacks` takes: told of the fit and of every epoch."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from fastnet.callbacks.base import Callback, Logs
+from fastnet.sklearn._parameters import Parameters
 
 try:
     from sklearn.callback import CallbackSupportMixin
@@ -12,9 +13,6 @@ except ImportError:  # before scikit-learn 1.9
         """What gives estimators the method `set_callbacks`."""
 
 
-if TYPE_CHECKING:
-    from fastnet.sklearn._base import BaseMultilayerPerceptron
-
 __all__ = ["CallbackSupportMixin", "FitTasks"]
 
 
@@ -23,7 +21,7 @@ class FitTasks(Callback):
 
     Parameters
     ----------
-    estimator : BaseMultilayerPerceptron
+    estimator : Parameters
         One that has such callbacks.
     X, y, sample_weight
         What `fit` was given.
@@ -31,9 +29,7 @@ class FitTasks(Callback):
         The most that there will be.
     """
 
-    def __init__(
-        self, estimator: "BaseMultilayerPerceptron", X: Any, y: Any, sample_weight: Any, iterations: int
-    ) -> None:
+    def __init__(self, estimator: Parameters, X: Any, y: Any, sample_weight: Any, iterations: int) -> None:
         super().__init__()
         self._estimator = estimator
         metadata = None if sample_weight is None else {"sample_weight": sample_weight}
@@ -43,7 +39,7 @@ class FitTasks(Callback):
         self._epoch: Any = None
 
     @staticmethod
-    def wanted_by(estimator: "BaseMultilayerPerceptron") -> bool:
+    def wanted_by(estimator: Parameters) -> bool:
         """Return whether an estimator has callbacks of scikit-learn's."""
         return bool(getattr(estimator, "_skl_callbacks", None))
 

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
-from fastnet._validation import check_integer
+from fastnet.support.validation import check_integer
 
 
 def limited_threads(n_threads: int | None) -> AbstractContextManager[Any]:

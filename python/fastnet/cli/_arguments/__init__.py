@@ -7,8 +7,7 @@ import argparse
 from collections.abc import Sequence
 from typing import Any
 
-import fastnet
-from fastnet._text import closest
+from fastnet._core import __version__
 from fastnet.cli._arguments import (
     bench,
     completion,
@@ -23,6 +22,7 @@ from fastnet.cli._arguments import (
 )
 from fastnet.cli._arguments.command import Command, Parser
 from fastnet.cli._arguments.config import add_config, config_of, option_name, take_config
+from fastnet.support.text import closest
 
 __all__ = ["COMMANDS", "make_parser", "parse_arguments"]
 
@@ -75,7 +75,7 @@ def _with_hints(unknown: Sequence[str], parser: Parser) -> str:
 def make_parser() -> tuple[Parser, dict[str, Parser]]:
     """Return the parser of the command line, and that of each command."""
     parser = Parser("fastnet", **_help(DESCRIPTION, EXAMPLES))
-    parser.add_argument("--version", action="version", version=f"fastnet {fastnet.__version__}")
+    parser.add_argument("--version", action="version", version=f"fastnet {__version__}")
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     parsers = {}
     for name, command in COMMANDS.items():

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
-from fastnet._text import did_you_mean
 from fastnet.cli._arguments.types import DECIMALS, column, decimal, integer, separator
+from fastnet.support.text import did_you_mean
 
 __all__ = [
     "Command",

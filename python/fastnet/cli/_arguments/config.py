@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from fastnet._text import did_you_mean
+from fastnet.support.text import did_you_mean
 
 __all__ = ["add_config", "config_of", "option_name", "take_config"]
 
@@ -79,7 +79,7 @@ def option_name(action: argparse.Action) -> str | None:
 def _read(path: str) -> dict[str, Any]:
     import tomllib  # here, so that --help does not wait for them
 
-    from fastnet._safetensors import parse_json
+    from fastnet.files.safetensors import parse_json
 
     with Path(path).open("rb") as file:
         content = file.read(_MOST_BYTES + 1)

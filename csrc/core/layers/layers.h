@@ -1,0 +1,190 @@
+// The layers. Each maps rows of input_size values to rows of output_size values; an activation follows it, which the
+// network hands in as an epilogue so that the layer can apply it while its result is still in cache.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "core/products/gemm.h"
+#include "core/kernels/kernels.h"
+#include "core/threads/parallel.h"
+#include "core/products/sparse.h"
+
+namespace fastnet {
+
+class QuantizedDense;
+struct QuantizedKernel;
+
+// A layer as the outside describes it.
+struct LayerSpec {
+    std::string type;                                  // see make_layers
+    index units = 0;                                   // dense
+    bool use_bias = true;                              // dense
+    std::string activation = "linear";                 // dense, activation
+    double alpha = 0;                                  // the activation's parameter
+    double scale = 1, offset = 0;                      // rescaling
+    double rate = 0;                                   // dropout
+    double deviation = 0;                              // gaussian_noise
+    std::uint64_t seed = 0;                            // dropout, gaussian_noise
+    double momentum = 0;                               // batch_normalization
+    double epsilon = 0;                                // batch_normalization, layer_normalization, normalization
+    bool use_gamma = true, use_beta = true;            // batch_normalization, layer_normalization
+    Precision precision = Precision::full;             // dense
+    bool trainable = true;                             // whether training may change the layer
+    std::shared_ptr<const QuantizedKernel> quantized;  // quantized_dense
+};
+
+// A named array inside the flat vector of the layer's values. What is not trained, such as a moving average, is a
+// statistic: those of all layers lie behind the parameters of all layers.
+struct ParameterSlot {
+    std::string name;
+    index offset;
+    std::vector<index> shape;
+    bool trainable = true;
+
+    index size() const {
+        index product = 1;
+        for (index n : shape)
+            product *= n;
+        return product;
+    }
+};
+
+// l1 sum |w| + l2 sum w^2 over some values, which is a part of the loss.
+struct Penalty {
+    index offset, size;
+    double l1, l2;
+};
+inline constexpr index penalty_block = 4096;  // sums of so many squares have all their digits
+
+// Who computes: a team, and where its members keep packed operands.
+template <class T> struct Crew {
+    Team& team;
+    GemmWorkspace<T>& workspace;
+};
+
+// A step of the optimizer: its kernels and the arrays of the whole network.
+template <class T> struct Optimization {
+    const OptimizerKernels<T>& kernels;
+    OptimizerArguments<T> arguments;
+
+    // Updates the parameters of these gradients.
+    void update(const T* gradients, index count) const {
+        kernels.update(arguments, gradients - arguments.gradients, count);
+    }
+};
+
+// One way of rows through a layer: who computes, the layer's own arrays, and what random numbers depend on.
+template <class T> struct Pass {
+    Crew<T> crew;
+    index rows;
+    index first_row;    // the number in the batch of the first of these rows
+    std::int64_t step;  // of training; 0 stands for none, when layers act as they do in prediction
+    const T* parameters = nullptr;
+    const T* statistics = nullptr;
+    T* memory = nullptr;        // of these rows, from the forward pass for the backward pass
+    const T* skip = nullptr;    // what an addition adds
+    index gradients = 1;        // rows of the backward pass for each row of the forward pass
+    const T* packed = nullptr;  // the layer's kernel as `pack` left it, if it did
+
+    bool training() const { return step != 0; }
+    // The row of the forward pass that row i of the backward pass belongs to.
+    index forward_row(index i) const { return gradients == 1 ? i : i / gradients; }
+};
+
+template <class T> class Layer {
+  public:
+    Layer(index input_size, index output_size) : input_size(input_size), output_size(output_size) {}
+    virtual ~Layer() = default;
+
+    const index input_size, output_size;
+    // Set by make_layers: what follows the map, which description the layer was made from, and, for an addition, the
+    // layer whose output it adds.
+    const ActivationKernels<T>* activation = nullptr;
+    T alpha = 0;
+    index spec = 0;
+    index skip = -1;
+    // Whether training leaves the layer as it is: its parameters, and what no gradient tells.
+    bool frozen = false;
+
+    // The layer's arrays, offsets counted from its first parameter or statistic.
+    virtual std::vector<ParameterSlot> slots() const { return {}; }
+    virtual index parameter_count() const { return 0; }
+    virtual index statistic_count() const { return 0; }
+    virtual double operations_per_row() const { return static_cast<double>(input_size + output_size); }
+    // The size of a pass's memory: a part for each row, or one that all rows have in common, or none.
+    virtual index memory_per_row() const { return 0; }
+    virtual index memory_per_batch() const { return 0; }
+    // Brings into the common memory, before rows come, what depends on the layer's arrays alone.
+    virtual void prepare(const T* /*parameters*/, const T* /*statistics*/, T* /*memory*/) const {}
+    // For a layer whose products pack a kernel: the size of all of it, 0 where products of so many rows read it as it
+    // lies, and how the members of a team pack it once for many of them.
+    virtual index packed_size(index /*rows*/) const { return 0; }
+    virtual void pack(const Team&, const T* /*parameters*/, T* /*packed*/) const {}
+    // Whether the layer trains on all rows of a batch at once, as it is not frozen.
+    virtual bool needs_whole_batch() const { return false; }
+    // Whether the map is x W + b in full precision, W the first of the parameters and b behind it.
+    virtual bool is_full_product() const { return false; }
+    // Where the seed is of a layer that draws random numbers, or null.
+    virtual std::uint64_t* seed() { return nullptr; }
+    // Takes over the numbers that may change while the layer is in use.
+    virtual void adopt(const LayerSpec&) {}
+    // Whether the layer has a backward pass.
+    virtual bool has_backward() const { return true; }
+    // Whether prediction may leave the layer out.
+    virtual bool only_in_training() const { return false; }
+
+    // The density up to which compressed rows of input are faster than rows as they are; negative where the layer
+    // cannot read them.
+    virtual double densest_compressed() const { return -1; }
+
+    // What the map adds to every row, or null. The epilogue of a forward product brings it, from registers to C.
+    virtual const T* bias(const T* /*parameters*/) const { return nullptr; }
+
+    // y = epilogue(map(x)), the bias in the epilogue. Members of the team write shares of y; a barrier is the caller's
+    // business.
+    virtual void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const = 0;
+    // What the two gradients of a layer that needs the whole batch have in common, of dy, the gradient of the map's
+    // output.
+    virtual void prepare_backward(const Pass<T>&, const Input<T>& /*x*/, const T* /*dy*/) const {}
+    // dx = epilogue(gradient of the map's input); null for no epilogue. Outside of training it follows the
+    // forward pass of a prediction, and may have several rows of gradients for each row of x and of the memory: see
+    // forward_row.
+    virtual void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
+                          const Epilogue<T>* epilogue) const = 0;
+    // The gradient of the parameters that belong to these inputs (what belongs to none: to the first), summed over the
+    // rows, and, to accumulate, over those of earlier calls. With an optimizer each member of the team goes on to
+    // update the parameters whose gradients it has computed.
+    virtual void parameter_gradients(const Pass<T>&, Range /*inputs*/, const Input<T>& /*x*/, const T* /*dy*/,
+                                     T* /*gradients*/, bool /*accumulate*/,
+                                     const Optimization<T>* /*optimization*/) const {}
+    // Learns from a batch that was trained on what no gradient tells.
+    virtual void learn_statistics(const Pass<T>&, T* /*statistics*/) const {}
+
+    // The map may be a sum over stretches of its input, each of which one thread can compute: sums = what the inputs of
+    // a stretch add. finish_sum(parts, y) gives y = epilogue(map(x)) of these rows, with the same bits as forward.
+    virtual Panels stretches() const { return Panels::whole(input_size); }
+    virtual void forward_stretch(const Pass<T>&, index /*stretch*/, const Input<T>& /*x*/, T* /*sums*/) const {}
+    virtual void finish_sum(const T* /*sums*/, index /*stride*/, T* /*y*/, index /*rows*/,
+                            const Epilogue<T>& /*epilogue*/) const {}
+};
+
+// Throws std::invalid_argument for what does not exist or does not fit.
+template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index input_size,
+                                                                      const std::vector<LayerSpec>& specs);
+
+// The entry with this name in a list that ends with a null name. Throws std::invalid_argument naming what there is.
+template <class Entry> const Entry& find_kernel(const Entry* list, const std::string& name, const char* what) {
+    std::string known;
+    for (const Entry* entry = list; entry->name; ++entry) {
+        if (name == entry->name)
+            return *entry;
+        known += (known.empty() ? "" : ", ") + std::string(entry->name);
+    }
+    throw std::invalid_argument(std::string(what) + " must be one of " + known + "; got '" + name + "'");
+}
+
+}  // namespace fastnet

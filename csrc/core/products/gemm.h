@@ -1,0 +1,43 @@
+// The matrix product: which team and which memory it takes.
+#pragma once
+
+#include "core/buffer.h"
+#include "core/kernels/kernels.h"
+#include "core/threads/parallel.h"
+
+namespace fastnet {
+
+// A product is computed in passes along k, as even as possible, whose sums are added one after the other. This fixes
+// the order of the additions, so it is one rule for every machine.
+Panels gemm_passes(index k);
+
+// Packed operands of one team; made before the team starts, so that nothing is allocated (or can fail) inside.
+template <class T> class GemmWorkspace {
+  public:
+    void reserve(int threads);
+    T* packed_a(int rank) const { return private_.data() + rank * (a_size + panel_size); }
+    T* packed_panel(int rank) const { return packed_a(rank) + a_size; }
+    T* packed_b() const { return b_.data(); }
+    T* transposed() const { return transposed_.data(); }
+
+    static const index a_size, panel_size, b_size;
+
+  private:
+    Buffer<T> private_, b_, transposed_;
+};
+
+// A B that many products share can be packed once, as a whole: into so many values, by all members of a team, which
+// the product then is given as b_packed.
+template <class T> index packed_size(const Gemm<T>& product);
+template <class T> void pack_factor(const Team& team, const Gemm<T>& product, T* packed);
+// Whether a product would otherwise pack all of B itself.
+template <class T> bool packs_factor(const Gemm<T>& product);
+
+// Called by every member of the team with the same arguments. When it returns, a member has finished its own
+// share only; a barrier makes all of C visible. With a solo team it is an ordinary function.
+template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& product);
+
+// Starts a team of the right size for the product. C is unfinished where the interruption broke it off.
+template <class T> void gemm(const Gemm<T>& product, Interruption* interruption = nullptr);
+
+}  // namespace fastnet

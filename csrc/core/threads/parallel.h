@@ -1,0 +1,108 @@
+// Threads. Work runs in a team: every member executes the same function with its own rank, as in MPI, takes its
+// share of each loop and meets the others at barriers. One team lives for many training steps, so that a step costs a
+// few barriers and no start of a thread.
+#pragma once
+
+#include "core/interruption.h"
+#include "core/panels.h"
+#include "thread_count.h"
+
+namespace fastnet {
+
+struct Range {
+    index begin, end;
+    index size() const { return end - begin; }
+};
+
+// The share of `rank` when n items go to `size` members in runs of whole multiples of `grain`.
+inline Range share(index n, index grain, int rank, int size) {
+    const index grains = (n + grain - 1) / grain;
+    const index begin = grains * rank / size * grain, end = grains * (rank + 1) / size * grain;
+    return {begin < n ? begin : n, end < n ? end : n};
+}
+
+class TeamState;
+
+class Team {
+  public:
+    Team(int rank, int size, TeamState* state, Interruption* interruption)
+        : rank_(rank), size_(size), asks_(rank == 0), state_(state), interruption_(interruption) {}
+    static Team solo() { return {0, 1, nullptr, nullptr}; }
+    // This member as a team of its own, for work that it does for itself.
+    Team alone() const {
+        Team team(0, 1, nullptr, interruption_);
+        team.asks_ = asks_;
+        return team;
+    }
+
+    int rank() const { return rank_; }
+    int size() const { return size_; }
+    bool leads() const { return rank_ == 0; }
+    void barrier() {
+        if (size_ > 1)
+            meet();
+    }
+    Range share(index n, index grain = 1) const { return fastnet::share(n, grain, rank_, size_); }
+
+    // Whether this member should do its next piece of work, of so many operations, or the work was broken off. Members
+    // may get different answers: they leave out work, never a barrier.
+    bool goes_on(double operations) const {
+        if (!interruption_)
+            return true;
+        if (asks_)
+            interruption_->work(operations);
+        return !interruption_->broken_off();
+    }
+    // Whether the work was broken off before the last barrier, which is the same for all members until the next one.
+    bool was_broken_off() const { return interruption_ && (size_ > 1 ? agreed() : interruption_->broken_off()); }
+    // Null where nobody can break off the work.
+    Interruption* interruption() const { return interruption_; }
+
+  private:
+    void meet();
+    bool agreed() const;
+    int rank_, size_;
+    bool asks_;  // for the whole team
+    TeamState* state_;
+    Interruption* interruption_;
+};
+
+// What it takes to bring a value from memory, or to make a place for it there.
+inline constexpr double operations_per_move = 10;
+
+// Calls body(piece) for one piece of a range after the other, while the work goes on. Pieces are multiples of `grain`
+// and take milliseconds.
+template <class Body>
+void in_pieces(const Team& team, Range range, double operations_per_item, Body body, index grain = 1) {
+    constexpr double operations_per_piece = 1e7;
+    index size = range.size();
+    if (team.interruption() && operations_per_item * static_cast<double>(size) > operations_per_piece) {
+        const index fitting = static_cast<index>(operations_per_piece / operations_per_item);
+        size = (fitting / grain + 1) * grain;
+    }
+    for (index begin = range.begin; begin < range.end; begin += size) {
+        const index end = range.end - begin < size ? range.end : begin + size;
+        if (!team.goes_on(operations_per_item * static_cast<double>(end - begin)))
+            return;
+        body(Range{begin, end});
+    }
+}
+
+namespace detail {
+using TeamFunction = void (*)(void* context, Team& team);
+void run_team(int threads, TeamFunction function, void* context, Interruption* interruption);
+}  // namespace detail
+
+// Whether the teams below are smaller where a larger one does not pay. Tests of many threads say no.
+void rest_teams(bool may_rest);
+
+// Runs body(team) on at most `threads` threads, the caller being rank 0. There are fewer where others need the
+// processors: while another thread of this process leads a team, while other programs keep processors so busy that a
+// team does not pay, and inside of a team. body must not throw or call anything that might. It may be broken off by the
+// interruption. If the leader forks meanwhile, the child gets a std::runtime_error: it has none of the other members.
+template <class Body> void run_team(int threads, Body body, Interruption* interruption = nullptr) {
+    const auto call = [](void* context, Team& team) { (*static_cast<Body*>(context))(team); };
+    detail::run_team(threads, call, &body, interruption);
+}
+
+}  // namespace fastnet

@@ -1,0 +1,228 @@
+"""What the checks look at: a model, and a bounded sample of its data."""
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.inputs.samples import as_array
+from fastnet.inputs.sparse import is_sparse
+from fastnet.inputs.tables import names_to_learn
+from fastnet.layers import (
+    Activation,
+    BatchNormalization,
+    Dense,
+    Dropout,
+    Flatten,
+    GaussianNoise,
+    InputLayer,
+    LayerNormalization,
+    Normalization,
+    PReLU,
+    Rescaling,
+    Reshape,
+    Residual,
+)
+from fastnet.layers.base import Layer
+from fastnet.support.validation import describe
+from fastnet.training.inspection import Inspector
+
+if TYPE_CHECKING:
+    from fastnet.losses import Loss
+
+Array = NDArray[Any]
+
+_ROWS = 2000
+_VALUES = 4_000_000  # of a sample at most
+_SCALING = (BatchNormalization, Dropout, Flatten, GaussianNoise, InputLayer, LayerNormalization, Normalization, Rescaling, Reshape)  # fmt: skip
+
+
+class Case:
+    """A model and its data, as they were given."""
+
+    def __init__(self, model: Inspector, x: Any, y: Any, validation_data: Any = None, *, shuffle: bool = True) -> None:
+        self.model = model
+        self.shuffle = shuffle
+        names = model.feature_names or names_to_learn("x", x)
+        self.all_x = _rows_of("x", x, names)
+        self.all_y = None if y is None else as_array("y", y)
+        if self.all_y is not None and (self.all_y.ndim == 0 or len(self.all_y) != self.all_x.shape[0]):
+            raise ValueError(f"y must have as many rows as x, {self.all_x.shape[0]}; got shape {self.all_y.shape}")
+        if validation_data is not None and not isinstance(validation_data, tuple | list):
+            raise ValueError(f"validation_data must be (x, y); got {describe(validation_data)}")
+        self.validation_x = (
+            None if validation_data is None else _rows_of("x of validation_data", validation_data[0], names)
+        )
+
+    # --- Data ---
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """The numbers of the rows in the sample, evenly spread over all."""
+        return spread(self.all_x)
+
+    @cached_property
+    def given_x(self) -> Array:
+        """The sampled rows in the shape that they were given in."""
+        rows = self.all_x[self.rows]
+        return np.asarray(rows.toarray() if is_sparse(rows) else rows)
+
+    @cached_property
+    def x(self) -> Array:
+        """The sampled rows, flat, as numbers of float64."""
+        return self.given_x.reshape(len(self.rows), -1).astype(np.float64)
+
+    @cached_property
+    def y(self) -> Array:
+        """The targets of the sampled rows."""
+        assert self.all_y is not None
+        return self.all_y[self.rows]
+
+    @property
+    def labels(self) -> Array | None:
+        """All targets as one number for each row, where the loss takes labels and they are labels."""
+        if self.all_y is None or not self.classifies or self.all_y.size == 0 or self.all_y.ndim == 0:
+            return None
+        if self.all_y.size == len(self.all_y):
+            return self.all_y.reshape(-1)
+        return self.all_y.argmax(axis=1) if self.all_y.ndim == 2 else None
+
+    @property
+    def given_as_labels(self) -> bool:
+        """Whether the loss takes labels and gets one number for each row."""
+        y = self.all_y
+        return y is not None and self.takes_labels and y.ndim > 0 and y.size == len(y) and self.outputs > 1
+
+    # --- Model ---
+
+    @property
+    def loss(self) -> "Loss | None":
+        """The loss that the model is compiled with."""
+        compilation = self.model._compilation
+        return None if compilation is None else compilation.loss
+
+    @property
+    def loss_name(self) -> str:
+        """The short name of the loss."""
+        return "" if self.loss is None else self.loss.identifier
+
+    @property
+    def takes_labels(self) -> bool:
+        """Whether the loss is one of labels."""
+        return self.loss is not None and self.loss.takes_labels and self.loss_name != "custom"
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the loss is one of classes."""
+        return self.takes_labels or self.loss_name == "binary_crossentropy"
+
+    @property
+    def regresses(self) -> bool:
+        """Whether the loss measures distances."""
+        return self.loss_name in ("mse", "mae", "huber", "log_cosh", "quantile")
+
+    @property
+    def from_logits(self) -> bool:
+        """Whether the loss brings the last activation."""
+        return self.loss is not None and self.loss.from_logits
+
+    @property
+    def outputs(self) -> int:
+        """The number of outputs."""
+        return int(np.prod(self.model.output_shape or (0,)))
+
+    @property
+    def last_activation(self) -> str:
+        """The name of the activation that the outputs come from; empty where it is none that has a name."""
+        last = [layer for layer in self.model.layers if not isinstance(layer, Dropout | Flatten | Reshape)][-1:]
+        return activation_name(last[0]) if last else ""
+
+    @property
+    def learns(self) -> bool:
+        """Whether training changes a weight."""
+        return any(self.model._trained())
+
+    @cached_property
+    def outputs_of_layers(self) -> dict[str, Array]:
+        """The output of every layer for the sample."""
+        with np.errstate(all="ignore"):
+            return self.model.activations(self.given_x)
+
+    @cached_property
+    def scaled_x(self) -> tuple[Array, bool]:
+        """The sample as the first layer with a kernel sees it, and whether a layer has scaled it."""
+        x, scaled = self.x, False
+        for layer in self.model.layers:
+            if not isinstance(layer, _SCALING):
+                break
+            if not isinstance(layer, Dropout | Flatten | GaussianNoise | Reshape):
+                scaled = True
+                if (
+                    isinstance(layer, BatchNormalization) and layer.trainable
+                ):  # in training it uses the batch's own mean and variance
+                    x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-3)
+                else:
+                    x = self.outputs_of_layers[layer.name].reshape(len(x), -1).astype(np.float64)
+        return x, scaled
+
+    @cached_property
+    def gradients(self) -> dict[str, tuple[float, float]]:
+        """The root mean square of every dense kernel's gradient, and of the kernel, in the order of the layers."""
+        result = {}
+        gradients = self.model.gradients(self.given_x, self.y)
+        for layer in self.model.layers:
+            weights = dict(zip(layer.weight_names, layer.get_weights(), strict=True))
+            for name, gradient in gradients.get(layer.name, {}).items():
+                if name.rpartition(".")[2] == "kernel":
+                    result[f"{layer.name}.{name}"] = (rms(gradient), rms(weights[name]))
+        return result
+
+    def kernels(self) -> list[tuple[str, Array]]:
+        """Return every dense kernel with the name of its layer."""
+        return [
+            (layer.name, array)
+            for layer in dense_layers(self.model.layers)
+            for name, array in zip(layer.weight_names, layer.get_weights(), strict=True)
+            if name == "kernel"
+        ]
+
+
+def dense_layers(layers: list[Layer]) -> list[Dense]:
+    """Return the dense layers, those inside residual blocks too."""
+    found: list[Dense] = []
+    for layer in layers:
+        if isinstance(layer, Residual):
+            found += dense_layers(layer.layers)
+        elif isinstance(layer, Dense):
+            found.append(layer)
+    return found
+
+
+def activation_name(layer: Layer) -> str:
+    """Return the name of a layer's activation, or nothing where it has none."""
+    if isinstance(layer, PReLU):
+        return "prelu"
+    return layer.activation.name if isinstance(layer, Activation | Dense) else ""
+
+
+def rms(array: Array) -> float:
+    """Return the root of the mean of the squares."""
+    return float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))) if array.size else 0.0
+
+
+def spread(x: Any) -> NDArray[np.int64]:
+    """Return the numbers of rows, evenly spread over all, that make a sample of bounded size."""
+    per_row = max(int(np.prod(x.shape[1:])), 1)
+    count = min(x.shape[0], _ROWS, max(_VALUES // per_row, 1))
+    return np.linspace(0, max(x.shape[0] - 1, 0), count).astype(np.int64)
+
+
+def _rows_of(name: str, x: Any, names: list[str] | None) -> Any:
+    """Return an array with the columns in the order of `names`, or a matrix of scipy.sparse that gives its rows."""
+    if is_sparse(x):
+        return x.tocsr()
+    array = as_array(name, x, names)
+    if array.ndim == 0 or len(array) == 0:
+        raise ValueError(f"{name} must have at least one row; got shape {array.shape}")
+    return array[:, None] if array.ndim == 1 else array

@@ -1,0 +1,167 @@
+"""A learning rate to start from, found by a short sweep."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.callbacks.base import Callback, Logs
+from fastnet.schedules import LearningRateSchedule
+from fastnet.support.figures import figure_axes
+from fastnet.support.validation import check_integer, check_number
+from fastnet.training.inspection import Inspector
+from fastnet.training.receipt import Receipt
+
+__all__ = ["LearningRateSweep", "find_learning_rate"]
+
+_SMOOTHING = 0.9  # of the moving average of the losses
+_DIVERGED = 4.0  # times the lowest loss so far
+
+
+@dataclass(frozen=True)
+class LearningRateSweep:
+    """What `find_learning_rate` found.
+
+    Attributes
+    ----------
+    learning_rates, losses : ndarray of shape (steps,)
+        The rates of the steps and the losses before them, smoothed.
+    suggestion : float
+        A tenth of the rate at which the loss was lowest.
+    """
+
+    learning_rates: NDArray[np.float64]
+    losses: NDArray[np.float64]
+    suggestion: float
+
+    def plot(self, ax: Any = None) -> Any:
+        """Draw the losses over the rates, and the suggestion.
+
+        Needs matplotlib: ``pip install "fastnet-nn[plot]"``.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Where to draw; new axes unless given.
+
+        Returns
+        -------
+        matplotlib Axes
+        """
+        axis = figure_axes(1)[0] if ax is None else ax
+        axis.semilogx(self.learning_rates, self.losses)
+        axis.axvline(self.suggestion, linestyle="--", color="gray", label=f"suggestion {self.suggestion:.2g}")
+        axis.set(xlabel="learning rate", ylabel="loss")
+        axis.legend()
+        return axis
+
+
+class _Sweep(Callback):
+    """Multiplies the learning rate after every batch, and ends training when the loss grows."""
+
+    def __init__(self, start: float, factor: float, steps: int) -> None:
+        super().__init__()
+        self._rate, self._factor, self._steps = start, factor, steps
+        self._average, self._lowest = 0.0, np.inf
+        self._sum = self._seen = 0.0
+        self.rates: list[float] = []
+        self.losses: list[float] = []
+
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:  # noqa: ARG002
+        self._sum = self._seen = 0.0
+
+    def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:  # noqa: ARG002
+        self.model.optimizer.learning_rate = self._rate
+
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
+        # The logs have the mean of the epoch so far.
+        total = (logs or {})["loss"] * (batch + 1)
+        loss, self._sum = total - self._sum, total
+        self._average = _SMOOTHING * self._average + (1 - _SMOOTHING) * loss
+        smooth = self._average / (1 - _SMOOTHING ** (len(self.losses) + 1))
+        if not np.isfinite(smooth) or (len(self.losses) > 5 and smooth > _DIVERGED * self._lowest):
+            self.model.stop_training = True
+            return
+        self._lowest = min(self._lowest, smooth)
+        self.rates.append(self._rate)
+        self.losses.append(smooth)
+        self._rate *= self._factor
+        if len(self.losses) >= self._steps:
+            self.model.stop_training = True
+
+
+def find_learning_rate(
+    model: Inspector,
+    x: Any,
+    y: Any,
+    *,
+    batch_size: int = 32,
+    lowest: float = 1e-6,
+    highest: float = 10.0,
+    steps: int = 100,
+) -> LearningRateSweep:
+    """Train with a learning rate that grows from step to step until the loss grows too, and suggest one to start from.
+
+    The learning rate range test of Smith (2017), arXiv:1506.01186, section 3.3. The model has its weights, its
+    optimizer and its random numbers as before afterwards.
+
+    Parameters
+    ----------
+    model : Sequential
+        A compiled model, whose learning rate must be a number.
+    x, y : array_like
+        As in `fit`.
+    batch_size : int, default 32
+        That of the training to come: a good rate depends on it.
+    lowest, highest : float, default 1e-6 and 10
+        The rates that the sweep starts from and ends at.
+    steps : int, default 100
+        The number of steps between them. The data are gone through again as often as needed.
+
+    Returns
+    -------
+    LearningRateSweep
+
+    Raises
+    ------
+    ValueError
+        The model is not compiled, `lowest` is not below `highest`, or the optimizer follows a schedule.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> x, y = fn.datasets.digits.load_data()
+    >>> layers = [fn.Rescaling(1 / 16, input_shape=(64,)), fn.Dense(64, "relu"), fn.Dense(10, "softmax")]
+    >>> model = fn.Sequential(layers, seed=0)
+    >>> model.compile("adam", "sparse_categorical_crossentropy")
+    >>> sweep = fn.find_learning_rate(model, x, y)
+    >>> bool(1e-3 < sweep.suggestion < 1e-1)
+    True
+    """
+    lowest = check_number("lowest", lowest, minimum=1e-30)
+    highest = check_number("highest", highest)
+    steps = check_integer("steps", steps, minimum=10)
+    if lowest >= highest:
+        raise ValueError(f"lowest must be below highest; got {lowest} and {highest}")
+    network = model._trainable_network("find_learning_rate", x)
+    if isinstance(model.optimizer._learning_rate, LearningRateSchedule):
+        raise ValueError("the optimizer follows a schedule: compile the model with a number as learning_rate")
+    rate, state = model.optimizer.learning_rate, network.get_state()
+    history, figures, receipt, names = model.history, model.figures, model._receipt, model.feature_names
+    random = model._generator.bit_generator.state
+    model._receipt = Receipt()  # what the sweep does leaves no trace in the weights
+    sweep = _Sweep(lowest, (highest / lowest) ** (1 / (steps - 1)), steps)
+    try:
+        model.fit(x, y, batch_size=batch_size, epochs=steps, verbose=0, callbacks=[sweep])
+    finally:
+        network.set_state(*state)
+        model.optimizer._count(network.finished_steps)
+        model.optimizer.learning_rate = rate
+        model.history, model.figures, model._receipt, model.feature_names = history, figures, receipt, names
+        model._generator.bit_generator.state = random
+    rates, losses = np.array(sweep.rates), np.array(sweep.losses)
+    if not len(losses):
+        raise ValueError(f"the loss is not finite at the lowest learning rate, {lowest}")
+    return LearningRateSweep(rates, losses, float(rates[losses.argmin()] / 10))

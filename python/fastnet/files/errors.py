@@ -1,0 +1,22 @@
+"""One error for everything that a damaged file can cause."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from fastnet.files.names import hint_for
+
+LONGEST_REASON = 400  # characters, where a file has long names
+
+
+@contextmanager
+def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Make one ValueError that names the file out of everything that a bad file can cause."""
+    try:
+        yield
+    except RecursionError as error:
+        raise ValueError(f"cannot load {os.fspath(path)}: it is nested too deep") from error
+    except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = f"its configuration lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
+        reason = reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON] + "..."
+        raise ValueError(f"cannot load {os.fspath(path)}: {reason or type(error).__name__}{hint_for(path)}") from error

@@ -1,0 +1,382 @@
+"""Arrays as users have them, checked, in the form that the compiled core reads."""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet._core import SparseRows, first_nonfinite_row
+from fastnet.inputs.columns import Columns
+from fastnet.inputs.repacking import is_foreign, quick_to_gather, repacked
+from fastnet.inputs.sparse import as_sparse_rows, is_sparse
+from fastnet.inputs.tables import columns_of, from_table, is_table, names_of, numbers_of, order_of
+from fastnet.losses import Loss
+from fastnet.losses.domains import DISTRIBUTIONS, NOT_NEGATIVE, PROBABILITIES, SIGNS
+from fastnet.support.validation import LARGEST_INTEGER, check_integer, check_number, describe, without_mask
+
+Array = NDArray[Any]
+Features = Array | SparseRows
+
+# What the core reads in place: samples of these types are never copied.
+CORE_DTYPES = tuple(
+    np.dtype(name)
+    for name in ("float32", "float64", *(f"{sign}int{bits}" for bits in (8, 16, 32, 64) for sign in ("u", "")))
+)
+
+
+class Samples:
+    """Checked samples, targets and weights, one row each.
+
+    Attributes
+    ----------
+    x, y, weight : ndarray, SparseRows or None
+        As the core reads them.
+    given : ndarray or Columns, optional
+        The samples that `x` is a copy of; None where it is none, or they were of float16.
+    """
+
+    __slots__ = ("given", "weight", "x", "y")
+
+    def __init__(self, x: Features, y: Array, weight: Array | None, given: Array | Columns | None = None) -> None:
+        self.x, self.y, self.weight, self.given = x, y, weight, given
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def without_given(self) -> "Samples":
+        """Return the same without the samples that `x` is a copy of, which may be the only other thing to hold them."""
+        return self if self.given is None else Samples(self.x, self.y, self.weight)
+
+    def rows(self, start: int, stop: int) -> "Samples":
+        """Return some of the samples, as views."""
+        weight = None if self.weight is None else self.weight[start:stop]
+        return Samples(self.x[start:stop], self.y[start:stop], weight)
+
+    def split(self, validation_split: Any) -> tuple["Samples", "Samples"]:
+        """Return the first samples, and the last fraction for validation."""
+        fraction = check_number("validation_split", validation_split, minimum=0.0, below=1.0)
+        boundary = math.floor(len(self) * (1.0 - fraction))
+        if boundary in (0, len(self)):
+            raise ValueError(
+                f"validation_split={fraction:g} of {len(self)} samples leaves {boundary} to train on and "
+                f"{len(self) - boundary} to validate with; both must be at least 1"
+            )
+        return self.rows(0, boundary), self.rows(boundary, len(self))
+
+    def labels_and_rows(self, rows: slice | NDArray[np.int64]) -> tuple[Array, Array | None]:
+        """Return the targets and the weights of some rows."""
+        return self.y[rows], None if self.weight is None else self.weight[rows]
+
+    def with_class_weight(self, class_weight: Mapping[int, float], loss: Loss, outputs: int, dtype: str) -> "Samples":
+        """Return the samples with their weights times those of their classes; a class not mentioned weighs 1."""
+        labels, known, are = _labels_of(self.y, loss, outputs)
+        if unknown := [label for label in class_weight if label not in known]:
+            raise ValueError(
+                f"class_weight has weights of labels that no sample can have: {', '.join(map(str, unknown))}; labels are {are}"
+            )
+        weight = np.ones(len(self), dtype) if self.weight is None else self.weight.copy()
+        with np.errstate(over="ignore"):
+            for label, factor in class_weight.items():
+                weight[labels == label] *= factor
+        check_finite("class_weight times sample_weight", weight, dtype)
+        return Samples(self.x, self.y, weight)
+
+
+# ---- Arrays of numbers ----------------------------------------------------------------------------------------------
+
+
+def as_array(name: str, values: Any, columns: Sequence[str] | None = None) -> Array:
+    """Return `values` as an array of real numbers, without copying one that is one already.
+
+    Of a table, `columns` are the names of those that are wanted.
+    """
+    if values is None:
+        raise ValueError(f"{name} is missing: got None")
+    if type(values) is np.ndarray:
+        array = values
+    elif is_table(values):
+        return from_table(name, values, columns)
+    elif hasattr(values, "to_numpy"):  # a series
+        return numbers_of(name, values)
+    elif isinstance(values, Iterable) and not hasattr(values, "__len__"):
+        raise TypeError(f"{name} must be an array here; got {describe(values)}, which yields batches")
+    else:
+        values = without_mask(name, values)
+        try:
+            array = np.asarray(values)
+        except ValueError as error:
+            raise ValueError(f"{name} must be an array: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"{name} must be an array of real numbers; got {type(values).__name__} with elements of dtype {array.dtype}"
+            + _hint(values, array)
+        )
+    return array
+
+
+def _hint(values: Any, array: Array) -> str:
+    """Return what to do with what is no array of numbers, where that is known."""
+    if isinstance(values, Mapping) or array.dtype.names:
+        return ": pandas.DataFrame makes a table of columns with names"
+    if array.dtype == object and array.ndim:
+        rows = enumerate(array.reshape(len(array), -1).tolist() if array.size else [])
+        odd = ((row, value) for row, values in rows for value in values if not isinstance(value, int | float))
+        return next((f": row {row} has {'None' if value is None else describe(value)}" for row, value in odd), "")
+    return ""
+
+
+def _as_core_array(array: Array, dtype: str) -> Array:
+    """Return the array in a dtype that the core reads: its own if it can, else the model's."""
+    if array.dtype in CORE_DTYPES or not is_foreign((array := _of_eight_bytes(array)).dtype):
+        return array
+    return array.astype(dtype if array.dtype == np.float16 else array.dtype.newbyteorder("="))
+
+
+def _of_eight_bytes(array: Array) -> Array:
+    """Return the array in a dtype that the core at least repacks: no truth values, none of more than 8 bytes."""
+    if array.dtype in CORE_DTYPES:
+        return array
+    if array.dtype == np.bool_:
+        return array.view(np.uint8)
+    if array.dtype.itemsize > 8:  # of numbers that float32 may not hold, which is for `check_finite` to tell
+        with np.errstate(over="ignore"):
+            return array.astype(np.float64)
+    return array
+
+
+def check_finite(name: str, array: Features, dtype: str, columns: Sequence[str] | None = None) -> None:
+    """Refuse numbers that are not finite, or are not once they are rounded to `dtype`; `columns` are names for messages."""
+    row = _first_nonfinite_row(array, dtype == "float32")
+    if row >= 0:
+        _refuse_row(name, array, row, dtype, columns)
+
+
+def _refuse_row(name: str, array: Features | Columns, row: int, dtype: str, columns: Sequence[str] | None) -> None:
+    """Raise ValueError for a row with numbers that are not finite."""
+    wrong = array[row : row + 1]
+    if isinstance(wrong, np.ndarray):
+        wrong = _as_core_array(wrong, "float64")
+    place = f"row {row}"
+    if columns is not None and isinstance(wrong, np.ndarray) and wrong.size == len(columns):
+        with np.errstate(over="ignore"):
+            place += f", column {columns[int(np.isfinite(wrong.reshape(-1).astype(dtype)).argmin())]!r}"
+    if _first_nonfinite_row(wrong, False) < 0:
+        raise ValueError(f"{name} has a number in {place} that is too large for float32, the dtype of the model")
+    raise ValueError(f"{name} has a NaN or an infinity in {place}")
+
+
+def _first_nonfinite_row(array: Features, as_float32: bool) -> int:
+    if isinstance(array, SparseRows):
+        return array.first_nonfinite_row(as_float32)
+    return first_nonfinite_row(array, as_float32) if array.dtype.kind == "f" else -1
+
+
+def shape_of(name: str, values: Any) -> tuple[int, ...]:
+    """Return the shape of an array, a sparse matrix or a table."""
+    known = is_sparse(values) or (is_table(values) and hasattr(values, "shape"))
+    return tuple(values.shape) if known else as_array(name, values).shape
+
+
+# ---- Samples --------------------------------------------------------------------------------------------------------
+
+
+def as_features(
+    name: str, values: Any, input_shape: tuple[int, ...], dtype: str, columns: Sequence[str] | None = None
+) -> Features:
+    """Return samples as rows of features, without copying arrays of float32, float64 and integers.
+
+    The rows of a sparse matrix stay sparse. The columns of a table are put in the order of the names in `columns`.
+
+    Raises
+    ------
+    ValueError
+        The shape of a sample is not `input_shape`, or a table has other columns.
+    """
+    rows = _as_rows(name, values, input_shape, dtype, columns)
+    if isinstance(rows, Columns):
+        return rows[:]
+    if isinstance(rows, np.ndarray) and is_foreign(rows.dtype):
+        return _as_core_array(quick_to_gather(rows, dtype, 1.0), dtype)
+    return rows
+
+
+def _as_rows(
+    name: str, values: Any, input_shape: tuple[int, ...], dtype: str, columns: Sequence[str] | None
+) -> Features | Columns:
+    """Return samples as rows of features, or the columns of a table, in a dtype that the core at least repacks."""
+    if is_sparse(values):
+        _check_shape(name, shape_of(name, values), input_shape, values)
+        return as_sparse_rows(name, values, dtype)
+    array = columns_of(name, values, columns) if is_table(values) else as_array(name, values, columns)
+    if isinstance(array, Columns):
+        if array.shape[1:] == input_shape:
+            return array
+        array = array[:]
+    if array.ndim == 1 and input_shape == (1,):
+        array = array[:, None]
+        if columns is not None and (names := names_of(name, values)) is not None:
+            order_of(name, names, columns)
+    _check_shape(name, array.shape, input_shape, values)
+    return _of_eight_bytes(array.reshape(len(array), math.prod(input_shape)))
+
+
+def finite_features(
+    name: str, given: Features | Columns, dtype: str, passes: float, columns: Sequence[str] | None = None
+) -> Features:
+    """Return rows of finite numbers in the form in which it is quickest to read them `passes` times."""
+    if not isinstance(given, SparseRows):
+        copied = given.repacked(dtype) if isinstance(given, Columns) else repacked(given, dtype, passes)
+        if copied is not None:
+            features, row = copied
+            if row >= 0:
+                _refuse_row(name, given, row, dtype, columns)
+            return features
+        assert isinstance(given, np.ndarray)
+        given = _as_core_array(given, dtype)
+    check_finite(name, given, dtype, columns)
+    return given
+
+
+def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...], values: Any) -> None:
+    if shape[1:] != input_shape:
+        expected = ", ".join(["samples", *map(str, input_shape)])
+        one = "to_frame().T" if hasattr(values, "iloc") else "[None]"
+        hint = f": one sample is {name}{'.' * hasattr(values, 'iloc')}{one}" if shape == input_shape else ""
+        raise ValueError(f"{name} must have shape ({expected}); got {shape}{hint}")
+
+
+def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtype: str, any_sum: bool = False) -> Array:
+    """Return targets as labels of int64 or as rows of `outputs` numbers, which add up to anything where `any_sum` says so.
+
+    Raises
+    ------
+    ValueError
+        The number of rows or the shape does not fit, or a label is out of range.
+    """
+    array = as_array(name, values)
+    if array.ndim == 0 or len(array) != rows:
+        raise ValueError(f"{name} must have as many rows as x, {rows}; got shape {array.shape}")
+    if loss.takes_labels and outputs > 1 and (array.ndim == 1 or array.shape[1:] == (1,)):
+        return _as_labels(name, array.reshape(-1), outputs)
+    if array.ndim == 1 and outputs == 1:
+        array = array[:, None]
+    if array.shape != (rows, outputs):
+        hint = ": for labels use fastnet.utils.to_categorical" if array.ndim == 1 else ""
+        raise ValueError(f"{name} must have shape ({rows}, {outputs}) for {loss.name}; got {array.shape}{hint}")
+    array = _as_core_array(array, dtype)
+    _check_targets(name, array, loss, dtype, any_sum)
+    return array
+
+
+def _check_targets(name: str, targets: Array, loss: Loss, dtype: str, any_sum: bool) -> None:
+    """Refuse targets that are not finite, or that the loss is not defined for."""
+    domain = NOT_NEGATIVE if any_sum and loss.domain is DISTRIBUTIONS else loss.domain
+    if domain is None:
+        check_finite(name, targets, dtype)
+        return
+    row = domain.first_row_outside(targets)
+    if row >= 0 or not math.isfinite(domain.ranges[0][1]):
+        check_finite(name, targets, dtype)
+    if row >= 0:
+        shown = ", ".join(f"{value:g}" for value in targets[row, :10].tolist()) + ", ..." * (targets.shape[1] > 10)
+        raise ValueError(f"{name} has {shown} in row {row}; {loss.name} takes {domain.words}")
+
+
+def _as_labels(name: str, labels: Array, outputs: int) -> Array:
+    if labels.dtype.kind == "f":
+        labels = labels.astype(np.float64, copy=False)
+        check_finite(name, labels, "float64")
+        if (fractional := labels != np.floor(labels)).any():
+            row = int(fractional.argmax())
+            raise ValueError(f"{name} has label {labels[row]} at row {row}; labels must be whole numbers")
+    if (wrong := (labels < 0) | (labels >= outputs)).any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"{name} has label {labels[row]:g} at row {row}; the output layer has {outputs} units, "
+            f"so labels must be in 0..{outputs - 1}"
+        )
+    return labels.astype(np.int64, copy=False)
+
+
+def as_sample_weight(name: str, values: Any, rows: int, dtype: str) -> Array | None:
+    """Return one weight for every row, or None for no weights."""
+    if values is None:
+        return None
+    array = as_array(name, values)
+    if array.shape not in ((rows,), (rows, 1)):
+        raise ValueError(f"{name} must have shape ({rows},), one weight for every row of x; got {array.shape}")
+    array = _as_core_array(array.reshape(-1), dtype)
+    check_finite(name, array, dtype)
+    return np.ascontiguousarray(array, dtype)
+
+
+def as_class_weight(class_weight: Any) -> dict[int, float]:
+    """Return the weights of labels, checked."""
+    if not isinstance(class_weight, Mapping):
+        raise TypeError(f"class_weight must be a dictionary from label to weight; got {describe(class_weight)}")
+    weights = {}
+    for label, weight in class_weight.items():
+        whole = isinstance(label, bool | np.bool_ | float | np.floating) and label == np.floor(label)
+        number = int(label) if whole else check_integer("a label of class_weight", label, minimum=-LARGEST_INTEGER)
+        weights[number] = check_number(f"class_weight[{label}]", weight, minimum=0.0)
+    return weights
+
+
+def _labels_of(y: Array, loss: Loss, outputs: int) -> tuple[Array, Collection[int], str]:
+    """Return the label of every row of targets, the labels that there can be, and these in words."""
+    if y.ndim == 1 or y.shape[1] > 1:
+        return y if y.ndim == 1 else _single_labels(y, loss), range(outputs), f"0 to {outputs - 1}"
+    labels = y[:, 0]
+    if loss.domain is SIGNS and (labels < 0).any():
+        return labels, (-1, 1), "-1 and 1"
+    if loss.domain in (SIGNS, PROBABILITIES):
+        return np.rint(labels), (0, 1), "0 and 1"
+    if (fractional := labels != np.floor(labels)).any():
+        row = int(fractional.argmax())
+        raise ValueError(f"class_weight needs targets that are labels; y has {labels[row]} in row {row}")
+    return labels, {0, 1, *map(int, np.unique(labels))}, "those in y"
+
+
+def _single_labels(rows: Array, loss: Loss) -> Array:
+    """Return the label of every row of targets, its largest; rows of yes and no may have several labels, or none."""
+    if not loss.takes_labels:
+        answers = loss.domain in (SIGNS, PROBABILITIES) or ((rows == 0) | (rows == 1)).all(axis=1)
+        wrong = answers & (np.count_nonzero(rows > 0.5, axis=1) != 1)
+        if wrong.any():
+            row = int(wrong.argmax())
+            raise ValueError(
+                f"class_weight needs one label for every sample; y has {rows[row].tolist()} in row {row}: give sample_weight"
+            )
+    labels: Array = rows.argmax(axis=1)
+    return labels
+
+
+def as_samples(
+    x: Any,
+    y: Any,
+    sample_weight: Any,
+    of: str,
+    input_shape: tuple[int, ...],
+    outputs: int,
+    loss: Loss,
+    dtype: str,
+    columns: Sequence[str] | None = None,
+    any_sum: bool = False,
+    passes: float = 1.0,
+    most_rows: float = math.inf,
+) -> Samples:
+    """Return what training or evaluation reads, checked; `of`, as in " of validation_data", tells messages whose it is.
+
+    All rows will be read `passes` times, or so many of them that they are `most_rows` in all.
+    """
+    given = _as_rows(f"x{of}", x, input_shape, dtype, columns)
+    if not len(given):
+        raise ValueError(f"x{of} must have at least one row; got shape {np.shape(x)}")
+    features = finite_features(f"x{of}", given, dtype, min(passes, most_rows / len(given)), columns)
+    targets = as_targets(f"y{of}", y, len(features), outputs, loss, dtype, any_sum)
+    weight = as_sample_weight(f"sample_weight{of}", sample_weight, len(features), dtype)
+    if isinstance(given, SparseRows) or features is given or given.dtype == np.float16:
+        return Samples(features, targets, weight)
+    return Samples(features, targets, weight, given)

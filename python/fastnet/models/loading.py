@@ -1,0 +1,115 @@
+"""Models out of files: nothing in a file is executed, and no memory is taken for what it does not hold."""
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from fastnet.callbacks.history import History
+from fastnet.files import safetensors
+from fastnet.files.errors import refusing
+from fastnet.interchange.keras_files import is_keras_file
+from fastnet.models.importing import load_keras_model
+from fastnet.models.model_file import NAME_LISTS, checked_metadata, checked_names, parsed
+from fastnet.models.sequential import Sequential
+from fastnet.network.checks import check_architecture, check_compilation, check_tensors, tensor_names
+from fastnet.support.plain import plain
+from fastnet.training.receipt import Receipt
+
+
+def load_model(
+    path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True
+) -> Any:
+    """Read a model that `save_model` or `QuantizedModel.save` wrote, or one of Keras.
+
+    For the latter see `fastnet.models.importing.load_keras_model`.
+
+    Nothing in the file is executed, and no memory is taken for what the file does not hold.
+
+    Parameters
+    ----------
+    path : str or os.PathLike
+        The model file.
+    custom_objects : dict, optional
+        The Python functions, by their names, that the model was compiled with as loss and metrics.
+    compile : bool, default True
+        Whether a model that was compiled comes back compiled. Its optimizer starts with fresh moments.
+
+    Returns
+    -------
+    Sequential or QuantizedModel
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    IsADirectoryError
+        If `path` is a folder.
+    ValueError
+        If the file is not a whole model file, was written by a newer version, or its tensors do not fit the
+        architecture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.Dense(2, input_shape=(3,))], seed=0)
+    >>> model.save("model.safetensors")
+    >>> x = np.ones((1, 3))
+    >>> bool((fn.load_model("model.safetensors").predict(x) == model.predict(x)).all())
+    True
+    """
+    with refusing(path):
+        if is_keras_file(path):
+            return load_keras_model(path, custom_objects, compile)
+    with refusing(path), safetensors.opened(path) as file:
+        metadata = checked_metadata(file.metadata)
+        config = parsed(metadata, "config", dict)
+        if "operations" in metadata:
+            from fastnet.models.quantized import QuantizedModel
+            from fastnet.models.quantized_file import read_quantized
+
+            model: Any = QuantizedModel(*read_quantized(file, parsed(metadata, "operations", list), config))
+        else:
+            model = _load_sequential(file, config)
+        if "receipt" in metadata:
+            told = plain(parsed(metadata, "receipt", dict))
+            receipt = Receipt.from_dict(told)
+            if "operations" in metadata:  # it tells of the model before it was quantized
+                model.receipt = receipt.as_dict(told.get("weights"))
+            else:
+                model._receipt = receipt
+        if compile and "compile" in metadata:
+            arguments = parsed(metadata, "compile", dict)
+            check_compilation(arguments)
+            model.compile(**_with_functions(arguments, custom_objects or {}))
+        for key in NAME_LISTS:
+            setattr(model, key, checked_names(key, parsed(metadata, key, list)) if key in metadata else None)
+        if "history" in metadata:
+            model.history = History.from_dict(parsed(metadata, "history", dict))
+        if "metrics" in metadata:
+            model.figures = plain(parsed(metadata, "metrics", dict))
+        return model
+
+
+def _load_sequential(file: safetensors.File, config: Mapping[str, Any]) -> Sequential:
+    check_architecture(config)
+    check_tensors(file.tensors, config)
+    model = Sequential.from_config({**config, "input_shape": None})
+    model._build(tuple(config["input_shape"]), draw=False)
+    slots = {name: index for index, name in enumerate(tensor_names(model))}
+    for name, first, values in file.pieces():
+        model._weights.set_piece(slots[name], first, values)
+    return model
+
+
+def _with_functions(config: dict[str, Any], functions: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `compile` with the Python functions that a file names put in."""
+
+    def given(part: Any) -> Any:
+        name = part.get("function") if isinstance(part, dict) else None
+        return functions.get(name, part) if isinstance(name, str) else part
+
+    names = [name for name in ("metrics", "weighted_metrics") if name in config]
+    lists: dict[str, Any] = {name: list(map(given, config[name])) for name in names}
+    changed: dict[str, Any] = {"loss": given(config.get("loss")), **lists}
+    return {**config, **changed}

@@ -1,0 +1,350 @@
+"""Models in 8-bit integers, computed in the core."""
+
+import copy
+import itertools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import numpy as np
+
+from fastnet._core import Network32
+from fastnet.inputs.samples import check_finite
+from fastnet.operations.quantizing import QuantizedMultiplication, quantize_operations
+from fastnet.operations.steps import (
+    Activating,
+    Addition,
+    LayerNormalizing,
+    Multiplication,
+    Operation,
+    Remembering,
+    Scaling,
+    SlopedActivating,
+    arrays_of,
+    operations_of,
+)
+from fastnet.support.html import html_table, html_text
+from fastnet.support.text import visible
+from fastnet.support.validation import describe
+from fastnet.training.evaluation import Evaluator
+from fastnet.training.trainer import Trainer
+
+_NO_DERIVATIVES = "a quantized model rounds, and so has no derivatives: ask the model that it was made from"
+_NOT_LEARNING = (
+    "a quantized model predicts but does not learn: fit the model that it was made from, and quantize that again"
+)
+
+
+def quantize(model: Trainer, calibration_data: Any) -> "QuantizedModel":
+    """Return a model whose matrix products are in 8-bit integers, but for those of fewer than 4 inputs.
+
+    Parameters
+    ----------
+    model : Sequential
+        A built model; it stays as it is.
+    calibration_data : array_like, table or sparse matrix, shape (n, *input_shape)
+        Samples like those that the model will meet, at least one, by custom a few hundred of the training data. They
+        tell the range of the values that each product gets. Values beyond it count as its ends, later.
+
+    Returns
+    -------
+    QuantizedModel
+
+    Raises
+    ------
+    ValueError
+        The model is not built; the samples are none, do not fit the model or are not finite; or the values on their
+        way through the model are not; or a layer has more than 65,536 inputs.
+    TypeError
+        `calibration_data` does not hold real numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.Dense(32, "relu", input_shape=(16,)), fn.Dense(3, "softmax")], seed=0)
+    >>> x = np.random.default_rng(0).random((100, 16))
+    >>> small = fn.quantization.quantize(model, x)
+    >>> bool(np.abs(small.predict(x) - model.predict(x)).max() < 0.02)
+    True
+    """
+    model._require_built("quantize")
+    assert model.input_shape is not None
+    assert model.output_shape is not None
+    samples = model._features("calibration_data", calibration_data)
+    if len(samples) == 0:
+        raise ValueError("calibration_data must have at least one row; got none")
+    check_finite("calibration_data", samples, "float32", model.feature_names)
+    if model.dtype == "float64":
+        _check_differences("calibration_data", samples)
+    operations = quantize_operations(operations_of(model), samples, int(np.prod(model.input_shape)))
+    quantized = QuantizedModel(operations, model.input_shape, model.output_shape, model.name)
+    quantized._compilation = copy.deepcopy(model._compilation)
+    quantized.class_names, quantized.feature_names = copy.copy(model.class_names), copy.copy(model.feature_names)
+    if (receipt := model.receipt) is not None:
+        del receipt["config"]  # a file would be longer for what its operations tell
+        quantized.receipt = receipt
+    return quantized
+
+
+def _check_differences(name: str, samples: Any) -> None:
+    """Refuse a column that is one of few values in float32, in which a quantized model takes samples."""
+    if not isinstance(samples, np.ndarray) or samples.dtype != np.float64:
+        return
+    width, lost = np.ptp(samples, axis=0), np.abs(samples - samples.astype(np.float32)).max(axis=0)
+    rounding = 2.0**-50 * np.abs(samples).max(axis=0)  # of a constant
+    if (column := np.flatnonzero((lost > width / 64) & (width > rounding))).size:
+        raise ValueError(
+            f"{name} has values in column {column[0]} that float32 does not tell apart, in which a quantized model takes them"
+        )
+
+
+class QuantizedModel(Evaluator):
+    """A model in 8-bit integers, as `Sequential.quantize` returns it and `fastnet.load_model` reads it.
+
+    It predicts and evaluates as the model that it was made from does, with the same methods, but does not learn. The
+    outputs are float32. A row with a value that is not finite gives NaN.
+
+    Parameters
+    ----------
+    operations : list of Operation
+        What a prediction does.
+    input_shape, output_shape : tuple of int
+        The shapes of one sample.
+    name : str
+        The name of the model.
+
+    Attributes
+    ----------
+    class_names, feature_names : list of str or None
+        As in the model that it was made from.
+    figures : dict
+        Figures of your own, kept in the model's file; it begins without any.
+    receipt : dict or None
+        That of the model that it was made from, without its architecture.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> x = np.random.default_rng(0).random((100, 16))
+    >>> model = fn.Sequential([fn.Dense(32, "relu", input_shape=(16,)), fn.Dense(3, "softmax")], seed=0)
+    >>> small = model.quantize(x)
+    >>> small.save("small.safetensors")
+    >>> bool((fn.load_model("small.safetensors").predict(x) == small.predict(x)).all())
+    True
+    """
+
+    _settable = Evaluator._settable | {"receipt"}
+
+    def __init__(
+        self,
+        operations: Sequence[Operation],
+        input_shape: tuple[int, ...],
+        output_shape: tuple[int, ...],
+        name: str = "sequential",
+    ) -> None:
+        super().__init__()
+        self.name = name
+        self.dtype = "float32"  # of what comes out
+        self.compute_dtype = "int8"
+        self.class_names: list[str] | None = None
+        self.feature_names: list[str] | None = None
+        self.figures: dict[str, Any] = {}
+        self.receipt: dict[str, Any] | None = None
+        self.input_shape: tuple[int, ...] = input_shape
+        self._output_shape = output_shape
+        self._maps_rows = len(input_shape) == len(output_shape) == 1
+        network = Network32(int(np.prod(input_shape)), [_description(operation) for operation in operations])
+        network.set_pieces(
+            [
+                (offset, np.ascontiguousarray(_parameters(operations[index])[name], np.float32).reshape(-1))
+                for index, name, offset, _, _ in network.parameter_slots
+            ]
+        )
+        self._network: Network32 = network
+        arrays = [list(arrays_of(operation).values()) for operation in operations]
+        for array in itertools.chain(*arrays):  # the network would not notice
+            array.flags.writeable = False
+        self._sizes = [(sum(a.size for a in some), sum(a.nbytes for a in some)) for some in arrays]
+        # The compiled network has the kernels, in an order of its own; a copy here would double the memory.
+        self._operations = [
+            replace(operation, kernel=np.empty((0, operation.size), np.int8))
+            if isinstance(operation, QuantizedMultiplication)
+            else operation
+            for operation in operations
+        ]
+
+    @property
+    def operations(self) -> list[Operation]:
+        """What a prediction does, with copies of the kernels."""
+        kernels = self._network.quantized_kernels()
+        return [
+            replace(operation, kernel=kernels[i]) if isinstance(operation, QuantizedMultiplication) else operation
+            for i, operation in enumerate(self._operations)
+        ]
+
+    @property
+    def last_activation(self) -> str:
+        """The activation of the outputs."""
+        last = self._operations[-1] if self._operations else None
+        return last.function if isinstance(last, Activating) else "linear"
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """The shape of one sample of the output."""
+        return self._output_shape
+
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Do nothing: a quantized model is built."""
+
+    def fit(self, *arguments: Any, **keywords: Any) -> NoReturn:
+        """Raise NotImplementedError: a quantized model does not learn."""
+        raise NotImplementedError(_NOT_LEARNING)
+
+    def train_on_batch(self, *arguments: Any, **keywords: Any) -> NoReturn:
+        """Raise NotImplementedError: a quantized model does not learn."""
+        raise NotImplementedError(_NOT_LEARNING)
+
+    def jacobian(self, x: Any) -> NoReturn:
+        """Raise NotImplementedError: what is rounded has no derivatives."""
+        raise NotImplementedError(_NO_DERIVATIVES)
+
+    def input_gradients(self, x: Any, y: Any, sample_weight: Any = None) -> NoReturn:
+        """Raise NotImplementedError: what is rounded has no derivatives."""
+        raise NotImplementedError(_NO_DERIVATIVES)
+
+    def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
+        return []
+
+    def summary(self, print_fn: Callable[[str], Any] | None = None) -> None:
+        """Print a table of the operations, the sizes of their outputs and the bytes of their arrays.
+
+        Parameters
+        ----------
+        print_fn : callable, optional
+            Called with every line, instead of `print`.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(64, activation="relu", input_shape=(784,)), fn.Dense(10)])
+        >>> model.quantize(np.ones((1, 784))).summary()
+        Model: "sequential", quantized
+        Layer            Operation                    Outputs        Bytes
+        dense            QuantizedMultiplication           64       50,688
+        dense            Activating(relu)                  64            0
+        dense_1          QuantizedMultiplication           10          720
+        51,408 bytes
+        """
+        lines = [
+            f'Model: "{visible(self.name)}", quantized',
+            f"{'Layer':<16} {'Operation':<24} {'Outputs':>11} {'Bytes':>12}",
+        ]
+        for layer, kind, size, _, in_bytes in self.rows():
+            lines.append(f"{visible(layer):<16} {kind:<24} {size:>11,} {in_bytes:>12,}")
+        for line in [*lines, f"{self.size_in_bytes:,} bytes"]:
+            (print_fn or print)(line)
+
+    def _repr_html_(self) -> str:
+        """Return what notebooks show: the table of `summary`."""
+        rows = [(layer, kind, f"{size:,}", f"{in_bytes:,}") for layer, kind, size, _, in_bytes in self.rows()]
+        table = html_table(("Layer", "Operation", "Outputs", "Bytes"), rows)
+        return f"<div><b>{html_text(self.name)}</b>, quantized{table}{self.size_in_bytes:,} bytes</div>"
+
+    def rows(self) -> list[tuple[str, str, int, int, int]]:
+        """Return of every operation the layer, what it is, the number of outputs, of parameters, and of bytes."""
+        rows = []
+        for operation, (count, in_bytes) in zip(self._operations, self._sizes, strict=True):
+            kind = type(operation).__name__ + (f"({operation.function})" if isinstance(operation, Activating) else "")
+            rows.append((operation.layer, kind, operation.size, count, in_bytes))
+        return rows
+
+    def count_params(self) -> int:
+        """Return the number of values in all arrays."""
+        return sum(count for count, _ in self._sizes)
+
+    @property
+    def size_in_bytes(self) -> int:
+        """The size of all arrays."""
+        return sum(in_bytes for _, in_bytes in self._sizes)
+
+    def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the model to one safetensors file, which `fastnet.load_model` reads.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file to write, conventionally ``*.safetensors``.
+        overwrite : bool, default True
+            Whether an existing file may be replaced.
+
+        Raises
+        ------
+        ValueError
+            If `path` is a name for another format.
+        FileExistsError
+            If `path` exists and `overwrite` is False.
+        OSError
+            If the file cannot be written; an earlier one stays as it was.
+        """
+        from fastnet.models.quantized_file import save_quantized
+
+        save_quantized(self, self.operations, self.receipt, path, overwrite)
+
+    def __repr__(self) -> str:
+        return (
+            f"<QuantizedModel {self.name!r}: {self.input_shape} -> {self.output_shape}, {self.size_in_bytes:,} bytes>"
+        )
+
+
+def _description(operation: Operation) -> dict[str, Any]:
+    """Return what the compiled core is told about an operation."""
+    match operation:
+        case QuantizedMultiplication():
+            return {
+                "type": "quantized_dense",
+                "use_bias": operation.bias is not None,
+                "kernel": operation.kernel,
+                "kernel_scale": operation.scale,
+                "input_scale": operation.input_scale,
+                "zero_point": operation.zero_point,
+            }
+        case Multiplication(size=size, bias=bias):
+            return {"type": "dense", "units": size, "use_bias": bias is not None}
+        case Scaling(center=center, factor=factor, offset=offset):
+            if factor.ndim == center.ndim == offset.ndim == 0:
+                return {"type": "rescaling", "scale": float(factor), "offset": float(offset - center * factor)}
+            return {"type": "batch_normalization"}  # of variance 1
+        case Activating(function=function, alpha=alpha):
+            return {"type": "activation", "activation": function, "alpha": alpha}
+        case SlopedActivating():
+            return {"type": "prelu"}
+        case LayerNormalizing(epsilon=epsilon, gamma=gamma, beta=beta):
+            given = {"use_gamma": gamma is not None, "use_beta": beta is not None}
+            return {"type": "layer_normalization", "epsilon": epsilon, **given}
+        case Remembering():
+            return {"type": "residual_begin"}
+        case Addition():
+            return {"type": "residual_end"}
+        case other:
+            raise TypeError(f"a quantized model cannot compute {describe(other)}")
+
+
+def _parameters(operation: Operation) -> dict[str, Any]:
+    """Return the arrays of an operation by the names that the core has for them."""
+    match operation:
+        case Scaling(center=center, factor=factor, offset=offset):
+            one = np.ones(operation.size)
+            return {
+                "gamma": factor * one,
+                "beta": offset * one,
+                "moving_mean": center * one,
+                "moving_variance": one,
+            }
+        case SlopedActivating(slope=slope):
+            return {"alpha": slope}
+        case _:
+            return arrays_of(operation)

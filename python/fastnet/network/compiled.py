@@ -1,0 +1,43 @@
+"""A compiled network with the shapes of its samples: what every model is, whatever it was made from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+from fastnet._core import Lock, Network32, Network64
+from fastnet.layers.weights import Network
+from fastnet.support.attributes import Sealed
+from fastnet.support.missing_names import NamesItsAttributes
+
+NETWORKS: dict[str, type[Network32] | type[Network64]] = {"float32": Network32, "float64": Network64}
+
+
+class Compiled(Sealed, NamesItsAttributes, ABC):
+    """The network, its dtype, and the shapes of one sample."""
+
+    name: str
+    dtype: str
+    compute_dtype: str
+    input_shape: tuple[int, ...] | None
+    class_names: list[str] | None
+    feature_names: list[str] | None
+    figures: dict[str, Any]
+    _network: Network | None
+
+    def __init__(self) -> None:
+        self._structure = Lock()  # of whoever changes the layers, the network or the compilation, or tells of all
+        self._output_shape: tuple[int, ...] = ()  # of the network, which may be that of before a layer comes or goes
+        self._maps_rows = False  # whether samples and outputs are rows, which a call hands straight to the network
+
+    @property
+    @abstractmethod
+    def output_shape(self) -> tuple[int, ...] | None:
+        """The shape of one sample of the output, or None before the model is built."""
+
+    @abstractmethod
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Make the weights; a model that is built stays as it is."""
+
+    @abstractmethod
+    def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
+        """Return the label, the offset and the shape of every array that is trained."""

@@ -1,0 +1,358 @@
+"""Layers in a row, with the network that is made of them: a model that knows no data, no training and no files."""
+
+import copy
+import math
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastnet.layers import InputLayer, Layer, Normalization, deserialize, serialize
+from fastnet.layers.base import check_trainable
+from fastnet.layers.weights import Changes, HasWeights, Slot, Weights
+from fastnet.network.compiled import NETWORKS, Compiled
+from fastnet.network.settings import Place
+from fastnet.support.attributes import FixedList
+from fastnet.support.validation import check_choice, check_shape, describe
+from fastnet.utils import make_generator
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+# What a policy of Keras's stores weights in, and what it multiplies in.
+_POLICIES = {
+    "float32": ("float32", "float32"),
+    "float64": ("float64", "float64"),
+    "mixed_bfloat16": ("float32", "bfloat16"),
+}
+
+
+class Layered(Compiled, HasWeights):
+    """The layers of a model, from the input on, and their weights."""
+
+    _weights: Weights
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] | None = None,
+        *,
+        seed: int | None = None,
+        dtype: DTypeLike = "float32",
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        super().__init__()
+        if name is not None and not isinstance(name, str):
+            raise TypeError(f"name must be a string; got {describe(name)}")
+        if layers is not None and not isinstance(layers, Iterable):
+            raise TypeError(f"layers must be a list of layers; got {describe(layers)}")
+        self.name = "sequential" if name is None else name
+        policy = dtype if isinstance(dtype, str) else np.dtype(dtype).name
+        self.dtype_policy = check_choice("dtype", policy, _POLICIES)
+        self.dtype, self.compute_dtype = _POLICIES[self.dtype_policy]
+        self.class_names: list[str] | None = None
+        self._feature_names: list[str] | None = None
+        self.input_shape = None
+        self._layers: list[Layer] = []
+        self._trainable = True
+        self._names: set[str] = set()
+        self._network = None
+        self._random: tuple[Generator, int] = make_generator(seed), os.getpid()  # and the process that draws from it
+        try:
+            for layer in layers or ():
+                self._append(layer)
+            self._build_if_shape_is_known()
+            if not check_trainable(trainable):
+                self.trainable = False
+        except BaseException:
+            for layer in self._layers:
+                layer.leave()
+            raise
+
+    # --- Layers ---
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, from the input on, without an `Input`; a list that cannot be changed."""
+        return FixedList(self._layers, "use add() and pop() of the model")
+
+    @property
+    def output_shape(self) -> tuple[int, ...] | None:
+        """The shape of one sample of the output, or None before the model is built."""
+        return self._layers[-1].output_shape if self._layers else None
+
+    def add(self, layer: Layer) -> None:
+        """Append a layer. The other layers keep their weights; the optimizer starts with fresh moments."""
+        with self._structure:
+            self._append(layer)
+            self._build_if_shape_is_known()
+
+    def pop(self) -> Layer:
+        """Remove the last layer and return it. The other layers keep their weights."""
+        with self._structure:
+            return self._pop()
+
+    def _pop(self) -> Layer:
+        if not self._layers:
+            raise ValueError("the model has no layers to remove")
+        layer = self._layers.pop()
+        self._names.discard(layer.name)
+        layer.detach()
+        layer.leave()
+        self._build_if_shape_is_known()
+        return layer
+
+    def _append(self, layer: Any) -> None:
+        if not isinstance(layer, Layer):
+            raise TypeError(f"layers must be objects of fastnet.layers; got {describe(layer)}")
+        if isinstance(layer, InputLayer) and (self._layers or self.input_shape is not None):
+            raise ValueError(f"Input must be the first layer; got it after {len(self._layers)} others")
+        if layer.in_model:
+            raise ValueError(
+                f"layer {layer.name!r} is in a model already: make another with {type(layer).__name__}.from_config"
+            )
+        if not self._layers and layer.given_input_shape is not None:
+            if self.input_shape not in (None, layer.given_input_shape):
+                raise ValueError(f"Input has shape {self.input_shape}, the first layer {layer.given_input_shape}")
+            vars(self)["input_shape"] = layer.given_input_shape
+        if isinstance(layer, InputLayer):
+            return
+        if self.output_shape is not None:
+            layer.compute_output_shape(self.output_shape)  # raises when the layer does not fit
+        layer.join(self._unique_name(layer))
+        self._names.add(layer.name)
+        self._layers.append(layer)
+
+    def _unique_name(self, layer: Layer) -> str:
+        if layer.given_name is not None:
+            if layer.given_name in self._names:
+                raise ValueError(f"layers must have different names; got {layer.given_name!r} twice")
+            return layer.given_name
+        default = layer.default_name()
+        numbered = (f"{default}_{number}" for number in range(1, len(self._names) + 1))
+        return next(name for name in [default, *numbered] if name not in self._names)
+
+    @property
+    def feature_names(self) -> list[str] | None:
+        """The names of the inputs: those set or learned in training, else those that the first layer was adapted to."""
+        if self._feature_names is None and self._layers and isinstance(first := self._layers[0], Normalization):
+            return first.feature_names
+        return self._feature_names
+
+    @feature_names.setter
+    def feature_names(self, names: Sequence[str] | None) -> None:
+        if isinstance(names, str):
+            raise TypeError(f"feature_names must be a list of strings or None; got {describe(names)}")
+        self._feature_names = None if names is None else list(names)
+        if self._layers and isinstance(first := self._layers[0], Normalization):
+            first.feature_names = self._feature_names
+
+    # --- Building ---
+
+    @property
+    def built(self) -> bool:
+        """Whether the weights exist."""
+        return self._network is not None
+
+    def build(self, input_shape: Sequence[int | None] | None = None) -> None:
+        """Make the weights; a model that is built stays as it is.
+
+        Parameters
+        ----------
+        input_shape : tuple of int, optional
+            The shape of one sample; None as its first entry, which stands for the batch in Keras, is left out. It may
+            be missing when the first layer tells it.
+        """
+        if input_shape is not None:
+            given = tuple(input_shape)
+            given = check_shape("input_shape", given[1:] if given[:1] == (None,) else given)
+            if self.input_shape not in (None, given):
+                raise ValueError(f"the model has input_shape {self.input_shape}; got {given}")
+        elif self.input_shape is not None:
+            given = self.input_shape
+        else:
+            raise ValueError("build() needs an input_shape: the first layer has none")
+        if not self._layers:
+            raise ValueError("the model has no layers: add one before it is built")
+        with self._structure:
+            if self._network is None:
+                self._build(given)
+
+    def _build_if_shape_is_known(self) -> None:
+        built = False
+        try:
+            if self._layers and self.input_shape is not None:
+                self._build(self.input_shape)
+                built = True
+        finally:
+            if not built:  # as long as it was not known, other threads went on with the network as it was
+                self._network = None
+
+    def _build(self, input_shape: tuple[int, ...], draw: bool = True) -> None:
+        """Make the network; layers that have weights already, from before another layer came or went, keep them.
+
+        Without `draw` other weights are zeros: the caller writes them.
+        """
+        shapes = [input_shape]
+        for layer in self._layers:
+            if layer.given_input_shape not in (None, shapes[-1]):
+                raise ValueError(
+                    f"layer {layer.name!r} has input_shape {layer.given_input_shape}; it gets {shapes[-1]}"
+                )
+            shapes.append(layer.compute_output_shape(shapes[-1]))
+        computing = [(layer, prefix) for layer in self._layers for prefix, _ in layer.descriptions()]
+        network = NETWORKS[self.dtype](math.prod(input_shape), [self._for_core(one) for one in self._descriptions()])
+        weight_shapes = {
+            layer.name: layer.weight_shapes(shape) for layer, shape in zip(self._layers, shapes, strict=False)
+        }
+        slots: dict[str, list[Slot]] = {layer.name: [] for layer in self._layers}
+        for index, part_name, offset, _, trainable in network.parameter_slots:
+            layer, prefix = computing[index]
+            name = prefix + part_name
+            shape = weight_shapes[layer.name][name]
+            slots[layer.name].append(Slot(f"{name} of layer {layer.name!r}", name, offset, shape, trainable))
+        changes = Changes()
+        parts = [Weights(network, self.dtype, slots[layer.name], changes) for layer in self._layers]
+        for layer, part in zip(self._layers, parts, strict=True):
+            if weights := layer.get_weights() or (draw and self._initial_weights(layer, part)):
+                part.set(weights)
+        for layer, part, *ends in zip(self._layers, parts, shapes[:-1], shapes[1:], strict=True):
+            layer.attach(part, *ends)
+        network.set_penalties(
+            [
+                (slot.offset, slot.size, regularizer.l1, regularizer.l2)
+                for layer, part in zip(self._layers, parts, strict=True)
+                for slot in part.slots
+                if (regularizer := layer.regularizer(slot.name)) is not None
+            ]
+        )
+        vars(self)["input_shape"] = input_shape
+        self._output_shape = shapes[-1]
+        self._maps_rows = len(input_shape) == len(shapes[-1]) == 1
+        self._weights = Weights(network, self.dtype, [slot for part in parts for slot in part.slots], changes)
+        self._network = network
+
+    def _initial_weights(self, layer: Layer, part: Weights) -> list[NDArray[Any]]:
+        return [layer.initializer(slot.name)(slot.shape, self.dtype, generator=self._generator) for slot in part.slots]
+
+    def _for_core(self, description: dict[str, Any]) -> dict[str, Any]:
+        """Return a layer's description with the model's precision, and a seed where the layer has none of its own."""
+        seed = {"seed": int(self._generator.integers(2**63))} if description.get("seed", 0) is None else {}
+        return {**description, **seed, "bfloat16": self.compute_dtype == "bfloat16"}
+
+    def _descriptions(self) -> Iterator[dict[str, Any]]:
+        """Yield what the core is told about the layers."""
+        for layer in self._layers:
+            for _, description in layer.descriptions():
+                yield {**description, "trainable": self.trainable and description["trainable"]}
+
+    @property
+    def _generator(self) -> "Generator":
+        """The random generator; in a forked child a copy, whose lock no thread of the parent was holding."""
+        generator, process = self._random
+        if process != os.getpid():
+            self._random = copy.deepcopy(generator), os.getpid()
+        return self._random[0]
+
+    # --- Weights ---
+
+    def count_params(self) -> int:
+        """Return the number of values in all weights."""
+        self._require_built("count_params")
+        return self._weights.count
+
+    def get_weights(self) -> list[NDArray[Any]]:
+        """Return a copy of all weights: kernel and bias of the first layer, then of the next; empty before building."""
+        return self._weights.get() if self.built else []
+
+    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
+        """Replace all weights by arrays of the same shapes, in the order of `get_weights`."""
+        with self._structure:
+            self._require_built("set_weights")
+            self._weights.set(weights)
+
+    def _values(self) -> NDArray[Any]:
+        """Return a copy of all weights as one vector."""
+        assert self._network is not None
+        return self._network.get_parameters()
+
+    def _set_values(self, values: NDArray[Any]) -> None:
+        """Put back what `_values` returned."""
+        assert self._network is not None
+        self._network.set_parameters(values)
+
+    def _layers_with_weights(self) -> list[tuple[Layer, list[NDArray[Any]]]]:
+        """Return every layer of a built model with a copy of its weights, all as they are at one moment."""
+        with self._structure:
+            flat = self._values()
+            return [(layer, layer.weights_in(flat)) for layer in self._layers]
+
+    def _require_built(self, method: str) -> None:
+        if not self.built:
+            raise ValueError(
+                f"the model has no weights yet: build it or give its first layer an input_shape before {method}()"
+            )
+
+    def _weights_if_built(self) -> Weights | None:
+        return self._weights if self.built else None
+
+    # --- What is trained ---
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the model. To set it sets it for all layers, and counts from the next batch on.
+
+        In a model that is frozen no layer is trained, whatever its own `trainable`, as in Keras.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(4, "relu", input_shape=(2,)), fn.Dense(1)])
+        >>> model.layers[0].trainable = False
+        >>> [array.shape for array in model.trainable_weights]
+        [(4, 1), (1,)]
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = check_trainable(value)
+        for layer in self._layers:
+            layer.trainable = value
+
+    def _trained(self) -> list[bool]:
+        return [self.trainable and trained for layer in self._layers for trained in layer._trained()]
+
+    def _all_places(self) -> Iterator[Place]:
+        for layer in self._layers:
+            yield from layer.settings(layer.name)
+
+    # --- Configuration ---
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the architecture, without weights, as a dictionary that JSON can hold."""
+        return {
+            "name": self.name,
+            "dtype": self.dtype_policy,
+            "input_shape": None if self.input_shape is None else list(self.input_shape),
+            "layers": [serialize(layer) for layer in self._layers],
+            **({} if self.trainable else {"trainable": False}),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Return a model with the architecture that `get_config` returned, and fresh weights."""
+        parts = [deserialize(layer) for layer in config["layers"]]
+        model = cls(parts, name=config["name"], dtype=config["dtype"])
+        model._trainable = check_trainable(config.get("trainable", True))  # the layers have their own
+        if config["input_shape"] is not None:
+            model.build(config["input_shape"])
+        return model
+
+    def __repr__(self) -> str:
+        if not self.built:
+            return f"<Sequential {self.name!r}, {len(self._layers)} layers, not built>"
+        sizes = [self.input_shape, *(layer.output_shape for layer in self._layers)]
+        return f"<Sequential {self.name!r}: {' -> '.join('x'.join(map(str, size or ())) for size in sizes)}>"

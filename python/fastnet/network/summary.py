@@ -1,0 +1,78 @@
+"""The table that `summary` prints."""
+
+import numpy as np
+
+from fastnet.network.layered import Layered
+from fastnet.support.html import html_table, html_text
+from fastnet.support.text import visible
+
+_LINE_LENGTH = 65
+_SHARES = (0.0, 0.42, 0.67, 0.83)  # of the width, where the columns begin
+_SHARES_OF_TRAINABLE = (0.0, 0.36, 0.57, 0.70, 0.85)
+
+
+HEADINGS = ("Layer (type)", "Output Shape", "Param #", "FLOPs")
+
+
+def summary_rows(model: Layered) -> list[tuple[str, str, str, str]]:
+    """Return what the table says about every layer."""
+    rows = []
+    built = model.built
+    for layer in model.layers:
+        shape = "?" if layer.output_shape is None else f"({', '.join(['None', *map(str, layer.output_shape)])})"
+        count = f"{layer.count_params():,}" if built else "0 (unbuilt)"
+        flops = f"{layer.count_flops():,}" if built else "?"
+        rows.append((f"{visible(layer.name)} ({type(layer).__name__})", shape, count, flops))
+    return rows
+
+
+def summary_totals(model: Layered) -> list[str]:
+    """Return what stands below the table."""
+    layers, built, item_size = model.layers, model.built, np.dtype(model.dtype).itemsize
+    total = sum(layer.count_params() for layer in layers) if built else 0
+    trainable = sum(layer.count_trainable_params() for layer in layers) if built and model.trainable else 0
+    return [
+        f"Total params: {total:,} ({_size(total * item_size)})",
+        f"Trainable params: {trainable:,} ({_size(trainable * item_size)})",
+        f"Non-trainable params: {total - trainable:,} ({_size((total - trainable) * item_size)})",
+        *([f"FLOPs per sample: {sum(layer.count_flops() for layer in layers):,}"] if built else []),
+    ]
+
+
+def summary_lines(model: Layered, line_length: int | None = None, *, show_trainable: bool = False) -> list[str]:
+    """Return the lines of the table: one for every layer, and the totals."""
+    width = _LINE_LENGTH if line_length is None else line_length
+    columns = tuple(round(share * width) for share in (_SHARES_OF_TRAINABLE if show_trainable else _SHARES))
+    switch = ["Yes" if model.trainable and layer.trainable else "No" for layer in model.layers]
+    more = [("Trainable",), *((text,) for text in switch)] if show_trainable else [()] * (len(switch) + 1)
+
+    def row(*cells: str) -> str:
+        line = ""
+        for start, cell in zip(columns, cells, strict=True):
+            line = f"{line:<{start}} {cell}" if len(line) < start or not start else f"{line} {cell}"
+        return line
+
+    return [
+        f'Model: "{visible(model.name)}"',
+        "_" * width,
+        row(*HEADINGS, *more[0]),
+        "=" * width,
+        *(row(*cells, *last) for cells, last in zip(summary_rows(model), more[1:], strict=True)),
+        "=" * width,
+        *summary_totals(model),
+        "_" * width,
+    ]
+
+
+def summary_html(model: Layered) -> str:
+    """Return the table as notebooks show it."""
+    totals = "<br>".join(summary_totals(model))
+    return f"<div><b>{html_text(model.name)}</b>{html_table(HEADINGS, summary_rows(model))}{totals}</div>"
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KB", "MB"):
+        if count < 1024:
+            return f"{count:.2f} {unit}"
+        count /= 1024
+    return f"{count:.2f} GB"

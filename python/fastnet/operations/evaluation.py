@@ -1,0 +1,77 @@
+"""A list of operations computed step by step, with the core's products and activations.
+
+An export is held against it where its own language cannot be run, and calibration looks at the values on the way.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from fastnet._core import activation as _core_activation
+from fastnet.functional import gemm
+from fastnet.operations.steps import (
+    Activating,
+    Addition,
+    Array,
+    LayerNormalizing,
+    Multiplication,
+    Operation,
+    Remembering,
+    Scaling,
+    SlopedActivating,
+)
+
+__all__ = ["compute", "trace"]
+
+
+def compute(operations: Iterable[Operation], x: Array) -> Array:
+    """Return what the operations make of samples.
+
+    Parameters
+    ----------
+    operations : iterable of Operation
+    x : ndarray of shape (samples, inputs)
+
+    Returns
+    -------
+    ndarray of shape (samples, outputs)
+        In the dtype of `x`.
+    """
+    *_, outputs = trace(operations, x)
+    return outputs
+
+
+def trace(operations: Iterable[Operation], x: Array) -> Iterator[Array]:
+    """Yield the values that each operation gets, and then the outputs, all in the dtype of `x`."""
+    values = x
+    stack: list[Array] = []
+    yield values
+    for operation in operations:
+        if isinstance(operation, Remembering):
+            stack.append(values)
+        elif isinstance(operation, Addition):
+            values = values + stack.pop()
+        else:
+            values = _compute_one(operation, values).astype(x.dtype)
+        yield values
+
+
+def _compute_one(operation: Operation, x: Array) -> Array:
+    match operation:
+        case Multiplication():
+            product: Array = gemm(x, operation.kernel.astype(x.dtype))
+            return product if operation.bias is None else product + operation.bias.astype(x.dtype)
+        case Scaling():
+            return (x - operation.center) * operation.factor + operation.offset
+        case Activating():
+            return _core_activation(operation.function, np.ascontiguousarray(x), operation.alpha)
+        case SlopedActivating():
+            return np.where(x > 0, x, operation.slope * x)
+        case LayerNormalizing():
+            centered = x - x.mean(axis=1, keepdims=True)
+            result: Array = centered / np.sqrt(x.var(axis=1, keepdims=True) + operation.epsilon)
+            if operation.gamma is not None:
+                result = result * operation.gamma
+            return result if operation.beta is None else result + operation.beta
+        case other:
+            raise AssertionError(f"cannot compute {other!r}")

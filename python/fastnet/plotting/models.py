@@ -1,0 +1,29 @@
+"""What pictures need of a model; the whole of it is above this folder."""
+
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from fastnet.layers import Layer
+
+
+class Inspectable(Protocol):
+    """A model that shows what happens inside it, such as `Sequential`."""
+
+    class_names: list[str] | None
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, from the input on."""
+
+    def predict(self, x: Any) -> NDArray[Any]:
+        """Return the outputs."""
+
+    def activations(self, x: Any) -> dict[str, NDArray[Any]]:
+        """Return the output of every layer."""
+
+    def jacobian(self, x: Any) -> NDArray[Any]:
+        """Return the derivatives of the outputs with respect to the inputs."""
+
+    def input_gradients(self, x: Any, y: Any) -> NDArray[Any]:
+        """Return the gradient of the loss with respect to the inputs."""

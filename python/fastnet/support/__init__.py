@@ -1,0 +1,1 @@
+"""Small tools that know nothing of networks: checks of arguments, registries, HTML, figures, curves, JSON values."""

@@ -1,0 +1,48 @@
+"""What pictures need: axes, for which matplotlib is imported when they are asked for, shapes and names that can be drawn."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from fastnet.support.validation import check_shape
+
+LONGEST_NAME = 16  # characters, beyond which names in pictures are cut
+
+
+def figure_axes(count: int, size: float = 4.0) -> list[Any]:
+    """Return so many axes side by side in a new figure."""
+    try:
+        from matplotlib import pyplot as plt
+    except ImportError:
+        raise ImportError('plots need matplotlib: pip install "fastnet-nn[plot]"') from None
+    _, axes = plt.subplots(1, count, figsize=(size * count, 0.8 * size), squeeze=False, layout="constrained")
+    return list(axes[0])
+
+
+def is_picture(shape: Sequence[int]) -> bool:
+    """Return whether a shape is that of a picture: rows and columns, and 1, 3 or 4 channels if any."""
+    return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
+
+
+def picture_shape(inputs: int, given: Sequence[int] | None, of: str) -> tuple[int, ...]:
+    """Return the shape of a picture of so many inputs: what is given, else a square.
+
+    Raises
+    ------
+    ValueError
+        The inputs are no picture of that shape.
+    """
+    side = math.isqrt(inputs)
+    shape = (side, side) if given is None else check_shape("image_shape", given)
+    if math.prod(shape) != inputs or not is_picture(shape):
+        raise ValueError(
+            f"image_shape must be (rows, columns) or (rows, columns, channels) with {inputs} values, the inputs {of}; "
+            f"got {shape}"
+        )
+    return shape[:2] if shape[2:] == (1,) else shape
+
+
+def printable(name: str, longest: int = LONGEST_NAME) -> str:
+    """Return a name as a picture can show it: without control characters, and not too long."""
+    name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
+    return name if len(name) <= longest else name[: longest - 3] + "..."

@@ -1,0 +1,300 @@
+"""Names that are not there: for those of Keras 3 what to do instead, for others the closest one."""
+
+import opcode
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.util import find_spec
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+from fastnet.support.text import did_you_mean, letters
+
+__all__ = ["NamesItsAttributes", "error_for", "explain_missing", "instead_of"]
+
+
+class MissingAttributeError(NotImplementedError, AttributeError):
+    """A name of Keras's is not implemented; for hasattr and getattr with a default it is not there."""
+
+
+class MissingImportError(NotImplementedError, ImportError):
+    """A name of Keras's that a program imports is not implemented."""
+
+
+class MistypedAttributeError(AttributeError):
+    """An object has no such attribute. The closest is looked for when somebody reads the message, which hasattr does not."""
+
+    def __init__(self, owner: object, name: str) -> None:
+        super().__init__(f"{type(owner).__name__!r} object has no attribute {name!r}")
+        self.name, self._owner = name, owner
+
+    def __str__(self) -> str:
+        return f"{self.args[0]}{did_you_mean(self.name, filter(_is_public, dir(self._owner)))}"
+
+    def __reduce__(self) -> Any:
+        return AttributeError, (str(self),)
+
+
+class NamesItsAttributes:
+    """A class whose objects say what to do instead of an attribute of Keras's, and name the closest of a mistyped one."""
+
+    if not TYPE_CHECKING:  # which would take any attribute for one
+
+        def __getattr__(self, name: str) -> Any:
+            of_classes = [kind for kind in type(self).__mro__ if name in vars(kind)]
+            if of_classes or not _is_public(name):
+                return object.__getattribute__(self, name)  # for its own error, such as that of a property
+            for kind in type(self).__mro__:
+                if instead := instead_of(kind.__name__, name):
+                    raise _named(MissingAttributeError(f"fastnet: {type(self).__name__} has no {name}{instead}"), name)
+            raise MistypedAttributeError(self, name)
+
+
+def explain_missing(module: str) -> None:
+    """Let a module say what to do instead of a name of Keras's, and name the closest of a mistyped one."""
+
+    def __getattr__(name: str) -> Any:
+        raise error_for(module, name)
+
+    vars(sys.modules[module])["__getattr__"] = __getattr__
+
+
+def error_for(module: str, name: str) -> Exception:
+    """Return the error for a name that is asked of a module; for the module's own `__getattr__`."""
+    imports = _is_import_from(sys._getframe(2))
+    if not _is_public(name):
+        return AttributeError(f"module {module!r} has no attribute {name!r}")
+    if instead := instead_of(module.removeprefix("fastnet").removeprefix("."), name):
+        text = f"{module} has no {name}{instead}"
+        return MissingImportError(text) if imports else _named(MissingAttributeError(text), name)
+    if module == "fastnet" and not imports and find_spec(f"fastnet.{name}") is not None:
+        hint = f" before import fastnet.{name}"
+    else:
+        hint = did_you_mean(name, vars(sys.modules[module])["__all__"])
+    if imports:
+        return ImportError(f"cannot import name {name!r} from {module!r}{hint}", name=module)
+    return _named(AttributeError(f"module {module!r} has no attribute {name!r}{hint}"), name)
+
+
+def _is_public(name: str) -> bool:
+    return not name.startswith("_")
+
+
+def _is_import_from(frame: FrameType) -> bool:
+    """Return whether a frame runs ``from ... import ...``, which drops the message of an AttributeError."""
+    return frame.f_code.co_code[frame.f_lasti] == opcode.opmap["IMPORT_FROM"]
+
+
+def _named(error: AttributeError, name: str) -> AttributeError:
+    """Return an error to whose message Python adds no guess of its own, as it does where it sets the name itself."""
+    error.name = name
+    return error
+
+
+# ---- Names of Keras -------------------------------------------------------------------------------------------------
+
+_NONE = "use Keras for this"
+# By module and, at the end, by class: what to do, and the names.
+_NAMES: Mapping[str, Mapping[str, str]] = {
+    "": {
+        "use Sequential, with Residual where it branches, or Keras": "Model Function KerasTensor Functional",
+        "use fastnet.functional": "activations",
+        "use NumPy, whose arrays fastnet takes and gives": "ops backend tree Variable Operation InputSpec "
+        "name_scope StatelessScope SymbolicScope RematScope remat device",
+        "use Sequential(dtype=...)": "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy config",
+        "use Sequential.quantize": "quantizers Quantizer",
+        "use Sequential(seed=...) or fastnet.utils.set_random_seed": "random",
+        "use Sequential.save, fastnet.load_model and fastnet.serialization": "saving export",
+        "use fastnet.sklearn": "wrappers",
+        "use fastnet.layers.Layer": "Layer",
+        "use fastnet.losses.Loss": "Loss",
+        "use fastnet.metrics.Metric": "Metric",
+        "use fastnet.optimizers.Optimizer": "Optimizer",
+        "use fastnet.initializers.Initializer": "Initializer",
+        "use fastnet.regularizers.Regularizer": "Regularizer",
+        "use fastnet.__version__": "version",
+        "use NumPy and fastnet.datasets": "preprocessing",
+        _NONE: "applications constraints distillation distribution legacy visualization",
+    },
+    "layers": {
+        "Dense takes images as rows, after Flatten(); use Keras for this": "Conv1D Conv2D Conv3D Conv1DTranspose "
+        "Conv2DTranspose Conv3DTranspose Convolution1D Convolution2D Convolution3D Convolution1DTranspose "
+        "Convolution2DTranspose Convolution3DTranspose DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D "
+        "SeparableConvolution1D SeparableConvolution2D MaxPool1D MaxPool2D MaxPool3D MaxPooling1D MaxPooling2D MaxPooling3D "
+        "AvgPool1D AvgPool2D AvgPool3D AveragePooling1D AveragePooling2D AveragePooling3D GlobalMaxPool1D GlobalMaxPool2D "
+        "GlobalMaxPool3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalAvgPool1D GlobalAvgPool2D "
+        "GlobalAvgPool3D GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D AdaptiveAveragePooling1D "
+        "AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D "
+        "UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D",
+        "its layers take rows of numbers, not sequences; use Keras for this": "RNN SimpleRNN SimpleRNNCell LSTM LSTMCell GRU GRUCell "
+        "ConvLSTM1D ConvLSTM2D ConvLSTM3D Bidirectional TimeDistributed StackedRNNCells Embedding ReversibleEmbedding Masking "
+        "Attention AdditiveAttention MultiHeadAttention GroupQueryAttention EinsumDense RepeatVector Permute",
+        "Residual adds what layers give to what they get; for other branches use Keras": "Add Average Concatenate Dot Maximum "
+        "Minimum Multiply Subtract add average concatenate dot maximum minimum multiply subtract",
+        "prepare data with NumPy before fit; Normalization and Rescaling are layers": "CategoryEncoding Discretization Hashing "
+        "HashedCrossing IntegerLookup StringLookup TextVectorization MelSpectrogram STFTSpectrogram Resizing CenterCrop "
+        "RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform "
+        "RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization "
+        "RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom RandAugment AugMix AutoContrast "
+        "ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MaxNumBoundingBoxes MixUp Solarization Pipeline",
+        "use Dropout, GaussianNoise or Keras": "AlphaDropout GaussianDropout SpatialDropout1D SpatialDropout2D "
+        "SpatialDropout3D",
+        "use BatchNormalization, LayerNormalization or Keras": "GroupNormalization RMSNormalization "
+        "UnitNormalization SpectralNormalization",
+        "Activation('linear') changes nothing": "Identity",
+        "kernel_regularizer penalizes weights, or use Keras": "ActivityRegularization",
+        _NONE: "Lambda Wrapper InputSpec FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper",
+    },
+    "losses": {
+        "use the function of fastnet.functional": "binary_crossentropy categorical_crossentropy "
+        "sparse_categorical_crossentropy categorical_hinge cosine_similarity hinge huber kl_divergence log_cosh poisson "
+        "squared_hinge",
+        "use fastnet.functional.mse": "mean_squared_error",
+        "use fastnet.functional.mae": "mean_absolute_error",
+        "use fastnet.functional.mape": "mean_absolute_percentage_error",
+        "use fastnet.functional.msle": "mean_squared_logarithmic_error",
+        "use the class, such as BinaryFocalCrossentropy": "binary_focal_crossentropy categorical_focal_crossentropy",
+        _NONE: "CTC Circle Dice Tversky CategoricalGeneralizedCrossEntropy ctc circle dice tversky "
+        "categorical_generalized_cross_entropy",
+    },
+    "metrics": {
+        "use the class, such as BinaryAccuracy": "binary_accuracy categorical_accuracy "
+        "sparse_categorical_accuracy top_k_categorical_accuracy sparse_top_k_categorical_accuracy mean_squared_error "
+        "mean_absolute_error",
+        "use a loss of fastnet.functional": "binary_crossentropy binary_focal_crossentropy categorical_crossentropy "
+        "categorical_focal_crossentropy categorical_hinge hinge huber kl_divergence log_cosh poisson "
+        "sparse_categorical_crossentropy squared_hinge mean_absolute_percentage_error mean_squared_logarithmic_error",
+        "use fastnet.metrics.confusion_matrix": "TruePositives TrueNegatives FalsePositives FalseNegatives",
+        "use a function of targets and predictions, which is a metric, too": "MeanMetricWrapper Sum ConcordanceCorrelation "
+        "ConcordanceIndex PearsonCorrelation concordance_correlation pearson_correlation",
+        _NONE: "BinaryCrossentropy CategoricalCrossentropy SparseCategoricalCrossentropy CategoricalHinge CosineSimilarity "
+        "FBetaScore Hinge SquaredHinge KLDivergence LogCoshError MeanAbsolutePercentageError MeanSquaredLogarithmicError mape "
+        "msle Poisson IoU BinaryIoU MeanIoU OneHotIoU OneHotMeanIoU PrecisionAtRecall RecallAtPrecision "
+        "SensitivityAtSpecificity SpecificityAtSensitivity",
+    },
+    "optimizers": {
+        _NONE: "Adafactor Ftrl Lamb LossScaleOptimizer MultiOptimizer OptimizerMap ScheduleFreeAdamW legacy"
+    },
+    "callbacks": {
+        "use ProgressBar": "ProgbarLogger",
+        "use an optimizer with use_ema=True": "SwapEMAWeights",
+        "use LambdaCallback": "RemoteMonitor",
+        "use ModelCheckpoint or BackupAndRestore": "OrbaxCheckpoint",
+        "give fit a list of callbacks": "CallbackList",
+    },
+    "initializers": {
+        "use the class, such as GlorotUniform": "constant glorot_normal glorot_uniform he_normal he_uniform lecun_normal "
+        "lecun_uniform ones random_normal random_uniform truncated_normal variance_scaling zeros",
+        _NONE: "Identity IdentityInitializer Orthogonal OrthogonalInitializer STFT STFTInitializer identity orthogonal stft",
+    },
+    "regularizers": {
+        "use the class L1": "l1",
+        "use the class L2": "l2",
+        "use the class L1L2": "l1_l2",
+        _NONE: "OrthogonalRegularizer orthogonal_regularizer",
+    },
+    "models": {
+        "use Sequential, with Residual where it branches, or Keras": "Model Functional",
+        "use copy.deepcopy(model), or Sequential.from_config(model.get_config()) for fresh weights": "clone_model",
+        "use Sequential.from_config(json.loads(text))": "model_from_json",
+        "use model.save(path)": "save_model",
+    },
+    "utils": {
+        "use NumPy and fastnet.datasets": "normalize pad_sequences split_dataset array_to_img img_to_array load_img "
+        "save_img FeatureSpace pack_x_y_sample_weight unpack_x_y_sample_weight",
+        "give fit any object whose __len__ and __getitem__ give batches": "PyDataset Sequence",
+        "use model.summary() and fastnet.plotting": "plot_model model_to_dot",
+        "use load_model(path, custom_objects=...)": "custom_object_scope CustomObjectScope "
+        "get_custom_objects register_keras_serializable get_registered_name get_registered_object",
+        "use get_config and from_config": "serialize_keras_object deserialize_keras_object",
+        "use fastnet.callbacks.ProgressBar": "Progbar",
+        _NONE: "Config audio_dataset_from_directory image_dataset_from_directory text_dataset_from_directory "
+        "timeseries_dataset_from_array bounding_boxes clear_session disable_interactive_logging enable_interactive_logging "
+        "is_interactive_logging_enabled get_file get_source_inputs is_keras_tensor legacy standardize_dtype",
+    },
+    "datasets": {
+        "use sklearn.datasets": "california_housing",
+        "use fastnet.datasets.load for a file, or give fit arrays": "boston_housing cifar10 cifar100 imdb reuters",
+    },
+    "functional": {
+        "use silu, which is the same": "swish",
+        "give layers names and functions": "get serialize deserialize",
+        _NONE: "celu glu hard_shrink hard_silu hard_swish hard_tanh log_sigmoid relu6 soft_shrink sparse_plus sparse_sigmoid "
+        "sparsemax squareplus tanh_shrink threshold",
+    },
+    # ---- Attributes of objects ----
+    "Evaluator": {
+        "use get_weights() and set_weights()": "weights variables trainable_weights trainable_variables "
+        "non_trainable_weights non_trainable_variables metrics_variables get_state_tree set_state_tree",
+        "use input_shape, output_shape, and activations(x) for what every layer gives": "input output inputs "
+        "outputs input_spec input_dtype",
+        "use to_onnx, to_c or save": "export",
+        "use json.dumps(model.get_config()) and Sequential.from_config": "to_json to_yaml",
+        "give compile a loss or a metric of your own": "add_loss add_metric",
+        "use train_on_batch, test_on_batch and predict_on_batch in a loop of your own": "train_step test_step predict_step "
+        "make_train_function make_test_function make_predict_function train_function test_function predict_function "
+        "compute_loss compute_metrics compute_loss_and_updates",
+        "use save and load_model": "load_own_variables save_own_variables build_from_config get_build_config",
+        "call the model: model(x)": "call stateless_call symbolic_call",
+        "use predict(x).argmax(axis=1)": "predict_classes",
+        "use predict": "predict_proba predict_generator",
+        "use fit": "fit_generator",
+        "use metrics_names": "metrics",
+        "use evaluate": "evaluate_generator",
+        "evaluate and fit begin anew by themselves": "reset_metrics reset_states get_metrics_result",
+        _NONE: "activity_regularizer add_variable add_weight autocast call_signature_parameters compiled compute_mask "
+        "compute_output_shape compute_output_spec get_quantization_layer_structure jit_compile losses path "
+        "quantization_mode quantized_build quantized_call rematerialized_call run_eagerly stateless_compute_loss "
+        "steps_per_execution supports_jit supports_masking trainable variable_dtype",
+    },
+    "Layer": {
+        "a layer has its weights once its model is built": "kernel bias gamma beta moving_mean moving_variance",
+        "use input_shape, output_shape, and model.activations(x) for what every layer gives": "input output "
+        "input_spec input_dtype",
+        "put the layer into a Sequential, and call that": "call build stateless_call symbolic_call",
+        "use that of the model": "built dtype dtype_policy compute_dtype variable_dtype",
+        _NONE: "activity_regularizer add_loss add_metric add_variable add_weight autocast bias_constraint build_from_config "
+        "call_signature_parameters compute_mask compute_output_spec enable_lora get_build_config kernel_constraint "
+        "load_own_variables lora_alpha lora_enabled lora_rank losses metrics metrics_variables path quantization_config "
+        "quantization_mode quantize quantized_build quantized_call rematerialized_call save_own_variables supports_jit "
+        "supports_masking variable_serialization_spec",
+    },
+    "Optimizer": {
+        "use fit or train_on_batch, which take the steps": "apply apply_gradients minimize update_step stateless_apply build built "
+        "scale_loss finalize_variable_values",
+        "use options, which has it": "clipnorm clipvalue global_clipnorm ema_momentum ema_overwrite_frequency "
+        "gradient_accumulation_steps use_ema weight_decay",
+        "use BackupAndRestore, which keeps the state": "variables load_own_variables save_own_variables set_weights "
+        "get_weights",
+        _NONE: "add_optimizer_variables add_variable add_variable_from_reference assign assign_add assign_sub "
+        "exclude_from_weight_decay loss_scale_factor",
+    },
+    "Loss": {"call the loss: loss(y_true, y_pred)": "call fn", _NONE: "dtype"},
+    "Metric": {
+        _NONE: "add_variable add_weight dtype stateless_reset_state stateless_result stateless_update_state variables"
+    },
+    "Callback": {_NONE: "get_monitor_value monitor_op"},
+}
+
+
+def instead_of(owner: str, name: str, known: Iterable[str] = ()) -> str | None:
+    """Return the end of a message that fastnet lacks a name of Keras's: what to do. None where Keras has no such name.
+
+    Parameters
+    ----------
+    owner : str
+        A module, such as "layers", "" for the package itself, or a class.
+    name : str
+        The name; its case and its punctuation do not matter.
+    known : iterable of str
+        Names that fastnet has, one of which in another case is not what Keras has besides.
+    """
+    if letters(name) in map(letters, known):
+        return None
+    advice = _by_letters(owner).get(letters(name))
+    return advice and f"; {advice}"
+
+
+@cache
+def _by_letters(owner: str) -> dict[str, str]:
+    return {letters(name): advice for advice, names in _NAMES.get(owner, {}).items() for name in names.split()}

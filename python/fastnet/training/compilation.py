@@ -1,0 +1,225 @@
+"""What `compile` is told: the optimizer, the loss and the metrics of a model."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Self, SupportsFloat
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet import losses, optimizers
+from fastnet.layers.weights import Network
+from fastnet.losses import CustomLoss
+from fastnet.support.validation import describe, reject_keywords, unsupported
+
+# Names of metrics that the core computes beside the loss, and what it calls them; None depends on the number of outputs.
+_CORE_METRICS: Mapping[str, str | None] = {
+    "accuracy": None,
+    "acc": None,
+    "binary_accuracy": "binary_accuracy",
+    "categorical_accuracy": "categorical_accuracy",
+    "sparse_categorical_accuracy": "categorical_accuracy",
+}
+
+# How Keras runs a model, which says nothing about what the model computes.
+_IGNORED = frozenset(["auto_scale_loss", "jit_compile", "run_eagerly", "steps_per_execution"])
+
+
+class Compilation:
+    """The checked arguments of `compile`, and the metrics' state.
+
+    Attributes
+    ----------
+    optimizer : Optimizer
+    loss : Loss or None
+    metrics : list of str
+        The names of the figures beside the loss, in their order.
+    directions : dict
+        What is better, "up" or "down", for figures in the logs that are computed elsewhere.
+    """
+
+    def __init__(self, optimizer: Any, loss: Any, metrics: Any, weighted_metrics: Any) -> None:
+        self.optimizer = optimizers.get(optimizer)
+        self.loss = None if loss is None else losses.get(loss)
+        self._by_core: dict[str, str | None] = {}
+        # By name: the metric, and whether it takes weights into account.
+        self.observed: dict[str, tuple[Any, bool]] = {}
+        self.metrics: list[str] = []
+        self.directions: dict[str, str] = {}
+        self._configs: dict[str, list[Any]] = {"metrics": [], "weighted_metrics": []}
+        for given in _as_list("metrics", metrics):
+            if isinstance(given, str) and given in _CORE_METRICS:
+                self._by_core[self._add(given)] = _CORE_METRICS[given]
+                self._configs["metrics"].append(given)
+            else:
+                self._observe_with(given, "metrics")
+        for given in _as_list("weighted_metrics", weighted_metrics):
+            self._observe_with(given, "weighted_metrics")
+
+    @classmethod
+    def from_arguments(
+        cls, method: Callable[..., Any], optimizer: Any, loss: Any, metrics: Any, keywords: Mapping[str, Any]
+    ) -> Self:
+        """Return the compilation for the arguments of a method `compile`."""
+        others = {name: value for name, value in keywords.items() if name not in _IGNORED}
+        weighted = others.pop("weighted_metrics", None)
+        reject_keywords(method, others, {"loss_weights": None}, ["weighted_metrics", *_IGNORED])
+        return cls(optimizer, loss, metrics, weighted)
+
+    def _add(self, name: str) -> str:
+        """Take a name for a figure, with a number behind it where it is taken; return it."""
+        taken = set(self.metrics)
+        chosen = next(n for n in [name, *(f"{name}_{i}" for i in range(1, len(taken) + 2))] if n not in taken)
+        self.metrics.append(chosen)
+        return chosen
+
+    def _observe_with(self, given: Any, argument: str) -> None:
+        """Take a metric that Python computes."""
+        from fastnet.metrics import FunctionMetric, get, serialize
+
+        metric: Any = AccuracyOfOutputs(given) if given in ("accuracy", "acc") else get(given)
+        self.observed[self._add(metric.name)] = (metric, argument == "weighted_metrics")
+        function = isinstance(metric, FunctionMetric)
+        config = given if isinstance(given, str) else {"function": metric.name} if function else serialize(metric)
+        self._configs[argument].append(config)
+
+    @property
+    def custom_loss(self) -> CustomLoss | None:
+        """The loss, where it is a Python function."""
+        return self.loss if isinstance(self.loss, CustomLoss) else None
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The arguments of `compile` as JSON can hold them."""
+        configs = {name: configs for name, configs in self._configs.items() if configs or name == "metrics"}
+        return {
+            "optimizer": optimizers.serialize(self.optimizer),
+            "loss": None if self.loss is None else self.loss.identifier_or_config,
+            **configs,
+        }
+
+    # --- Figures ---
+
+    def direction(self, figure: str) -> str | None:
+        """Return "up" or "down", what is better for a metric in the logs, or None where it does not say or is not there."""
+        name = figure if figure in self.metrics else figure.removeprefix("val_")
+        if name in self._by_core:
+            return "up"  # they are accuracies
+        if name not in self.observed:
+            return self.directions.get(name)
+        metric = self.observed[name][0]
+        return getattr(metric, "direction", None) or getattr(metric, "_direction", None)
+
+    def observe(self, y: NDArray[Any], outputs: NDArray[Any], weight: NDArray[Any] | None) -> None:
+        """Let the metrics that Python computes see a batch."""
+        for metric, weighted in self.observed.values():
+            metric.update_state(y, outputs, *((weight,) if weighted else ()))
+
+    def reset(self) -> None:
+        """Forget all batches."""
+        for metric, _ in self.observed.values():
+            metric.reset_state()
+
+    def logs(self, loss: float, by_core: float, *, quick: bool = False) -> dict[str, float]:
+        """Return the loss and every figure by its name; `quick` leaves out those that Python computes."""
+        if math.isnan(loss):  # a prediction is NaN, which the core takes for some class
+            by_core = math.nan
+        logs = {"loss": loss}
+        for name in self.metrics:
+            if name in self._by_core:
+                logs[name] = by_core
+            elif not quick:
+                logs[name] = _figure(name, self.observed[name][0].result())
+        return logs
+
+    # --- The core ---
+
+    def apply(self, network: Network, arrays: Iterable[tuple[str, int, tuple[int, ...]]]) -> None:
+        """Tell the compiled core, which starts with fresh moments; `arrays` are the layers' names, offsets and shapes."""
+        outputs = network.output_size
+        assert self.loss is not None
+        if self.loss.reduction == "none":
+            raise unsupported(f"training with the reduction {self.loss.reduction!r} is not available")
+        if self.loss.takes_labels and outputs == 1 and self.custom_loss is None:
+            raise ValueError(f"{self.loss.name} needs at least 2 output units; with 1 use binary_crossentropy")
+        optimizer = self.optimizer
+        network.compile(
+            self.loss.core_name,
+            self._core_metric(outputs),
+            optimizer.core_name,
+            optimizer.hyperparameters,
+            self.loss.core_parameters,
+            self.loss.from_logits,
+            self.loss.reduction,
+            optimizer.core_options(arrays),
+        )
+
+    def _core_metric(self, outputs: int) -> str:
+        """Return the metric of the core; names of another kind are left to Python."""
+        accuracy = "binary_accuracy" if outputs == 1 else "categorical_accuracy"
+        families = {name: kind or accuracy for name, kind in self._by_core.items()}
+        if not families:
+            return ""
+        chosen = next(iter(families.values()))
+        for name in [name for name, kind in families.items() if kind != chosen]:
+            from fastnet.metrics import get
+
+            del self._by_core[name]
+            self.observed[name] = (get(families[name]), False)
+        return chosen
+
+
+def _figure(name: str, result: Any) -> float:
+    """Return what a metric returned as a number."""
+    if type(result) is not float:
+        if np.ndim(result) != 0 or not isinstance(result, SupportsFloat):
+            raise TypeError(f"result() of the metric {name!r} must return a number; got {describe(result)}")
+        return float(result)
+    return result
+
+
+class AccuracyOfOutputs:
+    """The accuracy that fits the outputs: on the right side of 0.5 for one, the largest of several."""
+
+    direction = "up"
+
+    def __init__(self, name: str) -> None:
+        from fastnet.metrics import BinaryAccuracy, CategoricalAccuracy
+
+        self.name = name
+        self._kinds = (BinaryAccuracy(), CategoricalAccuracy())
+        self._used = 0
+
+    def update_state(self, y: NDArray[Any], outputs: NDArray[Any], weight: NDArray[Any] | None = None) -> None:
+        """Take a batch into account."""
+        self._used = int(outputs.shape[1] > 1)
+        self._kinds[self._used].update_state(y, outputs, weight)
+
+    def result(self) -> float:
+        """Return the share of right answers."""
+        return self._kinds[self._used].result()
+
+    def reset_state(self) -> None:
+        """Forget all batches."""
+        for kind in self._kinds:
+            kind.reset_state()
+
+    def get_state(self) -> dict[str, Any]:
+        """Return what the batches left."""
+        return {"used": self._used, "state": self._kinds[self._used].get_state()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Put back what `get_state` returned."""
+        self._used = state["used"]
+        self._kinds[self._used].set_state(state["state"])
+
+
+def _as_list(argument: str, given: Any) -> Sequence[Any]:
+    """Return metrics as a list."""
+    if given is None:
+        return []
+    if isinstance(given, list | tuple):
+        return list(dict.fromkeys(given)) if all(isinstance(one, str) for one in given) else list(given)
+    if isinstance(given, str) or callable(given):
+        return [given]
+    raise TypeError(f"{argument} must be a list of names, metrics or functions; got {describe(given)}")

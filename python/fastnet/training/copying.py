@@ -1,0 +1,110 @@
+"""Copies of a model: what `pickle` and `copy` take of it, and a model of the same architecture with fresh weights.
+
+Nothing that is compiled is copied. A network is made again from the architecture, and gets the weights, the optimizer's state
+and the seeds of the one that it is a copy of, so that it trains on as that one would.
+"""
+
+import copy
+from typing import Any, TypeVar
+
+from fastnet.layers import deserialize, serialize
+from fastnet.support.attributes import own_class
+from fastnet.training.receipt import Receipt
+from fastnet.training.trainer import Trainer
+
+Model = TypeVar("Model", bound=Trainer)
+
+# The attributes that `restore` makes again.
+_MADE_AGAIN = frozenset(
+    [
+        *[
+            "_applied",
+            "_frozen_note",
+            "_known_history",
+            "_layers",
+            "_maps_rows",
+            "_names",
+            "_network",
+            "_output_shape",
+        ],
+        *["_places", "_receipt", "_structure", "_told_settings", "_weights", "_with_gradients"],
+    ]
+)
+
+
+def state_of(model: Trainer) -> dict[str, Any]:
+    """Return all that a model is, as it is at one moment, in plain arrays, dictionaries and objects of Python."""
+    with model._structure:
+        return _state_of(model)
+
+
+def _state_of(model: Trainer) -> dict[str, Any]:
+    network, trained = model._network, model._network_is_compiled
+    values, steps, optimizer, seeds = (None, 0, None, None) if network is None else network.get_state()
+    attributes = {name: value for name, value in vars(model).items() if name not in _MADE_AGAIN}
+    # Training changes these in place, which must not reach the original, not even from a shallow copy.
+    changing = {name: copy.deepcopy(attributes[name]) for name in ("_random", "_compilation")}
+    return {
+        "attributes": attributes | changing | {"_feature_names": model.feature_names},
+        "layers": [serialize(layer) for layer in model.layers],
+        "weights": [layer.weights_in(values) for layer in model.layers],
+        "seeds": seeds,
+        "optimizer": (steps, optimizer) if trained else None,
+        "receipt": model._receipt.as_dict(""),
+    }
+
+
+def restore(model: Trainer, state: dict[str, Any]) -> None:
+    """Make a model that has no attributes yet what `state_of` was given."""
+    attributes = state["attributes"]
+    Trainer.__init__(model, dtype=attributes["dtype_policy"])
+    for config, arrays in zip(state["layers"], state["weights"], strict=True):
+        layer = deserialize(config)
+        layer.keep_weights(arrays)
+        model._append(layer)
+    if state["seeds"] is not None:
+        model._build(attributes["input_shape"], draw=False)
+    vars(model).update(attributes)
+    model._receipt = Receipt.from_dict(state["receipt"])
+    network = model._network
+    if network is None:
+        return
+    network.set_seeds(state["seeds"])
+    if state["optimizer"] is not None:
+        model._apply()
+        network.set_optimizer_state(*state["optimizer"])
+
+
+def fresh_copy(model: Model, seed: int) -> Model:
+    """Return a model of the same architecture, compiled in the same way, with weights that follow from the seed.
+
+    What no training makes anew is that of the model: the weights of layers that are frozen, and means and variances.
+    """
+    config = model.get_config()
+    parts = [deserialize(layer) for layer in config["layers"]]
+    result = own_class(type(model))(parts, seed=seed, dtype=config["dtype"], name=config["name"])
+    result._trainable = model.trainable
+    if config["input_shape"] is not None:
+        result.build(config["input_shape"])
+        copy_fixed_weights(model, result)
+    result._compilation = copy.deepcopy(model._compilation)
+    if result._compilation is not None:
+        result._compilation.optimizer._iterations = 0
+    return result
+
+
+def copy_fixed_weights(model: Trainer, other: Trainer) -> None:
+    """Give a model what training does not make: the weights of its frozen layers, and means and variances.
+
+    They come from a model of the same architecture.
+    """
+    if not model.built:
+        return
+    places = [(layer, slot) for layer in other._layers for slot in layer._built_weights().slots]
+    fixed = [
+        index
+        for index, (layer, slot) in enumerate(places)
+        if not (other.trainable and layer.trains(slot.name)) or slot.name.rpartition(".")[2] in ("mean", "variance")
+    ]
+    weights = model.get_weights()
+    other._weights.chosen(fixed).set([weights[index] for index in fixed])

@@ -1,0 +1,416 @@
+"""A compiled model and its data: what compile, evaluate and predict do."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnet.callbacks.base import Callback, Logs
+from fastnet.callbacks.progress import format_logs
+from fastnet.callbacks.running import CallbackList, check_verbose
+from fastnet.inputs.batches import Batches, as_batches, features_of_batches, warn_of_few
+from fastnet.inputs.repacking import predict
+from fastnet.inputs.samples import Features, Samples, as_features, as_samples, shape_of
+from fastnet.layers.weights import Network
+from fastnet.losses import Loss
+from fastnet.network.compiled import Compiled
+from fastnet.optimizers import Optimizer
+from fastnet.support.validation import check_integer, names_arguments, unsupported
+from fastnet.training.compilation import Compilation
+
+# Rows at a time in evaluate and predict, where the number changes only the memory needed.
+_PREDICTION_BATCH = 256
+_OBSERVED_ROWS = 4096  # whose outputs are there at a time for metrics in Python
+
+_TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+_PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
+
+
+class Evaluator(Compiled):
+    """The part of a model that evaluates and predicts."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self._compilation: Compilation | None = None
+        self._applied: tuple[Network, Compilation] | None = None  # which network was told of which compilation
+        super().__init__(*arguments, **keywords)
+
+    # --- Attributes that can be set ---
+
+    _settable = frozenset(["name", "class_names", "feature_names", "figures"])
+
+    def _accepted(self, name: str, value: Any) -> Any:
+        if callable(value) and callable(getattr(type(self), name, None)):
+            return value  # a method of one's own counts
+        return super()._accepted(name, value)
+
+    def _refusal(self, name: str) -> str:
+        kind = type(self).__name__
+        if name in ("optimizer", "loss", "metrics", "weighted_metrics", "loss_weights"):
+            return f"{kind}.{name} is what compile() was told: call compile(optimizer, loss, metrics) again"
+        if name in ("layers", "weights"):
+            return (
+                f"{kind}.{name} cannot be set: use " + {"layers": "add() and pop()", "weights": "set_weights()"}[name]
+            )
+        return super()._refusal(name)
+
+    # --- Compiling ---
+
+    def compile(
+        self,
+        optimizer: str | Optimizer | dict[str, Any] = "rmsprop",
+        loss: str | Loss | dict[str, Any] | None = None,
+        metrics: str | Sequence[str] | None = None,
+        **keywords: Any,
+    ) -> None:
+        """Choose how the model is trained; the state of an earlier optimizer is dropped.
+
+        Parameters
+        ----------
+        optimizer : str or Optimizer, default "rmsprop"
+            The name of an optimizer, or an object of `fastnet.optimizers`, which may follow one of `schedules`.
+        loss : str, Loss or function, optional
+            The name of a loss, an object of `fastnet.losses`, or a function of targets and predictions that returns the
+            loss and its gradient by the predictions. Without one the model can only predict.
+        metrics : list of str, Metric or function, optional
+            Names, objects of `fastnet.metrics`, or functions of targets and predictions.
+            "accuracy" is the share of right answers: of values on the right side of 0.5 when the model has one output,
+            else of rows whose largest output is that of the label. "binary_accuracy", "categorical_accuracy" and
+            "sparse_categorical_accuracy" say which.
+        **keywords
+            Keras's `jit_compile`, `run_eagerly`, `steps_per_execution` and `auto_scale_loss` are accepted and change
+            nothing.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(10, activation="softmax", input_shape=(784,))])
+        >>> model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        """
+        compilation = Compilation.from_arguments(self.compile, optimizer, loss, metrics, keywords)
+        compilation.optimizer._iterations = 0
+        self._compilation = compilation
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The optimizer that the model is compiled with."""
+        return self._compiled("reading optimizer").optimizer
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss that the model is compiled with."""
+        return self._compiled("reading loss").loss
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of what `evaluate` returns, in their order."""
+        return ["loss", *self._compiled("reading metrics_names").metrics]
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """Return what `compile` was told, as a dictionary that JSON can hold, or None before `compile`."""
+        return None if self._compilation is None else self._compilation.config
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile with what `get_compile_config` returned."""
+        self.compile(**config)
+
+    def _compiled(self, action: str) -> Compilation:
+        if self._compilation is None:
+            raise AttributeError(f"call compile(optimizer, loss) before {action}")
+        return self._compilation
+
+    def _is_built(self) -> bool:
+        return self._network is not None
+
+    # --- Data ---
+
+    def _built_network(self, x: Any) -> Network:
+        """Return the network, built for the shape of `x` if it was not built before."""
+        if self._network is None:
+            shape = shape_of("x", x)
+            if len(shape) < 2:
+                raise ValueError(f"x must have a row for every sample, as (samples, features); got shape {shape}")
+            self.build(shape[1:])
+        assert self._network is not None
+        return self._network
+
+    def _trainable_network(self, method: str, x: Any) -> Network:
+        """Return the network, built and compiled; its optimizer knows the number of its steps."""
+        if self._compilation is None or self._compilation.loss is None:
+            raise ValueError(f"call compile(optimizer, loss) before {method}()")
+        network = self._network
+        if network is None:
+            network = self._built_network(x)
+        if len(self._output_shape) != 1:
+            raise ValueError(f"a model that trains ends in one dimension; got {self._output_shape}: add Flatten()")
+        if not self._network_is_compiled:
+            with self._structure:
+                if not self._network_is_compiled:
+                    self._apply()
+        self._compilation.optimizer._count(network.finished_steps)
+        return network
+
+    @property
+    def _network_is_compiled(self) -> bool:
+        """Whether the network was told what the model is compiled with."""
+        applied = self._applied
+        return applied is not None and applied[0] is self._network and applied[1] is self._compilation
+
+    def _apply(self) -> None:
+        """Tell the network what the model is compiled with."""
+        network, compilation = self._network, self._compilation
+        assert network is not None
+        assert compilation is not None
+        compilation.apply(network, self._trainable_arrays())
+        self._applied = network, compilation
+
+    def _features(self, name: str, x: Any) -> Features:
+        """Return samples for a network that is built, the columns of a table in the model's order."""
+        assert self.input_shape is not None
+        return as_features(name, x, self.input_shape, self.dtype, self.feature_names)
+
+    def _samples(
+        self,
+        x: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        of: str = "",
+        columns: list[str] | None = None,
+        any_sum: bool = False,
+        passes: float = 1.0,
+        most_rows: float = math.inf,
+    ) -> Samples:
+        """Return checked data for a network that is built and compiled; `of` says in messages what they are for.
+
+        `columns` are the names of the features where the model does not know them yet; `any_sum` takes rows of targets
+        that do not add up to 1; `passes` and `most_rows` tell how much of the data will be read.
+        """
+        loss = self.loss
+        assert self.input_shape is not None
+        assert self._network is not None
+        assert loss is not None
+        outputs, columns = self._network.output_size, columns or self.feature_names
+        form = self.input_shape, outputs, loss, self.dtype, columns, any_sum
+        return as_samples(x, y, sample_weight, of, *form, passes, most_rows)
+
+    # --- Evaluation and prediction ---
+
+    @names_arguments
+    def evaluate(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        sample_weight: ArrayLike | None = None,
+        steps: int | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
+        return_dict: bool = False,
+    ) -> float | list[float] | dict[str, float]:
+        """Return the loss and the metrics of samples.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `fit`.
+        batch_size : int, optional
+            How many samples are evaluated at a time.
+        verbose : {"auto", 0, 1, 2}, default "auto"
+            0 prints nothing, the others one line.
+        steps : int, optional
+            How many batches are evaluated; where there are fewer, that is a warning.
+        callbacks : list of Callback, optional
+            See `fastnet.callbacks`.
+        return_dict : bool, default False
+            Whether to return a dictionary by the names in `metrics_names`.
+
+        Returns
+        -------
+        float, list of float, or dict
+            The loss alone when there are no metrics; else the loss and the metrics in the order of `metrics_names`.
+        """
+        batch_size = prediction_batch("batch_size", batch_size)
+        steps = None if steps is None else check_integer("steps", steps)
+        verbose = check_verbose(verbose)
+        source = None if y is not None else as_batches("x", x, self.input_shape, batch_size)
+        if source is None or not self._is_built():
+            self._trainable_network("evaluate", x if source is None else source.peek()[0])
+        data = self._samples(x, y, sample_weight) if source is None else source
+        known = -(-len(data) // batch_size) if isinstance(data, Samples) else data.steps
+        params = {"steps": steps if known is None else known, "verbose": verbose}
+        logs, done = self._evaluate_any(data, batch_size, CallbackList.of(callbacks, self, params), steps)
+        if not done:
+            raise ValueError("x must have at least one batch to evaluate; got none")
+        _check_steps(done, steps)
+        if verbose:
+            print(format_logs(logs), flush=True)
+        return result(logs, return_dict)
+
+    @names_arguments
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: ArrayLike | None = None, return_dict: bool = False
+    ) -> float | list[float] | dict[str, float]:
+        """Return the loss and the metrics of all of `x` as one batch, as `evaluate` does."""
+        return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
+
+    def _evaluate_any(
+        self, data: Samples | Batches, batch_size: int, callbacks: CallbackList, steps: int | None, *, of: str = ""
+    ) -> tuple[Logs, int]:
+        """Evaluate samples, or the batches of a source, `steps` batches at most; return the figures and how many there were."""
+        callbacks.call("on_test_begin", {})
+        compilation = self._compiled("evaluating")
+        compilation.reset()
+        if isinstance(data, Samples):
+            by_batch = callbacks.override(*_TEST_BATCH_HOOKS) or steps is not None
+            ranges = itertools.islice(batches(len(data), batch_size if by_batch else len(data)), steps)
+            parts = (data.rows(start, stop) for start, stop in ranges)
+        else:
+            data.start_over()
+            parts = (
+                self._samples(*batch, of=f" of batch {number}{of}") for number, batch in enumerate(data.epoch(steps), 1)
+            )
+        mean = RunningMean()
+        logs: Logs = {}
+        batch = -1
+        for batch, part in enumerate(parts):
+            callbacks.call("on_test_batch_begin", batch, {})
+            mean.add(len(part), *self._figures_of(part, batch_size))
+            logs = compilation.logs(*mean.values)
+            callbacks.call("on_test_batch_end", batch, logs)
+        if logs:
+            callbacks.call("on_test_end", logs)
+        return logs, batch + 1
+
+    def _figures_of(self, samples: Samples, batch_size: int) -> tuple[float, float]:
+        """Return the loss and the core's metric of samples, and let the other metrics see them."""
+        network, compilation = self._trainable_network("evaluate", samples.x), self._compiled("evaluating")
+        if compilation.observed or compilation.custom_loss is not None:
+            step = max(batch_size, _OBSERVED_ROWS)
+            custom = RunningMean()
+            for start, stop in batches(len(samples), step):
+                part = samples.rows(start, stop)
+                outputs = network.predict(part.x, batch_size)
+                compilation.observe(part.y, outputs, part.weight)
+                if compilation.custom_loss is not None:
+                    value, _ = compilation.custom_loss.value_and_gradient(part.y, outputs, part.weight)
+                    custom.add(stop - start, value, math.nan)
+            if compilation.custom_loss is not None:
+                return custom.values
+        return network.evaluate(samples.x, samples.y, batch_size, samples.weight)
+
+    @names_arguments
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: str | int = "auto",
+        steps: int | None = None,
+        callbacks: Sequence[Callback] | Callback | None = None,
+    ) -> NDArray[Any]:
+        """Return the outputs for samples.
+
+        Parameters
+        ----------
+        x : array_like, table or sparse matrix, shape (n, *input_shape)
+            The samples, none at all included; or a generator or loader of batches, x alone or (x, y). The columns of a
+            table are taken by their names, as in `fit`. NaN in a row, or a missing value, gives NaN in its outputs. Sparse
+            matrices are read as in `fit`, `batch_size` rows at a time.
+        batch_size : int, optional
+            How many samples are computed at a time.
+        verbose : {"auto", 0, 1, 2}, default "auto"
+            Accepted as in Keras; nothing is printed.
+        steps : int, optional
+            How many batches are computed; where there are fewer, that is a warning.
+        callbacks : list of Callback, optional
+            See `fastnet.callbacks`.
+
+        Returns
+        -------
+        ndarray of shape (n, outputs)
+            In the dtype of the model.
+        """
+        batch_size = prediction_batch("batch_size", batch_size)
+        steps = None if steps is None else check_integer("steps", steps)
+        if (parts := features_of_batches(x)) is not None:
+            limited = itertools.islice(parts, steps)
+            predicted = [self.predict(part, batch_size, verbose, callbacks=callbacks) for part in limited]
+            if not predicted:
+                raise ValueError("x must have at least one batch to predict; got none")
+            _check_steps(len(predicted), steps)
+            return np.concatenate(predicted)
+        network = self._built_network(x)
+        features = self._features("x", x)
+        if steps is not None:
+            features = features[: steps * batch_size]
+            _check_steps(-(-len(features) // batch_size), steps)
+        if not callbacks:
+            check_verbose(verbose)
+            return self._shaped(predict(network, features, self.dtype, batch_size))
+        params = {"steps": -(-len(features) // batch_size), "verbose": check_verbose(verbose)}
+        running = CallbackList.of(callbacks, self, params)
+        running.call("on_predict_begin", {})
+        by_batch = running.override(*_PREDICT_BATCH_HOOKS)
+        outputs = []
+        for batch, (start, stop) in enumerate(batches(len(features), batch_size if by_batch else len(features))):
+            running.call("on_predict_batch_begin", batch, {})
+            outputs.append(network.predict(features[start:stop], batch_size))
+            running.call("on_predict_batch_end", batch, {"outputs": outputs[-1]})
+        running.call("on_predict_end", {})
+        return self._shaped(np.concatenate(outputs))
+
+    def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
+        shape = self._output_shape
+        return outputs if len(shape) == 1 else outputs.reshape(len(outputs), *shape)
+
+    def predict_on_batch(self, x: Any) -> NDArray[Any]:
+        """Return the outputs for all of `x` as one batch, as `predict` does."""
+        return self.predict(x)
+
+    def __call__(self, x: Any, training: bool = False) -> NDArray[Any]:
+        """Return the outputs for samples with the least overhead; otherwise the same as `predict`."""
+        if training:
+            raise unsupported("a call with training=True is not available")
+        network = self._network
+        if network is not None and self._maps_rows and (y := network.predict_rows(x, _PREDICTION_BATCH)) is not None:
+            return y
+        return self.predict(x)
+
+
+class RunningMean:
+    """Means of the loss and the metric over the samples so far."""
+
+    def __init__(self, rows: int = 0, loss: float = 0.0, metric: float = 0.0) -> None:
+        self.rows = rows
+        self.sums = (loss, metric)
+
+    def add(self, rows: int, loss: float, metric: float) -> None:
+        self.rows += rows
+        self.sums = (self.sums[0] + rows * loss, self.sums[1] + rows * metric)
+
+    @property
+    def values(self) -> tuple[float, float]:
+        return self.sums[0] / self.rows, self.sums[1] / self.rows
+
+
+def batches(rows: int, batch_size: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, rows, batch_size):
+        yield start, min(start + batch_size, rows)
+
+
+def _check_steps(done: int, steps: int | None) -> None:
+    """Warn where there were fewer batches than `steps`."""
+    if steps is not None and done < steps:
+        warn_of_few("x", done, "steps", steps, "these are the results of them alone")
+
+
+def prediction_batch(name: str, value: int | None) -> int:
+    return _PREDICTION_BATCH if value is None else check_integer(name, value)
+
+
+def result(logs: Logs, return_dict: bool) -> float | list[float] | dict[str, float]:
+    if return_dict:
+        return logs
+    return logs["loss"] if len(logs) == 1 else list(logs.values())

@@ -1,0 +1,316 @@
+"""The loop of `fit`: epochs, validation, a budget of time, interruption, and the best weights so far."""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.callbacks.base import Logs
+from fastnet.callbacks.history import History
+from fastnet.exceptions import NonFiniteLossWarning
+from fastnet.inputs.batches import Batches, warn_of_few
+from fastnet.inputs.samples import Samples
+from fastnet.layers.weights import finite
+from fastnet.training.checkpoints import Checkpoints
+from fastnet.training.evaluation import RunningMean
+from fastnet.training.run import Run
+
+_TRAIN_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+
+_REPORT_SECONDS = 0.05
+_ESTIMATE_SECONDS = 0.25  # of training, from which the time of the rest is told
+_FORWARD_SHARE = 0.35  # of the time of training on a sample, to evaluate it
+
+
+class Fitting:
+    """The loop of one run of `fit`."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._model, self._plan, self._callbacks, self._history = run.model, run.plan, run.callbacks, run.history
+        self._first_report: tuple[float, int] | None = None
+        self._seconds_known = False
+        self._ends_early = False
+        self._warned: set[object] = set()
+        self._order: NDArray[np.int64] | None = None  # of the data, as long as they last
+        self._partial_loss = math.nan
+        run.model.stop_training = False
+        self._checkpoints = Checkpoints(run, run.callbacks.backup)
+
+    def run(self) -> History:
+        """Train, and return the history; Ctrl-C and the end of the time keep the best weights."""
+        model, checkpoints = self._model, self._checkpoints
+        resumed = checkpoints.begin()
+        if resumed:
+            self._pass_over_batches()
+            self._ends_early = self._is_out_of_time()
+        over = resumed and (model.stop_training or self._ends_early)
+        try:
+            with checkpoints.holding_interrupts():
+                for epoch in range(self._run.position.epoch, self._plan.epochs.stop) if not over else ():
+                    self._epoch(epoch)
+                    if model.stop_training or self._ends_early:
+                        break
+        except KeyboardInterrupt:
+            self._history.interrupted = True
+            self._keep_the_best()
+        else:
+            self._history.out_of_time = self._ends_early
+            checkpoints.after_last_epoch(complete=not self._ends_early)
+            if self._ends_early:
+                self._keep_the_best()
+            else:
+                model._use_average()
+        finally:
+            checkpoints.close()
+            self._callbacks.call("on_train_end", self._run.logs)
+        if not (self._history.interrupted or self._ends_early):
+            checkpoints.after_training()
+        return self._history
+
+    def _epoch(self, epoch: int) -> None:
+        """Run an epoch, or what is left of it, and its validation, unless it is cut short."""
+        plan, callbacks = self._plan, self._callbacks
+        if not self._run.position.steps:
+            callbacks.call("on_epoch_begin", epoch, {})
+        self._partial_loss = math.nan
+        latest = self._train(epoch)
+        if self._ends_early or not latest:
+            self._partial_loss = latest.get("loss", math.nan)
+            return
+        if plan.validation is not None and plan.validates(epoch + 1):
+            with self._checkpoints.validating():
+                figures = self._validate(plan.validation)
+            latest |= figures
+            self._run.position.validations += 1
+        optimizer = self._model.optimizer
+        if optimizer.scheduled:
+            latest["learning_rate"] = optimizer.learning_rate
+        is_best = self._remember_if_best(latest)
+        if plan.watch is not None:
+            plan.watch.after_epoch(epoch)
+        callbacks.call("on_epoch_end", epoch, latest)
+        self._tell_time(len(plan.epochs) * (time.perf_counter() - self._run.started) / (len(self._history.epoch) or 1))
+        self._run.logs = latest
+        self._run.position.next_epoch()
+        self._ends_early = self._is_out_of_time()
+        self._checkpoints.after_epoch(best=is_best)
+
+    # --- One epoch ---
+
+    def _train(self, epoch: int) -> Logs:
+        """Run the steps of one epoch and return their running means."""
+        plan, model, position = self._plan, self._model, self._run.position
+        generator, data = model._generator, plan.data
+        if not position.steps:
+            compilation = model._compiled("training")
+            compilation.reset()
+            optimizer = compilation.optimizer
+            position.rate = None if optimizer.scheduled else optimizer.learning_rate
+        passed = plan.batches_passed(epoch)
+        if not position.steps and not passed:
+            self._order = None
+            if self._checkpoints.wanted:
+                position.random = dict(generator.bit_generator.state)
+        items = data.items if isinstance(data, Batches) else len(data)
+        if plan.shuffle and items is not None and self._order is None:
+            self._order = generator.permutation(items)
+        if isinstance(data, Batches):
+            return self._by_batches(data, passed)
+        order = self._order
+        if plan.steps is not None:
+            order = np.arange(len(data)) if order is None else order
+            order = order[passed * plan.batch_size : (passed + plan.steps) * plan.batch_size]
+            self._warn_of_few("x", -(-len(order) // plan.batch_size), "steps_per_epoch", plan.steps)
+        if plan.watch is not None or self._callbacks.override(*_TRAIN_BATCH_HOOKS):
+            return self._one_by_one(data, np.arange(len(data)) if order is None else order)
+        return self._as_a_whole(epoch, data, order)
+
+    def _as_a_whole(self, epoch: int, data: Samples, order: NDArray[np.int64] | None) -> Logs:
+        """Run an epoch in the core, with pauses for checkpoints."""
+        plan, model, position, checkpoints = self._plan, self._model, self._run.position, self._checkpoints
+        rows = len(data) if order is None else len(order)
+        steps = -(-rows // plan.batch_size)
+        rates: float | NDArray[np.float64] | None = position.rate
+        if rates is None:  # a schedule is evaluated for the whole epoch, wherever it was cut
+            rates = model.optimizer.learning_rates(steps, position.steps)
+        report = self._reporter(epoch, 0)
+        interval = min(_REPORT_SECONDS if plan.max_time is None else 0.0, checkpoints.interval)
+        while True:
+            done, loss, metric, bad, sums = model._step(
+                data, order, plan.batch_size, report, interval, rates, position.done, checkpoints.end
+            )
+            position.steps, position.bad, (position.loss, position.metric) = done, bad, sums
+            position.rows = min(done * plan.batch_size, rows)
+            self._partial_loss = loss
+            if done == steps or self._ends_epoch:
+                break
+            checkpoints.save_if_due()
+        self._warn_if_not_finite(epoch, bad, done)
+        return model._compiled("training").logs(loss, metric)
+
+    def _one_by_one(self, data: Samples, order: NDArray[np.int64]) -> Logs:
+        """Run an epoch batch by batch, for callbacks that want to see each."""
+        size = self._plan.batch_size
+        batches = (order[start : start + size] for start in range(self._run.position.steps * size, len(order), size))
+        return self._steps((data, rows, len(rows)) for rows in batches)
+
+    def _by_batches(self, source: Batches, passed: int) -> Logs:
+        """Run an epoch of batches that come from somewhere else, and end training where they are used up for good."""
+        steps, done = self._plan.steps, self._run.position.steps
+        batches = (
+            self._model._training_samples(*batch, of=f" of batch {number}")
+            for number, batch in enumerate(source.epoch(steps, self._order, passed, done), done + 1)
+        )
+        logs = self._steps((samples, None, len(samples)) for samples in batches)
+        if not self._ends_epoch:
+            if not logs and not self._history.epoch:
+                raise ValueError(f"{source.name} must yield at least one batch; got none")
+            self._warn_of_few("x", self._run.position.steps, "steps_per_epoch", steps, ends=source.ends)
+            if source.ends and self._run.position.steps < (steps or 1):
+                self._model.stop_training = True
+        return logs
+
+    def _validate(self, data: Samples | Batches) -> Logs:
+        """Return the figures of a validation; none where its batches were used up by those before."""
+        plan = self._plan
+        size, steps = plan.validation_batch_size, plan.validation_steps
+        results, done = self._model._evaluate_any(data, size, self._callbacks, steps, of=" of validation_data")
+        if not (done or self._run.position.validations):
+            raise ValueError("validation_data must have at least one batch; got none")
+        self._warn_of_few("validation_data", done, "validation_steps", steps, ends=not done)
+        return {f"val_{name}": value for name, value in results.items()}
+
+    def _warn_of_few(self, source: str, done: int, argument: str, wanted: int | None, *, ends: bool = False) -> None:
+        """Warn, once, where there are fewer batches than there should be; `ends` says whether they are used up for good."""
+        if done >= (wanted or 1) or (source, ends) in self._warned:
+            return
+        self._warned.add((source, ends))
+        epoch = f"epoch {self._run.position.epoch + 1}"
+        if source == "x":
+            then = "training ends" if ends else f"{epoch} ends with the data, and the next one begins with them again"
+        else:
+            then = f"there is no validation from {epoch} on" if ends else "only they are evaluated"
+        remedy = f": give an object that can be iterated again, or {argument} * epochs batches" if ends else ""
+        warn_of_few(source, done, argument, wanted, then + remedy)
+
+    def _pass_over_batches(self) -> None:
+        """Bring sources of batches to where they are after the epochs that are done."""
+        plan, position = self._plan, self._run.position
+        if isinstance(plan.data, Batches):
+            plan.data.pass_over(position.epoch - plan.epochs.start, plan.steps, position.steps)
+        if isinstance(plan.validation, Batches):
+            for _ in range(position.validations):
+                plan.validation.start_over()
+                plan.validation.pass_over(1, plan.validation_steps)
+
+    def _steps(self, batches: Iterable[tuple[Samples, NDArray[np.int64] | None, int]]) -> Logs:
+        """Take a step for every (samples, order, rows) and return the running means."""
+        model, callbacks, position, watch = self._model, self._callbacks, self._run.position, self._plan.watch
+        mean = RunningMean(position.rows, position.loss, position.metric)
+        logs: Logs = model._compiled("training").logs(*mean.values) if position.steps else {}
+        for batch, (samples, order, rows) in enumerate(batches, position.steps):
+            callbacks.call("on_train_batch_begin", batch, {})
+            before = np.empty(0) if watch is None else model._values()
+            _, loss, metric, bad, _ = model._step(samples, order, rows, None, 0.0)
+            if watch is None:
+                self._warn_if_not_finite(position.epoch, batch if bad >= 0 else -1, None)
+            elif bad >= 0 or not finite(model._values()):
+                watch.not_finite(position.epoch, batch, before, samples, order)
+            mean.add(rows, loss, metric)
+            logs = model._compiled("training").logs(*mean.values)
+            position.steps, position.rows, (position.loss, position.metric) = batch + 1, mean.rows, mean.sums
+            self._reporter(position.epoch, batch)(1, self._plan.steps_per_epoch or batch + 1, *mean.values)
+            callbacks.call("on_train_batch_end", batch, logs)
+            if self._ends_epoch:
+                break
+            self._checkpoints.save_if_due()
+        return logs
+
+    def _reporter(self, epoch: int, before: int) -> Callable[[int, int, float, float], bool]:
+        """Return what the core calls now and then in an epoch, `before` steps of which are done."""
+        started = [time.perf_counter()]
+
+        def report(step: int, steps: int, loss: float, metric: float) -> bool:
+            now = time.perf_counter()
+            self._partial_loss = loss
+            self._estimate(now, epoch, before + step, steps)
+            if now - started[0] >= _REPORT_SECONDS or before:
+                started[0] = now
+                logs = self._model._compiled("training").logs(loss, metric, quick=True)
+                self._callbacks.call("on_train_progress", before + step, steps, logs)
+            self._ends_early = self._is_out_of_time()
+            return not (self._ends_epoch or self._checkpoints.must_pause())
+
+        return report
+
+    @property
+    def _ends_epoch(self) -> bool:
+        """Whether the steps of the epoch in progress are over before their end."""
+        return self._ends_early or self._model.stop_training
+
+    # --- Time ---
+
+    def _is_out_of_time(self) -> bool:
+        limit = self._plan.max_time
+        return limit is not None and time.perf_counter() - self._run.started >= limit
+
+    def _estimate(self, now: float, epoch: int, step: int, steps: int) -> None:
+        """Tell how long all epochs will take, from the pace of the first steps."""
+        if self._seconds_known or epoch != self._plan.epochs.start:
+            return
+        if self._first_report is None:
+            self._first_report = (now, step)
+            return
+        then, steps_then = self._first_report
+        if now - then >= _ESTIMATE_SECONDS and step > steps_then:
+            pace = (now - then) / (step - steps_then)
+            self._tell_time(len(self._plan.epochs) * pace * (steps + self._validation_in_steps()))
+
+    def _validation_in_steps(self) -> float:
+        """Return how many steps of training take as long as a validation."""
+        validation = self._plan.validation
+        rows = len(validation) if isinstance(validation, Samples) else 0
+        return _FORWARD_SHARE * rows / self._plan.batch_size
+
+    def _tell_time(self, seconds: float) -> None:
+        if not self._seconds_known:
+            self._seconds_known = True
+            self._history.estimated_seconds = seconds
+            self._callbacks.call("on_train_estimate", seconds)
+
+    # --- Weights ---
+
+    def _remember_if_best(self, logs: Logs) -> bool:
+        """Keep a copy of the weights where an epoch was the best by its validation, else by its loss."""
+        name = "loss" if self._plan.validation is None else "val_loss"
+        is_best = logs.get(name, math.inf) < self._run.best
+        if is_best:
+            self._run.best = logs[name]
+            self._run.best_values = self._model._values()
+        return is_best
+
+    def _keep_the_best(self) -> None:
+        """Give the model its best weights.
+
+        Without validation the epoch in progress counts with its loss so far; with one, only validated epochs do.
+        """
+        if self._run.best_values is None:
+            return
+        if self._plan.validation is not None or not self._partial_loss <= self._run.best:
+            self._model._set_values(self._run.best_values)
+
+    def _warn_if_not_finite(self, epoch: int, batch: int, steps: int | None) -> None:
+        if batch < 0 or "loss" in self._warned:
+            return
+        self._warned.add("loss")
+        of = "" if steps is None else f" of {steps}"
+        warnings.warn(
+            f"the loss is not finite from epoch {epoch + 1}, batch {batch + 1}{of} on: try a smaller learning rate or "
+            "clipnorm, and fit(debug=True), which names the layer",
+            NonFiniteLossWarning,
+            stacklevel=4,
+        )

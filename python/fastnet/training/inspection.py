@@ -1,0 +1,271 @@
+"""Looking inside a model: what every layer gives, the gradients of its weights, and derivatives by its inputs."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fastnet.inputs.samples import CORE_DTYPES, Features, as_array, shape_of
+from fastnet.inputs.sparse import is_sparse
+from fastnet.inputs.tables import is_table
+from fastnet.layers.base import Layer
+from fastnet.layers.weights import Network, Slot, Weights
+from fastnet.network.compiled import NETWORKS
+from fastnet.support.text import did_you_mean
+from fastnet.support.validation import check_integer
+from fastnet.training.trainer import Trainer
+
+_ROWS = 256
+
+
+class Inspector(Trainer):
+    """The part of a model that shows what happens inside it."""
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Return a layer by its name, or by its place from the input on; an `Input` is not counted.
+
+        Raises
+        ------
+        ValueError
+            There is no such layer, or not one of `name` and `index` is given.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(3, name="hidden", input_shape=(2,)), fn.Dense(1)])
+        >>> model.get_layer("hidden") is model.get_layer(index=0)
+        True
+        """
+        if (name is None) == (index is None):
+            raise ValueError(f"get_layer needs a name or an index; got name={name!r}, index={index!r}")
+        if index is not None:
+            place = check_integer("index", index, minimum=-len(self._layers), maximum=len(self._layers) - 1)
+            return self._layers[place]
+        names = [layer.name for layer in self._layers]
+        if name not in names:
+            known = ", ".join(map(repr, names)) or "none"
+            raise ValueError(f"there is no layer {name!r}; the layers are {known}{did_you_mean(name, names)}")
+        return self._layers[names.index(name)]
+
+    def activations(self, x: Any) -> dict[str, NDArray[Any]]:
+        """Return the output of every layer, as in prediction.
+
+        Parameters
+        ----------
+        x : array_like or sparse matrix, shape (n, *input_shape)
+            The samples, as in `predict`.
+
+        Returns
+        -------
+        dict from str to ndarray
+            By the name of the layer, in the order of the layers; an array of shape (n, *layer.output_shape). A `Residual`
+            gives one array, its output.
+
+        Raises
+        ------
+        ValueError
+            `x` does not have the model's input shape.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.layers.Rescaling(0.5, input_shape=(2,)), fn.layers.ReLU()])
+        >>> model.activations([[2.0, -4.0]])
+        {'rescaling': array([[ 1., -2.]], dtype=float32), 're_lu': array([[1., 0.]], dtype=float32)}
+        """
+        self._built_network(x)
+        features = self._features("x", x)
+        return {
+            layer.name: output.reshape(len(features), *(layer.output_shape or ()))
+            for layer, output in self._outputs(features)
+        }
+
+    def _outputs(self, features: Features) -> Iterator[tuple[Layer, NDArray[Any]]]:
+        """Yield every layer and its output for the rows of `features`."""
+        for layer, network in self._networks_of_layers():
+            features = output = network.predict(features, _ROWS)
+            yield layer, output
+
+    def _networks_of_layers(self) -> Iterator[tuple[Layer, Network]]:
+        """Yield every layer with a network of it alone, all with the weights of one moment."""
+        for layer, arrays in self._layers_with_weights():
+            yield layer, self._network_of(layer, arrays)
+
+    def _network_of(self, layer: Layer, arrays: list[NDArray[Any]]) -> Network:
+        """Return a network of one layer with these weights.
+
+        The core computes some layers together, such as a product and its activation, so that the model's own network has
+        no array for what lies between them.
+        """
+        described = [
+            {**description, "bfloat16": self.compute_dtype == "bfloat16"}
+            | ({"seed": 0} if description.get("seed", 0) is None else {})
+            for _, description in layer.descriptions()
+        ]
+        network = NETWORKS[self.dtype](math.prod(layer.input_shape or ()), described)
+        slots = [
+            Slot(name, name, offset, array.shape, trainable)
+            for (_, name, offset, _, trainable), array in zip(network.parameter_slots, arrays, strict=True)
+        ]
+        Weights(network, self.dtype, slots).set(arrays)
+        return network
+
+    def gradients(self, x: Any, y: Any, sample_weight: ArrayLike | None = None) -> dict[str, dict[str, NDArray[Any]]]:
+        """Return the gradients of the loss by the weights of every layer; no weight changes.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `fit`; the loss is the mean over the samples.
+
+        Returns
+        -------
+        dict from str to dict from str to ndarray
+            By the name of the layer, then by the name of the weight: ``gradients["dense"]["kernel"]``. Layers without
+            trainable weights are left out.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(1, input_shape=(2,))], dtype="float64")
+        >>> model.set_weights([[[1.0], [2.0]], [0.0]])
+        >>> model.compile(loss="mse")
+        >>> model.gradients([[1.0, 1.0]], [1.0])
+        {'dense': {'kernel': array([[4.],
+               [4.]]), 'bias': array([4.])}}
+        """
+        _, arrays = self.loss_and_gradients(x, y, sample_weight)
+        remaining = iter(arrays)
+        layers = self._layers if self.trainable else ()
+        by_layer = {layer.name: {name: next(remaining) for name in layer.trainable_names} for layer in layers}
+        return {name: gradients for name, gradients in by_layer.items() if gradients}
+
+    def jacobian(self, x: Any) -> NDArray[Any]:
+        """Return the derivatives of the outputs with respect to the inputs.
+
+        The model acts as in `predict`: nothing is dropped, no noise is added, and BatchNormalization takes its moving
+        statistics. The derivatives are by the numbers in `x`, before any Rescaling or Normalization in the model.
+
+        Parameters
+        ----------
+        x : array_like, table or sparse matrix, shape (n, *input_shape), or array_like, shape input_shape
+            The samples, as in `predict`, or a single one. One dimension are n samples where a sample is one number, as
+            in `predict`.
+
+        Returns
+        -------
+        ndarray of shape (n, *output_shape, *input_shape), or (*output_shape, *input_shape) for a single sample
+            For a model of rows, ``jacobian[i, j, k]`` is the derivative of output j of sample i by feature k, the features in the
+            model's order also where the columns of a table had another. In the dtype of the model; rows of outputs that are
+            NaN are NaN.
+
+        Raises
+        ------
+        ValueError
+            `x` does not have the model's input shape.
+
+        See Also
+        --------
+        input_gradients : The gradient of the loss with respect to the inputs.
+        fastnet.plotting.plot_saliency : A picture of what a prediction depends on.
+
+        Notes
+        -----
+        At a kink, such as that of ReLU at 0, the derivative is the one that training takes. A sample takes a forward pass
+        and a backward pass for each output, many at a time; its derivatives have the same bits whichever samples are beside
+        it. The result has n times outputs times features numbers: ask for some of the samples where that is much.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(2, input_shape=(3,))])
+        >>> model.set_weights([[[1.0, 4.0], [2.0, 5.0], [3.0, 6.0]], [0.0, 0.0]])
+        >>> model.jacobian([0.0, 1.0, 2.0])
+        array([[1., 2., 3.],
+               [4., 5., 6.]], dtype=float32)
+        >>> model.jacobian([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]).shape
+        (2, 2, 3)
+        """
+        network, shape = self._network, self.input_shape
+        if network is not None and self._maps_rows and type(x) is np.ndarray and x.dtype in CORE_DTYPES:
+            if x.ndim == 2 and x.shape[1:] == shape:
+                return network.differentiate(x, "outputs")
+            if x.ndim == 1 and x.shape == shape != (1,):
+                row: NDArray[Any] = network.differentiate(x[None], "outputs")[0]
+                return row
+        x, is_one = self._one_or_more(x)
+        network = self._built_network(x)
+        features = self._features("x", x)
+        assert self.input_shape is not None
+        by_input = network.differentiate(features, "outputs")
+        by_input = by_input.reshape(len(features), *self._output_shape, *self.input_shape)
+        return by_input[0] if is_one else by_input
+
+    def _one_or_more(self, x: Any) -> tuple[Any, bool]:
+        """Return samples, and whether they were given as a single one."""
+        if self.input_shape in (None, (1,)) or is_sparse(x) or is_table(x) or hasattr(x, "to_numpy"):
+            return x, False  # of a series nobody knows whether its values are in the model's order
+        samples = as_array("x", x)
+        return (samples[None], True) if samples.shape == self.input_shape else (samples, False)
+
+    def input_gradients(self, x: Any, y: Any, sample_weight: ArrayLike | None = None) -> NDArray[Any]:
+        """Return the gradient of the loss of the samples with respect to the inputs.
+
+        The loss is that of `evaluate`, a mean over the samples. The gradient of the loss of sample i alone is therefore n
+        times row i. As in `jacobian`, the model acts as in `predict`, also where it has Dropout or BatchNormalization, with
+        which `loss_and_gradients` takes the gradients of a step of training.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `loss_and_gradients`.
+
+        Returns
+        -------
+        ndarray of the shape of `x`
+            In the dtype of the model; the features in the model's order also where the columns of a table had another.
+
+        Raises
+        ------
+        ValueError
+            The model is not compiled, or the data do not fit it.
+
+        See Also
+        --------
+        jacobian : The derivatives of every output.
+        gradients, loss_and_gradients : The gradients of the loss with respect to the weights.
+
+        References
+        ----------
+        .. [1] I. Goodfellow, J. Shlens, C. Szegedy: Explaining and harnessing adversarial examples. ICLR 2015.
+
+        Examples
+        --------
+        A step of a fast gradient sign attack [1]_: each feature moves a little in the direction in which the loss grows.
+
+        >>> import numpy as np
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(1, input_shape=(2,))], dtype="float64")
+        >>> model.set_weights([[[1.0], [-2.0]], [0.0]])
+        >>> model.compile(loss="mse")
+        >>> x, y = np.array([[1.0, 1.0]]), np.array([1.0])
+        >>> gradients = model.input_gradients(x, y)
+        >>> gradients
+        array([[-4.,  8.]])
+        >>> model.evaluate(x, y, verbose=0), model.evaluate(x + 0.5 * np.sign(gradients), y, verbose=0)
+        (4.0, 12.25)
+        """
+        network = self._trainable_network("input_gradients", x)
+        samples = self._samples(x, y, sample_weight, any_sum=True)
+        custom = self._compiled("input_gradients()").custom_loss
+        if custom is None:
+            by_input = network.differentiate(samples.x, "loss", samples.y, samples.weight)
+        else:
+            outputs = network.predict(samples.x, _ROWS)
+            _, by_output = custom.value_and_gradient(samples.y, outputs, samples.weight)
+            by_input = network.differentiate(samples.x, "weighted_outputs", by_output)
+        assert self.input_shape is not None
+        given = shape_of("x", x)
+        return by_input.reshape(given if len(given) == 1 else (len(samples), *self.input_shape))

@@ -1,0 +1,148 @@
+"""Steps of training: what the network is told before one, and what it gives back."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.inputs.samples import Samples
+from fastnet.inputs.tables import names_to_learn
+from fastnet.layers.weights import Network, Weights
+from fastnet.network.layered import Layered
+from fastnet.network.settings import Place, Settings
+from fastnet.training.compilation import Compilation
+from fastnet.training.evaluation import Evaluator
+
+
+class Stepper(Evaluator, Layered):
+    """The part of a model that takes single steps."""
+
+    stop_training: bool
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self._places: list[Place] = []
+        self._frozen_note: str | None = None
+        self._with_gradients: Weights | None = None  # those of `_trained_weights`, of a network that knows its layers
+        self._told_settings: Settings | None = None
+        super().__init__(*arguments, **keywords)
+
+    def _trainable_network(self, method: str, x: Any) -> Network:
+        network = super()._trainable_network(method, x)
+        if self._weights.changes.pending:
+            with self._structure:
+                self._update_layers(network)
+        return network
+
+    def _update_layers(self, network: Network) -> None:
+        """Tell the network what has changed in the layers."""
+        self._weights.changes.pending = False
+        network.update_layers([{**description, "seed": 0} for description in self._descriptions()])
+        self._places = list(self._all_places())
+        self._frozen_note = self._note_of_frozen()
+        self._with_gradients = self._trained_weights()
+        self._told_settings = self._settings()
+
+    def _note_of_frozen(self) -> str | None:
+        """Return what is frozen though it may not be meant to be, as a sentence."""
+        switches = [(path, layer) for path, layer, name in self._places if name == "trainable"]
+        willing = [path for path, layer in switches if layer.trainable and layer.count_params()]
+        if not any(self._trained()):
+            held = f": its own trainable is False, which holds for {willing[0]!r}, too" if willing else ""
+            return f"The model does not have any trainable weights{'' if self.trainable else held}."
+        for block in (path for path, layer in switches if not layer.trainable):
+            for path in willing:
+                if path.startswith(f"{block}."):
+                    return f"Layer {path!r} is not trained, though its trainable is True: that of {block!r} is False."
+        return None
+
+    def _warn_of_frozen(self) -> None:
+        """Warn where training is asked for, and something is frozen that may not be meant to be."""
+        if self._frozen_note is not None:
+            warnings.warn(self._frozen_note, UserWarning, stacklevel=3)
+
+    # --- Settings: what can change at any time ---
+
+    def _settings(self) -> "Settings":
+        """Return what they are now, in a network that has been told of its layers."""
+        return Settings(self._places, self.trainable, [getattr(layer, name) for _, layer, name in self._places])
+
+    def _apply_settings(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
+        """Set what `Settings.as_dict` returned."""
+        if (trainable := settings.get("", {}).get("trainable", True)) != self.trainable:
+            self.trainable = trainable
+        for path, layer, name in self._all_places():
+            default = True if name == "trainable" else getattr(layer, name)
+            value = settings.get(path, {}).get(name, default)
+            if value != getattr(layer, name):
+                setattr(layer, name, value)
+
+    # --- Steps ---
+
+    def _learn_names(self, names: list[str] | None) -> None:
+        """Name the features for what is to come, where they have no names."""
+        if names is not None and self.feature_names is None:
+            self.feature_names = names
+
+    def _training_samples(self, x: Any, y: Any, sample_weight: Any = None, *, of: str = "") -> Samples:
+        """Return checked data to train with, whose columns name the features where they have no names."""
+        names = self.feature_names or names_to_learn(f"x{of}", x)
+        samples = self._samples(x, y, sample_weight, of=of, columns=names)
+        self._learn_names(names)
+        return samples
+
+    def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
+        """Return the label, the offset and the shape of every array that is trained."""
+        return [(slot.label, slot.offset, slot.shape) for slot in self._weights.slots if slot.trainable]
+
+    def _use_average(self) -> None:
+        """Give the weights the values of their moving average, if the optimizer keeps one."""
+        assert self._network is not None
+        self._network.use_average()
+
+    def _step(
+        self,
+        samples: Samples,
+        order: NDArray[np.int64] | None,
+        batch_size: int,
+        progress: Callable[..., bool] | None,
+        interval: float,
+        rates: float | NDArray[np.float64] | None = None,
+        done: tuple[int, float, float, int] | None = None,
+        end: int | None = None,
+    ) -> tuple[int, float, float, int, tuple[float, float]]:
+        """Take the steps of an epoch after those that are `done` and before `end`.
+
+        Return how many are done then, the means of loss and metric, the first bad step, and the sums behind the means.
+        """
+        network = self._trainable_network("fit", samples.x)
+        compilation = self._compiled("training")
+        optimizer = compilation.optimizer
+        if rates is None:
+            rates = optimizer.learning_rates(-(-len(samples if order is None else order) // batch_size))
+        hook = batch_hook(compilation, samples, order)
+        try:
+            return network.train_epoch(
+                samples.x, samples.y, order, batch_size, samples.weight, progress, rates, interval, hook, done, end
+            )
+        finally:
+            optimizer._count(network.finished_steps)
+
+
+def batch_hook(
+    compilation: Compilation, samples: Samples, order: NDArray[np.int64] | None, *, observe: bool = True
+) -> Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None:
+    """Return what the core calls with the outputs of every batch, if anything wants to see them."""
+    custom = compilation.custom_loss
+    if custom is None and not (observe and compilation.observed):
+        return None
+
+    def hook(first: int, outputs: NDArray[Any]) -> tuple[float, NDArray[Any]] | None:
+        rows: Any = slice(first, first + len(outputs))
+        y, weight = samples.labels_and_rows(rows if order is None else order[rows])
+        if observe:
+            compilation.observe(y, outputs, weight)
+        return None if custom is None else custom.value_and_gradient(y, outputs, weight)
+
+    return hook

@@ -1,0 +1,373 @@
+"""Training of a compiled model: fit, train_on_batch and the gradients."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike, DTypeLike, NDArray
+
+from fastnet.callbacks.base import Callback
+from fastnet.callbacks.history import History, LastHistory
+from fastnet.callbacks.running import CallbackList, check_verbose
+from fastnet.inputs.batches import Batches, as_batches
+from fastnet.inputs.samples import Samples, as_class_weight
+from fastnet.inputs.tables import names_to_learn
+from fastnet.layers.base import Layer
+from fastnet.support.validation import (
+    check_bool,
+    check_integer,
+    check_number,
+    describe,
+    names_arguments,
+    refuse_methods,
+)
+from fastnet.training.evaluation import prediction_batch, result
+from fastnet.training.fitting import Fitting
+from fastnet.training.receipt import Receipt, RunRecord
+from fastnet.training.run import Plan, Position, Run, Watch
+from fastnet.training.stepping import Stepper, batch_hook
+
+_TRAINING_BATCH = 32
+
+# What a class written for Keras may define, but nothing calls here; and what to do instead.
+_KERAS_METHODS = dict.fromkeys(
+    ("call", "compute_loss", "compute_metrics", "predict_step", "test_step", "train_step"),
+    "models run in compiled code; give compile() a loss or metrics of your own, fit() callbacks, or loop over "
+    "train_on_batch() or loss_and_gradients()",
+)
+
+
+class Trainer(Stepper):
+    """The part of a model that trains."""
+
+    _settable = Stepper._settable | {"history", "stop_training"}
+    history = LastHistory()
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] | None = None,
+        *,
+        seed: int | None = None,
+        dtype: DTypeLike = "float32",
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        refuse_methods(type(self), _KERAS_METHODS)
+        super().__init__(layers, seed=seed, dtype=dtype, name=name, trainable=trainable)
+        self._receipt = Receipt(None if seed is None else int(seed))
+        self.history = None
+        self.stop_training = False
+        self.figures: dict[str, Any] = {}
+
+    @property
+    def receipt(self) -> dict[str, Any] | None:
+        """What the weights come from, kept in the model's file; None before the first `fit`.
+
+        A dictionary that JSON can hold. "config" is the architecture, "seed" that of the model, "initial_weights" and "weights" are the SHA-256 of the
+        weights before the first run and now. "runs" has an entry for each run of `fit`, with the hashes of its data, its
+        arguments, what the model was compiled with, versions, the instruction set, and in this process also the number of
+        threads and the time. docs/files.md says what each entry means.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(1, input_shape=(2,))], seed=0)
+        >>> model.compile("sgd", "mse")
+        >>> history = model.fit([[0.0, 1.0], [1.0, 0.0]], [0.0, 1.0], epochs=3, verbose=0)
+        >>> run = model.receipt["runs"][0]
+        >>> model.receipt["seed"], run["epochs"], run["data"]["x"]["shape"], run["fit"]["batch_size"]
+        (0, 3, [2, 2], 32)
+        """
+        if not len(self._receipt):
+            return None
+        return {"config": self.get_config(), **self._receipt.as_dict(self._weights.sha256())}
+
+    @names_arguments
+    def fit(
+        self,
+        x: Any = None,
+        y: Any = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
+        verbose: str | int = "auto",
+        callbacks: Sequence[Callback] | Callback | None = None,
+        validation_split: float = 0.0,
+        validation_data: Sequence[Any] | None = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: ArrayLike | None = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
+        validation_freq: int | Container[int] = 1,
+        *,
+        max_time: float | None = None,
+        debug: bool = False,
+    ) -> History:
+        """Train for a number of epochs.
+
+        Ctrl-C, and the end of `max_time`, end training, give the model its best weights and return the history, which holds
+        the finished epochs. `max_time` lets the batch in progress end; Ctrl-C breaks off a long one, which then changes
+        nothing, and a validation. The best weights are those of the epoch with the lowest loss of validation. Without
+        validation they are the weights of that moment, unless an epoch before had a lower loss than the one in progress
+        has so far.
+
+        Parameters
+        ----------
+        x : array_like, table, sparse matrix or source of batches
+            The samples, shape (n, *input_shape). Arrays of float32, float64 and integers, memory-mapped ones too, are read
+            in place, or copied once where their form is slow to gather, as Fortran order is; a copy is never larger than
+            they are. Other types are converted. Tables of pandas, polars and pyarrow must have
+            columns of numbers, which name the features: from then on the model takes the columns of tables by their names,
+            in any order, and refuses tables with others. Arrays, and columns without names, are taken by position. A matrix or array of scipy.sparse is never made dense as a whole;
+            CSR is read in place, other formats are converted to it.
+
+            Without `y`, a source of (x, y) or (x, y, sample_weight): a generator of batches, an object that can be
+            iterated for every epoch, or one with a length whose items are samples or batches. Its item is a sample when
+            its x has the model's `input_shape`, or, before the model is built, its y is a single number.
+        y : array_like, optional
+            The targets: rows of shape (n, outputs); labels 0 to outputs - 1 of shape (n,) or (n, 1) with a categorical
+            cross-entropy; values of shape (n,) for one output.
+        batch_size : int, default 32
+            How many samples make a step. The last batch of an epoch may be shorter.
+        epochs : int, default 1
+            The number of the epoch to stop before.
+        verbose : {"auto", 0, 1, 2}, default "auto"
+            0 prints nothing, 1 and "auto" show a bar on a terminal where tqdm is installed and else a line for every
+            epoch, 2 prints the lines.
+        callbacks : list of Callback, optional
+            See `fastnet.callbacks`.
+        validation_split : float, default 0.0
+            The fraction of the samples, taken from the end before shuffling, to validate with after every epoch.
+        validation_data : tuple (x, y) or (x, y, sample_weight), optional
+            Samples to validate with; `validation_split` is then not used.
+        shuffle : bool, default True
+            Whether every epoch takes the samples in a new random order.
+        class_weight : dict, optional
+            The weight of each label's samples; 1 for labels that it does not have.
+        sample_weight : array_like, shape (n,), optional
+            What each sample's loss is multiplied by.
+        initial_epoch : int, default 0
+            The number of the first epoch.
+        steps_per_epoch : int, optional
+            How many batches an epoch takes; a generator that does not end needs it. As in Keras, the next epoch goes on where
+            an epoch stopped. An epoch ends with the data at the latest; then they begin again, in a new order where they are
+            shuffled. That, and a generator that is used up, which ends training, are warnings.
+        validation_steps : int, optional
+            How many batches a validation takes at most, each time from the first one.
+        validation_batch_size : int, optional
+            How many samples are evaluated at a time.
+        validation_freq : int or collection of int, default 1
+            Validate after every so many epochs, or after the epochs with these numbers, counted from 1.
+        max_time : float, optional
+            Seconds after which training ends, at the end of the batch in progress or 2 ms later.
+        debug : bool, default False
+            Whether to look for what is wrong: what `fastnet.doctor` finds before the first epoch, and then after every
+            epoch, becomes a `fastnet.exceptions.DoctorWarning` with its code, as does the layer, epoch and batch where NaN
+            or infinity first appears. Batches are then run one by one, with the same results.
+
+        Returns
+        -------
+        History
+            Its `history` maps "loss", "val_loss", the metrics and, when it follows a schedule, "learning_rate" to
+            lists with one value for every epoch.
+
+        Raises
+        ------
+        ValueError
+            The model is not compiled, the data do not fit the model or are not finite, or there is no batch at all.
+        TypeError
+            An argument has the wrong type.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastnet as fn
+        >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+        >>> model = fn.Sequential([fn.Dense(8, activation="tanh"), fn.Dense(1, activation="sigmoid")], seed=0)
+        >>> model.compile(fn.optimizers.Adam(0.1), loss="binary_crossentropy", metrics=["accuracy"])
+        >>> history = model.fit(x, [0, 1, 1, 0], epochs=100, verbose=0)
+        >>> history.history["accuracy"][-1]
+        1.0
+        """
+        batch_size = check_integer("batch_size", _TRAINING_BATCH if batch_size is None else batch_size)
+        check_bool("shuffle", shuffle)
+        source = None if y is not None else as_batches("x", x, self.input_shape, batch_size)
+        span = range(
+            check_integer("initial_epoch", initial_epoch, minimum=0), check_integer("epochs", epochs, minimum=0)
+        )
+        steps = None if steps_per_epoch is None else check_integer("steps_per_epoch", steps_per_epoch)
+        watch = self._watch(x, y, validation_data, shuffle) if check_bool("debug", debug) else None
+        if source is None:
+            if y is None and x is not None:
+                raise ValueError("y is missing: got None, and x yields no batches of (x, y)")
+            self._trainable_network("fit", x)
+            names = self.feature_names or names_to_learn("x", x)
+            rows = math.inf if steps is None else len(span) * steps * batch_size
+            data: Samples | Batches = self._samples(
+                x, y, sample_weight, columns=names, passes=len(span), most_rows=rows
+            )
+        else:
+            names = self.feature_names or _names_in(validation_data)
+            data = self._batches(source, class_weight, sample_weight)
+        self._warn_of_frozen()
+        given, validation = data, None
+        if validation_data is not None:
+            validation = self._validation_samples(validation_data, batch_size, names, len(span))
+        elif validation_split:
+            if isinstance(data, Batches):
+                raise ValueError("validation_split needs x to be an array; with batches give validation_data")
+            data, validation = data.split(validation_split)
+        if class_weight is not None and isinstance(data, Samples):
+            class_weight = as_class_weight(class_weight)
+            data = self._weighted(data, class_weight)
+        plan = Plan(
+            data,
+            validation,
+            batch_size,
+            span,
+            shuffle,
+            steps,
+            None if validation_steps is None else check_integer("validation_steps", validation_steps),
+            prediction_batch("validation_batch_size", validation_batch_size),
+            _validation_schedule(validation_freq),
+            None if max_time is None else check_number("max_time", max_time, minimum=0.0),
+            watch,
+        )
+        params = {"epochs": epochs, "steps": plan.steps_per_epoch, "verbose": check_verbose(verbose)}
+        running = CallbackList.for_fit(callbacks, self, params, validates=validation is not None)
+        self.history = history = running.history
+        others = {
+            "validation_split": validation_split if validation_data is None else None,
+            "class_weight": class_weight,
+            "steps_per_epoch": steps_per_epoch,
+            "validation_steps": validation_steps,
+            "max_time": max_time,
+            "callbacks": running.names,
+        }
+        self._learn_names(names)
+        record, plan = RunRecord(self, plan, given, others), plan.without_given()
+        del given, data, validation  # the table that x was, say, of which there is a copy
+        fitting = Fitting(Run(self, plan, running, history, Position(span.start)))
+        return self._recorded(record, fitting, history)
+
+    def _recorded(self, record: RunRecord, fitting: Fitting, history: History) -> History:
+        """Train, and note in the receipt how it went."""
+        self._receipt.begin(record, self)
+        failed = True
+        try:
+            fitting.run()
+            failed = False
+        finally:
+            record.end(self, history, failed)
+        last = {name: values[-1] for name, values in history.history.items()}
+        self.figures = {"last_epoch": last} if last else {}
+        return history
+
+    @abstractmethod
+    def _watch(self, x: Any, y: Any, validation_data: Any, shuffle: bool) -> Watch:
+        """Return what watches over a run with `debug`; it warns of what is wrong already."""
+
+    def _weighted(self, samples: Samples, class_weight: dict[int, float]) -> Samples:
+        """Return samples that weigh what their classes do."""
+        assert self._network is not None
+        assert self.loss is not None
+        return samples.with_class_weight(class_weight, self.loss, self._network.output_size, self.dtype)
+
+    def _batches(self, source: Batches, class_weight: Any, sample_weight: Any) -> Batches:
+        """Check what cannot go with batches, and build the model for the first one where it is not built."""
+        for name, value in {"class_weight": class_weight, "sample_weight": sample_weight}.items():
+            if value is not None:
+                raise ValueError(f"{name} needs x to be an array; batches bring weights as (x, y, sample_weight)")
+        if not self.built:
+            self._built_network(source.peek()[0])
+        self._trainable_network("fit", None)
+        return source
+
+    def _validation_samples(
+        self, validation_data: Any, batch_size: int, names: list[str] | None, passes: int
+    ) -> Samples | Batches:
+        of_batches = isinstance(validation_data, list) and all(isinstance(item, tuple) for item in validation_data)
+        if of_batches or not (isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)):
+            source = as_batches("validation_data", validation_data, self.input_shape, batch_size)
+            if source is not None:
+                return source
+            raise ValueError(
+                f"validation_data must be (x, y), (x, y, sample_weight) or batches of them; got {describe(validation_data)}"
+            )
+        x, y, *weight = validation_data
+        weights = weight[0] if weight else None
+        return self._samples(x, y, weights, of=" of validation_data", columns=names, passes=passes)
+
+    @names_arguments
+    def train_on_batch(
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: ArrayLike | None = None,
+        class_weight: Mapping[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> float | list[float] | dict[str, float]:
+        """Take one step with all of `x` as one batch, and return the loss and the metrics before the step.
+
+        The arguments are those of `fit`, the result is as that of `evaluate`.
+        """
+        self._trainable_network("train_on_batch", x)
+        self._warn_of_frozen()
+        samples = self._training_samples(x, y, sample_weight)
+        if class_weight is not None:
+            samples = self._weighted(samples, as_class_weight(class_weight))
+        compilation = self._compiled("training")
+        compilation.reset()
+        _, loss, metric, *_ = self._step(samples, None, len(samples), None, 0.0)
+        return result(compilation.logs(loss, metric), return_dict)
+
+    def loss_and_gradients(
+        self, x: Any, y: Any, sample_weight: ArrayLike | None = None
+    ) -> tuple[float, list[NDArray[Any]]]:
+        """Return the loss of the samples and its gradients by the weights; no weight changes.
+
+        Parameters
+        ----------
+        x, y, sample_weight
+            As in `fit`; rows of targets that do not add up to 1 are taken, too, and weigh what they add up to.
+
+        Returns
+        -------
+        loss : float
+            The mean over the samples.
+        gradients : list of ndarray
+            One array for each of `trainable_weights`, of its shape.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(1, input_shape=(2,))], dtype="float64")
+        >>> model.set_weights([[[1.0], [2.0]], [0.0]])
+        >>> model.compile(loss="mse")
+        >>> loss, (by_kernel, by_bias) = model.loss_and_gradients([[1.0, 1.0]], [1.0])
+        >>> loss, by_kernel.tolist(), by_bias.tolist()
+        (4.0, [[4.0], [4.0]], [4.0])
+        """
+        network = self._trainable_network("loss_and_gradients", x)
+        samples = self._samples(x, y, sample_weight, any_sum=True)
+        hook = batch_hook(self._compiled("training"), samples, None, observe=False)
+        loss, gradients = network.loss_and_gradients(samples.x, samples.y, samples.weight, hook)
+        assert self._with_gradients is not None
+        return loss, self._with_gradients.views(gradients)
+
+
+def _names_in(validation_data: Any) -> list[str] | None:
+    """Return the names of the columns of samples to validate with, which batches will follow."""
+    samples = validation_data[0] if isinstance(validation_data, tuple) and validation_data else None
+    return names_to_learn("x of validation_data", samples)
+
+
+def _validation_schedule(validation_freq: int | Container[int]) -> Callable[[int], bool]:
+    """Return whether to validate after an epoch, counted from 1."""
+    if not isinstance(validation_freq, int) and isinstance(validation_freq, Container):
+        return lambda epoch: epoch in validation_freq
+    every = check_integer("validation_freq", validation_freq)
+    return lambda epoch: epoch % every == 0

@@ -21,6 +21,7 @@ SLOW = {
     "tutorial/from-numpy.md",
 }  # pages of many commands, or of programs that take seconds
 RUN = {"python", "sh"}
+SHOWN = {"text", "mermaid"}
 NUMBER = re.compile(r"-?\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?")
 
 
@@ -89,10 +90,20 @@ def value(number: str) -> float:
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_every_block_is_run_or_says_why_not(page: Path) -> None:
     for block in programs.blocks(text_of(page)):
-        assert not block.tested or block.language in RUN | {"text"} or block.is_file, (
+        assert not block.tested or block.language in RUN | SHOWN or block.is_file, (
             f"line {block.line}: give the block a language that is run, the name of a file, or a reason: "
             'title="not tested: needs ..."'
         )
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_a_page_has_at_most_150_lines(page: Path) -> None:
+    assert text_of(page).count("\n") <= 150
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "design").glob("*.md")), ids=name_of)
+def test_a_page_of_the_design_begins_with_a_picture(page: Path) -> None:
+    assert re.match(r"# .+\n\n```mermaid\n", text_of(page))
 
 
 @pytest.mark.parametrize(

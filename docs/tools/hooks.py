@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import docstrings
+import mmdr
 import programs
 import reference_pages
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from pymdownx.superfences import SuperFencesException
 
 ROOT = Path(__file__).resolve().parents[2]
 LOG = logging.getLogger("mkdocs.hooks.fastnet")
@@ -34,7 +36,7 @@ PICTURES_OUTSIDE = "benchmarks/*.svg"
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Put the generated pages of the reference in the place of "reference/" in the navigation; let formulas be drawn."""
+    """Put the generated pages of the reference in the place of "reference/" in the navigation; draw formulas and diagrams."""
     texts = reference_pages.pages()
     config.extra["reference"] = texts
     titles = {name: name.removesuffix(".md").removeprefix("fastnet.") for name in texts}
@@ -46,7 +48,8 @@ def on_config(config: MkDocsConfig) -> None:
             at = pages.index("reference/")
             pages[at : at + 1] = entries
     fence = {"name": "math", "class": "math", "format": docstrings.mathml_block}
-    config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [fence]}
+    diagrams = {"name": "mermaid", "class": "mermaid", "format": diagram}
+    config.mdx_configs["pymdownx.superfences"] = {"custom_fences": [fence, diagrams]}
     config.mdx_configs["pymdownx.inlinehilite"] = {"custom_inline": [{**fence, "format": docstrings.mathml}]}
 
 
@@ -113,6 +116,14 @@ def on_post_page(output: str, page: Page, **_: Any) -> None:
     )
     if found:
         raise PluginError(f"{page.file.src_uri} needs something of another host: {found[0]}")
+
+
+def diagram(source: str, *_: Any, **__: Any) -> str:
+    """Return a diagram of Mermaid as SVG, which needs no script in the browser: a formatter of pymdownx.superfences."""
+    try:
+        return f'<figure class="diagram">{mmdr.render(source).svg()}</figure>'
+    except ValueError as error:
+        raise SuperFencesException(f"{error}, in the diagram\n{source}") from error
 
 
 def _title(file: File) -> str:

@@ -102,7 +102,7 @@ LOSSES: dict[str, Callable[[Config, Tensor, Tensor], Tensor]] = {
     "SparseCategoricalCrossentropy": sparse_categorical,
 }
 
-# Computed together with the last activation, from its input and without a clip: docs/design.md says so.
+# Computed together with the last activation, from its input and without a clip: docs/design/layers.md says so.
 FUSED = {
     ("softmax", "CategoricalCrossentropy"),
     ("softmax", "SparseCategoricalCrossentropy"),

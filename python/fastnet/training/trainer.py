@@ -67,7 +67,7 @@ class Trainer(Stepper):
         A dictionary that JSON can hold. "config" is the architecture, "seed" that of the model, "initial_weights" and "weights" are the SHA-256 of the
         weights before the first run and now. "runs" has an entry for each run of `fit`, with the hashes of its data, its
         arguments, what the model was compiled with, versions, the instruction set, and in this process also the number of
-        threads and the time. docs/files.md says what each entry means.
+        threads and the time. docs/receipts.md says what each entry means.
 
         Examples
         --------

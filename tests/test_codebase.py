@@ -20,7 +20,8 @@ from fastnet import _core
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON = ROOT / "python" / "fastnet"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT = PYPROJECT["project"]
 SOURCES = sorted(
     path
     for folder in ("csrc", "python", "tests", "benchmarks", "examples", "docs")
@@ -168,9 +169,40 @@ def test_cmake_lists_every_source() -> None:
         assert (f"fastnet_add_kernels({isa[1]}" if isa else relative(path)) in cmake
 
 
-@pytest.mark.parametrize("path", [p for p in SOURCES if p.parent == ROOT / "csrc" / "core"], ids=relative)
+@pytest.mark.parametrize("path", [p for p in SOURCES if ROOT / "csrc" / "core" in p.parents], ids=relative)
 def test_the_core_knows_no_python(path: Path) -> None:
     assert not re.search(r"#include.*(pybind11|Python\.h|bindings/)", path.read_text(encoding="utf-8"))
+
+
+# ---- Rooms ----------------------------------------------------------------------------------------------------------
+
+
+def rooms(language: str) -> list[set[str]]:
+    """The rooms of each row of a table in docs/design/index.md, from the ground up."""
+    page = (ROOT / "docs" / "design" / "index.md").read_text(encoding="utf-8")
+    table = page.partition(f"## Rooms of {language}\n")[2].partition("\n## ")[0]
+    return [set(re.findall(r"`(\w+)/?`", line.split("|")[1])) for line in table.splitlines() if line.startswith("| `")]
+
+
+def test_the_rooms_of_the_package_are_documented_as_they_are_linted() -> None:
+    contract = PYPROJECT["tool"]["importlinter"]["contracts"][0]
+    order = [room for layer in reversed(contract["layers"]) for room in layer.split(" | ")]
+    documented = rooms("python/fastnet")
+    level = {room: number for number, row in enumerate(documented) for room in row}
+    assert set(order) - {"__main__"} == set(level)
+    assert [level[room] for room in order if room in level] == sorted(level.values())
+    present = {path.stem for path in PYTHON.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert present - {"__init__", "__main__"} == set(level)
+
+
+def test_a_room_of_the_core_includes_only_rooms_below_it() -> None:
+    ground, *documented = rooms("csrc/core")
+    level = {room: number for number, row in enumerate(documented) for room in row}
+    assert ground  # files that are in no room
+    assert set(level) == {path.name for path in (ROOT / "csrc" / "core").iterdir() if path.is_dir()}
+    for path in (ROOT / "csrc" / "core").glob("*/*"):
+        for room in re.findall(r'#include "core/(\w+)/', path.read_text(encoding="utf-8")):
+            assert level[room] < level[path.parent.name], f"{relative(path)} includes {room}"
 
 
 # ---- Documents ------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import scipy.sparse
 
 import fastnet as fn
 from fastnet.serialization import read_metadata
+from fastnet.training import fingerprints
 from fastnet.training import receipt as _receipt
 
 
@@ -185,17 +186,17 @@ def test_large_data_are_hashed_in_evenly_spaced_rows(rows: int) -> None:
     part = last_run(model)["data"]["x"]
     assert part["sha256"] == sha256(x[:: part["every"]])
     assert part["rows_hashed"] == len(x[:: part["every"]])
-    assert part["rows_hashed"] * 24 <= _receipt.SAMPLED_BYTES
-    assert (part["every"] > 1) == (x.nbytes > _receipt.SAMPLED_BYTES)
+    assert part["rows_hashed"] * 24 <= fingerprints.SAMPLED_BYTES
+    assert (part["every"] > 1) == (x.nbytes > fingerprints.SAMPLED_BYTES)
 
 
 def test_the_hash_does_not_depend_on_strides() -> None:
-    fingerprint = _receipt.Fingerprint(X).as_dict()
+    fingerprint = fingerprints.Fingerprint(X).as_dict()
     wide = np.zeros((80, 6))
     wide[::2, ::2] = X
-    assert _receipt.Fingerprint(wide[::2, ::2]).as_dict() == fingerprint
-    assert _receipt.Fingerprint(np.asfortranarray(X)).as_dict() == fingerprint
-    assert _receipt.Fingerprint(X.astype(np.float32)).as_dict()["sha256"] != fingerprint["sha256"]
+    assert fingerprints.Fingerprint(wide[::2, ::2]).as_dict() == fingerprint
+    assert fingerprints.Fingerprint(np.asfortranarray(X)).as_dict() == fingerprint
+    assert fingerprints.Fingerprint(X.astype(np.float32)).as_dict()["sha256"] != fingerprint["sha256"]
 
 
 def test_other_data_have_another_hash() -> None:

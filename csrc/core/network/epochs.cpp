@@ -204,18 +204,23 @@ EpochResult Network<T>::train_epoch(const Samples& samples, index batch_size, co
     // A look at the clock costs as much as a step of a tiny network.
     const index look = 1 + static_cast<index>(1e5 / (operations_per_row() * static_cast<double>(batch_size)));
 
+    const bool adapts = teams_may_rest();
+    pace_.begin(batch_size, threads);
     const std::chrono::duration<double> interval(progress.interval);
     bool proceed = true;
     auto reported = Clock::now();
     while (course.taken() < course.end() && proceed) {
-        const auto deadline = Clock::now() + segment;
+        const auto begun = Clock::now(), deadline = begun + segment;
+        const index before = course.taken();
         const auto goes_on = [&](index taken) {
             return taken < course.end() && (taken % look != 0 || Clock::now() < deadline);
         };
         if (small)
             small_steps(course, samples, arena, goes_on);
         else
-            proceed = steps_of_team(course, samples, arena, threads, in_parts(batch_size) && !hook_, goes_on);
+            proceed = steps_of_team(course, samples, arena, adapts ? pace_.threads(threads) : threads,
+                                    in_parts(batch_size) && !hook_, goes_on);
+        pace_.record(course.taken() - before, Clock::now() - begun);
         if (proceed && progress.function && Clock::now() - reported >= interval) {
             proceed = progress.function(course.result(), course.steps());
             reported = Clock::now();

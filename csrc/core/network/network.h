@@ -13,10 +13,11 @@
 #include <utility>
 #include <vector>
 
-#include "core/threads/fork.h"
-#include "core/layers/layers.h"
-#include "muon.h"
 #include "core/data/samples.h"
+#include "core/layers/layers.h"
+#include "core/threads/fork.h"
+#include "core/threads/pace.h"
+#include "muon.h"
 
 namespace fastnet {
 
@@ -294,6 +295,7 @@ template <class T> class Network {
     Arena& prepare_training(const Samples& samples, index rows, int threads);
     template <class Finish> void forward_chunks(const Samples& samples, index chunk, Use use, T* output, Finish finish);
 
+    Pace pace_;
     // A rescaling in front of the other layers is done as rows are gathered, while they are in cache.
     bool rescales_;
     T input_scale_ = 1, input_offset_ = 0;

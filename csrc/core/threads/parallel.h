@@ -95,6 +95,7 @@ void run_team(int threads, TeamFunction function, void* context, Interruption* i
 
 // Whether the teams below are smaller where a larger one does not pay. Tests of many threads say no.
 void rest_teams(bool may_rest);
+bool teams_may_rest();
 
 // Runs body(team) on at most `threads` threads, the caller being rank 0. There are fewer where others need the
 // processors: while another thread of this process leads a team, while other programs keep processors so busy that a

@@ -286,6 +286,8 @@ void ThreadPool::run(int threads, detail::TeamFunction function, void* context, 
 
 void rest_teams(bool may_rest) { ThreadPool::instance().rest_teams(may_rest); }
 
+bool teams_may_rest() { return ThreadPool::instance().teams_may_rest(); }
+
 void detail::run_team(int threads, TeamFunction function, void* context, Interruption* interruption) {
     if (threads > 1)
         return ThreadPool::instance().run(threads, function, context, interruption);

@@ -75,6 +75,7 @@ class ThreadPool {
     // run_team on at least two threads.
     void run(int threads, detail::TeamFunction function, void* context, Interruption* interruption);
     void rest_teams(bool may_rest) { may_rest_.store(may_rest, std::memory_order_relaxed); }
+    bool teams_may_rest() const { return may_rest_.load(std::memory_order_relaxed); }
     void desert() { state_.desert(); }
 
   private:

@@ -304,6 +304,7 @@ def _checked_name(name: Any) -> str:
 
 
 def check_trainable(value: Any) -> bool:
+    """Return `value`, if it is a truth value."""
     if not isinstance(value, bool | np.bool_) and not (isinstance(value, int) and value in (0, 1)):
         raise TypeError(f"trainable must be True or False; got {describe(value)}")
     return bool(value)

@@ -25,6 +25,7 @@ class Slot(NamedTuple):
 
     @property
     def size(self) -> int:
+        """The number of values."""
         return math.prod(self.shape)
 
 

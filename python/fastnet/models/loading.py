@@ -11,7 +11,8 @@ from fastnet.interchange.keras_files import is_keras_file
 from fastnet.models.importing import load_keras_model
 from fastnet.models.model_file import NAME_LISTS, checked_metadata, checked_names, parsed
 from fastnet.models.sequential import Sequential
-from fastnet.network.checks import check_architecture, check_compilation, check_tensors, tensor_names
+from fastnet.network.checks import check_architecture, check_compilation, check_tensors
+from fastnet.network.layered import tensor_names
 from fastnet.support.plain import plain
 from fastnet.training.receipt import Receipt
 

@@ -61,6 +61,7 @@ def file_metadata() -> dict[str, str]:
 
 
 def metadata_of_trained(model: Trainer, hash_of_weights: str) -> dict[str, str]:
+    """Return the metadata of the file of a model; `hash_of_weights` stands for that of its weights."""
     config = model.get_config()
     check_architecture(config)
     receipt = model._receipt.for_file(hash_of_weights) if len(model._receipt) else None
@@ -81,6 +82,7 @@ def metadata_of(model: Evaluator, own: Mapping[str, Any]) -> dict[str, str]:
 
 
 def checked_names(key: str, names: Any) -> list[str] | None:
+    """Return a list of names, or None, as JSON holds it; an error for anything else."""
     if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         return names
     raise ValueError(f"{key} must be a list of strings or None; got {describe(names)}")
@@ -97,6 +99,7 @@ def _checked_figures(figures: Any) -> dict[str, Any]:
 
 
 def checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
+    """Return the metadata of a file of this format, or of one before it; an error for anything else."""
     if metadata.get("format") != FORMAT:
         raise ValueError("it is a safetensors file, but not a model of fastnet")
     version = metadata.get("format_version", "")

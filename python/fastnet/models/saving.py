@@ -13,8 +13,7 @@ from fastnet.files.names import EXPORTS, check_model_name, check_weights_name, f
 from fastnet.interchange.keras_files import is_keras_file, load_keras_weights
 from fastnet.layers.weights import sha256_of
 from fastnet.models.model_file import checked_metadata, file_metadata, metadata_of_trained
-from fastnet.network.checks import tensor_names
-from fastnet.network.layered import Layered
+from fastnet.network.layered import Layered, tensor_names
 from fastnet.training.trainer import Trainer
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastnet import layers
 from fastnet.files.safetensors import Tensor
-from fastnet.network.layered import Layered
+from fastnet.network.layered import tensor_name
 from fastnet.support.validation import check_shape, describe
 
 DTYPES = {"float32": "F32", "float64": "F64", "mixed_bfloat16": "F32"}
@@ -63,16 +63,6 @@ def expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
             shapes[tensor_name(index, layer, weight_name)] = weight_shape
         shape = output_shape
     return shapes
-
-
-def tensor_name(index: int, layer: layers.Layer, weight_name: str) -> str:
-    """Return the name that a weight of layer `index` has in a file."""
-    return f"layers.{index}.{layer.name}.{weight_name}"
-
-
-def tensor_names(model: Layered) -> list[str]:
-    """Return the name of every weight, in the order of `Sequential.get_weights`."""
-    return [tensor_name(index, layer, name) for index, layer in enumerate(model.layers) for name in layer.weight_names]
 
 
 def _nested(configs: Any) -> Iterator[Any]:

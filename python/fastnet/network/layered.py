@@ -356,3 +356,13 @@ class Layered(Compiled, HasWeights):
             return f"<Sequential {self.name!r}, {len(self._layers)} layers, not built>"
         sizes = [self.input_shape, *(layer.output_shape for layer in self._layers)]
         return f"<Sequential {self.name!r}: {' -> '.join('x'.join(map(str, size or ())) for size in sizes)}>"
+
+
+def tensor_name(index: int, layer: Layer, weight_name: str) -> str:
+    """Return the name that a weight of layer `index` has in a file."""
+    return f"layers.{index}.{layer.name}.{weight_name}"
+
+
+def tensor_names(model: Layered) -> list[str]:
+    """Return the name of every weight, in the order of `Sequential.get_weights`."""
+    return [tensor_name(index, layer, name) for index, layer in enumerate(model.layers) for name in layer.weight_names]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fastnet.callbacks.backup import BackupAndRestore
 from fastnet.inputs.samples import Samples
-from fastnet.network.checks import tensor_names
+from fastnet.network.layered import tensor_names
 from fastnet.support.plain import plain
 from fastnet.training.fingerprints import sampled, to_json
 from fastnet.training.run import Position, Run

@@ -1,0 +1,63 @@
+// Whether a team or one thread is faster at steps that are alike. TeamWatch sees when members wait for each other; it
+// does not see that they work more slowly together, as they do where each step's parameters move from cache to cache.
+#pragma once
+
+#include <algorithm>
+
+#include "parallel.h"
+
+namespace fastnet {
+
+// Segments of steps run as the faster way was so far. Now and then one segment runs the other way, between two of the
+// usual way: if it is faster than both, the other way becomes the usual one. Trials become rare as they fail.
+class Pace {
+  public:
+    // Forgets what it knows where steps are other ones than before.
+    void begin(index rows, int threads) {
+        if (rows != rows_ || threads != threads_)
+            *this = {};
+        rows_ = rows, threads_ = threads;
+    }
+
+    // The number of threads for the next segment, of those that are there.
+    int threads(int most) const { return most > 1 && alone() ? 1 : most; }
+
+    // What a segment came to. Long steps gain from threads, and a trial of them would take long.
+    void record(index steps, Clock::duration elapsed) {
+        constexpr index few = 4;
+        constexpr double better = 1.05;
+        if (steps < few || elapsed <= Clock::duration::zero())
+            return;
+        const double rate = static_cast<double>(steps) / std::chrono::duration<double>(elapsed).count();
+        if (state_ == State::trying) {
+            tried_ = rate;
+            state_ = State::after;
+            return;
+        }
+        if (state_ == State::after) {
+            const bool switches = tried_ > better * std::max(before_, rate);
+            usually_alone_ = usually_alone_ != switches;
+            pause_ = switches ? shortest : std::min(2 * pause_, longest);
+            left_ = pause_;
+            state_ = State::usual;
+        }
+        before_ = rate;
+        if (--left_ <= 0)
+            state_ = State::trying;
+    }
+
+  private:
+    enum class State { usual, trying, after };
+    static constexpr int shortest = 4, longest = 512;  // segments between trials: 8 ms to 1 s
+
+    bool alone() const { return usually_alone_ != (state_ == State::trying); }
+
+    index rows_ = 0;
+    int threads_ = 0;
+    State state_ = State::usual;
+    bool usually_alone_ = false;
+    int pause_ = shortest, left_ = shortest;
+    double before_ = 0, tried_ = 0;
+};
+
+}  // namespace fastnet

@@ -1,5 +1,6 @@
 """What the numerical tests share: arrays in every memory layout, and one model as fastnet and as the reference."""
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 import fastnet as fn
 import reference
+from fastnet.functional.activations import table
 
 DTYPES = [np.float32, np.float64]
 POLICIES = ["float32", "float64", "mixed_bfloat16"]
@@ -109,3 +111,9 @@ def random_weights(model: fn.Sequential, seed: int = 0, scale: float = 1.0) -> N
 def relative_error(result: NDArray[Any], expected: NDArray[Any]) -> float:
     """Return the largest difference relative to the largest entry of what is expected."""
     return float(np.abs(result - expected).max() / np.abs(expected).max())
+
+
+def takes_input(activation: str) -> bool:
+    """Whether the backward pass of an activation takes its input, not its output."""
+    function = table.ACTIVATIONS[activation].function
+    return "x" in inspect.signature(getattr(fn.functional, f"{function.__name__}_backward")).parameters

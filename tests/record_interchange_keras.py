@@ -48,10 +48,6 @@ MODELS: dict[str, tuple[list[tuple[str, dict[str, Any]]], list[str]]] = {
         [".keras", ".weights.h5", ".h5"],
     ),
 }
-ACTIVATIONS = [
-    *["linear", "relu", "leaky_relu", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign", "hard_sigmoid"],
-    *["silu", "swish", "gelu", "mish", "exponential", "softmax", "log_softmax"],
-]
 
 
 def inputs(shape: tuple[int, ...]) -> np.ndarray:

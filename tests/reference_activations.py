@@ -105,6 +105,26 @@ def log_softmax_backward(gradient: Array, z: Array) -> Array:
     return gradient - special.softmax(z, axis=-1) * gradient.sum(axis=-1, keepdims=True)
 
 
+# How far a value of the core may be off, in eps of the dtype relative to it, over [-80, 80]; 6 where nothing is said. Where
+# exp(x) is a factor, the rounding of its argument is worth |argument| / 2 eps more, which is what the functions say.
+BOUNDS: dict[str, Callable[[Array], Array]] = {
+    "elu": lambda x: np.full(x.shape, 4.0),
+    "selu": lambda x: np.full(x.shape, 5.0),
+    "exponential": lambda x: np.full(x.shape, 3.0),
+    "softsign": lambda x: np.full(x.shape, 2.0),
+    "hard_sigmoid": lambda x: np.full(x.shape, 4.0),
+    "gelu": lambda x: 6 + x**2,
+    "gelu_tanh": lambda x: 8 + 4 * np.abs(x + 0.044715 * x**3),
+}
+
+# The exact values far out, at +-1e30 and infinity, where they are others than those of a rectifier.
+LIMITS: dict[str, Callable[[Array], Array]] = {
+    "elu": lambda x: np.maximum(x, -1.0),
+    "exponential": lambda x: np.where(x > 0, np.inf, 0.0),
+    "softsign": np.sign,
+    "hard_sigmoid": lambda x: np.where(x > 0, 1.0, 0.0),
+}
+
 ACTIVATIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
     "elu": (elu, elu_backward),
     "selu": (selu, selu_backward),

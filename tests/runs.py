@@ -1,12 +1,14 @@
 """Short trainings that have everything that a checkpoint must keep, and the means to stop and to compare them."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import fastnet as fn
+from fastnet.optimizers.base import optimizers
 from fastnet.training.checkpoints import Checkpoints
 
 if TYPE_CHECKING:
@@ -43,18 +45,12 @@ LAYERS: dict[str, Callable[[], list[fn.layers.Layer]]] = {
     "rescaling": lambda: [fn.Rescaling(0.5, 0.1, input_shape=(6,)), *plain()[1:]],
 }
 OPTIMIZERS: dict[str, Callable[[], fn.optimizers.Optimizer]] = {
-    "sgd": lambda: fn.optimizers.SGD(0.1),
+    **{name: partial(fn.optimizers.get, name) for name in optimizers.names},
     "momentum": lambda: fn.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
     "rmsprop": lambda: fn.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
-    "adagrad": lambda: fn.optimizers.Adagrad(0.1),
-    "adadelta": lambda: fn.optimizers.Adadelta(1.0),
-    "adam": lambda: fn.optimizers.Adam(0.01),
     "amsgrad": lambda: fn.optimizers.Adam(0.01, amsgrad=True, clipvalue=0.1),
-    "adamw": lambda: fn.optimizers.AdamW(0.01),
     "adamax": lambda: fn.optimizers.Adamax(0.01, clipnorm=0.1),
-    "nadam": lambda: fn.optimizers.Nadam(0.01),
     "lion": lambda: fn.optimizers.Lion(0.01, global_clipnorm=0.1),
-    "muon": lambda: fn.optimizers.Muon(0.01),
     "average": lambda: fn.optimizers.Adam(0.01, use_ema=True, ema_momentum=0.8, ema_overwrite_frequency=4),
     "accumulation": lambda: fn.optimizers.Adam(0.01, gradient_accumulation_steps=3, use_ema=True),
     "schedule": lambda: fn.optimizers.SGD(fn.schedules.CosineDecay(0.2, 12, warmup_steps=3, warmup_target=0.3)),

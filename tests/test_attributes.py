@@ -14,6 +14,7 @@ from numpy.testing import assert_array_equal
 
 import fastnet as fn
 from fastnet import callbacks, initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from fastnet.optimizers.base import optimizers as optimizer_names
 from fastnet.support.attributes import FixedList, reserved_names
 from whole_models import every_layer
 
@@ -209,8 +210,7 @@ def test_attributes_of_callbacks_count_in_the_next_epoch(tmp_path: Path) -> None
 # --- What is refused -------------------------------------------------------------------------------------------------
 
 PARTS: list[Any] = [
-    *(optimizers.get(name) for name in ("sgd", "adam", "adamw", "adamax", "nadam", "lion", "muon")),
-    *(optimizers.get(name) for name in ("rmsprop", "adagrad", "adadelta")),
+    *(optimizers.get(name) for name in optimizer_names.names),
     *(losses.get(name) for name in ("mse", "huber", "quantile", "binary_crossentropy", "categorical_crossentropy")),
     *(losses.BinaryFocalCrossentropy(), losses.CategoricalFocalCrossentropy(), losses.Poisson()),
     *(metrics.get(name) for name in ("mse", "auc", "precision", "top_k_categorical_accuracy", "r2_score")),

@@ -294,7 +294,7 @@ def test_the_file_says_what_it_is_and_what_it_takes(tmp_path: Path) -> None:
 
 
 def test_mathematics_is_included_only_where_it_is_used(tmp_path: Path) -> None:
-    for activation, needed in [("relu", False), ("tanh", True), ("softsign", True), ("linear", False)]:
+    for activation, needed in [("relu", False), ("tanh", True), ("mish", True), ("linear", False)]:
         assert ("<math.h>" in c_file.CFile(small(2, activation), "model").text()) == needed
     assert c_functions.needs_math("y = exp~(x);")
     assert not c_functions.needs_math("y = 0.5~ * (x);")

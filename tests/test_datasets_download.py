@@ -188,7 +188,7 @@ def test_files_are_downloaded_once_and_kept(
 
 def test_one_file_is_downloaded_alone(mirror: tuple[str, Path, list[str]], transport: str) -> None:
     url, _, requests = mirror
-    assert np.array_equal(collection(url).read_file("t10k-labels-idx1-ubyte"), Y[:3])
+    assert np.array_equal(collection(url).test_labels(), Y[:3])
     assert requests == ["/t10k-labels-idx1-ubyte.gz"]
 
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 import fastnet as fn
 from fastnet import layers
 from fastnet.layers import Dense
+from oracle.networks import LOSSES
 from toy import LABELS, ONE_HOT, X, classifier
 
 STEP = 1e-6
@@ -42,29 +43,14 @@ def model_with(last: str, outputs: int, loss: Any, *, dtype: str = "float64") ->
 
 
 POSITIVE = RNG.uniform(0.1, 0.9, (ROWS, 3))
-LOSSES: dict[str, tuple[str, int, Any]] = {
-    "mse": ("linear", 3, POSITIVE),
-    "mean_absolute_error": ("linear", 3, POSITIVE),
-    "huber": ("linear", 3, POSITIVE),
-    "log_cosh": ("linear", 3, POSITIVE),
-    "mean_squared_logarithmic_error": ("softplus", 3, POSITIVE),
-    "mean_absolute_percentage_error": ("linear", 3, POSITIVE),
-    "poisson": ("softplus", 3, POSITIVE),
-    "hinge": ("tanh", 3, np.sign(POSITIVE - 0.5)),
-    "squared_hinge": ("tanh", 3, np.sign(POSITIVE - 0.5)),
-    "cosine_similarity": ("linear", 3, POSITIVE),
-    "kl_divergence": ("softmax", 3, POSITIVE / POSITIVE.sum(axis=1, keepdims=True)),
-    "binary_crossentropy": ("sigmoid", 1, np.arange(ROWS) % 2),
-    "categorical_crossentropy": ("softmax", 3, np.eye(3)[np.arange(ROWS) % 3]),
-    "sparse_categorical_crossentropy": ("softmax", 3, np.arange(ROWS) % 3),
-}
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("weight", [None, WEIGHTS], ids=["no weights", "weights"])
 def test_the_gradients_are_the_slopes_of_evaluate(loss: str, weight: Any) -> None:
-    last, outputs, y = LOSSES[loss]
-    model = model_with(last, outputs, loss)
+    targets = LOSSES[loss]
+    y = targets.draw(np.random.default_rng(3), ROWS, 3)
+    model = model_with(targets.activations[0], 3, loss)
     expected = slopes_of_evaluate(model, SAMPLES, y, weight)
     result = model.input_gradients(SAMPLES, y, sample_weight=weight)
     assert result.dtype == np.float64

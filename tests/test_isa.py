@@ -16,7 +16,9 @@ from numpy.testing import assert_array_equal
 
 import fastnet as fn
 import reference
-from cases import activation, dense, random_weights, rescaling, sequential
+import reference_activations
+from cases import activation, dense, random_weights, rescaling, sequential, takes_input
+from fastnet import _core
 
 AVAILABLE = fn.show_config(mode="dict")["available_isas"]
 FORMS = ("dense", "compressed")  # of the first layer's input
@@ -102,11 +104,11 @@ def compute() -> dict[str, np.ndarray]:
             results[f"{dtype} activation {name}"] = out
             results[f"{dtype} backward {name}"] = getattr(fn.functional, f"{name}_backward")(gradient, out)
         near = np.clip(x, -4, 4)  # where no exponent is large, whose rounding would count
-        for name in ("elu", "selu", "gelu", "silu", "mish", "softplus", "softsign", "hard_sigmoid", "log_softmax"):
-            out = getattr(fn, name)(near)
+        for name in reference_activations.ACTIVATIONS:
+            out = _core.activation(name, near, 1.0)
             results[f"{dtype} activation {name}"] = out
-            kept = near if name in ("gelu", "silu", "mish", "softplus", "softsign") else out
-            results[f"{dtype} backward {name}"] = getattr(fn.functional, f"{name}_backward")(gradient, kept)
+            kept = near if takes_input(name) else out
+            results[f"{dtype} backward {name}"] = _core.activation_backward(name, gradient, kept, 1.0)
         labels = rng.integers(0, 3, size=500)
         for optimizer in ("sgd", "adam", "rmsprop", "nadam"):
             if optimizer == "nadam":

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import fastnet.layers as _  # noqa: F401  which registers the layers
-from fastnet import _core
 from fastnet.layers.base import layers
 from fastnet.losses.base import losses
 from fastnet.optimizers.base import optimizers
@@ -31,7 +30,6 @@ def test_the_oracle_has_everything_that_networks_are_made_of() -> None:
         classes = {cls.__name__ for cls in registry._classes.values()} - {"InputLayer"}
         assert set(getattr(networks, name)) == classes
         assert table(*{"OPTIMIZERS": ("optimizers", "RULES")}.get(name, (name.lower(), name))) == classes
-    assert set(networks.ACTIVATIONS) == set(_core.activation_names()) == table("layers", "ACTIVATIONS")
 
 
 @pytest.mark.parametrize("group", range(GROUPS))

@@ -18,6 +18,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 import fastnet as fn
 from fastnet.callbacks import EarlyStopping, LambdaCallback, ModelCheckpoint, ReduceLROnPlateau
+from fastnet.optimizers.base import optimizers
 from fastnet.sklearn import MLPClassifier, MLPRegressor
 from perceptrons import classifier, regressor, weights_of
 
@@ -334,9 +335,7 @@ def test_a_schedule_gives_the_learning_rate() -> None:
     assert_array_equal(weights_of(model), weights_of(classifier(batch_size=40, max_iter=2).fit(X, KINDS)))
 
 
-@pytest.mark.parametrize(
-    "solver", ["adagrad", "adam", "adamax", "adamw", "adadelta", "lion", "muon", "nadam", "rmsprop", "sgd", "lbfgs"]
-)
+@pytest.mark.parametrize("solver", [*optimizers.names, "lbfgs"])
 def test_every_solver_learns(solver: str) -> None:
     rates = {"adadelta": 1.0, "adagrad": 0.1, "lion": 0.005}
     model = classifier(solver=solver, learning_rate_init=rates.get(solver, 0.02), max_iter=200, alpha=0.1, tol=0.01)

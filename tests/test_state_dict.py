@@ -12,7 +12,9 @@ from safetensors.numpy import load_file, save_file
 
 import fastnet as fn
 from fastnet import layers as L
+from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.interchange.state_dict import save_state_dict, torch_code
+from fastnet.interchange.torch_modules import modules_of
 from record_interchange_torch import BFLOAT16, DATA, NETWORKS, inputs, recorded, state_of
 
 RECORDED = json.loads((DATA / "torch_networks.json").read_text(encoding="utf-8"))["networks"]
@@ -221,7 +223,7 @@ def every_counterpart() -> list[fn.layers.Layer]:
         L.BatchNormalization(momentum=0.5, epsilon=0.125, scale=False),
         L.ELU(0.5),
         L.LeakyReLU(),
-        *[L.Activation(name) for name in ("sigmoid", "softplus", "softsign", "hard_sigmoid", "silu", "gelu", "mish")],
+        L.Activation("sigmoid"),
         L.Dense(2, "log_softmax"),
     ]
 
@@ -255,12 +257,6 @@ torch.nn.Sequential(
     torch.nn.ELU(0.5),
     torch.nn.LeakyReLU(0.3),
     torch.nn.Sigmoid(),
-    torch.nn.Softplus(),
-    torch.nn.Softsign(),
-    torch.nn.Hardsigmoid(),
-    torch.nn.SiLU(),
-    torch.nn.GELU(),
-    torch.nn.Mish(),
     torch.nn.Linear(4, 2),
     torch.nn.LogSoftmax(dim=-1),
 )"""
@@ -269,6 +265,13 @@ torch.nn.Sequential(
 def test_the_code_for_pytorch_has_a_module_for_every_layer() -> None:
     assert torch_code(with_random_weights(every_counterpart())) == EVERY_CODE
     assert torch_code(with_random_weights(every_counterpart(), "float64")) == f"{EVERY_CODE}.double()"
+
+
+@pytest.mark.parametrize("name", [name for name, facts in ACTIVATIONS.items() if facts.torch])
+def test_the_module_of_an_activation_is_the_recorded_one(name: str) -> None:
+    (recorded,) = [entry["modules"][1] for entry in RECORDED if name in entry["arguments"].values()][:1]
+    of_torch = {"leaky_relu": "LeakyReLU(0.2)", "elu": "ELU(1.0)"}.get(name, recorded.replace("(1)", "(dim=-1)"))
+    assert [module.code for module in modules_of(fn.Sequential([L.Activation(name, input_shape=(4,))]))] == [of_torch]
 
 
 def test_a_state_dict_has_the_names_and_the_layout_of_pytorch() -> None:

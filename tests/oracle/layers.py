@@ -4,32 +4,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+import reference_activations
+from fastnet.functional.activations.table import ACTIVATIONS
+
 Config = Mapping[str, Any]
 Weights = dict[str, Tensor]  # by path: "0.kernel", "3.1.gamma"
 
-# Python's gelu loses the digits of the tail; erfc keeps them.
-ACTIVATIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
+# Where PyTorch's module is another function or loses digits, as that of gelu does in the tail.
+_FUNCTIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "linear": lambda x, alpha: x,
-    "relu": lambda x, alpha: torch.relu(x),
-    "leaky_relu": F.leaky_relu,
     "elu": lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(torch.clamp(x, max=0.0))),
-    "selu": lambda x, alpha: F.selu(x),
     "gelu": lambda x, alpha: x * 0.5 * torch.special.erfc(-x / 2**0.5),
-    "gelu_tanh": lambda x, alpha: F.gelu(x, approximate="tanh"),
-    "silu": lambda x, alpha: F.silu(x),
-    "mish": lambda x, alpha: F.mish(x),
     "softplus": lambda x, alpha: F.softplus(x, threshold=40),
-    "softsign": lambda x, alpha: F.softsign(x),
-    "tanh": lambda x, alpha: torch.tanh(x),
-    "sigmoid": lambda x, alpha: torch.sigmoid(x),
     "hard_sigmoid": lambda x, alpha: torch.clamp(x / 6 + 0.5, 0, 1),
-    "exponential": lambda x, alpha: torch.exp(x),
-    "softmax": lambda x, alpha: F.softmax(x, -1),
-    "log_softmax": lambda x, alpha: F.log_softmax(x, -1),
 }
 _PARAMETERS = {"leaky_relu": ("negative_slope", 0.2), "elu": ("alpha", 1.0)}  # and Keras's default of the name alone
 
@@ -37,8 +29,33 @@ _PARAMETERS = {"leaky_relu": ("negative_slope", 0.2), "elu": ("alpha", 1.0)}  # 
 def activation(config: Any, x: Tensor) -> Tensor:
     """Apply the activation that a configuration names: a string, or a dictionary with the parameter."""
     given = config if isinstance(config, dict) else {"name": config}
-    parameter, default = _PARAMETERS.get(given["name"], ("", 0.0))
-    return ACTIVATIONS[given["name"]](x, given.get(parameter, default))
+    name = given["name"]
+    parameter, default = _PARAMETERS.get(name, ("", 0.0))
+    alpha = given.get(parameter, default)
+    if name in _FUNCTIONS:
+        return _FUNCTIONS[name](x, alpha)
+    module = ACTIVATIONS[name].torch
+    if module is None:
+        return _ByReference.apply(x, name)
+    return eval(f"torch.nn.{module.format(alpha=alpha)}")(x)
+
+
+class _ByReference(torch.autograd.Function):
+    """An activation that PyTorch does not have, and its gradient, as the NumPy reference has them."""
+
+    @staticmethod
+    def forward(context: Any, x: Tensor, name: str) -> Tensor:
+        context.save_for_backward(x)
+        context.name = name
+        with np.errstate(over="ignore"):
+            return torch.from_numpy(reference_activations.ACTIVATIONS[name][0](x.detach().numpy()))
+
+    @staticmethod
+    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        (x,) = context.saved_tensors
+        backward = reference_activations.ACTIVATIONS[context.name][1]
+        with np.errstate(over="ignore"):
+            return torch.from_numpy(backward(gradient.numpy(), x.numpy())), None
 
 
 @dataclass
@@ -115,7 +132,7 @@ LAYERS: dict[str, Layer] = {
     "Activation": Layer(lambda run, config, path, x: activation(config["activation"], x)),
     "ReLU": Layer(slope),
     "LeakyReLU": Layer(slope),
-    "ELU": Layer(lambda run, config, path, x: ACTIVATIONS["elu"](x, config["alpha"])),
+    "ELU": Layer(lambda run, config, path, x: _FUNCTIONS["elu"](x, config["alpha"])),
     "Softmax": Layer(lambda run, config, path, x: F.softmax(x, -1)),
     "PReLU": Layer(prelu, lambda config: ["alpha"]),
     "BatchNormalization": Layer(batch_normalization, gamma_and_beta, lambda config: ["moving_mean", "moving_variance"]),

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fastnet as fn
-from fastnet import layers, losses, optimizers, schedules
+from fastnet import _core, layers, losses, optimizers, schedules
 from fastnet.regularizers import L1, L1L2, L2
 
 Array = NDArray[Any]
@@ -34,10 +34,7 @@ class Case:
 
 # ---- Layers ----------------------------------------------------------------------------------------------------------
 
-ACTIVATIONS = (
-    *("linear", "relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "softsign"),
-    *("tanh", "sigmoid", "hard_sigmoid", "exponential", "softmax", "log_softmax"),
-)
+ACTIVATIONS = (*_core.activation_names(),)  # those of whole rows last
 
 
 def chance(random: Random, probability: float) -> bool:

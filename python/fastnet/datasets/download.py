@@ -95,8 +95,23 @@ class Collection:
         folder = self.folder()
         return idx.read_part(folder, idx.PARTS[0]), idx.read_part(folder, idx.PARTS[1])
 
-    def read_file(self, name: str) -> NDArray[np.uint8]:
-        """Return the array in one of the files."""
+    def train_images(self) -> NDArray[Any]:
+        """Return the training images, uint8 of shape (60000, 28, 28)."""
+        return self._read_file(idx.FILES[0])
+
+    def train_labels(self) -> NDArray[Any]:
+        """Return the training labels, uint8 of shape (60000,)."""
+        return self._read_file(idx.FILES[1])
+
+    def test_images(self) -> NDArray[Any]:
+        """Return the test images, uint8 of shape (10000, 28, 28)."""
+        return self._read_file(idx.FILES[2])
+
+    def test_labels(self) -> NDArray[Any]:
+        """Return the test labels, uint8 of shape (10000,)."""
+        return self._read_file(idx.FILES[3])
+
+    def _read_file(self, name: str) -> NDArray[np.uint8]:
         return idx.read(idx.require(self.folder(name), name))
 
     def _own_folders(self) -> list[Path]:

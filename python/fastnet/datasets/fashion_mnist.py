@@ -73,21 +73,7 @@ def load_data() -> tuple[Arrays, Arrays]:
     return COLLECTION.read()
 
 
-def train_images() -> NDArray[Any]:
-    """Return the training images, uint8 of shape (60000, 28, 28)."""
-    return COLLECTION.read_file("train-images-idx3-ubyte")
-
-
-def train_labels() -> NDArray[Any]:
-    """Return the training labels, uint8 of shape (60000,)."""
-    return COLLECTION.read_file("train-labels-idx1-ubyte")
-
-
-def test_images() -> NDArray[Any]:
-    """Return the test images, uint8 of shape (10000, 28, 28)."""
-    return COLLECTION.read_file("t10k-images-idx3-ubyte")
-
-
-def test_labels() -> NDArray[Any]:
-    """Return the test labels, uint8 of shape (10000,)."""
-    return COLLECTION.read_file("t10k-labels-idx1-ubyte")
+train_images = COLLECTION.train_images
+train_labels = COLLECTION.train_labels
+test_images = COLLECTION.test_images
+test_labels = COLLECTION.test_labels

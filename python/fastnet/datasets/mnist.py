@@ -3,6 +3,8 @@
 The files are looked for in the folder that the environment variable FASTNET_DATA names (its subfolder ``mnist``, then
 the folder itself), then in the cache (FASTNET_CACHE, else ``~/.cache/fastnet``), and then downloaded into the cache.
 
+`train_images`, `train_labels`, `test_images` and `test_labels` are the functions of the PyPI package ``mnist``.
+
 Source: Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST database of handwritten digits".
 """
 
@@ -58,21 +60,7 @@ def load_data() -> tuple[Arrays, Arrays]:
     return COLLECTION.read()
 
 
-def train_images() -> NDArray[Any]:
-    """Return the training images, uint8 of shape (60000, 28, 28), as the PyPI package ``mnist`` did."""
-    return COLLECTION.read_file("train-images-idx3-ubyte")
-
-
-def train_labels() -> NDArray[Any]:
-    """Return the training labels, uint8 of shape (60000,), as the PyPI package ``mnist`` did."""
-    return COLLECTION.read_file("train-labels-idx1-ubyte")
-
-
-def test_images() -> NDArray[Any]:
-    """Return the test images, uint8 of shape (10000, 28, 28), as the PyPI package ``mnist`` did."""
-    return COLLECTION.read_file("t10k-images-idx3-ubyte")
-
-
-def test_labels() -> NDArray[Any]:
-    """Return the test labels, uint8 of shape (10000,), as the PyPI package ``mnist`` did."""
-    return COLLECTION.read_file("t10k-labels-idx1-ubyte")
+train_images = COLLECTION.train_images
+train_labels = COLLECTION.train_labels
+test_images = COLLECTION.test_images
+test_labels = COLLECTION.test_labels

@@ -7,6 +7,8 @@ from fastnet._core import gemm as _core_gemm
 from fastnet.functional._floats import FLOAT_DTYPES, Array, floats
 from fastnet.support.validation import check_bool, check_choice, check_number
 
+__all__ = ["gemm"]
+
 
 def gemm(
     a: ArrayLike,

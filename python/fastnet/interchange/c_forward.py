@@ -6,24 +6,15 @@ from itertools import zip_longest
 
 import numpy as np
 
+from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.interchange.c_functions import LONGEST_PASS
 from fastnet.interchange.c_text import in_comment, number
-from fastnet.operations.steps import (
-    Activating,
-    Addition,
-    Array,
-    LayerNormalizing,
-    Multiplication,
-    Operation,
-    Remembering,
-    Scaling,
-    SlopedActivating,
-)
+from fastnet.operations import steps
+from fastnet.operations.steps import Array, Operation
 
 __all__ = ["Forward", "constants_of"]
 
 INPUT, OUTPUT = "input", "output"
-_PARAMETERS = {"leaky_relu", "elu"}  # the activations whose parameter `alpha` is an argument
 
 
 @dataclass(frozen=True)
@@ -37,7 +28,7 @@ class _Step:
     source: int
     target: int
     other: int | None
-    scaling: Scaling | None
+    scaling: steps.Scaling | None
 
     @property
     def uses(self) -> set[int | None]:
@@ -46,35 +37,39 @@ class _Step:
 
 def _steps(operations: Sequence[Operation]) -> list[_Step]:
     """Return the steps; one that works value by value overwrites its source unless that is needed again."""
-    steps: list[_Step] = []
+    done: list[_Step] = []
     stack: list[int] = []
     current = values = 0
-    scaling: Scaling | None = None
+    scaling: steps.Scaling | None = None
     for index, (operation, following) in enumerate(zip_longest(operations, operations[1:])):
-        if isinstance(operation, Remembering):
+        if isinstance(operation, steps.Remembering):
             stack.append(current)
             continue
-        if isinstance(operation, Scaling) and _is_uniform(operation) and isinstance(following, Multiplication):
+        if (
+            isinstance(operation, steps.Scaling)
+            and _is_uniform(operation)
+            and isinstance(following, steps.Multiplication)
+        ):
             scaling = operation
             continue
-        other = stack.pop() if isinstance(operation, Addition) else None
+        other = stack.pop() if isinstance(operation, steps.Addition) else None
         kept = current == 0 or current in stack
         source = current
-        if kept or isinstance(operation, Multiplication):
+        if kept or isinstance(operation, steps.Multiplication):
             values += 1
             current = values
-        steps.append(_Step(index, source, current, other, scaling))
+        done.append(_Step(index, source, current, other, scaling))
         scaling = None
-    return steps
+    return done
 
 
 def constants_of(index: int, operation: Operation) -> dict[str, Array]:
     """Return the arrays of an operation by their names in C, without the prefix."""
     arrays: dict[str, Array | None] = {}
     match operation:
-        case Multiplication():
+        case steps.Multiplication():
             arrays = {"kernel": operation.kernel, "bias": operation.bias}
-        case Scaling() if not _is_uniform(operation):
+        case steps.Scaling() if not _is_uniform(operation):
             shape = (operation.size,)
             offset = operation.offset if operation.offset.any() else None
             arrays = {
@@ -82,14 +77,14 @@ def constants_of(index: int, operation: Operation) -> dict[str, Array]:
                 "factor": np.broadcast_to(operation.factor, shape),
                 "offset": None if offset is None else np.broadcast_to(offset, shape),
             }
-        case SlopedActivating():
+        case steps.SlopedActivating():
             arrays = {"slope": operation.slope}
-        case LayerNormalizing():
+        case steps.LayerNormalizing():
             arrays = {"gamma": operation.gamma, "beta": operation.beta}
     return {f"{name}_{index}": array for name, array in arrays.items() if array is not None}
 
 
-def _is_uniform(scaling: Scaling) -> bool:
+def _is_uniform(scaling: steps.Scaling) -> bool:
     return scaling.center.ndim == scaling.factor.ndim == scaling.offset.ndim == 0
 
 
@@ -113,26 +108,26 @@ class Forward:
         self.functions: set[str] = set()
         self.buffers: dict[str, int] = {}
         self.lines: list[str] = []
-        steps = _steps(operations)
-        names = self._names(steps)
+        sequence = _steps(operations)
+        names = self._names(sequence)
         layer = None
-        for step in steps:
+        for step in sequence:
             operation = operations[step.index]
             if operation.layer != layer:
                 layer = operation.layer
                 self.lines.append(f"/* layer {in_comment(layer)} */")
             self.lines.append(self._call(step, names))
-        if not steps:
+        if not sequence:
             self.lines += [f"for (int i = 0; i < {inputs}; ++i)", f"    {OUTPUT}[i] = {INPUT}[i];"]
 
-    def _names(self, steps: list[_Step]) -> dict[int | None, str]:
+    def _names(self, sequence: list[_Step]) -> dict[int | None, str]:
         """Return where each value lies. A buffer is used again as soon as nobody reads it any more."""
         names: dict[int | None, str] = {0: INPUT}
-        if steps:
-            names[steps[-1].target] = OUTPUT
-        last_use = {value: position for position, step in enumerate(steps) for value in step.uses}
+        if sequence:
+            names[sequence[-1].target] = OUTPUT
+        last_use = {value: position for position, step in enumerate(sequence) for value in step.uses}
         used_until: dict[str, int] = {}
-        for position, step in enumerate(steps):
+        for position, step in enumerate(sequence):
             if step.target in names:
                 continue
             size = self._operations[step.index].size
@@ -155,13 +150,13 @@ class Forward:
             return [f"{self._name}_{key}" if key in constants else "0" for key in found]
 
         match operation:
-            case Multiplication(kernel=kernel, size=size):
+            case steps.Multiplication(kernel=kernel, size=size):
                 long = len(kernel) > LONGEST_PASS
                 function = ("long_" if long else "") + ("rescaled_" if step.scaling else "") + "dense"
                 scalars = self._scalars(step.scaling) if step.scaling else []
                 sums = self._sums(size) if long else []
                 arguments = [f"{len(kernel)}, {size}", *scalars, source, *pointers("kernel", "bias"), *sums, target]
-            case Addition():
+            case steps.Addition():
                 function, arguments = "add", [str(operation.size), names[step.other], source, target]
             case _:
                 function, parameters = self._elementwise(operation, pointers)
@@ -174,22 +169,22 @@ class Forward:
         self.buffers["sums"] = max(self.buffers.get("sums", 0), size)
         return ["sums"]
 
-    def _scalars(self, scaling: Scaling) -> list[str]:
+    def _scalars(self, scaling: steps.Scaling) -> list[str]:
         return [number(scalar, self._dtype) for scalar in (scaling.center, scaling.factor, scaling.offset)]
 
     def _elementwise(self, operation: Operation, pointers: Callable[..., list[str]]) -> tuple[str, list[str]]:
         """Return the function for an operation that keeps the size, and its parameters."""
         match operation:
-            case Scaling() if _is_uniform(operation):
+            case steps.Scaling() if _is_uniform(operation):
                 return "rescale", self._scalars(operation)
-            case Scaling():
+            case steps.Scaling():
                 return "scale", pointers("center", "factor", "offset")
-            case SlopedActivating():
+            case steps.SlopedActivating():
                 return "prelu", pointers("slope")
-            case LayerNormalizing():
+            case steps.LayerNormalizing():
                 return "layer_normalize", [number(operation.epsilon, self._dtype), *pointers("gamma", "beta")]
-            case Activating():
-                parameters = [number(operation.alpha, self._dtype)] if operation.function in _PARAMETERS else []
-                return operation.function, parameters
+            case steps.Activating():
+                has_parameter = ACTIVATIONS[operation.function].parameter is not None
+                return operation.function, [number(operation.alpha, self._dtype)] if has_parameter else []
             case other:
                 raise AssertionError(f"no function of C for {other!r}")

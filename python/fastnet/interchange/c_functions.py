@@ -6,6 +6,9 @@ See `fastnet.interchange.c_text.filled` for what ``NAME_``, ``REAL`` and ``~`` s
 import re
 from collections.abc import Iterable
 
+from fastnet._core import activation_names
+from fastnet.functional.activations.table import ACTIVATIONS
+
 __all__ = ["LONGEST_PASS", "functions_for", "needs_math"]
 
 
@@ -194,44 +197,11 @@ _FUNCTIONS = {
     "sigmoid_of": _SIGMOID_OF,
     "times_share": _TIMES_SHARE,
     "mish_share": _MISH_SHARE,
-    "relu": _each("relu", "0 below zero", "v <= 0 ? 0 : v"),
-    "leaky_relu": _each("leaky_relu", "slope v below zero", "v < 0 ? slope * v : v", "REAL slope, "),
-    "sigmoid": _each("sigmoid", "1 / (1 + exp(-v))", "NAME_sigmoid_of(v)"),
-    "tanh": _each("tanh", "tanh(v)", "tanh~(v)"),
-    "elu": _each("elu", "alpha (exp(v) - 1) below zero", "v <= 0 ? alpha * expm1~(v) : v", "REAL alpha, "),
-    "selu": _each(
-        "selu",
-        "s v, and s a (exp(v) - 1) below zero: s a = 1.758...",
-        "v <= 0 ? 1.75809934084737685994~ * expm1~(v) : 1.05070098735548049342~ * v",
-    ),
-    "exponential": _each("exponential", "exp(v)", "exp~(v)"),
-    "softplus": _each(
-        "softplus",
-        "log(1 + exp(v)): the exponent is never positive, so nothing overflows",
-        "(v > 0 ? v : 0) + log1p~(exp~(-fabs~(v)))",
-    ),
-    "softsign": _each(
-        "softsign",
-        "v / (1 + |v|), which rounds to 1 or -1 where |v| is large",
-        "fabs~(v) > 1e20~ ? copysign~(1, v) : v / (1 + fabs~(v))",
-    ),
-    "hard_sigmoid": _each(
-        "hard_sigmoid",
-        "v / 6 + 1 / 2, no less than 0 and no more than 1",
-        "v <= -3 ? 0 : v >= 3 ? 1 : (v + 3) * 0.166666666666666666667~",
-    ),
-    "silu": _each("silu", "v / (1 + exp(-v))", "NAME_times_share(v, NAME_sigmoid_of(v))"),
-    "gelu": _each(
-        "gelu",
-        "v times the normal distribution at v",
-        "NAME_times_share(v, 0.5~ * erfc~(-0.707106781186547524401~ * v))",
-    ),
-    "gelu_tanh": _each(
-        "gelu_tanh",
-        "v / 2 (1 + tanh(u)) = v sigmoid(2 u) with u = sqrt(2 / pi) (v + 0.044715 v^3)",
-        "NAME_times_share(v, NAME_sigmoid_of(1.59576912160573071176~ * v * (1 + 0.044715~ * v * v)))",
-    ),
-    "mish": _each("mish", "v tanh(log(1 + exp(v)))", "NAME_times_share(v, NAME_mish_share(v))"),
+    **{
+        name: _each(name, *facts.c, "REAL alpha, " if facts.parameter else "")
+        for name in activation_names()
+        if (facts := ACTIVATIONS[name]).c
+    },
     "softmax": _SOFTMAX,
     "log_softmax": _LOG_SOFTMAX,
 }

@@ -5,6 +5,7 @@ They are what recognizing layers in a graph, in `onnx_chains.py`, is done with.
 
 import functools
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import functional
+from fastnet.functional.activations.table import ACTIVATIONS
 
 __all__ = ["COMPARISONS", "FUNCTIONS", "REDUCTIONS", "ROW_FUNCTIONS"]
 
@@ -87,8 +89,17 @@ REDUCTIONS: dict[str, Callable[[Attributes], Function]] = {
     "ReduceMax": _reduction(np.max),
 }
 
+# The operators that are an activation and have no attributes that count, as in "Softsign(x)".
+_ACTIVATIONS: dict[str, Callable[[Attributes], Function]] = {
+    operator[1]: _plain(facts.values)
+    for facts in ACTIVATIONS.values()
+    for form in facts.onnx
+    if (operator := re.fullmatch(r"(\w+)\(x(?:, axis=-1)?\)", form.expression))
+}
+
 # Made from the attributes of a node, a function of its inputs.
 FUNCTIONS: dict[str, Callable[[Attributes], Function]] = {
+    **_ACTIVATIONS,
     "Abs": _plain(np.abs),
     "Add": _plain(np.add),
     "Clip": _clip,
@@ -100,10 +111,8 @@ FUNCTIONS: dict[str, Callable[[Attributes], Function]] = {
     "HardSigmoid": _hard_sigmoid,
     "LeakyRelu": _leaky_relu,
     "Log": _plain(np.log),
-    "LogSoftmax": _plain(functional.log_softmax),
     "Max": _plain(lambda *arrays: functools.reduce(np.maximum, arrays)),
     "Min": _plain(lambda *arrays: functools.reduce(np.minimum, arrays)),
-    "Mish": _plain(functional.mish),
     "Mul": _plain(np.multiply),
     "Neg": _plain(np.negative),
     "PRelu": _plain(lambda x, slope: np.where(x > 0.0, x, slope * x)),
@@ -111,10 +120,6 @@ FUNCTIONS: dict[str, Callable[[Attributes], Function]] = {
     "Reciprocal": _plain(np.reciprocal),
     "Relu": _plain(lambda x: np.maximum(x, 0.0)),
     "Selu": _selu,
-    "Sigmoid": _plain(functional.sigmoid),
-    "Softmax": _plain(functional.softmax),
-    "Softplus": _plain(functional.softplus),
-    "Softsign": _plain(functional.softsign),
     "Sqrt": _plain(np.sqrt),
     "Sub": _plain(np.subtract),
     "Swish": _swish,

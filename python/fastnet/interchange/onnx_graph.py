@@ -1,48 +1,18 @@
 """The operations of a model as the nodes of an ONNX graph."""
 
-import math
-from collections.abc import Callable, Sequence
+import ast
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.operations.steps import (
-    Activating,
-    Addition,
-    LayerNormalizing,
-    Multiplication,
-    Operation,
-    Remembering,
-    Scaling,
-    SlopedActivating,
-    scaled,
-)
+from fastnet.functional.activations.table import ACTIVATIONS
+from fastnet.operations import steps
+from fastnet.operations.steps import Operation, scaled
 
 __all__ = ["Graph", "add_operations"]
-
-SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
-
-# The activations that are an operator of ONNX: its name, the opset that has it first, its attributes, and whether
-# onnxruntime computes it in float64, too. The others, and these where they are missing, are written out below.
-_NATIVE: dict[str, tuple[str, int, Callable[[float], dict[str, Any]], bool]] = {
-    "relu": ("Relu", 13, lambda _: {}, True),
-    "sigmoid": ("Sigmoid", 13, lambda _: {}, True),
-    "tanh": ("Tanh", 13, lambda _: {}, True),
-    "exponential": ("Exp", 13, lambda _: {}, True),
-    "softmax": ("Softmax", 13, lambda _: {"axis": -1}, True),
-    "log_softmax": ("LogSoftmax", 13, lambda _: {"axis": -1}, True),
-    "leaky_relu": ("LeakyRelu", 13, lambda alpha: {"alpha": alpha}, False),
-    "elu": ("Elu", 13, lambda alpha: {"alpha": alpha}, False),
-    "selu": ("Selu", 13, lambda _: {"alpha": SELU_ALPHA, "gamma": SELU_SCALE}, False),
-    "softplus": ("Softplus", 13, lambda _: {}, False),
-    "softsign": ("Softsign", 13, lambda _: {}, False),
-    "hard_sigmoid": ("HardSigmoid", 13, lambda _: {"alpha": 1 / 6, "beta": 0.5}, False),
-    "mish": ("Mish", 18, lambda _: {}, False),
-    "gelu": ("Gelu", 20, lambda _: {"approximate": "none"}, False),
-    "gelu_tanh": ("Gelu", 20, lambda _: {"approximate": "tanh"}, False),
-}
 
 
 class Graph:
@@ -94,21 +64,21 @@ def add_operations(graph: Graph, operations: Sequence[Operation], x: str) -> str
     for operation in _folded(operations, graph.dtype):
         graph.layer = operation.layer
         match operation:
-            case Multiplication(kernel=kernel, bias=None):
+            case steps.Multiplication(kernel=kernel, bias=None):
                 x = graph.add("MatMul", x, graph.constant("kernel", kernel))
-            case Multiplication(kernel=kernel, bias=bias):
+            case steps.Multiplication(kernel=kernel, bias=bias):
                 x = graph.add("Gemm", x, graph.constant("kernel", kernel), graph.constant("bias", _array(bias)))
-            case Scaling():
+            case steps.Scaling():
                 x = _add_scaling(graph, operation, x)
-            case Activating(function=function, alpha=alpha):
+            case steps.Activating(function=function, alpha=alpha):
                 x = _add_activation(graph, function, alpha, x)
-            case SlopedActivating(slope=slope):
+            case steps.SlopedActivating(slope=slope):
                 x = _add_sloped(graph, slope, x)
-            case LayerNormalizing():
+            case steps.LayerNormalizing():
                 x = _add_layer_normalization(graph, operation, x)
-            case Remembering():
+            case steps.Remembering():
                 stack.append(x)
-            case Addition():
+            case steps.Addition():
                 x = graph.add("Add", x, stack.pop())
             case _:
                 raise AssertionError(f"no operator for {operation!r}")
@@ -125,7 +95,7 @@ def _folded(operations: Sequence[Operation], dtype: Any) -> list[Operation]:
     result: list[Operation] = []
     for operation in operations:
         before = result[-1] if result else None
-        if isinstance(before, Multiplication) and isinstance(operation, Scaling):
+        if isinstance(before, steps.Multiplication) and isinstance(operation, steps.Scaling):
             product = scaled(before, operation)
             kernel, bias = product.kernel.astype(dtype), _array(product.bias).astype(dtype)
             result[-1] = replace(product, kernel=kernel, bias=bias)
@@ -134,9 +104,9 @@ def _folded(operations: Sequence[Operation], dtype: Any) -> list[Operation]:
     return result
 
 
-def _add_scaling(graph: Graph, scaling: Scaling, x: str) -> str:
-    steps = [("Sub", "center", scaling.center, 0), ("Mul", "factor", scaling.factor, 1)]
-    for operator, name, values, neutral in [*steps, ("Add", "offset", scaling.offset, 0)]:
+def _add_scaling(graph: Graph, scaling: steps.Scaling, x: str) -> str:
+    parts = [("Sub", "center", scaling.center, 0), ("Mul", "factor", scaling.factor, 1)]
+    for operator, name, values, neutral in [*parts, ("Add", "offset", scaling.offset, 0)]:
         if (values != neutral).any():
             x = graph.add(operator, x, graph.constant(name, values.astype(graph.dtype)))
     return x
@@ -149,7 +119,7 @@ def _add_sloped(graph: Graph, slope: NDArray[Any], x: str) -> str:
     return graph.add("Where", graph.add("Greater", x, graph.scalar(0.0)), x, graph.add("Mul", x, slopes))
 
 
-def _add_layer_normalization(graph: Graph, operation: LayerNormalizing, x: str) -> str:
+def _add_layer_normalization(graph: Graph, operation: steps.LayerNormalizing, x: str) -> str:
     gamma, beta, epsilon = operation.gamma, operation.beta, operation.epsilon
     if graph.opset >= 17 and graph.dtype == np.float32:
         scale = graph.constant("gamma", np.ones(operation.size, graph.dtype) if gamma is None else gamma)
@@ -173,48 +143,35 @@ def _add_mean(graph: Graph, x: str) -> str:
 
 
 def _add_activation(graph: Graph, function: str, alpha: float, x: str) -> str:
-    """Add an activation: as one node where the opset has it and runtimes compute it, else written out."""
-    if function in _NATIVE:
-        operator, since, attributes, in_float64 = _NATIVE[function]
-        if graph.opset >= since and (in_float64 or graph.dtype == np.float32):
-            return graph.add(operator, x, **attributes(alpha))
-    add, number = graph.add, graph.scalar
-    match function:
-        case "leaky_relu":
-            return add("Where", add("Greater", x, number(0.0)), x, add("Mul", x, number(alpha)))
-        case "elu":
-            negative = add("Sub", add("Exp", add("Min", x, number(0.0))), number(1.0))
-            return add("Where", add("Greater", x, number(0.0)), x, add("Mul", negative, number(alpha)))
-        case "selu":
-            return add("Mul", _add_activation(graph, "elu", SELU_ALPHA, x), number(SELU_SCALE))
-        case "softplus":  # max(x, 0) + log(1 + exp(-|x|)) overflows nowhere
-            small = add("Exp", add("Neg", add("Abs", x)))
-            return add("Add", add("Relu", x), add("Log", add("Add", small, number(1.0))))
-        case "softsign":
-            return add("Div", x, add("Add", add("Abs", x), number(1.0)))
-        case "hard_sigmoid":
-            line = add("Add", add("Mul", x, number(1 / 6)), number(0.5))
-            return add("Clip", line, number(0.0), number(1.0))
-        case "silu" if graph.dtype == np.float32:
-            return add("Mul", x, add("Sigmoid", x))
-        case "silu":  # older onnxruntimes make an operator of the form above that they lack in float64
-            return add("Div", x, add("Add", add("Exp", add("Neg", x)), number(1.0)))
-        case "mish":
-            return add("Mul", x, add("Tanh", _add_activation(graph, "softplus", 0.0, x)))
-        case "gelu":
-            return _add_half_of_one_plus(graph, x, _add_erf(graph, add("Mul", x, number(math.sqrt(0.5)))))
-        case "gelu_tanh":
-            cube = add("Mul", add("Mul", add("Mul", x, x), x), number(0.044715))
-            angle = add("Mul", add("Add", x, cube), number(math.sqrt(2.0 / math.pi)))
-            return _add_half_of_one_plus(graph, x, add("Tanh", angle))
+    """Add an activation in the first of the ways to write it that the opset has and runtimes compute in the dtype."""
+    is_single = graph.dtype == np.float32
+    forms = (form for form in ACTIVATIONS[function].onnx if form.opset <= graph.opset and (form.float64 or is_single))
+    return _add_expression(graph, ast.parse(next(forms).expression, mode="eval").body, x, alpha)
+
+
+def _add_expression(graph: Graph, expression: ast.expr, x: str, alpha: float) -> str:
+    """Add what an expression of `fastnet.functional.activations.table.Onnx` says; return the name of its value."""
+    match expression:
+        case ast.Name(id="x"):
+            return x
+        case ast.Name(id="alpha"):
+            return graph.scalar(alpha)
+        case ast.Constant(value=float() | int() as value):
+            return graph.scalar(float(value))
+        case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
+            inputs = [_add_expression(graph, argument, x, alpha) for argument in arguments]
+            if name in ACTIVATIONS:
+                return _add_activation(graph, name, alpha, *inputs)
+            if name == "Erf":
+                return _add_erf(graph, *inputs)
+            attributes = {str(keyword.arg): _attribute(keyword.value, alpha) for keyword in keywords}
+            return graph.add(name, *inputs, **attributes)
         case other:
-            raise AssertionError(f"no operator for the activation {other!r}")
+            raise AssertionError(f"no operators for {ast.unparse(other)!r}")
 
 
-def _add_half_of_one_plus(graph: Graph, x: str, share: str) -> str:
-    """Add ``x / 2 * (1 + share)``."""
-    half = graph.add("Mul", x, graph.scalar(0.5))
-    return graph.add("Mul", half, graph.add("Add", share, graph.scalar(1.0)))
+def _attribute(value: ast.expr, alpha: float) -> Any:
+    return alpha if isinstance(value, ast.Name) else ast.literal_eval(value)
 
 
 def _add_erf(graph: Graph, x: str) -> str:

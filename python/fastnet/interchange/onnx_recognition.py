@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet import functional, layers
+from fastnet import layers
 from fastnet._core import activation_names
+from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.interchange.pieces import Activating, Piece, Plain
 from fastnet.layers.functions import ActivationFunction, with_parameter
 
@@ -17,8 +18,8 @@ Array = NDArray[Any]
 Function = Callable[[Array], Array]
 
 TOLERANCE = 1e-6  # constants in a graph are float32
-_ROW_FUNCTIONS = ("softmax", "log_softmax")
-_FIXED = [name for name in activation_names() if name not in (*_ROW_FUNCTIONS, "leaky_relu", "elu")]
+_ROW_FUNCTIONS = [name for name in activation_names() if ACTIVATIONS[name].by_row]
+_FIXED = [name for name in activation_names() if not (ACTIVATIONS[name].by_row or ACTIVATIONS[name].parameter)]
 
 
 def value_probes(shape: tuple[int, ...]) -> Array:
@@ -48,7 +49,7 @@ def recognized_function(function: Function, x: Array) -> Piece | None:
     """Return the activation that computes value by value what the function does, if there is one."""
     values = function(x)
     for name in _FIXED:
-        if _agree(values, _activation(name)(x), x):
+        if _agree(values, ACTIVATIONS[name].values(x), x):
             return Activating(ActivationFunction(name))
     at_minus_one = function(np.full_like(x[:1], -1.0))[0]
     negative = np.minimum(x, 0.0)
@@ -58,12 +59,6 @@ def recognized_function(function: Function, x: Array) -> Piece | None:
     if _is_one_number(alpha) and _agree(values, np.maximum(x, 0.0) + alpha * np.expm1(negative), x):
         return Activating(with_parameter("elu", float(alpha.flat[0])))
     return None
-
-
-def _activation(name: str) -> Function:
-    if name == "gelu_tanh":
-        return lambda x: functional.gelu(x, approximate=True)
-    return getattr(functional, name)  # type: ignore[no-any-return]
 
 
 def _sloped(slope: Array) -> Piece:
@@ -84,7 +79,7 @@ def recognized_row_function(function: Function, x: Array, constants: Sequence[Ar
     """
     values = function(x)
     for name in _ROW_FUNCTIONS:
-        if _agree(values, _activation(name)(x), x):
+        if _agree(values, ACTIVATIONS[name].values(x), x):
             return Activating(ActivationFunction(name))
     size = x.shape[1]
     beta = np.broadcast_to(function(np.zeros((1, size)))[0], size)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet import layers
+from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.layers.base import Layer
 from fastnet.layers.functions import ActivationFunction
 from fastnet.training.trainer import Trainer
@@ -15,25 +16,6 @@ from fastnet.training.trainer import Trainer
 __all__ = ["TorchModule", "code_of", "modules_of", "torch_code"]
 
 Array = NDArray[Any]
-
-# PyTorch's modules for the activations; {alpha} is their parameter.
-_ACTIVATIONS = {
-    "relu": "ReLU()",
-    "leaky_relu": "LeakyReLU({alpha!r})",
-    "sigmoid": "Sigmoid()",
-    "tanh": "Tanh()",
-    "elu": "ELU({alpha!r})",
-    "selu": "SELU()",
-    "softplus": "Softplus()",
-    "softsign": "Softsign()",
-    "hard_sigmoid": "Hardsigmoid()",
-    "silu": "SiLU()",
-    "gelu": "GELU()",
-    "gelu_tanh": "GELU(approximate='tanh')",
-    "mish": "Mish()",
-    "softmax": "Softmax(dim=-1)",
-    "log_softmax": "LogSoftmax(dim=-1)",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,9 +134,10 @@ def _dense(layer: layers.Dense, own: dict[str, Array], scale: float, offset: flo
 def _activation(layer: Layer, function: ActivationFunction) -> list[TorchModule]:
     if function.name == "linear":
         return []
-    if function.name not in _ACTIVATIONS:
+    code = ACTIVATIONS[function.name].torch
+    if code is None:
         raise _no_counterpart(layer, f"torch.nn has no module for the activation {function.name!r}")
-    return [TorchModule(_ACTIVATIONS[function.name].format(alpha=function.alpha))]
+    return [TorchModule(code.format(alpha=function.alpha))]
 
 
 def _modules(layer: Layer, own: dict[str, Array], dtype: str) -> list[TorchModule]:

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from fastnet import initializers
+from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.layers.base import Layer, Shape, layers
 from fastnet.layers.functions import ActivationFunction, get_activation, with_parameter
 from fastnet.support.validation import unsupported
@@ -25,7 +26,7 @@ class Activation(Layer):
         self.activation = activation_of(activation)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if self.activation.name in ("softmax", "log_softmax"):
+        if ACTIVATIONS[self.activation.name].by_row:
             self.check_one_dimension(input_shape)
         return input_shape
 

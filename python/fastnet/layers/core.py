@@ -60,9 +60,9 @@ class Dense(Layer):
     units : int
         The number of outputs.
     activation : str or function of `fastnet.functional`, optional
-        "linear" (the default), "relu", "leaky_relu" (slope 0.2, as in Keras), "elu", "selu", "gelu", "gelu_tanh" (its
-        approximation), "silu" or "swish", "mish", "softplus", "softsign", "tanh", "sigmoid", "hard_sigmoid",
-        "exponential", "softmax" or "log_softmax"; their formulas are in `fastnet.functional`.
+        Any activation of `fastnet.functional`, which has their formulas, or its name, such as "relu", "tanh" or
+        "softmax"; "linear" by default. "leaky_relu" has the slope 0.2, as in Keras; "gelu_tanh" is the approximation of
+        "gelu", and "swish" is "silu".
     use_bias : bool, default True
         Whether the layer has a bias.
     kernel_initializer : str or Initializer, default "glorot_uniform"

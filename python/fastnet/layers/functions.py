@@ -4,15 +4,15 @@ from typing import Any, NamedTuple
 
 from fastnet import functional
 from fastnet._core import activation_names
+from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.support.missing_names import instead_of
 from fastnet.support.text import did_you_mean
 from fastnet.support.validation import check_number, describe, unsupported
 
-_ALIASES = {"swish": "silu"}
+_ALIASES = {facts.alias: name for name, facts in ACTIVATIONS.items() if facts.alias}
 
-# The activations with a parameter: its name, and what the activation's name alone stands for in a layer, as in Keras.
-# The default of `fastnet.functional.leaky_relu` is 0.01, as in PyTorch.
-_PARAMETERS = {"leaky_relu": ("negative_slope", 0.2), "elu": ("alpha", 1.0)}
+# The activations with a parameter: its name, and what the activation's name alone stands for in a layer.
+_PARAMETERS = {name: facts.parameter for name, facts in ACTIVATIONS.items() if facts.parameter}
 
 
 class ActivationFunction(NamedTuple):

@@ -3,59 +3,17 @@
 A NaN among targets or predictions makes the loss of its sample NaN, also where a formula compares or clips.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fastnet.losses.base import CustomLoss, Loss
+from fastnet.losses.base import CustomLoss as CustomLoss
+from fastnet.losses.base import Loss as Loss
 from fastnet.losses.base import losses as _losses
-from fastnet.losses.classification import (
-    BinaryCrossentropy,
-    BinaryFocalCrossentropy,
-    CategoricalCrossentropy,
-    CategoricalFocalCrossentropy,
-    KLDivergence,
-    SparseCategoricalCrossentropy,
-)
-from fastnet.losses.regression import (
-    CategoricalHinge,
-    CosineSimilarity,
-    Hinge,
-    Huber,
-    LogCosh,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    Poisson,
-    Quantile,
-    SquaredHinge,
-)
+from fastnet.losses.classification import *
+from fastnet.losses.regression import *
 from fastnet.support.missing_names import explain_missing
 
-__all__ = [
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "CategoricalCrossentropy",
-    "CategoricalFocalCrossentropy",
-    "CategoricalHinge",
-    "CosineSimilarity",
-    "CustomLoss",
-    "Hinge",
-    "Huber",
-    "KLDivergence",
-    "LogCosh",
-    "Loss",
-    "MeanAbsoluteError",
-    "MeanAbsolutePercentageError",
-    "MeanSquaredError",
-    "MeanSquaredLogarithmicError",
-    "Poisson",
-    "Quantile",
-    "SparseCategoricalCrossentropy",
-    "SquaredHinge",
-    "deserialize",
-    "get",
-    "serialize",
-]
+if not TYPE_CHECKING:  # type checkers take the names from the imports
+    __all__ = [*classification.__all__, *regression.__all__, "CustomLoss", "Loss", "deserialize", "get", "serialize"]
 
 explain_missing(__name__)
 

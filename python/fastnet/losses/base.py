@@ -108,7 +108,7 @@ class Loss(Configurable):
 
     def _rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return targets and predictions as rows of one floating-point type."""
-        from fastnet.functional.losses import targets_and_predictions
+        from fastnet.functional.losses.rows import targets_and_predictions
 
         return targets_and_predictions(y_true, y_pred, rowwise=self.by_row, labels=self.takes_labels)
 

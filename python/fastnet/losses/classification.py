@@ -6,6 +6,15 @@ from fastnet.losses.base import Classifying, Loss, losses
 from fastnet.losses.domains import DISTRIBUTIONS, PROBABILITIES
 from fastnet.support.validation import check_bool, check_number, unsupported
 
+__all__ = [
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "KLDivergence",
+    "SparseCategoricalCrossentropy",
+]
+
 
 @losses.add("bce", "BCE", "binary_crossentropy")
 class BinaryCrossentropy(Classifying):

@@ -6,6 +6,21 @@ from fastnet.losses.base import Loss, losses
 from fastnet.losses.domains import DISTRIBUTIONS, NOT_NEGATIVE, SIGNS
 from fastnet.support.validation import check_number
 
+__all__ = [
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Hinge",
+    "Huber",
+    "LogCosh",
+    "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
+    "Quantile",
+    "SquaredHinge",
+]
+
 
 class _Plain(Loss):
     """A loss without parameters."""

@@ -241,7 +241,7 @@ class FunctionMetric(Averaged):
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:
         self.function = function
-        is_loss = getattr(function, "__module__", None) == "fastnet.functional.losses"
+        is_loss = str(getattr(function, "__module__", "")).startswith("fastnet.functional.losses.")
         self.direction = getattr(function, "direction", "down" if is_loss else None)
         super().__init__(getattr(function, "__name__", type(function).__name__).strip("<>"))
 

@@ -11,19 +11,9 @@ import numpy as np
 
 from fastnet._core import Network32
 from fastnet.inputs.samples import check_finite
+from fastnet.operations import steps
 from fastnet.operations.quantizing import QuantizedMultiplication, quantize_operations
-from fastnet.operations.steps import (
-    Activating,
-    Addition,
-    LayerNormalizing,
-    Multiplication,
-    Operation,
-    Remembering,
-    Scaling,
-    SlopedActivating,
-    arrays_of,
-    operations_of,
-)
+from fastnet.operations.steps import Operation, arrays_of, operations_of
 from fastnet.support.html import html_table, html_text
 from fastnet.support.text import visible
 from fastnet.support.validation import describe
@@ -189,7 +179,7 @@ class QuantizedModel(Evaluator):
     def last_activation(self) -> str:
         """The activation of the outputs."""
         last = self._operations[-1] if self._operations else None
-        return last.function if isinstance(last, Activating) else "linear"
+        return last.function if isinstance(last, steps.Activating) else "linear"
 
     @property
     def output_shape(self) -> tuple[int, ...]:
@@ -258,7 +248,9 @@ class QuantizedModel(Evaluator):
         """Return of every operation the layer, what it is, the number of outputs, of parameters, and of bytes."""
         rows = []
         for operation, (count, in_bytes) in zip(self._operations, self._sizes, strict=True):
-            kind = type(operation).__name__ + (f"({operation.function})" if isinstance(operation, Activating) else "")
+            kind = type(operation).__name__ + (
+                f"({operation.function})" if isinstance(operation, steps.Activating) else ""
+            )
             rows.append((operation.layer, kind, operation.size, count, in_bytes))
         return rows
 
@@ -312,22 +304,22 @@ def _description(operation: Operation) -> dict[str, Any]:
                 "input_scale": operation.input_scale,
                 "zero_point": operation.zero_point,
             }
-        case Multiplication(size=size, bias=bias):
+        case steps.Multiplication(size=size, bias=bias):
             return {"type": "dense", "units": size, "use_bias": bias is not None}
-        case Scaling(center=center, factor=factor, offset=offset):
+        case steps.Scaling(center=center, factor=factor, offset=offset):
             if factor.ndim == center.ndim == offset.ndim == 0:
                 return {"type": "rescaling", "scale": float(factor), "offset": float(offset - center * factor)}
             return {"type": "batch_normalization"}  # of variance 1
-        case Activating(function=function, alpha=alpha):
+        case steps.Activating(function=function, alpha=alpha):
             return {"type": "activation", "activation": function, "alpha": alpha}
-        case SlopedActivating():
+        case steps.SlopedActivating():
             return {"type": "prelu"}
-        case LayerNormalizing(epsilon=epsilon, gamma=gamma, beta=beta):
+        case steps.LayerNormalizing(epsilon=epsilon, gamma=gamma, beta=beta):
             given = {"use_gamma": gamma is not None, "use_beta": beta is not None}
             return {"type": "layer_normalization", "epsilon": epsilon, **given}
-        case Remembering():
+        case steps.Remembering():
             return {"type": "residual_begin"}
-        case Addition():
+        case steps.Addition():
             return {"type": "residual_end"}
         case other:
             raise TypeError(f"a quantized model cannot compute {describe(other)}")
@@ -336,7 +328,7 @@ def _description(operation: Operation) -> dict[str, Any]:
 def _parameters(operation: Operation) -> dict[str, Any]:
     """Return the arrays of an operation by the names that the core has for them."""
     match operation:
-        case Scaling(center=center, factor=factor, offset=offset):
+        case steps.Scaling(center=center, factor=factor, offset=offset):
             one = np.ones(operation.size)
             return {
                 "gamma": factor * one,
@@ -344,7 +336,7 @@ def _parameters(operation: Operation) -> dict[str, Any]:
                 "moving_mean": center * one,
                 "moving_variance": one,
             }
-        case SlopedActivating(slope=slope):
+        case steps.SlopedActivating(slope=slope):
             return {"alpha": slope}
         case _:
             return arrays_of(operation)

@@ -18,18 +18,9 @@ from fastnet.files.safetensors import Tensor
 from fastnet.layers.base import Shape
 from fastnet.layers.weights import finite
 from fastnet.models.model_file import metadata_of
+from fastnet.operations import steps
 from fastnet.operations.quantizing import MOST_INPUTS, QuantizedMultiplication
-from fastnet.operations.steps import (
-    Activating,
-    Addition,
-    LayerNormalizing,
-    Multiplication,
-    Operation,
-    Remembering,
-    Scaling,
-    SlopedActivating,
-    arrays_of,
-)
+from fastnet.operations.steps import Operation, arrays_of
 from fastnet.support.validation import check_choice, check_integer, check_number, check_shape, describe
 from fastnet.training.evaluation import Evaluator
 from fastnet.training.receipt import without_volatile
@@ -37,19 +28,7 @@ from fastnet.training.receipt import without_volatile
 if TYPE_CHECKING:
     from fastnet.files.safetensors import File
 
-_KINDS: dict[str, type[Operation]] = {
-    kind.__name__: kind
-    for kind in (
-        QuantizedMultiplication,
-        Multiplication,
-        Scaling,
-        Activating,
-        SlopedActivating,
-        LayerNormalizing,
-        Remembering,
-        Addition,
-    )
-}
+_KINDS: dict[str, type[Operation]] = {kind.__name__: kind for kind in (QuantizedMultiplication, *steps.OPERATIONS)}
 _OPTIONAL = {"bias", "gamma", "beta"}
 _ARRAYS = {"kernel", "scale", "center", "factor", "offset", "slope", *_OPTIONAL}
 _MOST_OPERATIONS = 30_000
@@ -123,7 +102,7 @@ def _checked_tensors(i: int, entry: Any, inputs: int, tensors: Mapping[str, Tens
     if not isinstance(entry["layer"], str):
         raise TypeError(f"the layer of operation {i} must be a string; got {describe(entry['layer'])}")
     size = check_integer(f"the size of operation {i}", entry["size"])
-    if not issubclass(kind, QuantizedMultiplication | Multiplication) and size != inputs:
+    if not issubclass(kind, QuantizedMultiplication | steps.Multiplication) and size != inputs:
         raise ValueError(f"operation {i} must have size {inputs}; got {size}")
     _check_numbers(i, entry)
     found = set()
@@ -149,7 +128,7 @@ def _check_numbers(i: int, entry: Mapping[str, Any]) -> None:
 
 def _check_tensor(tensor: Tensor, kind: type[Operation], name: str, sizes: tuple[int, int]) -> None:
     """Refuse a tensor of the wrong shape or dtype."""
-    shapes = {sizes} if name == "kernel" else {sizes[1:], ()} if kind is Scaling else {sizes[1:]}
+    shapes = {sizes} if name == "kernel" else {sizes[1:], ()} if kind is steps.Scaling else {sizes[1:]}
     if tensor.shape not in shapes:
         raise ValueError(f"tensor {tensor.name!r} must have shape {max(shapes)}; got {tensor.shape}")
     if name == "kernel" and sizes[0] > MOST_INPUTS:

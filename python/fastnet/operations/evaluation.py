@@ -9,17 +9,8 @@ import numpy as np
 
 from fastnet._core import activation as _core_activation
 from fastnet.functional import gemm
-from fastnet.operations.steps import (
-    Activating,
-    Addition,
-    Array,
-    LayerNormalizing,
-    Multiplication,
-    Operation,
-    Remembering,
-    Scaling,
-    SlopedActivating,
-)
+from fastnet.operations import steps
+from fastnet.operations.steps import Array, Operation
 
 __all__ = ["compute", "trace"]
 
@@ -47,9 +38,9 @@ def trace(operations: Iterable[Operation], x: Array) -> Iterator[Array]:
     stack: list[Array] = []
     yield values
     for operation in operations:
-        if isinstance(operation, Remembering):
+        if isinstance(operation, steps.Remembering):
             stack.append(values)
-        elif isinstance(operation, Addition):
+        elif isinstance(operation, steps.Addition):
             values = values + stack.pop()
         else:
             values = _compute_one(operation, values).astype(x.dtype)
@@ -58,16 +49,16 @@ def trace(operations: Iterable[Operation], x: Array) -> Iterator[Array]:
 
 def _compute_one(operation: Operation, x: Array) -> Array:
     match operation:
-        case Multiplication():
+        case steps.Multiplication():
             product: Array = gemm(x, operation.kernel.astype(x.dtype))
             return product if operation.bias is None else product + operation.bias.astype(x.dtype)
-        case Scaling():
+        case steps.Scaling():
             return (x - operation.center) * operation.factor + operation.offset
-        case Activating():
+        case steps.Activating():
             return _core_activation(operation.function, np.ascontiguousarray(x), operation.alpha)
-        case SlopedActivating():
+        case steps.SlopedActivating():
             return np.where(x > 0, x, operation.slope * x)
-        case LayerNormalizing():
+        case steps.LayerNormalizing():
             centered = x - x.mean(axis=1, keepdims=True)
             result: Array = centered / np.sqrt(x.var(axis=1, keepdims=True) + operation.epsilon)
             if operation.gamma is not None:

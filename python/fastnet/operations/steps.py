@@ -15,6 +15,7 @@ from fastnet.layers.base import Layer
 from fastnet.network.layered import Layered
 
 __all__ = [
+    "OPERATIONS",
     "Activating",
     "Addition",
     "LayerNormalizing",
@@ -95,6 +96,17 @@ class Remembering(Operation):
 @dataclass(frozen=True, eq=False)
 class Addition(Operation):
     """Adds the values that were last put on the stack, and takes them from it."""
+
+
+OPERATIONS = (
+    Multiplication,
+    Scaling,
+    Activating,
+    SlopedActivating,
+    LayerNormalizing,
+    Remembering,
+    Addition,
+)
 
 
 def operations_of(model: Layered) -> list[Operation]:

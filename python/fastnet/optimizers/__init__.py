@@ -3,32 +3,29 @@
 An optimizer is a set of hyperparameters; the compiled core does the arithmetic and holds the moving averages.
 """
 
-from fastnet import schedules
-from fastnet.optimizers.adam import Adam, Adamax, AdamW, Lion, Nadam
-from fastnet.optimizers.adaptive import Adadelta, Adagrad, RMSprop
-from fastnet.optimizers.base import Optimizer
+from typing import TYPE_CHECKING
+
+from fastnet import schedules as schedules
+from fastnet.optimizers.adam import *
+from fastnet.optimizers.adaptive import *
+from fastnet.optimizers.base import Optimizer as Optimizer
 from fastnet.optimizers.base import optimizers as _optimizers
-from fastnet.optimizers.muon import Muon
-from fastnet.optimizers.sgd import SGD
+from fastnet.optimizers.muon import *
+from fastnet.optimizers.sgd import *
 from fastnet.support.missing_names import explain_missing
 
-__all__ = [
-    "SGD",
-    "Adadelta",
-    "Adagrad",
-    "Adam",
-    "AdamW",
-    "Adamax",
-    "Lion",
-    "Muon",
-    "Nadam",
-    "Optimizer",
-    "RMSprop",
-    "deserialize",
-    "get",
-    "schedules",
-    "serialize",
-]
+if not TYPE_CHECKING:  # type checkers take the names from the imports
+    __all__ = [
+        *adam.__all__,
+        *adaptive.__all__,
+        *muon.__all__,
+        *sgd.__all__,
+        "Optimizer",
+        "deserialize",
+        "get",
+        "schedules",
+        "serialize",
+    ]
 
 explain_missing(__name__)
 

@@ -5,6 +5,8 @@ from typing import Any
 from fastnet.optimizers.base import LearningRate, Optimizer, optimizers
 from fastnet.support.validation import check_bool, check_number
 
+__all__ = ["Adam", "AdamW", "Adamax", "Lion", "Nadam"]
+
 
 @optimizers.add("adam")
 class Adam(Optimizer):

@@ -7,6 +7,8 @@ from typing import Any
 from fastnet.optimizers.base import LearningRate, Optimizer, optimizers
 from fastnet.support.validation import check_bool, check_integer, check_number, describe
 
+__all__ = ["Muon"]
+
 
 @optimizers.add("muon")
 class Muon(Optimizer):

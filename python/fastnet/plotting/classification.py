@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnet.metrics import calibration_bins, confusion_matrix
-from fastnet.support.figures import figure_axes, printable
+from fastnet.support.figures import given_or_new, printable
 
 __all__ = ["plot_calibration", "plot_confusion_matrix"]
 
@@ -60,7 +60,7 @@ def plot_confusion_matrix(
     matrix = confusion_matrix(y_true, y_pred, labels=np.arange(len(names)) if labels is None else labels)
     totals = matrix.sum(axis=1, keepdims=True)
     shares = np.sqrt(matrix / np.maximum(totals, 1))
-    axes = figure_axes(1, 3.0 + 0.45 * min(len(names), _MOST_NUMBERED))[0] if axes is None else axes
+    axes = given_or_new(axes, 3.0 + 0.45 * min(len(names), _MOST_NUMBERED))
     image = axes.imshow(shares, cmap=cmap, vmin=0.0, vmax=1.0, interpolation="nearest")
     if len(names) <= _MOST_NUMBERED:
         _write_counts(axes, matrix, image)
@@ -126,7 +126,7 @@ def plot_calibration(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15, 
     >>> axes = fn.plotting.plot_calibration([0, 1, 1], [0.1, 0.4, 0.9])  # doctest: +SKIP
     """
     bins = calibration_bins(y_true, y_prob, n_bins=n_bins)
-    axes = figure_axes(1)[0] if axes is None else axes
+    axes = given_or_new(axes)
     filled = bins.counts > 0
     axes.plot([0, 1], [0, 1], ":", color="gray", label="perfect")
     (line,) = axes.plot(bins.confidence[filled], bins.accuracy[filled], "o-", markersize=4, label="model")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet.inputs.samples import as_array
 from fastnet.metrics.reports import _labels
 from fastnet.plotting.models import Inspectable
-from fastnet.support.figures import figure_axes, picture_shape, printable
+from fastnet.support.figures import given_or_new, picture_shape, printable
 from fastnet.support.validation import check_integer
 
 __all__ = ["plot_activations", "plot_samples"]
@@ -69,7 +69,7 @@ def plot_samples(
     images = images[: check_integer("max_samples", max_samples)]
     across = math.ceil(math.sqrt(len(images)))
     down = -(-len(images) // across)
-    axes = figure_axes(1, 1.2 * across)[0] if axes is None else axes
+    axes = given_or_new(axes, 1.2 * across)
     height = images.shape[1] / images.shape[2]
     line = 0.28 if captions else 0.08  # of the width of an image, for the caption above it
     images, scale = scaled(images)
@@ -196,9 +196,7 @@ def plot_activations(
     columns = {"input": _grids(samples, image_shape)} | {
         name: _grids(outputs[name]) for name in _chosen(model, list(outputs), layers)
     }
-    if axes is None:
-        axes = figure_axes(1)[0]
-        axes.figure.set_size_inches(1.3 * len(columns) + 0.4, 1.2 * len(samples) + 0.6)
+    axes = given_or_new(axes, inches=(1.3 * len(columns) + 0.4, 1.2 * len(samples) + 0.6))
     for place, (name, grids) in enumerate(columns.items()):
         low, high = float(np.nanmin(grids)), float(np.nanmax(grids))
         cmap = "gray" if place == 0 else "viridis"

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnet.support.figures import figure_axes
+from fastnet.support.figures import given_or_new
 
 __all__ = ["plot_residuals"]
 
@@ -46,7 +46,7 @@ def plot_residuals(y_true: ArrayLike, y_pred: ArrayLike, *, axes: Any = None) ->
         raise ValueError(
             f"y_true and y_pred must have the same number of values, at least one; got {len(true)} and {len(predicted)}"
         )
-    axes = figure_axes(1)[0] if axes is None else axes
+    axes = given_or_new(axes)
     step = -(-len(true) // _MOST_POINTS)
     true, predicted = true[::step], predicted[::step]
     axes.axhline(0.0, color="gray", linewidth=1.0)

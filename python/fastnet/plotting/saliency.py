@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet.inputs.samples import as_array
 from fastnet.plotting.images import as_images, captions_of, draw_caption, draw_image, scaled
 from fastnet.plotting.models import Inspectable
-from fastnet.support.figures import figure_axes
+from fastnet.support.figures import given_or_new
 from fastnet.support.validation import check_integer
 
 __all__ = ["plot_saliency"]
@@ -90,9 +90,7 @@ def plot_saliency(
     # Of one output nobody knows whether it stands for classes.
     captions = captions_of(len(images), targets, outputs, names) if outputs.shape[1] > 1 else []
     height = images.shape[1] / images.shape[2]
-    if axes is None:
-        axes = figure_axes(1)[0]
-        axes.figure.set_size_inches(1.2 * len(images) + 0.2, 2.4 * height + 0.4)
+    axes = given_or_new(axes, inches=(1.2 * len(images) + 0.2, 2.4 * height + 0.4))
     images, scale = scaled(images)
     for number, (image, saliency) in enumerate(zip(images, maps, strict=True)):
         left = number * 1.1

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnet.network.layered import Layered
-from fastnet.support.figures import figure_axes, picture_shape, printable
+from fastnet.support.figures import given_or_new, picture_shape, printable
 from fastnet.support.validation import check_integer, describe
 
 __all__ = ["plot_weights"]
@@ -59,7 +59,7 @@ def plot_weights(
     name, kernel = _kernel(model, layer)
     rows, columns = _image_shape(model, len(kernel), image_shape)
     mosaic = _mosaic(kernel[:, : check_integer("max_units", max_units)], rows, columns)
-    axes = figure_axes(1)[0] if axes is None else axes
+    axes = given_or_new(axes)
     limit = float(np.nanmax(np.abs(mosaic))) or 1.0
     image = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
     axes.figure.colorbar(image, ax=axes)

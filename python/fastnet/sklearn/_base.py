@@ -261,9 +261,11 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
             if any(np.ravel(self.dropout)) or self.batch_norm or self.weight_decay or self.schedule is not None:
                 raise ValueError("dropout, batch_norm, weight_decay and schedule need a solver other than 'lbfgs'")
             return optimizers.SGD()
-        if self.solver in ("adam", "adamw", "adamax", "nadam"):
-            others |= {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
-        return type(optimizers.get(self.solver))(rate, **others)
+        defaults = optimizers.get(self.solver)
+        moments = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon}
+        if moments.keys() <= defaults.get_config().keys():  # Adam and its kin
+            others |= moments
+        return type(defaults)(rate, **others)
 
     # --- Validation ---
 

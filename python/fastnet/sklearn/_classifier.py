@@ -36,9 +36,9 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         The activation of the hidden layers, or of each one: "identity", "logistic", "tanh", "relu", or another name of
         `fastnet.functional`, such as "leaky_relu", "gelu" or "silu".
     solver : str or Optimizer, default="adam"
-        "lbfgs", which minimizes the loss of all samples with scipy; "sgd", "adam" and the other optimizers of fastnet, by
-        name ("adadelta", "adagrad", "adamax", "adamw", "lion", "muon", "nadam", "rmsprop") or as an object of
-        `fastnet.optimizers`, which then has the learning rate and all else.
+        "lbfgs", which minimizes the loss of all samples with scipy; "sgd", "adam" and the other optimizers of
+        `fastnet.optimizers`, by name, such as "adamw", "nadam" or "rmsprop", or as an object, which then has the learning
+        rate and all else.
     alpha : float, default=0.0001
         The strength of the L2 penalty: ``alpha / 2 * sum(w**2)`` over all kernels, divided by the number of samples in the
         batch or by the sum of their weights.

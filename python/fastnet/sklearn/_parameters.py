@@ -10,10 +10,10 @@ from sklearn.utils._param_validation import Interval, Options, StrOptions
 
 from fastnet import optimizers
 from fastnet._core import activation_names
+from fastnet.optimizers.base import optimizers as _optimizers
 from fastnet.schedules import LearningRateSchedule
 from fastnet.sklearn._network import Array
 
-_OPTIMIZERS = ("adadelta", "adagrad", "adam", "adamax", "adamw", "lion", "muon", "nadam", "rmsprop", "sgd")
 ACTIVATIONS = {"identity", "logistic", "swish", *activation_names()}
 
 
@@ -76,7 +76,7 @@ class Parameters(ABC):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "activation": [StrOptions(ACTIVATIONS), list, tuple],
-        "solver": [StrOptions({"lbfgs", *_OPTIMIZERS}), optimizers.Optimizer],
+        "solver": [StrOptions({"lbfgs", *_optimizers.names}), optimizers.Optimizer],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive"})],

@@ -19,6 +19,16 @@ def figure_axes(count: int, size: float = 4.0) -> list[Any]:
     return list(axes[0])
 
 
+def given_or_new(axes: Any, size: float = 4.0, inches: tuple[float, float] | None = None) -> Any:
+    """Return the axes that are given, or those of a new figure, which `inches` gives a width and a height."""
+    if axes is not None:
+        return axes
+    (axes,) = figure_axes(1, size)
+    if inches is not None:
+        axes.figure.set_size_inches(*inches)
+    return axes
+
+
 def is_picture(shape: Sequence[int]) -> bool:
     """Return whether a shape is that of a picture: rows and columns, and 1, 3 or 4 channels if any."""
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))

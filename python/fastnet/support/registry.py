@@ -56,6 +56,11 @@ class Registry(Generic[Part]):
         self._classes: dict[str, type[Part]] = {}
         self._short_names: list[str] = []  # one for each class, for messages
 
+    @property
+    def names(self) -> list[str]:
+        """The short name of every class."""
+        return list(self._short_names)
+
     def add(self, *aliases: str) -> Callable[[type[Part]], type[Part]]:
         """Return a class decorator that makes the class known by its own name and by `aliases`."""
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.progress import format_logs
 from fastnet.callbacks.running import CallbackList, check_verbose
-from fastnet.inputs.batches import Batches, as_batches, features_of_batches, warn_of_few
+from fastnet.inputs.batches import Batches, as_batches, features_of_batches
 from fastnet.inputs.repacking import predict
 from fastnet.inputs.samples import Features, Samples, as_features, as_samples, shape_of
 from fastnet.layers.weights import Network
@@ -20,9 +20,8 @@ from fastnet.network.compiled import Compiled
 from fastnet.optimizers import Optimizer
 from fastnet.support.validation import check_integer, names_arguments, unsupported
 from fastnet.training.compilation import Compilation
+from fastnet.training.figures import PREDICTION_BATCH, RunningMean, batches, check_steps, prediction_batch, result
 
-# Rows at a time in evaluate and predict, where the number changes only the memory needed.
-_PREDICTION_BATCH = 256
 _OBSERVED_ROWS = 4096  # whose outputs are there at a time for metrics in Python
 
 _TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
@@ -244,7 +243,7 @@ class Evaluator(Compiled):
         logs, done = self._evaluate_any(data, batch_size, CallbackList.of(callbacks, self, params), steps)
         if not done:
             raise ValueError("x must have at least one batch to evaluate; got none")
-        _check_steps(done, steps)
+        check_steps(done, steps)
         if verbose:
             print(format_logs(logs), flush=True)
         return result(logs, return_dict)
@@ -339,13 +338,13 @@ class Evaluator(Compiled):
             predicted = [self.predict(part, batch_size, verbose, callbacks=callbacks) for part in limited]
             if not predicted:
                 raise ValueError("x must have at least one batch to predict; got none")
-            _check_steps(len(predicted), steps)
+            check_steps(len(predicted), steps)
             return np.concatenate(predicted)
         network = self._built_network(x)
         features = self._features("x", x)
         if steps is not None:
             features = features[: steps * batch_size]
-            _check_steps(-(-len(features) // batch_size), steps)
+            check_steps(-(-len(features) // batch_size), steps)
         if not callbacks:
             check_verbose(verbose)
             return self._shaped(predict(network, features, self.dtype, batch_size))
@@ -374,43 +373,6 @@ class Evaluator(Compiled):
         if training:
             raise unsupported("a call with training=True is not available")
         network = self._network
-        if network is not None and self._maps_rows and (y := network.predict_rows(x, _PREDICTION_BATCH)) is not None:
+        if network is not None and self._maps_rows and (y := network.predict_rows(x, PREDICTION_BATCH)) is not None:
             return y
         return self.predict(x)
-
-
-class RunningMean:
-    """Means of the loss and the metric over the samples so far."""
-
-    def __init__(self, rows: int = 0, loss: float = 0.0, metric: float = 0.0) -> None:
-        self.rows = rows
-        self.sums = (loss, metric)
-
-    def add(self, rows: int, loss: float, metric: float) -> None:
-        self.rows += rows
-        self.sums = (self.sums[0] + rows * loss, self.sums[1] + rows * metric)
-
-    @property
-    def values(self) -> tuple[float, float]:
-        return self.sums[0] / self.rows, self.sums[1] / self.rows
-
-
-def batches(rows: int, batch_size: int) -> Iterator[tuple[int, int]]:
-    for start in range(0, rows, batch_size):
-        yield start, min(start + batch_size, rows)
-
-
-def _check_steps(done: int, steps: int | None) -> None:
-    """Warn where there were fewer batches than `steps`."""
-    if steps is not None and done < steps:
-        warn_of_few("x", done, "steps", steps, "these are the results of them alone")
-
-
-def prediction_batch(name: str, value: int | None) -> int:
-    return _PREDICTION_BATCH if value is None else check_integer(name, value)
-
-
-def result(logs: Logs, return_dict: bool) -> float | list[float] | dict[str, float]:
-    if return_dict:
-        return logs
-    return logs["loss"] if len(logs) == 1 else list(logs.values())

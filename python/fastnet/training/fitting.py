@@ -15,7 +15,7 @@ from fastnet.inputs.batches import Batches, warn_of_few
 from fastnet.inputs.samples import Samples
 from fastnet.layers.weights import finite
 from fastnet.training.checkpoints import Checkpoints
-from fastnet.training.evaluation import RunningMean
+from fastnet.training.figures import RunningMean
 from fastnet.training.run import Run
 
 _TRAIN_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")

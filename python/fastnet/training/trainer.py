@@ -22,7 +22,7 @@ from fastnet.support.validation import (
     names_arguments,
     refuse_methods,
 )
-from fastnet.training.evaluation import prediction_batch, result
+from fastnet.training.figures import prediction_batch, result
 from fastnet.training.fitting import Fitting
 from fastnet.training.receipt import Receipt, RunRecord
 from fastnet.training.run import Plan, Position, Run, Watch

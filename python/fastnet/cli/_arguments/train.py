@@ -2,6 +2,7 @@
 
 import argparse
 
+from fastnet._core import activation_names
 from fastnet.cli._arguments.command import (
     DATA_HELP,
     Command,
@@ -18,10 +19,9 @@ from fastnet.cli._arguments.types import fraction, hidden_layers, integer, posit
 
 __all__ = ["ACTIVATIONS", "COMMAND", "OPTIMIZERS"]
 
-ACTIVATIONS = (
-    *("relu", "leaky_relu", "elu", "selu", "gelu", "gelu_tanh", "silu", "mish", "softplus", "softsign"),
-    *("tanh", "sigmoid", "linear"),
-)
+# Without those that hidden layers do not learn with: of whole rows, flat, or without bounds.
+_NOT_HIDDEN = {"linear", "softmax", "log_softmax", "hard_sigmoid", "exponential"}
+ACTIVATIONS = (*(name for name in activation_names() if name not in _NOT_HIDDEN), "linear")
 DTYPES = ("float32", "float64", "mixed_bfloat16")
 OPTIMIZERS = ("adam", "adamw", "nadam", "adamax", "lion", "sgd", "rmsprop", "adagrad")
 OPTIMIZERS_WITH_MOMENTUM = ("sgd", "rmsprop")

@@ -6,18 +6,9 @@ import numpy as np
 
 from fastnet.diagnostics.doctor.case import Case, activation_name
 from fastnet.diagnostics.doctor.report import check
+from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.layers import Dense
 
-_RANGES = {
-    "relu": (0.0, np.inf),
-    "sigmoid": (0.0, 1.0),
-    "hard_sigmoid": (0.0, 1.0),
-    "softmax": (0.0, 1.0),
-    "softplus": (0.0, np.inf),
-    "exponential": (0.0, np.inf),
-    "tanh": (-1.0, 1.0),
-    "softsign": (-1.0, 1.0),
-}
 _CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 
 
@@ -54,9 +45,9 @@ def activation_twice(case: Case) -> str | None:
 )
 def out_of_range(case: Case) -> str | None:
     y = case.all_y
-    if y is None or y.size == 0 or not case.regresses or case.last_activation not in _RANGES:
+    if y is None or y.size == 0 or not case.regresses or case.last_activation not in ACTIVATIONS:
         return None
-    low, high = _RANGES[case.last_activation]
+    low, high = ACTIVATIONS[case.last_activation].range
     outside = float(((y < low) | (y > high)).mean())
     if outside == 0:
         return None

@@ -1,0 +1,72 @@
+"""Activations of whole rows: softmax and its logarithm."""
+
+from numpy.typing import ArrayLike
+
+from fastnet.functional._floats import Array
+from fastnet.functional.activations.table import Facts, Onnx, activate, activate_backward
+
+__all__ = [
+    "log_softmax",
+    "log_softmax_backward",
+    "softmax",
+    "softmax_backward",
+]
+
+
+@Facts(
+    by_row=True,
+    range=(0.0, 1.0),
+    onnx=(Onnx("Softmax(x, axis=-1)"),),
+    torch="Softmax(dim=-1)",
+)
+def softmax(x: ArrayLike) -> Array:
+    r"""Return probabilities over the last axis, which sum to 1; they overflow nowhere: Bridle (1990).
+
+    .. math:: f(x)_i = \frac{e^{x_i}}{\sum_j e^{x_j}}
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.softmax([[1e4, 1e4], [0.0, -1e4]])
+    array([[0.5, 0.5],
+           [1. , 0. ]])
+    """
+    return activate("softmax", x)
+
+
+def softmax_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
+    r"""Return the gradient by the input of `softmax` with output p: :math:`p_i (g_i - \sum_j g_j p_j)`.
+
+    This is g times the Jacobian :math:`\partial p_i / \partial x_j = p_i (\delta_{ij} - p_j)`, for any loss after it.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.functional.softmax_backward([1.0, 0.0], fn.softmax([0.0, 0.0]))
+    array([ 0.25, -0.25])
+    """
+    return activate_backward("softmax", grad_output, output)
+
+
+@Facts(
+    by_row=True,
+    onnx=(Onnx("LogSoftmax(x, axis=-1)"),),
+    torch="LogSoftmax(dim=-1)",
+)
+def log_softmax(x: ArrayLike) -> Array:
+    r"""Return the logarithm of `softmax` over the last axis, which does not underflow.
+
+    .. math:: f(x)_i = x_i - \log \sum_j e^{x_j}
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.log_softmax([0.0, -1e4])
+    array([     0., -10000.])
+    """
+    return activate("log_softmax", x)
+
+
+def log_softmax_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
+    r"""Return the gradient by the input of `log_softmax` with output y: :math:`g_i - e^{y_i} \sum_j g_j`."""
+    return activate_backward("log_softmax", grad_output, output)

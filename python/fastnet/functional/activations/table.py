@@ -1,0 +1,131 @@
+"""Facts about the activations: one row for each, beside its function, which the rest of fastnet reads."""
+
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fastnet._core import activation as _core_activation
+from fastnet._core import activation_backward as _core_activation_backward
+from fastnet.functional._floats import FLOAT_DTYPES, Array, floats
+
+__all__ = ["ACTIVATIONS", "C", "Facts", "Onnx", "activate", "activate_backward"]
+
+Function = TypeVar("Function", bound=Callable[..., Array])
+
+
+class C(NamedTuple):
+    """An activation in C: its comment, and its formula of a value ``v`` and the parameter ``alpha``.
+
+    See `fastnet.interchange.c_functions` for the functions that it can call.
+    """
+
+    comment: str
+    formula: str
+
+
+class Onnx(NamedTuple):
+    """One way to write an activation with the operators of ONNX.
+
+    Attributes
+    ----------
+    expression : str
+        Calls of operators, and of other activations by their names, as in ``"Div(x, Add(Abs(x), 1))"``. ``x`` is the
+        input, ``alpha`` the parameter of the activation; keywords are attributes.
+    opset : int
+        The first opset that has all of its operators.
+    float64 : bool
+        Whether onnxruntime computes them in float64 too.
+    """
+
+    expression: str
+    opset: int = 13
+    float64: bool = True
+
+
+class Facts:
+    """One row of the table, and the decorator that puts it there, of the function that is the forward pass.
+
+    Parameters
+    ----------
+    name : str
+        The compiled core's name; by default that of the function.
+    arguments : dict
+        What the function is called with besides the array.
+    alias : str
+        Another name in Keras.
+    parameter : (str, float), optional
+        The name of the parameter, and its value in a layer that names the activation alone, as in Keras.
+    by_row : bool
+        Whether a value depends on the whole row.
+    range : (float, float)
+        Bounds of the values that the doctor holds targets against.
+    c : C, optional
+        The formula in C; those of whole rows are in `fastnet.interchange.c_functions`.
+    onnx : tuple of Onnx
+        The ways to write it; the first that the opset and the dtype allow is taken.
+    torch : str, optional
+        The module of ``torch.nn``, with ``{alpha!r}`` for the parameter.
+
+    Attributes
+    ----------
+    function : callable
+        The function of `fastnet.functional`; its backward pass is the function ``<name>_backward``.
+    """
+
+    function: Callable[..., Array]
+
+    def __init__(
+        self,
+        name: str = "",
+        *,
+        arguments: Mapping[str, Any] | None = None,
+        alias: str = "",
+        parameter: tuple[str, float] | None = None,
+        by_row: bool = False,
+        range: tuple[float, float] = (-inf, inf),
+        c: C | None = None,
+        onnx: tuple[Onnx, ...] = (),
+        torch: str | None = None,
+    ) -> None:
+        self.name = name
+        self.arguments = arguments or {}
+        self.alias = alias
+        self.parameter = parameter
+        self.by_row = by_row
+        self.range = range
+        self.c = c
+        self.onnx = onnx
+        self.torch = torch
+
+    def __call__(self, function: Function) -> Function:
+        """Add the row for a function, which stays as it is."""
+        self.function = function
+        ACTIVATIONS[self.name or function.__name__] = self
+        return function
+
+    def values(self, x: ArrayLike) -> Array:
+        """Return the activation of every value, with the default of its parameter."""
+        return self.function(x, **self.arguments)
+
+
+ACTIVATIONS: dict[str, Facts] = {}
+
+
+def activate(name: str, x: ArrayLike, alpha: float = 0.0) -> Array:
+    """Return an activation of the core, of every value."""
+    if not (type(x) is np.ndarray and x.dtype in FLOAT_DTYPES):
+        (x,) = floats(x=x)
+    return _core_activation(name, x, alpha)
+
+
+def activate_backward(
+    name: str, grad_output: ArrayLike, kept: ArrayLike, alpha: float = 0.0, *, of: str = "output"
+) -> Array:
+    """Return the gradient by the input; `of` says whether `kept` is the output or the input."""
+    grad_output, kept = floats(**{"grad_output": grad_output, of: kept})
+    if grad_output.shape != kept.shape:
+        raise ValueError(f"grad_output must have the shape of {of}, {kept.shape}; got shape {grad_output.shape}")
+    return _core_activation_backward(name, grad_output, kept, alpha)

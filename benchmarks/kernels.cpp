@@ -74,7 +74,7 @@ double fma_peak(int threads) {
 }
 
 struct Shape {
-    index m, n, k;
+    Index m, n, k;
     bool transpose_a = false, transpose_b = false;
     Precision precision = Precision::full;
 };
@@ -104,7 +104,7 @@ void print_peak(int threads) {
 
 void run() {
     std::vector<Shape> shapes;
-    for (index n : {16, 32, 64, 128, 256, 512, 1024, 2048})
+    for (Index n : {16, 32, 64, 128, 256, 512, 1024, 2048})
         shapes.push_back({n, n, n, false, false});
     for (Shape s : {Shape{1024, 1024, 1024, false, true},
                     {1024, 1024, 1024, true, false},

@@ -29,7 +29,7 @@ template <class F> long repeats_for(double seconds, F work) {
     return std::max(1L, static_cast<long>(seconds / std::max(seconds_of(1, work), 1e-9)));
 }
 
-inline std::vector<float> operand(index size) {
+inline std::vector<float> operand(Index size) {
     std::vector<float> values(static_cast<std::size_t>(size));
     for (std::size_t i = 0; i < values.size(); ++i)
         values[i] = static_cast<float>(i % 17) / 17.0f - 0.5f;

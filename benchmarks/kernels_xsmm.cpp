@@ -30,7 +30,7 @@ double quantile(Rounds values, int quarter) {
 }
 
 // Both add up the same terms, in orders of their own.
-void check(const std::vector<float>& ours, const std::vector<float>& theirs, index k) {
+void check(const std::vector<float>& ours, const std::vector<float>& theirs, Index k) {
     for (std::size_t i = 0; i < ours.size(); ++i)
         if (std::abs(ours[i] - theirs[i]) > 1e-6f * static_cast<float>(k)) {
             std::fprintf(stderr, "LIBXSMM computes %g where fastnet computes %g\n", theirs[i], ours[i]);
@@ -38,7 +38,7 @@ void check(const std::vector<float>& ours, const std::vector<float>& theirs, ind
         }
 }
 
-void compare(index m, index n, index k) {
+void compare(Index m, Index n, Index k) {
     // Columns first, as LIBXSMM has them, the row-major C = A B reads C' = B' A'.
     const float alpha = 1, beta = 0;
     const int flags = LIBXSMM_GEMM_FLAG_NONE;
@@ -73,7 +73,7 @@ void compare(index m, index n, index k) {
 
 void compare_with_xsmm() {
     set_num_threads(1);
-    for (index n : {16, 32, 64, 128, 192, 256})
+    for (Index n : {16, 32, 64, 128, 192, 256})
         compare(n, n, n);
     compare(32, 64, 784);
     compare(128, 64, 784);

@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "core/kernels/kernels.h"
 #include "core/data/samples.h"
+#include "core/kernels/kernels.h"
 #include "gil.h"
 
 namespace fastnet {
@@ -36,7 +36,7 @@ inline void require_dimensions(const py::array& array, const char* name, py::ssi
                               describe(array));
 }
 
-inline void require_positive(index value, const char* name) {
+inline void require_positive(Index value, const char* name) {
     if (value < 1)
         throw py::value_error(std::string(name) + " must be at least 1, got " + std::to_string(value));
 }

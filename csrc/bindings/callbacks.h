@@ -8,9 +8,9 @@
 #include <type_traits>
 #include <utility>
 
-#include "core/threads/float_mode.h"
-#include "core/interruption.h"
 #include "arrays.h"
+#include "core/interruption.h"
+#include "core/threads/float_mode.h"
 
 namespace fastnet {
 

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "core/data/samples.h"
 #include "arrays.h"
+#include "core/data/samples.h"
 #include "sparse_rows.h"
 
 namespace fastnet {
@@ -14,7 +14,7 @@ namespace fastnet {
 using OptionalArray = std::optional<py::array>;
 using Indices = py::array_t<std::int64_t, py::array::c_style>;
 
-inline const std::int64_t* checked_indices(const py::array& array, const char* name, index limit,
+inline const std::int64_t* checked_indices(const py::array& array, const char* name, Index limit,
                                            std::optional<Indices>& keep) {
     require_dimensions(array, name, 1);
     if (!has_dtype<std::int64_t>(array))
@@ -53,11 +53,11 @@ struct CheckedSamples {
     std::optional<Indices> labels, order;
     std::optional<py::array_t<double, py::array::c_style>> weight;
 
-    CheckedSamples(index input_size, index output_size, const py::object& x_in, const OptionalArray& y_in,
+    CheckedSamples(Index input_size, Index output_size, const py::object& x_in, const OptionalArray& y_in,
                    const OptionalArray& order_in = {}, const OptionalArray& weight_in = {})
         : x(x_in) {
         samples.x = features_of(x);
-        const index count = samples.x.count;
+        const Index count = samples.x.count;
         if (samples.x.columns != input_size)
             throw py::value_error("x must have " + std::to_string(input_size) + " columns, got " + shape_of(samples.x));
         samples.count = count;

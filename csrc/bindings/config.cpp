@@ -1,9 +1,9 @@
 // What is running: version, instruction set, compiler, threads.
 #include <omp.h>
 
+#include "arrays.h"
 #include "core/machine/cpu.h"
 #include "core/threads/parallel.h"
-#include "arrays.h"
 
 #define FASTNET_TEXT_OF(x) #x
 #define FASTNET_TEXT(x) FASTNET_TEXT_OF(x)

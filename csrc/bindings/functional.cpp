@@ -7,9 +7,9 @@
 #include <optional>
 #include <vector>
 
-#include "core/products/gemm.h"
-#include "core/layers/layers.h"
 #include "callbacks.h"
+#include "core/layers/layers.h"
+#include "core/products/gemm.h"
 
 namespace fastnet {
 namespace {
@@ -22,13 +22,13 @@ template <class Entry> py::list names_of(const Entry* list) {
 }
 
 // Where the product goes: rows of C must be contiguous and apart; any other layout goes through a copy.
-template <class T> py::array result_for(const py::array& out, index m, index n) {
+template <class T> py::array result_for(const py::array& out, Index m, Index n) {
     require_dimensions(out, "out", 2);
     if (!has_dtype<T>(out) || out.shape(0) != m || out.shape(1) != n || !out.writeable())
         throw py::value_error("out must be a writeable " + describe(py::array_t<T>({m, n})) + ", got a " +
                               (out.writeable() ? "" : "read-only ") + describe(out));
     const bool aligned = (out.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
-    const index size = static_cast<index>(sizeof(T)), row = out.strides(0);
+    const Index size = static_cast<Index>(sizeof(T)), row = out.strides(0);
     const bool direct = aligned && out.strides(1) == size && row % size == 0 && (row >= n * size || -row >= n * size);
     return direct ? out : copy_of(out);
 }
@@ -41,11 +41,11 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
     py::array a = readable<T>(a_in, "a"), b = readable<T>(b_in, "b");
     // Along an axis of one entry a stride means nothing, and may be so large that a pointer would overflow.
     const auto step = [](const py::array& x, int axis) {
-        const index in_rows = axis == 1 ? 1 : x.shape(1);
-        return x.shape(axis) > 1 ? x.strides(axis) / static_cast<index>(sizeof(T)) : in_rows;
+        const Index in_rows = axis == 1 ? 1 : x.shape(1);
+        return x.shape(axis) > 1 ? x.strides(axis) / static_cast<Index>(sizeof(T)) : in_rows;
     };
     const int a_rows = transpose_a ? 1 : 0, b_rows = transpose_b ? 1 : 0;
-    const index m = a.shape(a_rows), k = a.shape(1 - a_rows), n = b.shape(1 - b_rows);
+    const Index m = a.shape(a_rows), k = a.shape(1 - a_rows), n = b.shape(1 - b_rows);
     if (b.shape(b_rows) != k)
         throw py::value_error("a and b do not fit: op(a) has " + std::to_string(k) + " columns, op(b) has " +
                               std::to_string(b.shape(b_rows)) + " rows");
@@ -63,7 +63,7 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
                     step(b, b_rows),
                     step(b, 1 - b_rows),
                     static_cast<T*>(result.mutable_data()),
-                    result.strides(0) / static_cast<index>(sizeof(T))};
+                    result.strides(0) / static_cast<Index>(sizeof(T))};
     product.alpha = static_cast<T>(alpha), product.beta = static_cast<T>(out ? beta : 0);
     product.precision = bfloat16 ? Precision::bfloat16 : Precision::full;
     interruptibly(product.operations(), [&](Interruption* interruption) { gemm(product, interruption); });
@@ -86,7 +86,7 @@ py::array gemm_array(const py::array& a, const py::array& b, bool transpose_a, b
 
 // Applies an activation's forward or backward function to a C-contiguous array, threads taking rows or elements.
 template <class T>
-void apply(typename Epilogue<T>::Function function, bool rowwise, index rows, index columns, T* c,
+void apply(typename Epilogue<T>::Function function, bool rowwise, Index rows, Index columns, T* c,
            Epilogue<T> epilogue) {
     if (!rowwise)
         columns *= rows, rows = 1;
@@ -117,7 +117,7 @@ py::array activation(const std::string& name, const py::array& x, double alpha) 
         using T = decltype(zero);
         const auto& kernel = find_kernel(kernels<T>().activations, name, "activation");
         py::array_t<T> out = contiguous_copy<T>(x);
-        const index columns = x.ndim() ? x.shape(x.ndim() - 1) : 1;
+        const Index columns = x.ndim() ? x.shape(x.ndim() - 1) : 1;
         Epilogue<T> epilogue;
         epilogue.alpha = static_cast<T>(alpha);
         apply<T>(kernel.forward, kernel.rowwise, columns ? out.size() / columns : 0, columns, out.mutable_data(),
@@ -136,8 +136,8 @@ py::array activation_backward(const std::string& name, const py::array& grad_out
             throw py::value_error("grad_output must be a " + describe(kept) + ", got a " + describe(grad_output));
         py::array_t<T> gradient = contiguous_copy<T>(grad_output);
         py::array_t<T> y = contiguous_copy<T>(kept);
-        const index columns = y.ndim() ? y.shape(y.ndim() - 1) : 1;
-        const index rows = columns ? y.size() / columns : 0;
+        const Index columns = y.ndim() ? y.shape(y.ndim() - 1) : 1;
+        const Index rows = columns ? y.size() / columns : 0;
         Epilogue<T> epilogue{nullptr, nullptr, y.mutable_data(), columns, static_cast<T>(alpha)};
         if (kernel.keeps_slope) {  // forward writes the slope over a copy of the input
             py::array_t<T> output = contiguous_copy<T>(kept);
@@ -162,7 +162,7 @@ py::array_t<double> row_losses(const std::string& name, const py::array& y_true,
         throw py::value_error("y_true must be a " + describe(y_pred) + " as y_pred is, got a " + describe(y_true));
     if (y_pred.size() == 0)
         throw py::value_error("y_pred must not be empty, got a " + describe(y_pred));
-    const index rows = y_pred.shape(0), columns = y_pred.shape(1);
+    const Index rows = y_pred.shape(0), columns = y_pred.shape(1);
     py::array_t<T> y = contiguous_copy<T>(y_pred);
     const py::array_t<T> target = contiguous_copy<T>(y_true);
     py::array_t<double> losses(rows);
@@ -170,7 +170,7 @@ py::array_t<double> row_losses(const std::string& name, const py::array& y_true,
         *gradient = py::array_t<T>({rows, columns});
     T *const out = y.mutable_data(), *const slopes = gradient ? gradient->mutable_data() : nullptr;
     const auto in_rows = [&, target = target.data(), of_rows = losses.mutable_data()](Range r) {
-        const index first = r.begin * columns;
+        const Index first = r.begin * columns;
         (from_logits ? kernel.fused : kernel.plain)(
             {r.size(), columns, out + first, target + first, nullptr, static_cast<T>(1.0 / static_cast<double>(rows)),
              slopes ? slopes + first : nullptr, of_rows + r.begin, parameters.data()});
@@ -200,10 +200,10 @@ py::array loss_backward(const std::string& name, const py::array& y_true, const 
 
 // The first row of a range for whose values fails(row) is true; the end of the range where there is none.
 template <class T, class Fails>
-index first_that_fails(const Team& team, const Rows& rows, Range range, T* scratch, Fails fails) {
-    index found = range.end;
+Index first_that_fails(const Team& team, const Rows& rows, Range range, T* scratch, Fails fails) {
+    Index found = range.end;
     in_pieces(team, range, operations_per_move * static_cast<double>(rows.columns), [&](Range piece) {
-        for (index i = piece.begin; i < piece.end && found == range.end; ++i) {
+        for (Index i = piece.begin; i < piece.end && found == range.end; ++i) {
             rows.gather_row(i, range.end, nullptr, {0, rows.columns}, scratch);
             if (fails(scratch))
                 found = i;
@@ -213,34 +213,34 @@ index first_that_fails(const Team& team, const Rows& rows, Range range, T* scrat
 }
 
 // The first row of a range with a value that is not finite as a T; the end of the range where all are.
-template <class T> index first_nonfinite(const Team& team, const Rows& rows, Range range, T* scratch) {
+template <class T> Index first_nonfinite(const Team& team, const Rows& rows, Range range, T* scratch) {
     return first_that_fails(team, rows, range, scratch,
                             [&](const T* row) { return !kernels<T>().all_finite(rows.columns, row); });
 }
 
 // The first row with a value that is not finite as a T; -1 where all are. Short rows that follow each other in memory
 // are looked at many at a time.
-template <class T> index first_nonfinite(const Rows& rows) {
+template <class T> Index first_nonfinite(const Rows& rows) {
     constexpr double operations_per_value = 8;  // the time that a value takes to come from memory
-    constexpr index values_at_a_time = 1024;
+    constexpr Index values_at_a_time = 1024;
     const bool contiguous = rows.row_stride == rows.columns * rows.column_stride;
-    const index together = contiguous ? std::max<index>(1, values_at_a_time / std::max<index>(1, rows.columns)) : 1;
+    const Index together = contiguous ? std::max<Index>(1, values_at_a_time / std::max<Index>(1, rows.columns)) : 1;
     Rows blocks = rows;
     blocks.count = rows.count / together, blocks.columns *= together, blocks.row_stride *= together;
 
     const int threads =
         threads_for(operations_per_value * static_cast<double>(rows.count) * static_cast<double>(rows.columns));
     Buffer<T> scratch(threads * blocks.columns);
-    std::vector<index> first(static_cast<std::size_t>(threads), blocks.count);
+    std::vector<Index> first(static_cast<std::size_t>(threads), blocks.count);
     const auto share = [&](Team& team) {
         const Range mine = team.share(blocks.count);
-        const index found = first_nonfinite(team, blocks, mine, scratch.data() + team.rank() * blocks.columns);
+        const Index found = first_nonfinite(team, blocks, mine, scratch.data() + team.rank() * blocks.columns);
         if (found < mine.end)
             first[static_cast<std::size_t>(team.rank())] = found;
     };
     interruptibly([&](Interruption* interruption) { run_team(threads, share, interruption); });
-    const index block = *std::min_element(first.begin(), first.end());
-    const index found = first_nonfinite(Team::solo(), rows, {block * together, rows.count}, scratch.data());
+    const Index block = *std::min_element(first.begin(), first.end());
+    const Index found = first_nonfinite(Team::solo(), rows, {block * together, rows.count}, scratch.data());
     return found < rows.count ? found : -1;
 }
 
@@ -265,7 +265,7 @@ py::ssize_t first_row_outside(const py::array& y, double lowest, double highest,
     const auto is_outside = [&](const double* row) {
         double sum = 0.0;
         bool inside = true;
-        for (index j = 0; j < rows.columns; ++j) {
+        for (Index j = 0; j < rows.columns; ++j) {
             const double value = row[j];
             inside = inside && (ends ? value == lowest || value == highest : value >= lowest && value <= highest);
             sum += value;
@@ -273,7 +273,7 @@ py::ssize_t first_row_outside(const py::array& y, double lowest, double highest,
         return !inside || (tolerance >= 0.0 && !(std::abs(sum - 1.0) <= tolerance));
     };
     Buffer<double> row(rows.columns);
-    index found = rows.count;
+    Index found = rows.count;
     const auto all = [&](Team& team) { found = first_that_fails(team, rows, {0, rows.count}, row.data(), is_outside); };
     interruptibly([&](Interruption* interruption) { run_team(1, all, interruption); });
     return found < rows.count ? found : -1;

@@ -4,8 +4,8 @@
 #include <mutex>
 #include <vector>
 
-#include "core/network/network.h"
 #include "callbacks.h"
+#include "core/network/network.h"
 #include "lock.h"
 
 namespace fastnet {
@@ -14,7 +14,7 @@ namespace fastnet {
 // comes back to the same network would wait for itself: that is an error.
 template <class T> class LockedNetwork {
   public:
-    LockedNetwork(index input_size, const std::vector<LayerSpec>& specs) : network_(input_size, specs) {}
+    LockedNetwork(Index input_size, const std::vector<LayerSpec>& specs) : network_(input_size, specs) {}
 
     // Brief work keeps the GIL unless it has to wait: others would not notice that they could run.
     template <class Work> auto with(Work work, bool brief = false) {

@@ -6,6 +6,8 @@
 
 #include "callbacks.h"
 #include "checked_samples.h"
+#include "items.h"
+#include "layer_specs.h"
 #include "locked_network.h"
 #include "network_state.h"
 #include "prediction.h"
@@ -13,46 +15,6 @@
 
 namespace fastnet {
 namespace {
-
-template <class Value> Value item_or(const py::dict& dict, const char* key, Value otherwise) {
-    if (!dict.contains(key))
-        return otherwise;
-    try {
-        return dict[key].cast<Value>();
-    } catch (const py::cast_error&) {
-        throw py::type_error("'" + std::string(key) + "' cannot be " + py::repr(dict[key]).cast<std::string>());
-    }
-}
-
-LayerSpec layer_spec(const py::dict& dict) {
-    LayerSpec spec;
-    spec.type = item_or<std::string>(dict, "type", "");
-    spec.units = item_or<index>(dict, "units", spec.units);
-    spec.use_bias = item_or<bool>(dict, "use_bias", spec.use_bias);
-    spec.activation = item_or<std::string>(dict, "activation", spec.activation);
-    spec.alpha = item_or<double>(dict, "alpha", spec.alpha);
-    spec.scale = item_or<double>(dict, "scale", spec.scale);
-    spec.offset = item_or<double>(dict, "offset", spec.offset);
-    spec.rate = item_or<double>(dict, "rate", spec.rate);
-    spec.deviation = item_or<double>(dict, "deviation", spec.deviation);
-    spec.seed = item_or<std::uint64_t>(dict, "seed", spec.seed);
-    spec.momentum = item_or<double>(dict, "momentum", spec.momentum);
-    spec.epsilon = item_or<double>(dict, "epsilon", spec.epsilon);
-    spec.use_gamma = item_or<bool>(dict, "use_gamma", spec.use_gamma);
-    spec.use_beta = item_or<bool>(dict, "use_beta", spec.use_beta);
-    if (spec.type == "quantized_dense")
-        read_quantized(dict, spec);
-    spec.trainable = item_or<bool>(dict, "trainable", spec.trainable);
-    spec.precision = item_or<bool>(dict, "bfloat16", false) ? Precision::bfloat16 : Precision::full;
-    return spec;
-}
-
-std::vector<LayerSpec> layer_specs(const std::vector<py::dict>& dicts) {
-    std::vector<LayerSpec> specs;
-    for (const py::dict& dict : dicts)
-        specs.push_back(layer_spec(dict));
-    return specs;
-}
 
 Metric metric_named(const std::string& name) {
     if (name.empty())
@@ -116,12 +78,12 @@ template <class T> OptimizerOptions optimizer_options(const py::dict& given, con
     options.clipvalue = item_or<double>(given, "clipvalue", 0);
     options.clipnorm = item_or<double>(given, "clipnorm", 0);
     options.global_clipnorm = item_or<double>(given, "global_clipnorm", 0);
-    options.accumulation_steps = item_or<index>(given, "gradient_accumulation_steps", 1);
+    options.accumulation_steps = item_or<Index>(given, "gradient_accumulation_steps", 1);
     options.use_ema = item_or<bool>(given, "use_ema", false);
     options.ema_momentum = item_or<double>(given, "ema_momentum", 0);
-    options.ema_overwrite_frequency = options.use_ema ? item_or<index>(given, "ema_overwrite_frequency", 0) : 0;
+    options.ema_overwrite_frequency = options.use_ema ? item_or<Index>(given, "ema_overwrite_frequency", 0) : 0;
     require_positive(options.accumulation_steps, "gradient_accumulation_steps");
-    for (const index offset : item_or<std::vector<index>>(given, "matrices", {}))
+    for (const Index offset : item_or<std::vector<Index>>(given, "matrices", {}))
         for (const auto& [layer, slot] : network.slots())
             if (slot.trainable && slot.offset == offset && slot.shape.size() == 2)
                 options.matrices.push_back({slot.offset, slot.shape[0], slot.shape[1]});
@@ -130,10 +92,10 @@ template <class T> OptimizerOptions optimizer_options(const py::dict& given, con
 
 using LearningRates = py::array_t<double, py::array::c_style | py::array::forcecast>;
 
-std::vector<double> learning_rates(const std::optional<LearningRates>& given, index samples, index batch_size) {
+std::vector<double> learning_rates(const std::optional<LearningRates>& given, Index samples, Index batch_size) {
     if (!given)
         return {};
-    const index steps = (samples - 1) / batch_size + 1;
+    const Index steps = (samples - 1) / batch_size + 1;
     if (given->ndim() > 1 || (given->ndim() == 1 && given->size() != steps))
         throw py::value_error("learning_rate must be a number or have " + std::to_string(steps) +
                               " values, one for each step, got a " + describe(*given));
@@ -141,10 +103,10 @@ std::vector<double> learning_rates(const std::optional<LearningRates>& given, in
 }
 
 // A function of (first row, outputs) that returns (loss, gradient) where the core asks for them.
-template <class T> BatchHook<T> batch_hook(const py::object& function, index outputs, Callbacks& callbacks) {
+template <class T> BatchHook<T> batch_hook(const py::object& function, Index outputs, Callbacks& callbacks) {
     if (function.is_none())
         return {};
-    return [&function, outputs, &callbacks](index first, index rows, const T* values, double* loss, T* gradient) {
+    return [&function, outputs, &callbacks](Index first, Index rows, const T* values, double* loss, T* gradient) {
         return callbacks.guard([&] {
             py::array_t<T> of_batch({rows, outputs});
             std::copy_n(values, rows * outputs, of_batch.mutable_data());
@@ -164,10 +126,10 @@ template <class T> BatchHook<T> batch_hook(const py::object& function, index out
 }
 
 // Steps, sums of the loss and the metric, and the first step that was not finite, as an earlier call returned them.
-using Done = std::tuple<index, double, double, index>;
+using Done = std::tuple<Index, double, double, Index>;
 
-EpochPart epoch_part(const std::optional<Done>& done, const std::optional<index>& end, index samples,
-                     index batch_size) {
+EpochPart epoch_part(const std::optional<Done>& done, const std::optional<Index>& end, Index samples,
+                     Index batch_size) {
     EpochPart part;
     if (end)
         part.end = *end;
@@ -175,24 +137,24 @@ EpochPart epoch_part(const std::optional<Done>& done, const std::optional<index>
         return part;
     EpochResult& before = part.done;
     std::tie(before.steps, before.loss_sum, before.metric_sum, before.first_nonfinite) = *done;
-    if (const index steps = (samples - 1) / batch_size + 1; before.steps < 0 || before.steps > steps)
+    if (const Index steps = (samples - 1) / batch_size + 1; before.steps < 0 || before.steps > steps)
         throw py::value_error("done must have 0.." + std::to_string(steps) + " steps, got " +
                               std::to_string(before.steps));
     return part;
 }
 
 template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::object& x, const py::array& y,
-                                         const OptionalArray& order, index batch_size,
+                                         const OptionalArray& order, Index batch_size,
                                          const OptionalArray& sample_weight, const py::object& progress,
                                          const std::optional<LearningRates>& learning_rate, double interval,
                                          const py::object& hook, const std::optional<Done>& done,
-                                         const std::optional<index>& end) {
+                                         const std::optional<Index>& end) {
     require_positive(batch_size, "batch_size");
     const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);
     const EpochPart part = epoch_part(done, end, checked.samples.count, batch_size);
     const std::vector<double> rates = learning_rates(learning_rate, checked.samples.count, batch_size);
     Callbacks callbacks;
-    const auto report = [&](const EpochResult& result, index total) {
+    const auto report = [&](const EpochResult& result, Index total) {
         return callbacks.guard([&] {
             check_signals();
             return progress.is_none() ||
@@ -215,8 +177,8 @@ template <class T> py::array_t<T> differentiate(LockedNetwork<T>& self, const py
         throw py::value_error("y must be there for the derivatives of weighted_outputs and loss alone");
     const Network<T>& shape = self.shape();
     const CheckedSamples checked(shape.input_size(), shape.output_size(), x, y, {}, sample_weight);
-    const index count = checked.samples.count, rows = of == Derivative::outputs ? shape.output_size() : 1;
-    std::vector<index> dimensions{count, rows, shape.input_size()};
+    const Index count = checked.samples.count, rows = of == Derivative::outputs ? shape.output_size() : 1;
+    std::vector<Index> dimensions{count, rows, shape.input_size()};
     if (of != Derivative::outputs)
         dimensions.erase(dimensions.begin() + 1);
     py::array_t<T> result(dimensions);
@@ -234,7 +196,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
     py::class_<Self> network(module, name);
     define_state(network);
     network
-        .def(py::init([](index input_size, const std::vector<py::dict>& layers) {
+        .def(py::init([](Index input_size, const std::vector<py::dict>& layers) {
                  return std::make_unique<Self>(input_size, layer_specs(layers));
              }),
              py::arg("input_size"), py::arg("layers"))
@@ -271,8 +233,8 @@ template <class T> void register_class(py::module_& module, const char* name) {
             py::arg("layers"))
         .def(
             "set_penalties",
-            [](Self& self, const std::vector<std::tuple<index, index, double, double>>& ranges, bool divided) {
-                const index limit = self.shape().parameter_count();
+            [](Self& self, const std::vector<std::tuple<Index, Index, double, double>>& ranges, bool divided) {
+                const Index limit = self.shape().parameter_count();
                 std::vector<Penalty> penalties;
                 for (const auto& [offset, size, l1, l2] : ranges) {
                     if (offset < 0 || size < 0 || size > limit || offset > limit - size)
@@ -323,7 +285,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
             py::arg("x"), py::arg("y"), py::arg("sample_weight").none(true), py::arg("hook").none(true) = py::none())
         .def(
             "evaluate",
-            [](Self& self, const py::object& x, const py::array& y, index batch_size,
+            [](Self& self, const py::object& x, const py::array& y, Index batch_size,
                const OptionalArray& sample_weight) {
                 require_positive(batch_size, "batch_size");
                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {},

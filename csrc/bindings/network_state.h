@@ -19,7 +19,7 @@ namespace fastnet {
 template <class T> using Values = py::array_t<T, py::array::c_style>;
 
 // Arrays of values, and where in the network's flat values each of them begins.
-template <class T> using Pieces = std::vector<std::pair<index, Values<T>>>;
+template <class T> using Pieces = std::vector<std::pair<Index, Values<T>>>;
 
 using Seeds = std::vector<std::uint64_t>;
 
@@ -43,7 +43,7 @@ template <class T> void write_seeds(Network<T>& network, const Seeds& seeds) {
 }
 
 template <class T> Values<T> get_parameters(LockedNetwork<T>& self) {
-    const index size = self.shape().value_count();
+    const Index size = self.shape().value_count();
     Values<T> result(size);
     T* const out = result.mutable_data();
     self.at_once([&](Network<T>& network) { std::copy_n(network.values(), size, out); });
@@ -51,7 +51,7 @@ template <class T> Values<T> get_parameters(LockedNetwork<T>& self) {
 }
 
 template <class T> void set_pieces(LockedNetwork<T>& self, const Pieces<T>& pieces) {
-    const index size = self.shape().value_count();
+    const Index size = self.shape().value_count();
     for (const auto& [offset, values] : pieces) {
         if (offset < 0 || offset > size)
             throw py::value_error("offset must be in 0.." + std::to_string(size) + ", got " + std::to_string(offset));
@@ -68,7 +68,7 @@ template <class T> void set_pieces(LockedNetwork<T>& self, const Pieces<T>& piec
 // The state of the optimizer with the number of its steps, and what `more` reads of the network at the same moment.
 template <class T, class More> std::pair<std::int64_t, Values<T>> optimizer_state(LockedNetwork<T>& self, More more) {
     for (;;) {  // until the network is not compiled anew between the two looks
-        const index size = self.at_once([](Network<T>& network) { return network.state_size(); });
+        const Index size = self.at_once([](Network<T>& network) { return network.state_size(); });
         Values<T> state(size);
         T* const out = state.mutable_data();
         const std::int64_t steps = self.at_once([&](Network<T>& network) -> std::int64_t {
@@ -90,7 +90,7 @@ void set_optimizer_state(LockedNetwork<T>& self, std::int64_t steps, const Value
     if (state.ndim() != 1)
         throw py::value_error("state must be flat, got a " + describe(state));
     const T* const from = state.data();
-    const index size = state.size();
+    const Index size = state.size();
     self.at_once([&](Network<T>& network) {
         if (size != network.state_size())
             throw std::invalid_argument("state must have " + std::to_string(network.state_size()) + " values, got " +
@@ -102,7 +102,7 @@ void set_optimizer_state(LockedNetwork<T>& self, std::int64_t steps, const Value
 }
 
 template <class T> py::tuple get_state(LockedNetwork<T>& self) {
-    const index size = self.shape().value_count();
+    const Index size = self.shape().value_count();
     Values<T> values(size);
     T* const out = values.mutable_data();
     Seeds seeds;
@@ -116,7 +116,7 @@ template <class T> py::tuple get_state(LockedNetwork<T>& self) {
 template <class T>
 void set_state(LockedNetwork<T>& self, const Values<T>& values, std::int64_t steps, const Values<T>& state,
                const Seeds& seeds) {
-    const index size = self.shape().value_count();
+    const Index size = self.shape().value_count();
     if (values.ndim() != 1 || values.size() != size)
         throw py::value_error("values must be flat with " + std::to_string(size) + " values, got a " +
                               describe(values));
@@ -139,7 +139,7 @@ template <class T> void define_state(py::class_<LockedNetwork<T>>& network) {
         .def("get_parameters", &get_parameters<T>)
         .def(
             "set_parameters",
-            [](Self& self, const Values<T>& values, index offset) { set_pieces<T>(self, {{offset, values}}); },
+            [](Self& self, const Values<T>& values, Index offset) { set_pieces<T>(self, {{offset, values}}); },
             py::arg("values").noconvert(), py::arg("offset") = 0)
         .def("set_pieces", &set_pieces<T>, py::arg("pieces").noconvert())
         .def("get_seeds", [](Self& self) { return self.at_once(seeds_of<T>); })

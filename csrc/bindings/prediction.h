@@ -11,7 +11,7 @@
 namespace fastnet {
 
 // The outputs for checked samples, at most batch_size at a time.
-template <class T> py::object outputs_for(LockedNetwork<T>& self, const Samples& samples, index batch_size) {
+template <class T> py::object outputs_for(LockedNetwork<T>& self, const Samples& samples, Index batch_size) {
     const auto& numpy = py::detail::npy_api::get();
     const py::ssize_t shape[] = {samples.count, self.shape().output_size()};
     const py::object result = checked_object([&] {
@@ -32,7 +32,7 @@ template <class T> PyObject* predict_rows(PyObject* self, PyObject* const* argum
         if (count != 2)
             throw py::type_error("predict_rows takes x and batch_size, got " + std::to_string(count) + " arguments");
         auto& network = py::handle(self).cast<LockedNetwork<T>&>();
-        const index batch_size = PyLong_AsSsize_t(arguments[1]);
+        const Index batch_size = PyLong_AsSsize_t(arguments[1]);
         if (PyErr_Occurred())
             throw py::error_already_set();
         require_positive(batch_size, "batch_size");
@@ -61,7 +61,7 @@ template <class T> PyObject* predict_rows(PyObject* self, PyObject* const* argum
 template <class T> void define_prediction(py::class_<LockedNetwork<T>>& network) {
     network.def(
         "predict",
-        [](LockedNetwork<T>& self, const py::object& x, index batch_size) {
+        [](LockedNetwork<T>& self, const py::object& x, Index batch_size) {
             require_positive(batch_size, "batch_size");
             const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, {});
             return outputs_for(self, checked.samples, batch_size);

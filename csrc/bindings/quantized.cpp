@@ -6,7 +6,7 @@
 
 namespace fastnet {
 
-void read_quantized(const py::dict& dict, LayerSpec& spec) {
+std::shared_ptr<const QuantizedKernel> quantized_kernel(const py::dict& dict) {
     const py::array kernel = readable<std::int8_t>(dict["kernel"].cast<py::array>(), "kernel");
     const py::array scale = readable<float>(dict["kernel_scale"].cast<py::array>(), "kernel_scale");
     require_dimensions(kernel, "kernel", 2);
@@ -28,8 +28,7 @@ void read_quantized(const py::dict& dict, LayerSpec& spec) {
     const auto scales = converted<float>(scale);
     quantized->kernel.assign(weights.data(), weights.data() + weights.size());
     quantized->scale.assign(scales.data(), scales.data() + scales.size());
-    spec.units = kernel.shape(1);
-    spec.quantized = std::move(quantized);
+    return quantized;
 }
 
 py::array quantized_kernel(const QuantizedDense& layer) {

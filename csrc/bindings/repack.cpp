@@ -79,7 +79,7 @@ py::ssize_t repack_columns(const std::vector<py::array>& columns, const py::arra
         require_apart(column, out);
         places.push_back(static_cast<const char*>(column.data()));
     }
-    table.columns = static_cast<index>(places.size()), table.each_column = places.data();
+    table.columns = static_cast<Index>(places.size()), table.each_column = places.data();
     return repack_table(table, first, out, must_be_finite);
 }
 

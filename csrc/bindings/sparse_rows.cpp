@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <numeric>
 
-#include "core/data/nonzeros.h"
 #include "callbacks.h"
+#include "core/data/nonzeros.h"
 
 namespace fastnet {
 namespace {
@@ -21,11 +21,11 @@ py::array flat(const py::array& array, const char* name) {
 // Calls visit(row, its values) for one row after the other until it returns false.
 template <class Visit> void visit_rows(const Rows& rows, Visit visit) {
     const double values = static_cast<double>(rows.starts[rows.count] - rows.starts[0]);
-    const double per_row = 1 + values / static_cast<double>(std::max<index>(1, rows.count));
+    const double per_row = 1 + values / static_cast<double>(std::max<Index>(1, rows.count));
     bool more = true;
     const auto all = [&](Team& team) {
         in_pieces(team, {0, rows.count}, per_row, [&](Range piece) {
-            for (index r = piece.begin; r < piece.end && more; ++r)
+            for (Index r = piece.begin; r < piece.end && more; ++r)
                 more = visit(r, rows.values_of(r, nullptr));
         });
     };
@@ -33,10 +33,10 @@ template <class Visit> void visit_rows(const Rows& rows, Visit visit) {
 }
 
 template <class T> bool all_finite(const Rows& rows, Range values) {
-    constexpr index piece = 1024;
+    constexpr Index piece = 1024;
     T converted[piece];
-    for (index begin = values.begin; begin < values.end; begin += piece) {
-        const index n = std::min(piece, values.end - begin);
+    for (Index begin = values.begin; begin < values.end; begin += piece) {
+        const Index n = std::min(piece, values.end - begin);
         kernels<T>().convert(n, rows.data + begin * rows.column_stride, rows.dtype, rows.column_stride, converted);
         if (!kernels<T>().all_finite(n, converted))
             return false;
@@ -45,9 +45,9 @@ template <class T> bool all_finite(const Rows& rows, Range values) {
 }
 
 // The first row with a value that is not finite as a T; -1 where all are.
-template <class T> index first_nonfinite(const Rows& rows) {
-    index found = -1;
-    visit_rows(rows, [&](index r, Range values) {
+template <class T> Index first_nonfinite(const Rows& rows) {
+    Index found = -1;
+    visit_rows(rows, [&](Index r, Range values) {
         if (!all_finite<T>(rows, values))
             found = r;
         return found < 0;
@@ -56,7 +56,7 @@ template <class T> index first_nonfinite(const Rows& rows) {
 }
 
 // The nonzero values of a table as (values, columns, starts), or None where there are more than `most`.
-template <class T> py::object nonzeros_of(const py::array& x, index most) {
+template <class T> py::object nonzeros_of(const py::array& x, Index most) {
     const DenseRows<T> table{static_cast<const T*>(x.data()), x.shape(0), x.shape(1)};
     const double values = static_cast<double>(x.size());
     py::array_t<std::int64_t> starts(table.rows + 1);
@@ -64,7 +64,7 @@ template <class T> py::object nonzeros_of(const py::array& x, index most) {
     interruptibly(values, [&](Interruption* interruption) { count_nonzeros(table, ends, interruption); });
     ends[-1] = 0;
     std::partial_sum(ends, ends + table.rows, ends);
-    const index count = ends[table.rows - 1];
+    const Index count = ends[table.rows - 1];
     if (count > most)
         return py::none();
     py::array_t<T> data(count);
@@ -77,7 +77,7 @@ template <class T> py::object nonzeros_of(const py::array& x, index most) {
     return complete ? py::object(py::make_tuple(data, columns, starts)) : py::none();
 }
 
-py::object nonzeros(const py::array& x, index most) {
+py::object nonzeros(const py::array& x, Index most) {
     require_dimensions(x, "x", 2);
     const int wanted = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
     if ((x.flags() & wanted) != wanted || x.shape(0) < 1 || x.shape(1) > INT32_MAX)
@@ -87,7 +87,7 @@ py::object nonzeros(const py::array& x, index most) {
 
 }  // namespace
 
-SparseRows::SparseRows(const py::array& data, const py::array& indices, const py::array& indptr, index columns)
+SparseRows::SparseRows(const py::array& data, const py::array& indices, const py::array& indptr, Index columns)
     : data_(flat(data, "data")), indices_(flat(indices, "indices")) {
     require_dimensions(indptr, "indptr", 1);
     if (!has_dtype<std::int64_t>(indptr))
@@ -108,9 +108,9 @@ SparseRows::SparseRows(const py::array& data, const py::array& indices, const py
     check_columns();
 }
 
-void SparseRows::check_starts(index values) const {
-    for (index r = 0, previous = 0; r <= rows_.count; ++r) {
-        const index start = rows_.starts[r];
+void SparseRows::check_starts(Index values) const {
+    for (Index r = 0, previous = 0; r <= rows_.count; ++r) {
+        const Index start = rows_.starts[r];
         if (start < previous || start > values)
             throw py::value_error("indptr must ascend from 0 to at most " + std::to_string(values) +
                                   ", the number of values; got " + std::to_string(start) + " at position " +
@@ -120,10 +120,10 @@ void SparseRows::check_starts(index values) const {
 }
 
 void SparseRows::check_columns() {
-    index wrong = 0, row = -1;
-    visit_rows(rows_, [&](index r, Range values) {
-        for (index p = values.begin, previous = -1; p < values.end; ++p) {
-            const index column = rows_.column(p);
+    Index wrong = 0, row = -1;
+    visit_rows(rows_, [&](Index r, Range values) {
+        for (Index p = values.begin, previous = -1; p < values.end; ++p) {
+            const Index column = rows_.column(p);
             if (column < 0 || column >= rows_.columns) {
                 wrong = column, row = r;
                 return false;
@@ -138,7 +138,7 @@ void SparseRows::check_columns() {
                               std::to_string(wrong) + " in row " + std::to_string(row));
 }
 
-index SparseRows::first_nonfinite_row(bool as_float32) const {
+Index SparseRows::first_nonfinite_row(bool as_float32) const {
     if (rows_.dtype != DType::float32 && rows_.dtype != DType::float64)
         return -1;
     const bool wide = rows_.dtype == DType::float64 && !as_float32;
@@ -158,7 +158,7 @@ SparseRows SparseRows::slice(const py::slice& slice) const {
 
 void register_sparse_rows(py::module_& module) {
     py::class_<SparseRows>(module, "SparseRows")
-        .def(py::init<const py::array&, const py::array&, const py::array&, index>(), py::arg("data"),
+        .def(py::init<const py::array&, const py::array&, const py::array&, Index>(), py::arg("data"),
              py::arg("indices"), py::arg("indptr"), py::arg("columns"))
         .def("__len__", [](const SparseRows& self) { return self.rows().count; })
         .def("__getitem__", &SparseRows::slice, py::arg("rows"))

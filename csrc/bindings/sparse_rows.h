@@ -8,19 +8,19 @@ namespace fastnet {
 // A range of rows of one matrix, which slices share.
 class SparseRows {
   public:
-    SparseRows(const py::array& data, const py::array& indices, const py::array& starts, index columns);
+    SparseRows(const py::array& data, const py::array& indices, const py::array& starts, Index columns);
 
     // Whether the columns of every row ascend, so that none comes twice. What a network reads must.
     bool canonical() const { return canonical_; }
     // -1 where all are finite; as_float32 counts what float32 cannot hold as an infinity.
-    index first_nonfinite_row(bool as_float32) const;
+    Index first_nonfinite_row(bool as_float32) const;
     SparseRows slice(const py::slice& slice) const;
     // Values, columns and a copy of the starts, of all rows of the matrix.
     py::tuple arrays() const { return py::make_tuple(data_, indices_, copy_of(starts_)); }
     const Rows& rows() const { return rows_; }
 
   private:
-    void check_starts(index values) const;
+    void check_starts(Index values) const;
     void check_columns();
 
     Rows rows_;

@@ -19,14 +19,14 @@ void release(void* memory);
 template <class T> class Buffer {
   public:
     Buffer() = default;
-    explicit Buffer(index size) { reserve(size); }
+    explicit Buffer(Index size) { reserve(size); }
     ~Buffer() { release(data_); }
     Buffer(Buffer&& other) noexcept : data_(other.data_), size_(other.size_) { other.data_ = nullptr, other.size_ = 0; }
     Buffer(const Buffer&) = delete;
     Buffer& operator=(const Buffer&) = delete;
     Buffer& operator=(Buffer&&) = delete;
 
-    void reserve(index size) {
+    void reserve(Index size) {
         if (size <= size_)
             return;
         if (static_cast<std::size_t>(size) > static_cast<std::size_t>(PTRDIFF_MAX) / sizeof(T))
@@ -37,11 +37,11 @@ template <class T> class Buffer {
         size_ = size;
     }
     T* data() const { return data_; }
-    index size() const { return size_; }
+    Index size() const { return size_; }
 
   private:
     T* data_ = nullptr;
-    index size_ = 0;
+    Index size_ = 0;
 };
 
 }  // namespace fastnet

@@ -6,21 +6,21 @@
 
 namespace fastnet {
 
-using index = std::ptrdiff_t;
+using Index = std::ptrdiff_t;
 
 // Everything here is static: these functions are compiled into files with different instruction sets,
 // and the linker must not merge an AVX-512 copy into code that a baseline machine runs.
 struct Panels {
-    index total, count, width, wider;  // the first `wider` panels have width + 1 items, the others width
+    Index total, count, width, wider;  // the first `wider` panels have width + 1 items, the others width
 
-    static Panels of(index total, index largest) {
-        const index count = (total + largest - 1) / largest;
+    static Panels of(Index total, Index largest) {
+        const Index count = (total + largest - 1) / largest;
         return {total, count, count ? total / count : 0, count ? total % count : 0};
     }
-    static Panels whole(index total) { return {total, 1, total, 0}; }
-    index start(index i) const { return i * width + (i < wider ? i : wider); }
-    index size(index i) const { return width + (i < wider ? 1 : 0); }
-    index largest() const { return width + (wider ? 1 : 0); }
+    static Panels whole(Index total) { return {total, 1, total, 0}; }
+    Index start(Index i) const { return i * width + (i < wider ? i : wider); }
+    Index size(Index i) const { return width + (i < wider ? 1 : 0); }
+    Index largest() const { return width + (wider ? 1 : 0); }
 };
 
 }  // namespace fastnet

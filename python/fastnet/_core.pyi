@@ -105,12 +105,21 @@ class SparseRows:
 
 class _Network:
     # Layers are described in their order as one of
-    #   {"type": "dense", "units": 64, "use_bias": True, "activation": "relu", "alpha": 0.0}
+    #   {"type": "dense", "units": 64, "use_bias": True, "activation": "relu", "alpha": 0.0, "bfloat16": False}, the last to
+    #    be True in Network32 alone
     #   {"type": "activation", "activation": "leaky_relu", "alpha": 0.3}
     #   {"type": "rescaling", "scale": 1 / 255, "offset": 0.0}
-    #   {"type": "quantized_dense", "use_bias": True, "kernel": int8 of shape (inputs, units), "kernel_scale": float32 of
-    #    shape (units,), "input_scale": 0.1, "zero_point": 128}, in Network32, which then predicts but does not learn
-    # "bfloat16": True makes a dense layer of Network32 multiply in bfloat16.
+    #   {"type": "normalization", "epsilon": 1e-7}
+    #   {"type": "dropout", "rate": 0.5, "seed": 1}
+    #   {"type": "gaussian_noise", "deviation": 0.1, "seed": 1}
+    #   {"type": "prelu"}
+    #   {"type": "batch_normalization", "momentum": 0.99, "epsilon": 1e-3, "use_gamma": True, "use_beta": True}
+    #   {"type": "layer_normalization", "epsilon": 1e-3, "use_gamma": True, "use_beta": True}
+    #   {"type": "residual_begin"} and, behind the layers inside, {"type": "residual_end"}
+    #   {"type": "quantized_dense", "use_bias": True, "activation": "relu", "alpha": 0.0, "kernel": int8 of shape (inputs,
+    #    units), "kernel_scale": float32 of shape (units,), "input_scale": 0.1, "zero_point": 128}, in Network32, which then
+    #    predicts but does not learn
+    # each of them with "trainable": False if training is to leave it as it is. Other keys are refused.
     def __init__(self, input_size: int, layers: Sequence[Mapping[str, Any]]) -> None: ...
     @property
     def input_size(self) -> int: ...

@@ -13,7 +13,7 @@ template <class T, class Visit> void visit_rows(const DenseRows<T>& table, Inter
     const double operations = operations_per_value * static_cast<double>(table.columns);
     const auto share = [&](Team& team) {
         in_pieces(team, team.share(table.rows), operations, [&](Range piece) {
-            for (index row = piece.begin; row < piece.end; ++row)
+            for (Index row = piece.begin; row < piece.end; ++row)
                 visit(row);
         });
     };
@@ -23,10 +23,10 @@ template <class T, class Visit> void visit_rows(const DenseRows<T>& table, Inter
 }  // namespace
 
 template <class T> void count_nonzeros(const DenseRows<T>& table, std::int64_t* counts, Interruption* interruption) {
-    visit_rows(table, interruption, [&](index row) {
+    visit_rows(table, interruption, [&](Index row) {
         const T* const from = table.values + row * table.columns;
-        index count = 0;
-        for (index j = 0; j < table.columns; ++j)
+        Index count = 0;
+        for (Index j = 0; j < table.columns; ++j)
             count += from[j] != T(0);
         counts[row] = count;
     });
@@ -36,11 +36,11 @@ template <class T>
 bool copy_nonzeros(const DenseRows<T>& table, const std::int64_t* starts, T* values, std::int32_t* columns,
                    Interruption* interruption) {
     std::atomic<bool> complete = true;
-    visit_rows(table, interruption, [&](index row) {
+    visit_rows(table, interruption, [&](Index row) {
         const T* const from = table.values + row * table.columns;
-        const index end = starts[row + 1];
-        index at = starts[row];
-        for (index j = 0; j < table.columns && at < end; ++j) {  // a zero is overwritten by what comes next
+        const Index end = starts[row + 1];
+        Index at = starts[row];
+        for (Index j = 0; j < table.columns && at < end; ++j) {  // a zero is overwritten by what comes next
             values[at] = from[j];
             columns[at] = static_cast<std::int32_t>(j);
             at += from[j] != T(0);

@@ -11,7 +11,7 @@ namespace fastnet {
 // Numbers in rows that follow each other.
 template <class T> struct DenseRows {
     const T* values = nullptr;
-    index rows = 0, columns = 0;
+    Index rows = 0, columns = 0;
 };
 
 // Writes how many there are in each row.

@@ -54,26 +54,26 @@ template <class S, bool swapped> S load(const char* at) {
 // Converts n values that lie `stride` bytes apart. Returns the bits that integers have, by which one that no byte can
 // hold is known.
 template <class S, class T, bool swapped>
-std::uint64_t convert_line(index n, const char* source, index stride, T* out) {
+std::uint64_t convert_line(Index n, const char* source, Index stride, T* out) {
     // As narrow as shows a sign: vectors of wider integers would be taken apart.
     using Seen = Bits<sizeof(S) == 1 && std::is_signed_v<S> ? 2 : sizeof(S)>;
     Seen seen = 0;
-    const auto convert = [&](index stride) {
-        for (index i = 0; i < n; ++i) {
+    const auto convert = [&](Index stride) {
+        for (Index i = 0; i < n; ++i) {
             const S value = load<S, swapped>(source + i * stride);
             if constexpr (std::is_integral_v<S> && std::is_same_v<T, std::uint8_t>)
                 seen |= static_cast<Seen>(value);
             out[i] = static_cast<T>(value);
         }
     };
-    if (stride == static_cast<index>(sizeof(S)))
+    if (stride == static_cast<Index>(sizeof(S)))
         convert(sizeof(S));
     else
         convert(stride);
     return seen;
 }
 
-template <class T> using Line = std::uint64_t (*)(index n, const char* source, index stride, T* out);
+template <class T> using Line = std::uint64_t (*)(Index n, const char* source, Index stride, T* out);
 
 template <class S, class T> Line<T> line_from(const Table& table) {
     if constexpr (std::is_same_v<T, std::uint8_t> && !std::is_integral_v<S>)
@@ -114,21 +114,21 @@ template <class T> Line<T> line_to(const Table& table) {
 // the first half of the lines with the second.
 template <class T> class Square {
   public:
-    static constexpr index side = 16 / sizeof(T);
+    static constexpr Index side = 16 / sizeof(T);
 
-    static void turn(const T* from, index from_line, T* to, index to_line) {
+    static void turn(const T* from, Index from_line, T* to, Index to_line) {
         Lane lines[side], mixed[side];
-        for (index i = 0; i < side; ++i)
+        for (Index i = 0; i < side; ++i)
             std::memcpy(&lines[i], from + i * from_line, sizeof(Lane));
-        for (index round = 1; round < side; round *= 2) {
-            for (index i = 0; i < side / 2; ++i) {
+        for (Index round = 1; round < side; round *= 2) {
+            for (Index i = 0; i < side / 2; ++i) {
                 mixed[2 * i] = interleave<0>(lines[i], lines[i + side / 2], Elements());
                 mixed[2 * i + 1] = interleave<side / 2>(lines[i], lines[i + side / 2], Elements());
             }
-            for (index i = 0; i < side; ++i)
+            for (Index i = 0; i < side; ++i)
                 lines[i] = mixed[i];
         }
-        for (index i = 0; i < side; ++i)
+        for (Index i = 0; i < side; ++i)
             std::memcpy(to + i * to_line, &lines[i], sizeof(Lane));
     }
 
@@ -148,24 +148,24 @@ template <class T> class Tiles {
     Tiles(const Table& table, Line<T> line, T* out, bool must_be_finite)
         : table_(table), line_(line), out_(out), must_be_finite_(must_be_finite),
           by_columns_(table.each_column || std::abs(table.row_stride) < std::abs(table.column_stride)),
-          width_(by_columns_ ? turned_columns : std::clamp<index>(table.columns, 1, 4096)),
-          height_(by_columns_ ? turned_rows : std::max<index>(1, 4096 / width_)),
+          width_(by_columns_ ? turned_columns : std::clamp<Index>(table.columns, 1, 4096)),
+          height_(by_columns_ ? turned_rows : std::max<Index>(1, 4096 / width_)),
           panels_((table.columns + width_ - 1) / width_), found_(table.rows) {}
 
-    index count() const { return panels_ * ((table_.rows + height_ - 1) / height_); }
+    Index count() const { return panels_ * ((table_.rows + height_ - 1) / height_); }
     double values() const { return static_cast<double>(width_) * static_cast<double>(height_); }
-    index found() const { return found_.load(); }
+    Index found() const { return found_.load(); }
 
-    void convert(index tile) {
-        const index row = tile / panels_ * height_, column = tile % panels_ * width_;
+    void convert(Index tile) {
+        const Index row = tile / panels_ * height_, column = tile % panels_ * width_;
         if (row >= found_.load(std::memory_order_relaxed))
             return;
-        const index rows = std::min(height_, table_.rows - row), columns = std::min(width_, table_.columns - column);
+        const Index rows = std::min(height_, table_.rows - row), columns = std::min(width_, table_.columns - column);
         T* const to = out_ + row * table_.columns + column;
         const std::uint64_t seen =
             by_columns_ ? turn(row, rows, column, columns, to) : copy(row, rows, column, columns, to);
         if constexpr (std::is_floating_point_v<T>) {
-            for (index i = 0; must_be_finite_ && i < rows; ++i)
+            for (Index i = 0; must_be_finite_ && i < rows; ++i)
                 if (!kernels<T>().all_finite(columns, to + i * table_.columns))
                     return note(row + i);
         } else if (seen > 255) {
@@ -174,45 +174,45 @@ template <class T> class Tiles {
     }
 
   private:
-    static constexpr index turned_columns = 64 / sizeof(T), turned_rows = 128, columns_ahead = 2;
+    static constexpr Index turned_columns = 64 / sizeof(T), turned_rows = 128, columns_ahead = 2;
 
-    std::uint64_t copy(index row, index rows, index column, index columns, T* to) const {
+    std::uint64_t copy(Index row, Index rows, Index column, Index columns, T* to) const {
         std::uint64_t seen = 0;
-        for (index i = 0; i < rows; ++i)
+        for (Index i = 0; i < rows; ++i)
             seen |= line_(columns, table_.at(row + i, column), table_.column_stride, to + i * table_.columns);
         return seen;
     }
     // Columns to come are on their way from memory meanwhile: no hardware foresees the step from one to the next.
-    std::uint64_t turn(index row, index rows, index column, index columns, T* to) const {
+    std::uint64_t turn(Index row, Index rows, Index column, Index columns, T* to) const {
         alignas(64) T lines[turned_columns * turned_rows];
         std::uint64_t seen = 0;
-        for (index j = 0; j < columns; ++j) {
+        for (Index j = 0; j < columns; ++j) {
             if (column + j + columns_ahead < table_.columns)
                 prefetch(table_.at(row, column + j + columns_ahead), rows * table_.row_stride);
             seen |= line_(rows, table_.at(row, column + j), table_.row_stride, lines + j * turned_rows);
         }
         const auto rest = [&](Range of_rows, Range of_columns) {
-            for (index i = of_rows.begin; i < of_rows.end; ++i)
-                for (index j = of_columns.begin; j < of_columns.end; ++j)
+            for (Index i = of_rows.begin; i < of_rows.end; ++i)
+                for (Index j = of_columns.begin; j < of_columns.end; ++j)
                     to[i * table_.columns + j] = lines[j * turned_rows + i];
         };
-        constexpr index side = Square<T>::side;
-        const index whole_rows = rows / side * side, whole_columns = columns / side * side;
-        for (index i = 0; i < whole_rows; i += side)
-            for (index j = 0; j < whole_columns; j += side)
+        constexpr Index side = Square<T>::side;
+        const Index whole_rows = rows / side * side, whole_columns = columns / side * side;
+        for (Index i = 0; i < whole_rows; i += side)
+            for (Index j = 0; j < whole_columns; j += side)
                 Square<T>::turn(lines + j * turned_rows + i, turned_rows, to + i * table_.columns + j, table_.columns);
         rest({0, whole_rows}, {whole_columns, columns});
         rest({whole_rows, rows}, {0, columns});
         return seen;
     }
-    __attribute__((always_inline)) static void prefetch(const char* from, index bytes) {
-        constexpr index line = 64;
+    __attribute__((always_inline)) static void prefetch(const char* from, Index bytes) {
+        constexpr Index line = 64;
         const char* const low = bytes < 0 ? from + bytes : from;
-        for (index i = 0; i < std::abs(bytes); i += line)
+        for (Index i = 0; i < std::abs(bytes); i += line)
             __builtin_prefetch(low + i, 0, 3);
     }
-    void note(index row) {
-        index first = found_.load();
+    void note(Index row) {
+        Index first = found_.load();
         while (row < first && !found_.compare_exchange_weak(first, row)) {
         }
     }
@@ -221,18 +221,18 @@ template <class T> class Tiles {
     const Line<T> line_;
     T* const out_;
     const bool must_be_finite_, by_columns_;
-    const index width_, height_, panels_;
-    std::atomic<index> found_;
+    const Index width_, height_, panels_;
+    std::atomic<Index> found_;
 };
 
 template <class T>
-index repack_as(const Table& table, Line<T> line, void* out, bool must_be_finite, Interruption* interruption) {
+Index repack_as(const Table& table, Line<T> line, void* out, bool must_be_finite, Interruption* interruption) {
     constexpr double operations_per_value = 8;  // the time that a value takes to come from memory
     Tiles<T> tiles(table, line, static_cast<T*>(out), must_be_finite);
     const double operations = operations_per_value * tiles.values();
     const auto share = [&](Team& team) {
         in_pieces(team, team.share(tiles.count()), operations, [&](Range piece) {
-            for (index tile = piece.begin; tile < piece.end; ++tile)
+            for (Index tile = piece.begin; tile < piece.end; ++tile)
                 tiles.convert(tile);
         });
     };
@@ -241,13 +241,13 @@ index repack_as(const Table& table, Line<T> line, void* out, bool must_be_finite
 }
 
 // Moves values as they are.
-template <class T> index move(const Table& table, void* out, Interruption* interruption) {
+template <class T> Index move(const Table& table, void* out, Interruption* interruption) {
     return repack_as<T>(table, line_from<T, T>(table), out, false, interruption);
 }
 
 }  // namespace
 
-index repack(const Table& table, DType to, void* out, bool must_be_finite, Interruption* interruption) {
+Index repack(const Table& table, DType to, void* out, bool must_be_finite, Interruption* interruption) {
     if (to == DType::float32)
         return repack_as<float>(table, line_to<float>(table), out, must_be_finite, interruption);
     if (to == DType::float64)

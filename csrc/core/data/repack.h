@@ -13,11 +13,11 @@ struct Table {
     DType dtype = DType::float32;
     bool half = false;     // float16, in place of dtype
     bool swapped = false;  // in the other byte order than this machine's
-    index rows = 0, columns = 0;
-    index row_stride = 0, column_stride = 0;   // in bytes
+    Index rows = 0, columns = 0;
+    Index row_stride = 0, column_stride = 0;   // in bytes
     const char* const* each_column = nullptr;  // where each begins, in place of data and column_stride
 
-    const char* at(index row, index column) const {
+    const char* at(Index row, Index column) const {
         return (each_column ? each_column[column] : data + column * column_stride) + row * row_stride;
     }
 };
@@ -26,6 +26,6 @@ struct Table {
 // row with a number that does not fit, after which the contents of `out` mean nothing: an integer outside of 0..255 in
 // some row; or, where it `must_be_finite`, the first row with a number that is not as a `to`. std::invalid_argument:
 // the type is no such.
-index repack(const Table& table, DType to, void* out, bool must_be_finite, Interruption* interruption);
+Index repack(const Table& table, DType to, void* out, bool must_be_finite, Interruption* interruption);
 
 }  // namespace fastnet

@@ -13,14 +13,14 @@ namespace fastnet {
 // Rows of T that are read where they lie, so many values apart; none where they must be converted.
 template <class T> struct DirectRows {
     const T* first = nullptr;
-    index stride = 0;
+    Index stride = 0;
 };
 
 struct Rows {
     const char* data = nullptr;
     DType dtype = DType::float32;
-    index count = 0, columns = 0;
-    index row_stride = 0, column_stride = 0;  // in bytes
+    Index count = 0, columns = 0;
+    Index row_stride = 0, column_stride = 0;  // in bytes
     // Compressed rows: row r has the values starts[r] to starts[r + 1] of data, in the columns that indices tells.
     const std::int64_t* starts = nullptr;
     const void* indices = nullptr;
@@ -28,20 +28,20 @@ struct Rows {
 
     template <class T> bool has_type() const { return dtype == (sizeof(T) == 4 ? DType::float32 : DType::float64); }
     bool compressed() const { return starts != nullptr; }
-    Range values_of(index r, const std::int64_t* order) const {
-        const index at = order ? order[r] : r;
+    Range values_of(Index r, const std::int64_t* order) const {
+        const Index at = order ? order[r] : r;
         return {starts[at], starts[at + 1]};
     }
-    index column(index value) const {
+    Index column(Index value) const {
         return wide_indices ? static_cast<const std::int64_t*>(indices)[value]
                             : static_cast<const std::int32_t*>(indices)[value];
     }
-    const char* row(index r, const std::int64_t* order) const { return data + (order ? order[r] : r) * row_stride; }
+    const char* row(Index r, const std::int64_t* order) const { return data + (order ? order[r] : r) * row_stride; }
 
     // out = the wanted columns of row order[r] (or r), converted to T, for one r after the other up to `end`: the rows
     // to come are on their way from memory meanwhile. No hardware foresees a permutation, and in order too this is 2.5
     // times faster.
-    template <class T> void gather_row(index r, index end, const std::int64_t* order, Range wanted, T* out) const {
+    template <class T> void gather_row(Index r, Index end, const std::int64_t* order, Range wanted, T* out) const {
         prefetch_ahead(r, end, order, wanted);
         if (compressed())
             return scatter_row(r, order, wanted, out);
@@ -49,46 +49,46 @@ struct Rows {
     }
 
     // Columns were checked, but another thread may have written to them since.
-    template <class T> void scatter_row(index r, const std::int64_t* order, Range wanted, T* out) const {
+    template <class T> void scatter_row(Index r, const std::int64_t* order, Range wanted, T* out) const {
         std::fill(out, out + wanted.size(), T(0));
         const Range values = values_of(r, order);
-        for (index p = values.begin; p < values.end; ++p)
-            if (const index j = column(p); j >= wanted.begin && j < wanted.end)
+        for (Index p = values.begin; p < values.end; ++p)
+            if (const Index j = column(p); j >= wanted.begin && j < wanted.end)
                 kernels<T>().convert(1, data + p * column_stride, dtype, column_stride, out + j - wanted.begin);
     }
 
     // Inlined: gcc takes a function that only prefetches for one without effects, and leaves out calls of it.
-    __attribute__((always_inline)) void prefetch_ahead(index r, index end, const std::int64_t* order,
+    __attribute__((always_inline)) void prefetch_ahead(Index r, Index end, const std::int64_t* order,
                                                        Range wanted) const {
-        constexpr index rows_ahead = 3;
+        constexpr Index rows_ahead = 3;
         if (r + rows_ahead >= end)
             return;
         if (!compressed())
             return prefetch(row(r + rows_ahead, order) + wanted.begin * column_stride, wanted.size(), column_stride);
-        const index index_size = wide_indices ? 8 : 4;
+        const Index index_size = wide_indices ? 8 : 4;
         const Range values = values_of(r + rows_ahead, order);
         prefetch(data + values.begin * column_stride, values.size(), column_stride);
         prefetch(static_cast<const char*>(indices) + values.begin * index_size, values.size(), index_size);
     }
-    __attribute__((always_inline)) static void prefetch(const char* from, index count, index stride) {
-        constexpr index line = 64;
+    __attribute__((always_inline)) static void prefetch(const char* from, Index count, Index stride) {
+        constexpr Index line = 64;
         if (stride > line)  // values far apart, as in Fortran order, have their lines in common with other rows
             return;
-        const index bytes = count * stride;
-        for (index i = 0; i < bytes; i += line)
+        const Index bytes = count * stride;
+        for (Index i = 0; i < bytes; i += line)
             __builtin_prefetch(from + i, 0, 2);
     }
 
     // A row itself where it can be used as it lies; null where it must be converted.
-    template <class T> const T* row_in_place(index r, const std::int64_t* order) const {
+    template <class T> const T* row_in_place(Index r, const std::int64_t* order) const {
         const char* const at = row(r, order);
         const bool whole =
-            column_stride == static_cast<index>(sizeof(T)) && reinterpret_cast<std::uintptr_t>(at) % alignof(T) == 0;
+            column_stride == static_cast<Index>(sizeof(T)) && reinterpret_cast<std::uintptr_t>(at) % alignof(T) == 0;
         return has_type<T>() && whole ? reinterpret_cast<const T*>(at) : nullptr;
     }
 
     template <class T> DirectRows<T> direct() const {
-        constexpr index size = sizeof(T);
+        constexpr Index size = sizeof(T);
         if (!data || compressed() || row_stride % size != 0)
             return {};
         return {row_in_place<T>(0, nullptr), row_stride / size};
@@ -96,8 +96,8 @@ struct Rows {
 
     // The rows themselves where they can be used as they lie; null where they must be gathered.
     template <class T> const T* in_place(const std::int64_t* order) const {
-        const bool dense = (column_stride == static_cast<index>(sizeof(T)) || columns <= 1) &&
-                           (row_stride == columns * static_cast<index>(sizeof(T)) || count <= 1);
+        const bool dense = (column_stride == static_cast<Index>(sizeof(T)) || columns <= 1) &&
+                           (row_stride == columns * static_cast<Index>(sizeof(T)) || count <= 1);
         const bool aligned = reinterpret_cast<std::uintptr_t>(data) % alignof(T) == 0;
         return has_type<T>() && dense && aligned && !order && !compressed() ? reinterpret_cast<const T*>(data)
                                                                             : nullptr;
@@ -112,14 +112,14 @@ struct Targets {
     bool present() const { return labels || values.data; }
 
     template <class T>
-    void gather(Range range, index end, const std::int64_t* order, index classes, T* out) const {
+    void gather(Range range, Index end, const std::int64_t* order, Index classes, T* out) const {
         if (!labels) {
-            for (index r = range.begin; r < range.end; ++r, out += classes)
+            for (Index r = range.begin; r < range.end; ++r, out += classes)
                 values.gather_row(r, end, order, {0, values.columns}, out);
             return;
         }
         std::fill(out, out + range.size() * classes, T(0));
-        for (index r = range.begin; r < range.end; ++r, out += classes)
+        for (Index r = range.begin; r < range.end; ++r, out += classes)
             out[labels[order ? order[r] : r]] = T(1);
     }
 };
@@ -129,7 +129,7 @@ struct Samples {
     Targets y;
     const double* weight = nullptr;       // one a sample, or null
     const std::int64_t* order = nullptr;  // the samples to take, or null for all as they lie
-    index count = 0;
+    Index count = 0;
 };
 
 }  // namespace fastnet

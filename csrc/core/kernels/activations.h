@@ -166,8 +166,8 @@ struct Mish {
 template <class A>
 inline constexpr bool keeps_slope = requires { &A::template slope<float>; };
 
-template <class A, class T> void forward_elements(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
-    const auto elements = [&](T* y, T* kept, Vec<T> bias, index n) {
+template <class A, class T> void forward_elements(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {
+    const auto elements = [&](T* y, T* kept, Vec<T> bias, Index n) {
         const Vec<T> x = load_some(y, n) + bias;
         if constexpr (keeps_slope<A>)
             if (e.kept)
@@ -178,17 +178,17 @@ template <class A, class T> void forward_elements(index rows, index columns, T* 
     T* kept = e.kept;
     if (columns == 1 && c_row == 1) {  // the rows of a single unit follow each other
         const Vec<T> bias = e.bias ? broadcast(*e.bias) : none;
-        return for_vectors<T>(rows, [&](index i, index n) { elements(c + i, kept + i, bias, n); });
+        return for_vectors<T>(rows, [&](Index i, Index n) { elements(c + i, kept + i, bias, n); });
     }
-    for (index i = 0; i < rows; ++i, c += c_row, kept += e.kept_row)
+    for (Index i = 0; i < rows; ++i, c += c_row, kept += e.kept_row)
         for_vectors<T>(
-            columns, [&](index j, index n) { elements(c + j, kept + j, e.bias ? load_some(e.bias + j, n) : none, n); });
+            columns, [&](Index j, Index n) { elements(c + j, kept + j, e.bias ? load_some(e.bias + j, n) : none, n); });
 }
 
-template <class A, class T> void backward_elements(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
+template <class A, class T> void backward_elements(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {
     const T* kept = e.kept;
-    for (index i = 0; i < rows; ++i, c += c_row, kept += e.kept_row)
-        for_vectors<T>(columns, [&](index j, index n) {
+    for (Index i = 0; i < rows; ++i, c += c_row, kept += e.kept_row)
+        for_vectors<T>(columns, [&](Index j, Index n) {
             Vec<T> slope = load_some(kept + j, n);
             if constexpr (!keeps_slope<A>)
                 slope = A::template derivative<T>(slope, e.alpha);
@@ -197,14 +197,14 @@ template <class A, class T> void backward_elements(index rows, index columns, T*
 }
 
 // Lanes beyond the row are -infinity.
-template <class T> FASTNET_INLINE Vec<T> load_logits(const T* x, index n) {
+template <class T> FASTNET_INLINE Vec<T> load_logits(const T* x, Index n) {
     return first_lanes<T>(load_some(x, n), n, broadcast(-static_cast<T>(INFINITY)));
 }
 
 // softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x): without the shift by the maximum exp overflows.
-template <class T> FASTNET_INLINE T row_maximum(index columns, const T* x) {
+template <class T> FASTNET_INLINE T row_maximum(Index columns, const T* x) {
     Vec<T> maxima = broadcast(-static_cast<T>(INFINITY));
-    for_vectors<T>(columns, [&](index j, index n) { maxima = larger<T>(maxima, load_logits(x + j, n)); });
+    for_vectors<T>(columns, [&](Index j, Index n) { maxima = larger<T>(maxima, load_logits(x + j, n)); });
     return largest<T>(maxima);
 }
 
@@ -212,23 +212,23 @@ template <class T> FASTNET_INLINE T row_maximum(index columns, const T* x) {
 template <class T> struct SoftmaxRow {
     T maximum, total;
 };
-template <class T> FASTNET_INLINE SoftmaxRow<T> softmax_row(index columns, T* x) {
+template <class T> FASTNET_INLINE SoftmaxRow<T> softmax_row(Index columns, T* x) {
     const T shift = row_maximum(columns, x);
     Vec<T> sums{};
-    for_vectors<T>(columns, [&](index j, index n) {
+    for_vectors<T>(columns, [&](Index j, Index n) {
         const Vec<T> e = exp<T>(load_logits(x + j, n) - shift);
         store_some(x + j, e, n);
         sums = sums + e;
     });
     const T total = sum<T>(sums);
-    for_vectors<T>(columns, [&](index j, index n) { store_some(x + j, load_some(x + j, n) / total, n); });
+    for_vectors<T>(columns, [&](Index j, Index n) { store_some(x + j, load_some(x + j, n) / total, n); });
     return {shift, total};
 }
 
-template <class T> void softmax_forward(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
-    for (index i = 0; i < rows; ++i, c += c_row) {
+template <class T> void softmax_forward(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {
+    for (Index i = 0; i < rows; ++i, c += c_row) {
         if (e.bias)
-            for_vectors<T>(columns, [&](index j, index n) {
+            for_vectors<T>(columns, [&](Index j, Index n) {
                 store_some(c + j, load_some(c + j, n) + load_some(e.bias + j, n), n);
             });
         softmax_row(columns, c);
@@ -236,43 +236,43 @@ template <class T> void softmax_forward(index rows, index columns, T* c, index c
 }
 
 // The product of the gradient g with the Jacobian diag(y) - y y^T: y (g - <g, y>).
-template <class T> void softmax_backward(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
+template <class T> void softmax_backward(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {
     const T* y = e.kept;
-    for (index i = 0; i < rows; ++i, c += c_row, y += e.kept_row) {
+    for (Index i = 0; i < rows; ++i, c += c_row, y += e.kept_row) {
         Vec<T> products{};
         for_vectors<T>(columns,
-                       [&](index j, index n) { products = products + load_some(c + j, n) * load_some(y + j, n); });
+                       [&](Index j, Index n) { products = products + load_some(c + j, n) * load_some(y + j, n); });
         const T inner = sum<T>(products);
-        for_vectors<T>(columns, [&](index j, index n) {
+        for_vectors<T>(columns, [&](Index j, Index n) {
             store_some(c + j, load_some(y + j, n) * (load_some(c + j, n) - inner), n);
         });
     }
 }
 
 // log softmax(x)_i = x_i - max x - log sum_j exp(x_j - max x)
-template <class T> void log_softmax_forward(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
-    for (index i = 0; i < rows; ++i, c += c_row) {
+template <class T> void log_softmax_forward(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {
+    for (Index i = 0; i < rows; ++i, c += c_row) {
         if (e.bias)
-            for_vectors<T>(columns, [&](index j, index n) {
+            for_vectors<T>(columns, [&](Index j, Index n) {
                 store_some(c + j, load_some(c + j, n) + load_some(e.bias + j, n), n);
             });
         const T shift = row_maximum(columns, c);
         Vec<T> sums{};
-        for_vectors<T>(columns, [&](index j, index n) { sums = sums + exp<T>(load_logits(c + j, n) - shift); });
+        for_vectors<T>(columns, [&](Index j, Index n) { sums = sums + exp<T>(load_logits(c + j, n) - shift); });
         const T log_total = log<T>(broadcast(sum<T>(sums)))[0];
         for_vectors<T>(columns,
-                       [&](index j, index n) { store_some(c + j, (load_some(c + j, n) - shift) - log_total, n); });
+                       [&](Index j, Index n) { store_some(c + j, (load_some(c + j, n) - shift) - log_total, n); });
     }
 }
 
 // g - exp(y) sum_j g_j
-template <class T> void log_softmax_backward(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
+template <class T> void log_softmax_backward(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {
     const T* y = e.kept;
-    for (index i = 0; i < rows; ++i, c += c_row, y += e.kept_row) {
+    for (Index i = 0; i < rows; ++i, c += c_row, y += e.kept_row) {
         Vec<T> sums{};
-        for_vectors<T>(columns, [&](index j, index n) { sums = sums + load_some(c + j, n); });
+        for_vectors<T>(columns, [&](Index j, Index n) { sums = sums + load_some(c + j, n); });
         const T total = sum<T>(sums);
-        for_vectors<T>(columns, [&](index j, index n) {
+        for_vectors<T>(columns, [&](Index j, Index n) {
             store_some(c + j, load_some(c + j, n) - exp<T>(load_some(y + j, n)) * total, n);
         });
     }
@@ -281,13 +281,14 @@ template <class T> void log_softmax_backward(index rows, index columns, T* c, in
 #include "small_kernels.h"
 
 template <class A, class T>
-inline constexpr ActivationKernels<T> elementwise{A::name,
-                                                  false,
-                                                  keeps_slope<A>,
-                                                  forward_elements<A, T>,
-                                                  backward_elements<A, T>,
-                                                  small_forward<A, T>,
-                                                  small_backward<A, T>};
+inline constexpr ActivationKernels<T> elementwise{
+    .name = A::name,
+    .keeps_slope = keeps_slope<A>,
+    .forward = forward_elements<A, T>,
+    .backward = backward_elements<A, T>,
+    .small_forward = small_forward<A, T>,
+    .small_backward = small_backward<A, T>,
+};
 
 // The first one is the identity.
 template <class T>
@@ -307,7 +308,7 @@ inline constexpr ActivationKernels<T> activations[] = {
     elementwise<Gelu, T>,
     elementwise<GeluTanh, T>,
     elementwise<Mish, T>,
-    {"softmax", true, false, softmax_forward<T>, softmax_backward<T>, nullptr, nullptr},
-    {"log_softmax", true, false, log_softmax_forward<T>, log_softmax_backward<T>, nullptr, nullptr},
-    {nullptr, false, false, nullptr, nullptr, nullptr, nullptr},
+    {.name = "softmax", .rowwise = true, .forward = softmax_forward<T>, .backward = softmax_backward<T>},
+    {.name = "log_softmax", .rowwise = true, .forward = log_softmax_forward<T>, .backward = log_softmax_backward<T>},
+    {},
 };

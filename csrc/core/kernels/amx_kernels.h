@@ -4,13 +4,13 @@
 // high halves in another, and then sum + (low + high). With the terms p and p + 16 of a block of 32 in a pair, these
 // are the two chains that operands.h defines. Operands and sums that are subnormal count as zero.
 
-inline constexpr index tile_side = 16, tile_words = tile_side * tile_side, panel_height = 2 * tile_side;
-inline constexpr index block_terms = 2 * tile_side;  // along k, in a tile of pairs
+inline constexpr Index tile_side = 16, tile_words = tile_side * tile_side, panel_height = 2 * tile_side;
+inline constexpr Index block_terms = 2 * tile_side;  // along k, in a tile of pairs
 
 // --- Packing ---------------------------------------------------------------------------------------------------------
 
 // n of the values that begin at x, at most a vector of them; the others are zero.
-FASTNET_INLINE Vec<float> load_at_most(const float* x, index n) {
+FASTNET_INLINE Vec<float> load_at_most(const float* x, Index n) {
     return n >= lanes<float> ? load(x) : n > 0 ? load_first(x, n) : Vec<float>{};
 }
 
@@ -23,8 +23,8 @@ FASTNET_INLINE void store_pairs(Vec<float> low, Vec<float> high, float* out) {
 }
 
 // Word p of row i of the tile is the pair x[i * row + p], x[i * row + p + 16].
-inline void pack_rows(index rows, index k, const float* x, index row, float* tile) {
-    for (index i = 0; i < tile_side; ++i, x += row, tile += tile_side)
+inline void pack_rows(Index rows, Index k, const float* x, Index row, float* tile) {
+    for (Index i = 0; i < tile_side; ++i, x += row, tile += tile_side)
         if (i < rows)
             store_pairs(load_at_most(x, k), load_at_most(x + tile_side, k - tile_side), tile);
         else
@@ -32,8 +32,8 @@ inline void pack_rows(index rows, index k, const float* x, index row, float* til
 }
 
 // Word i of row p of the tile is the pair x[p * step + i], x[(p + 16) * step + i].
-inline void pack_steps(index width, index k, const float* x, index step, float* tile) {
-    for (index p = 0; p < tile_side; ++p, x += step, tile += tile_side)
+inline void pack_steps(Index width, Index k, const float* x, Index step, float* tile) {
+    for (Index p = 0; p < tile_side; ++p, x += step, tile += tile_side)
         store_pairs(load_at_most(x, p < k ? width : 0),
                     load_at_most(x + tile_side * step, p + tile_side < k ? width : 0), tile);
 }
@@ -65,11 +65,11 @@ inline void transpose(float* tile) {
 
 // A tile of pairs from up to 16 rows, `row` apart, of up to 32 terms, `step` apart: a row of the tile is a row of x,
 // or, `across`, a column of the tile is.
-inline void pack_tile(bool across, index rows, index k, const float* x, index row, index step, float* tile) {
+inline void pack_tile(bool across, Index rows, Index k, const float* x, Index row, Index step, float* tile) {
     alignas(64) float copy[tile_side * block_terms];
     if (row != 1 && step != 1) {
-        for (index i = 0; i < rows && i < tile_side; ++i)
-            for (index p = 0; p < k && p < block_terms; ++p)
+        for (Index i = 0; i < rows && i < tile_side; ++i)
+            for (Index p = 0; p < k && p < block_terms; ++p)
                 copy[i * block_terms + p] = x[i * row + p * step];
         x = copy, row = block_terms, step = 1;
     }
@@ -83,23 +83,23 @@ inline void pack_tile(bool across, index rows, index k, const float* x, index ro
 
 // Row panels of A of up to 32 rows, whatever height is asked for: for every block of terms two tiles, of which a low
 // panel leaves the second empty.
-inline void pack_tiles_a(index m, index k, const float* a, index a_row, index a_col, index, float* packed) {
+inline void pack_tiles_a(Index m, Index k, const float* a, Index a_row, Index a_col, Index, float* packed) {
     const Panels panels = Panels::of(m, panel_height);
-    for (index panel = 0; panel < panels.count; ++panel)
-        for (index p = 0; p < k; p += block_terms, packed += 2 * tile_words)
-            for (index half = 0; half < panels.size(panel); half += tile_side)
+    for (Index panel = 0; panel < panels.count; ++panel)
+        for (Index p = 0; p < k; p += block_terms, packed += 2 * tile_words)
+            for (Index half = 0; half < panels.size(panel); half += tile_side)
                 pack_tile(false, panels.size(panel) - half, k - p, a + (panels.start(panel) + half) * a_row + p * a_col,
                           a_row, a_col, packed + half * tile_side);
 }
 
 // Column panels of B: for every block of terms a tile for each vector of columns, zero beyond column n.
-inline void pack_tiles_b(index k, const float* b, index b_row, index b_col, index n, index panel_vectors,
-                         index first_panel, index last_panel, float* packed) {
+inline void pack_tiles_b(Index k, const float* b, Index b_row, Index b_col, Index n, Index panel_vectors,
+                         Index first_panel, Index last_panel, float* packed) {
     const Panels panels = Panels::of((n + tile_side - 1) / tile_side, panel_vectors);
-    for (index panel = first_panel; panel < last_panel; ++panel)
-        for (index p = 0; p < k; p += block_terms)
-            for (index v = 0; v < panels.size(panel); ++v, packed += tile_words) {
-                const index j = (panels.start(panel) + v) * tile_side;
+    for (Index panel = first_panel; panel < last_panel; ++panel)
+        for (Index p = 0; p < k; p += block_terms)
+            for (Index v = 0; v < panels.size(panel); ++v, packed += tile_words) {
+                const Index j = (panels.start(panel) + v) * tile_side;
                 pack_tile(true, n - j, k - p, b + j * b_col + p * b_row, b_col, b_row, packed);
             }
 }
@@ -107,13 +107,13 @@ inline void pack_tiles_b(index k, const float* b, index b_row, index b_col, inde
 // --- Multiplication --------------------------------------------------------------------------------------------------
 
 struct TileOperands {
-    index blocks;  // along k
+    Index blocks;  // along k
     const void* a[2];
-    index a_row, a_step;  // here and below in bytes
+    Index a_row, a_step;  // here and below in bytes
     const void* b;        // two tiles beside each other are the bytes b_next apart
-    index b_row, b_step, b_next;
+    Index b_row, b_step, b_next;
     void* c;
-    index c_row;
+    Index c_row;
 };
 
 // Up to 2 x 2 tiles of sums.
@@ -127,7 +127,7 @@ template <class Kind, bool tall, bool wide> inline void multiply_tiles(const Til
         tile_zero<2>();
     if constexpr (tall && wide)
         tile_zero<3>();
-    for (index block = 0; block < t.blocks; ++block, a0 += t.a_step, a1 += t.a_step, b += t.b_step) {
+    for (Index block = 0; block < t.blocks; ++block, a0 += t.a_step, a1 += t.a_step, b += t.b_step) {
         tile_load<4>(a0, t.a_row);
         tile_load<6>(b, t.b_row);
         Kind::template multiply_add<0, 4, 6>();
@@ -152,19 +152,19 @@ template <class Kind, bool tall, bool wide> inline void multiply_tiles(const Til
         tile_store<3>(c + tile_side * t.c_row + 64, t.c_row);
 }
 
-template <class Kind> inline void multiply_tiles(index height, index vectors, const TileOperands& t) {
+template <class Kind> inline void multiply_tiles(Index height, Index vectors, const TileOperands& t) {
     if (height > tile_side)
         vectors > 1 ? multiply_tiles<Kind, true, true>(t) : multiply_tiles<Kind, true, false>(t);
     else
         vectors > 1 ? multiply_tiles<Kind, false, true>(t) : multiply_tiles<Kind, false, false>(t);
 }
 
-FASTNET_INLINE index smaller(index a, index b) { return a < b ? a : b; }
+FASTNET_INLINE Index smaller(Index a, Index b) { return a < b ? a : b; }
 
 // C = alpha A B (+ C) for a panel of A and one of B.
-inline void multiply_panels(const GemmBlock<float>& block, index height, index vectors, const float* a, const float* b,
-                            float* c, index n) {
-    constexpr index row = tile_side * 4, tile = tile_words * 4;
+inline void multiply_panels(const GemmBlock<float>& block, Index height, Index vectors, const float* a, const float* b,
+                            float* c, Index n) {
+    constexpr Index row = tile_side * 4, tile = tile_words * 4;
     alignas(64) float sums[panel_height * panel_height];
     const bool straight = !block.accumulate && block.alpha == 1 && height % tile_side == 0 && n == vectors * tile_side;
     TileOperands t{
@@ -172,8 +172,8 @@ inline void multiply_panels(const GemmBlock<float>& block, index height, index v
     if (straight)
         t.c = c, t.c_row = block.c_row * 4;
     multiply_tiles<BFloat16Tiles>(height, vectors, t);
-    for (index i = 0; !straight && i < height; ++i, c += block.c_row)
-        for_vectors<float>(n, [&](index j, index some) {
+    for (Index i = 0; !straight && i < height; ++i, c += block.c_row)
+        for_vectors<float>(n, [&](Index j, Index some) {
             const Vec<float> before = block.accumulate ? load_some(c + j, some) : Vec<float>{};
             const Vec<float> sum = load(sums + i * panel_height + j);
             store_some(c + j, multiply_add<float>(sum, broadcast(block.alpha), before), some);
@@ -187,12 +187,12 @@ inline void multiply_bfloat16(const GemmBlock<float>& block) {
     const Panels columns = Panels::of((block.n + tile_side - 1) / tile_side, block.panel_vectors);
     const Panels rows = Panels::of(block.m, panel_height);
     const float* b = block.b;
-    for (index jp = block.first_panel; jp < block.last_panel; ++jp) {
-        const index j = columns.start(jp) * tile_side, vectors = columns.size(jp);
-        const index n = smaller(block.n - j, vectors * tile_side);
+    for (Index jp = block.first_panel; jp < block.last_panel; ++jp) {
+        const Index j = columns.start(jp) * tile_side, vectors = columns.size(jp);
+        const Index n = smaller(block.n - j, vectors * tile_side);
         const float* a = block.a;
-        for (index ip = 0; ip < rows.count; ++ip, a += panel_height * block.k) {
-            const index i = rows.start(ip), height = rows.size(ip);
+        for (Index ip = 0; ip < rows.count; ++ip, a += panel_height * block.k) {
+            const Index i = rows.start(ip), height = rows.size(ip);
             float* c = block.c + i * block.c_row + j;
             multiply_panels(block, height, vectors, a, b, c, n);
             if (block.epilogue)
@@ -209,21 +209,21 @@ inline void multiply_small_bfloat16(const Gemm<float>& g) { avx512_bf16::kernels
 // The weights that vpdpbusd takes in 16 steps are a tile, so both have the same, but for the steps that fill up the
 // last tile; the weights there are zero, and the values of x what they are. A tile of x has 16 rows, some of them
 // again.
-inline void multiply_int8_tiles(const Int8Product& product, index first_panel, index last_panel) {
+inline void multiply_int8_tiles(const Int8Product& product, Index first_panel, Index last_panel) {
     if (product.rows < tile_side)
         return multiply_int8(product, first_panel, last_panel);
     const TilesInUse tiles;
     const Panels columns = Panels::of((product.n + tile_side - 1) / tile_side, int8_vectors);
     alignas(64) std::int32_t sums[panel_height * panel_height];
-    for (index panel = first_panel; panel < last_panel; ++panel) {
-        const index j = columns.start(panel) * tile_side, vectors = columns.size(panel);
-        const index n = smaller(product.n - j, vectors * tile_side), b_row = vectors * 64;
+    for (Index panel = first_panel; panel < last_panel; ++panel) {
+        const Index j = columns.start(panel) * tile_side, vectors = columns.size(panel);
+        const Index n = smaller(product.n - j, vectors * tile_side), b_row = vectors * 64;
         const std::int8_t* weights = product.weights + columns.start(panel) * 64 * product.steps;
-        for (index i = 0; i < product.rows; i += panel_height) {
-            const index height = smaller(product.rows - i, panel_height), last = product.rows - tile_side;
-            const index start[] = {smaller(i, last), smaller(i + tile_side, last)};
+        for (Index i = 0; i < product.rows; i += panel_height) {
+            const Index height = smaller(product.rows - i, panel_height), last = product.rows - tile_side;
+            const Index start[] = {smaller(i, last), smaller(i + tile_side, last)};
             const char* x = product.x + sizeof(float);
-            for (index v = 0; v < vectors; v += 2) {
+            for (Index v = 0; v < vectors; v += 2) {
                 multiply_tiles<Int8Tiles>(height, smaller(vectors - v, 2),
                                           {product.steps / tile_side,
                                            {x + start[0] * product.x_row, x + start[1] * product.x_row},
@@ -235,12 +235,12 @@ inline void multiply_int8_tiles(const Int8Product& product, index first_panel, i
                                            64,
                                            sums,
                                            panel_height * 4});
-                for (index r = 0; r < height; ++r) {
-                    const index half = r / tile_side, row = half * tile_side + i + r - start[half];
+                for (Index r = 0; r < height; ++r) {
+                    const Index half = r / tile_side, row = half * tile_side + i + r - start[half];
                     float flag;
                     __builtin_memcpy(&flag, product.x + (i + r) * product.x_row, sizeof flag);
-                    for_vectors<float>(smaller(n - v * tile_side, 2 * tile_side), [&](index u, index some) {
-                        const index column = j + v * tile_side + u;
+                    for_vectors<float>(smaller(n - v * tile_side, 2 * tile_side), [&](Index u, Index some) {
+                        const Index column = j + v * tile_side + u;
                         Bits<float> sum, correction;
                         __builtin_memcpy(&sum, sums + row * panel_height + u, sizeof sum);
                         __builtin_memcpy(&correction, product.correction + column, sizeof correction);

@@ -21,10 +21,10 @@ struct TilesInUse {
 template <int tile> FASTNET_INLINE void tile_zero() { asm volatile("tilezero %%tmm%c0" : : "i"(tile)); }
 
 // Rows are row_bytes apart.
-template <int tile> FASTNET_INLINE void tile_load(const void* from, index row_bytes) {
+template <int tile> FASTNET_INLINE void tile_load(const void* from, Index row_bytes) {
     asm volatile("tileloadd (%0,%1,1), %%tmm%c2" : : "r"(from), "r"(row_bytes), "i"(tile) : "memory");
 }
-template <int tile> FASTNET_INLINE void tile_store(void* to, index row_bytes) {
+template <int tile> FASTNET_INLINE void tile_store(void* to, Index row_bytes) {
     asm volatile("tilestored %%tmm%c2, (%0,%1,1)" : : "r"(to), "r"(row_bytes), "i"(tile) : "memory");
 }
 

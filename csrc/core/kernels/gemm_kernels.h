@@ -15,31 +15,31 @@ inline constexpr int tile_rows[] = {0, 10, 6, 4};
 inline constexpr int most_rows = tile_rows[1];
 
 template <class T> struct Tile {
-    index k;
+    Index k;
     const T* a;
-    index a_row, a_step;
+    Index a_row, a_step;
     const T* b;
-    index b_step;
+    Index b_step;
     T* c;
-    index c_row, columns;
+    Index c_row, columns;
     T alpha;
     bool accumulate;
     // How far away lies what the next tiles read: brought into the cache meanwhile, where the operand is used as it
     // lies in memory. The hardware does not see that the rows of a narrow panel belong together. 0 for nothing.
-    index a_ahead, b_ahead;
+    Index a_ahead, b_ahead;
     bool fetch_c;  // C as well
 };
 
 // C = alpha sums (+ C); only the last vector of a row may be a part of one.
 template <class T, int rows, int vectors, bool accumulate>
 FASTNET_INLINE void write_back(const Tile<T>& t, const Vec<T> (&sums)[rows][vectors]) {
-    const index tail = t.columns - (vectors - 1) * lanes<T>;
+    const Index tail = t.columns - (vectors - 1) * lanes<T>;
     T* c = t.c;
 #pragma GCC unroll 16
     for (int i = 0; i < rows; ++i, c += t.c_row) {
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
-            const index n = v + 1 < vectors ? lanes<T> : tail;
+            const Index n = v + 1 < vectors ? lanes<T> : tail;
             T* at = c + v * lanes<T>;
             const Vec<T> before = accumulate ? load_some(at, n) : Vec<T>{};
             store_some(at, multiply_add<T>(sums[i][v], broadcast(t.alpha), before), n);
@@ -49,18 +49,18 @@ FASTNET_INLINE void write_back(const Tile<T>& t, const Vec<T> (&sums)[rows][vect
 
 template <class Form, int rows, int vectors, bool packed, bool ahead, class T = typename Form::Value>
 FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][vectors]) {
-    constexpr index line = 64 / static_cast<index>(sizeof(T));
+    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
     // Four rows share a pointer, from which they are at most three strides away: a pointer or an offset for every row,
     // which compilers prefer, would not leave a register to anything else.
     constexpr int together = packed ? rows : 4, pointers = (rows + together - 1) / together;
-    const index a_row = packed ? 1 : t.a_row, a_step = packed ? rows : t.a_step;
+    const Index a_row = packed ? 1 : t.a_row, a_step = packed ? rows : t.a_step;
     const T* a[pointers];
     for (int g = 0; g < pointers; ++g)
         a[g] = t.a + g * together * a_row;
     const T* b = t.b;
-    for (index p = 0; p < t.k; ++p) {
+    for (Index p = 0; p < t.k; ++p) {
         if constexpr (ahead) {
-            for (index i = p % line; !packed && i < rows; i += line)  // a row's line once in a line's steps along k
+            for (Index i = p % line; !packed && i < rows; i += line)  // a row's line once in a line's steps along k
                 __builtin_prefetch(a[0] + t.a_ahead + i * a_row);
             for (int v = 0; v < vectors; ++v)
                 __builtin_prefetch(b + t.b_ahead + v * lanes<T>);
@@ -90,7 +90,7 @@ FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][ve
 // same chain of operations whatever the tile's shape, which is why the result does not depend on how C is cut among
 // threads.
 template <class Form, int rows, int vectors, bool packed>
-void micro_kernel(const Tile<typename Form::Value>& first, index count) {
+void micro_kernel(const Tile<typename Form::Value>& first, Index count) {
     using T = typename Form::Value;
     Tile<T> t = first;
     for (; count > 0; --count) {
@@ -117,7 +117,7 @@ void micro_kernel(const Tile<typename Form::Value>& first, index count) {
 }
 
 // micro_kernels<Form, packed>[vectors][rows]
-template <class T> using MicroKernel = void (*)(const Tile<T>&, index count);
+template <class T> using MicroKernel = void (*)(const Tile<T>&, Index count);
 
 template <class Form, bool packed> struct MicroKernels {
     MicroKernel<typename Form::Value> table[max_panel_vectors + 1][most_rows + 1] = {};
@@ -134,18 +134,18 @@ template <class Form, bool packed> struct MicroKernels {
 
 template <class Form, bool packed> inline constexpr MicroKernels<Form, packed> micro_kernels{};
 
-template <class T> FASTNET_INLINE Panels column_panels(index n, index panel_vectors) {
+template <class T> FASTNET_INLINE Panels column_panels(Index n, Index panel_vectors) {
     return Panels::of((n + lanes<T> - 1) / lanes<T>, panel_vectors);
 }
 
 // Packing. Of the k terms every `terms` ones make a packed value; the last value of an odd k is filled up with zero.
-template <class Form> FASTNET_INLINE index packed_depth(index k) { return (k + Form::terms - 1) / Form::terms; }
+template <class Form> FASTNET_INLINE Index packed_depth(Index k) { return (k + Form::terms - 1) / Form::terms; }
 
 // out[p * out_step + i] = the value of source[p * terms * step + i] for i < height, p < depth.
 template <class Form, class T>
-FASTNET_INLINE void copy_steps(index height, index depth, const T* source, index step, T* out, index out_step) {
-    for (index p = 0; p < depth; ++p, source += Form::terms * step, out += out_step) {
-        index i = 0;
+FASTNET_INLINE void copy_steps(Index height, Index depth, const T* source, Index step, T* out, Index out_step) {
+    for (Index p = 0; p < depth; ++p, source += Form::terms * step, out += out_step) {
+        Index i = 0;
         for (; i + lanes<T> <= height; i += lanes<T>)
             store(out + i, Form::across(source + i, step));
         for (; i + quad<T> <= height; i += quad<T>)
@@ -159,31 +159,31 @@ FASTNET_INLINE void copy_steps(index height, index depth, const T* source, index
 // registers, all rows of a line's width at a time, so that the lines written are complete before they leave the
 // first-level cache.
 template <class Form, class T>
-FASTNET_INLINE void transpose_rows(index height, index depth, const T* source, index row, T* out, index out_step) {
-    constexpr index line = 64 / static_cast<index>(sizeof(T)), terms = Form::terms, lines_ahead = 4;
-    const index whole = height / quad<T> * quad<T>;
-    for (index first = 0; first < depth; first += line) {
-        const index last = first + line < depth ? first + line : depth;
-        for (index i = 0; i < whole; i += quad<T>) {
-            for (index j = i; j < i + quad<T>; ++j)  // rows far apart: the hardware prefetches none of them
-                for (index t = 0; t < terms; ++t)
+FASTNET_INLINE void transpose_rows(Index height, Index depth, const T* source, Index row, T* out, Index out_step) {
+    constexpr Index line = 64 / static_cast<Index>(sizeof(T)), terms = Form::terms, lines_ahead = 4;
+    const Index whole = height / quad<T> * quad<T>;
+    for (Index first = 0; first < depth; first += line) {
+        const Index last = first + line < depth ? first + line : depth;
+        for (Index i = 0; i < whole; i += quad<T>) {
+            for (Index j = i; j < i + quad<T>; ++j)  // rows far apart: the hardware prefetches none of them
+                for (Index t = 0; t < terms; ++t)
                     __builtin_prefetch(source + j * row + first * terms + (lines_ahead + t) * line);
-            index p = first;
+            Index p = first;
             for (; p + quad<T> <= last; p += quad<T>)
                 transpose_square<Form>(source + i * row + p * terms, row, out + p * out_step + i, out_step);
             for (; p < last; ++p)
-                for (index j = i; j < i + quad<T>; ++j)
+                for (Index j = i; j < i + quad<T>; ++j)
                     out[p * out_step + j] = value_along<Form>(source + j * row + p * terms);
         }
-        for (index i = whole; i < height; ++i)
-            for (index p = first; p < last; ++p)
+        for (Index i = whole; i < height; ++i)
+            for (Index p = first; p < last; ++p)
                 out[p * out_step + i] = value_along<Form>(source + i * row + p * terms);
     }
 }
 
 // out[p] = the value of source[p * terms] for p < depth.
-template <class Form, class T> FASTNET_INLINE void copy_row(index depth, const T* source, T* out) {
-    index p = 0;
+template <class Form, class T> FASTNET_INLINE void copy_row(Index depth, const T* source, T* out) {
+    Index p = 0;
     for (; p + lanes<T> <= depth; p += lanes<T>)
         store(out + p, Form::along(source + p * Form::terms));
     for (; p < depth; ++p)
@@ -192,9 +192,9 @@ template <class Form, class T> FASTNET_INLINE void copy_row(index depth, const T
 
 // out[p * out_step + i] = the value of source[i * row + p * terms * step], whatever the strides.
 template <class Form, class T>
-FASTNET_INLINE void pack_panel(index height, index k, const T* source, index row, index step, T* out, index out_step) {
-    constexpr index terms = Form::terms;
-    const index whole = k / terms;
+FASTNET_INLINE void pack_panel(Index height, Index k, const T* source, Index row, Index step, T* out, Index out_step) {
+    constexpr Index terms = Form::terms;
+    const Index whole = k / terms;
     if (height == 1 && step == 1 && out_step == 1) {
         copy_row<Form>(whole, source, out);
     } else if (row == 1) {
@@ -202,22 +202,22 @@ FASTNET_INLINE void pack_panel(index height, index k, const T* source, index row
     } else if (step == 1) {
         transpose_rows<Form>(height, whole, source, row, out, out_step);
     } else {
-        for (index p = 0; p < whole; ++p)
-            for (index i = 0; i < height; ++i) {
+        for (Index p = 0; p < whole; ++p)
+            for (Index i = 0; i < height; ++i) {
                 const T* first = source + i * row + p * terms * step;
                 out[p * out_step + i] = Form::value(first[0], first[(terms - 1) * step]);
             }
     }
-    for (index i = 0; whole * terms < k && i < height; ++i)
+    for (Index i = 0; whole * terms < k && i < height; ++i)
         out[whole * out_step + i] = Form::value(source[i * row + (k - 1) * step], T(0));
 }
 
 // Row panels of A, each column of a panel contiguous: packed[start * depth + p * height + i].
 template <class Form, class T = typename Form::Value>
-void pack_a(index m, index k, const T* a, index a_row, index a_col, index panel_rows, T* packed) {
+void pack_a(Index m, Index k, const T* a, Index a_row, Index a_col, Index panel_rows, T* packed) {
     const Panels panels = Panels::of(m, panel_rows);
-    for (index panel = 0; panel < panels.count; ++panel) {
-        const index start = panels.start(panel), height = panels.size(panel);
+    for (Index panel = 0; panel < panels.count; ++panel) {
+        const Index start = panels.start(panel), height = panels.size(panel);
         pack_panel<Form>(height, k, a + start * a_row, a_row, a_col, packed + start * packed_depth<Form>(k), height);
     }
 }
@@ -225,16 +225,16 @@ void pack_a(index m, index k, const T* a, index a_row, index a_col, index panel_
 // Column panels of B in whole vectors, zero beyond column n:
 // packed[(start - first start) * lanes * depth + p * width + j].
 template <class Form, class T = typename Form::Value>
-void pack_b(index k, const T* b, index b_row, index b_col, index n, index panel_vectors, index first_panel,
-            index last_panel, T* packed) {
+void pack_b(Index k, const T* b, Index b_row, Index b_col, Index n, Index panel_vectors, Index first_panel,
+            Index last_panel, T* packed) {
     const Panels panels = column_panels<T>(n, panel_vectors);
-    const index depth = packed_depth<Form>(k);
-    for (index panel = first_panel; panel < last_panel; ++panel) {
-        const index start = panels.start(panel) * lanes<T>, width = panels.size(panel) * lanes<T>;
-        const index columns = n - start < width ? n - start : width;
+    const Index depth = packed_depth<Form>(k);
+    for (Index panel = first_panel; panel < last_panel; ++panel) {
+        const Index start = panels.start(panel) * lanes<T>, width = panels.size(panel) * lanes<T>;
+        const Index columns = n - start < width ? n - start : width;
         pack_panel<Form>(columns, k, b + start * b_col, b_col, b_row, packed, width);
-        for (index p = 0; columns < width && p < depth; ++p)
-            for (index j = columns; j < width; ++j)
+        for (Index p = 0; columns < width && p < depth; ++p)
+            for (Index j = columns; j < width; ++j)
                 packed[p * width + j] = T(0);
         packed += width * depth;
     }
@@ -242,14 +242,14 @@ void pack_b(index k, const T* b, index b_row, index b_col, index n, index panel_
 
 // Factors of so many bytes are still in the first-level cache, or nearly, when they are read; larger ones are fetched
 // ahead, which costs as many instructions as it takes to keep a multiplier idle for a tenth of the time.
-inline constexpr index hot = index(48) << 10;
+inline constexpr Index hot = Index(48) << 10;
 
 // The two innermost loops: a column panel of B stays in the nearest cache that holds it while all row panels of the
 // block pass by it.
 template <class Form, class T = typename Form::Value> void multiply(const GemmBlock<T>& block) {
     const Panels columns = column_panels<T>(block.n, block.panel_vectors);
     if (block.m == 1 && !block.b_packed) {
-        const index end = columns.start(block.last_panel) * lanes<T>;
+        const Index end = columns.start(block.last_panel) * lanes<T>;
         return multiply_row<typename Form::InPlace>(block, columns.start(block.first_panel) * lanes<T>,
                                                     end < block.n ? end : block.n);
     }
@@ -257,24 +257,24 @@ template <class Form, class T = typename Form::Value> void multiply(const GemmBl
         if (block.n == 1 && !block.b_packed)
             return multiply_column(block);
         if (block.streamed) {
-            const index end = columns.start(block.last_panel) * lanes<T>;
+            const Index end = columns.start(block.last_panel) * lanes<T>;
             return multiply_rows(block, columns.start(block.first_panel) * lanes<T>, end < block.n ? end : block.n);
         }
     }
     const Panels rows = Panels::of(block.m, tile_rows[columns.largest()]);
-    const bool far = block.k * (block.m > block.n ? block.m : block.n) * static_cast<index>(sizeof(T)) > hot;
+    const bool far = block.k * (block.m > block.n ? block.m : block.n) * static_cast<Index>(sizeof(T)) > hot;
     const T* packed_b = block.b;
-    for (index jp = block.first_panel; jp < block.last_panel; ++jp) {
-        const index j = columns.start(jp) * lanes<T>, vectors = columns.size(jp), width = vectors * lanes<T>;
+    for (Index jp = block.first_panel; jp < block.last_panel; ++jp) {
+        const Index j = columns.start(jp) * lanes<T>, vectors = columns.size(jp), width = vectors * lanes<T>;
         const T* b = block.b_packed ? packed_b : block.b + j;
         packed_b += width * block.k;
-        const index b_ahead = far && !block.b_packed && jp + 1 < block.last_panel ? width : 0;
-        const index n = block.n - j < width ? block.n - j : width;
-        for (index ip = 0; ip < rows.count;) {
-            const index i = rows.start(ip), height = rows.size(ip);
-            const index alike = (ip < rows.wider ? rows.wider : rows.count) - ip, count = block.epilogue ? 1 : alike;
+        const Index b_ahead = far && !block.b_packed && jp + 1 < block.last_panel ? width : 0;
+        const Index n = block.n - j < width ? block.n - j : width;
+        for (Index ip = 0; ip < rows.count;) {
+            const Index i = rows.start(ip), height = rows.size(ip);
+            const Index alike = (ip < rows.wider ? rows.wider : rows.count) - ip, count = block.epilogue ? 1 : alike;
             const T* a = block.a_packed ? block.a + i * block.k : block.a + i * block.a_row;
-            const index a_ahead = far && !block.a_packed && ip + 1 < rows.count ? height * block.a_row : 0;
+            const Index a_ahead = far && !block.a_packed && ip + 1 < rows.count ? height * block.a_row : 0;
             T* c = block.c + i * block.c_row + j;
             const Tile<T> tile{block.k,
                                a,
@@ -303,13 +303,13 @@ template <class Form, class T = typename Form::Value> void multiply(const GemmBl
 
 // A product so small that cutting it up would take longer than computing it.
 template <class Form, class T = typename Form::Value> void multiply_small(const Gemm<T>& g) {
-    for (index i = 0; i < g.m; ++i) {
+    for (Index i = 0; i < g.m; ++i) {
         const T* a = g.a + i * g.a_row;
         T* c = g.c + i * g.c_row;
-        const index step = g.b_col == 1 ? lanes<T> : 1;  // columns at a time
-        for (index j = 0; j < g.n; j += step) {
-            const index n = g.n - j < step ? g.n - j : step;
-            const auto chain = [&](index p, index end) __attribute__((always_inline)) {
+        const Index step = g.b_col == 1 ? lanes<T> : 1;  // columns at a time
+        for (Index j = 0; j < g.n; j += step) {
+            const Index n = g.n - j < step ? g.n - j : step;
+            const auto chain = [&](Index p, Index end) __attribute__((always_inline)) {
                 Vec<T> sums{};
                 for (; p < end; ++p) {
                     const T* b = g.b + p * g.b_row + j * g.b_col;

@@ -82,8 +82,8 @@ struct Int8 {
 };
 #endif
 
-inline constexpr index int8_terms = 4 / static_cast<index>(sizeof(Int8::Value));
-inline constexpr index int8_step = lanes<float> * int8_terms;  // weights of one vector
+inline constexpr Index int8_terms = 4 / static_cast<Index>(sizeof(Int8::Value));
+inline constexpr Index int8_step = lanes<float> * int8_terms;  // weights of one vector
 // The tile of sums that fits into the registers, of which AVX-512 and arm64 have 32, and the others 16.
 #if defined(__AVX512F__) || defined(__aarch64__)
 inline constexpr int int8_vectors = 3, int8_rows = 8;
@@ -93,20 +93,20 @@ inline constexpr int int8_vectors = 2, int8_rows = 6;
 
 // A row begins with a float that is added to its products: 0, or NaN where a value of x is not finite. Then come
 // round(x * inverse) + zero_point, as far as 0 to 255 reach. Ties go to even.
-inline void quantize_row(index n, const float* x, float inverse, int zero_point, char* row) {
+inline void quantize_row(Index n, const float* x, float inverse, int zero_point, char* row) {
     typedef Int8::Value Values __attribute__((vector_size(sizeof(Int8::Value) * lanes<float>)));
     const float low = static_cast<float>(-zero_point), high = static_cast<float>(255 - zero_point);
     const Bits<float> magic = as_bits<float>(broadcast(Format<float>::round_magic)) - (zero_point - Int8::shift);
     char* out = row + sizeof(float);
     __builtin_memset(out + (n - 1) / int8_terms * 4, 0, 4);  // the last step may have more terms than there are values
     Vec<float> strange{};
-    for_vectors<float>(n, [&](index i, index m) {
+    for_vectors<float>(n, [&](Index i, Index m) {
         const Vec<float> v = load_some(x + i, m);
         strange = strange + (v - v);
         const Vec<float> inside = minimum<float>(maximum<float>(v * inverse, broadcast(low)), broadcast(high));
         const Bits<float> whole = as_bits<float>(inside + Format<float>::round_magic) - magic;
         const Values values = __builtin_convertvector(whole, Values);
-        __builtin_memcpy(out + i * static_cast<index>(sizeof(Int8::Value)), &values,
+        __builtin_memcpy(out + i * static_cast<Index>(sizeof(Int8::Value)), &values,
                          static_cast<std::size_t>(m) * sizeof(Int8::Value));
     });
     const float flag = sum<float>(strange);
@@ -114,12 +114,12 @@ inline void quantize_row(index n, const float* x, float inverse, int zero_point,
 }
 
 struct Int8Tile {
-    index steps;
+    Index steps;
     const char* x;
-    index x_row;
+    Index x_row;
     const std::int8_t* w;
     float* y;
-    index y_row, columns;
+    Index y_row, columns;
     const std::int32_t* correction;
     const float* scale;
 };
@@ -129,7 +129,7 @@ template <int rows, int vectors> void int8_micro_kernel(const Int8Tile& t) {
     Bits<float> sums[rows][vectors] = {};
     const char* x = t.x + sizeof(float);
     const std::int8_t* w = t.w;
-    for (index p = 0; p < t.steps; ++p, x += 4, w += vectors * int8_step) {
+    for (Index p = 0; p < t.steps; ++p, x += 4, w += vectors * int8_step) {
         Int8::Weights wv[vectors];
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
@@ -150,7 +150,7 @@ template <int rows, int vectors> void int8_micro_kernel(const Int8Tile& t) {
         __builtin_memcpy(&flag, t.x + i * t.x_row, sizeof flag);
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
-            const index first = v * lanes<float>, left = t.columns - first;
+            const Index first = v * lanes<float>, left = t.columns - first;
             Bits<float> correction;
             __builtin_memcpy(&correction, t.correction + first, sizeof correction);
             const Vec<float> product = __builtin_convertvector(sums[i][v] + correction, Vec<float>);
@@ -176,22 +176,22 @@ inline constexpr Int8MicroKernels int8_micro_kernels{};
 
 // A panel of weights stays in the first-level cache while all rows pass by it. A single row is given to the epilogue as
 // a whole.
-inline void multiply_int8(const Int8Product& product, index first_panel, index last_panel) {
+inline void multiply_int8(const Int8Product& product, Index first_panel, Index last_panel) {
     const Panels columns = Panels::of((product.n + lanes<float> - 1) / lanes<float>, int8_vectors);
     const Panels rows = Panels::of(product.rows, int8_rows);
-    const auto apply = [&](index i, index height, index j, index end) {
+    const auto apply = [&](Index i, Index height, Index j, Index end) {
         const Epilogue<float> epilogue = product.epilogue->at(i, j);
         if (j < end)
             epilogue.function(height, end - j, product.y + i * product.n + j, product.n, epilogue);
     };
-    const auto column = [&](index panel) {
-        const index j = columns.start(panel) * lanes<float>;
+    const auto column = [&](Index panel) {
+        const Index j = columns.start(panel) * lanes<float>;
         return j < product.n ? j : product.n;
     };
-    for (index panel = first_panel; panel < last_panel; ++panel) {
-        const index j = column(panel);
-        for (index block = 0; block < rows.count; ++block) {
-            const index i = rows.start(block), height = rows.size(block);
+    for (Index panel = first_panel; panel < last_panel; ++panel) {
+        const Index j = column(panel);
+        for (Index block = 0; block < rows.count; ++block) {
+            const Index i = rows.start(block), height = rows.size(block);
             const Int8Tile tile{product.steps,
                                 product.x + i * product.x_row,
                                 product.x_row,
@@ -210,5 +210,12 @@ inline void multiply_int8(const Int8Product& product, index first_panel, index l
         apply(0, 1, column(first_panel), column(last_panel));
 }
 
-inline constexpr Int8Kernels int8_kernels{lanes<float>, int8_terms,   int8_vectors, 1,
-                                          Int8::shift,  quantize_row, multiply_int8};
+inline constexpr Int8Kernels int8_kernels{
+    .lanes = lanes<float>,
+    .terms = int8_terms,
+    .panel_vectors = int8_vectors,
+    .depth_step = 1,
+    .shift = Int8::shift,
+    .quantize = quantize_row,
+    .multiply = multiply_int8,
+};

@@ -19,20 +19,21 @@ enum class DType : int { uint8, int8, uint16, int16, uint32, int32, uint64, int6
 // that, the slope, which forward leaves there unless `kept` is null. alpha is the activation's parameter.
 template <class T> struct OptimizerArguments;
 template <class T> struct Epilogue {
-    using Function = void (*)(index rows, index columns, T* c, index c_row, const Epilogue& operands);
+    using Function = void (*)(Index rows, Index columns, T* c, Index c_row, const Epilogue& operands);
     Function function = nullptr;
     const T* bias = nullptr;
     T* kept = nullptr;
-    index kept_row = 0;
+    Index kept_row = 0;
     T alpha = 0;
     const OptimizerArguments<T>* optimizer = nullptr;
     bool by_block = false;  // wants long runs of contiguous memory, not tiles
 
     // The operands of the piece that starts at row i, column j.
-    Epilogue at(index i, index j) const {
-        return {
-            function, bias ? bias + j : nullptr, kept ? kept + i * kept_row + j : nullptr, kept_row, alpha, optimizer,
-            by_block};
+    Epilogue at(Index i, Index j) const {
+        Epilogue piece = *this;
+        piece.bias = bias ? bias + j : nullptr;
+        piece.kept = kept ? kept + i * kept_row + j : nullptr;
+        return piece;
     }
 };
 
@@ -40,7 +41,7 @@ template <class T> struct Epilogue {
 // Rows of `rows` samples follow each other in output, kept and gradient, which is that of the pre-activation.
 template <class T> struct ActivationKernels;
 template <class T> struct SmallLayer {
-    index inputs, units;
+    Index inputs, units;
     Panels passes;           // along the inputs, the sums of which are added one after the other
     const T *kernel, *bias;  // the bias may be null
     T alpha;                 // of the activation
@@ -53,19 +54,19 @@ template <class T> struct SmallLayer {
 // has it written by forward; the others need their output on the way back.
 template <class T> struct ActivationKernels {
     const char* name;
-    bool rowwise, keeps_slope;
+    bool rowwise = false, keeps_slope = false;
     typename Epilogue<T>::Function forward, backward;
     // The same for all rows of a small layer together with its product, and null for rowwise ones: the output from the
     // inputs x, and the gradient of the layer before this activation's from that of the layer behind it.
-    void (*small_forward)(const SmallLayer<T>& layer, index rows, const T* x);
-    void (*small_backward)(const SmallLayer<T>& layer, index rows, const SmallLayer<T>& before);
+    void (*small_forward)(const SmallLayer<T>& layer, Index rows, const T* x) = nullptr;
+    void (*small_backward)(const SmallLayer<T>& layer, Index rows, const SmallLayer<T>& before) = nullptr;
 };
 
 // A loss of `rows` predictions. Writes the loss of each row (times its weight) and, unless `gradient` is
 // null, scale * weight * d(row loss)/d(prediction), or d/d(pre-activation) in the fused form, which takes
 // logits in `y` and leaves the activation's output there.
 template <class T> struct LossArguments {
-    index rows, columns;
+    Index rows, columns;
     T* y;
     const T* target;
     const T* weight;  // one a row, or null for ones
@@ -80,8 +81,8 @@ inline constexpr int max_loss_parameters = 4;
 template <class T> struct LossKernels {
     const char* name;
     void (*plain)(const LossArguments<T>&);
-    const char* fused_activation;  // null where no activation makes a shorter formula
-    void (*fused)(const LossArguments<T>&);
+    const char* fused_activation = nullptr;  // null where no activation makes a shorter formula
+    void (*fused)(const LossArguments<T>&) = nullptr;
 };
 
 // What a step of an optimizer works on: flat arrays of all parameters, their gradients and the state's slots, each
@@ -91,7 +92,7 @@ template <class T> struct OptimizerArguments {
     T* parameters;
     const T* gradients;
     T* state;
-    index state_stride;
+    Index state_stride;
     int slots;
     const double* hyperparameters;
     const OptimizerExtras<T>* extras = nullptr;
@@ -99,7 +100,7 @@ template <class T> struct OptimizerArguments {
 
 // What is added to the gradients of the values from begin to end, as they are penalized by l1 |w| + l2 w^2.
 template <class T> struct PenaltyRange {
-    index begin, end;
+    Index begin, end;
     T l1, l2;
 };
 
@@ -108,7 +109,7 @@ template <class T> struct PenaltyRange {
 // within clip_value, and w = w - decay w. After it: average = average_momentum average + (1 - average_momentum) w.
 template <class T> struct OptimizerExtras {
     const PenaltyRange<T>* penalties = nullptr;
-    index penalty_count = 0;
+    Index penalty_count = 0;
     T penalty_factor = 1;  // of all their l1 and l2
     T gradient_scale = 1, clip_value = 0, decay = 0;
     T* average = nullptr;
@@ -123,7 +124,7 @@ template <class T> struct OptimizerKernels {
     const char* const* hyperparameters;                           // names, learning_rate first, null at the end
     void (*prepare)(double* hyperparameters, std::int64_t step);  // what is the same for all parameters; counts from 1
     double (*initial)(const double* hyperparameters);             // what the state begins with
-    void (*update)(const OptimizerArguments<T>&, index first, index n);
+    void (*update)(const OptimizerArguments<T>&, Index first, Index n);
     typename Epilogue<T>::Function update_block;  // the same for a block of the array of gradients
 };
 
@@ -132,13 +133,13 @@ enum class Precision { full, bfloat16 };
 
 // C = alpha A B + beta C for matrices given by strides, which covers all transposed cases.
 template <class T> struct Gemm {
-    index m, n, k;
+    Index m, n, k;
     const T* a;
-    index a_row, a_col;
+    Index a_row, a_col;
     const T* b;
-    index b_row, b_col;
+    Index b_row, b_col;
     T* c;
-    index c_row;  // the column stride of C is 1
+    Index c_row;  // the column stride of C is 1
     T alpha = 1, beta = 0;
     const Epilogue<T>* epilogue = nullptr;  // applied to C as each piece of it is finished
     Precision precision = Precision::full;
@@ -148,27 +149,27 @@ template <class T> struct Gemm {
 };
 
 // So many rows of A at most are multiplied side by side with a B that is read once, row by row.
-inline constexpr index most_streamed_rows = 64;
+inline constexpr Index most_streamed_rows = 64;
 
 // One thread's share of C = alpha A B (+ C), with A and B as the micro-kernel reads them: k counts packed values, which
 // are terms of the sum or, in bfloat16 where the machine multiplies pairs, two of them.
 // A is read by strides, or in packed row panels when a_packed; B in packed column panels, or by rows
 // (column stride 1, whole vectors) when not b_packed. See gemm.cpp for the loops around it.
 template <class T> struct GemmBlock {
-    index m, n, k;
+    Index m, n, k;
     bool streamed;  // few rows of A, neither operand packed: every line of B is read once
     const T* a;
-    index a_row, a_step;
+    Index a_row, a_step;
     bool a_packed;
     const T* b;
-    index b_row;
+    Index b_row;
     bool b_packed;
     T* c;
-    index c_row;
+    Index c_row;
     T alpha;
     bool accumulate;
-    index panel_vectors;            // n is cut into column panels of at most so many vectors
-    index first_panel, last_panel;  // column panels [first, last) of n; a packed B starts with the first
+    Index panel_vectors;            // n is cut into column panels of at most so many vectors
+    Index first_panel, last_panel;  // column panels [first, last) of n; a packed B starts with the first
     const Epilogue<T>* epilogue;    // null but for the last block along k
 };
 
@@ -178,7 +179,7 @@ template <class T> struct Term {
     std::int32_t column;
 };
 template <class T> struct CompressedRows {
-    const index *begin, *end;
+    const Index *begin, *end;
     const Term<T>* terms;
 };
 
@@ -190,23 +191,23 @@ template <class T> struct CompressedRows {
 template <class T> struct SparseProduct {
     CompressedRows<T> s;
     Panels passes;
-    index n;
+    Index n;
     const T* b;
     T* c;
     bool accumulate;
 };
 
 template <class T> struct SparseKernels {
-    void (*multiply)(const SparseProduct<T>&, index first_row, index last_row);
+    void (*multiply)(const SparseProduct<T>&, Index first_row, Index last_row);
     // A term for every value that is not zero, columns counted from first; returns their number. There is room for n.
-    index (*compress)(index n, const T* x, index first, Term<T>* terms);
+    Index (*compress)(Index n, const T* x, Index first, Term<T>* terms);
 };
 
 // Where random numbers are used: a layer's row in a step of training. Nothing else decides them.
 struct RandomRow {
     std::uint64_t seed;
     std::int64_t step;
-    index stream, row;  // stream: the layer
+    Index stream, row;  // stream: the layer
 };
 
 // Of columns of a batch: the mean and 1 / sqrt(variance + epsilon), gamma times that, and the sums over the rows of dy
@@ -218,32 +219,32 @@ template <class T> struct NormalizationGradient {
 
 // The layers that are no matrix product: see random.h and layer_kernels.h.
 template <class T> struct LayerKernels {
-    void (*multiply)(index n, const T* x, const T* factor, T* y);
-    void (*add)(index n, const T* x, const T* other, T* y);
-    void (*dropout)(const RandomRow& row, index n, const T* x, T rate, T* mask, T* y);
-    void (*add_noise)(const RandomRow& row, index n, const T* x, T deviation, T* y);
-    void (*prelu)(index n, const T* x, const T* slope, T* y);
-    void (*prelu_backward)(index n, const T* x, const T* slope, const T* dy, T* dx);
-    void (*prelu_slopes)(index n, const T* x, const T* dy, T* slopes);
-    void (*moments)(index rows, index n, const T* x, index x_row, T* mean, T* variance);
-    void (*normalization_factors)(index n, const T* variance, T epsilon, const T* gamma, T* inverse, T* factor);
-    void (*normalize)(index n, const T* x, const T* mean, const T* factor, const T* beta, T* y);
-    void (*normalization_sums)(index rows, index n, const T* x, const T* dy, index row, const T* mean, const T* inverse,
+    void (*multiply)(Index n, const T* x, const T* factor, T* y);
+    void (*add)(Index n, const T* x, const T* other, T* y);
+    void (*dropout)(const RandomRow& row, Index n, const T* x, T rate, T* mask, T* y);
+    void (*add_noise)(const RandomRow& row, Index n, const T* x, T deviation, T* y);
+    void (*prelu)(Index n, const T* x, const T* slope, T* y);
+    void (*prelu_backward)(Index n, const T* x, const T* slope, const T* dy, T* dx);
+    void (*prelu_slopes)(Index n, const T* x, const T* dy, T* slopes);
+    void (*moments)(Index rows, Index n, const T* x, Index x_row, T* mean, T* variance);
+    void (*normalization_factors)(Index n, const T* variance, T epsilon, const T* gamma, T* inverse, T* factor);
+    void (*normalize)(Index n, const T* x, const T* mean, const T* factor, const T* beta, T* y);
+    void (*normalization_sums)(Index rows, Index n, const T* x, const T* dy, Index row, const T* mean, const T* inverse,
                                T* sum, T* product);
-    void (*normalize_backward)(index n, const T* x, const T* dy, const NormalizationGradient<T>& a, T* dx);
-    void (*move_average)(index n, const T* value, T momentum, T* moving);
-    void (*normalize_row)(index n, const T* x, T epsilon, const T* gamma, const T* beta, T* y, T* moments);
-    void (*normalize_row_backward)(index n, const T* x, const T* moments, const T* gamma, const T* dy, T* dx);
-    void (*add_row_products)(index n, const T* x, const T* moments, const T* dy, T* gamma, T* beta);
+    void (*normalize_backward)(Index n, const T* x, const T* dy, const NormalizationGradient<T>& a, T* dx);
+    void (*move_average)(Index n, const T* value, T momentum, T* moving);
+    void (*normalize_row)(Index n, const T* x, T epsilon, const T* gamma, const T* beta, T* y, T* moments);
+    void (*normalize_row_backward)(Index n, const T* x, const T* moments, const T* gamma, const T* dy, T* dx);
+    void (*add_row_products)(Index n, const T* x, const T* moments, const T* dy, T* gamma, T* beta);
 };
 
 // y = epilogue(scale (x w + correction)), x being quantized rows, w 8-bit weights as QuantizedDense packs them, y
 // rows of n; correction and scale have a value for every lane of every vector of units.
 struct Int8Product {
-    index rows, n;
-    index steps;  // along k, each of as many values as the kernels take at once
+    Index rows, n;
+    Index steps;  // along k, each of as many values as the kernels take at once
     const char* x;
-    index x_row;  // in bytes
+    Index x_row;  // in bytes
     const std::int8_t* weights;
     const std::int32_t* correction;
     const float* scale;
@@ -253,25 +254,25 @@ struct Int8Product {
 
 // How weights are packed and rows quantized, and the product: see int8_kernels.h.
 struct Int8Kernels {
-    index lanes, terms, panel_vectors;
-    index depth_step;  // steps along k are filled up, by weights of zero, to a multiple of this
+    Index lanes, terms, panel_vectors;
+    Index depth_step;  // steps along k are filled up, by weights of zero, to a multiple of this
     int shift;
-    void (*quantize)(index n, const float* x, float inverse, int zero_point, char* row);
-    void (*multiply)(const Int8Product&, index first_panel, index last_panel);
+    void (*quantize)(Index n, const float* x, float inverse, int zero_point, char* row);
+    void (*multiply)(const Int8Product&, Index first_panel, Index last_panel);
 };
 
 inline constexpr int max_panel_vectors = 3;
 
 template <class T> struct GemmKernels {
-    index lanes;                              // values in a vector
-    index panel_vectors;                      // in the widest panel
-    index panel_rows[max_panel_vectors + 1];  // rows of the tile that is 1, 2, 3 vectors wide
-    index terms;                              // along k, in a packed value
-    index depth_step;                         // packed values along k are filled up to a multiple of this
+    Index lanes;                              // values in a vector
+    Index panel_vectors;                      // in the widest panel
+    Index panel_rows[max_panel_vectors + 1];  // rows of the tile that is 1, 2, 3 vectors wide
+    Index terms;                              // along k, in a packed value
+    Index depth_step;                         // packed values along k are filled up to a multiple of this
     bool rounds;                              // operands are packed, but for a single row, because packing rounds
-    void (*pack_a)(index m, index k, const T* a, index a_row, index a_col, index panel_rows, T* packed);
-    void (*pack_b)(index k, const T* b, index b_row, index b_col, index n, index panel_vectors, index first_panel,
-                   index last_panel, T* packed);
+    void (*pack_a)(Index m, Index k, const T* a, Index a_row, Index a_col, Index panel_rows, T* packed);
+    void (*pack_b)(Index k, const T* b, Index b_row, Index b_col, Index n, Index panel_vectors, Index first_panel,
+                   Index last_panel, T* packed);
     void (*multiply)(const GemmBlock<T>&);
     void (*multiply_small)(const Gemm<T>&);  // a product with terms, beta 0
 };
@@ -280,21 +281,21 @@ template <class T> struct Kernels {
     GemmKernels<T> gemm;
     const GemmKernels<T>* gemm_bfloat16;      // of operands rounded to bfloat16; null for double
     const GemmKernels<T>* gemm_pairs;         // the same by an instruction for pairs; null where there is none
-    const ActivationKernels<T>* activations;  // each list ends with a null name
+    const ActivationKernels<T>* activations;  // each list ends with an entry without a name
     const LossKernels<T>* losses;
     const OptimizerKernels<T>* optimizers;
-    void (*scale)(index n, T* x, T factor);  // x *= factor; factor 0 writes zeros
+    void (*scale)(Index n, T* x, T factor);  // x *= factor; factor 0 writes zeros
     // sums = column sums of x, or, to accumulate, those added to what was there
-    void (*add_rows)(index rows, index columns, const T* x, index x_row, T* sums, bool accumulate);
+    void (*add_rows)(Index rows, Index columns, const T* x, Index x_row, T* sums, bool accumulate);
     // out[j] = convert(source[j * stride]); stride in bytes
-    void (*convert)(index n, const void* source, DType dtype, index stride, T* out);
-    void (*affine)(index n, const T* x, T scale, T offset, T* y);  // y = scale * x + offset
-    bool (*all_finite)(index n, const T* x);
+    void (*convert)(Index n, const void* source, DType dtype, Index stride, T* out);
+    void (*affine)(Index n, const T* x, T scale, T offset, T* y);  // y = scale * x + offset
+    bool (*all_finite)(Index n, const T* x);
     // The value of a penalty on weights, and its gradient added to theirs.
-    double (*penalty)(index n, const T* w, T l1, T l2);
-    void (*add_penalty)(index n, const T* w, T l1, T l2, T* gradient);
+    double (*penalty)(Index n, const T* w, T l1, T l2);
+    void (*add_penalty)(Index n, const T* w, T l1, T l2, T* gradient);
     // The gradients of all parameters of small layers, the first of which has the inputs x.
-    void (*small_gradients)(const SmallLayer<T>* first, const SmallLayer<T>* end, index rows, const T* x);
+    void (*small_gradients)(const SmallLayer<T>* first, const SmallLayer<T>* end, Index rows, const T* x);
     SparseKernels<T> sparse;
     LayerKernels<T> layers;
     const Int8Kernels* int8;  // null for double

@@ -22,18 +22,27 @@ namespace fastnet::amx {
 #include "amx_kernels.h"
 
 extern const TileKernels tiles;
-constexpr GemmKernels<float> gemm_bfloat16{tile_side,
-                                           2,
-                                           {0, panel_height, panel_height, panel_height},
-                                           2,
-                                           tile_side,
-                                           true,
-                                           pack_tiles_a,
-                                           pack_tiles_b,
-                                           multiply_bfloat16,
-                                           multiply_small_bfloat16};
-constexpr Int8Kernels int8{tile_side,   int8_terms,   int8_vectors,       tile_side,
-                           Int8::shift, quantize_row, multiply_int8_tiles};
-const TileKernels tiles{&gemm_bfloat16, &int8};
+constexpr GemmKernels<float> gemm_bfloat16{
+    .lanes = tile_side,
+    .panel_vectors = 2,
+    .panel_rows = {0, panel_height, panel_height, panel_height},
+    .terms = 2,
+    .depth_step = tile_side,
+    .rounds = true,
+    .pack_a = pack_tiles_a,
+    .pack_b = pack_tiles_b,
+    .multiply = multiply_bfloat16,
+    .multiply_small = multiply_small_bfloat16,
+};
+constexpr Int8Kernels int8{
+    .lanes = tile_side,
+    .terms = int8_terms,
+    .panel_vectors = int8_vectors,
+    .depth_step = tile_side,
+    .shift = Int8::shift,
+    .quantize = quantize_row,
+    .multiply = multiply_int8_tiles,
+};
+const TileKernels tiles{.gemm_bfloat16 = &gemm_bfloat16, .int8 = &int8};
 
 }  // namespace fastnet::amx

@@ -47,20 +47,21 @@ namespace fastnet::FASTNET_NAMESPACE {
 
 // With 16 registers, chains run best in tiles of two vectors (6 x 2: 98 of 102 GFLOP/s on a Zen 3, 4 x 3: 91).
 template <class Form>
-inline constexpr index panel_vectors = Form::chain > 0 && tile_rows[3] < 8 ? 2 : max_panel_vectors;
+inline constexpr Index panel_vectors = Form::chain > 0 && tile_rows[3] < 8 ? 2 : max_panel_vectors;
 
 template <class Form>
 inline constexpr GemmKernels<typename Form::Value> gemm_kernels{
-    lanes<typename Form::Value>,
-    panel_vectors<Form>,
-    {tile_rows[0], tile_rows[1], tile_rows[2], tile_rows[3]},
-    Form::terms,
-    1,
-    Form::rounds,
-    pack_a<Form>,
-    pack_b<Form>,
-    multiply<Form>,
-    multiply_small<typename Form::InPlace>};
+    .lanes = lanes<typename Form::Value>,
+    .panel_vectors = panel_vectors<Form>,
+    .panel_rows = {tile_rows[0], tile_rows[1], tile_rows[2], tile_rows[3]},
+    .terms = Form::terms,
+    .depth_step = 1,
+    .rounds = Form::rounds,
+    .pack_a = pack_a<Form>,
+    .pack_b = pack_b<Form>,
+    .multiply = multiply<Form>,
+    .multiply_small = multiply_small<typename Form::InPlace>,
+};
 
 template <class T> inline constexpr const GemmKernels<T>* gemm_bfloat16 = nullptr;
 template <> inline constexpr const GemmKernels<float>* gemm_bfloat16<float> = &gemm_kernels<Rounded>;
@@ -74,26 +75,45 @@ template <class T> inline constexpr const Int8Kernels* int8 = nullptr;
 template <> inline constexpr const Int8Kernels* int8<float> = &int8_kernels;
 
 template <class T>
-inline constexpr Kernels<T> table{gemm_kernels<Plain<T>>,
-                                  gemm_bfloat16<T>,
-                                  gemm_pairs<T>,
-                                  activations<T>,
-                                  losses<T>,
-                                  optimizers<T>,
-                                  scale<T>,
-                                  add_rows<T>,
-                                  convert<T>,
-                                  affine<T>,
-                                  all_finite<T>,
-                                  penalty<T>,
-                                  add_penalty<T>,
-                                  small_gradients<T>,
-                                  {multiply_sparse<T>, compress<T>},
-                                  {multiply_elements<T>, add_elements<T>, dropout<T>, add_noise<T>, prelu<T>,
-                                   prelu_backward<T>, prelu_slopes<T>, moments<T>, normalization_factors<T>,
-                                   normalize<T>, normalization_sums<T>, normalize_backward<T>, move_average<T>,
-                                   normalize_row<T>, normalize_row_backward<T>, add_row_products<T>},
-                                  int8<T>};
+inline constexpr LayerKernels<T> layer_kernels{
+    .multiply = multiply_elements<T>,
+    .add = add_elements<T>,
+    .dropout = dropout<T>,
+    .add_noise = add_noise<T>,
+    .prelu = prelu<T>,
+    .prelu_backward = prelu_backward<T>,
+    .prelu_slopes = prelu_slopes<T>,
+    .moments = moments<T>,
+    .normalization_factors = normalization_factors<T>,
+    .normalize = normalize<T>,
+    .normalization_sums = normalization_sums<T>,
+    .normalize_backward = normalize_backward<T>,
+    .move_average = move_average<T>,
+    .normalize_row = normalize_row<T>,
+    .normalize_row_backward = normalize_row_backward<T>,
+    .add_row_products = add_row_products<T>,
+};
+
+template <class T>
+inline constexpr Kernels<T> table{
+    .gemm = gemm_kernels<Plain<T>>,
+    .gemm_bfloat16 = gemm_bfloat16<T>,
+    .gemm_pairs = gemm_pairs<T>,
+    .activations = activations<T>,
+    .losses = losses<T>,
+    .optimizers = optimizers<T>,
+    .scale = scale<T>,
+    .add_rows = add_rows<T>,
+    .convert = convert<T>,
+    .affine = affine<T>,
+    .all_finite = all_finite<T>,
+    .penalty = penalty<T>,
+    .add_penalty = add_penalty<T>,
+    .small_gradients = small_gradients<T>,
+    .sparse = {.multiply = multiply_sparse<T>, .compress = compress<T>},
+    .layers = layer_kernels<T>,
+    .int8 = int8<T>,
+};
 
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;

@@ -39,7 +39,7 @@ template <class L, class T> FASTNET_INLINE Divisors<T> divisors_of(T n, const Lo
 
 // The values of n units from y on; their slopes times a factor go to g.
 template <class L, class T, class Factor>
-FASTNET_INLINE Vec<T> some_terms(index n, T* y, const T* t, T* g, Factor factor, const LossSettings<T>& settings) {
+FASTNET_INLINE Vec<T> some_terms(Index n, T* y, const T* t, T* g, Factor factor, const LossSettings<T>& settings) {
     const auto term = L::template term<T>(load_some(y, n), load_some(t, n), settings);
     if (g)
         store_some(g, term.slope * factor, n);
@@ -49,11 +49,11 @@ FASTNET_INLINE Vec<T> some_terms(index n, T* y, const T* t, T* g, Factor factor,
 }
 
 template <class L, class T>
-FASTNET_INLINE T row_of_terms(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
+FASTNET_INLINE T row_of_terms(Index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
     const Divisors<T> divisors = divisors_of<L, T>(static_cast<T>(n), settings);
     const T share = factor / divisors.slope;
     Vec<T> total{};
-    for_vectors<T>(n, [&](index j, index m) {
+    for_vectors<T>(n, [&](Index j, Index m) {
         total = total + first_lanes<T>(some_terms<L, T>(m, y + j, t + j, g ? g + j : nullptr, share, settings), m);
     });
     return sum<T>(total) / divisors.value;
@@ -151,6 +151,7 @@ struct HalfPoissonDeviance {
 
 // The same from the logarithm z of the prediction, by which the derivative is y - t. Leaves y = exp(z) in y.
 struct ExponentialHalfPoissonDeviance {
+    static constexpr const char* activation = "exponential";
     template <class T> static Divisors<T> divisors(T, const LossSettings<T>&) { return {T(1), T(1)}; }
     template <class T> static FusedTerm<T> term(Vec<T> z, Vec<T> t, const LossSettings<T>&) {
         const Vec<T> y = exp<T>(z);
@@ -251,6 +252,7 @@ template <class T> FASTNET_INLINE Vec<T> clipped_binary_crossentropy(Vec<T> t, V
 // max(z, 0) - z t + log(1 + exp(-|z|)), its derivative s - t. Leaves s in y. With the second setting it is the sum over
 // the units, not the mean.
 struct SigmoidBinaryCrossentropy {
+    static constexpr const char* activation = "sigmoid";
     template <class T> static Divisors<T> divisors(T n, const LossSettings<T>& settings) {
         const T units = settings.second > T(0) ? T(1) : n;
         return {units, units};
@@ -268,7 +270,7 @@ struct SigmoidBinaryCrossentropy {
 
 template <class L, class T> inline constexpr bool has_terms = requires { &L::template term<T>; };
 
-template <class L, class T> FASTNET_INLINE T loss_of_row(index n, T* y, const T* t, T* g, T factor,
+template <class L, class T> FASTNET_INLINE T loss_of_row(Index n, T* y, const T* t, T* g, T factor,
                                                          const LossSettings<T>& settings) {
     if constexpr (has_terms<L, T>)
         return row_of_terms<L, T>(n, y, t, g, factor, settings);
@@ -279,11 +281,11 @@ template <class L, class T> FASTNET_INLINE T loss_of_row(index n, T* y, const T*
 // Rows of a single unit, a vector of them at a time.
 template <class L, class T>
 FASTNET_INLINE void loss_of_single_units(const LossArguments<T>& a, const LossSettings<T>& settings) {
-    for_vectors<T>(a.rows, [&](index i, index n) {
+    for_vectors<T>(a.rows, [&](Index i, Index n) {
         const Vec<T> weight = a.weight ? load_some(a.weight + i, n) : broadcast(T(1));
         const Vec<T> value = some_terms<L, T>(n, a.y + i, a.target + i, a.gradient ? a.gradient + i : nullptr,
                                               weight * a.scale, settings);
-        for (index l = 0; l < n; ++l)
+        for (Index l = 0; l < n; ++l)
             a.row_loss[i + l] = static_cast<double>(weight[l]) * static_cast<double>(value[l]);
     });
 }
@@ -294,7 +296,7 @@ template <class L, class T> void loss_rows(const LossArguments<T>& a) {
     if constexpr (has_terms<L, T>)
         if (a.columns == 1)
             return loss_of_single_units<L, T>(a, settings);
-    for (index i = 0; i < a.rows; ++i) {
+    for (Index i = 0; i < a.rows; ++i) {
         const T weight = a.weight ? a.weight[i] : T(1);
         T* gradient = a.gradient ? a.gradient + i * a.columns : nullptr;
         const T value = loss_of_row<L, T>(a.columns, a.y + i * a.columns, a.target + i * a.columns, gradient,
@@ -303,7 +305,16 @@ template <class L, class T> void loss_rows(const LossArguments<T>& a) {
     }
 }
 
-template <class L, class T> inline constexpr LossKernels<T> alone{L::name, loss_rows<L, T>, nullptr, nullptr};
+template <class L, class T> inline constexpr LossKernels<T> alone{.name = L::name, .plain = loss_rows<L, T>};
+
+// A loss that is shorter together with an activation.
+template <class L, class Fused, class T>
+inline constexpr LossKernels<T> with_activation{
+    .name = L::name,
+    .plain = loss_rows<L, T>,
+    .fused_activation = Fused::activation,
+    .fused = loss_rows<Fused, T>,
+};
 
 template <class T>
 inline constexpr LossKernels<T> losses[] = {
@@ -315,8 +326,7 @@ inline constexpr LossKernels<T> losses[] = {
     alone<MeanSquaredLogarithmicError, T>,
     alone<Poisson, T>,
     alone<HalfSquaredError, T>,
-    {HalfPoissonDeviance::name, loss_rows<HalfPoissonDeviance, T>, "exponential",
-     loss_rows<ExponentialHalfPoissonDeviance, T>},
+    with_activation<HalfPoissonDeviance, ExponentialHalfPoissonDeviance, T>,
     alone<Hinge, T>,
     alone<SquaredHinge, T>,
     alone<CategoricalHinge, T>,
@@ -325,8 +335,7 @@ inline constexpr LossKernels<T> losses[] = {
     alone<CosineSimilarity, T>,
     alone<BinaryFocalCrossentropy, T>,
     alone<CategoricalFocalCrossentropy, T>,
-    {BinaryCrossentropy::name, loss_rows<BinaryCrossentropy, T>, "sigmoid", loss_rows<SigmoidBinaryCrossentropy, T>},
-    {CategoricalCrossentropy::name, loss_rows<CategoricalCrossentropy, T>, "softmax",
-     loss_rows<SoftmaxCategoricalCrossentropy, T>},
-    {nullptr, nullptr, nullptr, nullptr},
+    with_activation<BinaryCrossentropy, SigmoidBinaryCrossentropy, T>,
+    with_activation<CategoricalCrossentropy, SoftmaxCategoricalCrossentropy, T>,
+    {},
 };

@@ -17,14 +17,14 @@
 template <class T> struct Plain {
     using Value = T;
     using InPlace = Plain;             // how it is multiplied as it lies in memory, by `read` and float arithmetic
-    static constexpr index terms = 1;  // along k, in one packed value
-    static constexpr index chain = 0;  // packed values in a chain of additions; 0: all of a pass
+    static constexpr Index terms = 1;  // along k, in one packed value
+    static constexpr Index chain = 0;  // packed values in a chain of additions; 0: all of a pass
     static constexpr bool rounds = false;
 
     // Packed values that stand side by side across k: those of x[0], x[1] and so on; the second terms of pairs are
     // x[step], x[step + 1] and so on.
-    static FASTNET_INLINE Vec<T> across(const T* x, index) { return load(x); }
-    static FASTNET_INLINE Quad<T> quad_across(const T* x, index) { return load_quad(x); }
+    static FASTNET_INLINE Vec<T> across(const T* x, Index) { return load(x); }
+    static FASTNET_INLINE Quad<T> quad_across(const T* x, Index) { return load_quad(x); }
     // Packed values that follow each other along k: those of x[0], x[1] and so on.
     static FASTNET_INLINE Vec<T> along(const T* x) { return load(x); }
     static FASTNET_INLINE Quad<T> quad_along(const T* x) { return load_quad(x); }
@@ -50,15 +50,15 @@ template <class U, class V> FASTNET_INLINE V round_to_bfloat16(V x) {
     return reinterpret_cast<V>(magnitude < 0x00800000u ? bits & 0x80000000u : normal);
 }
 
-inline constexpr index chain_terms = 16;
+inline constexpr Index chain_terms = 16;
 
 struct Rounded : Plain<float> {
     using InPlace = Rounded;
-    static constexpr index chain = chain_terms;
+    static constexpr Index chain = chain_terms;
     static constexpr bool rounds = true;
 
-    static FASTNET_INLINE Vec<float> across(const float* x, index) { return along(x); }
-    static FASTNET_INLINE Quad<float> quad_across(const float* x, index) { return quad_along(x); }
+    static FASTNET_INLINE Vec<float> across(const float* x, Index) { return along(x); }
+    static FASTNET_INLINE Quad<float> quad_across(const float* x, Index) { return quad_along(x); }
     static FASTNET_INLINE Vec<float> read(Vec<float> x) {
 #if defined(__AVX512BF16__)
         typedef std::uint16_t Halves __attribute__((vector_size(FASTNET_VECTOR_BYTES / 2)));
@@ -79,18 +79,18 @@ struct Rounded : Plain<float> {
 struct Pairs {
     using Value = float;  // 32 bits, never used as a number
     using InPlace = Rounded;
-    static constexpr index terms = 2;
-    static constexpr index chain = chain_terms / terms;
+    static constexpr Index terms = 2;
+    static constexpr Index chain = chain_terms / terms;
     static constexpr bool rounds = true;
 
     // The conversion of two vectors puts the second below the first; then one value of each is taken in turn.
-    static FASTNET_INLINE Vec<float> across(const float* x, index step) {
+    static FASTNET_INLINE Vec<float> across(const float* x, Index step) {
         constexpr Words later{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
         const __m512i halves = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(load(x), load(x + step)));
         const __m512i turns = reinterpret_cast<__m512i>(((later + 16u) << 16) | later);
         return reinterpret_cast<Vec<float>>(_mm512_permutexvar_epi16(turns, halves));
     }
-    static FASTNET_INLINE Quad<float> quad_across(const float* x, index step) {
+    static FASTNET_INLINE Quad<float> quad_across(const float* x, Index step) {
         const __m128i halves = reinterpret_cast<__m128i>(_mm_cvtne2ps_pbh(load_quad(x), load_quad(x + step)));
         return reinterpret_cast<Quad<float>>(_mm_unpacklo_epi16(halves, _mm_srli_si128(halves, 8)));
     }
@@ -123,7 +123,7 @@ template <class Form, class T> FASTNET_INLINE T value_along(const T* x) {
 }
 
 // out[j * out_row + i] = the value of in[i * row + j * terms] for i, j < quad.
-template <class Form, class T> FASTNET_INLINE void transpose_square(const T* in, index row, T* out, index out_row) {
+template <class Form, class T> FASTNET_INLINE void transpose_square(const T* in, Index row, T* out, Index out_row) {
     if constexpr (sizeof(T) == 4) {
         const Quad<T> a = Form::quad_along(in), b = Form::quad_along(in + row), c = Form::quad_along(in + 2 * row),
                       d = Form::quad_along(in + 3 * row);

@@ -254,18 +254,18 @@ template <class T> FASTNET_INLINE Vec<T> penalized(Vec<T> g, Vec<T> w, T l1, T l
 }
 
 // The penalty on the values from `first` on, which are all within it or, where it is none, outside all.
-template <class T> FASTNET_INLINE PenaltyRange<T> penalty_at(const OptimizerExtras<T>& extras, index first) {
-    for (index i = 0; i < extras.penalty_count; ++i)
+template <class T> FASTNET_INLINE PenaltyRange<T> penalty_at(const OptimizerExtras<T>& extras, Index first) {
+    for (Index i = 0; i < extras.penalty_count; ++i)
         if (const PenaltyRange<T>& p = extras.penalties[i]; p.begin <= first && first < p.end)
             return {p.begin, p.end, p.l1 * extras.penalty_factor, p.l2 * extras.penalty_factor};
     return {0, 0, T(0), T(0)};
 }
 
 template <bool with_extras, class O, class T>
-FASTNET_INLINE void update_values(const OptimizerArguments<T>& a, const typename O::template Step<T>& step, index first,
-                                  index count) {
+FASTNET_INLINE void update_values(const OptimizerArguments<T>& a, const typename O::template Step<T>& step, Index first,
+                                  Index count) {
     const PenaltyRange<T> penalty = with_extras ? penalty_at(*a.extras, first) : PenaltyRange<T>{};
-    for_vectors<T>(count, [&](index i, index n) {
+    for_vectors<T>(count, [&](Index i, Index n) {
         i += first;
         Vec<T> state[O::slots];
         for (int s = 0; s < O::slots; ++s)
@@ -292,34 +292,41 @@ FASTNET_INLINE void update_values(const OptimizerArguments<T>& a, const typename
 }
 
 template <class O, class T>
-FASTNET_INLINE void update_run(const OptimizerArguments<T>& a, const typename O::template Step<T>& step, index first,
-                               index count) {
+FASTNET_INLINE void update_run(const OptimizerArguments<T>& a, const typename O::template Step<T>& step, Index first,
+                               Index count) {
     if (a.extras)
         update_values<true, O, T>(a, step, first, count);
     else
         update_values<false, O, T>(a, step, first, count);
 }
 
-template <class O, class T> void update(const OptimizerArguments<T>& a, index first, index n) {
+template <class O, class T> void update(const OptimizerArguments<T>& a, Index first, Index n) {
     update_run<O, T>(a, typename O::template Step<T>(a.hyperparameters), first, n);
 }
 
-template <class O, class T> void update_block(index rows, index columns, T* c, index c_row, const Epilogue<T>& e) {
+template <class O, class T> void update_block(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {
     const typename O::template Step<T> step(e.optimizer->hyperparameters);
     if (columns == c_row)
         columns *= rows, rows = 1;
-    for (index i = 0; i < rows; ++i)
+    for (Index i = 0; i < rows; ++i)
         update_run<O, T>(*e.optimizer, step, c + i * c_row - e.optimizer->gradients, columns);
 }
 
 template <class O, class T>
-inline constexpr OptimizerKernels<T> optimizer{O::name,    O::slots,     O::hyperparameters, O::prepare,
-                                               O::initial, update<O, T>, update_block<O, T>};
+inline constexpr OptimizerKernels<T> optimizer{
+    .name = O::name,
+    .slots = O::slots,
+    .hyperparameters = O::hyperparameters,
+    .prepare = O::prepare,
+    .initial = O::initial,
+    .update = update<O, T>,
+    .update_block = update_block<O, T>,
+};
 
 template <class T>
 inline constexpr OptimizerKernels<T> optimizers[] = {
     optimizer<Sgd, T>,         optimizer<RmsProp, T>,  optimizer<RmsPropCentered, T>,
     optimizer<Adagrad, T>,     optimizer<Adadelta, T>, optimizer<Adam, T>,
     optimizer<AdamAmsgrad, T>, optimizer<Adamax, T>,   optimizer<Nadam, T>,
-    optimizer<Lion, T>,        optimizer<Muon, T>,     {nullptr, 0, nullptr, nullptr, nullptr, nullptr, nullptr},
+    optimizer<Lion, T>,        optimizer<Muon, T>,     {},
 };

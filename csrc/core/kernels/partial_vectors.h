@@ -5,7 +5,7 @@ template <class T, int... i> FASTNET_INLINE Bits<T> lane_numbers(std::integer_se
 }
 
 // The first n lanes, 0 < n < lanes; the others are zero (load) or left alone (store).
-template <class T> FASTNET_INLINE Vec<T> load_first(const T* p, index n) {
+template <class T> FASTNET_INLINE Vec<T> load_first(const T* p, Index n) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4)
         return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p);
@@ -21,13 +21,13 @@ template <class T> FASTNET_INLINE Vec<T> load_first(const T* p, index n) {
         return _mm256_maskload_pd(p, wanted);
 #else
     Vec<T> v{};
-    for (index i = 0; i < n; ++i)
+    for (Index i = 0; i < n; ++i)
         v[i] = p[i];
     return v;
 #endif
 }
 
-template <class T> FASTNET_INLINE void store_first(T* p, Vec<T> v, index n) {
+template <class T> FASTNET_INLINE void store_first(T* p, Vec<T> v, Index n) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4)
         _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), v);
@@ -57,7 +57,7 @@ template <class T> FASTNET_INLINE void store_first(T* p, Vec<T> v, index n) {
             _mm_store_sd(p, part);
     }
 #else
-    for (index i = 0; i < n; ++i)
+    for (Index i = 0; i < n; ++i)
         p[i] = v[i];
 #endif
 }

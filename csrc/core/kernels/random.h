@@ -6,10 +6,10 @@
 // instruction set has for vectors.
 
 inline constexpr int random_rounds = 12;
-inline constexpr index random_block = 64;  // numbers made at a time
+inline constexpr Index random_block = 64;  // numbers made at a time
 
 typedef std::uint32_t Words __attribute__((vector_size(FASTNET_VECTOR_BYTES)));
-inline constexpr index word_lanes = FASTNET_VECTOR_BYTES / 4;
+inline constexpr Index word_lanes = FASTNET_VECTOR_BYTES / 4;
 
 FASTNET_INLINE Words rotate(Words x, int bits) { return (x << bits) | (x >> (32 - bits)); }
 
@@ -36,13 +36,13 @@ FASTNET_INLINE void threefry(Words (&x)[4], const std::uint32_t (&key)[4]) {
 
 // The numbers 64 block to 64 block + 63 of a row. The order does not depend on the width of a vector: number 16 w + l
 // of a block is word w of the counter (16 block + l, row, step).
-inline void random_words(const RandomRow& row, index block, std::uint32_t* words) {
-    constexpr index counters = random_block / 4;
+inline void random_words(const RandomRow& row, Index block, std::uint32_t* words) {
+    constexpr Index counters = random_block / 4;
     const std::uint32_t key[4] = {static_cast<std::uint32_t>(row.seed), static_cast<std::uint32_t>(row.seed >> 32),
                                   static_cast<std::uint32_t>(row.stream), 0};
-    for (index first = 0; first < counters; first += word_lanes) {
+    for (Index first = 0; first < counters; first += word_lanes) {
         std::uint32_t numbers[word_lanes];
-        for (index i = 0; i < word_lanes; ++i)
+        for (Index i = 0; i < word_lanes; ++i)
             numbers[i] = static_cast<std::uint32_t>(block * counters + first + i);
         Words x[4];
         __builtin_memcpy(&x[0], numbers, sizeof numbers);
@@ -56,12 +56,12 @@ inline void random_words(const RandomRow& row, index block, std::uint32_t* words
 }
 
 // Calls f(offset, count, words) for the vectors of a row of n values.
-template <class T, class F> FASTNET_INLINE void for_random_vectors(const RandomRow& row, index n, F f) {
+template <class T, class F> FASTNET_INLINE void for_random_vectors(const RandomRow& row, Index n, F f) {
     alignas(64) std::uint32_t words[random_block];
-    for (index first = 0; first < n; first += random_block) {
+    for (Index first = 0; first < n; first += random_block) {
         random_words(row, first / random_block, words);
-        const index count = n - first < random_block ? n - first : random_block;
-        for_vectors<T>(count, [&](index j, index m) { f(first + j, m, words + j); });
+        const Index count = n - first < random_block ? n - first : random_block;
+        for_vectors<T>(count, [&](Index j, Index m) { f(first + j, m, words + j); });
     }
 }
 
@@ -90,9 +90,9 @@ template <class T> FASTNET_INLINE Vec<T> normal_quantile(Vec<T> x) {
 
 // Inverted dropout: y = x mask, where the mask, which is kept for the way back, is 0 with a probability of `rate` and
 // 1 / (1 - rate) otherwise.
-template <class T> void dropout(const RandomRow& row, index n, const T* x, T rate, T* mask, T* y) {
+template <class T> void dropout(const RandomRow& row, Index n, const T* x, T rate, T* mask, T* y) {
     const T scale = T(1) / (T(1) - rate);
-    for_random_vectors<T>(row, n, [&](index j, index m, const std::uint32_t* words) {
+    for_random_vectors<T>(row, n, [&](Index j, Index m, const std::uint32_t* words) {
         const Bits<T> dropped = uniform<T>(words) < rate;
         store_some(mask + j, select<T>(dropped, Vec<T>{}, broadcast(scale)), m);
         store_some(y + j, select<T>(dropped, Vec<T>{}, load_some(x + j, m) * scale), m);
@@ -100,8 +100,8 @@ template <class T> void dropout(const RandomRow& row, index n, const T* x, T rat
 }
 
 // y = x + deviation times a number from the normal distribution.
-template <class T> void add_noise(const RandomRow& row, index n, const T* x, T deviation, T* y) {
-    for_random_vectors<T>(row, n, [&](index j, index m, const std::uint32_t* words) {
+template <class T> void add_noise(const RandomRow& row, Index n, const T* x, T deviation, T* y) {
+    for_random_vectors<T>(row, n, [&](Index j, Index m, const std::uint32_t* words) {
         const Vec<T> middle = uniform<T>(words) * T(2) + (static_cast<T>(0x1p-24) - T(1));  // never -1 or 1
         store_some(y + j, load_some(x + j, m) + normal_quantile<T>(middle) * deviation, m);
     });

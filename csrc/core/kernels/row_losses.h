@@ -5,13 +5,13 @@
 struct CategoricalCrossentropy {
     static constexpr const char* name = "categorical_crossentropy";
     template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
+    static T row(Index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
         const Vec<T> low = broadcast(static_cast<T>(probability_floor)), high = T(1) - low;
         Vec<T> outputs{};
-        for_vectors<T>(n, [&](index j, index m) { outputs = outputs + load_some(y + j, m); });
+        for_vectors<T>(n, [&](Index j, Index m) { outputs = outputs + load_some(y + j, m); });
         const T total_output = sum<T>(outputs);
         Vec<T> total{}, inner{};
-        for_vectors<T>(n, [&](index j, index m) {
+        for_vectors<T>(n, [&](Index j, Index m) {
             const Vec<T> q = load_some(y + j, m) / total_output;
             const Vec<T> target = first_lanes<T>(smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n)), m);
             const Vec<T> p = select<T>(q < low, low, select<T>(q > high, high, q));
@@ -23,7 +23,7 @@ struct CategoricalCrossentropy {
         });
         if (g) {
             const T mean = sum<T>(inner), share = factor / total_output;
-            for_vectors<T>(n, [&](index j, index m) { store_some(g + j, (mean - load_some(g + j, m)) * share, m); });
+            for_vectors<T>(n, [&](Index j, Index m) { store_some(g + j, (mean - load_some(g + j, m)) * share, m); });
         }
         return sum<T>(total);
     }
@@ -32,12 +32,13 @@ struct CategoricalCrossentropy {
 // Softmax and categorical cross-entropy in one, from the logits z: the loss is sum(t) logsumexp(z) - sum(t z),
 // its derivative sum(t) softmax(z) - t. Leaves the softmax in y.
 struct SoftmaxCategoricalCrossentropy {
+    static constexpr const char* activation = "softmax";
     template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
+    static T row(Index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
         // The logits are shifted by their maximum before they meet the targets, so that large ones cancel exactly.
         const T shift = row_maximum(n, y);
         Vec<T> targets{}, chosen{};
-        for_vectors<T>(n, [&](index j, index m) {
+        for_vectors<T>(n, [&](Index j, Index m) {
             const Vec<T> target = first_lanes<T>(smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n)), m);
             targets = targets + target;
             // A class of target zero contributes nothing, whatever its logit (0 * infinity is not a number).
@@ -46,7 +47,7 @@ struct SoftmaxCategoricalCrossentropy {
         const T mass = sum<T>(targets);
         const SoftmaxRow<T> softmax = softmax_row(n, y);
         if (g)
-            for_vectors<T>(n, [&](index j, index m) {
+            for_vectors<T>(n, [&](Index j, Index m) {
                 store_some(
                     g + j,
                     (load_some(y + j, m) * mass - smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n))) *
@@ -56,7 +57,7 @@ struct SoftmaxCategoricalCrossentropy {
         if (settings.first == T(0))
             return mass * log<T>(broadcast(softmax.total))[0] - sum<T>(chosen);
         Vec<T> total{};
-        for_vectors<T>(n, [&](index j, index m) {
+        for_vectors<T>(n, [&](Index j, Index m) {
             const Vec<T> target = smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n));
             total = total - first_lanes<T>(clipped_term<T>(target, load_some(y + j, m), settings.first), m);
         });
@@ -68,10 +69,10 @@ struct SoftmaxCategoricalCrossentropy {
 struct KlDivergence {
     static constexpr const char* name = "kl_divergence";
     template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
+    static T row(Index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
         const Vec<T> low = broadcast(static_cast<T>(probability_floor)), one = broadcast(T(1));
         Vec<T> total{};
-        for_vectors<T>(n, [&](index j, index m) {
+        for_vectors<T>(n, [&](Index j, Index m) {
             const Vec<T> raw = load_some(y + j, m);
             const Vec<T> p = minimum<T>(one, maximum<T>(low, raw));
             const Vec<T> target = minimum<T>(one, maximum<T>(low, load_some(t + j, m)));
@@ -89,21 +90,21 @@ struct KlDivergence {
 struct CategoricalHinge {
     static constexpr const char* name = "categorical_hinge";
     template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
+    static T row(Index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
         Vec<T> right{};
         T wrong = 0;
-        index worst = 0;
-        for_vectors<T>(n, [&](index j, index m) {
+        Index worst = 0;
+        for_vectors<T>(n, [&](Index j, Index m) {
             const Vec<T> target = load_some(t + j, m), output = load_some(y + j, m);
             right = right + target * output;
             const Vec<T> others = (T(1) - target) * output;
-            for (index i = 0; i < m; ++i)
+            for (Index i = 0; i < m; ++i)
                 if ((j == 0 && i == 0) || others[i] > wrong)
                     wrong = others[i], worst = j + i;
         });
         const T value = wrong - sum<T>(right) + T(1);
         const T slope = value > T(0) ? factor : (value == value ? T(0) : value);
-        for (index j = 0; g && j < n; ++j)
+        for (Index j = 0; g && j < n; ++j)
             g[j] = slope * ((j == worst ? T(1) - t[j] : T(0)) - t[j]);
         return value > T(0) ? value : (value == value ? T(0) : value);
     }
@@ -113,13 +114,13 @@ struct CategoricalHinge {
 struct CategoricalFocalCrossentropy {
     static constexpr const char* name = "categorical_focal_crossentropy";
     template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
+    static T row(Index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
         const T gamma = settings.first, alpha = settings.second;
         const Vec<T> low = broadcast(static_cast<T>(probability_floor)), high = T(1) - low;
         Vec<T> outputs{}, total{}, inner{};
-        for_vectors<T>(n, [&](index j, index m) { outputs = outputs + load_some(y + j, m); });
+        for_vectors<T>(n, [&](Index j, Index m) { outputs = outputs + load_some(y + j, m); });
         const T total_output = sum<T>(outputs);
-        for_vectors<T>(n, [&](index j, index m) {
+        for_vectors<T>(n, [&](Index j, Index m) {
             const Vec<T> q = load_some(y + j, m) / total_output;
             const Vec<T> target = first_lanes<T>(smoothed<T>(load_some(t + j, m), settings, static_cast<T>(n)), m);
             const Vec<T> p = select<T>(q < low, low, select<T>(q > high, high, q)), miss = T(1) - p;
@@ -134,7 +135,7 @@ struct CategoricalFocalCrossentropy {
         });
         const T mean = sum<T>(inner), share = factor / total_output;
         if (g)
-            for_vectors<T>(n, [&](index j, index m) { store_some(g + j, (mean - load_some(g + j, m)) * share, m); });
+            for_vectors<T>(n, [&](Index j, Index m) { store_some(g + j, (mean - load_some(g + j, m)) * share, m); });
         return sum<T>(total);
     }
 };
@@ -143,9 +144,9 @@ struct CategoricalFocalCrossentropy {
 struct CosineSimilarity {
     static constexpr const char* name = "cosine_similarity";
     template <class T>
-    static T row(index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
+    static T row(Index n, T* y, const T* t, T* g, T factor, const LossSettings<T>&) {
         Vec<T> both{}, of_y{}, of_t{};
-        for_vectors<T>(n, [&](index j, index m) {
+        for_vectors<T>(n, [&](Index j, Index m) {
             const Vec<T> output = load_some(y + j, m), target = load_some(t + j, m);
             both = both + output * target, of_y = of_y + output * output, of_t = of_t + target * target;
         });
@@ -154,7 +155,7 @@ struct CosineSimilarity {
         const T norm_t = square_root<T>(maximum<T>(broadcast(sum<T>(of_t)), least))[0];
         const T cosine = sum<T>(both) / (norm_y * norm_t);
         if (g)
-            for_vectors<T>(n, [&](index j, index m) {
+            for_vectors<T>(n, [&](Index j, Index m) {
                 const Vec<T> toward = load_some(t + j, m) / norm_t - load_some(y + j, m) * (cosine / norm_y);
                 store_some(g + j, toward * (-factor / norm_y), m);
             });

@@ -20,7 +20,7 @@ template <> struct VectorOf<double> {
 template <class T> using Vec = typename VectorOf<T>::type;
 template <class T> using Bits = typename VectorOf<T>::bits;
 template <class T> using Integer = typename VectorOf<T>::integer;
-template <class T> inline constexpr index lanes = FASTNET_VECTOR_BYTES / sizeof(T);
+template <class T> inline constexpr Index lanes = FASTNET_VECTOR_BYTES / sizeof(T);
 
 #define FASTNET_INLINE inline __attribute__((always_inline))
 
@@ -67,7 +67,7 @@ template <class T> FASTNET_INLINE Vec<T> multiply_add(Vec<T> a, Vec<T> b, Vec<T>
 }
 
 // Sixteen bytes, in every instruction set: what packing copies and transposes.
-template <class T> inline constexpr index quad = 16 / static_cast<index>(sizeof(T));
+template <class T> inline constexpr Index quad = 16 / static_cast<Index>(sizeof(T));
 template <class T> struct QuadOf {
     typedef T type __attribute__((vector_size(16)));
 };
@@ -82,19 +82,19 @@ template <class T> FASTNET_INLINE Quad<T> load_quad(const T* p) {
 template <class T> FASTNET_INLINE void store_quad(T* p, Quad<T> v) { __builtin_memcpy(p, &v, sizeof v); }
 
 // Calls f(offset, count) for every vector of an array of n values; count < lanes for the last one only.
-template <class T, class F> FASTNET_INLINE void for_vectors(index n, F f) {
-    index i = 0;
+template <class T, class F> FASTNET_INLINE void for_vectors(Index n, F f) {
+    Index i = 0;
     for (; i + lanes<T> <= n; i += lanes<T>)
         f(i, lanes<T>);
     if (i < n)
         f(i, n - i);
 }
 
-template <class T> FASTNET_INLINE Vec<T> load_some(const T* p, index n) {
+template <class T> FASTNET_INLINE Vec<T> load_some(const T* p, Index n) {
     return n == lanes<T> ? load(p) : load_first(p, n);
 }
 
-template <class T> FASTNET_INLINE void store_some(T* p, Vec<T> v, index n) {
+template <class T> FASTNET_INLINE void store_some(T* p, Vec<T> v, Index n) {
     if (n == lanes<T>)
         store(p, v);
     else
@@ -111,7 +111,7 @@ template <class T> FASTNET_INLINE Vec<T> select(Bits<T> mask, Vec<T> yes, Vec<T>
 template <class T> FASTNET_INLINE Vec<T> unless_nan(Vec<T> x, Vec<T> v) { return select<T>(x == x, v, x); }
 
 // The first n lanes of v, the others as in `rest`.
-template <class T> FASTNET_INLINE Vec<T> first_lanes(Vec<T> v, index n, Vec<T> rest = Vec<T>{}) {
+template <class T> FASTNET_INLINE Vec<T> first_lanes(Vec<T> v, Index n, Vec<T> rest = Vec<T>{}) {
     const Bits<T> lane = lane_numbers<T>(std::make_integer_sequence<int, lanes<T>>());
     return select<T>(lane < static_cast<Integer<T>>(n), v, rest);
 }
@@ -154,7 +154,7 @@ template <class T> FASTNET_INLINE T largest(Vec<T> v) { return fold_halves<T>(v,
 
 template <class T> FASTNET_INLINE Vec<T> square_root(Vec<T> x) {
     Vec<T> y;
-    for (index i = 0; i < lanes<T>; ++i)  // gcc and clang turn this loop into the vector instruction
+    for (Index i = 0; i < lanes<T>; ++i)  // gcc and clang turn this loop into the vector instruction
         y[i] = sizeof(T) == 4 ? __builtin_sqrtf(x[i]) : __builtin_sqrt(x[i]);
     return y;
 }

@@ -9,7 +9,7 @@
 // no zero of theirs is negative.
 template <int vectors, class T>
 FASTNET_INLINE void multiply_units(const SmallLayer<T>& layer, const T* x, const T* w, Vec<T> (&totals)[vectors]) {
-    for (index pass = 0; pass < layer.passes.count; ++pass) {
+    for (Index pass = 0; pass < layer.passes.count; ++pass) {
         Vec<T> sums[vectors] = {};
         for (const T* const end = x + layer.passes.size(pass); x < end; ++x, w += layer.units)
 #pragma GCC unroll 8
@@ -38,7 +38,7 @@ FASTNET_INLINE void forward_units(const SmallLayer<T>& layer, const T* x, T* y, 
 
 // A panel of more units, as many as registers hold; the vectors are those of the panel or fewer.
 template <int vectors, class T>
-void multiply_panel(const SmallLayer<T>& layer, const T* x, index first, index size, T* y) {
+void multiply_panel(const SmallLayer<T>& layer, const T* x, Index first, Index size, T* y) {
     if constexpr (vectors > 1)
         if (size < vectors)
             return multiply_panel<vectors - 1>(layer, x, first, size, y);
@@ -51,14 +51,14 @@ void multiply_panel(const SmallLayer<T>& layer, const T* x, index first, index s
 template <class T> void multiply_row(const SmallLayer<T>& layer, const T* x, T* y) {
     constexpr int most_vectors = 8;
     const Panels panels = Panels::of((layer.units + lanes<T> - 1) / lanes<T>, most_vectors);
-    for (index i = 0; i < panels.count; ++i)
+    for (Index i = 0; i < panels.count; ++i)
         multiply_panel<most_vectors>(layer, x, panels.start(i) * lanes<T>, panels.size(i), y);
 }
 
 // Not inlined, as is what else is large: the way of the smallest layers would save registers for it.
-template <class A, class T> [[gnu::noinline]] void forward_wide(const SmallLayer<T>& layer, index rows, const T* x) {
-    const index units = layer.units;
-    for (index i = 0; i < rows; ++i, x += layer.inputs) {
+template <class A, class T> [[gnu::noinline]] void forward_wide(const SmallLayer<T>& layer, Index rows, const T* x) {
+    const Index units = layer.units;
+    for (Index i = 0; i < rows; ++i, x += layer.inputs) {
         T* const y = layer.output + i * units;
         multiply_row(layer, x, y);
         forward_elements<A, T>(
@@ -67,11 +67,11 @@ template <class A, class T> [[gnu::noinline]] void forward_wide(const SmallLayer
     }
 }
 
-template <class A, class T> void small_forward(const SmallLayer<T>& layer, index rows, const T* x) {
-    const index units = layer.units;
+template <class A, class T> void small_forward(const SmallLayer<T>& layer, Index rows, const T* x) {
+    const Index units = layer.units;
     if (units > 2 * lanes<T>)
         return forward_wide<A, T>(layer, rows, x);
-    for (index at = 0; at < rows * units; at += units, x += layer.inputs) {
+    for (Index at = 0; at < rows * units; at += units, x += layer.inputs) {
         T* const kept = layer.kept ? layer.kept + at : nullptr;
         if (units <= lanes<T>)
             forward_units<A, 1>(layer, x, layer.output + at, kept);
@@ -81,21 +81,21 @@ template <class A, class T> void small_forward(const SmallLayer<T>& layer, index
 }
 
 // The products of a row dy with a vector of the kernel's rows, which belong to the inputs j, j + 1, ...
-template <class T, class Row> FASTNET_INLINE Vec<T> multiply_rows_of_kernel(const T* dy, index units, Row row) {
+template <class T, class Row> FASTNET_INLINE Vec<T> multiply_rows_of_kernel(const T* dy, Index units, Row row) {
     Vec<T> sums{};
-    for (index p = 0; p < units; p += quad<T>, row.start += quad<T>) {
+    for (Index p = 0; p < units; p += quad<T>, row.start += quad<T>) {
         Vec<T> columns[quad<T>];
         load_columns<T>(row, columns);
 #pragma GCC unroll 4
-        for (index q = 0; q < quad<T>; ++q)
+        for (Index q = 0; q < quad<T>; ++q)
             if (p + q < units)
                 sums = multiply_add<T>(broadcast(dy[p + q]), columns[q], sums);
     }
     return sums;
 }
 
-template <class T> [[gnu::noinline]] Vec<T> multiply_back(const SmallLayer<T>& layer, const T* dy, index j) {
-    const index units = layer.units, rest = layer.inputs - j;
+template <class T> [[gnu::noinline]] Vec<T> multiply_back(const SmallLayer<T>& layer, const T* dy, Index j) {
+    const Index units = layer.units, rest = layer.inputs - j;
     const T* const w = layer.kernel + j * units;
     if (rest < lanes<T>)
         return multiply_rows_of_kernel(dy, units, PartOfVector<T>{w, units, rest});
@@ -103,12 +103,12 @@ template <class T> [[gnu::noinline]] Vec<T> multiply_back(const SmallLayer<T>& l
 }
 
 template <class A, class T>
-void small_backward(const SmallLayer<T>& layer, index rows, const SmallLayer<T>& before) {
-    const index inputs = layer.inputs, units = layer.units;
-    for (index i = 0; i < rows; ++i) {
+void small_backward(const SmallLayer<T>& layer, Index rows, const SmallLayer<T>& before) {
+    const Index inputs = layer.inputs, units = layer.units;
+    for (Index i = 0; i < rows; ++i) {
         const T *const dy = layer.gradient + i * units, *const kept = before.kept + i * inputs;
         T* const dx = before.gradient + i * inputs;
-        for (index j = 0; j < inputs; j += lanes<T>) {
+        for (Index j = 0; j < inputs; j += lanes<T>) {
             const Vec<T> sums = units == 1 ? multiply_add<T>(broadcast(*dy), load(layer.kernel + j), Vec<T>{})
                                            : multiply_back(layer, dy, j);
             Vec<T> slope = load(kept + j);
@@ -120,47 +120,47 @@ void small_backward(const SmallLayer<T>& layer, index rows, const SmallLayer<T>&
 }
 
 // The sums over the rows of a batch, of which most small steps have one.
-template <bool one, class T, class F> FASTNET_INLINE T sum_over_rows(index rows, T sum, F add) {
+template <bool one, class T, class F> FASTNET_INLINE T sum_over_rows(Index rows, T sum, F add) {
     if constexpr (one)
         return add(0, sum);
-    for (index i = 0; i < rows; ++i)
+    for (Index i = 0; i < rows; ++i)
         sum = add(i, sum);
     return sum;
 }
 
 // One unit: its weights follow each other, and so do their gradients. What x has behind its last row is not ours.
 template <bool one_row, class T>
-FASTNET_INLINE void gradients_of_unit(const SmallLayer<T>& layer, index rows, const T* x) {
-    const index inputs = layer.inputs;
+FASTNET_INLINE void gradients_of_unit(const SmallLayer<T>& layer, Index rows, const T* x) {
+    const Index inputs = layer.inputs;
     const T* const dy = layer.gradient;
-    for_vectors<T>(inputs, [&](index p, index n) {
-        const auto add = [&](index i, Vec<T> sums) {
+    for_vectors<T>(inputs, [&](Index p, Index n) {
+        const auto add = [&](Index i, Vec<T> sums) {
             return multiply_add<T>(load_some(x + i * inputs + p, n), broadcast(dy[i]), sums);
         };
         store(layer.kernel_gradient + p, sum_over_rows<one_row>(rows, Vec<T>{}, add) + Vec<T>{});
     });
     if (layer.bias)
-        layer.kernel_gradient[inputs] = sum_over_rows<one_row>(rows, T(0), [&](index i, T sum) { return sum + dy[i]; });
+        layer.kernel_gradient[inputs] = sum_over_rows<one_row>(rows, T(0), [&](Index i, T sum) { return sum + dy[i]; });
 }
 
 template <bool one_row, class T>
-FASTNET_INLINE void gradients_of_units(const SmallLayer<T>& layer, index rows, const T* x) {
-    const index inputs = layer.inputs, units = layer.units;
+FASTNET_INLINE void gradients_of_units(const SmallLayer<T>& layer, Index rows, const T* x) {
+    const Index inputs = layer.inputs, units = layer.units;
     T* out = layer.kernel_gradient;
-    for (index p = 0; p < inputs; ++p, out += units)
-        for (index j = 0; j < units; j += lanes<T>) {
-            const auto add = [&](index i, Vec<T> sums) {
+    for (Index p = 0; p < inputs; ++p, out += units)
+        for (Index j = 0; j < units; j += lanes<T>) {
+            const auto add = [&](Index i, Vec<T> sums) {
                 return multiply_add<T>(broadcast(x[i * inputs + p]), load(layer.gradient + i * units + j), sums);
             };
             store(out + j, sum_over_rows<one_row>(rows, Vec<T>{}, add) + Vec<T>{});
         }
-    for (index j = 0; layer.bias && j < units; j += lanes<T>) {
-        const auto add = [&](index i, Vec<T> sums) { return sums + load(layer.gradient + i * units + j); };
+    for (Index j = 0; layer.bias && j < units; j += lanes<T>) {
+        const auto add = [&](Index i, Vec<T> sums) { return sums + load(layer.gradient + i * units + j); };
         store(out + j, sum_over_rows<one_row>(rows, Vec<T>{}, add));
     }
 }
 
-template <class T> void small_gradients(const SmallLayer<T>* layer, const SmallLayer<T>* end, index rows, const T* x) {
+template <class T> void small_gradients(const SmallLayer<T>* layer, const SmallLayer<T>* end, Index rows, const T* x) {
     for (; layer != end; x = layer++->output)
         if (rows == 1)
             layer->units == 1 ? gradients_of_unit<true>(*layer, 1, x) : gradients_of_units<true>(*layer, 1, x);

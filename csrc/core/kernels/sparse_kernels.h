@@ -7,19 +7,19 @@ inline constexpr int widest_sparse_panel = 8;
 // The columns of a panel of C. Where C does not end with a whole vector, the last one begins earlier and computes some
 // columns twice, to the same values; a matrix that is narrower than a vector is `partial`.
 template <class T, int vectors, bool partial>
-void multiply_sparse_panel(const SparseProduct<T>& g, index first_vector, index first_row, index last_row) {
+void multiply_sparse_panel(const SparseProduct<T>& g, Index first_vector, Index first_row, Index last_row) {
     const auto load_at = [&](const T* p) { return partial ? load_first(p, g.n) : load(p); };
-    index offsets[vectors];
+    Index offsets[vectors];
     for (int v = 0; v < vectors; ++v) {
-        const index at = (first_vector + v) * lanes<T>;
+        const Index at = (first_vector + v) * lanes<T>;
         offsets[v] = partial || at + lanes<T> <= g.n ? at : g.n - lanes<T>;
     }
-    for (index i = first_row; i < last_row; ++i) {
+    for (Index i = first_row; i < last_row; ++i) {
         T* const c = g.c + i * g.n;
         const Term<T>* term = g.s.terms + g.s.begin[i];
         const Term<T>* const end = g.s.terms + g.s.end[i];
         bool accumulate = g.accumulate;
-        index pass = 0, limit = 0;
+        Index pass = 0, limit = 0;
         do {  // a pass: one even if there are no terms, which writes zeros
             while (term < end && term->column >= limit)
                 limit = g.passes.start(++pass);
@@ -43,10 +43,10 @@ void multiply_sparse_panel(const SparseProduct<T>& g, index first_vector, index 
     }
 }
 
-template <class T> void multiply_sparse(const SparseProduct<T>& g, index first_row, index last_row) {
+template <class T> void multiply_sparse(const SparseProduct<T>& g, Index first_row, Index last_row) {
     if (g.n < lanes<T>)
         return multiply_sparse_panel<T, 1, true>(g, 0, first_row, last_row);
-    using Function = void (*)(const SparseProduct<T>&, index, index, index);
+    using Function = void (*)(const SparseProduct<T>&, Index, Index, Index);
     constexpr Function by_width[widest_sparse_panel + 1] = {
         nullptr,
         multiply_sparse_panel<T, 1, false>,
@@ -59,12 +59,12 @@ template <class T> void multiply_sparse(const SparseProduct<T>& g, index first_r
         multiply_sparse_panel<T, 8, false>,
     };
     const Panels panels = column_panels<T>(g.n, widest_sparse_panel);
-    for (index i = 0; i < panels.count; ++i)
+    for (Index i = 0; i < panels.count; ++i)
         by_width[panels.size(i)](g, panels.start(i), first_row, last_row);
 }
 
 // One value, without a branch: all bits but the sign tell whether it is zero.
-template <class T> FASTNET_INLINE index compress_value(T x, index column, Term<T>* terms, index n) {
+template <class T> FASTNET_INLINE Index compress_value(T x, Index column, Term<T>* terms, Index n) {
     Integer<T> bits;
     __builtin_memcpy(&bits, &x, sizeof bits);
     terms[n] = {x, static_cast<std::int32_t>(column)};
@@ -74,10 +74,10 @@ template <class T> FASTNET_INLINE index compress_value(T x, index column, Term<T
 // The terms of one vector of x, from terms[n] on; returns the new n. NaN is not zero.
 #if defined(__AVX512F__)
 // Through a register of its own: gcc 12 may count 32 bits of a mask of which it has put 8 or 16 on the stack.
-FASTNET_INLINE index count_ones(__mmask16 mask) { return __builtin_popcount(_cvtmask16_u32(mask)); }
-FASTNET_INLINE index count_ones(__mmask8 mask) { return __builtin_popcount(_cvtmask8_u32(mask)); }
+FASTNET_INLINE Index count_ones(__mmask16 mask) { return __builtin_popcount(_cvtmask16_u32(mask)); }
+FASTNET_INLINE Index count_ones(__mmask8 mask) { return __builtin_popcount(_cvtmask8_u32(mask)); }
 
-template <class T> FASTNET_INLINE index compress_vector(const T* x, index column, Term<T>* terms, index n) {
+template <class T> FASTNET_INLINE Index compress_vector(const T* x, Index column, Term<T>* terms, Index n) {
     // Into registers first: some machines take a hundred cycles to compress into memory.
     if constexpr (sizeof(T) == 4) {
         const __m512i count = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -105,19 +105,19 @@ template <class T> FASTNET_INLINE index compress_vector(const T* x, index column
     }
 }
 #else
-template <class T> FASTNET_INLINE index compress_vector(const T* x, index column, Term<T>* terms, index n) {
+template <class T> FASTNET_INLINE Index compress_vector(const T* x, Index column, Term<T>* terms, Index n) {
     std::uint64_t words[FASTNET_VECTOR_BYTES / 8], any = 0;
     __builtin_memcpy(words, x, sizeof words);
     for (std::uint64_t word : words)
         any |= word;
-    for (index j = 0; any && j < lanes<T>; ++j)
+    for (Index j = 0; any && j < lanes<T>; ++j)
         n = compress_value(x[j], column + j, terms, n);
     return n;
 }
 #endif
 
-template <class T> index compress(index count, const T* x, index first, Term<T>* terms) {
-    index n = 0, i = 0;
+template <class T> Index compress(Index count, const T* x, Index first, Term<T>* terms) {
+    Index n = 0, i = 0;
     for (; i + lanes<T> <= count; i += lanes<T>)
         n = compress_vector(x + i, first + i, terms, n);
     for (; i < count; ++i)

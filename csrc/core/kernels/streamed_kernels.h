@@ -3,36 +3,36 @@
 
 // One row of A times B as it lies: B is read as a stream, a few rows side by side, which the hardware foresees, and not
 // panel by panel. The sums of a stretch of columns stay in the first-level cache.
-template <class Form, class T> void multiply_row(const GemmBlock<T>& block, index first, index last) {
-    constexpr index stretch = 4096 / static_cast<index>(sizeof(T)), together = 4;
-    const index a_step = block.a_packed ? 1 : block.a_step;
+template <class Form, class T> void multiply_row(const GemmBlock<T>& block, Index first, Index last) {
+    constexpr Index stretch = 4096 / static_cast<Index>(sizeof(T)), together = 4;
+    const Index a_step = block.a_packed ? 1 : block.a_step;
     alignas(64) T buffer[stretch];
-    for (index start = first; start < last; start += stretch) {
-        const index n = last - start < stretch ? last - start : stretch;
-        for_vectors<T>(n, [&](index j, index) { store(buffer + j, Vec<T>{}); });
+    for (Index start = first; start < last; start += stretch) {
+        const Index n = last - start < stretch ? last - start : stretch;
+        for_vectors<T>(n, [&](Index j, Index) { store(buffer + j, Vec<T>{}); });
         const T* a = block.a;
         const T* b = block.b + start;
-        index p = 0;
+        Index p = 0;
         if constexpr (Form::chain > 0) {
             add_chains_of_rows<Form, stretch>(block.k, a, a_step, b, block.b_row, n, buffer);
             p = block.k;
         }
         for (; p + together <= block.k; p += together, a += together * a_step, b += together * block.b_row)
-            for_vectors<T>(n, [&](index j, index m) {
+            for_vectors<T>(n, [&](Index j, Index m) {
                 Vec<T> sums = load(buffer + j);
 #pragma GCC unroll 4
-                for (index i = 0; i < together; ++i)
+                for (Index i = 0; i < together; ++i)
                     sums = multiply_add<T>(Form::read(broadcast(a[i * a_step])),
                                            Form::read(load_some(b + i * block.b_row + j, m)), sums);
                 store(buffer + j, sums);
             });
         for (; p < block.k; ++p, a += a_step, b += block.b_row)
-            for_vectors<T>(n, [&](index j, index m) {
+            for_vectors<T>(n, [&](Index j, Index m) {
                 store(buffer + j,
                       multiply_add<T>(Form::read(broadcast(*a)), Form::read(load_some(b + j, m)), load(buffer + j)));
             });
         T* c = block.c + start;
-        for_vectors<T>(n, [&](index j, index m) {
+        for_vectors<T>(n, [&](Index j, Index m) {
             const Vec<T> before = block.accumulate ? load_some(c + j, m) : Vec<T>{};
             store_some(c + j, multiply_add<T>(load(buffer + j), broadcast(block.alpha), before), m);
         });
@@ -45,16 +45,16 @@ template <class Form, class T> void multiply_row(const GemmBlock<T>& block, inde
 // the sums of a stretch of columns, which stay in the first-level cache.
 #if defined(__AVX512F__) || defined(__aarch64__)
 inline constexpr int terms_together = 8;
-inline constexpr index bytes_of_sums = 32768;
+inline constexpr Index bytes_of_sums = 32768;
 #else
 inline constexpr int terms_together = 4;
-inline constexpr index bytes_of_sums = 16384;
+inline constexpr Index bytes_of_sums = 16384;
 #endif
 
 // sums[i * stretch + j] += a[i * terms_together + t] b[t * b_row + j], t = 0 ... terms - 1 in turn, for some vectors of
 // columns; the last one has n.
 template <int terms, int vectors, class T>
-FASTNET_INLINE void add_terms(index m, const T* a, const T* b, index b_row, index n, T* sums, index stretch) {
+FASTNET_INLINE void add_terms(Index m, const T* a, const T* b, Index b_row, Index n, T* sums, Index stretch) {
     Vec<T> bv[terms][vectors];
 #pragma GCC unroll 8
     for (int t = 0; t < terms; ++t)
@@ -66,7 +66,7 @@ FASTNET_INLINE void add_terms(index m, const T* a, const T* b, index b_row, inde
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v)
             __builtin_prefetch(b + (t + terms) * b_row + v * lanes<T>, 0, 2);
-    for (index i = 0; i < m; ++i, a += terms_together, sums += stretch) {
+    for (Index i = 0; i < m; ++i, a += terms_together, sums += stretch) {
         Vec<T> s[vectors];
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v)
@@ -86,13 +86,13 @@ FASTNET_INLINE void add_terms(index m, const T* a, const T* b, index b_row, inde
 
 // The same for all n columns of a stretch, the values of A still in their place.
 template <int terms, class T>
-FASTNET_INLINE void add_rows_of_b(const GemmBlock<T>& block, index p, index start, index n, T* sums, index stretch) {
+FASTNET_INLINE void add_rows_of_b(const GemmBlock<T>& block, Index p, Index start, Index n, T* sums, Index stretch) {
     alignas(64) T values[most_streamed_rows * terms_together];
-    for (index i = 0; i < block.m; ++i)
+    for (Index i = 0; i < block.m; ++i)
         for (int t = 0; t < terms; ++t)
             values[i * terms_together + t] = block.a[i * block.a_row + (p + t) * block.a_step];
     const T* b = block.b + p * block.b_row + start;
-    index j = 0;
+    Index j = 0;
     for (; j + 2 * lanes<T> <= n; j += 2 * lanes<T>)
         add_terms<terms, 2>(block.m, values, b + j, block.b_row, lanes<T>, sums + j, stretch);
     for (; j < n; j += lanes<T>)
@@ -100,21 +100,21 @@ FASTNET_INLINE void add_rows_of_b(const GemmBlock<T>& block, index p, index star
                             stretch);
 }
 
-template <class T> void multiply_rows(const GemmBlock<T>& block, index first, index last) {
-    constexpr index capacity = bytes_of_sums / static_cast<index>(sizeof(T)), pair = 2 * lanes<T>;
+template <class T> void multiply_rows(const GemmBlock<T>& block, Index first, Index last) {
+    constexpr Index capacity = bytes_of_sums / static_cast<Index>(sizeof(T)), pair = 2 * lanes<T>;
     alignas(64) T sums[capacity];
-    const index stretch = capacity / block.m / pair * pair;
-    for (index start = first; start < last; start += stretch) {
-        const index n = last - start < stretch ? last - start : stretch;
-        for_vectors<T>(block.m * stretch, [&](index j, index) { store(sums + j, Vec<T>{}); });
-        index p = 0;
+    const Index stretch = capacity / block.m / pair * pair;
+    for (Index start = first; start < last; start += stretch) {
+        const Index n = last - start < stretch ? last - start : stretch;
+        for_vectors<T>(block.m * stretch, [&](Index j, Index) { store(sums + j, Vec<T>{}); });
+        Index p = 0;
         for (; p + terms_together <= block.k; p += terms_together)
             add_rows_of_b<terms_together>(block, p, start, n, sums, stretch);
         for (; p < block.k; ++p)
             add_rows_of_b<1>(block, p, start, n, sums, stretch);
-        for (index i = 0; i < block.m; ++i) {
+        for (Index i = 0; i < block.m; ++i) {
             T* c = block.c + i * block.c_row + start;
-            for_vectors<T>(n, [&](index j, index some) {
+            for_vectors<T>(n, [&](Index j, Index some) {
                 const Vec<T> before = block.accumulate ? load_some(c + j, some) : Vec<T>{};
                 store_some(c + j, multiply_add<T>(load(sums + i * stretch + j), broadcast(block.alpha), before), some);
             });
@@ -130,7 +130,7 @@ template <class V, int... i> FASTNET_INLINE auto join(V low, V high, std::intege
 }
 
 // Quads in a vector: those at row(first), row(first + quad), row(first + 2 quad) and so on.
-template <class T, int quads, class Row> FASTNET_INLINE auto load_quads(Row row, index first) {
+template <class T, int quads, class Row> FASTNET_INLINE auto load_quads(Row row, Index first) {
     if constexpr (quads == 1) {
         return load_quad<T>(row(first));
     } else {
@@ -171,32 +171,32 @@ template <class T, class Row> FASTNET_INLINE void load_columns(Row row, Vec<T> (
 // compilers prefer, most of them would be fetched from memory every time.
 template <class T> struct WholeVector {
     const T* start;
-    index a_row;
-    FASTNET_INLINE const T* operator()(index i) const { return start + i * a_row; }
+    Index a_row;
+    FASTNET_INLINE const T* operator()(Index i) const { return start + i * a_row; }
 };
 // Fewer rows than lanes; the lanes without a row repeat the last one.
 template <class T> struct PartOfVector {
     const T* start;
-    index a_row, rows;
-    FASTNET_INLINE const T* operator()(index i) const { return start + (i < rows ? i : rows - 1) * a_row; }
+    Index a_row, rows;
+    FASTNET_INLINE const T* operator()(Index i) const { return start + (i < rows ? i : rows - 1) * a_row; }
 };
 
 // n rows of A, in `vectors` vectors, times a column; rows(v, p)(i) is where column p of the row in lane i of vector v
 // is.
 template <int vectors, class T, class Rows>
-FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, index n, Rows rows, T* c) {
-    constexpr index line = 64 / static_cast<index>(sizeof(T));
-    const auto b = [&](index p) { return broadcast(block.b[p * block.b_row]); };
+FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, Index n, Rows rows, T* c) {
+    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+    const auto b = [&](Index p) { return broadcast(block.b[p * block.b_row]); };
     Vec<T> sums[vectors] = {};
-    const auto add_quad = [&](int v, auto row, index p, index from) {
+    const auto add_quad = [&](int v, auto row, Index p, Index from) {
         Vec<T> columns[quad<T>];
         load_columns<T>(row, columns);
 #pragma GCC unroll 4
-        for (index j = 0; j < quad<T>; ++j)
+        for (Index j = 0; j < quad<T>; ++j)
             if (j >= from)
                 sums[v] = multiply_add<T>(columns[j], b(p + j), sums[v]);
     };
-    index p = 0;
+    Index p = 0;
     // A line of each row of a vector is used up before the next vector's are read: rows whose distance is a power of
     // two share few places in the first-level cache.
     for (; p + line <= block.k; p += line)
@@ -205,14 +205,14 @@ FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, index n, Rows row
             auto row = rows(v, p);
             keep_in_register(row.start);
 #pragma GCC unroll 8
-            for (index q = 0; q < line; q += quad<T>, row.start += quad<T>)
+            for (Index q = 0; q < line; q += quad<T>, row.start += quad<T>)
                 add_quad(v, row, p + q, 0);
         }
     for (; p + quad<T> <= block.k; p += quad<T>)
         for (int v = 0; v < vectors; ++v)
             add_quad(v, rows(v, p), p, 0);
     if (p < block.k && p > 0) {  // the last quad has terms before p, which were added already
-        const index last = block.k - quad<T>;
+        const Index last = block.k - quad<T>;
         for (int v = 0; v < vectors; ++v)
             add_quad(v, rows(v, last), last, p - last);
         p = block.k;
@@ -220,33 +220,33 @@ FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, index n, Rows row
     for (; p < block.k; ++p)
         for (int v = 0; v < vectors; ++v) {
             Vec<T> column{};
-            for (index i = 0; i < lanes<T>; ++i)
+            for (Index i = 0; i < lanes<T>; ++i)
                 column[i] = *rows(v, p)(i);
             sums[v] = multiply_add<T>(column, b(p), sums[v]);
         }
-    for_vectors<T>(n, [&](index first, index some) {
+    for_vectors<T>(n, [&](Index first, Index some) {
         T* at = c + first * block.c_row;
         const Vec<T> s = sums[first / lanes<T>], alpha = broadcast(block.alpha);
         if (block.c_row == 1 && !block.accumulate)
             return store_some(at, multiply_add<T>(s, alpha, Vec<T>{}), some);
         Vec<T> before{};
-        for (index i = 0; block.accumulate && i < some; ++i)
+        for (Index i = 0; block.accumulate && i < some; ++i)
             before[i] = at[i * block.c_row];
         const Vec<T> result = multiply_add<T>(s, alpha, before);
-        for (index i = 0; i < some; ++i)
+        for (Index i = 0; i < some; ++i)
             at[i * block.c_row] = result[i];
     });
 }
 
 // Contiguous rows of A times a column: a lane for each row. The tiles would leave all lanes but one idle.
 template <class T> void multiply_column(const GemmBlock<T>& block) {
-    const index a_row = block.a_row, rest = block.m % lanes<T>;
+    const Index a_row = block.a_row, rest = block.m % lanes<T>;
     const Panels panels = Panels::of(block.m / lanes<T>, 4);
     const T* a = block.a;
     T* c = block.c;
-    const auto rows = [&](index v, index p) { return WholeVector<T>{a + v * lanes<T> * a_row + p, a_row}; };
-    for (index panel = 0; panel < panels.count; ++panel) {
-        const index n = panels.size(panel) * lanes<T>;
+    const auto rows = [&](Index v, Index p) { return WholeVector<T>{a + v * lanes<T> * a_row + p, a_row}; };
+    for (Index panel = 0; panel < panels.count; ++panel) {
+        const Index n = panels.size(panel) * lanes<T>;
         switch (panels.size(panel)) {
         case 1:
             multiply_column<1>(block, n, rows, c);
@@ -263,7 +263,7 @@ template <class T> void multiply_column(const GemmBlock<T>& block) {
         a += n * a_row, c += n * block.c_row;
     }
     if (rest > 0)
-        multiply_column<1>(block, rest, [&](index, index p) { return PartOfVector<T>{a + p, a_row, rest}; }, c);
+        multiply_column<1>(block, rest, [&](Index, Index p) { return PartOfVector<T>{a + p, a_row, rest}; }, c);
     if (block.epilogue)
         block.epilogue->function(block.m, 1, block.c, block.c_row, block.epilogue->at(0, 0));
 }

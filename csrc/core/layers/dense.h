@@ -8,7 +8,7 @@ namespace fastnet {
 // y = x W + b, W being (input_size, output_size).
 template <class T> class Dense final : public Layer<T> {
   public:
-    Dense(index input_size, index units, bool use_bias, Precision precision)
+    Dense(Index input_size, Index units, bool use_bias, Precision precision)
         : Layer<T>(input_size, units), use_bias_(use_bias), precision_(precision) {}
 
     std::vector<ParameterSlot> slots() const override {
@@ -17,7 +17,7 @@ template <class T> class Dense final : public Layer<T> {
             result.push_back({"bias", kernel_size(), {this->output_size}});
         return result;
     }
-    index parameter_count() const override { return kernel_size() + (use_bias_ ? this->output_size : 0); }
+    Index parameter_count() const override { return kernel_size() + (use_bias_ ? this->output_size : 0); }
     bool is_full_product() const override { return precision_ == Precision::full; }
     double operations_per_row() const override { return 2.0 * static_cast<double>(kernel_size()); }
     const T* bias(const T* parameters) const override { return use_bias_ ? parameters + kernel_size() : nullptr; }
@@ -39,7 +39,7 @@ template <class T> class Dense final : public Layer<T> {
     }
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
-        const index in = this->input_size, out = this->output_size;
+        const Index in = this->input_size, out = this->output_size;
         if (x.compressed) {
             const SparseProduct<T> product{x.segment(0), gemm_passes(in), out, pass.parameters, y, false};
             return multiply_compressed(pass.crew.team, product, pass.crew.team.share(pass.rows), &epilogue);
@@ -51,7 +51,7 @@ template <class T> class Dense final : public Layer<T> {
         multiply(pass.crew, product);
     }
 
-    index packed_size(index rows) const override {
+    Index packed_size(Index rows) const override {
         const Gemm<T> product = forward_product(rows, nullptr);
         return packs_factor(product) ? fastnet::packed_size(product) : 0;
     }
@@ -61,7 +61,7 @@ template <class T> class Dense final : public Layer<T> {
 
     void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
-        const index in = this->input_size, out = this->output_size;
+        const Index in = this->input_size, out = this->output_size;
         Gemm<T> product{pass.rows, in, out, dy, out, 1, pass.parameters, 1, out, dx, in};
         product.epilogue = epilogue;
         multiply(pass.crew, product);
@@ -69,27 +69,27 @@ template <class T> class Dense final : public Layer<T> {
 
     Panels stretches() const override { return gemm_passes(this->input_size); }
 
-    void forward_stretch(const Pass<T>& pass, index stretch, const Input<T>& x, T* sums) const override {
-        const index in = this->input_size, out = this->output_size;
+    void forward_stretch(const Pass<T>& pass, Index stretch, const Input<T>& x, T* sums) const override {
+        const Index in = this->input_size, out = this->output_size;
         if (x.compressed) {
             const SparseProduct<T> product{x.segment(stretch), gemm_passes(in), out, pass.parameters, sums, false};
             return multiply_compressed<T>(pass.crew.team, product, pass.crew.team.share(pass.rows), nullptr);
         }
-        const index first = stretches().start(stretch), size = stretches().size(stretch);
+        const Index first = stretches().start(stretch), size = stretches().size(stretch);
         const T* kernel = pass.parameters + first * out;
         Gemm<T> product{pass.rows, out, size, x.rows + first, in, 1, kernel, out, 1, sums, out};
         multiply(pass.crew, product);
     }
 
-    void finish_sum(const T* sums, index stride, T* y, index rows, const Epilogue<T>& epilogue) const override {
-        const index out = this->output_size;
+    void finish_sum(const T* sums, Index stride, T* y, Index rows, const Epilogue<T>& epilogue) const override {
+        const Index out = this->output_size;
         kernels<T>().add_rows(stretches().count, rows * out, sums, stride, y, false);
         epilogue.function(rows, out, y, out, epilogue);
     }
 
     void parameter_gradients(const Pass<T>& pass, Range inputs, const Input<T>& x, const T* dy, T* gradients,
                              bool accumulate, const Optimization<T>* optimization) const override {
-        const index in = this->input_size, out = this->output_size, rows = pass.rows;
+        const Index in = this->input_size, out = this->output_size, rows = pass.rows;
         Team& team = pass.crew.team;
         T* const kernel = gradients + inputs.begin * out;
         Epilogue<T> update;
@@ -123,8 +123,8 @@ template <class T> class Dense final : public Layer<T> {
     }
 
   private:
-    Gemm<T> forward_product(index rows, const T* kernel) const {
-        const index in = this->input_size, out = this->output_size;
+    Gemm<T> forward_product(Index rows, const T* kernel) const {
+        const Index in = this->input_size, out = this->output_size;
         Gemm<T> product{rows, out, in, nullptr, in, 1, kernel, out, 1, nullptr, out};
         product.precision = precision_;
         return product;
@@ -133,7 +133,7 @@ template <class T> class Dense final : public Layer<T> {
         product.precision = precision_;
         gemm(crew.team, crew.workspace, product);
     }
-    index kernel_size() const { return this->input_size * this->output_size; }
+    Index kernel_size() const { return this->input_size * this->output_size; }
     const bool use_bias_;
     const Precision precision_;
 };

@@ -8,57 +8,29 @@
 #include <string>
 #include <vector>
 
-#include "core/products/gemm.h"
 #include "core/kernels/kernels.h"
-#include "core/threads/parallel.h"
+#include "core/products/gemm.h"
 #include "core/products/sparse.h"
+#include "core/threads/parallel.h"
+#include "specs.h"
 
 namespace fastnet {
-
-class QuantizedDense;
-struct QuantizedKernel;
-
-// A layer as the outside describes it.
-struct LayerSpec {
-    std::string type;                                  // see make_layers
-    index units = 0;                                   // dense
-    bool use_bias = true;                              // dense
-    std::string activation = "linear";                 // dense, activation
-    double alpha = 0;                                  // the activation's parameter
-    double scale = 1, offset = 0;                      // rescaling
-    double rate = 0;                                   // dropout
-    double deviation = 0;                              // gaussian_noise
-    std::uint64_t seed = 0;                            // dropout, gaussian_noise
-    double momentum = 0;                               // batch_normalization
-    double epsilon = 0;                                // batch_normalization, layer_normalization, normalization
-    bool use_gamma = true, use_beta = true;            // batch_normalization, layer_normalization
-    Precision precision = Precision::full;             // dense
-    bool trainable = true;                             // whether training may change the layer
-    std::shared_ptr<const QuantizedKernel> quantized;  // quantized_dense
-};
 
 // A named array inside the flat vector of the layer's values. What is not trained, such as a moving average, is a
 // statistic: those of all layers lie behind the parameters of all layers.
 struct ParameterSlot {
     std::string name;
-    index offset;
-    std::vector<index> shape;
+    Index offset;
+    std::vector<Index> shape;
     bool trainable = true;
 
-    index size() const {
-        index product = 1;
-        for (index n : shape)
+    Index size() const {
+        Index product = 1;
+        for (Index n : shape)
             product *= n;
         return product;
     }
 };
-
-// l1 sum |w| + l2 sum w^2 over some values, which is a part of the loss.
-struct Penalty {
-    index offset, size;
-    double l1, l2;
-};
-inline constexpr index penalty_block = 4096;  // sums of so many squares have all their digits
 
 // Who computes: a team, and where its members keep packed operands.
 template <class T> struct Crew {
@@ -72,7 +44,7 @@ template <class T> struct Optimization {
     OptimizerArguments<T> arguments;
 
     // Updates the parameters of these gradients.
-    void update(const T* gradients, index count) const {
+    void update(const T* gradients, Index count) const {
         kernels.update(arguments, gradients - arguments.gradients, count);
     }
 };
@@ -80,49 +52,49 @@ template <class T> struct Optimization {
 // One way of rows through a layer: who computes, the layer's own arrays, and what random numbers depend on.
 template <class T> struct Pass {
     Crew<T> crew;
-    index rows;
-    index first_row;    // the number in the batch of the first of these rows
+    Index rows;
+    Index first_row;    // the number in the batch of the first of these rows
     std::int64_t step;  // of training; 0 stands for none, when layers act as they do in prediction
     const T* parameters = nullptr;
     const T* statistics = nullptr;
     T* memory = nullptr;        // of these rows, from the forward pass for the backward pass
     const T* skip = nullptr;    // what an addition adds
-    index gradients = 1;        // rows of the backward pass for each row of the forward pass
+    Index gradients = 1;        // rows of the backward pass for each row of the forward pass
     const T* packed = nullptr;  // the layer's kernel as `pack` left it, if it did
 
     bool training() const { return step != 0; }
     // The row of the forward pass that row i of the backward pass belongs to.
-    index forward_row(index i) const { return gradients == 1 ? i : i / gradients; }
+    Index forward_row(Index i) const { return gradients == 1 ? i : i / gradients; }
 };
 
 template <class T> class Layer {
   public:
-    Layer(index input_size, index output_size) : input_size(input_size), output_size(output_size) {}
+    Layer(Index input_size, Index output_size) : input_size(input_size), output_size(output_size) {}
     virtual ~Layer() = default;
 
-    const index input_size, output_size;
-    // Set by make_layers: what follows the map, which description the layer was made from, and, for an addition, the
-    // layer whose output it adds.
+    const Index input_size, output_size;
+    // Set by make_layers: what follows the map, the number of the description that the layer was made from, and, for an
+    // addition, the layer whose output it adds.
     const ActivationKernels<T>* activation = nullptr;
     T alpha = 0;
-    index spec = 0;
-    index skip = -1;
+    Index spec = 0;
+    Index skip = -1;
     // Whether training leaves the layer as it is: its parameters, and what no gradient tells.
     bool frozen = false;
 
     // The layer's arrays, offsets counted from its first parameter or statistic.
     virtual std::vector<ParameterSlot> slots() const { return {}; }
-    virtual index parameter_count() const { return 0; }
-    virtual index statistic_count() const { return 0; }
+    virtual Index parameter_count() const { return 0; }
+    virtual Index statistic_count() const { return 0; }
     virtual double operations_per_row() const { return static_cast<double>(input_size + output_size); }
     // The size of a pass's memory: a part for each row, or one that all rows have in common, or none.
-    virtual index memory_per_row() const { return 0; }
-    virtual index memory_per_batch() const { return 0; }
+    virtual Index memory_per_row() const { return 0; }
+    virtual Index memory_per_batch() const { return 0; }
     // Brings into the common memory, before rows come, what depends on the layer's arrays alone.
     virtual void prepare(const T* /*parameters*/, const T* /*statistics*/, T* /*memory*/) const {}
     // For a layer whose products pack a kernel: the size of all of it, 0 where products of so many rows read it as it
     // lies, and how the members of a team pack it once for many of them.
-    virtual index packed_size(index /*rows*/) const { return 0; }
+    virtual Index packed_size(Index /*rows*/) const { return 0; }
     virtual void pack(const Team&, const T* /*parameters*/, T* /*packed*/) const {}
     // Whether the layer trains on all rows of a batch at once, as it is not frozen.
     virtual bool needs_whole_batch() const { return false; }
@@ -130,8 +102,8 @@ template <class T> class Layer {
     virtual bool is_full_product() const { return false; }
     // Where the seed is of a layer that draws random numbers, or null.
     virtual std::uint64_t* seed() { return nullptr; }
-    // Takes over the numbers that may change while the layer is in use.
-    virtual void adopt(const LayerSpec&) {}
+    // Takes over the numbers that may change while the layer is in use, from a description of the same kind.
+    virtual void adopt(const LayerKind&) {}
     // Whether the layer has a backward pass.
     virtual bool has_backward() const { return true; }
     // Whether prediction may leave the layer out.
@@ -167,14 +139,14 @@ template <class T> class Layer {
     // The map may be a sum over stretches of its input, each of which one thread can compute: sums = what the inputs of
     // a stretch add. finish_sum(parts, y) gives y = epilogue(map(x)) of these rows, with the same bits as forward.
     virtual Panels stretches() const { return Panels::whole(input_size); }
-    virtual void forward_stretch(const Pass<T>&, index /*stretch*/, const Input<T>& /*x*/, T* /*sums*/) const {}
-    virtual void finish_sum(const T* /*sums*/, index /*stride*/, T* /*y*/, index /*rows*/,
+    virtual void forward_stretch(const Pass<T>&, Index /*stretch*/, const Input<T>& /*x*/, T* /*sums*/) const {}
+    virtual void finish_sum(const T* /*sums*/, Index /*stride*/, T* /*y*/, Index /*rows*/,
                             const Epilogue<T>& /*epilogue*/) const {}
 };
 
-// Throws std::invalid_argument for what does not exist or does not fit.
-template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index input_size,
-                                                                      const std::vector<LayerSpec>& specs);
+// The layers of all descriptions from `first` on. Throws std::invalid_argument for what does not exist or does not fit.
+template <class T>
+std::vector<std::unique_ptr<Layer<T>>> make_layers(Index input_size, const std::vector<LayerSpec>& specs, Index first);
 
 // The entry with this name in a list that ends with a null name. Throws std::invalid_argument naming what there is.
 template <class Entry> const Entry& find_kernel(const Entry* list, const std::string& name, const char* what) {

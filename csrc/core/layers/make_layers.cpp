@@ -12,169 +12,144 @@ namespace fastnet {
 namespace {
 
 // Parameters, gradients and optimizer state must be addressable together.
-void check_product(index a, index b) {
+void check_product(Index a, Index b) {
     if (b > PTRDIFF_MAX / 1024 / a)
         throw std::invalid_argument("a layer of " + std::to_string(a) + " x " + std::to_string(b) +
                                     " parameters is too large");
 }
 
-// A kind of layer: its name, and how one for rows of `size` values is made from its description, the number of which is
-// the stream of its random numbers.
-template <class T> struct LayerKind {
-    const char* name;
-    std::unique_ptr<Layer<T>> (*make)(index size, const LayerSpec& spec, index stream);
-};
+// One function for each kind makes a layer for rows of `size` values from its description, the number of which is the
+// stream of its random numbers.
+template <class T> using Made = std::unique_ptr<Layer<T>>;
 
-template <class T> std::unique_ptr<Layer<T>> make_dense(index size, const LayerSpec& spec, index) {
+template <class T> Made<T> make(Index size, const DenseSpec& spec, Index) {
     if (spec.units < 1)
         throw std::invalid_argument("units must be at least 1, got " + std::to_string(spec.units));
     check_product(size, spec.units);
-    if (spec.precision == Precision::bfloat16 && !kernels<T>().gemm_bfloat16)
+    if (spec.bfloat16 && !kernels<T>().gemm_bfloat16)
         throw std::invalid_argument("a layer computes in bfloat16 in a network of float32 only");
-    return std::make_unique<Dense<T>>(size, spec.units, spec.use_bias, spec.precision);
+    return std::make_unique<Dense<T>>(size, spec.units, spec.use_bias,
+                                      spec.bfloat16 ? Precision::bfloat16 : Precision::full);
 }
 
-// What the binding has checked: the arrays have the sizes that units and the input say.
-template <class T> std::unique_ptr<Layer<T>> make_quantized_dense(index size, const LayerSpec& spec, index) {
+template <class T> Made<T> make(Index size, const QuantizedDenseSpec& spec, Index) {
     if constexpr (sizeof(T) == sizeof(float)) {
-        if (!spec.quantized || size > QuantizedKernel::most_inputs || spec.units < 1 ||
-            spec.quantized->scale.size() != static_cast<std::size_t>(spec.units) ||
-            spec.quantized->kernel.size() / static_cast<std::size_t>(spec.units) != static_cast<std::size_t>(size))
-            throw std::invalid_argument("a quantized layer of " + std::to_string(spec.units) + " units for " +
+        const std::size_t units = spec.weights ? spec.weights->scale.size() : 0;
+        if (units < 1 || size > QuantizedKernel::most_inputs ||
+            spec.weights->kernel.size() / units != static_cast<std::size_t>(size))
+            throw std::invalid_argument("a quantized layer of " + std::to_string(units) + " units for " +
                                         std::to_string(size) + " inputs needs a kernel of that shape, of at most " +
                                         std::to_string(QuantizedKernel::most_inputs) + " inputs");
-        return std::make_unique<QuantizedDense>(size, spec.units, spec.use_bias, *spec.quantized);
+        return std::make_unique<QuantizedDense>(size, static_cast<Index>(units), spec.use_bias, *spec.weights);
     }
     throw std::invalid_argument("a quantized layer is for a network of float32 only");
 }
 
-template <class T> std::unique_ptr<Layer<T>> make_identity(index size, const LayerSpec&, index) {
-    return std::make_unique<Rescaling<T>>(size, T(1), T(0));
-}
-
-template <class T> std::unique_ptr<Layer<T>> make_rescaling(index size, const LayerSpec& spec, index) {
+template <class T> Made<T> make(Index size, const RescalingSpec& spec, Index) {
     return std::make_unique<Rescaling<T>>(size, static_cast<T>(spec.scale), static_cast<T>(spec.offset));
 }
 
-template <class T> std::unique_ptr<Layer<T>> make_normalization(index size, const LayerSpec& spec, index) {
+template <class T> Made<T> make(Index size, const NormalizationSpec& spec, Index) {
     return std::make_unique<Normalization<T>>(size, static_cast<T>(spec.epsilon));
 }
 
-template <class T> std::unique_ptr<Layer<T>> make_dropout(index size, const LayerSpec& spec, index stream) {
+template <class T> Made<T> make(Index size, const DropoutSpec& spec, Index stream) {
     return std::make_unique<Dropout<T>>(size, spec.rate, RandomStream{spec.seed, stream});
 }
 
-template <class T> std::unique_ptr<Layer<T>> make_gaussian_noise(index size, const LayerSpec& spec, index stream) {
+template <class T> Made<T> make(Index size, const GaussianNoiseSpec& spec, Index stream) {
     return std::make_unique<GaussianNoise<T>>(size, static_cast<T>(spec.deviation), RandomStream{spec.seed, stream});
 }
 
-template <class T> std::unique_ptr<Layer<T>> make_prelu(index size, const LayerSpec&, index) {
-    return std::make_unique<PRelu<T>>(size);
-}
+template <class T> Made<T> make(Index size, const PReluSpec&, Index) { return std::make_unique<PRelu<T>>(size); }
 
-template <class T> std::unique_ptr<Layer<T>> make_batch_normalization(index size, const LayerSpec& spec, index) {
+template <class T> Made<T> make(Index size, const BatchNormalizationSpec& spec, Index) {
     return std::make_unique<BatchNormalization<T>>(size, static_cast<T>(spec.momentum), static_cast<T>(spec.epsilon),
                                                    spec.use_gamma, spec.use_beta);
 }
 
-template <class T> std::unique_ptr<Layer<T>> make_layer_normalization(index size, const LayerSpec& spec, index) {
+template <class T> Made<T> make(Index size, const LayerNormalizationSpec& spec, Index) {
     return std::make_unique<LayerNormalization<T>>(size, static_cast<T>(spec.epsilon), spec.use_gamma, spec.use_beta);
 }
 
-template <class T>
-inline constexpr LayerKind<T> layer_kinds[] = {
-    {"dense", make_dense<T>},
-    {"quantized_dense", make_quantized_dense<T>},
-    {"activation", make_identity<T>},
-    {"rescaling", make_rescaling<T>},
-    {"normalization", make_normalization<T>},
-    {"dropout", make_dropout<T>},
-    {"gaussian_noise", make_gaussian_noise<T>},
-    {"prelu", make_prelu<T>},
-    {"batch_normalization", make_batch_normalization<T>},
-    {"layer_normalization", make_layer_normalization<T>},
-    {"residual_begin", nullptr},
-    {"residual_end", nullptr},
-    {nullptr, nullptr},
-};
+// What only carries an activation.
+template <class T> Made<T> make_identity(Index size) { return std::make_unique<Rescaling<T>>(size, T(1), T(0)); }
 
 // Appends layers one after the other.
-template <class T> class Chain {
+template <class T> class Builder {
   public:
-    Chain(index input_size, const std::vector<LayerSpec>& specs) : specs_(specs), size_(input_size) {
-        for (const LayerSpec& spec : specs)
-            append(spec);
+    Builder(Index input_size, const std::vector<LayerSpec>& specs, Index first) : first_(first), size_(input_size) {
+        for (number_ = first; number_ < static_cast<Index>(specs.size()); ++number_)
+            std::visit([&](const auto& kind) { append(kind); }, specs[static_cast<std::size_t>(number_)].kind);
         if (!open_.empty())
             throw std::invalid_argument("a residual_begin has no residual_end");
         if (layers.empty())
-            append_layer(make_identity<T>(size_, {}, 0), 0, {});
+            append_layer(make_identity<T>(size_));
     }
 
-    std::vector<std::unique_ptr<Layer<T>>> layers;
+    std::vector<Made<T>> layers;
 
   private:
-    void append(const LayerSpec& spec) {
-        const index number = &spec - specs_.data();
-        const LayerKind<T>& kind = find_kernel(layer_kinds<T>, spec.type, "layer type");
-        if (spec.type == "residual_begin")
-            begin_residual(number);
-        else if (spec.type == "residual_end")
-            end_residual(number);
-        else if (spec.type == "activation" && can_take_activation())
-            set_activation(spec);
-        else
-            append_layer(kind.make(size_, spec, number), number, spec);
+    template <class Kind> void append(const Kind& kind) {
+        append_layer(make<T>(size_, kind, number_ - first_));
+        if constexpr (requires { kind.activation; })
+            set_activation(kind.activation);
     }
-    void append_layer(std::unique_ptr<Layer<T>> layer, index number, const LayerSpec& spec) {
-        layer->spec = number;
-        size_ = layer->output_size;
-        layers.push_back(std::move(layer));
-        set_activation(spec);
+    void append(const ActivationSpec& kind) {
+        if (!can_take_activation())
+            append_layer(make_identity<T>(size_));
+        set_activation(kind);
     }
-    void set_activation(const LayerSpec& spec) {
-        layers.back()->activation = &find_kernel(kernels<T>().activations, spec.activation, "activation");
-        layers.back()->alpha = static_cast<T>(spec.alpha);
-    }
-    index last() const { return static_cast<index>(layers.size()) - 1; }
-
     // A residual begins at the output of a layer; the input of the network becomes one.
-    void begin_residual(index number) {
+    void append(const ResidualBeginSpec&) {
         if (layers.empty())
-            append_layer(make_identity<T>(size_, {}, 0), number, {});
+            append_layer(make_identity<T>(size_));
         open_.push_back(last());
     }
-    void end_residual(index number) {
+    void append(const ResidualEndSpec&) {
         if (open_.empty())
             throw std::invalid_argument("a residual_end has no residual_begin");
-        const index begin = open_.back();
+        const Index begin = open_.back();
         open_.pop_back();
         if (layers[static_cast<std::size_t>(begin)]->output_size != size_)
             throw std::invalid_argument("a residual adds " + std::to_string(size_) + " values to " +
                                         std::to_string(layers[static_cast<std::size_t>(begin)]->output_size));
-        append_layer(std::make_unique<Addition<T>>(size_), number, {});
+        append_layer(std::make_unique<Addition<T>>(size_));
         layers.back()->skip = begin;
     }
+    void append_layer(Made<T> layer) {
+        layer->spec = number_;
+        size_ = layer->output_size;
+        layers.push_back(std::move(layer));
+        set_activation({});
+    }
+    void set_activation(const ActivationSpec& spec) {
+        layers.back()->activation = &find_kernel(kernels<T>().activations, spec.activation, "activation");
+        layers.back()->alpha = static_cast<T>(spec.alpha);
+    }
+    Index last() const { return static_cast<Index>(layers.size()) - 1; }
     // Whether the layer before has no activation yet, and no residual needs it without one.
     bool can_take_activation() const {
         return !layers.empty() && layers.back()->activation == kernels<T>().activations &&
                (open_.empty() || open_.back() != last());
     }
 
-    const std::vector<LayerSpec>& specs_;
-    index size_;
-    std::vector<index> open_;  // the layers at which residuals begin that have not ended
+    const Index first_;
+    Index number_;  // of the description in work
+    Index size_;
+    std::vector<Index> open_;  // the layers at which residuals begin that have not ended
 };
 
 }  // namespace
 
-template <class T> std::vector<std::unique_ptr<Layer<T>>> make_layers(index input_size,
-                                                                      const std::vector<LayerSpec>& specs) {
+template <class T>
+std::vector<std::unique_ptr<Layer<T>>> make_layers(Index input_size, const std::vector<LayerSpec>& specs, Index first) {
     if (input_size < 1)
         throw std::invalid_argument("input_size must be at least 1, got " + std::to_string(input_size));
-    return std::move(Chain<T>(input_size, specs).layers);
+    return std::move(Builder<T>(input_size, specs, first).layers);
 }
 
-template std::vector<std::unique_ptr<Layer<float>>> make_layers(index, const std::vector<LayerSpec>&);
-template std::vector<std::unique_ptr<Layer<double>>> make_layers(index, const std::vector<LayerSpec>&);
+template std::vector<std::unique_ptr<Layer<float>>> make_layers(Index, const std::vector<LayerSpec>&, Index);
+template std::vector<std::unique_ptr<Layer<double>>> make_layers(Index, const std::vector<LayerSpec>&, Index);
 
 }  // namespace fastnet

@@ -11,24 +11,24 @@ namespace fastnet {
 // gamma and beta, one each for every column, either of which may be left out.
 template <class T> class ScaledAndShifted : public RowLayer<T> {
   public:
-    ScaledAndShifted(index size, T epsilon, bool use_gamma, bool use_beta)
+    ScaledAndShifted(Index size, T epsilon, bool use_gamma, bool use_beta)
         : RowLayer<T>(size), epsilon_(epsilon), use_gamma_(use_gamma), use_beta_(use_beta) {}
 
     std::vector<ParameterSlot> slots() const override {
         std::vector<ParameterSlot> result;
         for (const auto& [used, name] : {std::pair{use_gamma_, "gamma"}, {use_beta_, "beta"}})
             if (used)
-                result.push_back({name, static_cast<index>(result.size()) * this->input_size, {this->input_size}});
+                result.push_back({name, static_cast<Index>(result.size()) * this->input_size, {this->input_size}});
         return result;
     }
-    index parameter_count() const override { return (use_gamma_ + use_beta_) * this->input_size; }
+    Index parameter_count() const override { return (use_gamma_ + use_beta_) * this->input_size; }
 
   protected:
     // Of `columns`, in the parameters or in their gradients; null for what is left out.
-    template <class P> P* gamma(P* parameters, index column) const {
+    template <class P> P* gamma(P* parameters, Index column) const {
         return use_gamma_ ? parameters + column : nullptr;
     }
-    template <class P> P* beta(P* parameters, index column) const {
+    template <class P> P* beta(P* parameters, Index column) const {
         return use_beta_ ? parameters + use_gamma_ * this->input_size + column : nullptr;
     }
     const T epsilon_;
@@ -42,11 +42,11 @@ template <class T> class LayerNormalization final : public ScaledAndShifted<T> {
   public:
     using ScaledAndShifted<T>::ScaledAndShifted;
 
-    index memory_per_row() const override { return 2; }
+    Index memory_per_row() const override { return 2; }
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
         const T *gamma = this->gamma(pass.parameters, 0), *beta = this->beta(pass.parameters, 0);
-        this->map_rows(pass, y, &epilogue, [&](index i, index at) {
+        this->map_rows(pass, y, &epilogue, [&](Index i, Index at) {
             kernels<T>().layers.normalize_row(this->input_size, x.rows + at, this->epsilon_, gamma, beta, y + at,
                                               pass.memory + 2 * i);
         });
@@ -54,9 +54,9 @@ template <class T> class LayerNormalization final : public ScaledAndShifted<T> {
     void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
         const T* gamma = this->gamma(pass.parameters, 0);
-        const index size = this->input_size;
-        this->map_rows(pass, dx, epilogue, [&](index i, index at) {
-            const index row = pass.forward_row(i);
+        const Index size = this->input_size;
+        this->map_rows(pass, dx, epilogue, [&](Index i, Index at) {
+            const Index row = pass.forward_row(i);
             kernels<T>().layers.normalize_row_backward(size, x.rows + row * size, pass.memory + 2 * row, gamma, dy + at,
                                                        dx + at);
         });
@@ -68,8 +68,8 @@ template <class T> class LayerNormalization final : public ScaledAndShifted<T> {
         for (T* sums : {gamma, beta})
             if (sums && !accumulate)
                 std::fill_n(sums, mine.size(), T(0));
-        this->for_rows(pass, {0, pass.rows}, mine.size(), [&](index i) {
-            const index at = i * this->input_size + mine.begin;
+        this->for_rows(pass, {0, pass.rows}, mine.size(), [&](Index i) {
+            const Index at = i * this->input_size + mine.begin;
             kernels<T>().layers.add_row_products(mine.size(), x.rows + at, pass.memory + 2 * i, dy + at, gamma, beta);
         });
         this->update(optimization, {gamma, beta}, mine.size());
@@ -80,7 +80,7 @@ template <class T> class LayerNormalization final : public ScaledAndShifted<T> {
 // batches. Members of a team share the columns in training, so that each finds what it left on the way forward.
 template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
   public:
-    BatchNormalization(index size, T momentum, T epsilon, bool use_gamma, bool use_beta)
+    BatchNormalization(Index size, T momentum, T epsilon, bool use_gamma, bool use_beta)
         : ScaledAndShifted<T>(size, epsilon, use_gamma, use_beta), momentum_(momentum) {}
 
     std::vector<ParameterSlot> slots() const override {
@@ -89,8 +89,8 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
         result.push_back({"moving_variance", this->input_size, {this->input_size}, false});
         return result;
     }
-    index statistic_count() const override { return 2 * this->input_size; }
-    index memory_per_batch() const override { return 6 * this->input_size; }
+    Index statistic_count() const override { return 2 * this->input_size; }
+    Index memory_per_batch() const override { return 6 * this->input_size; }
     bool needs_whole_batch() const override { return !this->frozen; }
 
     void prepare(const T* parameters, const T* statistics, T* memory) const override {
@@ -101,11 +101,11 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
     }
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
         const auto& k = kernels<T>().layers;
-        const index size = this->input_size;
+        const Index size = this->input_size;
         if (!pass.training() || this->frozen) {
             const Memory m = at(pass.memory, 0);
             const T* beta = this->beta(pass.parameters, 0);
-            return this->map_rows(pass, y, &epilogue, [&](index, index row) {
+            return this->map_rows(pass, y, &epilogue, [&](Index, Index row) {
                 k.normalize(size, x.rows + row, m.mean, m.factor, beta, y + row);
             });
         }
@@ -115,11 +115,11 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
         });
         const Range mine = this->columns(pass);
         const Memory m = at(pass.memory, mine.begin);
-        const index n = mine.size();
+        const Index n = mine.size();
         const T *gamma = this->gamma(pass.parameters, mine.begin), *beta = this->beta(pass.parameters, mine.begin);
         k.normalization_factors(n, m.variance, this->epsilon_, gamma, m.inverse, m.factor);
-        this->for_rows(pass, {0, pass.rows}, n, [&](index i) {
-            const index row = i * size + mine.begin;
+        this->for_rows(pass, {0, pass.rows}, n, [&](Index i) {
+            const Index row = i * size + mine.begin;
             k.normalize(n, x.rows + row, m.mean, m.factor, beta, y + row);
             epilogue.function(1, n, y + row, size, epilogue.at(i, mine.begin));
         });
@@ -135,7 +135,7 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
                   const Epilogue<T>* epilogue) const override {
         if (!pass.training() || this->frozen) {
             const T* factor = at(pass.memory, 0).factor;
-            return this->map_rows(pass, dx, epilogue, [&](index, index row) {
+            return this->map_rows(pass, dx, epilogue, [&](Index, Index row) {
                 kernels<T>().layers.multiply(this->input_size, dy + row, factor, dx + row);
             });
         }
@@ -143,8 +143,8 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
         const Memory m = at(pass.memory, mine.begin);
         const NormalizationGradient<T> gradient{m.mean, m.inverse, m.factor,
                                                 m.sum,  m.product, T(1) / static_cast<T>(pass.rows)};
-        this->for_rows(pass, {0, pass.rows}, mine.size(), [&](index i) {
-            const index row = i * this->input_size + mine.begin;
+        this->for_rows(pass, {0, pass.rows}, mine.size(), [&](Index i) {
+            const Index row = i * this->input_size + mine.begin;
             kernels<T>().layers.normalize_backward(mine.size(), x.rows + row, dy + row, gradient, dx + row);
             if (epilogue)
                 epilogue->function(1, mine.size(), dx + row, this->input_size, epilogue->at(i, mine.begin));
@@ -178,8 +178,8 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
     template <class Sum> void in_columns(const Pass<T>& pass, Sum sum) const {
         in_pieces(pass.crew.team, this->columns(pass), static_cast<double>(pass.rows), sum, 16);
     }
-    Memory at(T* memory, index column) const {
-        const index size = this->input_size;
+    Memory at(T* memory, Index column) const {
+        const Index size = this->input_size;
         T* const first = memory + column;
         return {first, first + size, first + 2 * size, first + 3 * size, first + 4 * size, first + 5 * size};
     }
@@ -189,26 +189,26 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
 // Every column by a mean and a variance that are given. Its memory: 1 / sqrt(variance + epsilon), twice.
 template <class T> class Normalization final : public RowLayer<T> {
   public:
-    Normalization(index size, T epsilon) : RowLayer<T>(size), epsilon_(epsilon) {}
+    Normalization(Index size, T epsilon) : RowLayer<T>(size), epsilon_(epsilon) {}
 
     std::vector<ParameterSlot> slots() const override {
         return {{"mean", 0, {this->input_size}, false}, {"variance", this->input_size, {this->input_size}, false}};
     }
-    index statistic_count() const override { return 2 * this->input_size; }
-    index memory_per_batch() const override { return 2 * this->input_size; }
+    Index statistic_count() const override { return 2 * this->input_size; }
+    Index memory_per_batch() const override { return 2 * this->input_size; }
 
     void prepare(const T*, const T* statistics, T* memory) const override {
-        const index size = this->input_size;
+        const Index size = this->input_size;
         kernels<T>().layers.normalization_factors(size, statistics + size, epsilon_, nullptr, memory, memory + size);
     }
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
-        this->map_rows(pass, y, &epilogue, [&](index, index at) {
+        this->map_rows(pass, y, &epilogue, [&](Index, Index at) {
             kernels<T>().layers.normalize(this->input_size, x.rows + at, pass.statistics, pass.memory, nullptr, y + at);
         });
     }
     void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
-        this->map_rows(pass, dx, epilogue, [&](index, index at) {
+        this->map_rows(pass, dx, epilogue, [&](Index, Index at) {
             kernels<T>().layers.multiply(this->input_size, dy + at, pass.memory, dx + at);
         });
     }

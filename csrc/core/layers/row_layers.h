@@ -11,31 +11,31 @@ namespace fastnet {
 // A layer of as many outputs as inputs, whose rows the members of a team share.
 template <class T> class RowLayer : public Layer<T> {
   public:
-    explicit RowLayer(index size) : Layer<T>(size, size) {}
+    explicit RowLayer(Index size) : Layer<T>(size, size) {}
 
   protected:
     // The columns whose parameters a member of the team is responsible for.
     Range columns(const Pass<T>& pass) const { return pass.crew.team.share(this->input_size, 64); }
 
     // Steps the optimizer, if there is one, for a member's columns of the arrays of gradients that are there.
-    static void update(const Optimization<T>* optimization, std::initializer_list<const T*> gradients, index count) {
+    static void update(const Optimization<T>* optimization, std::initializer_list<const T*> gradients, Index count) {
         for (const T* some : gradients)
             if (optimization && some)
                 optimization->update(some, count);
     }
 
     // Calls visit(row) for these rows of so many values each.
-    template <class Visit> static void for_rows(const Pass<T>& pass, Range rows, index values, Visit visit) {
+    template <class Visit> static void for_rows(const Pass<T>& pass, Range rows, Index values, Visit visit) {
         in_pieces(pass.crew.team, rows, operations_per_move * static_cast<double>(values), [&](Range piece) {
-            for (index i = piece.begin; i < piece.end; ++i)
+            for (Index i = piece.begin; i < piece.end; ++i)
                 visit(i);
         });
     }
 
     // Calls map(row, offset of the row's first value) for each row and applies the epilogue to that row of y.
     template <class Map> void map_rows(const Pass<T>& pass, T* y, const Epilogue<T>* epilogue, Map map) const {
-        const index size = this->input_size;
-        for_rows(pass, pass.crew.team.share(pass.rows), size, [&](index i) {
+        const Index size = this->input_size;
+        for_rows(pass, pass.crew.team.share(pass.rows), size, [&](Index i) {
             map(i, i * size);
             if (epilogue)
                 epilogue->function(1, size, y + i * size, size, epilogue->at(i, 0));
@@ -46,17 +46,17 @@ template <class T> class RowLayer : public Layer<T> {
 // y = scale x + offset. With scale 1 and offset 0 it carries an activation that follows another one.
 template <class T> class Rescaling final : public RowLayer<T> {
   public:
-    Rescaling(index size, T scale, T offset) : RowLayer<T>(size), scale_(scale), offset_(offset) {}
+    Rescaling(Index size, T scale, T offset) : RowLayer<T>(size), scale_(scale), offset_(offset) {}
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
-        this->map_rows(pass, y, &epilogue, [&](index, index at) {
+        this->map_rows(pass, y, &epilogue, [&](Index, Index at) {
             kernels<T>().affine(this->input_size, x.rows + at, scale_, offset_, y + at);
         });
     }
     void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
         this->map_rows(pass, dx, epilogue,
-                       [&](index, index at) { kernels<T>().affine(this->input_size, dy + at, scale_, T(0), dx + at); });
+                       [&](Index, Index at) { kernels<T>().affine(this->input_size, dy + at, scale_, T(0), dx + at); });
     }
 
   private:
@@ -70,7 +70,7 @@ template <class T> class TransparentLayer : public RowLayer<T> {
 
     void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
-        this->map_rows(pass, dx, epilogue, [&](index, index at) { std::copy_n(dy + at, this->input_size, dx + at); });
+        this->map_rows(pass, dx, epilogue, [&](Index, Index at) { std::copy_n(dy + at, this->input_size, dx + at); });
     }
 };
 
@@ -80,7 +80,7 @@ template <class T> class Addition final : public TransparentLayer<T> {
     using TransparentLayer<T>::TransparentLayer;
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
-        this->map_rows(pass, y, &epilogue, [&](index, index at) {
+        this->map_rows(pass, y, &epilogue, [&](Index, Index at) {
             kernels<T>().layers.add(this->input_size, x.rows + at, pass.skip + at, y + at);
         });
     }
@@ -89,9 +89,9 @@ template <class T> class Addition final : public TransparentLayer<T> {
 // What random numbers a layer draws.
 struct RandomStream {
     std::uint64_t seed;
-    index stream;
+    Index stream;
 
-    template <class T> RandomRow row(const Pass<T>& pass, index i) const {
+    template <class T> RandomRow row(const Pass<T>& pass, Index i) const {
         return {seed, pass.step, stream, pass.first_row + i};
     }
 };
@@ -105,17 +105,19 @@ inline double checked_rate(double rate) {
 // Srivastava et al., JMLR 15, 2014. Its memory is the mask.
 template <class T> class Dropout final : public RowLayer<T> {
   public:
-    Dropout(index size, double rate, RandomStream random)
+    Dropout(Index size, double rate, RandomStream random)
         : RowLayer<T>(size), rate_(static_cast<T>(checked_rate(rate))), random_(random) {}
-    void adopt(const LayerSpec& spec) override { rate_ = static_cast<T>(checked_rate(spec.rate)); }
+    void adopt(const LayerKind& kind) override {
+        rate_ = static_cast<T>(checked_rate(spec_of<DropoutSpec>(kind).rate));
+    }
 
     bool only_in_training() const override { return true; }
     std::uint64_t* seed() override { return &random_.seed; }
-    index memory_per_row() const override { return this->input_size; }
+    Index memory_per_row() const override { return this->input_size; }
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
-        const index size = this->input_size;
-        this->map_rows(pass, y, &epilogue, [&](index i, index at) {
+        const Index size = this->input_size;
+        this->map_rows(pass, y, &epilogue, [&](Index i, Index at) {
             if (pass.training())
                 kernels<T>().layers.dropout(random_.row(pass, i), size, x.rows + at, rate_, pass.memory + at, y + at);
             else
@@ -124,7 +126,7 @@ template <class T> class Dropout final : public RowLayer<T> {
     }
     void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
-        this->map_rows(pass, dx, epilogue, [&](index, index at) {
+        this->map_rows(pass, dx, epilogue, [&](Index, Index at) {
             if (pass.training())
                 kernels<T>().layers.multiply(this->input_size, dy + at, pass.memory + at, dx + at);
             else
@@ -139,16 +141,18 @@ template <class T> class Dropout final : public RowLayer<T> {
 
 template <class T> class GaussianNoise final : public TransparentLayer<T> {
   public:
-    GaussianNoise(index size, T deviation, RandomStream random)
+    GaussianNoise(Index size, T deviation, RandomStream random)
         : TransparentLayer<T>(size), deviation_(deviation), random_(random) {}
-    void adopt(const LayerSpec& spec) override { deviation_ = static_cast<T>(spec.deviation); }
+    void adopt(const LayerKind& kind) override {
+        deviation_ = static_cast<T>(spec_of<GaussianNoiseSpec>(kind).deviation);
+    }
 
     bool only_in_training() const override { return true; }
     std::uint64_t* seed() override { return &random_.seed; }
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
-        const index size = this->input_size;
-        this->map_rows(pass, y, &epilogue, [&](index i, index at) {
+        const Index size = this->input_size;
+        this->map_rows(pass, y, &epilogue, [&](Index i, Index at) {
             if (pass.training())
                 kernels<T>().layers.add_noise(random_.row(pass, i), size, x.rows + at, deviation_, y + at);
             else
@@ -167,17 +171,17 @@ template <class T> class PRelu final : public RowLayer<T> {
     using RowLayer<T>::RowLayer;
 
     std::vector<ParameterSlot> slots() const override { return {{"alpha", 0, {this->input_size}}}; }
-    index parameter_count() const override { return this->input_size; }
+    Index parameter_count() const override { return this->input_size; }
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
-        this->map_rows(pass, y, &epilogue, [&](index, index at) {
+        this->map_rows(pass, y, &epilogue, [&](Index, Index at) {
             kernels<T>().layers.prelu(this->input_size, x.rows + at, pass.parameters, y + at);
         });
     }
     void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
-        const index size = this->input_size;
-        this->map_rows(pass, dx, epilogue, [&](index i, index at) {
+        const Index size = this->input_size;
+        this->map_rows(pass, dx, epilogue, [&](Index i, Index at) {
             kernels<T>().layers.prelu_backward(size, x.rows + pass.forward_row(i) * size, pass.parameters, dy + at,
                                                dx + at);
         });
@@ -188,8 +192,8 @@ template <class T> class PRelu final : public RowLayer<T> {
         T* const slopes = gradients + mine.begin;
         if (!accumulate)
             std::fill_n(slopes, mine.size(), T(0));
-        this->for_rows(pass, {0, pass.rows}, mine.size(), [&](index i) {
-            const index at = i * this->input_size + mine.begin;
+        this->for_rows(pass, {0, pass.rows}, mine.size(), [&](Index i) {
+            const Index at = i * this->input_size + mine.begin;
             kernels<T>().layers.prelu_slopes(mine.size(), x.rows + at, dy + at, slopes);
         });
         this->update(optimization, {slopes}, mine.size());

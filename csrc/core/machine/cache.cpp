@@ -15,9 +15,9 @@ Cache find([[maybe_unused]] unsigned level) {
     for (const unsigned leaf : leaves) {
         unsigned a = 0, b = 0, c = 0, d = 0;
         for (unsigned i = 0; __get_cpuid_count(leaf, i, &a, &b, &c, &d) && (a & 31u) != none; ++i) {
-            const index line = static_cast<index>(b & 4095u) + 1, sets = static_cast<index>(c) + 1;
+            const Index line = static_cast<Index>(b & 4095u) + 1, sets = static_cast<Index>(c) + 1;
             if ((a >> 5 & 7u) == level && (a & 31u) != instructions)
-                cache = {line * sets, static_cast<index>(b >> 22) + 1};
+                cache = {line * sets, static_cast<Index>(b >> 22) + 1};
         }
     }
 #endif
@@ -26,10 +26,10 @@ Cache find([[maybe_unused]] unsigned level) {
 
 }  // namespace
 
-index Cache::lines_in_a_set(index rows, index row_bytes) const {
+Index Cache::lines_in_a_set(Index rows, Index row_bytes) const {
     if (way_bytes == 0)
         return 0;
-    const index factor = row_bytes & -row_bytes;  // the power of two in it; a way is one too
+    const Index factor = row_bytes & -row_bytes;  // the power of two in it; a way is one too
     return factor < way_bytes ? rows * factor / way_bytes : rows;
 }
 

@@ -9,13 +9,12 @@ namespace {
 
 // Jordan et al.: the quintic whose slope at zero is as steep as five steps allow.
 constexpr double first = 3.4445, third = -4.7750, fifth = 2.0315;
-constexpr index block = 4096;  // of a sum, whatever the number of threads
 
 // The gradient of a value as the step takes it, and the momentum that follows from it.
 template <class T> struct Moved {
     T gradient, momentum;
 
-    Moved(const MuonStep<T>& step, index i) {
+    Moved(const MuonStep<T>& step, Index i) {
         T g = step.gradients[i] * step.extras.gradient_scale;
         if (const T limit = step.extras.clip_value; limit > T(0))
             g = g > limit ? limit : g < -limit ? -limit : g;
@@ -28,18 +27,18 @@ template <class T> struct Moved {
 
 template <class T> void Muon<T>::reserve(const std::vector<Matrix>& matrices) {
     matrices_ = matrices;
-    index total = 0;
+    Index total = 0;
     for (const Matrix& m : matrices) {
-        const index size = m.rows * m.columns, shorter = std::min(m.rows, m.columns);
+        const Index size = m.rows * m.columns, shorter = std::min(m.rows, m.columns);
         total += size;
         scratch_.reserve(size);
         gram_.reserve(shorter * shorter), polynomial_.reserve(shorter * shorter);
-        sums_.reserve(size / block + 1);
+        sums_.reserve(BlockSums<T>::blocks_of(size));
     }
     kept_.reserve(total);
 }
 
-template <class T> const Matrix* Muon<T>::find(index offset) const {
+template <class T> const Matrix* Muon<T>::find(Index offset) const {
     const auto found =
         std::find_if(matrices_.begin(), matrices_.end(), [&](const Matrix& m) { return m.offset == offset; });
     return found == matrices_.end() ? nullptr : &*found;
@@ -47,7 +46,7 @@ template <class T> const Matrix* Muon<T>::find(index offset) const {
 
 // `matrix` is one of matrices_, whose arrays follow each other.
 template <class T> T* Muon<T>::kept(const Matrix& matrix) const {
-    index before = 0;
+    Index before = 0;
     for (const Matrix* m = matrices_.data(); m < &matrix; ++m)
         before += m->rows * m->columns;
     return kept_.data() + before;
@@ -58,15 +57,11 @@ template <class T> void Muon<T>::product(const Crew<T>& crew, Gemm<T> g) const {
     crew.team.barrier();
 }
 
-template <class T> T Muon<T>::norm(Team& team, const T* x, index size) {
-    const index blocks = (size + block - 1) / block;
-    const Range mine = team.share(blocks);
-    for (index i = mine.begin; i < mine.end; ++i)
-        sums_.data()[i] = kernels<T>().penalty(std::min(block, size - i * block), x + i * block, T(0), T(1));
+template <class T> T Muon<T>::norm(Team& team, const T* x, Index size) {
+    const Index blocks = BlockSums<T>::blocks_of(size);
+    sums_.add_up(team.share(blocks), 0, size, x, T(0), T(1));
     team.barrier();
-    double total = 0;
-    for (index i = 0; i < blocks; ++i)
-        total += sums_.data()[i];
+    const double total = sums_.total({0, blocks});
     team.barrier();
     return static_cast<T>(std::sqrt(total));
 }
@@ -74,8 +69,8 @@ template <class T> T Muon<T>::norm(Team& team, const T* x, index size) {
 template <class T>
 void Muon<T>::orthogonalize(const Crew<T>& crew, const Matrix& matrix, const MuonStep<T>& step) {
     Team& team = crew.team;
-    const index rows = matrix.rows, columns = matrix.columns, size = rows * columns;
-    const index shorter = std::min(rows, columns);
+    const Index rows = matrix.rows, columns = matrix.columns, size = rows * columns;
+    const Index shorter = std::min(rows, columns);
     const bool tall = rows > columns;
     const T momentum = static_cast<T>(step.hyperparameters[5]);
     const bool nesterov = step.hyperparameters[6] != 0;
@@ -84,7 +79,7 @@ void Muon<T>::orthogonalize(const Crew<T>& crew, const Matrix& matrix, const Muo
     T *x = kept(matrix), *y = scratch_.data();
     if (iterations % 2 != 0)  // the last one ends in the array that is kept
         std::swap(x, y);
-    for (index i = mine.begin; i < mine.end; ++i) {
+    for (Index i = mine.begin; i < mine.end; ++i) {
         const Moved<T> moved(step, matrix.offset + i);
         x[i] = nesterov ? moved.gradient + momentum * moved.momentum : moved.momentum;
     }
@@ -92,7 +87,7 @@ void Muon<T>::orthogonalize(const Crew<T>& crew, const Matrix& matrix, const Muo
     kernels<T>().scale(mine.size(), x + mine.begin, T(1) / (norm(team, x, size) + static_cast<T>(1e-7)));
     team.barrier();
     // X or its transpose, whichever is wide, without moving it.
-    const index row = tall ? 1 : columns, column = tall ? columns : 1, longer = std::max(rows, columns);
+    const Index row = tall ? 1 : columns, column = tall ? columns : 1, longer = std::max(rows, columns);
     for (int iteration = 0; iteration < iterations && !team.was_broken_off(); ++iteration) {
         product(crew, {shorter, shorter, longer, x, row, column, x, column, row, gram_.data(), shorter});
         kernels<T>().affine(mine_squared.size(), gram_.data() + mine_squared.begin, static_cast<T>(third), T(0),
@@ -115,12 +110,12 @@ template <class T>
 void Muon<T>::update(const Team& team, const Matrix& matrix, const MuonStep<T>& step, T* parameters) const {
     const OptimizerExtras<T>& extras = step.extras;
     const double* h = step.hyperparameters;
-    const index size = matrix.rows * matrix.columns, longer = std::max(matrix.rows, matrix.columns);
+    const Index size = matrix.rows * matrix.columns, longer = std::max(matrix.rows, matrix.columns);
     const T rate = static_cast<T>(h[0] * h[8] * std::sqrt(static_cast<double>(longer)));
     const T* const x = kept(matrix);
     const Range mine = team.share(size, 64);
-    for (index i = mine.begin; i < mine.end; ++i) {
-        const index at = matrix.offset + i;
+    for (Index i = mine.begin; i < mine.end; ++i) {
+        const Index at = matrix.offset + i;
         step.momenta[at] = Moved<T>(step, at).momentum;
         T& w = parameters[at];
         w = (w - extras.decay * w) - rate * x[i];

@@ -3,14 +3,15 @@
 
 #include <vector>
 
-#include "core/products/gemm.h"
+#include "block_sums.h"
 #include "core/layers/layers.h"
+#include "core/products/gemm.h"
 
 namespace fastnet {
 
 // A kernel that Muon orthogonalizes, inside the flat array of parameters.
 struct Matrix {
-    index offset, rows, columns;
+    Index offset, rows, columns;
 };
 
 // What a step needs to know. momenta is laid out like the parameters; the gradients are complete.
@@ -29,7 +30,7 @@ template <class T> class Muon {
   public:
     void reserve(const std::vector<Matrix>& matrices);
     // The matrix that begins at this offset, or null.
-    const Matrix* find(index offset) const;
+    const Matrix* find(Index offset) const;
     // Computes and keeps O(u), which changes nothing else. All members of the team take part, here and below.
     void orthogonalize(const Crew<T>& crew, const Matrix& matrix, const MuonStep<T>& step);
     // Takes the step, with the O(u) that was kept.
@@ -37,12 +38,12 @@ template <class T> class Muon {
 
   private:
     void product(const Crew<T>& crew, Gemm<T> gemm) const;
-    T norm(Team& team, const T* x, index size);
+    T norm(Team& team, const T* x, Index size);
     T* kept(const Matrix& matrix) const;
 
     std::vector<Matrix> matrices_;
     Buffer<T> kept_, scratch_, gram_, polynomial_;
-    Buffer<double> sums_;
+    BlockSums<T> sums_;
 };
 
 }  // namespace fastnet

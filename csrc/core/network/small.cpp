@@ -1,65 +1,73 @@
-// Small dense networks: a step of training, and the prediction of a few rows, without what large ones need. The bits
-// are the same.
-#include <algorithm>
+#include "small.h"
 
-#include "core/threads/float_mode.h"
-#include "network.h"
+#include <algorithm>
 
 namespace fastnet {
 
-// Whether all layers are of the kind that small_kernels.h computes.
-template <class T> bool Network<T>::has_products_only() const {
-    return plain_ && std::all_of(layers_.begin(), layers_.end(), [&](const auto& layer) {
-               return layer->is_full_product() && (!layer->activation->rowwise || layer == layers_.back());
-           });
-}
-
-// Whether a step on so many rows is a small one: the one place that says what such a step leaves out. Its products are
-// a few vectors each, so one thread computes it, and nothing breaks it off.
-template <class T> bool Network<T>::trains_small(const Samples& samples, index rows) const {
-    constexpr index most_parameters = 1024, most_values = 64, most_rows = 16;
-    index widest = input_size();
-    for (const auto& layer : layers_)
-        widest = std::max(widest, layer->output_size);
-    const bool trains_all = trained_.size() == 1 && trained_[0].size() == parameter_count_;
-    return parameter_count_ <= most_parameters && widest <= most_values && rows <= most_rows && products_only_ &&
-           trains_all && !hook_ && !compresses_ && !samples.x.compressed() && penalties_.empty() && !options_.any();
-}
-
-// The layers for the rows of an arena; those of a prediction keep nothing. Where the loss takes logits, they are left.
-template <class T> void Network<T>::list_small(const Arena& arena, Use use) {
-    const bool trains = use == Use::training;
-    small_.clear();
-    for (std::size_t i = 0; i < layers_.size(); ++i) {
-        const Layer<T>& layer = *layers_[i];
-        const bool last = i + 1 == layers_.size(), leaves = layer.activation->rowwise || (last && trains && fused_);
-        const T* const parameters = parameters_.data() + offsets_[i];
-        T *const output = arena.outputs[i].data(), *kept = nullptr;
-        if (trains)
-            kept = layer.activation->keeps_slope ? arena.slopes[i].data() : output;
-        small_.push_back(
-            {layer.input_size, layer.output_size, gemm_passes(layer.input_size), parameters, layer.bias(parameters),
-             layer.alpha, output, kept, trains ? arena.gradients[i].data() : nullptr,
-             trains ? gradients_.data() + offsets_[i] : nullptr, leaves ? kernels<T>().activations : layer.activation});
+template <class T>
+Small<T>::Small(const Chain<T>& chain, const Feed<T>& feed, const Objective<T>& objective)
+    : chain_(chain), feed_(feed), objective_(objective), products_only_(chain.is_plain()), widest_(chain.input_size()) {
+    for (const auto& layer : chain.layers()) {
+        const bool rowwise = layer->activation->rowwise && layer != chain.layers().back();
+        products_only_ = products_only_ && layer->is_full_product() && !rowwise;
+        widest_ = std::max(widest_, layer->output_size);
     }
 }
 
-template <class T> void Network<T>::small_forward(index rows, const T* x, bool leave_logits) const {
-    for (const SmallLayer<T>& layer : small_) {
+template <class T> typename Small<T>::Steps Small<T>::steps(const Batch<T>& first) const {
+    return {first, feed_.direct(first.samples), first.samples.y.values.template direct<T>(),
+            objective_.arguments(first, {0, first.rows}, true)};
+}
+
+// Predictions, which have no gradients, keep nothing. In training, logits are left where the loss takes them.
+template <class T> void Small<T>::list(const Arena<T>& arena, T* gradients) {
+    layers_.clear();
+    for (std::size_t i = 0; i < chain_.layers().size(); ++i) {
+        const Layer<T>& layer = *chain_.layers()[i];
+        const bool last = i + 1 == chain_.layers().size();
+        const bool leaves = layer.activation->rowwise || (last && gradients && objective_.takes_logits());
+        const T* const parameters = chain_.parameters() + chain_.offset(i);
+        T *const output = arena.outputs[i].data(), *kept = nullptr;
+        if (gradients)
+            kept = layer.activation->keeps_slope ? arena.slopes[i].data() : output;
+        layers_.push_back({
+            .inputs = layer.input_size,
+            .units = layer.output_size,
+            .passes = gemm_passes(layer.input_size),
+            .kernel = parameters,
+            .bias = layer.bias(parameters),
+            .alpha = layer.alpha,
+            .output = output,
+            .kept = kept,
+            .gradient = gradients ? arena.gradients[i].data() : nullptr,
+            .kernel_gradient = gradients ? gradients + chain_.offset(i) : nullptr,
+            .activation = leaves ? kernels<T>().activations : layer.activation,
+        });
+    }
+}
+
+template <class T> void Small<T>::forward(Index rows, const T* x, bool leave_logits) const {
+    for (const SmallLayer<T>& layer : layers_) {
         layer.activation->small_forward(layer, rows, x);
         x = layer.output;
     }
-    const ActivationKernels<T>& last = *layers_.back()->activation;
-    if (last.rowwise && !leave_logits)
-        last.forward(rows, output_size(), small_.back().output, output_size(), {});
+    const Layer<T>& last = chain_.back();
+    if (last.activation->rowwise && !leave_logits)
+        last.activation->forward(rows, last.output_size, layers_.back().output, last.output_size, {});
+}
+
+template <class T> void Small<T>::predict(const Batch<T>& batch) {
+    list(batch.arena, nullptr);
+    feed_.gather_input(Team::solo(), batch, {0, batch.rows}, 0);
+    forward(batch.rows, batch.input.rows, false);
 }
 
 // Rows are read where they lie, if they can be: all of them, or a single one.
-template <class T> void Network<T>::gather_small(SmallSteps& steps) const {
-    Batch& batch = steps.batch;
+template <class T> void Small<T>::gather(Steps& steps) const {
+    Batch<T>& batch = steps.batch;
     const Samples& samples = batch.samples;
     const bool alone = batch.rows == 1, ordered = samples.order;
-    const index at = alone && ordered ? samples.order[batch.begin] : batch.begin;
+    const Index at = alone && ordered ? samples.order[batch.begin] : batch.begin;
     const auto find = [&](const Rows& rows, const DirectRows<T>& direct) -> const T* {
         if (!direct.first || !(alone || (!ordered && direct.stride == rows.columns)))
             return nullptr;
@@ -71,64 +79,27 @@ template <class T> void Network<T>::gather_small(SmallSteps& steps) const {
     batch.input.rows = x ? x : batch.arena.input.data();
     batch.target = y ? y : batch.arena.target.data();
     if (!x)
-        gather_input(Team::solo(), batch, {0, batch.rows}, 0);
+        feed_.gather_input(Team::solo(), batch, {0, batch.rows}, 0);
     if (!y || samples.weight)
-        gather_targets(batch, {0, batch.rows});
+        feed_.gather_targets(batch, {0, batch.rows});
 }
 
 template <class T>
-void Network<T>::small_step(SmallSteps& steps, index begin, index rows, const Optimization<T>& optimization) {
-    Batch& batch = steps.batch;
+void Small<T>::step(Steps& steps, Index begin, Index rows, const Optimization<T>& optimization) const {
+    Batch<T>& batch = steps.batch;
     batch.begin = begin, batch.rows = batch.of = rows;
-    batch.divisor = divisor(batch.samples, begin, rows);
-    gather_small(steps);
-    small_forward(rows, batch.input.rows, fused_);
-    steps.loss.rows = rows, steps.loss.target = batch.target, steps.loss.scale = loss_scale(batch.divisor);
-    loss(batch, {0, rows}, steps.loss);
-    for (std::size_t i = small_.size() - 1; i > 0; --i)
-        small_[i - 1].activation->small_backward(small_[i], rows, small_[i - 1]);
-    kernels<T>().small_gradients(small_.data(), small_.data() + small_.size(), rows, batch.input.rows);
-    optimization.kernels.update(optimization.arguments, 0, parameter_count_);
+    batch.divisor = objective_.divisor(batch.samples, begin, rows);
+    gather(steps);
+    forward(rows, batch.input.rows, objective_.takes_logits());
+    steps.loss.rows = rows, steps.loss.target = batch.target, steps.loss.scale = Objective<T>::scale(batch.divisor);
+    objective_.apply(batch, {0, rows}, steps.loss);
+    for (std::size_t i = layers_.size() - 1; i > 0; --i)
+        layers_[i - 1].activation->small_backward(layers_[i], rows, layers_[i - 1]);
+    kernels<T>().small_gradients(layers_.data(), layers_.data() + layers_.size(), rows, batch.input.rows);
+    optimization.kernels.update(optimization.arguments, 0, chain_.parameter_count());
 }
 
-// Whether these samples are predicted in one go: one, or a few where that is little work. More rows are better off with
-// tiles, which read the weights once for all of them.
-template <class T> bool Network<T>::predicts_small(const Samples& samples) const {
-    constexpr index most_parameters = 1 << 16, most_rows = 16, most_of_rows = 1 << 12;
-    const index n = samples.count;
-    return products_only_ && parameter_count_ <= most_parameters &&
-           (n == 1 || (n > 1 && n <= most_rows && n * parameter_count_ <= most_of_rows)) && !samples.x.compressed() &&
-           input_form_ != InputForm::compressed;
-}
-
-template <class T> void Network<T>::predict_small(const Samples& samples, T* output) {
-    compresses_ = false;
-    if (predictable_rows_ < samples.count) {
-        const NoForks no_forks;
-        prepare(samples, samples.count, Use::prediction, 1, 1);
-        arenas_[0].input.reserve(samples.count * input_size());
-        predictable_rows_ = samples.count;
-    }
-    Arena& arena = arenas_[0];
-    list_small(arena, Use::prediction);
-    const FlushSubnormals flush;
-    const Batch all = batch(samples, arena, 0, samples.count);
-    gather_input(Team::solo(), all, {0, samples.count}, 0);
-    small_forward(samples.count, all.input.rows, false);
-    std::copy_n(all.output, samples.count * output_size(), output);
-}
-
-template bool Network<float>::has_products_only() const;
-template bool Network<double>::has_products_only() const;
-template bool Network<float>::trains_small(const Samples&, index) const;
-template bool Network<double>::trains_small(const Samples&, index) const;
-template void Network<float>::list_small(const Arena&, Use);
-template void Network<double>::list_small(const Arena&, Use);
-template void Network<float>::small_step(SmallSteps&, index, index, const Optimization<float>&);
-template void Network<double>::small_step(SmallSteps&, index, index, const Optimization<double>&);
-template bool Network<float>::predicts_small(const Samples&) const;
-template bool Network<double>::predicts_small(const Samples&) const;
-template void Network<float>::predict_small(const Samples&, float*);
-template void Network<double>::predict_small(const Samples&, double*);
+template class Small<float>;
+template class Small<double>;
 
 }  // namespace fastnet

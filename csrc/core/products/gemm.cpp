@@ -14,12 +14,12 @@ namespace fastnet {
 namespace {
 
 // The transposed product of a narrow result is computed in pieces of so many columns.
-constexpr index transposed_columns = 4096, transposed_rows = 16;
+constexpr Index transposed_columns = 4096, transposed_rows = 16;
 
 // C = beta C for a product without terms, and before a pass that accumulates with a beta other than 0 and 1.
 template <class T> void scale_rows(const Team& team, const Gemm<T>& g, Range rows, Range columns, T factor) {
     in_pieces(team, rows, operations_per_move * static_cast<double>(columns.size()), [&](Range piece) {
-        for (index i = piece.begin; i < piece.end; ++i)
+        for (Index i = piece.begin; i < piece.end; ++i)
             kernels<T>().scale(columns.size(), g.c + i * g.c_row + columns.begin, factor);
     });
 }
@@ -33,23 +33,23 @@ template <class T> void finish(const Gemm<T>& g, Range rows, Range columns) {
 // The passes over k for the columns [first, first + n) of C. The team shares the rows, or, where there are too few of
 // them, the column panels; either way one thread computes an element from its first term to its last.
 template <class T>
-void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g, index first, index n) {
+void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g, Index first, Index n) {
     const Plan<T> plan(table_of(g), g, n, team.size());
-    const index lanes = plan.kernels.lanes;
+    const Index lanes = plan.kernels.lanes;
     const Range panels = plan.by_rows ? Range{0, plan.columns.count} : team.share(plan.columns.count);
     const Range rows = plan.by_rows ? team.share(g.m, plan.rows.largest()) : Range{0, g.m};
     const Range columns{smaller(plan.columns.start(panels.begin) * lanes, n),
                         smaller(plan.columns.start(panels.end) * lanes, n)};
     if (g.beta != T(1) && (g.beta != T(0) || g.k == 0))
         scale_rows(team, g, rows, {first + columns.begin, first + columns.end}, g.beta);
-    const auto operations = [&](index m, index k) {
+    const auto operations = [&](Index m, Index k) {
         return 2.0 * static_cast<double>(m) * static_cast<double>(columns.size()) * static_cast<double>(k);
     };
 
     const T* b = g.b + first * g.b_col;
     const Panels passes = gemm_passes(g.k);
-    for (index pass = 0; pass < passes.count && !team.was_broken_off(); ++pass) {
-        const index p = passes.start(pass), k = passes.size(pass), depth = plan.depth(k);
+    for (Index pass = 0; pass < passes.count && !team.was_broken_off(); ++pass) {
+        const Index p = passes.start(pass), k = passes.size(pass), depth = plan.depth(k);
         const T* b_block = b + p * g.b_row;
         const auto pack_b = [&](Range range, T* packed) {
             plan.kernels.pack_b(k, b_block, g.b_row, g.b_col, n, plan.panel_vectors, range.begin, range.end, packed);
@@ -74,8 +74,8 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
         block.accumulate = p > 0 || g.beta != T(0);
         block.panel_vectors = plan.panel_vectors, block.first_panel = panels.begin, block.last_panel = panels.end;
         const bool last = pass + 1 == passes.count;
-        const index most_rows = last ? plan.block_rows(g) : block_m;
-        for (index i = rows.begin; i < rows.end; i += most_rows) {
+        const Index most_rows = last ? plan.block_rows(g) : block_m;
+        for (Index i = rows.begin; i < rows.end; i += most_rows) {
             block.m = smaller(rows.end - i, most_rows);
             if (!team.goes_on(operations(block.m, k)))
                 break;
@@ -83,7 +83,7 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
             block.a_packed = plan.pack_a, block.streamed = plan.streamed;
             if (plan.pack_a || plan.must_pack) {
                 T* packed = workspace.packed_a(team.rank());
-                const index height = plan.pack_a ? plan.tile_rows() : g.a_col == 1 ? 1 : block.m;
+                const Index height = plan.pack_a ? plan.tile_rows() : g.a_col == 1 ? 1 : block.m;
                 plan.kernels.pack_a(block.m, k, block.a, g.a_row, g.a_col, height, packed);
                 block.a = packed;
                 block.a_row = height == 1 ? depth : 1, block.a_step = height;
@@ -94,7 +94,7 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
             block.epilogue = by_tile ? &epilogue : nullptr;
             if (!plan.on_demand)
                 plan.kernels.multiply(block);
-            for (index panel = panels.begin; plan.on_demand && panel < panels.end; ++panel) {
+            for (Index panel = panels.begin; plan.on_demand && panel < panels.end; ++panel) {
                 T* packed = workspace.packed_panel(team.rank());
                 block.b_packed = !plan.pack_end || panel + 1 == plan.columns.count;
                 if (block.b_packed)
@@ -121,8 +121,8 @@ template <class T> bool is_better_transposed(const Gemm<T>& g) {
 
 template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g) {
     T* const scratch = workspace.transposed();
-    for (index first = 0; first < g.m && !team.was_broken_off(); first += transposed_columns) {
-        const index columns = smaller(g.m - first, transposed_columns);
+    for (Index first = 0; first < g.m && !team.was_broken_off(); first += transposed_columns) {
+        const Index columns = smaller(g.m - first, transposed_columns);
         Gemm<T> piece{g.n,     columns, g.k,     g.b,     g.b_col, g.b_row, g.a + first * g.a_row,
                       g.a_col, g.a_row, scratch, columns, g.alpha};
         piece.precision = g.precision;
@@ -130,9 +130,9 @@ template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& worksp
         multiply_columns(team, workspace, piece, 0, columns);
         team.barrier();
         const Range mine = team.share(columns, 64);
-        for (index i = mine.begin; i < mine.end; ++i) {
+        for (Index i = mine.begin; i < mine.end; ++i) {
             T* c = g.c + (first + i) * g.c_row;
-            for (index j = 0; j < g.n; ++j)
+            for (Index j = 0; j < g.n; ++j)
                 c[j] = scratch[j * columns + i] + (g.beta == T(0) ? T(0) : g.beta * c[j]);
         }
         finish(g, {first + mine.begin, first + mine.end}, {0, g.n});
@@ -140,18 +140,18 @@ template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& worksp
 }
 
 // Up to so many vector multiply-adds, planning and packing take longer than the product.
-constexpr index small_product = 64;
+constexpr Index small_product = 64;
 
 template <class T> bool is_small(const Gemm<T>& g) {
-    const index lanes = table_of(g).lanes;
-    const index columns = g.b_col != 1 ? g.n : g.n <= lanes ? 1 : (g.n + lanes - 1) / lanes;
+    const Index lanes = table_of(g).lanes;
+    const Index columns = g.b_col != 1 ? g.n : g.n <= lanes ? 1 : (g.n + lanes - 1) / lanes;
     return g.m <= small_product && columns <= small_product && g.k <= small_product &&
            g.m * columns * g.k <= small_product && g.k > 0 && g.beta == T(0);
 }
 
 // Whether the kernel takes both factors as they lie, in one pass along k and without a plan.
 template <class T> bool is_direct(const Gemm<T>& g) {
-    constexpr index size = static_cast<index>(sizeof(T));
+    constexpr Index size = static_cast<Index>(sizeof(T));
     const GemmKernels<T>& table = table_of(g);
     return g.m > 1 && g.n > 1 && g.k > 0 && g.k <= block_k && g.b_col == 1 && !table.rounds &&
            (g.n & (table.lanes - 1)) == 0 && g.m * g.k * size <= near && g.k * g.n * size <= near &&
@@ -185,11 +185,11 @@ template <class T> bool multiplied_at_once(const Gemm<T>& g) {
 
 }  // namespace
 
-Panels gemm_passes(index k) { return Panels::of(k, block_k); }
+Panels gemm_passes(Index k) { return Panels::of(k, block_k); }
 
-template <class T> const index GemmWorkspace<T>::a_size = block_m * block_k;
-template <class T> const index GemmWorkspace<T>::panel_size = max_panel_vectors * 64 / sizeof(T) * block_k;
-template <class T> const index GemmWorkspace<T>::b_size = (block_n + 64) * block_k;
+template <class T> const Index GemmWorkspace<T>::a_size = block_m * block_k;
+template <class T> const Index GemmWorkspace<T>::panel_size = max_panel_vectors * 64 / sizeof(T) * block_k;
+template <class T> const Index GemmWorkspace<T>::b_size = (block_n + 64) * block_k;
 
 template <class T> void GemmWorkspace<T>::reserve(int threads) {
     private_.reserve(threads * (a_size + panel_size));
@@ -200,14 +200,14 @@ template <class T> void GemmWorkspace<T>::reserve(int threads) {
 // Blocks of block_n columns, as multiply_columns takes them; in each the passes along k, in those the panels.
 template <class T> void pack_factor(const Team& team, const Gemm<T>& g, T* packed) {
     const Panels passes = gemm_passes(g.k);
-    for (index first = 0; first < g.n; first += block_n) {
-        const index n = smaller(g.n - first, block_n);
+    for (Index first = 0; first < g.n; first += block_n) {
+        const Index n = smaller(g.n - first, block_n);
         const Plan<T> plan(table_of(g), g, n, team.size());
-        const index widest = plan.kernels.panel_vectors;
+        const Index widest = plan.kernels.panel_vectors;
         const Panels columns = Panels::of((n + plan.kernels.lanes - 1) / plan.kernels.lanes, widest);
         const Range mine = team.share(columns.count);
-        for (index pass = 0; pass < passes.count; ++pass) {
-            const index k = passes.size(pass), values = plan.kernels.lanes * plan.depth(k);
+        for (Index pass = 0; pass < passes.count; ++pass) {
+            const Index k = passes.size(pass), values = plan.kernels.lanes * plan.depth(k);
             const T* b = g.b + passes.start(pass) * g.b_row + first * g.b_col;
             plan.kernels.pack_b(k, b, g.b_row, g.b_col, n, widest, mine.begin, mine.end,
                                 packed + columns.start(mine.begin) * values);
@@ -216,14 +216,14 @@ template <class T> void pack_factor(const Team& team, const Gemm<T>& g, T* packe
     }
 }
 
-template <class T> index packed_size(const Gemm<T>& g) {
+template <class T> Index packed_size(const Gemm<T>& g) {
     const Plan<T> plan(table_of(g), g, g.n, 1);
     const Panels passes = gemm_passes(g.k);
     return plan.columns.total * plan.kernels.lanes * plan.depth_before(passes, passes.count);
 }
 
 template <class T> bool packs_factor(const Gemm<T>& g) {
-    if (g.m < 2 || g.n * g.k * static_cast<index>(sizeof(T)) <= near)
+    if (g.m < 2 || g.n * g.k * static_cast<Index>(sizeof(T)) <= near)
         return false;
     const Plan<T> plan(table_of(g), g, smaller(g.n, block_n), 1);
     return plan.pack_b && plan.pack_all;
@@ -234,7 +234,7 @@ template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm
         return;
     if (is_better_transposed(g))
         return multiply_transposed(team, workspace, g);
-    for (index first = 0; first < g.n && g.m > 0 && !team.was_broken_off(); first += block_n)
+    for (Index first = 0; first < g.n && g.m > 0 && !team.was_broken_off(); first += block_n)
         multiply_columns(team, workspace, g, first, smaller(g.n - first, block_n));
 }
 
@@ -258,8 +258,8 @@ template <class T> void gemm(const Gemm<T>& g, Interruption* interruption) {
 
 template class GemmWorkspace<float>;
 template class GemmWorkspace<double>;
-template index packed_size(const Gemm<float>&);
-template index packed_size(const Gemm<double>&);
+template Index packed_size(const Gemm<float>&);
+template Index packed_size(const Gemm<double>&);
 template void pack_factor(const Team&, const Gemm<float>&, float*);
 template void pack_factor(const Team&, const Gemm<double>&, double*);
 template bool packs_factor(const Gemm<float>&);

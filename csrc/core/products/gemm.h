@@ -9,7 +9,7 @@ namespace fastnet {
 
 // A product is computed in passes along k, as even as possible, whose sums are added one after the other. This fixes
 // the order of the additions, so it is one rule for every machine.
-Panels gemm_passes(index k);
+Panels gemm_passes(Index k);
 
 // Packed operands of one team; made before the team starts, so that nothing is allocated (or can fail) inside.
 template <class T> class GemmWorkspace {
@@ -20,7 +20,7 @@ template <class T> class GemmWorkspace {
     T* packed_b() const { return b_.data(); }
     T* transposed() const { return transposed_.data(); }
 
-    static const index a_size, panel_size, b_size;
+    static const Index a_size, panel_size, b_size;
 
   private:
     Buffer<T> private_, b_, transposed_;
@@ -28,7 +28,7 @@ template <class T> class GemmWorkspace {
 
 // A B that many products share can be packed once, as a whole: into so many values, by all members of a team, which
 // the product then is given as b_packed.
-template <class T> index packed_size(const Gemm<T>& product);
+template <class T> Index packed_size(const Gemm<T>& product);
 template <class T> void pack_factor(const Team& team, const Gemm<T>& product, T* packed);
 // Whether a product would otherwise pack all of B itself.
 template <class T> bool packs_factor(const Gemm<T>& product);

@@ -11,39 +11,39 @@ namespace fastnet {
 // because C is read and written less often; the panel of B (96 KiB with AVX-512) then streams from the second-level
 // cache while a row panel of A stays in the first. The length of a pass fixes the order of additions, so it is one
 // number for every machine.
-inline constexpr index block_k = 512;
-inline constexpr index block_m = 256;    // a block of A: 512 KiB of float32, in the second-level cache
-inline constexpr index block_c = 65536;  // a block of C that an epilogue works on: 256 KiB of float32
-inline constexpr index block_n = 3072;   // a block of B: 6 MiB of float32, in the third-level cache
+inline constexpr Index block_k = 512;
+inline constexpr Index block_m = 256;    // a block of A: 512 KiB of float32, in the second-level cache
+inline constexpr Index block_c = 65536;  // a block of C that an epilogue works on: 256 KiB of float32
+inline constexpr Index block_n = 3072;   // a block of B: 6 MiB of float32, in the third-level cache
 
 // Reading A in place costs cache misses for each column panel, of the greatest width; packing costs one pass over A. A
 // factor that is near, in the first or second cache, is better read as it lies for longer.
-inline constexpr index panels_worth_packing_a = 4, panels_worth_packing_near_a = 16;
-inline constexpr index near = index(64) << 10;
+inline constexpr Index panels_worth_packing_a = 4, panels_worth_packing_near_a = 16;
+inline constexpr Index near = Index(64) << 10;
 // B in place costs a page for every step along k where its rows are far apart (in bytes).
-inline constexpr index page = 4096, panels_worth_packing_b = 16;
+inline constexpr Index page = 4096, panels_worth_packing_b = 16;
 // From half a page on, narrow tiles, which read B twice as often, gain as well, where many of them share the packing.
-inline constexpr index panels_worth_packing_for_narrow = 64;
+inline constexpr Index panels_worth_packing_for_narrow = 64;
 // Where the rows of B lie in a few sets of the second-level cache, every row panel reads it from the third level, and
 // packing pays sooner. With many registers B is better read once, row by row, if the first-level cache holds the sums.
-inline constexpr index panels_worth_packing_conflicts = 7, panels_worth_streaming_conflicts = 3;
-inline constexpr index first_level_for_sums = index(48) << 10;
+inline constexpr Index panels_worth_packing_conflicts = 7, panels_worth_streaming_conflicts = 3;
+inline constexpr Index first_level_for_sums = Index(48) << 10;
 // B that comes from memory is read once for so many rows of A. Fewer make one tile, which keeps up with memory.
-inline constexpr index fewest_from_memory = 7, most_from_memory = 16, from_memory = index(32) << 20;
+inline constexpr Index fewest_from_memory = 7, most_from_memory = 16, from_memory = Index(32) << 20;
 // With a larger A, which comes from memory, the one-column kernel is not faster than tiles.
-inline constexpr index largest_by_column = index(16) << 20;
+inline constexpr Index largest_by_column = Index(16) << 20;
 // Rows of B that do not begin where vectors do cost a second line for every load.
-inline constexpr index panels_worth_aligning_b = 4;
+inline constexpr Index panels_worth_aligning_b = 4;
 
 // Whether a pass along k leaves no room for anything else in the sets of the second-level cache in which the rows of B
 // lie. If it fills them exactly, this counts where the first-level cache cannot keep the rows either.
-inline bool fill_sets(index rows, index row_bytes) {
+inline bool fill_sets(Index rows, Index row_bytes) {
     const Cache& cache = second_level_cache();
-    const index lines = cache.lines_in_a_set(rows, row_bytes);
+    const Index lines = cache.lines_in_a_set(rows, row_bytes);
     return lines > 0 && (lines > cache.ways || (lines == cache.ways && row_bytes % page == 0));
 }
 
-inline index smaller(index a, index b) { return a < b ? a : b; }
+inline Index smaller(Index a, Index b) { return a < b ? a : b; }
 
 inline const GemmKernels<float>& table_of(const Gemm<float>& g) {
     return g.precision == Precision::bfloat16 ? kernels_of_bfloat16() : kernels<float>().gemm;
@@ -51,14 +51,14 @@ inline const GemmKernels<float>& table_of(const Gemm<float>& g) {
 inline const GemmKernels<double>& table_of(const Gemm<double>&) { return kernels<double>().gemm; }
 
 // In vectors. Rows that fit into one tile of two vectors need not be cut in two for a tile of three.
-template <class T> inline index widest_panel(const GemmKernels<T>& table, index m) {
+template <class T> inline Index widest_panel(const GemmKernels<T>& table, Index m) {
     return m > table.panel_rows[3] && m <= table.panel_rows[2] ? 2 : table.panel_vectors;
 }
 
 // How a product is carried out, decided by its shape, the kernel table and the size of the team.
 template <class T> struct Plan {
     const GemmKernels<T>& kernels;
-    index panel_vectors;  // the widest column panel allowed
+    Index panel_vectors;  // the widest column panel allowed
     Panels columns, rows;
     bool must_pack;  // the operands are not multiplied as they lie in memory
     bool prepacked;  // B was packed as a whole before
@@ -69,7 +69,7 @@ template <class T> struct Plan {
     bool by_rows;    // what the team shares out: rows of C, or column panels
     bool on_demand;  // each thread packs a panel of B just before it uses it
 
-    Plan(const GemmKernels<T>& table, const Gemm<T>& g, index n, int team) : kernels(table) {
+    Plan(const GemmKernels<T>& table, const Gemm<T>& g, Index n, int team) : kernels(table) {
         prepacked = g.b_packed && g.m > 1;
         panel_vectors = prepacked ? table.panel_vectors : widest_panel(table, g.m);
         columns = Panels::of((n + table.lanes - 1) / table.lanes, panel_vectors);
@@ -79,7 +79,7 @@ template <class T> struct Plan {
         const bool column = in_place && n == 1 && g.a_col == 1 && bytes(g.m * g.k) < largest_by_column;
         streamed = !prepacked && in_place && n > 1 && g.b_col == 1 && is_better_streamed(g);
         const bool in_cache = !must_pack && bytes(g.m * g.k) <= near;
-        const index worth = in_cache ? panels_worth_packing_near_a : panels_worth_packing_a;
+        const Index worth = in_cache ? panels_worth_packing_near_a : panels_worth_packing_a;
         const bool many = columns.count * table.panel_vectors >= worth * max_panel_vectors;
         pack_a = many && (must_pack || !table.rounds) && !streamed;
         pack_all = !prepacked && (must_pack || g.b_col != 1 || is_better_packed(g));
@@ -92,7 +92,7 @@ template <class T> struct Plan {
                                                         : rows.count >= columns.count || rows.count >= 4 * team));
         on_demand = pack_b && one_block && (team == 1 || !by_rows);
     }
-    static index bytes(index values) { return values * static_cast<index>(sizeof(T)); }
+    static Index bytes(Index values) { return values * static_cast<Index>(sizeof(T)); }
     static bool conflicts(const Gemm<T>& g) { return fill_sets(gemm_passes(g.k).largest(), bytes(g.b_row)); }
     // Tiles of 16 registers, and sums beside everything else in the first-level cache.
     bool narrow_tiles() const { return kernels.panel_rows[max_panel_vectors] < 8; }
@@ -113,28 +113,28 @@ template <class T> struct Plan {
     }
     // Whether sharing out row panels balances the team at least as well as sharing out column panels.
     bool rows_share_evenly(int team) const {
-        const index of_rows = (rows.count + team - 1) / team * columns.count;
-        const index of_columns = (columns.count + team - 1) / team * rows.count;
+        const Index of_rows = (rows.count + team - 1) / team * columns.count;
+        const Index of_columns = (columns.count + team - 1) / team * rows.count;
         return of_rows < of_columns || (of_rows == of_columns && rows.count >= columns.count);
     }
-    index tile_rows() const { return kernels.panel_rows[columns.largest()]; }
+    Index tile_rows() const { return kernels.panel_rows[columns.largest()]; }
     // What k terms are for the kernels: themselves, or packed values.
-    index depth(index k) const {
-        const index terms = kernels.terms * kernels.depth_step;
+    Index depth(Index k) const {
+        const Index terms = kernels.terms * kernels.depth_step;
         return must_pack ? (k + terms - 1) / terms * kernels.depth_step : k;
     }
     // The same for the terms of all passes before this one.
-    index depth_before(const Panels& passes, index pass) const {
-        index sum = 0;
-        for (index i = 0; i < pass; ++i)
+    Index depth_before(const Panels& passes, Index pass) const {
+        Index sum = 0;
+        for (Index i = 0; i < pass; ++i)
             sum += depth(passes.size(i));
         return sum;
     }
     // What an epilogue of a whole block reads again should still be in the second-level cache.
-    index block_rows(const Gemm<T>& g) const {
+    Index block_rows(const Gemm<T>& g) const {
         if (!(g.epilogue && g.epilogue->by_block) || on_demand || streamed)
             return block_m;
-        const index tiles = block_c / (g.n * tile_rows());
+        const Index tiles = block_c / (g.n * tile_rows());
         return smaller(tiles > 1 ? tiles * tile_rows() : tile_rows(), block_m);
     }
 };

@@ -7,16 +7,16 @@ namespace fastnet {
 namespace {
 
 // Rows are converted in pieces of so many values, which stay in the first-level cache until they are compressed.
-constexpr index piece = 1024;
+constexpr Index piece = 1024;
 
-template <class T> index compress_row(const Rows& x, index r, const std::int64_t* order, Range columns,
+template <class T> Index compress_row(const Rows& x, Index r, const std::int64_t* order, Range columns,
                                       Term<T>* terms) {
     if (const T* row = x.row_in_place<T>(r, order))
         return kernels<T>().sparse.compress(columns.size(), row + columns.begin, columns.begin, terms);
     T values[piece];
-    index n = 0;
-    for (index j = columns.begin; j < columns.end; j += piece) {
-        const index count = std::min(piece, columns.end - j);
+    Index n = 0;
+    for (Index j = columns.begin; j < columns.end; j += piece) {
+        const Index count = std::min(piece, columns.end - j);
         kernels<T>().convert(count, x.row(r, order) + j * x.column_stride, x.dtype, x.column_stride, values);
         n += kernels<T>().sparse.compress(count, values, j, terms + n);
     }
@@ -25,15 +25,15 @@ template <class T> index compress_row(const Rows& x, index r, const std::int64_t
 
 // Columns ascend and are in range. Those that do not were written after the data was checked; they are left out, so
 // that nothing is read or written out of bounds.
-template <class T> index copy_row(const Rows& x, index r, const std::int64_t* order, Term<T>* terms) {
+template <class T> Index copy_row(const Rows& x, Index r, const std::int64_t* order, Term<T>* terms) {
     const Range source = x.values_of(r, order);
     T values[piece];
-    index n = 0, previous = -1;
-    for (index begin = source.begin; begin < source.end; begin += piece) {
-        const index count = std::min(piece, source.end - begin);
+    Index n = 0, previous = -1;
+    for (Index begin = source.begin; begin < source.end; begin += piece) {
+        const Index count = std::min(piece, source.end - begin);
         kernels<T>().convert(count, x.data + begin * x.column_stride, x.dtype, x.column_stride, values);
-        for (index p = 0; p < count; ++p) {
-            const index column = x.column(begin + p);
+        for (Index p = 0; p < count; ++p) {
+            const Index column = x.column(begin + p);
             const bool good = column > previous && column < x.columns;
             terms[n] = {values[p], static_cast<std::int32_t>(column)};
             previous = good ? column : previous;
@@ -43,11 +43,11 @@ template <class T> index copy_row(const Rows& x, index r, const std::int64_t* or
     return n;
 }
 
-index values_in(const Samples& samples, Range range) {
+Index values_in(const Samples& samples, Range range) {
     if (!samples.x.compressed())
         return range.size() * samples.x.columns;
-    index total = 0;
-    for (index r = range.begin; r < range.end; ++r)
+    Index total = 0;
+    for (Index r = range.begin; r < range.end; ++r)
         total += samples.x.values_of(r, samples.order).size();
     return total;
 }
@@ -55,16 +55,16 @@ index values_in(const Samples& samples, Range range) {
 }  // namespace
 
 template <class T> double density(const Rows& rows) {
-    constexpr index most_rows = 16;
+    constexpr Index most_rows = 16;
     if (rows.count == 0)
         return 1;
     if (rows.compressed())
         return static_cast<double>(rows.starts[rows.count] - rows.starts[0]) /
                (static_cast<double>(rows.count) * static_cast<double>(rows.columns));
-    const index sample = std::min(rows.count, most_rows);
+    const Index sample = std::min(rows.count, most_rows);
     std::vector<T> row(static_cast<std::size_t>(rows.columns));
-    index zeros = 0;
-    for (index i = 0; i < sample; ++i) {
+    Index zeros = 0;
+    for (Index i = 0; i < sample; ++i) {
         kernels<T>().convert(rows.columns, rows.row(rows.count / sample * i, nullptr), rows.dtype, rows.column_stride,
                              row.data());
         zeros += std::count(row.begin(), row.end(), T(0));
@@ -72,11 +72,11 @@ template <class T> double density(const Rows& rows) {
     return 1 - static_cast<double>(zeros) / (static_cast<double>(sample) * static_cast<double>(rows.columns));
 }
 
-index most_values(const Samples& samples, index rows) {
+Index most_values(const Samples& samples, Index rows) {
     if (!samples.x.compressed())
         return rows * samples.x.columns;
-    index most = 0, now = 0;
-    for (index r = 0; r < samples.count; ++r) {
+    Index most = 0, now = 0;
+    for (Index r = 0; r < samples.count; ++r) {
         now += values_in(samples, {r, r + 1}) - (r >= rows ? values_in(samples, {r - rows, r - rows + 1}) : 0);
         most = std::max(most, now);
     }
@@ -84,7 +84,7 @@ index most_values(const Samples& samples, index rows) {
 }
 
 template <class T>
-void CompressedBatch<T>::reserve(index rows, index columns, index segments, index terms, bool with_transpose) {
+void CompressedBatch<T>::reserve(Index rows, Index columns, Index segments, Index terms, bool with_transpose) {
     rows_ = rows;
     begin_.reserve(rows * segments), end_.reserve(rows * segments), terms_.reserve(terms);
     if (with_transpose)
@@ -92,71 +92,71 @@ void CompressedBatch<T>::reserve(index rows, index columns, index segments, inde
 }
 
 template <class T>
-void CompressedBatch<T>::gather(const Team& team, const Samples& samples, index begin, Range rows, Panels segments,
-                                index segment, T scale) {
+void CompressedBatch<T>::gather(const Team& team, const Samples& samples, Index begin, Range rows, Panels segments,
+                                Index segment, T scale) {
     const Rows& x = samples.x;
     const Range columns{segments.start(segment), segments.start(segment + 1)};
     // Where the values of a row would begin if none were zero: no two threads write to the same place.
-    index slot = values_in(samples, {begin, begin + rows.begin}) + columns.begin;
-    const auto gather_row = [&](index r) {
-        const index sample = begin + r;
+    Index slot = values_in(samples, {begin, begin + rows.begin}) + columns.begin;
+    const auto gather_row = [&](Index r) {
+        const Index sample = begin + r;
         Term<T>* const terms = terms_.data() + slot;
         x.prefetch_ahead(sample, samples.count, samples.order, columns);
-        const index n = x.compressed() ? copy_row(x, sample, samples.order, terms)
+        const Index n = x.compressed() ? copy_row(x, sample, samples.order, terms)
                                        : compress_row(x, sample, samples.order, columns, terms);
-        for (index p = 0; scale != T(1) && p < n; ++p)
+        for (Index p = 0; scale != T(1) && p < n; ++p)
             terms[p].value *= scale;
         begin_.data()[segment * rows_ + r] = slot;
         end_.data()[segment * rows_ + r] = slot + n;
         slot += values_in(samples, {sample, sample + 1});
     };
     in_pieces(team, rows, operations_per_move * static_cast<double>(columns.size()), [&](Range piece) {
-        for (index r = piece.begin; r < piece.end; ++r)
+        for (Index r = piece.begin; r < piece.end; ++r)
             gather_row(r);
     });
 }
 
 // By counting. A thread's columns begin behind all terms of the columns before them.
 template <class T>
-CompressedRows<T> CompressedBatch<T>::transpose(const Team& team, index rows, Range columns, Panels segments) const {
+CompressedRows<T> CompressedBatch<T>::transpose(const Team& team, Index rows, Range columns, Panels segments) const {
     constexpr double operations_per_row = 100;
     const Term<T>* const terms = terms_.data();
-    index* const first = transposed_begin_.data();
-    index* const next = transposed_end_.data();
+    Index* const first = transposed_begin_.data();
+    Index* const next = transposed_end_.data();
     const auto for_rows = [&](auto visit) {
-        for (index s = 0; s < segments.count && segments.start(s) < columns.end; ++s) {
+        for (Index s = 0; s < segments.count && segments.start(s) < columns.end; ++s) {
             const Range whole{segments.start(s), segments.start(s + 1)};
             const CompressedRows<T> from_first = from(0, s);
-            const auto visit_row = [&](index r) {
-                const index begin = from_first.begin[r], end = from_first.end[r];
-                const auto terms_before = [&](index column) {
+            const auto visit_row = [&](Index r) {
+                const Index begin = from_first.begin[r], end = from_first.end[r];
+                const auto terms_before = [&](Index column) {
                     if (column <= whole.begin || column >= whole.end)
                         return column <= whole.begin ? begin : end;
-                    const auto precedes = [](const Term<T>& term, index limit) { return term.column < limit; };
+                    const auto precedes = [](const Term<T>& term, Index limit) { return term.column < limit; };
                     return std::lower_bound(terms + begin, terms + end, column, precedes) - terms;
                 };
                 visit(r, begin, Range{terms_before(columns.begin), terms_before(columns.end)});
             };
             in_pieces(team, {0, rows}, operations_per_row, [&](Range piece) {
-                for (index r = piece.begin; r < piece.end; ++r)
+                for (Index r = piece.begin; r < piece.end; ++r)
                     visit_row(r);
             });
         }
     };
-    std::fill(next + columns.begin, next + columns.end, index(0));
-    index at = 0;
-    for_rows([&](index, index begin, Range mine) {
+    std::fill(next + columns.begin, next + columns.end, Index(0));
+    Index at = 0;
+    for_rows([&](Index, Index begin, Range mine) {
         at += mine.begin - begin;
-        for (index p = mine.begin; p < mine.end; ++p)
+        for (Index p = mine.begin; p < mine.end; ++p)
             ++next[terms[p].column];
     });
-    for (index j = columns.begin; j < columns.end; ++j) {
+    for (Index j = columns.begin; j < columns.end; ++j) {
         first[j] = at;
         at += next[j];
         next[j] = first[j];
     }
-    for_rows([&](index r, index, Range mine) {
-        for (index p = mine.begin; p < mine.end; ++p)
+    for_rows([&](Index r, Index, Range mine) {
+        for (Index p = mine.begin; p < mine.end; ++p)
             transposed_.data()[next[terms[p].column]++] = {terms[p].value, static_cast<std::int32_t>(r)};
     });
     return {first, next, transposed_.data()};
@@ -168,10 +168,10 @@ CompressedRows<T> CompressedBatch<T>::transpose(const Team& team, index rows, Ra
 template <class T>
 void multiply_compressed(const Team& team, const SparseProduct<T>& product, Range rows, const Epilogue<T>* epilogue) {
     constexpr double most_operations = 1e8;
-    const index block_values = epilogue && epilogue->by_block ? 1 << 14 : 1 << 17, fewest_rows = 16;
-    const index block = std::max(block_values / product.n, fewest_rows);
+    const Index block_values = epilogue && epilogue->by_block ? 1 << 14 : 1 << 17, fewest_rows = 16;
+    const Index block = std::max(block_values / product.n, fewest_rows);
     double operations = 0;
-    for (index begin = rows.begin, end = begin; begin < rows.end && team.goes_on(operations); begin = end) {
+    for (Index begin = rows.begin, end = begin; begin < rows.end && team.goes_on(operations); begin = end) {
         operations = 0;
         for (; end < std::min(begin + block, rows.end) && operations < most_operations; ++end)
             operations += 2.0 * static_cast<double>(product.n * (product.s.end[end] - product.s.begin[end]));

@@ -13,7 +13,7 @@ namespace fastnet {
 class Pace {
   public:
     // Forgets what it knows where steps are other ones than before.
-    void begin(index rows, int threads) {
+    void begin(Index rows, int threads) {
         if (rows != rows_ || threads != threads_)
             *this = {};
         rows_ = rows, threads_ = threads;
@@ -23,8 +23,8 @@ class Pace {
     int threads(int most) const { return most > 1 && alone() ? 1 : most; }
 
     // What a segment came to. Long steps gain from threads, and a trial of them would take long.
-    void record(index steps, Clock::duration elapsed) {
-        constexpr index few = 4;
+    void record(Index steps, Clock::duration elapsed) {
+        constexpr Index few = 4;
         constexpr double better = 1.05;
         if (steps < few || elapsed <= Clock::duration::zero())
             return;
@@ -52,7 +52,7 @@ class Pace {
 
     bool alone() const { return usually_alone_ != (state_ == State::trying); }
 
-    index rows_ = 0;
+    Index rows_ = 0;
     int threads_ = 0;
     State state_ = State::usual;
     bool usually_alone_ = false;

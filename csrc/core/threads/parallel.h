@@ -10,14 +10,14 @@
 namespace fastnet {
 
 struct Range {
-    index begin, end;
-    index size() const { return end - begin; }
+    Index begin, end;
+    Index size() const { return end - begin; }
 };
 
 // The share of `rank` when n items go to `size` members in runs of whole multiples of `grain`.
-inline Range share(index n, index grain, int rank, int size) {
-    const index grains = (n + grain - 1) / grain;
-    const index begin = grains * rank / size * grain, end = grains * (rank + 1) / size * grain;
+inline Range share(Index n, Index grain, int rank, int size) {
+    const Index grains = (n + grain - 1) / grain;
+    const Index begin = grains * rank / size * grain, end = grains * (rank + 1) / size * grain;
     return {begin < n ? begin : n, end < n ? end : n};
 }
 
@@ -42,7 +42,7 @@ class Team {
         if (size_ > 1)
             meet();
     }
-    Range share(index n, index grain = 1) const { return fastnet::share(n, grain, rank_, size_); }
+    Range share(Index n, Index grain = 1) const { return fastnet::share(n, grain, rank_, size_); }
 
     // Whether this member should do its next piece of work, of so many operations, or the work was broken off. Members
     // may get different answers: they leave out work, never a barrier.
@@ -73,15 +73,15 @@ inline constexpr double operations_per_move = 10;
 // Calls body(piece) for one piece of a range after the other, while the work goes on. Pieces are multiples of `grain`
 // and take milliseconds.
 template <class Body>
-void in_pieces(const Team& team, Range range, double operations_per_item, Body body, index grain = 1) {
+void in_pieces(const Team& team, Range range, double operations_per_item, Body body, Index grain = 1) {
     constexpr double operations_per_piece = 1e7;
-    index size = range.size();
+    Index size = range.size();
     if (team.interruption() && operations_per_item * static_cast<double>(size) > operations_per_piece) {
-        const index fitting = static_cast<index>(operations_per_piece / operations_per_item);
+        const Index fitting = static_cast<Index>(operations_per_piece / operations_per_item);
         size = (fitting / grain + 1) * grain;
     }
-    for (index begin = range.begin; begin < range.end; begin += size) {
-        const index end = range.end - begin < size ? range.end : begin + size;
+    for (Index begin = range.begin; begin < range.end; begin += size) {
+        const Index end = range.end - begin < size ? range.end : begin + size;
         if (!team.goes_on(operations_per_item * static_cast<double>(end - begin)))
             return;
         body(Range{begin, end});

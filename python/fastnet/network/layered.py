@@ -237,10 +237,14 @@ class Layered(Compiled, HasWeights):
     def _initial_weights(self, layer: Layer, part: Weights) -> list[NDArray[Any]]:
         return [layer.initializer(slot.name)(slot.shape, self.dtype, generator=self._generator) for slot in part.slots]
 
-    def _for_core(self, description: dict[str, Any]) -> dict[str, Any]:
-        """Return a layer's description with the model's precision, and a seed where the layer has none of its own."""
-        seed = {"seed": int(self._generator.integers(2**63))} if description.get("seed", 0) is None else {}
-        return {**description, **seed, "bfloat16": self.compute_dtype == "bfloat16"}
+    def _for_core(self, description: dict[str, Any], seed: int | None = None) -> dict[str, Any]:
+        """Return a layer's description with the precision of its products, and a seed where it has none of its own."""
+        added: dict[str, Any] = {}
+        if description["type"] == "dense":
+            added["bfloat16"] = self.compute_dtype == "bfloat16"
+        if description.get("seed", 0) is None:
+            added["seed"] = int(self._generator.integers(2**63)) if seed is None else seed
+        return {**description, **added}
 
     def _descriptions(self) -> Iterator[dict[str, Any]]:
         """Yield what the core is told about the layers."""

@@ -99,11 +99,7 @@ class Inspector(Trainer):
         The core computes some layers together, such as a product and its activation, so that the model's own network has
         no array for what lies between them.
         """
-        described = [
-            {**description, "bfloat16": self.compute_dtype == "bfloat16"}
-            | ({"seed": 0} if description.get("seed", 0) is None else {})
-            for _, description in layer.descriptions()
-        ]
+        described = [self._for_core(description, seed=0) for _, description in layer.descriptions()]
         network = NETWORKS[self.dtype](math.prod(layer.input_shape or ()), described)
         slots = [
             Slot(name, name, offset, array.shape, trainable)

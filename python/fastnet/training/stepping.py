@@ -38,7 +38,7 @@ class Stepper(Evaluator, Layered):
     def _update_layers(self, network: Network) -> None:
         """Tell the network what has changed in the layers."""
         self._weights.changes.pending = False
-        network.update_layers([{**description, "seed": 0} for description in self._descriptions()])
+        network.update_layers([self._for_core(description, seed=0) for description in self._descriptions()])
         self._places = list(self._all_places())
         self._frozen_note = self._note_of_frozen()
         self._with_gradients = self._trained_weights()

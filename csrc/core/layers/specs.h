@@ -1,0 +1,155 @@
+// Layers as the outside describes them: each kind has what it reads, under the names that `keys` tells, and nothing
+// else.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <variant>
+
+#include "core/panels.h"
+
+namespace fastnet {
+
+struct QuantizedKernel;
+
+// An activation with its parameter: a layer, or what follows a product.
+struct ActivationSpec {
+    static constexpr const char* type = "activation";
+    std::string activation = "linear";
+    double alpha = 0;
+
+    template <class Read> void keys(Read read) {
+        read("activation", activation);
+        read("alpha", alpha);
+    }
+};
+
+struct DenseSpec {
+    static constexpr const char* type = "dense";
+    Index units = 0;
+    bool use_bias = true;
+    ActivationSpec activation;
+    bool bfloat16 = false;  // whether the factors of the product are rounded to it
+
+    template <class Read> void keys(Read read) {
+        read("units", units);
+        read("use_bias", use_bias);
+        activation.keys(read);
+        read("bfloat16", bfloat16);
+    }
+};
+
+struct QuantizedDenseSpec {
+    static constexpr const char* type = "quantized_dense";
+    bool use_bias = true;
+    ActivationSpec activation;
+    std::shared_ptr<const QuantizedKernel> weights;  // of further keys, with arrays
+
+    template <class Read> void keys(Read read) {
+        read("use_bias", use_bias);
+        activation.keys(read);
+    }
+};
+
+struct RescalingSpec {
+    static constexpr const char* type = "rescaling";
+    double scale = 1, offset = 0;
+
+    template <class Read> void keys(Read read) {
+        read("scale", scale);
+        read("offset", offset);
+    }
+};
+
+struct NormalizationSpec {
+    static constexpr const char* type = "normalization";
+    double epsilon = 0;
+
+    template <class Read> void keys(Read read) { read("epsilon", epsilon); }
+};
+
+struct DropoutSpec {
+    static constexpr const char* type = "dropout";
+    double rate = 0;
+    std::uint64_t seed = 0;
+
+    template <class Read> void keys(Read read) {
+        read("rate", rate);
+        read("seed", seed);
+    }
+};
+
+struct GaussianNoiseSpec {
+    static constexpr const char* type = "gaussian_noise";
+    double deviation = 0;
+    std::uint64_t seed = 0;
+
+    template <class Read> void keys(Read read) {
+        read("deviation", deviation);
+        read("seed", seed);
+    }
+};
+
+struct PReluSpec {
+    static constexpr const char* type = "prelu";
+
+    template <class Read> void keys(Read) {}
+};
+
+struct LayerNormalizationSpec {
+    static constexpr const char* type = "layer_normalization";
+    double epsilon = 0;
+    bool use_gamma = true, use_beta = true;
+
+    template <class Read> void keys(Read read) {
+        read("epsilon", epsilon);
+        read("use_gamma", use_gamma);
+        read("use_beta", use_beta);
+    }
+};
+
+struct BatchNormalizationSpec {
+    static constexpr const char* type = "batch_normalization";
+    double momentum = 0, epsilon = 0;
+    bool use_gamma = true, use_beta = true;
+
+    template <class Read> void keys(Read read) {
+        read("momentum", momentum);
+        read("epsilon", epsilon);
+        read("use_gamma", use_gamma);
+        read("use_beta", use_beta);
+    }
+};
+
+// A residual adds what its first layer reads to what its last one gives.
+struct ResidualBeginSpec {
+    static constexpr const char* type = "residual_begin";
+
+    template <class Read> void keys(Read) {}
+};
+
+struct ResidualEndSpec {
+    static constexpr const char* type = "residual_end";
+
+    template <class Read> void keys(Read) {}
+};
+
+using LayerKind = std::variant<DenseSpec, QuantizedDenseSpec, ActivationSpec, RescalingSpec, NormalizationSpec,
+                               DropoutSpec, GaussianNoiseSpec, PReluSpec, BatchNormalizationSpec,
+                               LayerNormalizationSpec, ResidualBeginSpec, ResidualEndSpec>;
+
+// The description of a layer of this kind. Throws std::invalid_argument for one of another kind.
+template <class Kind> const Kind& spec_of(const LayerKind& kind) {
+    if (const Kind* const spec = std::get_if<Kind>(&kind))
+        return *spec;
+    throw std::invalid_argument(std::string("a layer of the type '") + Kind::type + "' stays one");
+}
+
+struct LayerSpec {
+    LayerKind kind;
+    bool trainable = true;  // whether training may change the layer
+};
+
+}  // namespace fastnet

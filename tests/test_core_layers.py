@@ -1,0 +1,85 @@
+"""The compiled core takes of every type of layer what the type has, and refuses what it would not read."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastnet import _core
+
+Description = dict[str, Any]
+COMMON = {"trainable": True}
+# Every type with all that it takes.
+WHOLE: dict[str, Description] = {
+    "dense": {"units": 3, "use_bias": True, "activation": "elu", "alpha": 0.5, "bfloat16": True},
+    "quantized_dense": {
+        "use_bias": True,
+        "activation": "elu",
+        "alpha": 0.5,
+        "kernel": np.ones((4, 3), np.int8),
+        "kernel_scale": np.ones(3, np.float32),
+        "input_scale": 0.5,
+        "zero_point": 7,
+    },
+    "activation": {"activation": "elu", "alpha": 0.5},
+    "rescaling": {"scale": 2.0, "offset": 1.0},
+    "normalization": {"epsilon": 0.1},
+    "dropout": {"rate": 0.5, "seed": 1},
+    "gaussian_noise": {"deviation": 0.5, "seed": 1},
+    "prelu": {},
+    "batch_normalization": {"momentum": 0.9, "epsilon": 0.1, "use_gamma": True, "use_beta": True},
+    "layer_normalization": {"epsilon": 0.1, "use_gamma": True, "use_beta": True},
+    "residual_begin": {},
+    "residual_end": {},
+}
+KEYS = sorted({key for taken in WHOLE.values() for key in taken} | {"rates", "Units", "", "\udc80"})
+
+
+def layers(kind: str, **changes: Any) -> list[Description]:
+    """Return a network's layers of which one has this type and all that it takes."""
+    layer = {"type": kind, **WHOLE[kind], **COMMON, **changes}
+    match kind:
+        case "residual_begin":
+            return [layer, {"type": "residual_end"}]
+        case "residual_end":
+            return [{"type": "residual_begin"}, layer]
+        case _:
+            return [layer]
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_type_takes_what_it_has_and_nothing_else(kind: str) -> None:
+    _core.Network32(4, layers(kind))
+    taken = ["type", *WHOLE[kind], *COMMON]
+    for key in KEYS:
+        if key not in taken:
+            with pytest.raises(ValueError, match=f"a layer of the type '{kind}' does not take ") as refusal:
+                _core.Network32(4, layers(kind, **{key: 1}))
+            named, known = str(refusal.value).split(" does not take ")[1].split("; it takes ")
+            assert named == repr(key)
+            assert sorted(known.split(", ")) == sorted(map(repr, taken))
+
+
+def test_a_misspelled_key_is_named_with_those_that_there_are() -> None:
+    odd: Any = {"type": "prelu", 7: 8}
+    with pytest.raises(
+        ValueError,
+        match=r"^a layer of the type 'dropout' does not take 'rates'; it takes 'type', 'rate', 'seed', 'trainable'$",
+    ):
+        _core.Network32(4, [{"type": "dropout", "rates": 0.9}])
+    with pytest.raises(ValueError, match=r"a layer of the type 'prelu' does not take 7; it takes 'type', 'trainable'"):
+        _core.Network32(4, [odd])
+
+
+def test_types_that_there_are_not_are_named_with_those_that_there_are() -> None:
+    with pytest.raises(ValueError, match=r"layer type must be one of dense, .*residual_end; got 'lstm'"):
+        _core.Network32(4, [{"type": "lstm", "units": 3}])
+
+
+def test_layers_that_are_changed_take_what_new_ones_take_and_keep_their_type() -> None:
+    network = _core.Network32(4, layers("dropout", rate=0.25))
+    network.update_layers(layers("dropout", rate=0.75))
+    with pytest.raises(ValueError, match="a layer of the type 'dropout' does not take 'rates'"):
+        network.update_layers(layers("dropout", rates=0.75))
+    with pytest.raises(ValueError, match="a layer of the type 'dropout' stays one"):
+        network.update_layers(layers("gaussian_noise"))

@@ -1,8 +1,8 @@
-// What the machine can do and what the matrix product makes of it, as one JSON object a line:
+// The peak of the machine and the speed of matrix multiplication (GEMM), as one JSON object per line:
 //   {"name": "fma_peak", "threads": 1, "gflops": ...}
 //   {"name": "gemm", "case": "NN", "m": ..., "n": ..., "k": ..., "threads": 1, "dtype": "float32", "gflops": ...}
 // and those of kernels_xsmm.cpp where LIBXSMM is installed. With `--peak THREADS` only the first of these. Each figure
-// is the median of `rounds` measurements, every one long enough (20 ms) for the clock.
+// is the median of `rounds` measurements, each long enough (20 ms) for the clock.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -34,7 +34,7 @@ template <class F> double median_rate(double operations, F work) {
 constexpr long steps = 100000;
 constexpr int chains = 12;  // independent multiply-adds: two units of latency 4 need 8, and AVX2 has 16 registers
 
-// `chains` multiply-adds a step; the function is compiled for an instruction set of its own.
+// `chains` multiply-adds per step. The function is compiled for an instruction set of its own.
 #define FASTNET_FMA_PROBE(name, bytes, attribute)                                                                      \
     attribute float name() {                                                                                           \
         typedef float Vector __attribute__((vector_size(bytes)));                                                      \

@@ -1,4 +1,4 @@
-// What the compiled benchmark measures with: a clock, operands, and how often to repeat what is short.
+// Measuring tools of the compiled benchmarks: a clock, operands, and the number of repeats for short work.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,7 @@ template <class F> double seconds_of(long repeats, F work) {
     return seconds_since(start);
 }
 
-// How often the work is done in about so many seconds, from a second call: the first one warms up.
+// How often the work can be done in about `seconds` seconds, estimated from a second call: the first one warms up.
 template <class F> long repeats_for(double seconds, F work) {
     work();
     return std::max(1L, static_cast<long>(seconds / std::max(seconds_of(1, work), 1e-9)));

@@ -1,8 +1,8 @@
-// The matrix product beside LIBXSMM's, which generates machine code for the very shape and packs nothing:
+// Matrix multiplication compared with LIBXSMM, which generates machine code for the exact shape and packs nothing:
 //   {"name": "xsmm", "version": "1.17", "m": ..., "n": ..., "k": ..., "fastnet": GFLOP/s, "xsmm": GFLOP/s, "ratio":
 //   ..., "low": ..., "high": ...}
-// One thread, the same operands, which lie in the caches, slices of 5 ms in turn. A ratio is taken within a round; low
-// and high are the bounds of the middle half of the rounds.
+// One thread with the same operands, which lie in the caches, alternating slices of 5 ms. A ratio is taken within a
+// round; low and high are the bounds of the middle half of the rounds.
 #include <libxsmm.h>
 
 #include <algorithm>
@@ -29,7 +29,7 @@ double quantile(Rounds values, int quarter) {
     return values[static_cast<std::size_t>(quarter * (rounds - 1) / 4)];
 }
 
-// Both add up the same terms, in orders of their own.
+// Both add up the same terms, each in its own order.
 void check(const std::vector<float>& ours, const std::vector<float>& theirs, Index k) {
     for (std::size_t i = 0; i < ours.size(); ++i)
         if (std::abs(ours[i] - theirs[i]) > 1e-6f * static_cast<float>(k)) {
@@ -39,7 +39,7 @@ void check(const std::vector<float>& ours, const std::vector<float>& theirs, Ind
 }
 
 void compare(Index m, Index n, Index k) {
-    // Columns first, as LIBXSMM has them, the row-major C = A B reads C' = B' A'.
+    // LIBXSMM is column-major, where the row-major C = A B reads C' = B' A'.
     const float alpha = 1, beta = 0;
     const int flags = LIBXSMM_GEMM_FLAG_NONE;
     const libxsmm_smmfunction kernel =

@@ -69,7 +69,7 @@ FILES = {
     "header only": (HEADER, "has a header and no rows"),
     "empty": (b"", "is empty"),
     "one class": (HEADER + b"7,1,2,3\n7,1,2,3\n", "has only one class"),
-    "binary": (bytes(range(256)), "is in no format that can be read"),
+    "binary": (bytes(range(256)), "is not in a known format"),
     "cut gzip": (gzip.compress(HEADER + b"0,1,2,3\n" * 1000)[:40], "data"),
     "truncated IDX": (idx(np.zeros((5, 4, 4)))[:50], "data"),
     "labels only": (idx(np.zeros(5)), "holds labels; give the file of the images"),

@@ -145,7 +145,7 @@ def test_damaged_checkpoints_alone_are_an_error(tmp_path: Path) -> None:
     interrupted(Run(), tmp_path, keep=1)
     (path,) = tmp_path.iterdir()
     path.write_bytes(b"")
-    with pytest.raises(ValueError, match=r"no checkpoint in .* is whole"):
+    with pytest.raises(ValueError, match=r"no checkpoint in .* is intact"):
         Run()(BackupAndRestore(tmp_path))
 
 
@@ -335,7 +335,7 @@ def test_a_full_disk_does_not_end_training(tmp_path: Path, monkeypatch: pytest.M
         raise OSError(errno.ENOSPC, "cannot write checkpoint: no space left on device")
 
     monkeypatch.setattr(CheckpointFolder, "write", fail)
-    with pytest.warns(RuntimeWarning, match="no space left on device; training goes on without this checkpoint"):
+    with pytest.warns(RuntimeWarning, match="no space left on device; training continues without this checkpoint"):
         assert Run()(BackupAndRestore(tmp_path)) == Run()()
 
 
@@ -360,7 +360,7 @@ def test_arguments_are_checked(options: dict[str, Any], error: type[Exception], 
 
 
 def test_one_backup_is_enough(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="one BackupAndRestore at most; got 2"):
+    with pytest.raises(ValueError, match="at most one BackupAndRestore; got 2"):
         Run()(BackupAndRestore(tmp_path), BackupAndRestore(tmp_path))
 
 

@@ -95,7 +95,7 @@ def test_columns_in_another_order_are_put_in_the_order_of_the_model(run: Run, mo
     (tmp_path / "swapped.csv").write_text("height,width\n5,1\n1,5\n")
     done = run("predict", model, "swapped.csv")
     assert [row[0] for row in table(done.out)] == ["class", "rose", "tulip, red"]
-    assert "order of the model" in done.err
+    assert "reordered as in the model" in done.err
 
 
 def test_one_output_is_the_probability_of_the_second_class(run: Run, tmp_path: Path) -> None:

@@ -35,11 +35,11 @@ def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(run: Run, tmp_path: Pa
     assert process.returncode == 130
     line = err.splitlines()[-1]
     assert line.startswith("fastnet: interrupted in epoch ")
-    assert "of 60; the same command with --resume goes on from here; the best weights so far are in " in line
+    assert "of 60; the same command with --resume continues from here; the best weights so far are in " in line
     (checkpoint,) = Path("c").iterdir()
     done = run(*arguments, "--checkpoint", "c", "--resume", "--threads", 1)
     assert done.status == 0
-    assert f"going on from {Path('c') / checkpoint.name}" in done.err
+    assert f"resuming from {Path('c') / checkpoint.name}" in done.err
     assert not Path("c").exists()
     resumed = (tmp_path / "m.safetensors").read_bytes()
     assert run(*arguments).status == 0
@@ -50,7 +50,7 @@ def test_a_folder_with_checkpoints_needs_a_word(run: Run, flowers: Path, left: P
     done = run("train", flowers, "--epochs", 5, "--checkpoint", left)
     assert done.status == 1
     assert done.err.splitlines()[-1].startswith(
-        "fastnet: error: left has checkpoints: --resume goes on from the last one"
+        "fastnet: error: left has checkpoints: --resume continues from the last one"
     )
     assert run("train", flowers, "--epochs", 5, "--checkpoint", left, "--resume").status == 0
 

@@ -68,7 +68,7 @@ def test_a_folder_with_some_of_the_files_is_told(run: Run, tmp_path: Path, monke
     monkeypatch.setenv("FASTNET_DATA", str(tmp_path / "data"))
     done = run("datasets", "mnist", "--download", "--quiet")
     assert done.status == 1
-    assert "has some of the files of mnist only" in done.err
+    assert "has only some of the files of mnist" in done.err
 
 
 def test_an_unknown_name_is_told_with_the_nearest(run: Run) -> None:

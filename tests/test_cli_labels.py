@@ -67,7 +67,7 @@ def test_a_table_without_a_header_has_the_columns_of_training(run: Run, tmp_path
     done = run("predict", "m", "new.csv")
     assert share_right(done.out, labels) > 0.9
     assert (
-        "of the columns of new.csv, the last is taken for the label, as in training; --target names another" in done.err
+        "of the columns of new.csv, the last is taken as the label, as in training; --target names another" in done.err
     )
     assert run("predict", "m", "new.csv", "--quiet").err == ""
     write(tmp_path / "new.csv", 0, seed=1, header=True)  # the name counts, not the place
@@ -95,7 +95,7 @@ def test_a_label_at_the_other_end_is_not_taken_for_a_feature(run: Run, tmp_path:
     (tmp_path / "new.csv").write_text(text)
     done = run(command, "m", "new.csv")
     assert done.status == 1
-    assert "of the columns of new.csv, the last is taken for the label, as in training, but the label '" in done.err
+    assert "of the columns of new.csv, the last is taken as the label, as in training, but the label '" in done.err
     assert "--target names another column" in done.err
     write(tmp_path / "new.csv", 0, seed=1)
     assert run(command, "m", "new.csv", "--target", 0).status == 0
@@ -135,7 +135,7 @@ def test_a_model_that_does_not_know_says_what_it_takes_for_the_label(run: Run, t
     write(tmp_path / "new.csv", 0)
     done = run("evaluate", "bare", "new.csv")
     assert done.status == 0
-    assert "of the columns of new.csv, the first is taken for the label; --target names another" in done.err
+    assert "of the columns of new.csv, the first is taken as the label; --target names another" in done.err
 
 
 def test_a_receipt_that_was_changed_is_refused_or_of_no_use(tmp_path: Path) -> None:

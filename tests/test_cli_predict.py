@@ -61,7 +61,7 @@ def test_json_beside_a_file_says_what_was_written(run: Run, model: Path, some: P
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (["--format", "kaggle", "--probabilities"], "argument --probabilities: is not for --format kaggle"),
+        (["--format", "kaggle", "--probabilities"], "argument --probabilities: does not go with --format kaggle"),
         (["--format", "kaggle", "--json"], "argument --json: needs --out FILE"),
         (["--format", "xml"], "argument --format: must be one of csv, kaggle, json; got 'xml'"),
     ],

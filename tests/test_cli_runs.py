@@ -61,7 +61,7 @@ def test_a_folder_is_for_one_run(run: Run, flowers: Path, tmp_path: Path) -> Non
     done = run("train", flowers, "--run-dir", "full")
     assert (done.status, done.err) == (
         1,
-        "fastnet: error: --run-dir full is not empty: name a folder for this run alone\n",
+        "fastnet: error: --run-dir full is not empty: name a folder for this run only\n",
     )
     assert [path.name for path in (tmp_path / "full").iterdir()] == ["notes.txt"]
     assert "--run-dir full/notes.txt is a file" in run("train", flowers, "--run-dir", "full/notes.txt").err

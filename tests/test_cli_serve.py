@@ -43,7 +43,7 @@ def test_it_prints_its_address_answers_and_ends_at_ctrl_c(served: Path) -> None:
             process.send_signal(signal.SIGINT)  # while a connection is open
             _, messages = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert messages.splitlines() == ["Ctrl-C ends it.", "fastnet: interrupted"]
+    assert messages.splitlines() == ["Press Ctrl-C to stop.", "fastnet: interrupted"]
 
 
 BODY = b'{"instance": [1, 2, 3, 4]}'
@@ -119,7 +119,7 @@ def test_it_answers_to_its_own_names_and_to_those_that_are_allowed(served: Path)
 def test_a_name_that_is_none_is_refused(run: Run, served: Path) -> None:
     done = run("serve", served, "--port", 0, "--allow-host", "http://one.example")
     assert (done.status, done.out) == (1, "")
-    assert "allow_host must be names of hosts, without scheme and port; got 'http://one.example'" in done.err
+    assert "allow_host must contain host names, without scheme and port; got 'http://one.example'" in done.err
 
 
 def test_names_may_stand_in_a_file_of_options(tmp_path: Path) -> None:
@@ -138,14 +138,14 @@ def test_a_port_in_use_is_one_clear_line(run: Run, served: Path) -> None:
     assert (done.status, done.out) == (1, "")
     assert done.err == (
         f"fastnet: error: cannot serve at 127.0.0.1 port {port}: it is in use; "
-        "give another --port, or 0 for any that is free\n"
+        "use another --port, or 0 for any free port\n"
     )
 
 
 def test_a_host_that_is_not_of_this_machine_is_refused(run: Run, served: Path) -> None:
     done = run("serve", served, "--host", "192.0.2.1")
     assert done.status == 1
-    assert "192.0.2.1 is no address of this machine" in done.err
+    assert "192.0.2.1 is not an address of this machine" in done.err
 
 
 @posix_only

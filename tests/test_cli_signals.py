@@ -38,7 +38,7 @@ def test_a_training_that_is_told_to_end_leaves_a_checkpoint_its_model_and_one_li
     line = err.splitlines()[-1]
     assert line.startswith("fastnet: interrupted in epoch ")
     assert line.endswith(
-        "; the same command with --resume goes on from here; the best weights so far are in m.safetensors"
+        "; the same command with --resume continues from here; the best weights so far are in m.safetensors"
     )
     assert len(list((tmp_path / "c").iterdir())) == 1
     assert fn.load_model(tmp_path / "m.safetensors").built

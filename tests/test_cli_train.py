@@ -34,7 +34,7 @@ def test_train_reports_accuracy_confusion_matrix_and_speed(run: Run) -> None:
     assert len({len(line) for line in lines[3:14]}) == 1
     assert "Training: 2 epochs of 1,617 samples in " in done.out
     assert " samples a second" in done.out
-    assert lines[-1].endswith("not kept; --out model.safetensors writes it")
+    assert lines[-1].endswith("not saved; use --out model.safetensors to save it")
 
 
 def test_progress_and_messages_go_to_standard_error(run: Run) -> None:

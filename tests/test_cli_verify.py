@@ -165,17 +165,17 @@ def test_a_model_of_another_making_is_refused(run: Run, model: Path, flowers: Pa
     further.save(tmp_path / "further")
     done = run("verify", "further", flowers)
     assert (done.status, done.out) == (1, "")
-    assert "it is not the result of one fastnet train" in done.err
+    assert "it is not the result of one complete run of fastnet train" in done.err
 
 
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
         ({"out": "/tmp/x"}, "the argument 'out', which this version does not know"),
-        ({"epochs": "many"}, "arguments that fastnet train does not take: argument --epochs"),
-        ({"hidden": [10**9]}, "tells of hidden layers (1000000000,); it has (256, 128)"),
-        ({"hidden": {"a": 1}}, "arguments that fastnet train does not take: argument --hidden"),
-        ({"optimizer": "sgd --out x"}, "arguments that fastnet train does not take: argument --optimizer"),
+        ({"epochs": "many"}, "arguments that fastnet train does not accept: argument --epochs"),
+        ({"hidden": [10**9]}, "has hidden layers (1000000000,), the model (256, 128)"),
+        ({"hidden": {"a": 1}}, "arguments that fastnet train does not accept: argument --hidden"),
+        ({"optimizer": "sgd --out x"}, "arguments that fastnet train does not accept: argument --optimizer"),
     ],
 )
 def test_a_receipt_with_wrong_arguments_is_refused(
@@ -199,7 +199,7 @@ def test_arguments_that_a_receipt_lacks_are_the_usual_ones(run: Run, flowers: Pa
 
 def test_a_receipt_of_another_command_is_refused(run: Run, model: Path, flowers: Path) -> None:
     with_receipt(model, command={"name": "bake"})
-    assert "tells of 'bake', not of fastnet train" in run("verify", model, flowers).err
+    assert "is of the command 'bake', not of fastnet train" in run("verify", model, flowers).err
 
 
 def test_a_quantized_model_is_shown_with_its_receipt_and_not_verified(

@@ -85,7 +85,7 @@ def test_a_file_with_another_header_is_refused_before_training(content: str, mes
 
 def test_a_figure_that_comes_later_than_the_header_is_told(tmp_path: Path) -> None:
     late = fn.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: logs.update({"f1": 0.5} if epoch else {}))
-    with pytest.warns(UserWarning, match=r"log.csv has no column for 'f1', which its header does not know"):
+    with pytest.warns(UserWarning, match=r"log.csv has no column for 'f1', which its header lacks"):
         header, *rows = log(tmp_path / "log.csv", late)
     assert header == ["epoch", "accuracy", "loss"]
     assert all(len(row) == 3 for row in rows)

@@ -208,11 +208,11 @@ def test_a_header_that_is_not_one_is_refused(header: bytes, size: str, tmp_path:
     length = len(header) + 1 if size == "right" else 2**32 - 1
     content = b"\x93NUMPY\x02\x00" + length.to_bytes(4, "little") + header + b"\n\1\2"
     (tmp_path / "a.npy").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a\.npy is damaged or no NumPy array: ."):
+    with pytest.raises(ValueError, match=r"a\.npy is damaged or not a NumPy array: ."):
         load(tmp_path / "a.npy")
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", content)
-    with pytest.raises(ValueError, match=r"a\.npz, array 'x' is damaged or no NumPy array: ."):
+    with pytest.raises(ValueError, match=r"a\.npz, array 'x' is damaged or not a NumPy array: ."):
         load(tmp_path / "a.npz")
 
 

@@ -84,7 +84,7 @@ def test_a_row_whose_numbers_pandas_made_differ_is_no_row(tmp_path: Path, engine
     np.savetxt(tmp_path / "raw.csv", values, fmt="%d", delimiter=",")
     pd.read_csv(tmp_path / "raw.csv").to_csv(tmp_path / "a.csv", index=False)
     with pytest.warns(
-        DataFileWarning, match=r"has repeated numbers with \.1, \.2, \.\.\., as pandas makes names differ"
+        DataFileWarning, match=r"has repeated numbers with \.1, \.2, \.\.\., as pandas makes names unique"
     ):
         table = read_csv(tmp_path / "a.csv", engine=engine)
     assert table.x.tolist() == values[1:, 1:].tolist()

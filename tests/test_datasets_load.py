@@ -59,7 +59,7 @@ def test_what_is_neither_a_name_nor_a_path_is_refused(tmp_path: Path) -> None:
 )
 def test_a_file_of_another_format_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a").write_bytes(content)
-    with pytest.raises(ValueError, match=r"a is in no format that can be read; expected IDX or CSV"):
+    with pytest.raises(ValueError, match=r"a is not in a known format; expected IDX or CSV"):
         load(tmp_path / "a")
 
 

@@ -113,7 +113,7 @@ def test_classes_may_be_text_or_one_hot_rows() -> None:
         (([1, 2],), {"test_size": 0}, ValueError, "test_size must be above 0 and below the number of rows, 2; got 0"),
         (([1, 2],), {"train_size": 2}, ValueError, "train_size must be above 0 and below the number of rows, 2"),
         (([1, 2, 3],), {"test_size": 2, "train_size": 2}, ValueError, "ask for 2 and 2 rows; the arrays have 3"),
-        (([1, 2],), {"test_size": 0.5, "train_size": 0.75}, ValueError, "must not exceed 1 together; got 0.5 and 0.75"),
+        (([1, 2],), {"test_size": 0.5, "train_size": 0.75}, ValueError, "must not exceed 1 in total; got 0.5 and 0.75"),
         (([1, 2],), {"test_size": "0.5"}, TypeError, "test_size must be a float, an int or None"),
         (([1, 2],), {"test_size": True}, TypeError, "test_size must be a float, an int or None"),
         (([1, 2],), {"stratify": [0, 1]}, ValueError, "a class with 1 row only"),

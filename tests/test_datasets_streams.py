@@ -82,15 +82,15 @@ def test_arrays_of_numpy_are_no_archive_of_tables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: archive(path, {}), r"a\.zip is in no format that can be read"),
+        (lambda path: archive(path, {}), r"a\.zip is not in a known format"),
         (lambda path: archive(path, {"a/": b""}), r"a\.zip is a zip archive that holds no files$"),
         (lambda path: archive(path, {"a.csv": b""}), r"a\.zip is empty"),
-        (lambda path: archive(path, {"a.csv": TABLE}, zipfile.ZIP_LZMA), r"compressed by a method that is not read"),
+        (lambda path: archive(path, {"a.csv": TABLE}, zipfile.ZIP_LZMA), r"with an unsupported compression method"),
         (
             lambda path: archive(path, {"a.zip": archive(path, {"a.csv": TABLE}).read_bytes()}),
-            r"is in no format that can",
+            r"is not in a known format",
         ),
-        (lambda path: archive(path, {"a.parquet": b"PAR1"}), r"a\.zip is in no format that can be read"),
+        (lambda path: archive(path, {"a.parquet": b"PAR1"}), r"a\.zip is not in a known format"),
         (lambda path: archive(path, {"a.csv": bytes(1 << 20)}), r"a\.zip is not an IDX file"),
     ],
 )
@@ -233,7 +233,7 @@ def test_devices_are_refused(path: str) -> None:
 def test_text_in_utf_16_is_told_to_be_that(tmp_path: Path, encoding: str) -> None:
     (tmp_path / "a.csv").write_bytes("label,a\n1,2\n".encode(encoding))
     with pytest.raises(
-        ValueError, match=r"no format that can be read; expected IDX or CSV .*; save text in UTF-16 as UTF-8"
+        ValueError, match=r"not in a known format; expected IDX or CSV .*; save text in UTF-16 as UTF-8"
     ):
         load(tmp_path / "a.csv")
 
@@ -247,7 +247,7 @@ def test_text_in_latin_1_is_told_to_be_saved_in_utf_8(tmp_path: Path, text: str)
 
 def test_zeros_in_a_table_are_refused(tmp_path: Path) -> None:
     for content, message in (
-        (b"label,a\n1,\0\0\n0,2\n", r"a\.csv is in no format that can be read; expected IDX or CSV"),
+        (b"label,a\n1,\0\0\n0,2\n", r"a\.csv is not in a known format; expected IDX or CSV"),
         (b"label,a\n" + b"1,2\n" * 2000 + b"1,\0\n", r"line 2002, column 'a': '\\x00' is not a number"),
     ):
         (tmp_path / "a.csv").write_bytes(content)

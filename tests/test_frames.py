@@ -237,7 +237,8 @@ def test_columns_of_one_name_are_refused() -> None:
 
 def test_names_of_text_and_of_numbers_together_are_refused() -> None:
     with pytest.raises(
-        TypeError, match=r"all named by text, or none: Feature names are only supported .*; got int, str"
+        TypeError,
+        match=r"column names that are all strings, or none: Feature names are only supported .*; got int, str",
     ):
         model_of().fit(FRAME.rename(columns={"width": 0}), Y)
 

@@ -308,7 +308,7 @@ def test_a_quantized_model_has_no_derivatives() -> None:
     quantized = fn.Sequential([Dense(3, input_shape=(4,))], seed=0).quantize(x)
     for ask in (lambda: quantized.jacobian(x), lambda: quantized.input_gradients(x, x[:, :3])):
         with pytest.raises(
-            NotImplementedError, match="rounds, and so has no derivatives: ask the model that it was made from"
+            NotImplementedError, match="rounds and has no derivatives: use the model that it was made from"
         ):
             ask()
     with pytest.raises(RuntimeError, match="predict but do not learn"):

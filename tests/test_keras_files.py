@@ -143,7 +143,7 @@ def test_weights_are_not_a_model() -> None:
 
 
 def test_a_file_of_keras_has_no_metadata_of_fastnet() -> None:
-    with pytest.raises(ValueError, match="it is a file of Keras: load_model reads it"):
+    with pytest.raises(ValueError, match="it is a Keras file: read it with load_model"):
         fn.serialization.read_metadata(SMALL)
 
 

@@ -173,7 +173,7 @@ def test_names_and_configurations_make_equal_metrics() -> None:
         (lambda: metrics.F1Score()([0, 1], [[0.1, 0.9], [0.2, 0.8]]), ValueError, "average must be"),
         (lambda: metrics.AUC("XY"), ValueError, "curve must be"),
         (lambda: metrics.AUC(multi_label=True), NotImplementedError, "multi_label"),
-        (lambda: metrics.MeanSquaredError()([1.0], [1.0, 2.0]), ValueError, "as many rows"),
+        (lambda: metrics.MeanSquaredError()([1.0], [1.0, 2.0]), ValueError, "the same number of rows"),
         (lambda: metrics.MeanSquaredError()(np.ones((2, 3)), np.ones((2, 2))), ValueError, "y_true must have the shape"),
         (lambda: metrics.CategoricalAccuracy()([4], [[0.5, 0.5]]), ValueError, "labels in y_true must be in 0..1"),
         (lambda: metrics.MeanSquaredError()([1.0], [1.0], [1.0, 2.0]), ValueError, "sample_weight must have 1 values"),

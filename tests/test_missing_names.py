@@ -122,7 +122,7 @@ def test_private_names_are_not_guessed_at(owner: Any) -> None:
     [
         ("Evaluator", "export", "use to_onnx, to_c or save"),
         ("Evaluator", "to_json", "use json.dumps(model.get_config())"),
-        ("Evaluator", "add_loss", "give compile a loss or a metric of your own"),
+        ("Evaluator", "add_loss", "give compile a custom loss or metric"),
         ("Evaluator", "metrics", "use metrics_names"),
         ("Evaluator", "predict_classes", "use predict(x).argmax(axis=1)"),
         ("Evaluator", "load_own_variables", "use save and load_model"),
@@ -166,7 +166,7 @@ def test_a_layer_that_is_called_says_what_is_called_instead() -> None:
 
 def test_a_traceback_has_one_guess() -> None:
     program = "import fastnet; fastnet.Sequential().{}"
-    for name, hint in {"ft": "did you mean 'fit'?", "add_loss": "give compile a loss"}.items():
+    for name, hint in {"ft": "did you mean 'fit'?", "add_loss": "give compile a custom loss"}.items():
         command = [sys.executable, "-c", program.format(name)]
         last = subprocess.run(command, capture_output=True, text=True, check=False).stderr.splitlines()[-1]
         assert hint in last

@@ -117,7 +117,11 @@ def test_a_layer_that_does_not_fit_is_not_added() -> None:
         (lambda: fn.Sequential([Dense(2), Input((3,))]), ValueError, "Input must be the first layer; got it after 1"),
         (lambda: fn.Sequential([Dense(2, name="a"), Dense(2, name="a")]), ValueError, "different names; got 'a' twice"),
         (lambda: fn.Sequential([Input((3,)), Dense(2, input_dim=4)]), ValueError, r"shape \(3,\), .* \(4,\)"),
-        (lambda: fn.Sequential([Dense(2, input_dim=3), Dense(2, input_dim=3)]), ValueError, r"\(3,\); it gets \(2,\)"),
+        (
+            lambda: fn.Sequential([Dense(2, input_dim=3), Dense(2, input_dim=3)]),
+            ValueError,
+            r"\(3,\); its input is \(2,\)",
+        ),
         (
             lambda: fn.Sequential(dtype="float16"),
             ValueError,
@@ -143,7 +147,7 @@ def test_models_that_cannot_be_are_refused(make: Any, error: Any, message: str) 
 def test_a_layer_belongs_to_one_model() -> None:
     layer = Dense(2, name="shared")
     fn.Sequential([layer])
-    with pytest.raises(ValueError, match=r"layer 'shared' is in a model already: make another with Dense.from_config"):
+    with pytest.raises(ValueError, match=r"layer 'shared' is in a model already: make a copy with Dense.from_config"):
         fn.Sequential([layer])
 
 

@@ -284,7 +284,7 @@ def test_a_schedule_of_epochs_sets_the_learning_rate() -> None:
     assert history.history["learning_rate"] == [0.5, 0.25, 0.5 / 3]
     with pytest.raises(TypeError, match="schedule must be a function"):
         LearningRateScheduler(0.1)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="what schedule returns must be a number"):
+    with pytest.raises(TypeError, match="the result of schedule must be a number"):
         run(LearningRateScheduler(lambda epoch, rate: "fast"))
 
 
@@ -333,7 +333,7 @@ def test_checkpoints_may_come_after_so_many_batches(tmp_path: Path) -> None:
 
 
 def test_a_path_that_asks_for_what_is_not_there_says_so(tmp_path: Path) -> None:
-    with pytest.raises(KeyError, match="asks for 'val_acc', which is not among 'epoch', 'loss', 'accuracy'"):
+    with pytest.raises(KeyError, match="uses 'val_acc', which is not among 'epoch', 'loss', 'accuracy'"):
         run(ModelCheckpoint(tmp_path / "{val_acc}.safetensors"), epochs=1)
 
 

@@ -72,9 +72,7 @@ def test_a_layer_that_adds_arguments_and_methods_is_one_of_fastnet() -> None:
 )
 def test_a_model_whose_steps_are_written_in_python_is_refused(method: str) -> None:
     mine = type("Mine", (fn.Sequential,), {method: lambda self, *_: None})
-    message = (
-        rf"{method}\(\), which Mine defines, is not available: models run in compiled code; give compile\(\) a loss"
-    )
+    message = rf"{method}\(\), which Mine defines, is not available: models run in compiled code; pass compile\(\) a custom loss"
     with pytest.raises(NotImplementedError, match=message):
         model_of(kind=mine)
 
@@ -159,9 +157,7 @@ class WithVariablesOnly(WithVariables):
 
 @pytest.mark.parametrize("kind", [WithVariables, WithVariablesOnly])
 def test_a_metric_with_variables_is_told_to_have_attributes(kind: Any) -> None:
-    message = (
-        rf"{kind.__name__}.reset_state\(\) must set what the metric counts with, plain attributes such as self.total"
-    )
+    message = rf"{kind.__name__}.reset_state\(\) must set the state of the metric, plain attributes such as self.total"
     with pytest.raises(NotImplementedError, match=message):
         kind()
 

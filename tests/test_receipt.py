@@ -342,5 +342,5 @@ def test_a_model_that_is_saved_while_it_trains_says_so(tmp_path: Path) -> None:
 
 def test_what_json_cannot_hold_becomes_plain() -> None:
     values = {1: np.float32(0.5), "a": (np.int64(3), None, True), "b": np.inf, "c": {"d": object()}, "e": {4}}
-    text = json.dumps(_receipt.plain(values), allow_nan=False)
+    text = json.dumps(_receipt.json_value(values), allow_nan=False)
     assert json.loads(text) == {"1": 0.5, "a": [3, None, True], "b": None, "c": {"d": "object"}, "e": [4]}

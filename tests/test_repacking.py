@@ -347,7 +347,7 @@ def test_predictions_come_block_by_block(monkeypatch: pytest.MonkeyPatch) -> Non
     expected = model.predict(PIXELS)
     shapes = []
     real = _repacking.repack
-    monkeypatch.setattr(_repacking, "_BLOCK_BYTES", 100 * 4 * 330)
+    monkeypatch.setattr(_repacking, "_CHUNK_BYTES", 100 * 4 * 330)
     monkeypatch.setattr(_repacking, "FEW_VALUES", 1)
     monkeypatch.setattr(
         _repacking, "repack", lambda x, out, finite: shapes.append((x.shape, finite)) or real(x, out, finite)

@@ -221,7 +221,7 @@ def test_a_report_of_a_regression_tells_its_errors(report: Report) -> None:
     assert "mean absolute error 0.5 " in page.text
     assert "root mean squared error 0.5 " in page.text
     assert "Residuals" in page.text
-    assert "Furthest off The 25 samples" in page.text
+    assert "Largest errors The 25 samples" in page.text
     assert "output 1" in report(regressor(2), X, X[:, :2]).text
 
 

@@ -265,9 +265,9 @@ def test_a_file_with_more_behind_it_is_refused(path: Path) -> None:
 
 def test_a_safetensors_file_of_another_program_is_refused(path: Path) -> None:
     path.write_bytes(safetensors.numpy.save({"a": np.zeros(2)}))
-    assert "not a model of fastnet" in refused(path)
+    assert "not a fastnet model" in refused(path)
     path.write_bytes(safetensors.numpy.save({"a": np.zeros(2)}, metadata={"format": "pt"}))
-    assert "not a model of fastnet" in refused(path)
+    assert "not a fastnet model" in refused(path)
 
 
 def test_a_newer_format_is_refused_by_its_version(path: Path) -> None:

@@ -217,12 +217,12 @@ GOOD = [0.5] * 64
 @pytest.mark.parametrize(
     ("body", "status", "message"),
     [
-        (b"", 400, "not JSON"),
-        (b"{'instance': 1}", 400, "not JSON"),
-        (b'{"instance": [NaN]}', 400, "not JSON"),
+        (b"", 400, "not valid JSON"),
+        (b"{'instance': 1}", 400, "not valid JSON"),
+        (b'{"instance": [NaN]}', 400, "not valid JSON"),
         (b'{"instance": [1e999]}', 400, "out of range"),
-        (b"\xff\xfe", 400, "not JSON"),
-        (b'{"instance": "\xff"}', 400, "not JSON"),
+        (b"\xff\xfe", 400, "not valid JSON"),
+        (b'{"instance": "\xff"}', 400, "not valid JSON"),
         (b"[" * 90_000, 400, "nested too deeply"),
         (b"[1, 2]", 422, "got a list of 2"),
         (b"{}", 422, 'must be {"instances": [...]} or {"instance": [...]}; got 0 entries: none'),
@@ -336,7 +336,7 @@ def test_what_is_not_there_is_refused_as_json(
 
 def test_too_many_instances_are_refused(app: Starlette) -> None:
     answer = ask(app, "POST", "/predict", json={"instances": [GOOD] * 21})
-    assert (answer.status_code, answer.json()["error"]) == (422, "a request has at most 20 instances here; got 21")
+    assert (answer.status_code, answer.json()["error"]) == (422, "a request may have at most 20 instances; got 21")
 
 
 def test_a_body_that_is_too_large_is_refused_whether_it_says_so_or_not(app: Starlette) -> None:
@@ -390,7 +390,7 @@ def test_a_failure_of_the_server_shows_no_traceback(digits: fn.Sequential) -> No
             return await asking.post("/predict", json={"instance": GOOD})
 
     answer = asyncio.run(post())
-    assert (answer.status_code, answer.json()) == (500, {"error": "the server failed; its log says why"})
+    assert (answer.status_code, answer.json()) == (500, {"error": "internal server error; see the log of the server"})
 
 
 def test_a_model_without_weights_cannot_be_served() -> None:

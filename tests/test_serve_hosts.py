@@ -70,7 +70,7 @@ def test_what_is_no_host_is_a_bad_request(app: Starlette, host: str) -> None:
 
 def test_two_hosts_are_a_bad_request(app: Starlette) -> None:
     answer = ask(app, "GET", "/model", headers=[("Host", "localhost"), ("Host", "localhost")])
-    assert (answer.status_code, answer.json()["error"]) == (400, "a request has one Host; got 2")
+    assert (answer.status_code, answer.json()["error"]) == (400, "a request must have exactly one Host; got 2")
 
 
 @pytest.mark.parametrize(("version", "refused"), [("1.0", False), ("1.1", True), ("2", True)])
@@ -111,12 +111,12 @@ def test_a_part_of_another_application_asks_for_its_names(app: Starlette) -> Non
 
 @pytest.mark.parametrize("names", ["ml.example.org:80", "https://ml.example.org", "", "a b", "*.example.org"])
 def test_names_must_be_names(model: fn.Sequential, names: str) -> None:
-    with pytest.raises(ValueError, match="allow_host must be names of hosts, without scheme and port"):
+    with pytest.raises(ValueError, match="allow_host must contain host names, without scheme and port"):
         create_app(model, allow_host=names)
 
 
 def test_names_must_be_texts(model: fn.Sequential) -> None:
-    with pytest.raises(TypeError, match="allow_host must be names of hosts; got 3"):
+    with pytest.raises(TypeError, match="allow_host must contain host names; got 3"):
         create_app(model, allow_host=[3])  # type: ignore[list-item]
 
 

@@ -52,7 +52,7 @@ def answer_to(port: int, *parts: bytes) -> bytes:
         ([b"hello\r\n\r\n"], "Invalid HTTP request received."),
         (
             [b"GET /health HTTP/1.1\r\n", *[b"A: " + b"b" * 50_000] * 3],
-            "the head of a request has at most 65,536 bytes",
+            "the head of a request may have at most 65,536 bytes",
         ),
     ],
     ids=["no HTTP", "a head without end"],

@@ -78,7 +78,7 @@ def test_values_out_of_range_are_named(name: str) -> None:
         ({"dtype": np.float16}, ValueError, "dtype must be 'float32', 'float64' or None"),
         ({"callbacks": [3]}, TypeError, r"callbacks must be objects of fastnet\.callbacks\.Callback; got 3"),
         ({"callbacks": fn.callbacks.EarlyStopping}, TypeError, "callbacks must be objects"),
-        ({"callbacks": [fn.callbacks.BackupAndRestore("x")]}, ValueError, "no BackupAndRestore"),
+        ({"callbacks": [fn.callbacks.BackupAndRestore("x")]}, ValueError, "not contain BackupAndRestore"),
         ({"class_weight": {7: 1}}, ValueError, r"The classes, \[0, 1, 2\], are not in class_weight"),
         ({"class_weight": "fair"}, InvalidParameterError, "'class_weight' parameter"),
         ({"n_threads": True}, TypeError, "n_threads must be an integer"),
@@ -131,10 +131,10 @@ def test_data_that_cannot_be_are_explained(message: str) -> None:
         ("ab", "eval_set must be"),
         ({"X": X, "y": KINDS}, "eval_set must be"),
         ((X[:, :3], KINDS), "X has 3 features, but MLPClassifier is expecting 4"),
-        ((X, KINDS + 5), r"eval_set has classes that y has not: \[5, 6, 7\]"),
+        ((X, KINDS + 5), r"eval_set has classes that y does not have: \[5, 6, 7\]"),
         ((X, KINDS[:3]), "inconsistent numbers of samples"),
         ((X[:0], KINDS[:0]), r"0 sample\(s\)"),
-        ((X, ONE_HOT), r"y must have one class for each sample, as in the fit before; got shape \(150, 3\)"),
+        ((X, ONE_HOT), r"y must have one class for each sample, as in the previous fit; got shape \(150, 3\)"),
         ((X, KINDS, np.ones(2)), "sample_weight.shape"),
     ],
 )
@@ -185,7 +185,7 @@ def test_values_for_other_outputs_than_before_are_refused() -> None:
     model = regressor().fit(X[:, :3], X[:, 3])
     predicted = model.predict(X[:, :3])
     with pytest.raises(
-        ValueError, match=r"y must have 1 values for each sample, as in the fit before; got shape \(150, 2\)"
+        ValueError, match=r"y must have 1 values for each sample, as in the previous fit; got shape \(150, 2\)"
     ):
         model.partial_fit(X[:, :3], X[:, :2])
     with pytest.raises(ValueError, match="y must have 2 values"):

@@ -283,7 +283,7 @@ def test_changes_of_coefs_show_in_predictions() -> None:
     model.set_params(activation="tanh")
     assert_array_equal(model.predict(AGE).round(12), np.tanh(AGE[:, 0] + 1).round(12))
     assert_array_equal(pickle.loads(pickle.dumps(model)).predict(AGE), model.predict(AGE))
-    with pytest.raises(ValueError, match=r"hidden_layer_sizes must be those of the fit before, \[1\], .* got \[16\]"):
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes must be those of the previous fit, \[1\], .* got \[16\]"):
         model.partial_fit(AGE, PROGRESS)
     assert model.set_params(hidden_layer_sizes=1).partial_fit(AGE, PROGRESS).coefs_[0][1, 0] != 0
 

@@ -373,7 +373,7 @@ def test_weights_are_routed_through_a_pipeline() -> None:
             ValueError,
             "arguments of classify: n_classes, target_type, units, single; got d",
         ),
-        ({"build_fn": fn.Sequential(), "build_args": {"units": 1}}, ValueError, "build_args must be None where"),
+        ({"build_fn": fn.Sequential(), "build_args": {"units": 1}}, ValueError, "build_args must be None if"),
         (
             {"build_fn": fn.Sequential([fn.Dense(2)])},
             ValueError,
@@ -423,7 +423,7 @@ def test_a_function_that_returns_one_model_again_is_refused() -> None:
 def test_labels_that_come_later_are_refused() -> None:
     with pytest.raises(ValueError, match="classes must be passed on the first call"):
         classifier().partial_fit(IRIS, NAMES)
-    with pytest.raises(ValueError, match="does not see all samples"):
+    with pytest.raises(ValueError, match="needs all samples at once"):
         classifier(class_weight="balanced").partial_fit(IRIS, NAMES, classes=np.unique(NAMES))
     estimator = classifier(warm_start=True).partial_fit(IRIS[:100], NAMES[:100], classes=np.unique(NAMES[:100]))
     with pytest.raises(ValueError, match=r"labels of classes_.*got \['virginica'\]"):

@@ -1,4 +1,4 @@
-// NumPy arrays as the core sees them: checks of shape, dtype and strides.
+// NumPy arrays as the core reads them: checks of shape, dtype and strides.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -22,7 +22,7 @@ void register_lock(py::module_& module);
 void register_network(py::module_& module);
 void register_repack(py::module_& module);
 
-// About 10 us: such work keeps the GIL.
+// About 10 us: work this brief keeps the GIL.
 inline constexpr double brief_operations = 1e6;
 
 inline std::string describe(const py::array& array) {
@@ -41,19 +41,19 @@ inline void require_positive(Index value, const char* name) {
         throw py::value_error(std::string(name) + " must be at least 1, got " + std::to_string(value));
 }
 
-// Mostly answered without a call of Python, which would take longer than a small product.
+// Mostly answered without calling Python, which would take longer than a small product.
 template <class T> bool has_dtype(const py::array& array) {
     const py::dtype dtype = array.dtype();
     const bool native = dtype.byteorder() == '=' || dtype.byteorder() == '|';
     return (native && dtype.num() == py::dtype::num_of<T>()) || dtype.equal(py::dtype::of<T>());
 }
 
-// In C order.
+// A copy in C order.
 inline py::array copy_of(const py::array& array) {
     return checked_object([&] { return py::detail::npy_api::get().PyArray_NewCopy_(array.ptr(), 0); });
 }
 
-// What an object holds as an array of T in C order, the same array where it is one.
+// The contents of an object as an array of T in C order; the same array if it already is one.
 template <class T> py::array_t<T, py::array::c_style> converted(const py::object& object) {
     constexpr int plain = py::detail::npy_api::NPY_ARRAY_ENSUREARRAY_;
     constexpr int flags = plain | py::array::c_style | py::array::forcecast;
@@ -62,7 +62,7 @@ template <class T> py::array_t<T, py::array::c_style> converted(const py::object
         [&] { return py::detail::npy_api::get().PyArray_FromAny_(object.ptr(), dtype, 0, 0, flags, nullptr); });
 }
 
-// A view of the same memory if it can be read as T* with strides in elements, a contiguous copy otherwise.
+// A view of the same memory if it can be read as T* with strides in elements, and a contiguous copy otherwise.
 template <class T> py::array readable(const py::array& array, const char* name) {
     if (!has_dtype<T>(array))
         throw py::type_error(std::string(name) + " must be " + py::str(py::dtype::of<T>()).cast<std::string>() +
@@ -73,8 +73,8 @@ template <class T> py::array readable(const py::array& array, const char* name) 
     return whole ? array : copy_of(array);
 }
 
-// Whether the memory between the lowest and the highest element of two arrays has something in common: what
-// numpy.may_share_memory answers, whose call from Python takes 0.25 us, a third of a small product's.
+// Whether two arrays overlap in the memory between their lowest and highest elements. This is the answer of
+// numpy.may_share_memory, whose call from Python takes 0.25 us, a third of the time of a small product.
 inline bool may_share_memory(const py::array& x, const py::array& y) {
     const auto extent = [](const py::array& array) {
         const char* low = static_cast<const char*>(array.data());
@@ -97,7 +97,7 @@ template <class F> auto dispatch_float(const py::array& array, const char* name,
     throw py::type_error(std::string(name) + " must be float32 or float64, got a " + describe(array));
 }
 
-// The element type, or none that the core reads in place.
+// The element type if the core can read it in place, or none.
 inline std::optional<DType> readable_dtype(const py::array& array) {
     if (has_dtype<float>(array))
         return DType::float32;
@@ -126,7 +126,7 @@ inline DType dtype_of(const py::array& array, const char* name) {
                          "got a " + describe(array));
 }
 
-// Of an array of two dimensions.
+// The rows of an array of two dimensions.
 inline Rows rows_of(const py::array& array, DType dtype) {
     Rows rows;
     rows.dtype = dtype;

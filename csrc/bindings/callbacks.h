@@ -1,4 +1,4 @@
-// Python, as the core calls it in the middle of its work: losses, metrics, progress, and handlers of signals.
+// Calls of Python in the middle of the core's work: losses, metrics, progress, and signal handlers.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -14,11 +14,11 @@
 
 namespace fastnet {
 
-// Calls of Python during one call of the core: with the GIL, in the floating-point mode that the caller had, and
-// without an exception on the way back, which is thrown when the core has returned.
+// Calls of Python during one call of the core, with the GIL and in the floating-point mode of the caller. No exception
+// passes through the core: it is thrown when the core has returned.
 class Callbacks {
   public:
-    // Calls f; false when it raised, which ends the work.
+    // Calls f. Returns false if it raised, which ends the work.
     template <class F> bool guard(F f) {
         const FloatModeScope callers(callers_);
         const WithGil gil;
@@ -44,23 +44,23 @@ class Callbacks {
     std::exception_ptr other_;
 };
 
-// Returns what a Python function returns.
+// Returns the result of a Python function.
 template <class... Arguments> py::object called(const py::object& function, const Arguments&... arguments) {
     const py::tuple tuple = py::make_tuple(arguments...);
     return checked_object([&] { return PyObject_CallObject(function.ptr(), tuple.ptr()); });
 }
 
-// Whether this is the thread in which Python runs handlers of signals.
+// Whether this is the thread in which Python runs signal handlers.
 bool in_main_thread();
 
-// Lets them run. Throws what one raises.
+// Runs signal handlers. Throws the exception that one raises.
 void check_signals();
 
-// What work throws that was broken off before it began. What the handler raised is thrown in its place.
+// Thrown by work that was broken off before it began. The handler's exception is thrown in its place.
 struct BrokenOff {};
 
-// Calls work(interruption) without the GIL. While it lasts, handlers of signals run; one that raises breaks it off, and
-// what it raised is thrown. In other threads than the main one there are none, and the interruption is null.
+// Calls work(interruption) without the GIL. Meanwhile signal handlers run. One that raises breaks off the work, and its
+// exception is thrown. Other threads than the main one have no signal handlers, and there the interruption is null.
 template <class Work> auto interruptibly(Work work) {
     Callbacks callbacks;
     const auto run_handlers = [] {
@@ -89,7 +89,7 @@ template <class Work> auto interruptibly(Work work) {
     }
 }
 
-// The same for work of so many operations. What is brief keeps the GIL: others would not notice that they could run.
+// The same for work of this many operations. Brief work keeps the GIL: others would not notice that they could run.
 template <class Work> auto interruptibly(double operations, Work work) {
     return operations < brief_operations ? work(nullptr) : interruptibly(work);
 }

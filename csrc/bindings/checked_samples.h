@@ -1,4 +1,4 @@
-// Samples as Python gives them, checked, as the core takes them.
+// Samples from Python, checked and in the form that the core reads.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,7 @@ inline const std::int64_t* checked_indices(const py::array& array, const char* n
     require_dimensions(array, name, 1);
     if (!has_dtype<std::int64_t>(array))
         throw py::type_error(std::string(name) + " must be int64, got a " + describe(array));
-    keep.emplace(copy_of(array));  // what was checked must not change during an epoch
+    keep.emplace(copy_of(array));  // checked data must not change during an epoch
     const std::int64_t* const values = keep->data();
     for (py::ssize_t i = 0; i < keep->size(); ++i)
         if (values[i] < 0 || values[i] >= limit)
@@ -28,7 +28,7 @@ inline const std::int64_t* checked_indices(const py::array& array, const char* n
     return values;
 }
 
-// x is an array or SparseRows, which keep their own checks.
+// x is an array or SparseRows, which have checks of their own.
 inline Rows features_of(const py::object& x) {
     if (py::isinstance<py::array>(x))
         return rows_of(py::reinterpret_borrow<py::array>(x), "x");
@@ -44,8 +44,8 @@ inline std::string shape_of(const Rows& rows) {
     return "shape (" + std::to_string(rows.count) + ", " + std::to_string(rows.columns) + ")";
 }
 
-// Samples as the core takes them, together with the arrays that own the memory. An array that is not there is no
-// py::array, which would be an empty array of NumPy's and take 0.1 us to make.
+// Samples as the core reads them, together with the arrays that own the memory. A missing array is an empty optional,
+// because an empty NumPy array would take 0.1 us to make.
 struct CheckedSamples {
     Samples samples;
     py::object x;

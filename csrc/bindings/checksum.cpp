@@ -1,4 +1,4 @@
-// The checksum of files, with the interface of hashlib's.
+// The checksum of files, with the interface of hashlib.
 #include "core/checksum.h"
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-// What is running: version, instruction set, compiler, threads.
+// The running configuration: version, instruction set, compiler, threads.
 #include <omp.h>
 
 #include "arrays.h"
@@ -41,7 +41,8 @@ py::dict build_config() {
 }  // namespace
 
 void register_config(py::module_& module) {
-    // An unusable FASTNET_ISA is an error at import, not at the first product. The tables are there before a fork.
+    // An unusable FASTNET_ISA raises an error at import, not at the first product. The tables are initialized before
+    // any fork.
     kernels<float>(), kernels<double>();
     module.attr("__version__") = FASTNET_VERSION;
     module.def("build_config", &build_config);

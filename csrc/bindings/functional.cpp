@@ -1,4 +1,4 @@
-// Matrix products, activations and losses on NumPy arrays.
+// Matrix multiplication, activations and losses on NumPy arrays.
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -21,7 +21,7 @@ template <class Entry> py::list names_of(const Entry* list) {
     return names;
 }
 
-// Where the product goes: rows of C must be contiguous and apart; any other layout goes through a copy.
+// The array for the product. Rows of C must be contiguous and must not overlap; any other layout goes through a copy.
 template <class T> py::array result_for(const py::array& out, Index m, Index n) {
     require_dimensions(out, "out", 2);
     if (!has_dtype<T>(out) || out.shape(0) != m || out.shape(1) != n || !out.writeable())
@@ -39,7 +39,7 @@ py::array gemm_of(const py::array& a_in, const py::array& b_in, bool transpose_a
     if (bfloat16 && !kernels<T>().gemm_bfloat16)
         throw py::type_error("a must be float32 to be multiplied in bfloat16, got a " + describe(a_in));
     py::array a = readable<T>(a_in, "a"), b = readable<T>(b_in, "b");
-    // Along an axis of one entry a stride means nothing, and may be so large that a pointer would overflow.
+    // Along an axis of length one, a stride has no meaning and may be so large that a pointer would overflow.
     const auto step = [](const py::array& x, int axis) {
         const Index in_rows = axis == 1 ? 1 : x.shape(1);
         return x.shape(axis) > 1 ? x.strides(axis) / static_cast<Index>(sizeof(T)) : in_rows;
@@ -84,7 +84,7 @@ py::array gemm_array(const py::array& a, const py::array& b, bool transpose_a, b
     });
 }
 
-// Applies an activation's forward or backward function to a C-contiguous array, threads taking rows or elements.
+// Applies an activation's forward or backward function to a C-contiguous array. The threads share its rows or elements.
 template <class T>
 void apply(typename Epilogue<T>::Function function, bool rowwise, Index rows, Index columns, T* c,
            Epilogue<T> epilogue) {
@@ -111,7 +111,7 @@ void apply(typename Epilogue<T>::Function function, bool rowwise, Index rows, In
 
 template <class T> py::array_t<T> contiguous_copy(const py::array& x) { return py::array_t<T>(copy_of(x)); }
 
-// The last axis is the row of a rowwise activation; a 0-dimensional array is one element.
+// The last axis is the row of a rowwise activation; a 0-dimensional array counts as one element.
 py::array activation(const std::string& name, const py::array& x, double alpha) {
     return dispatch_float(x, "x", [&](auto zero) -> py::array {
         using T = decltype(zero);
@@ -126,7 +126,7 @@ py::array activation(const std::string& name, const py::array& x, double alpha) 
     });
 }
 
-// `kept` is the activation's output or, for one that keeps its slope, its input.
+// `kept` is the activation's output or, if it keeps its slope, its input.
 py::array activation_backward(const std::string& name, const py::array& grad_output, const py::array& kept,
                               double alpha) {
     return dispatch_float(kept, "kept", [&](auto zero) -> py::array {
@@ -198,7 +198,7 @@ py::array loss_backward(const std::string& name, const py::array& y_true, const 
     });
 }
 
-// The first row of a range for whose values fails(row) is true; the end of the range where there is none.
+// The first row of a range for whose values fails(row) is true; the end of the range if there is none.
 template <class T, class Fails>
 Index first_that_fails(const Team& team, const Rows& rows, Range range, T* scratch, Fails fails) {
     Index found = range.end;
@@ -212,16 +212,16 @@ Index first_that_fails(const Team& team, const Rows& rows, Range range, T* scrat
     return found;
 }
 
-// The first row of a range with a value that is not finite as a T; the end of the range where all are.
+// The first row of a range with a value that is not finite as a T; the end of the range if all are.
 template <class T> Index first_nonfinite(const Team& team, const Rows& rows, Range range, T* scratch) {
     return first_that_fails(team, rows, range, scratch,
                             [&](const T* row) { return !kernels<T>().all_finite(rows.columns, row); });
 }
 
-// The first row with a value that is not finite as a T; -1 where all are. Short rows that follow each other in memory
-// are looked at many at a time.
+// The first row with a value that is not finite as a T; -1 if all are. Short contiguous rows are checked many at a
+// time.
 template <class T> Index first_nonfinite(const Rows& rows) {
-    constexpr double operations_per_value = 8;  // the time that a value takes to come from memory
+    constexpr double operations_per_value = 8;  // the time to load a value from memory
     constexpr Index values_at_a_time = 1024;
     const bool contiguous = rows.row_stride == rows.columns * rows.column_stride;
     const Index together = contiguous ? std::max<Index>(1, values_at_a_time / std::max<Index>(1, rows.columns)) : 1;
@@ -258,8 +258,9 @@ py::ssize_t first_nonfinite_row(const py::array& x, bool as_float32) {
     });
 }
 
-// The first row with a value outside of [lowest, highest], NaN included; -1 where there is none. With `ends` the values
-// between the two are outside as well. With a `tolerance` of at least 0 so is a row whose sum differs from 1 by more.
+// The first row with a value outside of [lowest, highest], NaN included; -1 if there is none. With `ends`, values
+// strictly between the two are outside as well. With a `tolerance` of at least 0, a row whose sum differs from 1 by
+// more is outside too.
 py::ssize_t first_row_outside(const py::array& y, double lowest, double highest, bool ends, double tolerance) {
     const Rows rows = rows_of(y, "y");
     const auto is_outside = [&](const double* row) {

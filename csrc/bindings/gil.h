@@ -1,8 +1,8 @@
-// Python's GIL: the one place that lets go of it and takes it back.
+// Python's GIL: the one place that releases and acquires it.
 //
-// A thread that takes the GIL while the interpreter ends does not get it. CPython before 3.14 ends such a thread by
-// unwinding its stack, which aborts the process at the first function that may not throw, and on the way destroys
-// Python objects without the GIL. CPython 3.14 lets the thread sleep until the process is gone; so do we.
+// A thread that tries to acquire the GIL while the interpreter ends does not get it. CPython before 3.14 ends such a
+// thread by unwinding its stack. That aborts the process at the first function that may not throw, and on the way
+// destroys Python objects without the GIL. CPython 3.14 lets the thread sleep until the process is gone; so do we.
 #pragma once
 
 #include <pybind11/pybind11.h>
@@ -14,8 +14,8 @@ namespace fastnet {
 
 namespace py = pybind11;
 
-// Returns what a call of Python's C API returns that may give up the GIL and take it again, as any that runs Python
-// code or copies a large array does. The call must not throw and must have nothing to destroy.
+// Returns the result of a call of Python's C API that may release the GIL and acquire it again. Any call that runs
+// Python code or copies a large array may do so. The call must not throw and must have nothing to destroy.
 template <class Call> auto surviving(Call call) {
     try {
         return call();
@@ -25,7 +25,7 @@ template <class Call> auto surviving(Call call) {
     }
 }
 
-// The owner of the result of such a call.
+// The owning object of the result of such a call.
 template <class Call> py::object checked_object(Call call) {
     PyObject* const result = surviving(call);
     if (!result)
@@ -33,7 +33,7 @@ template <class Call> py::object checked_object(Call call) {
     return py::reinterpret_steal<py::object>(result);
 }
 
-// As long as one lives, this thread runs without the GIL.
+// While one exists, this thread runs without the GIL.
 class WithoutGil {
   public:
     WithoutGil() : outer_(innermost_), state_(PyEval_SaveThread()) { innermost_ = this; }
@@ -54,7 +54,7 @@ class WithoutGil {
     PyThreadState* state_;
 };
 
-// Has the GIL again for a while, where the same thread runs without it.
+// Acquires the GIL again for a while, where the same thread runs without it.
 class WithGil {
   public:
     WithGil() : lent_(*WithoutGil::innermost_) { lent_.retake(); }
@@ -66,7 +66,7 @@ class WithGil {
     WithoutGil& lent_;
 };
 
-// Whether the interpreter ends, which other threads than the one that ends it do not see.
+// Whether the interpreter is ending, which is not visible to threads other than the one that ends it.
 inline bool interpreter_ends() {
 #if PY_VERSION_HEX >= 0x030D0000
     return Py_IsFinalizing() != 0;

@@ -1,4 +1,4 @@
-// What dicts from Python hold.
+// Items of dicts from Python.
 #pragma once
 
 #include <pybind11/stl.h>

@@ -10,20 +10,20 @@
 namespace fastnet {
 namespace {
 
-// A description in work. It learns what its kind takes from what is read, so that nothing has to be said twice.
+// A description that is being read. It learns the settings of its kind from the reads, so that nothing is listed twice.
 class Description {
   public:
     explicit Description(const py::dict& dict) : dict_(dict) {}
 
     const py::dict& dict() const { return dict_; }
     void take(const char* key) { taken_.push_back(key); }
-    // Overwrites the value, unless the description leaves it out.
+    // Overwrites the value, unless the description omits the key.
     template <class Value> void read(const char* key, Value& value) {
         take(key);
         value = item_or<Value>(dict_, key, value);
     }
 
-    // A key that nobody reads is one that does not do what it says.
+    // A key that nobody reads has no effect, so it is an error.
     void refuse_others(const std::string& type) const {
         for (const auto& item : dict_) {
             const py::handle key = item.first;
@@ -55,7 +55,7 @@ void read(Description& from, QuantizedDenseSpec& kind) {
     kind.weights = quantized_kernel(from.dict());
 }
 
-// A type of layers by its name.
+// A type of layers with its name.
 struct Reader {
     const char* name;
     LayerKind (*read)(Description&);

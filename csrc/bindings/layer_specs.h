@@ -1,4 +1,4 @@
-// Layers as Python describes them.
+// Descriptions of layers from Python.
 #pragma once
 
 #include <vector>
@@ -8,7 +8,7 @@
 
 namespace fastnet {
 
-// Reads dicts of a "type" and of what layers of that type take. Throws for what they do not take.
+// Reads dicts of a "type" and the settings of layers of that type. Throws for settings that they do not have.
 std::vector<LayerSpec> layer_specs(const std::vector<py::dict>& descriptions);
 
 }  // namespace fastnet

@@ -34,14 +34,14 @@ void Lock::lock() {
         const WithGil gil;
         if (PyErr_CheckSignals() != 0)
             throw py::error_already_set();
-        if (interpreter_ends())  // and with it whoever has the lock
+        if (interpreter_ends())  // and with it the thread that has the lock
             throw std::runtime_error("a thread that the end of the interpreter has stopped is in the way");
     }
 }
 
 void Lock::unlock() {
     user_.store(0);
-    // Who does not see this made his room known before, in the one order of these accesses.
+    // A thread that does not see this announced its room before, in the single order of these accesses.
     if (Room* const room = room_.load(); room && room->generation == fork_generation()) {
         {
             const std::lock_guard guard(room->mutex);

@@ -10,8 +10,8 @@
 
 namespace fastnet {
 
-// A network with a lock. A function that the network's work calls, such as a loss or the handler of a signal, and that
-// comes back to the same network would wait for itself: that is an error.
+// A network with a lock. A function called by the network's work, such as a loss or a signal handler, may call the same
+// network. It would wait for itself, so that is an error.
 template <class T> class LockedNetwork {
   public:
     LockedNetwork(Index input_size, const std::vector<LayerSpec>& specs) : network_(input_size, specs) {}
@@ -27,15 +27,15 @@ template <class T> class LockedNetwork {
             return work(network_);
         });
     }
-    // Reads or changes what is kept from call to call, as a whole for all other threads and for forked children.
+    // Reads or changes persistent state as a whole, as seen by all other threads and by forked children.
     template <class Work> auto at_once(Work work) {
         return with([&](Network<T>& network) {
             const NoForks no_forks;
             return work(network);
         });
     }
-    const Network<T>& shape() const { return network_; }  // what never changes needs no lock
-    Network<T>& unlocked() { return network_; }           // for what is said to be no business of the lock
+    const Network<T>& shape() const { return network_; }  // constant properties need no lock
+    Network<T>& unlocked() { return network_; }           // for functions documented as not locked
 
   private:
     struct Interruptible {

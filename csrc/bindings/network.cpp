@@ -1,4 +1,4 @@
-// The network as Python sees it: argument checks, one user at a time, the GIL released around the work.
+// The network's Python interface: argument checks, one user at a time, the GIL released around the work.
 #include <pybind11/stl.h>
 
 #include <optional>
@@ -26,7 +26,7 @@ Metric metric_named(const std::string& name) {
     throw py::value_error("metric must be one of '', 'categorical_accuracy', 'binary_accuracy'; got '" + name + "'");
 }
 
-// With Keras's names.
+// The reduction with this Keras name.
 Reduction reduction_named(const std::string& name) {
     if (name == "sum_over_batch_size" || name == "mean")
         return Reduction::mean;
@@ -71,7 +71,7 @@ std::vector<double> ordered_hyperparameters(const char* const* names, const py::
     return values;
 }
 
-// Checked as far as the core relies on it; what a user may give is checked in Python.
+// Checked as far as the core relies on it. User settings are validated in Python.
 template <class T> OptimizerOptions optimizer_options(const py::dict& given, const Network<T>& network) {
     OptimizerOptions options;
     options.weight_decay = item_or<double>(given, "weight_decay", 0);
@@ -102,7 +102,7 @@ std::vector<double> learning_rates(const std::optional<LearningRates>& given, In
     return {given->data(), given->data() + given->size()};
 }
 
-// A function of (first row, outputs) that returns (loss, gradient) where the core asks for them.
+// A hook from a function of (first row, outputs), which returns (loss, gradient) where the core asks for them.
 template <class T> BatchHook<T> batch_hook(const py::object& function, Index outputs, Callbacks& callbacks) {
     if (function.is_none())
         return {};
@@ -125,7 +125,7 @@ template <class T> BatchHook<T> batch_hook(const py::object& function, Index out
     };
 }
 
-// Steps, sums of the loss and the metric, and the first step that was not finite, as an earlier call returned them.
+// Steps, sums of the loss and the metric, and the first step that was not finite, as returned by an earlier call.
 using Done = std::tuple<Index, double, double, Index>;
 
 EpochPart epoch_part(const std::optional<Done>& done, const std::optional<Index>& end, Index samples,

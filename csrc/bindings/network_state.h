@@ -1,5 +1,5 @@
-// What a network keeps from call to call: weights, the state of the optimizer, the seeds of random layers. Each
-// function reads or writes what it is about as a whole, so that no other thread sees half of it.
+// The persistent state of a network: weights, the state of the optimizer, the seeds of random layers. Each function
+// reads or writes its part as a whole, so that no other thread sees half of it.
 #pragma once
 
 #include <pybind11/stl.h>
@@ -18,7 +18,7 @@ namespace fastnet {
 
 template <class T> using Values = py::array_t<T, py::array::c_style>;
 
-// Arrays of values, and where in the network's flat values each of them begins.
+// Arrays of values, each with its offset in the network's flat values.
 template <class T> using Pieces = std::vector<std::pair<Index, Values<T>>>;
 
 using Seeds = std::vector<std::uint64_t>;
@@ -65,9 +65,10 @@ template <class T> void set_pieces(LockedNetwork<T>& self, const Pieces<T>& piec
     });
 }
 
-// The state of the optimizer with the number of its steps, and what `more` reads of the network at the same moment.
+// The state of the optimizer with the number of its steps, and the result of `more`, read from the network at the same
+// moment.
 template <class T, class More> std::pair<std::int64_t, Values<T>> optimizer_state(LockedNetwork<T>& self, More more) {
-    for (;;) {  // until the network is not compiled anew between the two looks
+    for (;;) {  // repeated if the network is compiled anew between the two reads
         const Index size = self.at_once([](Network<T>& network) { return network.state_size(); });
         Values<T> state(size);
         T* const out = state.mutable_data();

@@ -1,4 +1,4 @@
-// Predictions: `predict`, and `predict_rows` for arrays that need no look at what else x might be, where a small
+// Predictions: `predict`, and `predict_rows` for arrays, which skips the checks for other kinds of x. There a small
 // network answers in less time than pybind11 takes to sort arguments.
 #pragma once
 

@@ -1,4 +1,4 @@
-// Quantized layers as Python sees them.
+// Python's interface to quantized layers.
 #pragma once
 
 #include <memory>
@@ -10,10 +10,10 @@ namespace fastnet {
 
 class QuantizedDense;
 
-// What "kernel", "kernel_scale", "input_scale" and "zero_point" of a quantized_dense layer's description say.
+// The kernel from "kernel", "kernel_scale", "input_scale" and "zero_point" of a quantized_dense layer's description.
 std::shared_ptr<const QuantizedKernel> quantized_kernel(const py::dict& dict);
 
-// The kernel of a quantized layer, int8 of shape (inputs, units), a copy.
+// A copy of the kernel of a quantized layer, int8 of shape (inputs, units).
 py::array quantized_kernel(const QuantizedDense& layer);
 
 }  // namespace fastnet

@@ -1,4 +1,4 @@
-// Tables of numbers in any layout and byte order, brought into rows that are quick to gather.
+// Copies tables of numbers in any layout and byte order into rows that are fast to gather.
 #include "core/data/repack.h"
 
 #include <pybind11/stl.h>
@@ -11,7 +11,7 @@
 namespace fastnet {
 namespace {
 
-// Any real numbers of up to 8 bytes, truth values as the bytes that they are.
+// Any real numbers of up to 8 bytes. Booleans are read as bytes.
 Table table_of(const py::array& x) {
     const py::dtype dtype = x.dtype();
     const char kind = dtype.kind() == 'b' ? 'u' : dtype.kind();

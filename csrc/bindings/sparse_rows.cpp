@@ -10,7 +10,7 @@
 namespace fastnet {
 namespace {
 
-// A view, so that its dtype and shape stay, or a copy where the values do not follow each other.
+// A view, so that its dtype and shape stay, or a copy if the values are not contiguous.
 py::array flat(const py::array& array, const char* name) {
     require_dimensions(array, name, 1);
     const bool plain =
@@ -44,7 +44,7 @@ template <class T> bool all_finite(const Rows& rows, Range values) {
     return true;
 }
 
-// The first row with a value that is not finite as a T; -1 where all are.
+// The first row with a value that is not finite as a T; -1 if all are.
 template <class T> Index first_nonfinite(const Rows& rows) {
     Index found = -1;
     visit_rows(rows, [&](Index r, Range values) {
@@ -55,7 +55,7 @@ template <class T> Index first_nonfinite(const Rows& rows) {
     return found;
 }
 
-// The nonzero values of a table as (values, columns, starts), or None where there are more than `most`.
+// The nonzero values of a table as (values, columns, starts), or None if there are more than `most`.
 template <class T> py::object nonzeros_of(const py::array& x, Index most) {
     const DenseRows<T> table{static_cast<const T*>(x.data()), x.shape(0), x.shape(1)};
     const double values = static_cast<double>(x.size());

@@ -1,18 +1,18 @@
-// Compressed rows (CSR) from Python: checked once, when they are handed over.
+// Compressed rows (CSR) from Python: checked once, when they are passed in.
 #pragma once
 
 #include "arrays.h"
 
 namespace fastnet {
 
-// A range of rows of one matrix, which slices share.
+// A range of rows of one matrix. Slices share the matrix.
 class SparseRows {
   public:
     SparseRows(const py::array& data, const py::array& indices, const py::array& starts, Index columns);
 
-    // Whether the columns of every row ascend, so that none comes twice. What a network reads must.
+    // Whether the columns of every row ascend, so that none occurs twice. The input of a network must be canonical.
     bool canonical() const { return canonical_; }
-    // -1 where all are finite; as_float32 counts what float32 cannot hold as an infinity.
+    // -1 if all are finite. as_float32 counts numbers beyond the range of float32 as infinite.
     Index first_nonfinite_row(bool as_float32) const;
     SparseRows slice(const py::slice& slice) const;
     // Values, columns and a copy of the starts, of all rows of the matrix.
@@ -24,8 +24,8 @@ class SparseRows {
     void check_columns();
 
     Rows rows_;
-    py::array data_, indices_;          // views of our own, whose dtype and shape nobody else can change
-    py::array_t<std::int64_t> starts_;  // a copy: what was checked must not change
+    py::array data_, indices_;          // our own views, whose dtype and shape nobody else can change
+    py::array_t<std::int64_t> starts_;  // a copy: checked data must not change
     bool canonical_ = true;
 };
 

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::size_t line = 64;
 
-// In the cache line before each array.
+// Stored in the cache line before each array.
 struct Header {
     void* base;
     std::size_t mapped;  // bytes, or 0 for memory of the C library
@@ -31,14 +31,14 @@ void* array_in(void* base, std::size_t mapped, std::size_t alignment) {
 
 #if defined(FASTNET_OWN_PAGES)
 
-// Arrays from this size on have pages of their own, which the system gets back. What the C library keeps of freed ones
-// is cut into pieces that fit none that comes later, in as many heaps as there are threads: a process that made one
-// model after the other grew to several times of what it used.
+// Arrays from this size on have pages of their own, which are returned to the system. Freed memory that the C library
+// keeps is cut into pieces that fit no later array, in one heap per thread. A process that made one model after the
+// other grew to several times the memory that it used.
 constexpr std::size_t least_pages = std::size_t{64} << 10;
 constexpr std::size_t page = 4096, large_page = std::size_t{2} << 20;
 
-// Pages that were freed a moment ago. A program that makes one model after the other asks for the same sizes again, and
-// fresh pages cost more than all else that the model does with them.
+// Recently freed pages. A program that makes one model after the other asks for the same sizes again. Fresh pages cost
+// more than everything else that it does with a model.
 class Spares {
   public:
     // Pages of exactly this size, or null.
@@ -54,7 +54,7 @@ class Spares {
         }
         return base;
     }
-    // Takes pages over, and gives those back to the system that have been there for the longest time.
+    // Takes pages over, and returns those to the system that have been kept for the longest time.
     void give(void* base, std::size_t size) {
         if (size > most_bytes || !enter()) {
             munmap(base, size);
@@ -77,7 +77,8 @@ class Spares {
     };
     using List = std::array<Pages, 32>;
 
-    // Nobody waits, not even a forked child for a thread that it does not have: it goes without spares.
+    // Nobody waits here, so a forked child does not wait for a thread that it does not have: it proceeds without
+    // spares.
     bool enter() { return !taken_.exchange(true, std::memory_order_acquire); }
     void leave() { taken_.store(false, std::memory_order_release); }
     List::iterator end() { return pages_.begin() + static_cast<std::ptrdiff_t>(count_); }
@@ -94,7 +95,7 @@ class Spares {
 
 Spares spares;
 
-// Null where the system has no pages to give.
+// Returns null if the system has no pages to give.
 void* allocate_pages(std::size_t bytes) {
     const bool large = bytes >= 2 * large_page;
     const std::size_t alignment = large ? large_page : line;
@@ -106,7 +107,7 @@ void* allocate_pages(std::size_t bytes) {
         return nullptr;
 #if defined(MADV_HUGEPAGE)
     if (large)
-        madvise(base, size, MADV_HUGEPAGE);  // a wish: small pages serve as well, only slower
+        madvise(base, size, MADV_HUGEPAGE);  // a hint: small pages work as well, only slower
 #endif
     return array_in(base, size, alignment);
 }

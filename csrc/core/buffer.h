@@ -9,9 +9,9 @@
 
 namespace fastnet {
 
-// Memory aligned to a cache line (and to any vector), with room for a vector behind it, which may be read and written
-// as long as nothing counts on it. In large pages where it is large: an optimizer that walks through four arrays at
-// once, or a product of wide matrices, would otherwise wait for page tables. Throws std::bad_alloc.
+// Memory aligned to a cache line (and to any vector). Behind it there is room for one vector, which may be read and
+// written as long as nothing relies on its contents. Large arrays are in large pages: an optimizer that walks through
+// four arrays at once, or a product of wide matrices, would otherwise wait for page tables. Throws std::bad_alloc.
 void* allocate(std::size_t bytes);
 void release(void* memory);
 

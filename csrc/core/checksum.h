@@ -1,5 +1,5 @@
-// The checksum of files: XXH64, by Yann Collet (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md), which reads
-// memory about as fast as it comes. It finds damage, not intent.
+// The checksum of files: XXH64, by Yann Collet (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md), which runs at
+// about the speed of memory. It detects damage, not intent.
 #pragma once
 
 #include <algorithm>
@@ -12,7 +12,7 @@ namespace fastnet {
 
 class Checksum {
   public:
-    // Takes the next bytes into account.
+    // Adds the next bytes.
     void update(const unsigned char* bytes, std::size_t size) {
         total_ += size;
         if (kept_ > 0) {
@@ -55,7 +55,7 @@ class Checksum {
                                    prime3 = 0x165667B19E3779F9, prime4 = 0x85EBCA77C2B2AE63,
                                    prime5 = 0x27D4EB2F165667C5;
 
-    // Little-endian on every machine; compilers make one load of it.
+    // Little-endian on every machine; compilers turn it into one load.
     template <int size> static std::uint64_t word(const unsigned char* bytes) {
         std::uint64_t value = 0;
         for (int i = 0; i < size; ++i)
@@ -78,7 +78,7 @@ class Checksum {
     }
 
     std::array<std::uint64_t, 4> lanes_{prime1 + prime2, prime2, 0, 0 - prime1};
-    std::array<unsigned char, stripe> rest_{};  // what does not fill a stripe yet
+    std::array<unsigned char, stripe> rest_{};  // bytes that do not fill a stripe yet
     std::size_t kept_ = 0;
     std::uint64_t total_ = 0;
 };

@@ -1,5 +1,5 @@
-// How one dimension of a matrix is cut into panels: as few as possible, then as even as possible,
-// so that no product ends in a thin panel that cannot keep the multipliers busy.
+// How one dimension of a matrix is cut into panels: as few as possible, then as even as possible, so that no product
+// ends in a thin panel that cannot keep the multipliers busy.
 #pragma once
 
 #include <cstddef>
@@ -8,8 +8,8 @@ namespace fastnet {
 
 using Index = std::ptrdiff_t;
 
-// Everything here is static: these functions are compiled into files with different instruction sets,
-// and the linker must not merge an AVX-512 copy into code that a baseline machine runs.
+// Everything here is static. These functions are compiled into files with different instruction sets, and the linker
+// must not merge an AVX-512 copy into code that a baseline machine runs.
 struct Panels {
     Index total, count, width, wider;  // the first `wider` panels have width + 1 items, the others width
 

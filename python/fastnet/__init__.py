@@ -2,8 +2,8 @@
 
 The names that Keras users know are here and in the modules of the same names: `Sequential` and the layers, and
 `fastnet.models`, `layers`, `losses`, `optimizers`, `schedules`, `initializers`, `callbacks`, `utils`.
-`fastnet.functional` has the activations, the losses and their gradients on NumPy arrays, `fastnet.datasets` reads data and `fastnet.metrics` tells
-how good predictions are.
+`fastnet.functional` has activations, losses and their gradients on NumPy arrays, `fastnet.datasets` reads data, and
+`fastnet.metrics` evaluates predictions.
 """
 
 from importlib import import_module
@@ -13,7 +13,7 @@ from fastnet._core import __version__ as __version__
 
 
 def _modules_of_names() -> dict[str, str]:
-    """Return the module of every public name, as `__init__.pyi` has them, which type checkers read."""
+    """Return the module of every public name, from `__init__.pyi`, which type checkers read, too."""
     with open(f"{__file__}i", encoding="ascii") as stub:  # noqa: PTH123 - pathlib takes longer
         words = [line.split() for line in stub if line.startswith("from ")]  # from MODULE import NAME as NAME
     return {name: module for _, module, _, name, *_ in words}
@@ -23,9 +23,9 @@ _MODULES = _modules_of_names()
 __all__ = list(_MODULES)
 
 
-# A command line that only needs its help, and a server that only predicts, do not wait for what they do not use.
+# Lazy imports: a command that only prints its help, or a server that only predicts, loads no more than it uses.
 def __getattr__(name: str) -> Any:
-    """Import the module that a name is or is in, and keep it here."""
+    """Import the module that a name is or is in, and cache the name here."""
     module = _MODULES.get(name)
     if module is None:
         from fastnet.support.missing_names import error_for

@@ -13,14 +13,14 @@ __version__: str
 def build_config() -> dict[str, Any]: ...
 def get_num_threads() -> int: ...
 
-# The same as of the last second, without the 50 us that it takes to read it.
+# The same, cached for a second, because reading it takes 50 us.
 def recent_num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 
-# Whether threads rest while a team of them is slower than one thread, as it is where they are more than the processors.
+# Whether a team is currently avoided because it is slower than one thread, as with more threads than processors.
 def rest_teams(may_rest: bool) -> None: ...
 
-# Processors that the cgroup quotas described by the files below root ("" for this process) are worth; 0 without any.
+# The number of processors allowed by the cgroup quotas in the files below root ("" for this process); 0 without any.
 def cgroup_quota(root: str) -> int: ...
 
 # a, b and out are 2-D, and all float32 or all float64; out may share memory with a and b. beta needs an out.
@@ -42,7 +42,7 @@ def activation(name: str, x: NDArray[Any], alpha: float) -> NDArray[Any]: ...
 def activation_backward(name: str, grad_output: NDArray[Any], kept: NDArray[Any], alpha: float) -> NDArray[Any]: ...
 
 # y_true and y_pred are 2-D, not empty, of one shape and dtype. `loss` is that of each row, `loss_backward` the gradient of
-# their mean. The parameters are the label smoothing and three numbers of the loss's own.
+# their mean. The parameters are the label smoothing and three per-loss settings.
 def loss_names() -> list[str]: ...
 def loss(
     name: str, y_true: NDArray[Any], y_pred: NDArray[Any], parameters: list[float] = ..., from_logits: bool = False
@@ -68,7 +68,7 @@ def first_nonfinite_row(x: NDArray[Any], as_float32: bool) -> int: ...
 # not finite in out's dtype.
 def repack(x: NDArray[Any], out: NDArray[Any], must_be_finite: bool) -> int: ...
 
-# The same with columns of one dtype, size and stride, wherever each of them lies, in place of x.
+# The same for separate columns of one dtype, size and stride instead of x.
 def repack_columns(columns: Sequence[NDArray[Any]], out: NDArray[Any], must_be_finite: bool) -> int: ...
 
 # The index of the first row of a 2-D array of floats or integers with a value outside of [lowest, highest], NaN included,
@@ -78,16 +78,16 @@ def first_row_outside(
     y: NDArray[Any], lowest: float, highest: float, ends: bool = False, tolerance: float = -1.0
 ) -> int: ...
 
-# One thread at a time. Waiting for it can be interrupted by Ctrl-C, and is free in a forked child unless the thread that
-# forked has it. A thread that has it must not ask for it again.
+# A mutex. Ctrl-C interrupts waiting for it. In a forked child it is free unless the forking thread holds it. It is not
+# recursive.
 class Lock:
     def __init__(self) -> None: ...
     def __enter__(self) -> None: ...
     def __exit__(self, *error: object) -> None: ...
 
 # Rows of a sparse matrix (CSR): data of float32, float64 or integers, indices of int32 or int64, indptr of int64. Slices
-# with step 1 share the memory. A network reads them where they are canonical: the columns of every row ascend.
-# Values, columns and starts of what is not zero, in rows of float32 or float64; None where it is more than `most`.
+# with step 1 share the memory. A network reads them if they are canonical: the columns of every row ascend.
+# Values, columns and starts of what is not zero, in rows of float32 or float64; None if there are more than `most`.
 def nonzeros(x: NDArray[Any], most: int) -> tuple[NDArray[Any], NDArray[np.int32], NDArray[np.int64]] | None: ...
 
 class SparseRows:
@@ -118,7 +118,7 @@ class _Network:
     #   {"type": "residual_begin"} and, behind the layers inside, {"type": "residual_end"}
     #   {"type": "quantized_dense", "use_bias": True, "activation": "relu", "alpha": 0.0, "kernel": int8 of shape (inputs,
     #    units), "kernel_scale": float32 of shape (units,), "input_scale": 0.1, "zero_point": 128}, in Network32, which then
-    #    predicts but does not learn
+    #    predicts but cannot be trained
     # each of them with "trainable": False if training is to leave it as it is. Other keys are refused.
     def __init__(self, input_size: int, layers: Sequence[Mapping[str, Any]]) -> None: ...
     @property
@@ -130,23 +130,23 @@ class _Network:
     def parameter_slots(self) -> list[tuple[int, str, int, tuple[int, ...], bool]]: ...
     # The kernels of quantized layers by the indices of their descriptions, copies.
     def quantized_kernels(self) -> dict[int, NDArray[np.int8]]: ...
-    # Parameters and optimizer state are flat, of the network's dtype; what is returned is a copy.
-    # Offset, size, l1 and l2 of each; `divided` by what the losses of a batch are divided by, its rows or their weights.
     def update_layers(self, layers: list[dict[str, Any]]) -> None: ...
+    # Offset, size, l1 and l2 of each; with `divided`, divided like the losses of a batch, by its rows or their weights.
     def set_penalties(self, penalties: list[tuple[int, int, float, float]], divided: bool = False) -> None: ...
-    # The parameters themselves, which live as long as the array. Who writes while another thread trains or predicts gets
-    # a mixture of old and new numbers.
+    # The parameters themselves, not a copy; the array keeps them alive. Writing while another thread trains or predicts
+    # leads to a mixture of old and new numbers there.
     @property
     def values(self) -> NDArray[Any]: ...
+    # Parameters and optimizer state are flat, of the network's dtype; the results are copies.
     def get_parameters(self) -> NDArray[Any]: ...
     def set_parameters(self, values: NDArray[Any], offset: int = 0) -> None: ...
-    # Arrays with their offsets, all at once for other threads; when one does not fit, nothing is written.
+    # Arrays with their offsets, written atomically for other threads; if one does not fit, nothing is written.
     def set_pieces(self, pieces: list[tuple[int, NDArray[Any]]]) -> None: ...
     # metric is "", "categorical_accuracy" or "binary_accuracy"; hyperparameters are exactly those of the optimizer:
     #   sgd: learning_rate, momentum, dampening, nesterov (0 or 1), weight_decay
     #   rmsprop: learning_rate, rho, momentum, epsilon
     #   adam: learning_rate, beta_1, beta_2, epsilon
-    # The state of the optimizer starts from zero.
+    # The optimizer state is reset.
     def compile(
         self,
         loss: str,
@@ -162,31 +162,31 @@ class _Network:
     def get_seeds(self) -> list[int]: ...
     def set_seeds(self, seeds: list[int]) -> None: ...
     def use_average(self) -> None: ...
-    # Steps since compile, or since the step that set_optimizer_state was given.
+    # Steps since compile, continued from the step given to set_optimizer_state.
     @property
     def finished_steps(self) -> int: ...
     def get_optimizer_state(self) -> tuple[int, NDArray[Any]]: ...
     def set_optimizer_state(self, step: int, state: NDArray[Any]) -> None: ...
-    # All that changes in training, as it is at one moment: parameters, finished steps, optimizer state, seeds.
+    # A snapshot of everything that changes in training: parameters, finished steps, optimizer state, seeds.
     def get_state(self) -> tuple[NDArray[Any], int, NDArray[Any], list[int]]: ...
     def set_state(self, values: NDArray[Any], steps: int, state: NDArray[Any], seeds: list[int]) -> None: ...
-    # How the first layer reads x: "automatic", by the share of zeros, "dense" or, where it can, "compressed". The
-    # results are the same bit for bit while the weights are finite; tests and benchmarks choose.
+    # How the first layer reads x: "automatic", by the fraction of zeros, "dense" or, if possible, "compressed". The
+    # results are bitwise the same while the weights are finite. For tests and benchmarks.
     def set_input_form(self, form: str) -> None: ...
     # x is (n, input_size) of float32, float64 or integers, or SparseRows, read row by row. y is (n,) labels of int64, or
-    # (n, output_size) of float32, float64 or integers. order holds the row indices of this epoch, None stands for 0..n-1.
-    # progress(steps_done, steps_total, mean_loss, mean_metric) is called now and then; an exception from it stops the
-    # epoch after the step in progress and propagates, and so does one from the handler of a signal, which also breaks off
-    # a step that takes long. It is called when `interval` seconds have passed since the last time, at least 2 ms;
-    # returning False stops the epoch, too.
-    # hook(first, outputs) is called with the outputs of every batch, for the samples first, first + 1, ... of the order;
-    # with the loss "custom" it returns the loss and its gradient by the outputs. Then the batch is worked through layer
-    # by layer. An exception in it ends the epoch before the batch changes a weight.
-    # learning_rate is one for all steps or one for each; None stands for the one of compile.
-    # Returns the finished steps, the means over the samples (the metric is NaN when there is none), the first step whose
-    # loss was not finite, or -1, and the sums of loss and metric.
-    # done = (steps, loss_sum, metric_sum, first_nonfinite) goes on in the same order after so many steps; end stops
-    # before that step. However an epoch is cut, its results are the same bit for bit.
+    # (n, output_size) of float32, float64 or integers. order holds the row indices of this epoch, None means 0..n-1.
+    # progress(steps_done, steps_total, mean_loss, mean_metric) is called every `interval` seconds, at least 2 ms.
+    # Returning False stops the epoch. An exception from it stops the epoch after the current step and propagates. So
+    # does an exception from a signal handler, which also aborts a long step.
+    # hook(first, outputs) is called with the outputs of every batch, for the samples first, first + 1, ... of the
+    # order.
+    # With the loss "custom" it returns the loss and its gradient with respect to the outputs, and batches are computed
+    # layer by layer. An exception in it ends the epoch before the batch changes a weight.
+    # learning_rate is one for all steps or one for each; None means the one of compile.
+    # Returns the number of finished steps, the means over the samples (the metric is NaN without one), the first step
+    # whose loss was not finite, or -1, and the sums of loss and metric.
+    # done = (steps, loss_sum, metric_sum, first_nonfinite) continues in the same order after these steps; end stops
+    # before that step. The results of an epoch are bitwise the same, however it is split.
     def train_epoch(
         self,
         x: NDArray[Any] | SparseRows,
@@ -212,8 +212,8 @@ class _Network:
         self, x: NDArray[Any] | SparseRows, y: NDArray[Any], batch_size: int, sample_weight: NDArray[Any] | None
     ) -> tuple[float, float]: ...
     def predict(self, x: NDArray[Any] | SparseRows, batch_size: int) -> NDArray[Any]: ...
-    # The derivatives by the inputs of "outputs", (n, output_size, input_size), or, (n, input_size), of "loss" or
-    # "weighted_outputs", the sum of the outputs times y. Layers act as in predict.
+    # The derivatives with respect to the inputs of "outputs", (n, output_size, input_size), or of "loss" or
+    # "weighted_outputs" (the sum of the outputs times y), (n, input_size). Layers act as in predict.
     def differentiate(
         self,
         x: NDArray[Any] | SparseRows,

@@ -1,15 +1,15 @@
-"""The warnings that fastnet gives."""
+"""The warnings of fastnet."""
 
 __all__ = ["DataFileWarning", "DoctorWarning", "NonFiniteLossWarning"]
 
 
 class NonFiniteLossWarning(RuntimeWarning):
-    """The loss became NaN or infinite while a model trained."""
+    """The loss became NaN or infinite during training."""
 
 
 class DoctorWarning(UserWarning):
-    """`fit(debug=True)` found something that `fastnet.doctor` knows."""
+    """`fit(debug=True)` found a problem that `fastnet.doctor` reports."""
 
 
 class DataFileWarning(UserWarning):
-    """A data file was read in a way that is not the obvious one: `fastnet.datasets.load` says how."""
+    """A data file was read in a way that is not obvious: see `fastnet.datasets.load`."""

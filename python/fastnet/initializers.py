@@ -1,7 +1,7 @@
 """Initial values of weights, with Keras's names, defaults and numerics.
 
 An initializer is called with a shape and returns an array. Values are drawn in float64 and rounded to the dtype, so
-that a float32 model starts from the same weights as its float64 twin.
+that a float32 model starts from the same weights as the same model in float64.
 """
 
 import math
@@ -16,7 +16,7 @@ from fastnet.support.validation import check_choice, check_integer, check_number
 from fastnet.utils import make_generator
 
 if TYPE_CHECKING:
-    from numpy.random import Generator  # NumPy imports it when it is first used, which takes a while
+    from numpy.random import Generator  # not at run time: NumPy imports it lazily, which takes a while
 
 __all__ = [
     "Constant",
@@ -44,7 +44,7 @@ explain_missing(__name__)
 
 
 class Initializer(Configurable):
-    """The base of all initializers."""
+    """Base class of initializers."""
 
     def __call__(
         self, shape: tuple[int, ...], dtype: DTypeLike = "float32", *, generator: "Generator | None" = None
@@ -120,12 +120,12 @@ class Ones(Constant):
 
 
 class RandomInitializer(Initializer):
-    """The base of initializers that draw random numbers.
+    """Base class of initializers that draw random numbers.
 
     Parameters
     ----------
     seed : int, optional
-        With a seed every call returns the same values. Without one the values come from the model's generator.
+        With a seed, every call returns the same values. Without one, the values come from the model's generator.
     """
 
     def __init__(self, seed: int | None = None) -> None:
@@ -183,7 +183,7 @@ class RandomNormal(RandomInitializer):
 
 @_initializers.add("truncated_normal")
 class TruncatedNormal(RandomNormal):
-    """Normal with values beyond two standard deviations drawn again; the result's own deviation is 0.88 `stddev`."""
+    """Normal with values beyond two standard deviations drawn again; the resulting deviation is 0.88 `stddev`."""
 
     def _draw(self, shape: tuple[int, ...], generator: "Generator", /) -> NDArray[np.float64]:
         return self.mean + self.stddev * _truncated_standard_normal(shape, generator)
@@ -204,14 +204,14 @@ _TRUNCATED_STDDEV = 0.87962566103423978
 
 @_initializers.add("variance_scaling")
 class VarianceScaling(RandomInitializer):
-    """Random values with variance `scale` / n, where n is a number of connections of the layer.
+    """Random values with variance `scale` / n, where n is the number of inputs or outputs of the layer.
 
     Parameters
     ----------
     scale : float, default 1.0
         The factor of the variance.
     mode : {"fan_in", "fan_out", "fan_avg"}, default "fan_in"
-        What n is: the number of inputs, of outputs, or the mean of both.
+        The meaning of n: the number of inputs, of outputs, or the mean of both.
     distribution : {"truncated_normal", "untruncated_normal", "uniform"}, default "truncated_normal"
         The shape of the distribution; all have mean 0 and the same variance.
     seed : int, optional
@@ -267,7 +267,7 @@ def compute_fans(shape: tuple[int, ...]) -> tuple[int, int]:
 
 
 class _NamedScaling(VarianceScaling):
-    """A variance scaling with a name of its own and only the seed to choose."""
+    """Base class of variance scalings with fixed arguments except the seed."""
 
     _arguments: tuple[float, str, str]
 
@@ -294,14 +294,14 @@ class GlorotNormal(_NamedScaling):
 
 @_initializers.add("he_uniform")
 class HeUniform(_NamedScaling):
-    """Uniform within sqrt(6 / inputs), for layers of rectifiers: He et al. (2015), arXiv:1502.01852."""
+    """Uniform within sqrt(6 / inputs), for layers with ReLU: He et al. (2015), arXiv:1502.01852."""
 
     _arguments = (2.0, "fan_in", "uniform")
 
 
 @_initializers.add("he_normal")
 class HeNormal(_NamedScaling):
-    """Truncated normal with variance 2 / inputs, for layers of rectifiers: He et al. (2015), arXiv:1502.01852."""
+    """Truncated normal with variance 2 / inputs, for layers with ReLU: He et al. (2015), arXiv:1502.01852."""
 
     _arguments = (2.0, "fan_in", "truncated_normal")
 

@@ -12,7 +12,7 @@ explain_missing(__name__)
 
 
 class Regularizer(Configurable):
-    """The base of all regularizers: ``l1 * sum(abs(w)) + l2 * sum(w**2)`` over the weights w."""
+    """Base class of regularizers: ``l1 * sum(abs(w)) + l2 * sum(w**2)`` over the weights w."""
 
     def __init__(self, l1: float, l2: float) -> None:
         self.l1 = check_number("l1", l1, minimum=0.0)
@@ -31,7 +31,7 @@ def get(identifier: Any) -> Regularizer | None:
 
 @_regularizers.add("l1")
 class L1(Regularizer):
-    """Adds ``l1 * sum(abs(w))`` to the loss, which drives weights to zero: Tibshirani (1996).
+    """Add ``l1 * sum(abs(w))`` to the loss, which drives weights to zero: Tibshirani (1996).
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class L1(Regularizer):
 
 @_regularizers.add("l2")
 class L2(Regularizer):
-    """Adds ``l2 * sum(w**2)`` to the loss, which keeps weights small.
+    """Add ``l2 * sum(w**2)`` to the loss, which keeps weights small.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ class L2(Regularizer):
 
 @_regularizers.add("l1l2", "l1_l2")
 class L1L2(Regularizer):
-    """Adds ``l1 * sum(abs(w)) + l2 * sum(w**2)`` to the loss.
+    """Add ``l1 * sum(abs(w)) + l2 * sum(w**2)`` to the loss.
 
     Parameters
     ----------

@@ -20,14 +20,13 @@ The tensors are ``layers.<i>.<layer name>.kernel`` and ``layers.<i>.<layer name>
                     training need not share, threads and times; absent before the first `fit`
 =================== ================================================================
 
-The state of the optimizer is not part of a model file: training that goes on with a loaded model starts with fresh
-moments.
+The optimizer state is not part of a model file: further training of a loaded model starts with a fresh state.
 
 **Compatibility.** Every release of fastnet reads the files of every format version that was ever released, and a model
 read from one predicts what it predicted when it was written, up to rounding. The format version changes when an older
 release could not read a file, or would read it wrongly; it then says so. A release keeps its files in its tests.
-A later release may add entries to the metadata without another format version; an earlier one passes over those that it does
-not know, because what it does know has its meaning without them. A tensor that it does not know it refuses.
+A later release may add entries to the metadata without another format version; an earlier one ignores unknown
+entries, because the known ones have their meaning without them. It refuses unknown tensors.
 """
 
 from fastnet.models.loading import load_model

@@ -1,4 +1,4 @@
-"""Small helpers: one-hot labels and the seed of everything random."""
+"""Helpers: one-hot labels, and the seeds of random numbers."""
 
 import operator
 from collections.abc import Iterator
@@ -21,20 +21,20 @@ _local_seed: ContextVar["np.random.SeedSequence | None"] = ContextVar("fastnet_s
 
 
 def to_categorical(x: ArrayLike, num_classes: int | None = None) -> NDArray[np.float64]:
-    """Return one-hot rows for integer labels, as Keras's function of this name does.
+    """Return one-hot rows for integer labels, as Keras's function of this name.
 
     Parameters
     ----------
     x : array_like of shape (n,) or (n, 1), or of any other shape
-        Labels from 0 to `num_classes` - 1. Floats are accepted when they are whole numbers.
+        Labels from 0 to `num_classes` - 1. Floats are accepted if they are whole numbers.
     num_classes : int, optional
         Number of columns. By default the largest label plus 1.
 
     Returns
     -------
     ndarray of shape (n, num_classes), float64
-        Zeros, and a one in each row in the column of its label. An `x` of another shape gives that shape with the
-        classes as a new last axis; a last axis of length 1 is dropped first.
+        Zeros, with a one in each row in the column of its label. For an `x` of another shape, the classes are a new
+        last axis; a last axis of length 1 is dropped first.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def _number_of_classes(labels: NDArray[np.int64], num_classes: int | None) -> in
 
 
 def set_random_seed(seed: int) -> None:
-    """Seed Python's `random`, NumPy's global generator, and every fastnet object that is given no seed of its own.
+    """Seed Python's `random`, NumPy's global generator, and every fastnet object without a seed of its own.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def make_generator(seed: int | None = None) -> "np.random.Generator":
     ----------
     seed : int, optional
         A non-negative integer gives the same generator each time. None gives a new, independent one each time: the
-        next of the sequence that `set_random_seed` started, or one from fresh entropy where that was not called.
+        next in the sequence of `set_random_seed`, or one from fresh entropy if that was not called.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def make_generator(seed: int | None = None) -> "np.random.Generator":
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Seed every fastnet object that is made in the block, in this thread, and is given no seed of its own."""
+    """Seed every fastnet object without a seed of its own that is created in the block, in this thread."""
     before = _local_seed.set(np.random.SeedSequence(_seed_number(seed)))
     try:
         yield

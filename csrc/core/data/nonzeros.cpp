@@ -7,9 +7,9 @@
 namespace fastnet {
 namespace {
 
-// Calls visit(row) for every row, those of each member of a team one after the other.
+// Calls visit(row) for every row. Each member of a team visits its rows in order.
 template <class T, class Visit> void visit_rows(const DenseRows<T>& table, Interruption* interruption, Visit visit) {
-    constexpr double operations_per_value = 8;  // the time that a value takes to come from memory
+    constexpr double operations_per_value = 8;  // the time to load a value from memory
     const double operations = operations_per_value * static_cast<double>(table.columns);
     const auto share = [&](Team& team) {
         in_pieces(team, team.share(table.rows), operations, [&](Range piece) {
@@ -40,7 +40,7 @@ bool copy_nonzeros(const DenseRows<T>& table, const std::int64_t* starts, T* val
         const T* const from = table.values + row * table.columns;
         const Index end = starts[row + 1];
         Index at = starts[row];
-        for (Index j = 0; j < table.columns && at < end; ++j) {  // a zero is overwritten by what comes next
+        for (Index j = 0; j < table.columns && at < end; ++j) {  // a zero is overwritten by the next value
             values[at] = from[j];
             columns[at] = static_cast<std::int32_t>(j);
             at += from[j] != T(0);

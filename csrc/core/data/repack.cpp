@@ -14,7 +14,8 @@
 namespace fastnet {
 namespace {
 
-// A float16, decoded by integers: not every instruction set knows it, nor every mode its subnormals.
+// A float16, decoded with integers: not every instruction set supports it, nor every floating-point mode its
+// subnormals.
 struct Half {
     std::uint16_t bits;
 
@@ -51,11 +52,11 @@ template <class S, bool swapped> S load(const char* at) {
     return value;
 }
 
-// Converts n values that lie `stride` bytes apart. Returns the bits that integers have, by which one that no byte can
-// hold is known.
+// Converts n values that lie `stride` bytes apart. Returns the union of the bits of integers, which shows whether one
+// of them does not fit into a byte.
 template <class S, class T, bool swapped>
 std::uint64_t convert_line(Index n, const char* source, Index stride, T* out) {
-    // As narrow as shows a sign: vectors of wider integers would be taken apart.
+    // The narrowest type that shows a sign: vectors of wider integers would be taken apart.
     using Seen = Bits<sizeof(S) == 1 && std::is_signed_v<S> ? 2 : sizeof(S)>;
     Seen seen = 0;
     const auto convert = [&](Index stride) {
@@ -110,8 +111,8 @@ template <class T> Line<T> line_to(const Table& table) {
     throw std::invalid_argument("no such type");
 }
 
-// Turns a square of values that fill 16 bytes: element i of line j becomes element j of line i. Every round interleaves
-// the first half of the lines with the second.
+// Transposes a square of values that fill 16 bytes: element i of line j becomes element j of line i. Every round
+// interleaves the first half of the lines with the second.
 template <class T> class Square {
   public:
     static constexpr Index side = 16 / sizeof(T);
@@ -141,8 +142,8 @@ template <class T> class Square {
     }
 };
 
-// Tiles of a table, one band of rows after the other. Where the values of a column lie close together they are read
-// down the columns, and as many columns as make a cache line of the result are turned at a time.
+// Tiles of a table, one band of rows after the other. Where the values of a column lie close together, they are read
+// down the columns. The columns that make up a cache line of the result are transposed at a time.
 template <class T> class Tiles {
   public:
     Tiles(const Table& table, Line<T> line, T* out, bool must_be_finite)
@@ -169,7 +170,7 @@ template <class T> class Tiles {
                 if (!kernels<T>().all_finite(columns, to + i * table_.columns))
                     return note(row + i);
         } else if (seen > 255) {
-            note(0);  // nobody need go on
+            note(0);  // no member needs to continue
         }
     }
 
@@ -182,7 +183,7 @@ template <class T> class Tiles {
             seen |= line_(columns, table_.at(row + i, column), table_.column_stride, to + i * table_.columns);
         return seen;
     }
-    // Columns to come are on their way from memory meanwhile: no hardware foresees the step from one to the next.
+    // Later columns are prefetched meanwhile: no hardware foresees the step from one to the next.
     std::uint64_t turn(Index row, Index rows, Index column, Index columns, T* to) const {
         alignas(64) T lines[turned_columns * turned_rows];
         std::uint64_t seen = 0;
@@ -227,7 +228,7 @@ template <class T> class Tiles {
 
 template <class T>
 Index repack_as(const Table& table, Line<T> line, void* out, bool must_be_finite, Interruption* interruption) {
-    constexpr double operations_per_value = 8;  // the time that a value takes to come from memory
+    constexpr double operations_per_value = 8;  // the time to load a value from memory
     Tiles<T> tiles(table, line, static_cast<T*>(out), must_be_finite);
     const double operations = operations_per_value * tiles.values();
     const auto share = [&](Team& team) {
@@ -240,7 +241,7 @@ Index repack_as(const Table& table, Line<T> line, void* out, bool must_be_finite
     return tiles.found() < table.rows ? tiles.found() : -1;
 }
 
-// Moves values as they are.
+// Moves values unchanged.
 template <class T> Index move(const Table& table, void* out, Interruption* interruption) {
     return repack_as<T>(table, line_from<T, T>(table), out, false, interruption);
 }

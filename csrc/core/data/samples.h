@@ -1,5 +1,5 @@
-// Training data as it lies in memory: rows of float32, float64 or integers, with any strides, or compressed rows (CSR),
-// read in any order and converted a batch at a time. The data set itself is never copied.
+// Training data in the user's memory: rows of float32, float64 or integers, with any strides, or compressed rows (CSR).
+// They are read in any order and converted one batch at a time. The data set itself is never copied.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +10,7 @@
 
 namespace fastnet {
 
-// Rows of T that are read where they lie, so many values apart; none where they must be converted.
+// Rows of T that are read in place, `stride` values apart; null where they must be converted.
 template <class T> struct DirectRows {
     const T* first = nullptr;
     Index stride = 0;
@@ -21,7 +21,7 @@ struct Rows {
     DType dtype = DType::float32;
     Index count = 0, columns = 0;
     Index row_stride = 0, column_stride = 0;  // in bytes
-    // Compressed rows: row r has the values starts[r] to starts[r + 1] of data, in the columns that indices tells.
+    // Compressed rows: row r has the values starts[r] to starts[r + 1] of data, in the columns given by indices.
     const std::int64_t* starts = nullptr;
     const void* indices = nullptr;
     bool wide_indices = false;  // int64, else int32
@@ -38,9 +38,8 @@ struct Rows {
     }
     const char* row(Index r, const std::int64_t* order) const { return data + (order ? order[r] : r) * row_stride; }
 
-    // out = the wanted columns of row order[r] (or r), converted to T, for one r after the other up to `end`: the rows
-    // to come are on their way from memory meanwhile. No hardware foresees a permutation, and in order too this is 2.5
-    // times faster.
+    // out = the wanted columns of row order[r] (or r), converted to T, for one r after the other up to `end`. Later
+    // rows are prefetched meanwhile. No hardware foresees a permutation, and even in order this is 2.5 times faster.
     template <class T> void gather_row(Index r, Index end, const std::int64_t* order, Range wanted, T* out) const {
         prefetch_ahead(r, end, order, wanted);
         if (compressed())
@@ -48,7 +47,7 @@ struct Rows {
         kernels<T>().convert(wanted.size(), row(r, order) + wanted.begin * column_stride, dtype, column_stride, out);
     }
 
-    // Columns were checked, but another thread may have written to them since.
+    // The columns were checked, but another thread may have changed them since.
     template <class T> void scatter_row(Index r, const std::int64_t* order, Range wanted, T* out) const {
         std::fill(out, out + wanted.size(), T(0));
         const Range values = values_of(r, order);
@@ -57,7 +56,7 @@ struct Rows {
                 kernels<T>().convert(1, data + p * column_stride, dtype, column_stride, out + j - wanted.begin);
     }
 
-    // Inlined: gcc takes a function that only prefetches for one without effects, and leaves out calls of it.
+    // Always inlined, because gcc treats a function that only prefetches as one without effects, and drops calls of it.
     __attribute__((always_inline)) void prefetch_ahead(Index r, Index end, const std::int64_t* order,
                                                        Range wanted) const {
         constexpr Index rows_ahead = 3;
@@ -72,14 +71,14 @@ struct Rows {
     }
     __attribute__((always_inline)) static void prefetch(const char* from, Index count, Index stride) {
         constexpr Index line = 64;
-        if (stride > line)  // values far apart, as in Fortran order, have their lines in common with other rows
+        if (stride > line)  // values far apart, as in Fortran order, share their lines with other rows
             return;
         const Index bytes = count * stride;
         for (Index i = 0; i < bytes; i += line)
             __builtin_prefetch(from + i, 0, 2);
     }
 
-    // A row itself where it can be used as it lies; null where it must be converted.
+    // The row itself if it can be read in place; null if it must be converted.
     template <class T> const T* row_in_place(Index r, const std::int64_t* order) const {
         const char* const at = row(r, order);
         const bool whole =
@@ -94,7 +93,7 @@ struct Rows {
         return {row_in_place<T>(0, nullptr), row_stride / size};
     }
 
-    // The rows themselves where they can be used as they lie; null where they must be gathered.
+    // The rows themselves if they can be read in place; null if they must be gathered.
     template <class T> const T* in_place(const std::int64_t* order) const {
         const bool dense = (column_stride == static_cast<Index>(sizeof(T)) || columns <= 1) &&
                            (row_stride == columns * static_cast<Index>(sizeof(T)) || count <= 1);
@@ -104,7 +103,7 @@ struct Rows {
     }
 };
 
-// What the network should answer: a row of values a sample, or a class label that stands for a one-hot row.
+// Targets of the network: one row of values per sample, or a class label that stands for a one-hot row.
 struct Targets {
     Rows values;
     const std::int64_t* labels = nullptr;
@@ -127,8 +126,8 @@ struct Targets {
 struct Samples {
     Rows x;
     Targets y;
-    const double* weight = nullptr;       // one a sample, or null
-    const std::int64_t* order = nullptr;  // the samples to take, or null for all as they lie
+    const double* weight = nullptr;       // one per sample, or null
+    const std::int64_t* order = nullptr;  // the samples to take, or null for all in memory order
     Index count = 0;
 };
 

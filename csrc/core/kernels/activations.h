@@ -1,8 +1,8 @@
-// The activations: each a formula and, beside it, its derivative. Included by kernels_impl.h.
+// The activations: each is a formula and, next to it, its derivative. Included by kernels_impl.h.
 //
-// To add one that works element by element, write a struct here and name it in `activations` below. A derivative is
-// written with the activation's output y, so that training keeps no second copy of a layer, where y tells it without
-// losing digits; otherwise `slope` is written with the input x, and forward leaves it for the way back.
+// To add one that works element by element, write a struct here and name it in `activations` below. Where possible
+// without losing digits, the derivative is written with the activation's output y, so that training keeps no second
+// copy of a layer. Otherwise `slope` is written with the input x, and forward stores it for the backward pass.
 
 struct Linear {
     static constexpr const char* name = "linear";
@@ -12,7 +12,7 @@ struct Linear {
 
 struct Relu {
     static constexpr const char* name = "relu";
-    // Selecting on x <= 0 keeps a NaN a NaN.
+    // Selecting on x <= 0 lets NaN through.
     template <class T> static Vec<T> forward(Vec<T> x, T) { return select<T>(x <= T(0), Vec<T>{}, x); }
     template <class T> static Vec<T> derivative(Vec<T> y, T) { return select<T>(y > T(0), broadcast(T(1)), Vec<T>{}); }
 };
@@ -67,7 +67,7 @@ struct Exponential {
     template <class T> static Vec<T> derivative(Vec<T> y, T) { return y; }
 };
 
-// log(1 + exp(x)), which overflows nowhere. Dugas et al., NIPS 2000.
+// log(1 + exp(x)), in a form that never overflows. Dugas et al., NIPS 2000.
 struct Softplus {
     static constexpr const char* name = "softplus";
     template <class T> static Vec<T> forward(Vec<T> x, T) {
@@ -89,7 +89,7 @@ struct Softsign {
     }
 };
 
-// Keras's: 0 below -3, 1 above 3, x / 6 + 1/2 between.
+// As in Keras: 0 below -3, 1 above 3, x / 6 + 1/2 between.
 struct HardSigmoid {
     static constexpr const char* name = "hard_sigmoid";
     template <class T> static Vec<T> forward(Vec<T> x, T) {
@@ -101,7 +101,7 @@ struct HardSigmoid {
     }
 };
 
-// x sigmoid(x), at -infinity its limit. Elfwing, Uchibe and Doya, Neural Networks 107, 2018.
+// x sigmoid(x), with its limit at -infinity. Elfwing, Uchibe and Doya, Neural Networks 107, 2018.
 template <class T> FASTNET_INLINE Vec<T> times_share(Vec<T> x, Vec<T> share) {
     return select<T>(share == T(0), x - x == T(0) ? x * share : Vec<T>{}, x * share);
 }
@@ -114,7 +114,7 @@ struct Silu {
     }
 };
 
-// x times the normal distribution at x. Hendrycks and Gimpel, arXiv:1606.08415.
+// x times the normal distribution function at x. Hendrycks and Gimpel, arXiv:1606.08415.
 struct Gelu {
     static constexpr const char* name = "gelu";
     template <class T> static Vec<T> forward(Vec<T> x, T) { return times_share<T>(x, normal<T>(x).distribution); }
@@ -124,7 +124,7 @@ struct Gelu {
     }
 };
 
-// Its approximation x / 2 (1 + tanh(u)) = x sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3).
+// The approximation x / 2 (1 + tanh(u)) = x sigmoid(2 u) of Gelu, u = sqrt(2 / pi) (x + 0.044715 x^3).
 struct GeluTanh {
     static constexpr const char* name = "gelu_tanh";
     static constexpr double twice_root = 1.59576912160573071176, cubic = 0.044715;
@@ -147,7 +147,7 @@ struct Mish {
         Vec<T> n, w;
     };
     template <class T> static Parts<T> parts(Vec<T> x) {
-        const Vec<T> n = exp<T>(minimum<T>(x, broadcast(T(30))));  // from there on the quotient rounds to 1
+        const Vec<T> n = exp<T>(minimum<T>(x, broadcast(T(30))));  // beyond 30 the quotient rounds to 1
         return {n, n * (n + T(2))};
     }
     template <class T> static Vec<T> forward(Vec<T> x, T) {
@@ -162,7 +162,7 @@ struct Mish {
     }
 };
 
-// Whether training keeps the slope of an activation, not its output.
+// Whether training keeps the slope of an activation instead of its output.
 template <class A>
 inline constexpr bool keeps_slope = requires { &A::template slope<float>; };
 
@@ -196,19 +196,19 @@ template <class A, class T> void backward_elements(Index rows, Index columns, T*
         });
 }
 
-// Lanes beyond the row are -infinity.
+// Lanes beyond the end of the row are -infinity.
 template <class T> FASTNET_INLINE Vec<T> load_logits(const T* x, Index n) {
     return first_lanes<T>(load_some(x, n), n, broadcast(-static_cast<T>(INFINITY)));
 }
 
-// softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x): without the shift by the maximum exp overflows.
+// softmax(x)_i = exp(x_i - max x) / sum_j exp(x_j - max x). Without the shift by the maximum, exp overflows.
 template <class T> FASTNET_INLINE T row_maximum(Index columns, const T* x) {
     Vec<T> maxima = broadcast(-static_cast<T>(INFINITY));
     for_vectors<T>(columns, [&](Index j, Index n) { maxima = larger<T>(maxima, load_logits(x + j, n)); });
     return largest<T>(maxima);
 }
 
-// Turns a row of logits into probabilities; returns the maximum and the sum of the shifted exponentials.
+// Turns a row of logits into probabilities. Returns the maximum and the sum of the shifted exponentials.
 template <class T> struct SoftmaxRow {
     T maximum, total;
 };

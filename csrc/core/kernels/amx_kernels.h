@@ -1,15 +1,15 @@
-// Products on the tiles of AMX. Included by kernels_amx.cpp.
+// Matrix multiplication on the tiles of AMX. Included by kernels_amx.cpp.
 //
-// TDPBF16PS multiplies pairs of bfloat16: it adds up the products of the low halves in a chain from zero, those of the
+// TDPBF16PS multiplies pairs of bfloat16. It adds up the products of the low halves in a chain from zero, those of the
 // high halves in another, and then sum + (low + high). With the terms p and p + 16 of a block of 32 in a pair, these
-// are the two chains that operands.h defines. Operands and sums that are subnormal count as zero.
+// are the two chains that operands.h defines. Subnormal operands and sums count as zero.
 
 inline constexpr Index tile_side = 16, tile_words = tile_side * tile_side, panel_height = 2 * tile_side;
 inline constexpr Index block_terms = 2 * tile_side;  // along k, in a tile of pairs
 
 // --- Packing ---------------------------------------------------------------------------------------------------------
 
-// n of the values that begin at x, at most a vector of them; the others are zero.
+// The n values at x, at most a vector of them, followed by zeros.
 FASTNET_INLINE Vec<float> load_at_most(const float* x, Index n) {
     return n >= lanes<float> ? load(x) : n > 0 ? load_first(x, n) : Vec<float>{};
 }
@@ -38,7 +38,7 @@ inline void pack_steps(Index width, Index k, const float* x, Index step, float* 
                     load_at_most(x + tile_side * step, p + tile_side < k ? width : 0), tile);
 }
 
-// Of squares of 2 d x 2 d words in two rows, d apart: the upper right quarter changes places with the lower left.
+// In squares of 2 d x 2 d words, in two rows d apart: swaps the upper right quarter with the lower left.
 template <int d, int... i>
 FASTNET_INLINE void exchange(Vec<float>& upper, Vec<float>& lower, std::integer_sequence<int, i...>) {
     constexpr int other = static_cast<int>(tile_side);
@@ -63,8 +63,8 @@ inline void transpose(float* tile) {
         store(tile + tile_side * i, rows[i]);
 }
 
-// A tile of pairs from up to 16 rows, `row` apart, of up to 32 terms, `step` apart: a row of the tile is a row of x,
-// or, `across`, a column of the tile is.
+// A tile of pairs from up to 16 rows, `row` apart, of up to 32 terms, `step` apart. A row of the tile is a row of x;
+// with `across`, a column of the tile is.
 inline void pack_tile(bool across, Index rows, Index k, const float* x, Index row, Index step, float* tile) {
     alignas(64) float copy[tile_side * block_terms];
     if (row != 1 && step != 1) {
@@ -81,7 +81,7 @@ inline void pack_tile(bool across, Index rows, Index k, const float* x, Index ro
         transpose(tile);
 }
 
-// Row panels of A of up to 32 rows, whatever height is asked for: for every block of terms two tiles, of which a low
+// Row panels of A of up to 32 rows, whatever height is asked for. Every block of terms has two tiles, of which a low
 // panel leaves the second empty.
 inline void pack_tiles_a(Index m, Index k, const float* a, Index a_row, Index a_col, Index, float* packed) {
     const Panels panels = Panels::of(m, panel_height);
@@ -92,7 +92,7 @@ inline void pack_tiles_a(Index m, Index k, const float* a, Index a_row, Index a_
                           a_row, a_col, packed + half * tile_side);
 }
 
-// Column panels of B: for every block of terms a tile for each vector of columns, zero beyond column n.
+// Column panels of B: for every block of terms, one tile per vector of columns, zero beyond column n.
 inline void pack_tiles_b(Index k, const float* b, Index b_row, Index b_col, Index n, Index panel_vectors,
                          Index first_panel, Index last_panel, float* packed) {
     const Panels panels = Panels::of((n + tile_side - 1) / tile_side, panel_vectors);
@@ -110,7 +110,7 @@ struct TileOperands {
     Index blocks;  // along k
     const void* a[2];
     Index a_row, a_step;  // here and below in bytes
-    const void* b;        // two tiles beside each other are the bytes b_next apart
+    const void* b;        // two adjacent tiles are b_next bytes apart
     Index b_row, b_step, b_next;
     void* c;
     Index c_row;
@@ -161,7 +161,7 @@ template <class Kind> inline void multiply_tiles(Index height, Index vectors, co
 
 FASTNET_INLINE Index smaller(Index a, Index b) { return a < b ? a : b; }
 
-// C = alpha A B (+ C) for a panel of A and one of B.
+// C = alpha A B (+ C) for one panel of A and one of B.
 inline void multiply_panels(const GemmBlock<float>& block, Index height, Index vectors, const float* a, const float* b,
                             float* c, Index n) {
     constexpr Index row = tile_side * 4, tile = tile_words * 4;
@@ -206,9 +206,9 @@ inline void multiply_small_bfloat16(const Gemm<float>& g) { avx512_bf16::kernels
 
 // --- 8-bit integers --------------------------------------------------------------------------------------------------
 
-// The weights that vpdpbusd takes in 16 steps are a tile, so both have the same, but for the steps that fill up the
-// last tile; the weights there are zero, and the values of x what they are. A tile of x has 16 rows, some of them
-// again.
+// The weights that vpdpbusd takes in 16 steps form a tile, so both use the same packing. Only the steps that fill up
+// the last tile differ: the weights there are zero, and the values of x can be anything. A tile of x has 16 rows, some
+// of them repeated.
 inline void multiply_int8_tiles(const Int8Product& product, Index first_panel, Index last_panel) {
     if (product.rows < tile_side)
         return multiply_int8(product, first_panel, last_panel);

@@ -1,12 +1,12 @@
 // Small loops over arrays: scaling, column sums, conversion of a row of input. Included by kernels_impl.h.
 
 template <class T> void scale(Index n, T* x, T factor) {
-    // Zeros are written, not multiplied into place: 0 * NaN is NaN.
+    // Zeros are written, not multiplied into place, because 0 * NaN is NaN.
     for_vectors<T>(
         n, [&](Index i, Index m) { store_some(x + i, factor == T(0) ? Vec<T>{} : load_some(x + i, m) * factor, m); });
 }
 
-// Rows are added in their order for every column, so the sums do not depend on how columns are shared out.
+// Every column adds its rows in order, so the sums do not depend on how columns are shared out.
 template <class T> void add_rows(Index rows, Index columns, const T* x, Index x_row, T* sums, bool accumulate) {
     for_vectors<T>(columns, [&](Index j, Index n) {
         Vec<T> total = accumulate ? load_some(sums + j, n) : Vec<T>{};
@@ -31,7 +31,7 @@ template <class S, class T> FASTNET_INLINE void convert_from(Index n, const char
     }
 }
 
-// Compilers take vectors of bytes apart one by one, but find the instructions for a loop over bytes.
+// Compilers take vectors of bytes apart one by one, but vectorize a loop over bytes.
 template <class T> FASTNET_INLINE void convert_bytes(Index n, const std::uint8_t* __restrict source,
                                                      T* __restrict out) {
     for (Index i = 0; i < n; ++i)
@@ -71,7 +71,7 @@ template <class T> void affine(Index n, const T* x, T factor, T offset, T* y) {
     for_vectors<T>(n, [&](Index i, Index m) { store_some(y + i, load_some(x + i, m) * factor + offset, m); });
 }
 
-// x - x is zero for a finite value and NaN for the others, and a sum keeps a NaN.
+// x - x is zero for a finite value and NaN otherwise, and a sum keeps a NaN.
 template <class T> bool all_finite(Index n, const T* x) {
     Vec<T> total{};
     for_vectors<T>(n, [&](Index i, Index m) {

@@ -1,9 +1,9 @@
-// Sums of products of bfloat16, in the order that operands.h defines: block by block sum + (first + second), each of
-// the two a chain of Form::chain packed values that starts from zero. Included by kernels_impl.h.
+// Sums of products of bfloat16, in the order that operands.h defines. Block by block it is sum + (first + second),
+// where each of the two is a chain of Form::chain packed values that starts from zero. Included by kernels_impl.h.
 
 // A chain of n packed values for a tile: take(i, v, sum) gets the sum of row i and vector v. It is called while the
-// last multiply-adds are under way, not after them: a dozen stores at once cost a Zen 3 as much as 38 multiply-adds,
-// one by one they cost nothing. a and b go on to what comes next.
+// last multiply-adds are in flight, not after them. A dozen stores at once cost a Zen 3 as much as 38 multiply-adds;
+// one by one they cost nothing. a and b advance past the chain.
 template <class Form, int rows, int vectors, int together, int pointers, class T, class Take>
 FASTNET_INLINE void add_chain(Index n, const T* (&a)[pointers], Index a_row, Index a_step, const T*& b, Index b_step,
                               Take take) {
@@ -40,7 +40,7 @@ FASTNET_INLINE void add_chain(Index n, const T* (&a)[pointers], Index a_row, Ind
     });
 }
 
-// As many as a tile has sums, for which no machine has more registers.
+// As many as a tile has sums. No machine has more registers for them.
 inline constexpr int most_registers = 32;
 template <class T> alignas(64) inline constexpr T zeros[most_registers * lanes<T>] = {};
 
@@ -54,15 +54,15 @@ FASTNET_INLINE void accumulate_chains(const Tile& t, Vec<T> (&sums)[rows][vector
     for (int g = 0; g < pointers; ++g)
         a[g] = t.a + g * together * a_row;
     const T* b = t.b;
-    // In memory, as a chain takes the registers.
+    // Kept in memory, because a chain takes the registers.
     alignas(64) T firsts[rows * vectors * lanes<T>], totals[rows * vectors * lanes<T>];
     const auto place = [](int i, int v) { return (i * vectors + v) * lanes<T>; };
     const auto add = [&](Index n, auto take) __attribute__((always_inline)) {
         add_chain<Form, rows, vectors, together>(n, a, a_row, a_step, b, t.b_step, take);
     };
     static_assert(rows * vectors <= most_registers);
-    const T* before = zeros<T>;  // read, as storing them in totals would hold up the first block
-    Index left = t.k;            // there are terms, or totals would stay empty
+    const T* before = zeros<T>;  // read from here, because storing them in totals would delay the first block
+    Index left = t.k;            // at least one, or totals would stay empty
     do {
         const auto begin = [&](int i, int v, Vec<T> first)
                                __attribute__((always_inline)) { store(firsts + place(i, v), first); };
@@ -88,7 +88,7 @@ FASTNET_INLINE void accumulate_chains(const Tile& t, Vec<T> (&sums)[rows][vector
             sums[i][v] = load(totals + place(i, v));
 }
 
-// sums[j] = a[0] b[j] + a[a_step] b[b_row + j] + ... of k rows of B, a few of them side by side: one chain.
+// sums[j] = a[0] b[j] + a[a_step] b[b_row + j] + ... over k rows of B, a few of them side by side: one chain.
 template <class Form, class T>
 FASTNET_INLINE void add_rows(Index k, const T* a, Index a_step, const T* b, Index b_row, Index n, T* sums) {
     const auto add = [&](Index i, Index j, Index m, Vec<T> s) __attribute__((always_inline)) {
@@ -114,7 +114,7 @@ FASTNET_INLINE void add_rows(Index k, const T* a, Index a_step, const T* b, Inde
         add_one(before);
 }
 
-// The same with all chains of k rows, for up to `most` columns; sums[j] grows by what they add up to.
+// The same with all chains of k rows, for up to `most` columns. Adds their total to sums[j].
 template <class Form, Index most, class T>
 FASTNET_INLINE void add_chains_of_rows(Index k, const T* a, Index a_step, const T* b, Index b_row, Index n, T* sums) {
     alignas(64) T chains[2][most];
@@ -131,7 +131,7 @@ FASTNET_INLINE void add_chains_of_rows(Index k, const T* a, Index a_step, const 
     }
 }
 
-// The sum along k where chain(p, end) adds up the terms p to end from zero; without chains it is chain(0, k).
+// The sum along k, where chain(p, end) adds up the terms p to end from zero. Without chains it is chain(0, k).
 template <class Form, class T, class Chain> FASTNET_INLINE Vec<T> sum_of_chains(Index k, Chain chain) {
     if constexpr (Form::chain == 0) {
         return chain(0, k);

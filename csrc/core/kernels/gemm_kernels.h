@@ -1,4 +1,4 @@
-// The micro-kernel of the matrix product, the packing in front of it, and the two loops around it.
+// The micro-kernel of the matrix multiplication (GEMM), its packing, and the two loops around it.
 //
 // Names follow Van Zee and van de Geijn, "BLIS: A Framework for Rapidly Instantiating BLAS Functionality"
 // (ACM TOMS 41(3), 2015): a tile of C, `rows` high and `vectors` vectors wide, stays in registers while
@@ -24,13 +24,13 @@ template <class T> struct Tile {
     Index c_row, columns;
     T alpha;
     bool accumulate;
-    // How far away lies what the next tiles read: brought into the cache meanwhile, where the operand is used as it
-    // lies in memory. The hardware does not see that the rows of a narrow panel belong together. 0 for nothing.
+    // Distances to the data that the next tiles read. They are prefetched meanwhile, where the operand is read in
+    // place. The hardware does not see that the rows of a narrow panel belong together. 0 for no prefetch.
     Index a_ahead, b_ahead;
-    bool fetch_c;  // C as well
+    bool fetch_c;  // prefetch C as well
 };
 
-// C = alpha sums (+ C); only the last vector of a row may be a part of one.
+// C = alpha sums (+ C). Only the last vector of a row may be partial.
 template <class T, int rows, int vectors, bool accumulate>
 FASTNET_INLINE void write_back(const Tile<T>& t, const Vec<T> (&sums)[rows][vectors]) {
     const Index tail = t.columns - (vectors - 1) * lanes<T>;
@@ -50,8 +50,8 @@ FASTNET_INLINE void write_back(const Tile<T>& t, const Vec<T> (&sums)[rows][vect
 template <class Form, int rows, int vectors, bool packed, bool ahead, class T = typename Form::Value>
 FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][vectors]) {
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
-    // Four rows share a pointer, from which they are at most three strides away: a pointer or an offset for every row,
-    // which compilers prefer, would not leave a register to anything else.
+    // Four rows share a pointer, from which they are at most three strides away. A pointer or an offset for every row,
+    // which compilers prefer, would leave no register for anything else.
     constexpr int together = packed ? rows : 4, pointers = (rows + together - 1) / together;
     const Index a_row = packed ? 1 : t.a_row, a_step = packed ? rows : t.a_step;
     const T* a[pointers];
@@ -60,7 +60,7 @@ FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][ve
     const T* b = t.b;
     for (Index p = 0; p < t.k; ++p) {
         if constexpr (ahead) {
-            for (Index i = p % line; !packed && i < rows; i += line)  // a row's line once in a line's steps along k
+            for (Index i = p % line; !packed && i < rows; i += line)  // each row's line once per line of steps along k
                 __builtin_prefetch(a[0] + t.a_ahead + i * a_row);
             for (int v = 0; v < vectors; ++v)
                 __builtin_prefetch(b + t.b_ahead + v * lanes<T>);
@@ -86,15 +86,14 @@ FASTNET_INLINE void accumulate_along_k(const Tile<T>& t, Vec<T> (&sums)[rows][ve
     }
 }
 
-// The products of row panels that follow each other, all of the same height, with a column panel. Every element is the
-// same chain of operations whatever the tile's shape, which is why the result does not depend on how C is cut among
-// threads.
+// The products of consecutive row panels, all of the same height, with a column panel. Every element is the same chain
+// of operations whatever the tile's shape. So the result does not depend on how C is split among threads.
 template <class Form, int rows, int vectors, bool packed>
 void micro_kernel(const Tile<typename Form::Value>& first, Index count) {
     using T = typename Form::Value;
     Tile<T> t = first;
     for (; count > 0; --count) {
-        for (int i = 0; t.fetch_c && i < rows; ++i)  // by the time that the sums are ready, so is their place
+        for (int i = 0; t.fetch_c && i < rows; ++i)  // so that C is in cache when the sums are ready
             for (int v = 0; v < vectors; ++v)
                 __builtin_prefetch(t.c + i * t.c_row + v * lanes<T>, 1);
         Vec<T> sums[rows][vectors] = {};
@@ -110,8 +109,8 @@ void micro_kernel(const Tile<typename Form::Value>& first, Index count) {
             write_back<T, rows, vectors, false>(t, sums);
         t.a += rows * (packed ? t.k : t.a_row);
         t.c += rows * t.c_row;
-        t.b_ahead = 0;   // now that it was brought in
-        if (count == 2)  // the next one is the last, after which nothing is read
+        t.b_ahead = 0;   // it is in cache by now
+        if (count == 2)  // the next panel is the last, after which nothing is read
             t.a_ahead = 0;
     }
 }
@@ -138,7 +137,7 @@ template <class T> FASTNET_INLINE Panels column_panels(Index n, Index panel_vect
     return Panels::of((n + lanes<T> - 1) / lanes<T>, panel_vectors);
 }
 
-// Packing. Of the k terms every `terms` ones make a packed value; the last value of an odd k is filled up with zero.
+// Packing. Every `terms` of the k terms make a packed value. The last value of an odd k is filled up with zero.
 template <class Form> FASTNET_INLINE Index packed_depth(Index k) { return (k + Form::terms - 1) / Form::terms; }
 
 // out[p * out_step + i] = the value of source[p * terms * step + i] for i < height, p < depth.
@@ -155,9 +154,9 @@ FASTNET_INLINE void copy_steps(Index height, Index depth, const T* source, Index
     }
 }
 
-// out[p * out_step + i] = the value of source[i * row + p * terms] for i < height, p < depth: squares are transposed in
-// registers, all rows of a line's width at a time, so that the lines written are complete before they leave the
-// first-level cache.
+// out[p * out_step + i] = the value of source[i * row + p * terms] for i < height, p < depth. Squares are transposed in
+// registers, all rows of a line's width at a time. So the lines written are complete before they leave the first-level
+// cache.
 template <class Form, class T>
 FASTNET_INLINE void transpose_rows(Index height, Index depth, const T* source, Index row, T* out, Index out_step) {
     constexpr Index line = 64 / static_cast<Index>(sizeof(T)), terms = Form::terms, lines_ahead = 4;
@@ -165,7 +164,7 @@ FASTNET_INLINE void transpose_rows(Index height, Index depth, const T* source, I
     for (Index first = 0; first < depth; first += line) {
         const Index last = first + line < depth ? first + line : depth;
         for (Index i = 0; i < whole; i += quad<T>) {
-            for (Index j = i; j < i + quad<T>; ++j)  // rows far apart: the hardware prefetches none of them
+            for (Index j = i; j < i + quad<T>; ++j)  // rows far apart are not prefetched by the hardware
                 for (Index t = 0; t < terms; ++t)
                     __builtin_prefetch(source + j * row + first * terms + (lines_ahead + t) * line);
             Index p = first;
@@ -212,7 +211,7 @@ FASTNET_INLINE void pack_panel(Index height, Index k, const T* source, Index row
         out[whole * out_step + i] = Form::value(source[i * row + (k - 1) * step], T(0));
 }
 
-// Row panels of A, each column of a panel contiguous: packed[start * depth + p * height + i].
+// Row panels of A. Each column of a panel is contiguous: packed[start * depth + p * height + i].
 template <class Form, class T = typename Form::Value>
 void pack_a(Index m, Index k, const T* a, Index a_row, Index a_col, Index panel_rows, T* packed) {
     const Panels panels = Panels::of(m, panel_rows);
@@ -240,11 +239,11 @@ void pack_b(Index k, const T* b, Index b_row, Index b_col, Index n, Index panel_
     }
 }
 
-// Factors of so many bytes are still in the first-level cache, or nearly, when they are read; larger ones are fetched
-// ahead, which costs as many instructions as it takes to keep a multiplier idle for a tenth of the time.
+// Factors up to this size in bytes are still in the first-level cache, or nearly, when they are read. Larger ones are
+// prefetched, which costs as many instructions as it takes to keep a multiplier idle for a tenth of the time.
 inline constexpr Index hot = Index(48) << 10;
 
-// The two innermost loops: a column panel of B stays in the nearest cache that holds it while all row panels of the
+// The two innermost loops. A column panel of B stays in the nearest cache that holds it while all row panels of the
 // block pass by it.
 template <class Form, class T = typename Form::Value> void multiply(const GemmBlock<T>& block) {
     const Panels columns = column_panels<T>(block.n, block.panel_vectors);
@@ -301,7 +300,7 @@ template <class Form, class T = typename Form::Value> void multiply(const GemmBl
     }
 }
 
-// A product so small that cutting it up would take longer than computing it.
+// A product so small that blocking would take longer than computing it.
 template <class Form, class T = typename Form::Value> void multiply_small(const Gemm<T>& g) {
     for (Index i = 0; i < g.m; ++i) {
         const T* a = g.a + i * g.a_row;

@@ -1,18 +1,19 @@
-// Products of 8-bit integers, for quantized networks (quantized_dense.h). Included by kernels_impl.h.
+// Matrix multiplication of 8-bit integers, for quantized networks (quantized_dense.h). Included by kernels_impl.h.
 //
-// Rows hold numbers from 0 to 255, kernels from -128 to 127, and sums have 32 bits. They are exact, so they are the
-// same on every instruction set and in any order: 65,536 terms of at most 255 * 128 stay below 2^31. What multiplies is
+// Rows hold numbers from 0 to 255, kernels from -128 to 127, and sums have 32 bits. The sums are exact, so they are the
+// same on every instruction set and in any order: 65,536 terms of at most 255 * 128 stay below 2^31. The multiplication
+// uses
 //   AVX-512 VNNI, NEON with dot products   an instruction for four terms a lane
 //   AVX-512, AVX2, SSE2                    pmaddwd, two terms a lane, which are widened to 16 bits first
 //   otherwise                              one term a lane, in plain vectors
-// pmaddubsw, for four terms, would saturate: 2 * 255 * 127 does not fit into its 16 bits.
-// A step takes `terms` values of a row, four bytes whatever their width, and for each lane, a unit, as many weights.
+// pmaddubsw, for four terms, would saturate: 2 * 255 * 127 does not fit into its 16 bits. A step takes `terms` values
+// of a row, four bytes whatever their width. For each lane, a unit, it takes the same number of weights.
 
 #if defined(__AVX512VNNI__)
 struct Int8 {
     typedef std::uint8_t Value;
     typedef __m512i Weights;
-    static constexpr int shift = 0;  // a value in memory is a number less this
+    static constexpr int shift = 0;  // values in memory are lower by this
     static FASTNET_INLINE Weights weights(const std::int8_t* w) { return _mm512_loadu_si512(w); }
     static FASTNET_INLINE Bits<float> multiply_add(Bits<float> x, Weights w, Bits<float> sum) {
         return reinterpret_cast<Bits<float>>(
@@ -48,7 +49,7 @@ struct Int8 {
     typedef std::int16_t Value;
     typedef __m128i Weights;
     static constexpr int shift = 0;
-    static FASTNET_INLINE Weights weights(const std::int8_t* w) {  // each byte the upper half of 16 bits, shifted down
+    static FASTNET_INLINE Weights weights(const std::int8_t* w) {  // each byte the upper half of 16 bits, then shifted
         const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(w));
         return _mm_srai_epi16(_mm_unpacklo_epi8(bytes, bytes), 8);
     }
@@ -60,7 +61,7 @@ struct Int8 {
 struct Int8 {
     typedef std::int8_t Value;
     typedef int8x16_t Weights;
-    static constexpr int shift = 128;  // both factors have signs
+    static constexpr int shift = 128;  // both factors are signed
     static FASTNET_INLINE Weights weights(const std::int8_t* w) { return vld1q_s8(w); }
     static FASTNET_INLINE Bits<float> multiply_add(Bits<float> x, Weights w, Bits<float> sum) {
         return reinterpret_cast<Bits<float>>(
@@ -84,21 +85,21 @@ struct Int8 {
 
 inline constexpr Index int8_terms = 4 / static_cast<Index>(sizeof(Int8::Value));
 inline constexpr Index int8_step = lanes<float> * int8_terms;  // weights of one vector
-// The tile of sums that fits into the registers, of which AVX-512 and arm64 have 32, and the others 16.
+// The tile of sums that fits into the registers: 32 on AVX-512 and arm64, 16 on the others.
 #if defined(__AVX512F__) || defined(__aarch64__)
 inline constexpr int int8_vectors = 3, int8_rows = 8;
 #else
 inline constexpr int int8_vectors = 2, int8_rows = 6;
 #endif
 
-// A row begins with a float that is added to its products: 0, or NaN where a value of x is not finite. Then come
-// round(x * inverse) + zero_point, as far as 0 to 255 reach. Ties go to even.
+// A row begins with a float that is added to its products: 0, or NaN where a value of x is not finite. Then follow
+// round(x * inverse) + zero_point, clipped to 0 to 255. Ties go to even.
 inline void quantize_row(Index n, const float* x, float inverse, int zero_point, char* row) {
     typedef Int8::Value Values __attribute__((vector_size(sizeof(Int8::Value) * lanes<float>)));
     const float low = static_cast<float>(-zero_point), high = static_cast<float>(255 - zero_point);
     const Bits<float> magic = as_bits<float>(broadcast(Format<float>::round_magic)) - (zero_point - Int8::shift);
     char* out = row + sizeof(float);
-    __builtin_memset(out + (n - 1) / int8_terms * 4, 0, 4);  // the last step may have more terms than there are values
+    __builtin_memset(out + (n - 1) / int8_terms * 4, 0, 4);  // the last step may have fewer values than terms
     Vec<float> strange{};
     for_vectors<float>(n, [&](Index i, Index m) {
         const Vec<float> v = load_some(x + i, m);
@@ -124,7 +125,7 @@ struct Int8Tile {
     const float* scale;
 };
 
-// y = scale (sum of products + correction) for as many rows and vectors of units.
+// y = scale (sum of products + correction) for `rows` rows and `vectors` vectors of units.
 template <int rows, int vectors> void int8_micro_kernel(const Int8Tile& t) {
     Bits<float> sums[rows][vectors] = {};
     const char* x = t.x + sizeof(float);
@@ -174,8 +175,8 @@ struct Int8MicroKernels {
 
 inline constexpr Int8MicroKernels int8_micro_kernels{};
 
-// A panel of weights stays in the first-level cache while all rows pass by it. A single row is given to the epilogue as
-// a whole.
+// A panel of weights stays in the first-level cache while all rows pass by it. A single row is passed to the epilogue
+// as a whole.
 inline void multiply_int8(const Int8Product& product, Index first_panel, Index last_panel) {
     const Panels columns = Panels::of((product.n + lanes<float> - 1) / lanes<float>, int8_vectors);
     const Panels rows = Panels::of(product.rows, int8_rows);

@@ -1,5 +1,5 @@
-// The table of kernels that every instruction set provides. Framework code (gemm, layers, network)
-// is compiled once for the baseline and reaches vector code only through this table.
+// The table of kernels that every instruction set provides. Framework code (gemm, layers, network) is compiled once for
+// the baseline and reaches vector code only through this table.
 #pragma once
 
 #include <cstddef>
@@ -11,12 +11,12 @@ namespace fastnet {
 
 enum class DType : int { uint8, int8, uint16, int16, uint32, int32, uint64, int64, float32, float64 };
 
-// What happens to a finished piece of a matrix while it is still in cache:
+// The operation on a finished piece of a matrix while it is still in cache:
 //   forward of an activation:   c = f(c + bias)         (bias may be null)
-//   backward of an activation:  c = c * f'(...)         (written with what was kept on the way forward)
+//   backward of an activation:  c = c * f'(...)         (written with what the forward pass kept)
 //   step of an optimizer:       the parameters whose gradients are c are updated
-// `kept` has the shape of c and its own row stride: the activation's output or, where its slope cannot be told from
-// that, the slope, which forward leaves there unless `kept` is null. alpha is the activation's parameter.
+// `kept` has the shape of c and its own row stride. It is the activation's output or, where that does not determine the
+// slope, the slope itself. Forward stores the slope there unless `kept` is null. alpha is the activation's parameter.
 template <class T> struct OptimizerArguments;
 template <class T> struct Epilogue {
     using Function = void (*)(Index rows, Index columns, T* c, Index c_row, const Epilogue& operands);
@@ -37,43 +37,45 @@ template <class T> struct Epilogue {
     }
 };
 
-// A dense layer of a network so small that what surrounds its products takes longer than they do; see small_kernels.h.
-// Rows of `rows` samples follow each other in output, kept and gradient, which is that of the pre-activation.
+// A dense layer of a network so small that the overhead around its products takes longer than they do; see
+// small_kernels.h. Rows of `rows` samples are contiguous in output, kept and gradient. The gradient is that of the
+// pre-activation.
 template <class T> struct ActivationKernels;
 template <class T> struct SmallLayer {
     Index inputs, units;
-    Panels passes;           // along the inputs, the sums of which are added one after the other
+    Panels passes;           // along the inputs; their sums are added in order
     const T *kernel, *bias;  // the bias may be null
     T alpha;                 // of the activation
     T *output, *kept, *gradient;
-    T* kernel_gradient;  // and, behind it, that of the bias
+    T* kernel_gradient;  // followed by that of the bias
     const ActivationKernels<T>* activation;
 };
 
-// A rowwise activation (softmax) needs whole rows; the others may be applied to any piece. One that keeps its slope
-// has it written by forward; the others need their output on the way back.
+// A rowwise activation (softmax) needs whole rows; the others may be applied to any piece. If an activation keeps its
+// slope, forward stores it; the others need their output in the backward pass.
 template <class T> struct ActivationKernels {
     const char* name;
     bool rowwise = false, keeps_slope = false;
     typename Epilogue<T>::Function forward, backward;
-    // The same for all rows of a small layer together with its product, and null for rowwise ones: the output from the
-    // inputs x, and the gradient of the layer before this activation's from that of the layer behind it.
+    // The same for all rows of a small layer, together with its product; null for rowwise ones. small_forward computes
+    // the output from the inputs x. small_backward computes the gradient of the layer before this activation's from
+    // that of the layer behind it.
     void (*small_forward)(const SmallLayer<T>& layer, Index rows, const T* x) = nullptr;
     void (*small_backward)(const SmallLayer<T>& layer, Index rows, const SmallLayer<T>& before) = nullptr;
 };
 
-// A loss of `rows` predictions. Writes the loss of each row (times its weight) and, unless `gradient` is
-// null, scale * weight * d(row loss)/d(prediction), or d/d(pre-activation) in the fused form, which takes
-// logits in `y` and leaves the activation's output there.
+// A loss of `rows` predictions. Writes the loss of each row (times its weight) and, unless `gradient` is null, scale *
+// weight * d(row loss)/d(prediction). The fused form takes logits in `y`, stores the activation's output there, and
+// writes d/d(pre-activation) instead.
 template <class T> struct LossArguments {
     Index rows, columns;
     T* y;
     const T* target;
-    const T* weight;  // one a row, or null for ones
+    const T* weight;  // one per row, or null for ones
     T scale;
     T* gradient;
     double* row_loss;
-    const double* parameters;  // label smoothing, and three that are each loss's own
+    const double* parameters;  // label smoothing, and three specific to the loss
 };
 
 inline constexpr int max_loss_parameters = 4;
@@ -81,12 +83,12 @@ inline constexpr int max_loss_parameters = 4;
 template <class T> struct LossKernels {
     const char* name;
     void (*plain)(const LossArguments<T>&);
-    const char* fused_activation = nullptr;  // null where no activation makes a shorter formula
+    const char* fused_activation = nullptr;  // null where no activation gives a shorter formula
     void (*fused)(const LossArguments<T>&) = nullptr;
 };
 
-// What a step of an optimizer works on: flat arrays of all parameters, their gradients and the state's slots, each
-// `state_stride` after the one before. The hyperparameters are those that `prepare` returned for the step.
+// Arguments of an optimizer step: flat arrays of all parameters, their gradients and the slots of the state, each
+// `state_stride` after the previous one. The hyperparameters are those that `prepare` returned for the step.
 template <class T> struct OptimizerExtras;
 template <class T> struct OptimizerArguments {
     T* parameters;
@@ -98,19 +100,19 @@ template <class T> struct OptimizerArguments {
     const OptimizerExtras<T>* extras = nullptr;
 };
 
-// What is added to the gradients of the values from begin to end, as they are penalized by l1 |w| + l2 w^2.
+// The penalty l1 |w| + l2 w^2 on the values from begin to end. Its derivative is added to their gradients.
 template <class T> struct PenaltyRange {
     Index begin, end;
     T l1, l2;
 };
 
-// What any optimizer may do beside its rule; null stands for none of it. Before the rule: the slopes of the penalties
-// are added to g (a run of values is within one of them or outside all), g = g gradient_scale, kept
-// within clip_value, and w = w - decay w. After it: average = average_momentum average + (1 - average_momentum) w.
+// Options of any optimizer in addition to its rule; null disables each. Before the rule: the slopes of the penalties
+// are added to g (a run of values is within one of them or outside all), g = g gradient_scale, clipped to clip_value,
+// and w = w - decay w. After it: average = average_momentum average + (1 - average_momentum) w.
 template <class T> struct OptimizerExtras {
     const PenaltyRange<T>* penalties = nullptr;
     Index penalty_count = 0;
-    T penalty_factor = 1;  // of all their l1 and l2
+    T penalty_factor = 1;  // factor of all their l1 and l2
     T gradient_scale = 1, clip_value = 0, decay = 0;
     T* average = nullptr;
     T average_momentum = 0;
@@ -122,13 +124,13 @@ template <class T> struct OptimizerKernels {
     const char* name;
     int slots;
     const char* const* hyperparameters;                           // names, learning_rate first, null at the end
-    void (*prepare)(double* hyperparameters, std::int64_t step);  // what is the same for all parameters; counts from 1
-    double (*initial)(const double* hyperparameters);             // what the state begins with
+    void (*prepare)(double* hyperparameters, std::int64_t step);  // values common to all parameters; counts from 1
+    double (*initial)(const double* hyperparameters);             // initial value of the state
     void (*update)(const OptimizerArguments<T>&, Index first, Index n);
     typename Epilogue<T>::Function update_block;  // the same for a block of the array of gradients
 };
 
-// What the operands are multiplied in; sums are in T. bfloat16 is for float only.
+// The precision of the operands of a product; sums are in T. bfloat16 is for float only.
 enum class Precision { full, bfloat16 };
 
 // C = alpha A B + beta C for matrices given by strides, which covers all transposed cases.
@@ -141,20 +143,20 @@ template <class T> struct Gemm {
     T* c;
     Index c_row;  // the column stride of C is 1
     T alpha = 1, beta = 0;
-    const Epilogue<T>* epilogue = nullptr;  // applied to C as each piece of it is finished
+    const Epilogue<T>* epilogue = nullptr;  // applied to each piece of C as it is finished
     Precision precision = Precision::full;
-    const T* b_packed = nullptr;  // B as pack_factor leaves it, if it did
+    const T* b_packed = nullptr;  // B as packed by pack_factor, or null
 
     double operations() const { return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k); }
 };
 
-// So many rows of A at most are multiplied side by side with a B that is read once, row by row.
+// At most this many rows of A are multiplied side by side with a B that is read once, row by row.
 inline constexpr Index most_streamed_rows = 64;
 
-// One thread's share of C = alpha A B (+ C), with A and B as the micro-kernel reads them: k counts packed values, which
-// are terms of the sum or, in bfloat16 where the machine multiplies pairs, two of them.
-// A is read by strides, or in packed row panels when a_packed; B in packed column panels, or by rows
-// (column stride 1, whole vectors) when not b_packed. See gemm.cpp for the loops around it.
+// One thread's share of C = alpha A B (+ C), with A and B as the micro-kernel reads them. k counts packed values. These
+// are terms of the sum or, in bfloat16 where the machine multiplies pairs, two of them. A is read by strides, or in
+// packed row panels when a_packed. B is read in packed column panels, or by rows (column stride 1, whole vectors) when
+// not b_packed. See gemm.cpp for the loops around it.
 template <class T> struct GemmBlock {
     Index m, n, k;
     bool streamed;  // few rows of A, neither operand packed: every line of B is read once
@@ -168,12 +170,12 @@ template <class T> struct GemmBlock {
     Index c_row;
     T alpha;
     bool accumulate;
-    Index panel_vectors;            // n is cut into column panels of at most so many vectors
+    Index panel_vectors;            // n is cut into column panels of at most this many vectors
     Index first_panel, last_panel;  // column panels [first, last) of n; a packed B starts with the first
-    const Epilogue<T>* epilogue;    // null but for the last block along k
+    const Epilogue<T>* epilogue;    // null except for the last block along k
 };
 
-// Rows of a matrix without their zeros: row r has the terms [begin[r], end[r]), their columns ascending.
+// Rows of a matrix without their zeros: row r has the terms [begin[r], end[r]) in ascending columns.
 template <class T> struct Term {
     T value;
     std::int32_t column;
@@ -183,11 +185,11 @@ template <class T> struct CompressedRows {
     const Term<T>* terms;
 };
 
-// C = S B (+ C) with a compressed S; rows of B and C have n values and follow each other. Every element is the same
-// chain of operations as that of a dense product, pass by pass along the columns of S, the terms that are zero left
-// out. These change nothing: the chain starts from zero, adding 0 * b to it leaves every number what it is but for the
-// sign of a zero, and a pass ends with adding zero or C, after which no zero is negative. So the bits are those of the
-// dense product as long as B is finite.
+// C = S B (+ C) with a compressed S. Rows of B and C have n values and are contiguous. Every element is the same chain
+// of operations as in a dense product, pass by pass along the columns of S, without the zero terms. Leaving them out
+// changes nothing. The chain starts from zero, and adding 0 * b changes no number except for the sign of a zero. A pass
+// ends with adding zero or C, after which no zero is negative. So the bits are those of the dense product as long as B
+// is finite.
 template <class T> struct SparseProduct {
     CompressedRows<T> s;
     Panels passes;
@@ -199,25 +201,26 @@ template <class T> struct SparseProduct {
 
 template <class T> struct SparseKernels {
     void (*multiply)(const SparseProduct<T>&, Index first_row, Index last_row);
-    // A term for every value that is not zero, columns counted from first; returns their number. There is room for n.
+    // Writes a term for every value that is not zero, with columns counted from `first`. Returns their number. There is
+    // room for n.
     Index (*compress)(Index n, const T* x, Index first, Term<T>* terms);
 };
 
-// Where random numbers are used: a layer's row in a step of training. Nothing else decides them.
+// The position at which random numbers are used: a layer's row in a training step. Nothing else determines them.
 struct RandomRow {
     std::uint64_t seed;
     std::int64_t step;
     Index stream, row;  // stream: the layer
 };
 
-// Of columns of a batch: the mean and 1 / sqrt(variance + epsilon), gamma times that, and the sums over the rows of dy
-// and of dy times what was normalized.
+// For columns of a batch: the mean and 1 / sqrt(variance + epsilon), gamma times the latter, and the sums over the rows
+// of dy and of dy times the normalized values.
 template <class T> struct NormalizationGradient {
     const T *mean, *inverse, *factor, *sum, *product;
     T share;  // 1 / rows
 };
 
-// The layers that are no matrix product: see random.h and layer_kernels.h.
+// Layers other than matrix multiplications: see random.h and layer_kernels.h.
 template <class T> struct LayerKernels {
     void (*multiply)(Index n, const T* x, const T* factor, T* y);
     void (*add)(Index n, const T* x, const T* other, T* y);
@@ -238,11 +241,11 @@ template <class T> struct LayerKernels {
     void (*add_row_products)(Index n, const T* x, const T* moments, const T* dy, T* gamma, T* beta);
 };
 
-// y = epilogue(scale (x w + correction)), x being quantized rows, w 8-bit weights as QuantizedDense packs them, y
-// rows of n; correction and scale have a value for every lane of every vector of units.
+// y = epilogue(scale (x w + correction)), where x holds quantized rows, w the 8-bit weights as packed by
+// QuantizedDense, and y rows of n values. correction and scale have a value for every lane of every vector of units.
 struct Int8Product {
     Index rows, n;
-    Index steps;  // along k, each of as many values as the kernels take at once
+    Index steps;  // along k; each covers the values that the kernels take at once
     const char* x;
     Index x_row;  // in bytes
     const std::int8_t* weights;
@@ -252,10 +255,10 @@ struct Int8Product {
     const Epilogue<float>* epilogue;
 };
 
-// How weights are packed and rows quantized, and the product: see int8_kernels.h.
+// Packing of weights, quantization of rows, and the product: see int8_kernels.h.
 struct Int8Kernels {
     Index lanes, terms, panel_vectors;
-    Index depth_step;  // steps along k are filled up, by weights of zero, to a multiple of this
+    Index depth_step;  // steps along k are padded, by weights of zero, to a multiple of this
     int shift;
     void (*quantize)(Index n, const float* x, float inverse, int zero_point, char* row);
     void (*multiply)(const Int8Product&, Index first_panel, Index last_panel);
@@ -268,8 +271,8 @@ template <class T> struct GemmKernels {
     Index panel_vectors;                      // in the widest panel
     Index panel_rows[max_panel_vectors + 1];  // rows of the tile that is 1, 2, 3 vectors wide
     Index terms;                              // along k, in a packed value
-    Index depth_step;                         // packed values along k are filled up to a multiple of this
-    bool rounds;                              // operands are packed, but for a single row, because packing rounds
+    Index depth_step;                         // packed values along k are padded to a multiple of this
+    bool rounds;                              // operands are packed, except for a single row, because packing rounds
     void (*pack_a)(Index m, Index k, const T* a, Index a_row, Index a_col, Index panel_rows, T* packed);
     void (*pack_b)(Index k, const T* b, Index b_row, Index b_col, Index n, Index panel_vectors, Index first_panel,
                    Index last_panel, T* packed);
@@ -285,23 +288,23 @@ template <class T> struct Kernels {
     const LossKernels<T>* losses;
     const OptimizerKernels<T>* optimizers;
     void (*scale)(Index n, T* x, T factor);  // x *= factor; factor 0 writes zeros
-    // sums = column sums of x, or, to accumulate, those added to what was there
+    // sums = column sums of x, added to the previous values if `accumulate`
     void (*add_rows)(Index rows, Index columns, const T* x, Index x_row, T* sums, bool accumulate);
     // out[j] = convert(source[j * stride]); stride in bytes
     void (*convert)(Index n, const void* source, DType dtype, Index stride, T* out);
     void (*affine)(Index n, const T* x, T scale, T offset, T* y);  // y = scale * x + offset
     bool (*all_finite)(Index n, const T* x);
-    // The value of a penalty on weights, and its gradient added to theirs.
+    // The value of a penalty on weights, and the addition of its gradient to theirs.
     double (*penalty)(Index n, const T* w, T l1, T l2);
     void (*add_penalty)(Index n, const T* w, T l1, T l2, T* gradient);
-    // The gradients of all parameters of small layers, the first of which has the inputs x.
+    // The gradients with respect to all parameters of small layers, the first of which has the inputs x.
     void (*small_gradients)(const SmallLayer<T>* first, const SmallLayer<T>* end, Index rows, const T* x);
     SparseKernels<T> sparse;
     LayerKernels<T> layers;
     const Int8Kernels* int8;  // null for double
 };
 
-// Products on tiles, in place of those of bfloat16 and 8-bit integers above: see amx_kernels.h.
+// Products on tiles, which replace those of bfloat16 and 8-bit integers above: see amx_kernels.h.
 struct TileKernels {
     const GemmKernels<float>* gemm_bfloat16;
     const Int8Kernels* int8;

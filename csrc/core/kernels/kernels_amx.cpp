@@ -1,4 +1,4 @@
-// Products of bfloat16 and of 8-bit integers on tiles; all else in the set `amx` is that of avx512_bf16.
+// Products of bfloat16 and of 8-bit integers on tiles. Everything else in the set `amx` is that of avx512_bf16.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

@@ -1,7 +1,7 @@
-// THE ONE source of the kernels, compiled once per instruction set. A kernels_<name>.cpp defines
-// FASTNET_NAMESPACE and FASTNET_VECTOR_BYTES, is compiled with that instruction set's flags and includes
-// this file. All of it lives in the instruction set's own namespace and nothing from the standard library
-// is instantiated in it, so the linker cannot put one set's code where another's is meant.
+// The only source of the kernels, compiled once per instruction set. A kernels_<name>.cpp defines FASTNET_NAMESPACE and
+// FASTNET_VECTOR_BYTES, is compiled with that instruction set's flags and includes this file. All of it lives in the
+// instruction set's own namespace, and it instantiates nothing from the standard library. So the linker cannot put one
+// set's code where another's is meant.
 #include <cmath>
 #include <cstddef>
 #include <cstdint>

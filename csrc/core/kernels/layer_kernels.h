@@ -1,5 +1,5 @@
-// The layers that are no matrix product: each forward and, beside it, what its backward needs. They work on a row, or
-// on some columns of it, n values at a time. Included by kernels_impl.h.
+// Layers other than matrix multiplications: the forward pass of each and, next to it, the functions of its backward
+// pass. They work on a row, or on some columns of it, n values at a time. Included by kernels_impl.h.
 
 template <class T> void multiply_elements(Index n, const T* x, const T* factor, T* y) {
     for_vectors<T>(n, [&](Index j, Index m) { store_some(y + j, load_some(x + j, m) * load_some(factor + j, m), m); });
@@ -26,7 +26,7 @@ template <class T> void prelu_backward(Index n, const T* x, const T* slope, cons
     });
 }
 
-// The gradient of the slopes, added to what was there.
+// Adds the gradient with respect to the slopes to the previous values.
 template <class T> void prelu_slopes(Index n, const T* x, const T* dy, T* slopes) {
     for_vectors<T>(n, [&](Index j, Index m) {
         const Vec<T> v = load_some(x + j, m);
@@ -42,8 +42,8 @@ template <class T> void prelu_slopes(Index n, const T* x, const T* dy, T* slopes
 // and variance of the batch,
 //     dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - u mean(dy u)),   dgamma = sum(dy u),   dbeta = sum(dy).
 
-// Mean and variance of the columns, in one pass: sums of the distances from the first row and of their squares, which
-// loses no digits to a large mean (Chan, Golub and LeVeque, The American Statistician 37(3), 1983).
+// Mean and variance of the columns, in one pass: it sums the distances from the first row and their squares. This loses
+// no digits to a large mean (Chan, Golub and LeVeque, The American Statistician 37(3), 1983).
 template <class T> void moments(Index rows, Index n, const T* x, Index x_row, T* mean, T* variance) {
     const T share = T(1) / static_cast<T>(rows);
     for_vectors<T>(n, [&](Index j, Index m) {
@@ -64,7 +64,7 @@ template <class T> void moments(Index rows, Index n, const T* x, Index x_row, T*
     });
 }
 
-// inverse = 1 / sqrt(variance + epsilon), factor = gamma inverse; a gamma that is null is one.
+// inverse = 1 / sqrt(variance + epsilon), factor = gamma inverse. A null gamma counts as one.
 template <class T>
 void normalization_factors(Index n, const T* variance, T epsilon, const T* gamma, T* inverse, T* factor) {
     for_vectors<T>(n, [&](Index j, Index m) {
@@ -74,7 +74,7 @@ void normalization_factors(Index n, const T* variance, T epsilon, const T* gamma
     });
 }
 
-// y = (x - mean) factor + beta; a beta that is null is zero.
+// y = (x - mean) factor + beta. A null beta counts as zero.
 template <class T> void normalize(Index n, const T* x, const T* mean, const T* factor, const T* beta, T* y) {
     for_vectors<T>(n, [&](Index j, Index m) {
         const Vec<T> shift = beta ? load_some(beta + j, m) : Vec<T>{};
@@ -161,7 +161,7 @@ void normalize_row_backward(Index n, const T* x, const T* moments, const T* gamm
     });
 }
 
-// The gradients of gamma and beta for some columns of one row, added to what was there.
+// Adds the gradients with respect to gamma and beta for some columns of one row to the previous values.
 template <class T> void add_row_products(Index n, const T* x, const T* moments, const T* dy, T* gamma, T* beta) {
     const T mean = moments[0], inverse = moments[1];
     for_vectors<T>(n, [&](Index j, Index m) {

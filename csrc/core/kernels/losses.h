@@ -1,24 +1,24 @@
 // The losses: the value for one row of predictions and its gradient. Included by kernels_impl.h.
 //
-// To add one, write a struct here or in row_losses.h and name it in `losses` below. One whose units are apart has a
-// `term`, the value and the derivative of one unit, and is their mean over a row's units, unless its `divisors` say
-// otherwise. The others have a `row`, which returns the loss of a row of n predictions y with targets t and, unless g
-// is null, writes factor * d(loss)/d(y) there. Conventions are Keras's: mse and binary_crossentropy average over a
-// row's units, categorical_crossentropy sums over the classes; all average over rows (by `scale`), each row multiplied
-// by its weight.
+// To add one, write a struct here or in row_losses.h and name it in `losses` below. A loss whose units are independent
+// has a `term`, the value and the derivative of one unit. The loss is the mean of the terms over a row's units, unless
+// its `divisors` change that. The others have a `row`, which returns the loss of a row of n predictions y with targets
+// t. Unless g is null, it writes factor * d(loss)/d(y) there. Conventions are Keras's: mse and binary_crossentropy
+// average over a row's units, categorical_crossentropy sums over the classes. All average over rows (by `scale`), each
+// row multiplied by its weight.
 //
-// A NaN among predictions or targets makes the loss of its row NaN, and its own gradient: formulas that compare must
-// let it through.
+// A NaN among predictions or targets makes the loss of its row NaN, as well as its own gradient. Formulas with
+// comparisons must let it through.
 
-// The smallest probability that a logarithm is taken of, unless the logits are at hand (Keras's epsilon).
+// The smallest probability whose logarithm is taken, unless the logits are available (Keras's epsilon).
 inline constexpr double probability_floor = 1e-7;
 
-// What a loss is told beside predictions and targets.
+// Per-loss settings.
 template <class T> struct LossSettings {
-    T label_smoothing, first, second, third;  // the last three are each loss's own
+    T label_smoothing, first, second, third;  // the last three are specific to the loss
 };
 
-// What `term` returns; of a loss that is fused with an activation also the activation's value, which is left in y.
+// The result of `term`. For a loss that is fused with an activation, also the activation's value, which is stored in y.
 template <class T> struct LossTerm {
     Vec<T> value, slope;
 };
@@ -26,7 +26,7 @@ template <class T> struct FusedTerm {
     Vec<T> value, slope, output;
 };
 
-// What the sums over the n units of a row are divided by.
+// The divisors of the sums over the n units of a row.
 template <class T> struct Divisors {
     T value, slope;
 };
@@ -37,7 +37,7 @@ template <class L, class T> FASTNET_INLINE Divisors<T> divisors_of(T n, const Lo
         return {n, n};
 }
 
-// The values of n units from y on; their slopes times a factor go to g.
+// The values of n units from y on. Their slopes times a factor are stored in g.
 template <class L, class T, class Factor>
 FASTNET_INLINE Vec<T> some_terms(Index n, T* y, const T* t, T* g, Factor factor, const LossSettings<T>& settings) {
     const auto term = L::template term<T>(load_some(y, n), load_some(t, n), settings);
@@ -67,7 +67,7 @@ struct MeanSquaredError {
     }
 };
 
-// scikit-learn's "squared_error": the value is the mean of e^2 / 2 over the units, the gradient that of their sum.
+// scikit-learn's "squared_error": the value is the mean of e^2 / 2 over the units, the gradient is that of their sum.
 struct HalfSquaredError {
     static constexpr const char* name = "half_squared_error";
     template <class T> static Divisors<T> divisors(T n, const LossSettings<T>&) { return {n, T(1)}; }
@@ -86,7 +86,7 @@ struct MeanAbsoluteError {
     }
 };
 
-// e^2 / 2 up to |e| = delta, from there delta |e| - delta^2 / 2. Huber, Annals of Statistics 35(1), 1964.
+// e^2 / 2 up to |e| = delta, delta |e| - delta^2 / 2 beyond. Huber, Annals of Statistics 35(1), 1964.
 struct Huber {
     static constexpr const char* name = "huber";
     template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>& s) {
@@ -117,7 +117,7 @@ struct MeanAbsolutePercentageError {
     }
 };
 
-// (log(1 + y) - log(1 + t))^2, y and t at least 1e-7
+// (log(1 + y) - log(1 + t))^2 with y and t at least 1e-7
 struct MeanSquaredLogarithmicError {
     static constexpr const char* name = "msle";
     template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
@@ -137,7 +137,7 @@ struct Poisson {
     }
 };
 
-// scikit-learn's "poisson": the sum of t log(t / y) - t + y over the units, half the Poisson deviance.
+// scikit-learn's "poisson": the sum of t log(t / y) - t + y over the units, which is half the Poisson deviance.
 template <class T> FASTNET_INLINE Vec<T> half_poisson_deviance(Vec<T> log_y, Vec<T> y, Vec<T> t) {
     return select<T>(t == T(0), Vec<T>{}, t * (log<T>(t) - log_y)) - t + y;
 }
@@ -149,7 +149,7 @@ struct HalfPoissonDeviance {
     }
 };
 
-// The same from the logarithm z of the prediction, by which the derivative is y - t. Leaves y = exp(z) in y.
+// The same from the logarithm z of the prediction. The derivative with respect to z is y - t. Stores y = exp(z) in y.
 struct ExponentialHalfPoissonDeviance {
     static constexpr const char* activation = "exponential";
     template <class T> static Divisors<T> divisors(T, const LossSettings<T>&) { return {T(1), T(1)}; }
@@ -159,7 +159,7 @@ struct ExponentialHalfPoissonDeviance {
     }
 };
 
-// max(1 - t y, 0) for targets of -1 and 1; 0 stands for -1.
+// max(1 - t y, 0) for targets of -1 and 1. A target of 0 counts as -1.
 struct Hinge {
     static constexpr const char* name = "hinge";
     template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>&) {
@@ -176,8 +176,8 @@ struct SquaredHinge {
     }
 };
 
-// The pinball loss max(q e, (q - 1) e), e = t - y, whose minimum is the quantile q. Koenker and Bassett, Econometrica
-// 46(1), 1978.
+// The pinball loss max(q e, (q - 1) e), e = t - y, which is minimal at the quantile q. Koenker and Bassett,
+// Econometrica 46(1), 1978.
 struct Quantile {
     static constexpr const char* name = "quantile";
     template <class T> static LossTerm<T> term(Vec<T> y, Vec<T> t, const LossSettings<T>& s) {
@@ -188,8 +188,8 @@ struct Quantile {
     }
 };
 
-// Lin, Goyal, Girshick, He and Dollar, ICCV 2017: weight (1 - p_t)^gamma crossentropy, with p_t the probability of what
-// is true and a weight of alpha for 1 and 1 - alpha for 0 where classes are balanced.
+// Lin, Goyal, Girshick, He and Dollar, ICCV 2017: weight (1 - p_t)^gamma crossentropy, where p_t is the probability of
+// the true class. The weight is alpha for 1 and 1 - alpha for 0 where classes are balanced.
 template <class T> FASTNET_INLINE Vec<T> power(Vec<T> x, T exponent) {
     if (exponent == T(0))
         return broadcast(T(1));
@@ -214,14 +214,13 @@ struct BinaryFocalCrossentropy {
     }
 };
 
-// Targets that are a little less sure, for so many classes: t (1 - s) + s / classes. Szegedy et al., CVPR 2016,
-// section 7.
+// Smoothed targets for `classes` classes: t (1 - s) + s / classes. Szegedy et al., CVPR 2016, section 7.
 template <class T> FASTNET_INLINE Vec<T> smoothed(Vec<T> t, const LossSettings<T>& settings, T classes) {
     const T s = settings.label_smoothing;
     return s == T(0) ? t : t * (T(1) - s) + s / classes;
 }
 
-// -mean(t log p + (1 - t) log(1 - p)), p = y clipped to [floor, 1 - floor]; no gradient where it is clipped.
+// -mean(t log p + (1 - t) log(1 - p)), p = y clipped to [floor, 1 - floor]; the gradient is zero where it is clipped.
 struct BinaryCrossentropy {
     static constexpr const char* name = "binary_crossentropy";
     template <class T> static LossTerm<T> term(Vec<T> raw, Vec<T> t, const LossSettings<T>& settings) {
@@ -234,23 +233,23 @@ struct BinaryCrossentropy {
     }
 };
 
-// t log p, p clipped to [eps, 1 - eps]: of this scikit-learn's cross-entropies are made, which give the value that they
-// have, but the gradient without clipping. The fused losses do so where their first setting is an eps above 0.
+// t log p with p clipped to [eps, 1 - eps], as in scikit-learn's cross-entropies. Their value is clipped, but their
+// gradient is not. The fused losses do this where their first setting is an eps above 0.
 template <class T> FASTNET_INLINE Vec<T> clipped_term(Vec<T> t, Vec<T> p, T eps) {
     const Vec<T> clipped = minimum<T>(broadcast(T(1) - eps), maximum<T>(broadcast(eps), p));
     return select<T>(t == T(0), unless_nan<T>(p, Vec<T>{}), t * log<T>(clipped));
 }
 
-// With p as 1 / (1 + exp(-z)) is rounded, without the correction of `sigmoid`: where p is nearly 1, log(1 - p) has no
-// more digits than 1 - p, and scikit-learn's loss shows that.
+// With p rounded as 1 / (1 + exp(-z)), without the correction of `sigmoid`. Where p is nearly 1, log(1 - p) has no more
+// digits than 1 - p, and scikit-learn's loss shows that.
 template <class T> FASTNET_INLINE Vec<T> clipped_binary_crossentropy(Vec<T> t, Vec<T> z, T eps) {
     const Vec<T> e = exp<T>(-absolute<T>(z)), p = select<T>(z < T(0), e, broadcast(T(1))) / (e + T(1));
     return -clipped_term<T>(t, p, eps) - clipped_term<T>(T(1) - t, T(1) - p, eps);
 }
 
-// Sigmoid and binary cross-entropy in one, from the logit z: with s = sigmoid(z) the loss is
-// max(z, 0) - z t + log(1 + exp(-|z|)), its derivative s - t. Leaves s in y. With the second setting it is the sum over
-// the units, not the mean.
+// Sigmoid and binary cross-entropy in one, from the logit z. With s = sigmoid(z) the loss is max(z, 0) - z t + log(1 +
+// exp(-|z|)), and its derivative is s - t. Stores s in y. With the second setting it is the sum over the units, not the
+// mean.
 struct SigmoidBinaryCrossentropy {
     static constexpr const char* activation = "sigmoid";
     template <class T> static Divisors<T> divisors(T n, const LossSettings<T>& settings) {
@@ -278,7 +277,7 @@ template <class L, class T> FASTNET_INLINE T loss_of_row(Index n, T* y, const T*
         return L::template row<T>(n, y, t, g, factor, settings);
 }
 
-// Rows of a single unit, a vector of them at a time.
+// Rows of a single unit, one vector of rows at a time.
 template <class L, class T>
 FASTNET_INLINE void loss_of_single_units(const LossArguments<T>& a, const LossSettings<T>& settings) {
     for_vectors<T>(a.rows, [&](Index i, Index n) {
@@ -307,7 +306,7 @@ template <class L, class T> void loss_rows(const LossArguments<T>& a) {
 
 template <class L, class T> inline constexpr LossKernels<T> alone{.name = L::name, .plain = loss_rows<L, T>};
 
-// A loss that is shorter together with an activation.
+// A loss with a shorter formula for its combination with an activation.
 template <class L, class Fused, class T>
 inline constexpr LossKernels<T> with_activation{
     .name = L::name,

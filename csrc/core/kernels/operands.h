@@ -1,31 +1,31 @@
-// What a matrix product makes of its operands when it packs them, and how it multiplies what it has packed:
+// How a matrix multiplication packs its operands, and how it multiplies the packed values:
 //   Plain      as they are
 //   Rounded    rounded to bfloat16 and kept as float32
 //   Pairs      rounded to bfloat16, two consecutive terms along k in 32 bits, for machines that multiply such pairs
 // Included by kernels_impl.h.
 //
-// A product of two bfloat16 has 16 bits and is exact in float32, so a sum of products is rounded once a term, fused or
-// not, and Rounded gives the same bits in every instruction set. Pairs gives them too: vdpbf16ps adds the product of
-// the high halves, then that of the low halves, rounding after each, so the earlier term is the high half. The
-// exception is what is subnormal, which vdpbf16ps takes for zero in operands and sums; rounding makes it zero in
+// A product of two bfloat16 has 16 bits and is exact in float32. So a sum of products is rounded once per term, fused
+// or not, and Rounded gives the same bits in every instruction set. Pairs gives them too. vdpbf16ps adds the product of
+// the high halves, then that of the low halves, and rounds after each, so the earlier term is the high half. The
+// exception is subnormal numbers, which vdpbf16ps takes for zero in operands and sums. Rounding sets them to zero in
 // operands here.
 //
-// The order of additions is that of AMX, whose instruction adds 32 terms to a sum: the first 16 are a chain that starts
+// The order of additions is that of AMX, whose instruction adds 32 terms to a sum. The first 16 are a chain that starts
 // from zero, the next 16 another, and the sum grows by (first + second): see chain_kernels.h. Every pass along k begins
-// a block of 32, and the last one of a pass is as long as what is left.
+// a block of 32, and the last block of a pass contains the remaining terms.
 
 template <class T> struct Plain {
     using Value = T;
-    using InPlace = Plain;             // how it is multiplied as it lies in memory, by `read` and float arithmetic
+    using InPlace = Plain;             // how it is multiplied unpacked, by `read` and float arithmetic
     static constexpr Index terms = 1;  // along k, in one packed value
     static constexpr Index chain = 0;  // packed values in a chain of additions; 0: all of a pass
     static constexpr bool rounds = false;
 
-    // Packed values that stand side by side across k: those of x[0], x[1] and so on; the second terms of pairs are
-    // x[step], x[step + 1] and so on.
+    // Packed values that are adjacent across k: those of x[0], x[1] and so on. The second terms of pairs are x[step],
+    // x[step + 1] and so on.
     static FASTNET_INLINE Vec<T> across(const T* x, Index) { return load(x); }
     static FASTNET_INLINE Quad<T> quad_across(const T* x, Index) { return load_quad(x); }
-    // Packed values that follow each other along k: those of x[0], x[1] and so on.
+    // Packed values that are consecutive along k: those of x[0], x[1] and so on.
     static FASTNET_INLINE Vec<T> along(const T* x) { return load(x); }
     static FASTNET_INLINE Quad<T> quad_along(const T* x) { return load_quad(x); }
     static FASTNET_INLINE T value(T x, T) { return x; }
@@ -40,8 +40,8 @@ template <class T> struct Plain {
 typedef std::uint32_t Words __attribute__((vector_size(FASTNET_VECTOR_BYTES)));
 typedef std::uint32_t QuadWords __attribute__((vector_size(16)));
 
-// Each float32 becomes the nearest bfloat16, ties to even: NaN stays NaN, though a quiet one, and what is subnormal
-// becomes zero. U holds the bits of V.
+// Rounds each float32 to the nearest bfloat16, ties to even. NaN becomes a quiet NaN, and subnormal numbers become
+// zero. U holds the bits of V.
 template <class U, class V> FASTNET_INLINE V round_to_bfloat16(V x) {
     const U bits = reinterpret_cast<U>(x), magnitude = bits & 0x7fffffffu;
     const U nearest = (bits + 0x7fffu + ((bits >> 16) & 1u)) & 0xffff0000u;
@@ -83,7 +83,7 @@ struct Pairs {
     static constexpr Index chain = chain_terms / terms;
     static constexpr bool rounds = true;
 
-    // The conversion of two vectors puts the second below the first; then one value of each is taken in turn.
+    // The conversion of two vectors puts the second below the first. Then the values of both are interleaved.
     static FASTNET_INLINE Vec<float> across(const float* x, Index step) {
         constexpr Words later{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
         const __m512i halves = reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(load(x), load(x + step)));

@@ -1,11 +1,10 @@
 // The optimizers, simplest first: each is one loop over flat arrays. Included by kernels_impl.h.
 //
-// To add one, write a struct here and name it in `optimizers` below: its name, the number of state arrays
+// To add one, write a struct here and name it in `optimizers` below. It has a name, the number of state arrays
 // ("slots"), the names of its hyperparameters (learning_rate first) and the update of one vector. `prepare` changes a
 // step's hyperparameters where they depend on its number.
 
-// The first step of every optimizer starts from a state of zeros, and every step has the same hyperparameters, unless
-// it says otherwise.
+// By default, the first step of an optimizer starts from a state of zeros, and every step has the same hyperparameters.
 struct SameEveryStep {
     static void prepare(double*, std::int64_t) {}
     static double initial(const double*) { return 0; }
@@ -14,7 +13,8 @@ struct FromZeros {
     static double initial(const double*) { return 0; }
 };
 
-// 1 - beta^step. A power below half a unit in the last place of 1 is not asked for: it takes as long as a small step.
+// 1 - beta^step. A power below half a unit in the last place of 1 is not computed, because that takes as long as a
+// small step.
 inline double one_minus_power(double beta, std::int64_t step) {
     const double t = static_cast<double>(step);
     return beta >= 0 && (1 - beta) * t > 40 ? 1 : 1 - std::pow(beta, t);  // beta^t <= exp(-(1 - beta) t)
@@ -25,7 +25,7 @@ struct Sgd : SameEveryStep {
     static constexpr int slots = 1;
     static constexpr const char* hyperparameters[] = {"learning_rate", "momentum",     "dampening",
                                                       "nesterov",      "weight_decay", nullptr};
-    // v = momentum v + learning_rate (1 - dampening) g, w -= v, as in Keras: a new learning rate holds for new
+    // v = momentum v + learning_rate (1 - dampening) g, w -= v, as in Keras: a new learning rate applies to new
     // gradients. Nesterov's form looks ahead: w -= momentum v + learning_rate (1 - dampening) g (Sutskever, Martens,
     // Dahl and Hinton, ICML 2013). weight_decay adds weight_decay * w to g.
     template <class T> struct Step {
@@ -61,8 +61,8 @@ struct RmsProp : SameEveryStep {
     };
 };
 
-// Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, in the order of section 2's last
-// paragraph (as Keras): the bias corrections are folded into the rate, epsilon is added to sqrt(v).
+// Kingma and Ba, "Adam: A Method for Stochastic Optimization", ICLR 2015, in the order of section 2's last paragraph
+// (as Keras). The bias corrections are folded into the rate, and epsilon is added to sqrt(v).
 struct Adam : FromZeros {
     static constexpr const char* name = "adam";
     static constexpr int slots = 2;
@@ -184,7 +184,7 @@ struct Nadam : FromZeros {
     static constexpr int slots = 2;
     static constexpr const auto& hyperparameters = Adam::hyperparameters;
     static void prepare(double* h, std::int64_t step) {
-        // The factors 1 - 0.96^i / 2 are 1 to the last digit from i = 1,000 on.
+        // The factors 1 - 0.96^i / 2 equal 1 to the last digit from i = 1,000 on.
         double decay = 1, product = std::pow(h[1], static_cast<double>(step));
         for (std::int64_t i = 1; i <= step && i <= 1000; ++i)
             decay *= 0.96, product *= 1 - 0.5 * decay;
@@ -221,14 +221,14 @@ struct Lion : SameEveryStep {
         Vec<T> operator()(Vec<T> w, Vec<T> g, Vec<T> (&state)[slots]) const {
             const Vec<T> way = beta_1 * state[0] + rest_1 * g;
             state[0] = beta_2 * state[0] + rest_2 * g;
-            // A NaN goes on into the weights, where it is seen.
+            // A NaN passes on into the weights, where it is seen.
             return w - select<T>(way == T(0), Vec<T>{}, select<T>(way == way, copy_sign<T>(broadcast(rate), way), way));
         }
     };
 };
 
-// Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024. This is what it does to vectors, and
-// to matrices that it is not to touch: Adam with a rate of its own. Matrices are orthogonalized in muon.cpp.
+// Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024. This is its update of vectors and of
+// excluded matrices: Adam with a rate of its own. Other matrices are orthogonalized in muon.cpp.
 struct Muon : FromZeros {
     static constexpr const char* name = "muon";
     static constexpr int slots = 2;
@@ -247,13 +247,13 @@ template <class T> FASTNET_INLINE Vec<T> within(Vec<T> g, T limit) {
     return select<T>(g > limit, broadcast(limit), select<T>(g < -limit, broadcast(-limit), g));
 }
 
-// The gradient with the derivative of l1 |w| + l2 w^2 added; that of |w| at 0 is taken for 0.
+// The gradient plus the derivative of l1 |w| + l2 w^2; the derivative of |w| at 0 is taken as 0.
 template <class T> FASTNET_INLINE Vec<T> penalized(Vec<T> g, Vec<T> w, T l1, T l2) {
     const Vec<T> sign = select<T>(w == T(0), Vec<T>{}, copy_sign<T>(broadcast(T(1)), w));
     return multiply_add<T>(w, broadcast(T(2) * l2), multiply_add<T>(sign, broadcast(l1), g));
 }
 
-// The penalty on the values from `first` on, which are all within it or, where it is none, outside all.
+// The penalty on the values from `first` on. They are all within it or, if it is zero, outside all penalties.
 template <class T> FASTNET_INLINE PenaltyRange<T> penalty_at(const OptimizerExtras<T>& extras, Index first) {
     for (Index i = 0; i < extras.penalty_count; ++i)
         if (const PenaltyRange<T>& p = extras.penalties[i]; p.begin <= first && first < p.end)

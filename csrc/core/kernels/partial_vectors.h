@@ -4,7 +4,7 @@ template <class T, int... i> FASTNET_INLINE Bits<T> lane_numbers(std::integer_se
     return Bits<T>{i...};
 }
 
-// The first n lanes, 0 < n < lanes; the others are zero (load) or left alone (store).
+// The first n lanes, 0 < n < lanes. The others are zero (load) or left unchanged (store).
 template <class T> FASTNET_INLINE Vec<T> load_first(const T* p, Index n) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4)
@@ -12,7 +12,7 @@ template <class T> FASTNET_INLINE Vec<T> load_first(const T* p, Index n) {
     else
         return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << n) - 1), p);
 #elif defined(__AVX2__)
-    // Lane by lane the vector would be put together in memory, and wait there for the stores.
+    // Lane by lane, the vector would be assembled in memory and wait there for the stores.
     const Bits<T> lane = lane_numbers<T>(std::make_integer_sequence<int, lanes<T>>());
     const __m256i wanted = reinterpret_cast<__m256i>(lane < static_cast<Integer<T>>(n));
     if constexpr (sizeof(T) == 4)
@@ -34,7 +34,7 @@ template <class T> FASTNET_INLINE void store_first(T* p, Vec<T> v, Index n) {
     else
         _mm512_mask_storeu_pd(p, static_cast<__mmask8>((1u << n) - 1), v);
 #elif defined(__AVX2__)
-    // In parts: a store with a mask takes some processors as long as twenty others.
+    // Stored in parts: a masked store takes some processors as long as twenty others.
     if constexpr (sizeof(T) == 4) {
         __m128 part = _mm256_castps256_ps128(v);
         if (n & 4) {

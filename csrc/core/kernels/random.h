@@ -1,12 +1,12 @@
-// Random numbers that depend on nothing but where they are used: a counter is encrypted with a key, so that any thread
-// can make the numbers of any row. Included by kernels_impl.h.
+// Random numbers that depend only on where they are used. A counter is encrypted with a key, so that any thread can
+// compute the numbers of any row. Included by kernels_impl.h.
 //
 // Threefry-4x32 (Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011), with the 12
-// rounds that pass all of BigCrush there. It needs additions, rotations and exclusive ors of 32 bits only, which every
+// rounds that pass all of BigCrush there. It needs only additions, rotations and exclusive ors of 32 bits, which every
 // instruction set has for vectors.
 
 inline constexpr int random_rounds = 12;
-inline constexpr Index random_block = 64;  // numbers made at a time
+inline constexpr Index random_block = 64;  // numbers computed at a time
 
 typedef std::uint32_t Words __attribute__((vector_size(FASTNET_VECTOR_BYTES)));
 inline constexpr Index word_lanes = FASTNET_VECTOR_BYTES / 4;
@@ -88,8 +88,8 @@ template <class T> FASTNET_INLINE Vec<T> normal_quantile(Vec<T> x) {
     return p * x * static_cast<T>(1.41421356237309504880);
 }
 
-// Inverted dropout: y = x mask, where the mask, which is kept for the way back, is 0 with a probability of `rate` and
-// 1 / (1 - rate) otherwise.
+// Inverted dropout: y = x mask. The mask, which is kept for the backward pass, is 0 with a probability of `rate` and 1
+// / (1 - rate) otherwise.
 template <class T> void dropout(const RandomRow& row, Index n, const T* x, T rate, T* mask, T* y) {
     const T scale = T(1) / (T(1) - rate);
     for_random_vectors<T>(row, n, [&](Index j, Index m, const std::uint32_t* words) {

@@ -1,7 +1,7 @@
-// The losses whose units are not apart: a row has one value. Included by losses.h, which says how to add one.
+// The losses whose units depend on each other: each row has one value. Included by losses.h, which says how to add one.
 
-// -sum(t log p), p = y / sum(y) clipped as above. With q = y / S the derivative is
-// (sum_i u_i q_i - u_j) / S, where u_i = t_i / p_i inside the clipping range and 0 outside.
+// -sum(t log p), p = y / sum(y) clipped as above. With q = y / S the derivative is (sum_i u_i q_i - u_j) / S, where u_i
+// = t_i / p_i inside the clipping range and 0 outside.
 struct CategoricalCrossentropy {
     static constexpr const char* name = "categorical_crossentropy";
     template <class T>
@@ -29,8 +29,8 @@ struct CategoricalCrossentropy {
     }
 };
 
-// Softmax and categorical cross-entropy in one, from the logits z: the loss is sum(t) logsumexp(z) - sum(t z),
-// its derivative sum(t) softmax(z) - t. Leaves the softmax in y.
+// Softmax and categorical cross-entropy in one, from the logits z. The loss is sum(t) logsumexp(z) - sum(t z), and its
+// derivative is sum(t) softmax(z) - t. Stores the softmax in y.
 struct SoftmaxCategoricalCrossentropy {
     static constexpr const char* activation = "softmax";
     template <class T>
@@ -110,7 +110,8 @@ struct CategoricalHinge {
     }
 };
 
-// sum(alpha (1 - p)^gamma (-t log p)), p = y / sum(y), clipped. The derivative by y goes through q = y / S as above.
+// sum(alpha (1 - p)^gamma (-t log p)), p = y / sum(y), clipped. The derivative with respect to y goes through q = y / S
+// as above.
 struct CategoricalFocalCrossentropy {
     static constexpr const char* name = "categorical_focal_crossentropy";
     template <class T>
@@ -140,7 +141,7 @@ struct CategoricalFocalCrossentropy {
     }
 };
 
-// -sum(t y) / (|t| |y|), with each norm at least sqrt(1e-12), as in Keras.
+// -sum(t y) / (|t| |y|) with each norm at least sqrt(1e-12), as in Keras.
 struct CosineSimilarity {
     static constexpr const char* name = "cosine_similarity";
     template <class T>

@@ -1,10 +1,9 @@
-// A vector of `lanes<T>` floats or doubles, and the mathematics on it.
+// A vector of `lanes<T>` floats or doubles, and its mathematical functions.
 //
-// Included by kernels_impl.h inside the namespace of one instruction set, after FASTNET_VECTOR_BYTES
-// has been set, so the same text becomes SSE2, AVX2, AVX-512, NEON or plain C++. It is written with
-// the vector types that gcc and clang share; intrinsics appear only for partial loads and stores and for fused
-// multiply-add.
-// There is no include guard on purpose: each kernels_*.cpp includes it once, in its own namespace.
+// Included by kernels_impl.h inside the namespace of one instruction set, after FASTNET_VECTOR_BYTES has been set, so
+// the same text becomes SSE2, AVX2, AVX-512, NEON or plain C++. It is written with the vector types that gcc and clang
+// share. Intrinsics appear only for partial loads and stores and for fused multiply-add. There is no include guard on
+// purpose: each kernels_*.cpp includes it once, in its own namespace.
 
 template <class T> struct VectorOf;
 template <> struct VectorOf<float> {
@@ -24,13 +23,13 @@ template <class T> inline constexpr Index lanes = FASTNET_VECTOR_BYTES / sizeof(
 
 #define FASTNET_INLINE inline __attribute__((always_inline))
 
-// Compilers must not replace this pointer by others from which it could be computed.
+// Compilers must not replace this pointer by others from which they could compute it.
 template <class T> FASTNET_INLINE void keep_in_register(const T*& p) { asm("" : "+r"(p)); }
 
-// Compilers must not move what reads or writes memory across this.
+// Compilers must not move memory accesses across this.
 FASTNET_INLINE void keep_order() { asm volatile("" : : : "memory"); }
 
-// x - 0 is x for every x, -0 included; compilers know it and emit a plain broadcast.
+// x - 0 is x for every x, including -0. Compilers know it and emit a plain broadcast.
 template <class T> FASTNET_INLINE Vec<T> broadcast(T x) { return x - Vec<T>{}; }
 
 template <class T> FASTNET_INLINE Vec<T> load(const T* p) {
@@ -43,8 +42,8 @@ template <class T> FASTNET_INLINE void store(T* p, Vec<T> v) { __builtin_memcpy(
 
 #include "partial_vectors.h"
 
-// a b + c, rounded once where the machine can. Compilers make that of the plain expression too, but not everywhere they
-// compile it, and elements of a matrix product must not differ with the tile that they happen to lie in.
+// a b + c, rounded once if the machine can. Compilers fuse the plain expression too, but not everywhere, and elements
+// of a matrix product must not depend on the tile in which they lie.
 template <class T> FASTNET_INLINE Vec<T> multiply_add(Vec<T> a, Vec<T> b, Vec<T> c) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4)
@@ -66,7 +65,7 @@ template <class T> FASTNET_INLINE Vec<T> multiply_add(Vec<T> a, Vec<T> b, Vec<T>
 #endif
 }
 
-// Sixteen bytes, in every instruction set: what packing copies and transposes.
+// Sixteen bytes in every instruction set: the unit that packing copies and transposes.
 template <class T> inline constexpr Index quad = 16 / static_cast<Index>(sizeof(T));
 template <class T> struct QuadOf {
     typedef T type __attribute__((vector_size(16)));
@@ -107,7 +106,7 @@ template <class T> FASTNET_INLINE Vec<T> as_values(Bits<T> x) { return reinterpr
 // A NaN in a comparison selects the second value, as the IEEE comparison is false.
 template <class T> FASTNET_INLINE Vec<T> select(Bits<T> mask, Vec<T> yes, Vec<T> no) { return mask ? yes : no; }
 
-// v, but NaN where x is NaN: for a v that was chosen by comparisons with x.
+// v, or NaN where x is NaN: for a v that was chosen by comparisons with x.
 template <class T> FASTNET_INLINE Vec<T> unless_nan(Vec<T> x, Vec<T> v) { return select<T>(x == x, v, x); }
 
 // The first n lanes of v, the others as in `rest`.
@@ -116,7 +115,7 @@ template <class T> FASTNET_INLINE Vec<T> first_lanes(Vec<T> v, Index n, Vec<T> r
     return select<T>(lane < static_cast<Integer<T>>(n), v, rest);
 }
 
-// b where one of the two is NaN: what may be NaN comes second.
+// b where either of the two is NaN: a value that may be NaN comes second.
 template <class T> FASTNET_INLINE Vec<T> maximum(Vec<T> a, Vec<T> b) { return a > b ? a : b; }
 template <class T> FASTNET_INLINE Vec<T> minimum(Vec<T> a, Vec<T> b) { return a < b ? a : b; }
 
@@ -130,13 +129,13 @@ template <class T> FASTNET_INLINE Vec<T> copy_sign(Vec<T> magnitude, Vec<T> sign
     return as_values<T>((as_bits<T>(magnitude) & ~mask) | (as_bits<T>(sign) & mask));
 }
 
-// f(lane i, lane i + width) in every lane i; lanes count in a circle.
+// f(lane i, lane i + width) in every lane i, where lanes wrap around.
 template <int width, class V, class F, int... i>
 FASTNET_INLINE V fold(V v, F f, std::integer_sequence<int, i...>) {
     return f(v, __builtin_shufflevector(v, v, (i + width) % static_cast<int>(sizeof...(i))...));
 }
 
-// Sums and maxima fold halves, so the order of the additions is the same for every use.
+// Sums and maxima fold halves, so the order of the additions is always the same.
 template <class T, int width = static_cast<int>(lanes<T>) / 2, class F> FASTNET_INLINE T fold_halves(Vec<T> v, F f) {
     if constexpr (width == 0)
         return v[0];
@@ -148,7 +147,7 @@ template <class T> FASTNET_INLINE T sum(Vec<T> v) {
     return fold_halves<T>(v, [](Vec<T> a, Vec<T> b) { return a + b; });
 }
 
-// NaN if one of the two is NaN.
+// NaN if either of the two is NaN.
 template <class T> FASTNET_INLINE Vec<T> larger(Vec<T> a, Vec<T> b) { return select<T>((b > a) | (b != b), b, a); }
 template <class T> FASTNET_INLINE T largest(Vec<T> v) { return fold_halves<T>(v, larger<T>); }
 
@@ -159,7 +158,7 @@ template <class T> FASTNET_INLINE Vec<T> square_root(Vec<T> x) {
     return y;
 }
 
-// n / (sqrt(v) + epsilon) for v >= 0: the step of adaptive optimizers, which would otherwise wait for the divider, 35
+// n / (sqrt(v) + epsilon) for v >= 0: the step of adaptive optimizers. It would otherwise wait for the divider, 35
 // cycles for 16 floats. AVX-512's approximations to 14 bits take one Newton step each, which leaves at most 2 ulp.
 template <class T> FASTNET_INLINE Vec<T> divide_by_root(Vec<T> n, Vec<T> v, T epsilon) {
 #if defined(__AVX512F__)
@@ -170,7 +169,7 @@ template <class T> FASTNET_INLINE Vec<T> divide_by_root(Vec<T> n, Vec<T> v, T ep
         const Vec<T> s = v * y;
         const Vec<T> root = multiply_add<T>(y * T(0.5), multiply_add<T>(-s, s, v), s);
         const Vec<T> d = root + epsilon;
-        const Vec<T> r = _mm512_maskz_rcp14_ps(0xffff, d);  // the form without a mask makes gcc 12 warn
+        const Vec<T> r = _mm512_maskz_rcp14_ps(0xffff, d);  // gcc 12 warns about the form without a mask
         const Vec<T> q = n * r;
         return multiply_add<T>(r, multiply_add<T>(-q, d, n), q);
     }
@@ -206,10 +205,10 @@ template <class T, std::size_t N> FASTNET_INLINE Vec<T> polynomial(Vec<T> x, con
     return r;
 }
 
-// exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2 (Cody and Waite, "Software Manual for the
-// Elementary Functions", 1980, ch. 6), exp(r) = 1 + r + r^2 p(r). The scale is applied in two halves, so
-// that subnormal results are right. Error at most 1.1 ulp in float32 (measured over all of them) and float64;
-// tests/test_activations.py holds it and what is built on it to 2 ulp. NaN gives NaN, overflow infinity.
+// exp(x) = 2^n exp(r), n = round(x / ln 2), |r| <= ln 2 / 2 (Cody and Waite, "Software Manual for the Elementary
+// Functions", 1980, ch. 6), exp(r) = 1 + r + r^2 p(r). The scale is applied in two halves, so that subnormal results
+// are right. The error is at most 1.1 ulp in float32 (measured over all of them) and float64. tests/test_activations.py
+// checks it and the functions built on it to 2 ulp. NaN gives NaN, overflow infinity.
 template <class T> FASTNET_INLINE Vec<T> exp(Vec<T> x) {
     using F = Format<T>;
     const Vec<T> top = broadcast<T>(F::exp_overflow), bottom = broadcast<T>(F::exp_underflow);
@@ -270,7 +269,7 @@ template <class T> FASTNET_INLINE Vec<T> log(Vec<T> x) {
                      select<T>(x == T(0), -infinity, broadcast<T>(static_cast<T>(NAN))));
 }
 
-// log(1 + u) for 0 <= u <= 1: what rounding 1 + u lost is added back to first order.
+// log(1 + u) for 0 <= u <= 1. The rounding error of 1 + u is added back to first order.
 template <class T> FASTNET_INLINE Vec<T> log1p(Vec<T> u) {
     const Vec<T> w = u + static_cast<T>(1);
     return log<T>(w) + (u - (w - static_cast<T>(1))) / w;
@@ -295,8 +294,8 @@ template <class T> FASTNET_INLINE Vec<T> tanh(Vec<T> x) {
     return copy_sign<T>(select<T>(a < static_cast<T>(0.625), small, large), x);
 }
 
-// 1 / (1 + exp(-x)), through e = exp(-|x|), so nothing overflows and small results keep their digits. What rounding
-// lost of s = 1 + e is put back to first order, with a line for 1 / s on [1, 2]. Error at most 2 ulp.
+// 1 / (1 + exp(-x)), through e = exp(-|x|), so nothing overflows and small results keep their digits. The rounding
+// error of s = 1 + e is added back to first order, with a linear approximation of 1 / s on [1, 2]. Error at most 2 ulp.
 template <class T> FASTNET_INLINE Vec<T> sigmoid(Vec<T> x) {
     const Vec<T> e = exp<T>(-absolute<T>(x));
     const Vec<T> s = e + static_cast<T>(1);
@@ -305,15 +304,15 @@ template <class T> FASTNET_INLINE Vec<T> sigmoid(Vec<T> x) {
     return y - y * (lost * (static_cast<T>(1.457) - static_cast<T>(0.5) * s));
 }
 
-// exp(x) - 1 without the digits that the subtraction would lose: exp(x) - 1 = 2 tanh(x/2) / (1 - tanh(x/2)), for x <=
-// 0.
+// exp(x) - 1 for x <= 0 without the digits that the subtraction would lose: exp(x) - 1 = 2 tanh(x/2) / (1 - tanh(x/2)).
 template <class T> FASTNET_INLINE Vec<T> expm1_below_zero(Vec<T> x) {
     const Vec<T> t = tanh<T>(x * static_cast<T>(0.5));
     return (t + t) / (static_cast<T>(1) - t);
 }
 
-// What 1 - erf(z) is of exp(-z^2), for z >= 0: erfc(z) = exp(-z^2) t q(2 t - 1) with t = 2 / (2 + z) and a polynomial
-// q, Chebyshev's interpolation of degree 11 (relative error 2e-8) in float32 and 26 (2e-17) in float64.
+// The factor of exp(-z^2) in 1 - erf(z) for z >= 0: erfc(z) = exp(-z^2) t q(2 t - 1) with t = 2 / (2 + z) and a
+// polynomial q. It is Chebyshev's interpolation of degree 11 (relative error 2e-8) in float32 and 26 (2e-17) in
+// float64.
 template <class T> FASTNET_INLINE Vec<T> scaled_erfc(Vec<T> z) {
     const Vec<T> t = static_cast<T>(2) / (z + static_cast<T>(2));
     const Vec<T> s = t + t - static_cast<T>(1);
@@ -335,8 +334,8 @@ template <class T> FASTNET_INLINE Vec<T> scaled_erfc(Vec<T> z) {
     }
 }
 
-// The distribution of the standard normal at x, and its density: 1/2 erfc(-x / sqrt 2) below zero, where it is small,
-// and 1 - 1/2 erfc(x / sqrt 2) above.
+// The distribution function of the standard normal at x, and its density: 1/2 erfc(-x / sqrt 2) below zero, where it is
+// small, and 1 - 1/2 erfc(x / sqrt 2) above.
 template <class T> struct Normal {
     Vec<T> distribution, density;
 };

@@ -1,12 +1,12 @@
-// A step of training of small dense networks: products so short that what surrounds them takes longer than they do.
+// A training step of small dense networks: products so short that the overhead around them takes longer than they do.
 // Included by kernels_impl.h.
 //
-// Every value is the chain of operations by which the micro-kernel and the epilogues compute it, so the bits are
-// theirs. Vectors are read and written whole, also where less than one is left: rows are written in their order, so
-// that what went too far is written again, and behind the last one is room (see buffer.h).
+// Every value is computed by the same chain of operations as in the micro-kernel and the epilogues, so the bits are the
+// same. Vectors are read and written whole, even where less than one is left. Rows are written in order, so that the
+// excess is overwritten by the next row, and there is room behind the last one (see buffer.h).
 
-// The products of a row x for some vectors of units, the first of which has the weights w. Totals begin with zero: then
-// no zero of theirs is negative.
+// The products of a row x for some vectors of units, the first of which has the weights w. Totals begin with zero, so
+// that none of their zeros is negative.
 template <int vectors, class T>
 FASTNET_INLINE void multiply_units(const SmallLayer<T>& layer, const T* x, const T* w, Vec<T> (&totals)[vectors]) {
     for (Index pass = 0; pass < layer.passes.count; ++pass) {
@@ -21,7 +21,7 @@ FASTNET_INLINE void multiply_units(const SmallLayer<T>& layer, const T* x, const
     }
 }
 
-// Few units of a row, from the products to the activation in registers.
+// A few units of a row, from the products to the activation in registers.
 template <class A, int vectors, class T>
 FASTNET_INLINE void forward_units(const SmallLayer<T>& layer, const T* x, T* y, T* kept) {
     Vec<T> totals[vectors] = {};
@@ -36,7 +36,7 @@ FASTNET_INLINE void forward_units(const SmallLayer<T>& layer, const T* x, T* y, 
     }
 }
 
-// A panel of more units, as many as registers hold; the vectors are those of the panel or fewer.
+// A panel of more units, up to the number that fits in registers. It has `size` vectors, at most `vectors`.
 template <int vectors, class T>
 void multiply_panel(const SmallLayer<T>& layer, const T* x, Index first, Index size, T* y) {
     if constexpr (vectors > 1)
@@ -55,7 +55,7 @@ template <class T> void multiply_row(const SmallLayer<T>& layer, const T* x, T* 
         multiply_panel<most_vectors>(layer, x, panels.start(i) * lanes<T>, panels.size(i), y);
 }
 
-// Not inlined, as is what else is large: the way of the smallest layers would save registers for it.
+// Not inlined, like other large functions: otherwise the path of the smallest layers would save registers for it.
 template <class A, class T> [[gnu::noinline]] void forward_wide(const SmallLayer<T>& layer, Index rows, const T* x) {
     const Index units = layer.units;
     for (Index i = 0; i < rows; ++i, x += layer.inputs) {
@@ -119,7 +119,7 @@ void small_backward(const SmallLayer<T>& layer, Index rows, const SmallLayer<T>&
     }
 }
 
-// The sums over the rows of a batch, of which most small steps have one.
+// The sums over the rows of a batch. In most small steps it has one row.
 template <bool one, class T, class F> FASTNET_INLINE T sum_over_rows(Index rows, T sum, F add) {
     if constexpr (one)
         return add(0, sum);
@@ -128,7 +128,8 @@ template <bool one, class T, class F> FASTNET_INLINE T sum_over_rows(Index rows,
     return sum;
 }
 
-// One unit: its weights follow each other, and so do their gradients. What x has behind its last row is not ours.
+// One unit: its weights are contiguous, and so are their gradients. Values behind the last row of x do not belong to
+// it.
 template <bool one_row, class T>
 FASTNET_INLINE void gradients_of_unit(const SmallLayer<T>& layer, Index rows, const T* x) {
     const Index inputs = layer.inputs;

@@ -1,11 +1,11 @@
-// Products with a matrix that is mostly zeros, and the search for what is not zero. Included by kernels_impl.h.
+// Products with a matrix that is mostly zeros, and the search for nonzero values. Included by kernels_impl.h.
 
-// A panel of so many vectors of C stays in registers while a row of S passes by: enough independent chains of additions
-// to keep the multipliers busy, and few enough for a machine with 16 registers.
+// A panel of this many vectors of C stays in registers while a row of S passes by. This gives enough independent chains
+// of additions to keep the multipliers busy, and few enough for a machine with 16 registers.
 inline constexpr int widest_sparse_panel = 8;
 
 // The columns of a panel of C. Where C does not end with a whole vector, the last one begins earlier and computes some
-// columns twice, to the same values; a matrix that is narrower than a vector is `partial`.
+// columns twice, to the same values. A matrix that is narrower than a vector is `partial`.
 template <class T, int vectors, bool partial>
 void multiply_sparse_panel(const SparseProduct<T>& g, Index first_vector, Index first_row, Index last_row) {
     const auto load_at = [&](const T* p) { return partial ? load_first(p, g.n) : load(p); };
@@ -20,7 +20,7 @@ void multiply_sparse_panel(const SparseProduct<T>& g, Index first_vector, Index 
         const Term<T>* const end = g.s.terms + g.s.end[i];
         bool accumulate = g.accumulate;
         Index pass = 0, limit = 0;
-        do {  // a pass: one even if there are no terms, which writes zeros
+        do {  // a pass: at least one, which writes zeros if there are no terms
             while (term < end && term->column >= limit)
                 limit = g.passes.start(++pass);
             Vec<T> sums[vectors] = {};
@@ -31,7 +31,7 @@ void multiply_sparse_panel(const SparseProduct<T>& g, Index first_vector, Index 
                 for (int v = 0; v < vectors; ++v)
                     sums[v] = multiply_add<T>(value, load_at(b + offsets[v]), sums[v]);
             }
-            // C = sums (+ C), rounded like the end of a dense pass; all is read before anything is written.
+            // C = sums (+ C), rounded like the end of a dense pass. Everything is read before anything is written.
 #pragma GCC unroll 8
             for (int v = 0; v < vectors; ++v)
                 sums[v] = sums[v] + (accumulate ? load_at(c + offsets[v]) : Vec<T>{});
@@ -63,7 +63,7 @@ template <class T> void multiply_sparse(const SparseProduct<T>& g, Index first_r
         by_width[panels.size(i)](g, panels.start(i), first_row, last_row);
 }
 
-// One value, without a branch: all bits but the sign tell whether it is zero.
+// One value, without a branch: it is zero if all bits but the sign are.
 template <class T> FASTNET_INLINE Index compress_value(T x, Index column, Term<T>* terms, Index n) {
     Integer<T> bits;
     __builtin_memcpy(&bits, &x, sizeof bits);
@@ -71,14 +71,14 @@ template <class T> FASTNET_INLINE Index compress_value(T x, Index column, Term<T
     return n + ((bits & ~(Integer<T>(1) << (sizeof bits * 8 - 1))) != 0);
 }
 
-// The terms of one vector of x, from terms[n] on; returns the new n. NaN is not zero.
+// Writes the terms of one vector of x, from terms[n] on, and returns the new n. NaN counts as nonzero.
 #if defined(__AVX512F__)
-// Through a register of its own: gcc 12 may count 32 bits of a mask of which it has put 8 or 16 on the stack.
+// Through a separate register: gcc 12 may count 32 bits of a mask after storing only 8 or 16 on the stack.
 FASTNET_INLINE Index count_ones(__mmask16 mask) { return __builtin_popcount(_cvtmask16_u32(mask)); }
 FASTNET_INLINE Index count_ones(__mmask8 mask) { return __builtin_popcount(_cvtmask8_u32(mask)); }
 
 template <class T> FASTNET_INLINE Index compress_vector(const T* x, Index column, Term<T>* terms, Index n) {
-    // Into registers first: some machines take a hundred cycles to compress into memory.
+    // Compressed into registers first: some machines take a hundred cycles to compress into memory.
     if constexpr (sizeof(T) == 4) {
         const __m512i count = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
         const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);

@@ -1,8 +1,8 @@
-// Products that read an operand as a stream, as it lies in memory, because it is used once: one row or a few, and one
-// column. The chain of operations of an element is that of the micro-kernel. Included by kernels_impl.h.
+// Products that stream an operand unpacked, because it is used once: one row or a few, and one column. The chain of
+// operations of an element is that of the micro-kernel. Included by kernels_impl.h.
 
-// One row of A times B as it lies: B is read as a stream, a few rows side by side, which the hardware foresees, and not
-// panel by panel. The sums of a stretch of columns stay in the first-level cache.
+// One row of A times an unpacked B. B is read as a stream of a few rows side by side, which the hardware prefetches,
+// and not panel by panel. The sums of a stretch of columns stay in the first-level cache.
 template <class Form, class T> void multiply_row(const GemmBlock<T>& block, Index first, Index last) {
     constexpr Index stretch = 4096 / static_cast<Index>(sizeof(T)), together = 4;
     const Index a_step = block.a_packed ? 1 : block.a_step;
@@ -41,8 +41,8 @@ template <class Form, class T> void multiply_row(const GemmBlock<T>& block, Inde
     }
 }
 
-// A few rows of A times B as it lies, of which every line is read once: a few rows of B side by side add their terms to
-// the sums of a stretch of columns, which stay in the first-level cache.
+// A few rows of A times an unpacked B, of which every line is read once. A few rows of B side by side add their terms
+// to the sums of a stretch of columns, which stay in the first-level cache.
 #if defined(__AVX512F__) || defined(__aarch64__)
 inline constexpr int terms_together = 8;
 inline constexpr Index bytes_of_sums = 32768;
@@ -51,8 +51,8 @@ inline constexpr int terms_together = 4;
 inline constexpr Index bytes_of_sums = 16384;
 #endif
 
-// sums[i * stretch + j] += a[i * terms_together + t] b[t * b_row + j], t = 0 ... terms - 1 in turn, for some vectors of
-// columns; the last one has n.
+// sums[i * stretch + j] += a[i * terms_together + t] b[t * b_row + j], t = 0 ... terms - 1 in order, for some vectors
+// of columns; the last one has n.
 template <int terms, int vectors, class T>
 FASTNET_INLINE void add_terms(Index m, const T* a, const T* b, Index b_row, Index n, T* sums, Index stretch) {
     Vec<T> bv[terms][vectors];
@@ -62,7 +62,7 @@ FASTNET_INLINE void add_terms(Index m, const T* a, const T* b, Index b_row, Inde
         for (int v = 0; v < vectors; ++v)
             bv[t][v] = load_some(b + t * b_row + v * lanes<T>, v + 1 < vectors ? lanes<T> : n);
 #pragma GCC unroll 8
-    for (int t = 0; terms > 1 && t < terms; ++t)  // the next rows, which are needed once: the second level will do
+    for (int t = 0; terms > 1 && t < terms; ++t)  // the next rows are used once, so the second level will do
 #pragma GCC unroll 2
         for (int v = 0; v < vectors; ++v)
             __builtin_prefetch(b + (t + terms) * b_row + v * lanes<T>, 0, 2);
@@ -84,7 +84,7 @@ FASTNET_INLINE void add_terms(Index m, const T* a, const T* b, Index b_row, Inde
     }
 }
 
-// The same for all n columns of a stretch, the values of A still in their place.
+// The same for all n columns of a stretch, with the values of A still in place.
 template <int terms, class T>
 FASTNET_INLINE void add_rows_of_b(const GemmBlock<T>& block, Index p, Index start, Index n, T* sums, Index stretch) {
     alignas(64) T values[most_streamed_rows * terms_together];
@@ -124,12 +124,12 @@ template <class T> void multiply_rows(const GemmBlock<T>& block, Index first, In
     }
 }
 
-// Two vectors as one of twice the size.
+// Joins two vectors into one of twice the size.
 template <class V, int... i> FASTNET_INLINE auto join(V low, V high, std::integer_sequence<int, i...>) {
     return __builtin_shufflevector(low, high, i...);
 }
 
-// Quads in a vector: those at row(first), row(first + quad), row(first + 2 quad) and so on.
+// Loads quads into a vector: those at row(first), row(first + quad), row(first + 2 quad) and so on.
 template <class T, int quads, class Row> FASTNET_INLINE auto load_quads(Row row, Index first) {
     if constexpr (quads == 1) {
         return load_quad<T>(row(first));
@@ -141,8 +141,8 @@ template <class T, int quads, class Row> FASTNET_INLINE auto load_quads(Row row,
     }
 }
 
-// Of every quad of two vectors the low or, with `high` 1, the high half, values of a and b by turns, `together` at a
-// time.
+// From every quad of two vectors, the low or, with `high` 1, the high half. Values of a and b alternate, `together` at
+// a time.
 template <int high, int together, class T, int... i>
 FASTNET_INLINE Vec<T> interleave(Vec<T> a, Vec<T> b, std::integer_sequence<int, i...>) {
     constexpr int q = static_cast<int>(quad<T>), second = static_cast<int>(lanes<T>);
@@ -167,22 +167,22 @@ template <class T, class Row> FASTNET_INLINE void load_columns(Row row, Vec<T> (
     }
 }
 
-// The rows of A in the lanes of a vector, whose address is kept as one pointer: with a pointer for each row, which
-// compilers prefer, most of them would be fetched from memory every time.
+// The rows of A in the lanes of a vector, with one pointer as their address. With a pointer for each row, which
+// compilers prefer, most of them would be loaded from memory every time.
 template <class T> struct WholeVector {
     const T* start;
     Index a_row;
     FASTNET_INLINE const T* operator()(Index i) const { return start + i * a_row; }
 };
-// Fewer rows than lanes; the lanes without a row repeat the last one.
+// Fewer rows than lanes. The lanes without a row repeat the last row.
 template <class T> struct PartOfVector {
     const T* start;
     Index a_row, rows;
     FASTNET_INLINE const T* operator()(Index i) const { return start + (i < rows ? i : rows - 1) * a_row; }
 };
 
-// n rows of A, in `vectors` vectors, times a column; rows(v, p)(i) is where column p of the row in lane i of vector v
-// is.
+// n rows of A, in `vectors` vectors, times a column. rows(v, p)(i) is the address of column p of the row in lane i of
+// vector v.
 template <int vectors, class T, class Rows>
 FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, Index n, Rows rows, T* c) {
     constexpr Index line = 64 / static_cast<Index>(sizeof(T));
@@ -197,8 +197,8 @@ FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, Index n, Rows row
                 sums[v] = multiply_add<T>(columns[j], b(p + j), sums[v]);
     };
     Index p = 0;
-    // A line of each row of a vector is used up before the next vector's are read: rows whose distance is a power of
-    // two share few places in the first-level cache.
+    // A line of each row of a vector is used up before those of the next vector are read: rows at a power-of-two
+    // distance share few places in the first-level cache.
     for (; p + line <= block.k; p += line)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
@@ -211,7 +211,7 @@ FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, Index n, Rows row
     for (; p + quad<T> <= block.k; p += quad<T>)
         for (int v = 0; v < vectors; ++v)
             add_quad(v, rows(v, p), p, 0);
-    if (p < block.k && p > 0) {  // the last quad has terms before p, which were added already
+    if (p < block.k && p > 0) {  // the last quad has terms before p, which are already added
         const Index last = block.k - quad<T>;
         for (int v = 0; v < vectors; ++v)
             add_quad(v, rows(v, last), last, p - last);
@@ -238,7 +238,7 @@ FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, Index n, Rows row
     });
 }
 
-// Contiguous rows of A times a column: a lane for each row. The tiles would leave all lanes but one idle.
+// Contiguous rows of A times a column, with one lane per row. The tiles would leave all lanes but one idle.
 template <class T> void multiply_column(const GemmBlock<T>& block) {
     const Index a_row = block.a_row, rest = block.m % lanes<T>;
     const Panels panels = Panels::of(block.m / lanes<T>, 4);

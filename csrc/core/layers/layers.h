@@ -1,5 +1,5 @@
-// The layers. Each maps rows of input_size values to rows of output_size values; an activation follows it, which the
-// network hands in as an epilogue so that the layer can apply it while its result is still in cache.
+// The layers. Each maps rows of input_size values to rows of output_size values. An activation may follow. The network
+// passes it in as an epilogue, so that the layer can apply it while its result is still in cache.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@
 
 namespace fastnet {
 
-// A named array inside the flat vector of the layer's values. What is not trained, such as a moving average, is a
-// statistic: those of all layers lie behind the parameters of all layers.
+// A named array inside the flat vector of the layer's values. An array that is not trained, such as a moving average,
+// is a statistic. The statistics of all layers lie behind the parameters of all layers.
 struct ParameterSlot {
     std::string name;
     Index offset;
@@ -32,7 +32,7 @@ struct ParameterSlot {
     }
 };
 
-// Who computes: a team, and where its members keep packed operands.
+// A thread team and its GEMM workspace.
 template <class T> struct Crew {
     Team& team;
     GemmWorkspace<T>& workspace;
@@ -49,18 +49,18 @@ template <class T> struct Optimization {
     }
 };
 
-// One way of rows through a layer: who computes, the layer's own arrays, and what random numbers depend on.
+// Everything a layer needs for one forward or backward pass over some rows: threads, parameters, scratch, random state.
 template <class T> struct Pass {
     Crew<T> crew;
     Index rows;
-    Index first_row;    // the number in the batch of the first of these rows
-    std::int64_t step;  // of training; 0 stands for none, when layers act as they do in prediction
+    Index first_row;    // index of the first of these rows in the batch
+    std::int64_t step;  // of training; 0 outside of training, when layers act as in prediction
     const T* parameters = nullptr;
     const T* statistics = nullptr;
-    T* memory = nullptr;        // of these rows, from the forward pass for the backward pass
-    const T* skip = nullptr;    // what an addition adds
+    T* memory = nullptr;        // kept for these rows by the forward pass for the backward pass
+    const T* skip = nullptr;    // the second operand of an addition
     Index gradients = 1;        // rows of the backward pass for each row of the forward pass
-    const T* packed = nullptr;  // the layer's kernel as `pack` left it, if it did
+    const T* packed = nullptr;  // the layer's kernel as `pack` left it, or null
 
     bool training() const { return step != 0; }
     // The row of the forward pass that row i of the backward pass belongs to.
@@ -73,13 +73,13 @@ template <class T> class Layer {
     virtual ~Layer() = default;
 
     const Index input_size, output_size;
-    // Set by make_layers: what follows the map, the number of the description that the layer was made from, and, for an
-    // addition, the layer whose output it adds.
+    // Set by make_layers: the activation that follows, the index of the layer's description and, for an addition, the
+    // layer whose output it adds.
     const ActivationKernels<T>* activation = nullptr;
     T alpha = 0;
     Index spec = 0;
     Index skip = -1;
-    // Whether training leaves the layer as it is: its parameters, and what no gradient tells.
+    // Whether training leaves the layer's parameters and statistics as they are.
     bool frozen = false;
 
     // The layer's arrays, offsets counted from its first parameter or statistic.
@@ -87,68 +87,73 @@ template <class T> class Layer {
     virtual Index parameter_count() const { return 0; }
     virtual Index statistic_count() const { return 0; }
     virtual double operations_per_row() const { return static_cast<double>(input_size + output_size); }
-    // The size of a pass's memory: a part for each row, or one that all rows have in common, or none.
+    // Size of the memory of a pass: per row, shared by all rows, or 0 for none.
     virtual Index memory_per_row() const { return 0; }
     virtual Index memory_per_batch() const { return 0; }
-    // Brings into the common memory, before rows come, what depends on the layer's arrays alone.
+    // Computes the part of the shared memory that depends on the layer's arrays alone. Called before any rows.
     virtual void prepare(const T* /*parameters*/, const T* /*statistics*/, T* /*memory*/) const {}
-    // For a layer whose products pack a kernel: the size of all of it, 0 where products of so many rows read it as it
-    // lies, and how the members of a team pack it once for many of them.
+    // For a layer that packs its kernel for GEMM. packed_size is the size of the whole packed kernel, or 0 where
+    // products of this many rows read the kernel unpacked. With pack, the members of a team pack it once for many
+    // products.
     virtual Index packed_size(Index /*rows*/) const { return 0; }
     virtual void pack(const Team&, const T* /*parameters*/, T* /*packed*/) const {}
-    // Whether the layer trains on all rows of a batch at once, as it is not frozen.
+    // Whether the layer needs all rows of a batch at once in training. A frozen layer does not.
     virtual bool needs_whole_batch() const { return false; }
-    // Whether the map is x W + b in full precision, W the first of the parameters and b behind it.
+    // Whether the map is x W + b in full precision, with W first among the parameters and b behind it.
     virtual bool is_full_product() const { return false; }
-    // Where the seed is of a layer that draws random numbers, or null.
+    // The seed of a layer that draws random numbers, or null.
     virtual std::uint64_t* seed() { return nullptr; }
-    // Takes over the numbers that may change while the layer is in use, from a description of the same kind.
+    // Takes over the settings that may change while the layer is in use, from a description of the same kind.
     virtual void adopt(const LayerKind&) {}
     // Whether the layer has a backward pass.
     virtual bool has_backward() const { return true; }
     // Whether prediction may leave the layer out.
     virtual bool only_in_training() const { return false; }
 
-    // The density up to which compressed rows of input are faster than rows as they are; negative where the layer
-    // cannot read them.
+    // The density up to which compressed input rows are faster than dense ones. Negative where the layer cannot read
+    // compressed rows.
     virtual double densest_compressed() const { return -1; }
 
-    // What the map adds to every row, or null. The epilogue of a forward product brings it, from registers to C.
+    // The bias, which the map adds to every row, or null. The epilogue of the forward product adds it on the way from
+    // registers to C.
     virtual const T* bias(const T* /*parameters*/) const { return nullptr; }
 
-    // y = epilogue(map(x)), the bias in the epilogue. Members of the team write shares of y; a barrier is the caller's
-    // business.
+    // y = epilogue(map(x)), with the bias in the epilogue. Each member of the team writes its share of y. The barrier
+    // is left to the caller.
     virtual void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const = 0;
-    // What the two gradients of a layer that needs the whole batch have in common, of dy, the gradient of the map's
-    // output.
+    // The work that the two gradients of a layer that needs the whole batch have in common. dy is the gradient with
+    // respect to the map's output.
     virtual void prepare_backward(const Pass<T>&, const Input<T>& /*x*/, const T* /*dy*/) const {}
-    // dx = epilogue(gradient of the map's input); null for no epilogue. Outside of training it follows the
-    // forward pass of a prediction, and may have several rows of gradients for each row of x and of the memory: see
+    // dx = epilogue(gradient with respect to the map's input); no epilogue if null. Outside of training it follows the
+    // forward pass of a prediction. It may then have several rows of gradients for each row of x and of the memory: see
     // forward_row.
     virtual void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                           const Epilogue<T>* epilogue) const = 0;
-    // The gradient of the parameters that belong to these inputs (what belongs to none: to the first), summed over the
-    // rows, and, to accumulate, over those of earlier calls. With an optimizer each member of the team goes on to
-    // update the parameters whose gradients it has computed.
+    // The gradient with respect to the parameters of these inputs, summed over the rows. Parameters that belong to no
+    // input count as the first one's. With `accumulate` the sums of earlier calls are added. With an optimizer, each
+    // member of the team also updates the parameters whose gradients it has computed.
     virtual void parameter_gradients(const Pass<T>&, Range /*inputs*/, const Input<T>& /*x*/, const T* /*dy*/,
                                      T* /*gradients*/, bool /*accumulate*/,
                                      const Optimization<T>* /*optimization*/) const {}
-    // Learns from a batch that was trained on what no gradient tells.
+    // Updates the statistics from a batch that was trained on.
     virtual void learn_statistics(const Pass<T>&, T* /*statistics*/) const {}
 
-    // The map may be a sum over stretches of its input, each of which one thread can compute: sums = what the inputs of
-    // a stretch add. finish_sum(parts, y) gives y = epilogue(map(x)) of these rows, with the same bits as forward.
+    // The map may be a sum over stretches of its input, each of which one thread can compute. forward_stretch writes to
+    // `sums` what the inputs of one stretch contribute. finish_sum(parts, y) gives y = epilogue(map(x)) of these rows,
+    // with the same bits as forward.
     virtual Panels stretches() const { return Panels::whole(input_size); }
     virtual void forward_stretch(const Pass<T>&, Index /*stretch*/, const Input<T>& /*x*/, T* /*sums*/) const {}
     virtual void finish_sum(const T* /*sums*/, Index /*stride*/, T* /*y*/, Index /*rows*/,
                             const Epilogue<T>& /*epilogue*/) const {}
 };
 
-// The layers of all descriptions from `first` on. Throws std::invalid_argument for what does not exist or does not fit.
+// The layers of all descriptions from `first` on. Throws std::invalid_argument if a description is invalid or does not
+// fit.
 template <class T>
 std::vector<std::unique_ptr<Layer<T>>> make_layers(Index input_size, const std::vector<LayerSpec>& specs, Index first);
 
-// The entry with this name in a list that ends with a null name. Throws std::invalid_argument naming what there is.
+// The entry with this name in a list that ends with a null name. Throws std::invalid_argument that lists the known
+// names.
 template <class Entry> const Entry& find_kernel(const Entry* list, const std::string& name, const char* what) {
     std::string known;
     for (const Entry* entry = list; entry->name; ++entry) {

@@ -11,15 +11,15 @@
 namespace fastnet {
 namespace {
 
-// Parameters, gradients and optimizer state must be addressable together.
+// Parameters, gradients and optimizer state together must be addressable.
 void check_product(Index a, Index b) {
     if (b > PTRDIFF_MAX / 1024 / a)
         throw std::invalid_argument("a layer of " + std::to_string(a) + " x " + std::to_string(b) +
                                     " parameters is too large");
 }
 
-// One function for each kind makes a layer for rows of `size` values from its description, the number of which is the
-// stream of its random numbers.
+// One function for each kind makes a layer for rows of `size` values from its description. The index of the description
+// is the stream of the layer's random numbers.
 template <class T> using Made = std::unique_ptr<Layer<T>>;
 
 template <class T> Made<T> make(Index size, const DenseSpec& spec, Index) {
@@ -72,10 +72,10 @@ template <class T> Made<T> make(Index size, const LayerNormalizationSpec& spec, 
     return std::make_unique<LayerNormalization<T>>(size, static_cast<T>(spec.epsilon), spec.use_gamma, spec.use_beta);
 }
 
-// What only carries an activation.
+// A layer that only carries an activation.
 template <class T> Made<T> make_identity(Index size) { return std::make_unique<Rescaling<T>>(size, T(1), T(0)); }
 
-// Appends layers one after the other.
+// Appends layers one by one.
 template <class T> class Builder {
   public:
     Builder(Index input_size, const std::vector<LayerSpec>& specs, Index first) : first_(first), size_(input_size) {
@@ -100,7 +100,7 @@ template <class T> class Builder {
             append_layer(make_identity<T>(size_));
         set_activation(kind);
     }
-    // A residual begins at the output of a layer; the input of the network becomes one.
+    // A residual begins at the output of a layer. An identity layer makes the network's input such an output.
     void append(const ResidualBeginSpec&) {
         if (layers.empty())
             append_layer(make_identity<T>(size_));
@@ -128,16 +128,16 @@ template <class T> class Builder {
         layers.back()->alpha = static_cast<T>(spec.alpha);
     }
     Index last() const { return static_cast<Index>(layers.size()) - 1; }
-    // Whether the layer before has no activation yet, and no residual needs it without one.
+    // Whether the previous layer has no activation yet, and no residual needs its output without one.
     bool can_take_activation() const {
         return !layers.empty() && layers.back()->activation == kernels<T>().activations &&
                (open_.empty() || open_.back() != last());
     }
 
     const Index first_;
-    Index number_;  // of the description in work
+    Index number_;  // of the current description
     Index size_;
-    std::vector<Index> open_;  // the layers at which residuals begin that have not ended
+    std::vector<Index> open_;  // the layers at which open residuals begin
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Layers that normalize: the formulas are in layer_kernels.h.
+// Normalization layers. The formulas are in layer_kernels.h.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace fastnet {
 
-// gamma and beta, one each for every column, either of which may be left out.
+// gamma and beta, one of each per column. Either may be left out.
 template <class T> class ScaledAndShifted : public RowLayer<T> {
   public:
     ScaledAndShifted(Index size, T epsilon, bool use_gamma, bool use_beta)
@@ -24,7 +24,7 @@ template <class T> class ScaledAndShifted : public RowLayer<T> {
     Index parameter_count() const override { return (use_gamma_ + use_beta_) * this->input_size; }
 
   protected:
-    // Of `columns`, in the parameters or in their gradients; null for what is left out.
+    // From `column` on, in the parameters or in their gradients; null if left out.
     template <class P> P* gamma(P* parameters, Index column) const {
         return use_gamma_ ? parameters + column : nullptr;
     }
@@ -37,7 +37,7 @@ template <class T> class ScaledAndShifted : public RowLayer<T> {
     const bool use_gamma_, use_beta_;
 };
 
-// Every row to mean 0 and variance 1. Its memory: the mean and 1 / sqrt(variance + epsilon) of each row.
+// Normalizes every row to mean 0 and variance 1. Its memory: the mean and 1 / sqrt(variance + epsilon) of each row.
 template <class T> class LayerNormalization final : public ScaledAndShifted<T> {
   public:
     using ScaledAndShifted<T>::ScaledAndShifted;
@@ -76,8 +76,9 @@ template <class T> class LayerNormalization final : public ScaledAndShifted<T> {
     }
 };
 
-// Every column to mean 0 and variance 1 over the batch, and in prediction, or frozen, over the moving averages of all
-// batches. Members of a team share the columns in training, so that each finds what it left on the way forward.
+// Normalizes every column to mean 0 and variance 1 over the batch; in prediction, or frozen, by the moving averages
+// over all batches. In training the members of a team share the columns, so that each finds what it left in the forward
+// pass.
 template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
   public:
     BatchNormalization(Index size, T momentum, T epsilon, bool use_gamma, bool use_beta)
@@ -170,11 +171,11 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
     }
 
   private:
-    // Six arrays of a value for every column.
+    // Six arrays with one value per column.
     struct Memory {
         T *mean, *variance, *inverse, *factor, *sum, *product;
     };
-    // Sums over all rows of a member's columns, the rows of which are long enough to be read at the pace of memory.
+    // Sums over all rows of a member's columns. The rows of these are long enough to be read at the speed of memory.
     template <class Sum> void in_columns(const Pass<T>& pass, Sum sum) const {
         in_pieces(pass.crew.team, this->columns(pass), static_cast<double>(pass.rows), sum, 16);
     }
@@ -186,7 +187,7 @@ template <class T> class BatchNormalization final : public ScaledAndShifted<T> {
     const T momentum_;
 };
 
-// Every column by a mean and a variance that are given. Its memory: 1 / sqrt(variance + epsilon), twice.
+// Normalizes every column by a given mean and variance. Its memory: 1 / sqrt(variance + epsilon), twice.
 template <class T> class Normalization final : public RowLayer<T> {
   public:
     Normalization(Index size, T epsilon) : RowLayer<T>(size), epsilon_(epsilon) {}

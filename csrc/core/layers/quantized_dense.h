@@ -1,4 +1,4 @@
-// The fully connected layer of a quantized network, in 8-bit integers. It predicts, but does not learn.
+// The fully connected layer of a quantized network, in 8-bit integers. It supports prediction only, not training.
 #pragma once
 
 #include <algorithm>
@@ -12,18 +12,18 @@
 
 namespace fastnet {
 
-// w = scale * kernel, with a scale for each unit, and x = input_scale * (q - zero_point), q being from 0 to 255.
+// w = scale * kernel with one scale per unit, and x = input_scale * (q - zero_point) with q from 0 to 255.
 struct QuantizedKernel {
     std::vector<std::int8_t> kernel;  // (inputs, units)
     std::vector<float> scale;
     float input_scale = 1;
     int zero_point = 0;
 
-    static constexpr Index most_inputs = 65536;  // with more of them sums might not fit into 32 bits
+    static constexpr Index most_inputs = 65536;  // with more inputs, sums might not fit into 32 bits
 };
 
-// y = x W + b: rows are quantized, multiplied exactly, and scaled back to float. A value that the quantized range does
-// not reach counts as the end of it; a row with one that is not finite gives NaN.
+// y = x W + b: rows are quantized, multiplied exactly, and scaled back to float. Values outside of the quantized range
+// are clipped to it. A row with a value that is not finite gives NaN.
 class QuantizedDense final : public Layer<float> {
   public:
     QuantizedDense(Index input_size, Index units, bool use_bias, const QuantizedKernel& w)
@@ -41,7 +41,7 @@ class QuantizedDense final : public Layer<float> {
         }
     }
 
-    // The weights as they were given, (inputs, units).
+    // The weights as given, of shape (inputs, units).
     void unpack(std::int8_t* kernel) const {
         for (Index i = 0; i < input_size; ++i)
             for (Index j = 0; j < output_size; ++j)
@@ -60,7 +60,7 @@ class QuantizedDense final : public Layer<float> {
     // A quantized row: see int8_kernels.h.
     Index memory_per_row() const override { return 1 + steps(); }
 
-    // A thread that has rows of its own multiplies them all; a team shares the units.
+    // A thread with rows of its own multiplies all of them. A team shares the units.
     void forward(const Pass<float>& pass, const Input<float>& x, float* y,
                  const Epilogue<float>& epilogue) const override {
         Team& team = pass.crew.team;
@@ -94,8 +94,8 @@ class QuantizedDense final : public Layer<float> {
         return (input_size + terms - 1) / terms * int8_.depth_step;
     }
 
-    // Where a weight lies: panels of vectors of units, in each panel step after step along the inputs, in each step the
-    // units of every vector, and for each unit the weights of as many inputs as a step has.
+    // Position of a weight. Panels of vectors of units; in each panel, step after step along the inputs. In each step,
+    // the units of every vector; for each unit, the weights of all inputs of the step.
     Index place(Index input, Index unit) const {
         const Index vector = unit / int8_.lanes;
         const Index wide = columns_.wider * (columns_.width + 1);

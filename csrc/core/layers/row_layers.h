@@ -1,4 +1,4 @@
-// Layers that work on each row for itself.
+// Layers that work on each row independently.
 #pragma once
 
 #include <algorithm>
@@ -8,7 +8,7 @@
 
 namespace fastnet {
 
-// A layer of as many outputs as inputs, whose rows the members of a team share.
+// A layer with the same number of inputs and outputs, whose rows the members of a team share.
 template <class T> class RowLayer : public Layer<T> {
   public:
     explicit RowLayer(Index size) : Layer<T>(size, size) {}
@@ -17,14 +17,14 @@ template <class T> class RowLayer : public Layer<T> {
     // The columns whose parameters a member of the team is responsible for.
     Range columns(const Pass<T>& pass) const { return pass.crew.team.share(this->input_size, 64); }
 
-    // Steps the optimizer, if there is one, for a member's columns of the arrays of gradients that are there.
+    // Applies the optimizer, if there is one, to a member's columns of the arrays of gradients that are not null.
     static void update(const Optimization<T>* optimization, std::initializer_list<const T*> gradients, Index count) {
         for (const T* some : gradients)
             if (optimization && some)
                 optimization->update(some, count);
     }
 
-    // Calls visit(row) for these rows of so many values each.
+    // Calls visit(row) for these rows of `values` values each.
     template <class Visit> static void for_rows(const Pass<T>& pass, Range rows, Index values, Visit visit) {
         in_pieces(pass.crew.team, rows, operations_per_move * static_cast<double>(values), [&](Range piece) {
             for (Index i = piece.begin; i < piece.end; ++i)
@@ -43,7 +43,7 @@ template <class T> class RowLayer : public Layer<T> {
     }
 };
 
-// y = scale x + offset. With scale 1 and offset 0 it carries an activation that follows another one.
+// y = scale x + offset. With scale 1 and offset 0, it carries an activation that follows another one.
 template <class T> class Rescaling final : public RowLayer<T> {
   public:
     Rescaling(Index size, T scale, T offset) : RowLayer<T>(size), scale_(scale), offset_(offset) {}
@@ -63,7 +63,7 @@ template <class T> class Rescaling final : public RowLayer<T> {
     const T scale_, offset_;
 };
 
-// A layer through which gradients go as they are.
+// A layer that passes gradients through unchanged.
 template <class T> class TransparentLayer : public RowLayer<T> {
   public:
     using RowLayer<T>::RowLayer;
@@ -74,7 +74,7 @@ template <class T> class TransparentLayer : public RowLayer<T> {
     }
 };
 
-// y = x + the output of an earlier layer, which gets the same gradient.
+// y = x + the output of an earlier layer. Both get the same gradient.
 template <class T> class Addition final : public TransparentLayer<T> {
   public:
     using TransparentLayer<T>::TransparentLayer;
@@ -86,7 +86,7 @@ template <class T> class Addition final : public TransparentLayer<T> {
     }
 };
 
-// What random numbers a layer draws.
+// The random numbers of a layer.
 struct RandomStream {
     std::uint64_t seed;
     Index stream;

@@ -1,5 +1,5 @@
-// Layers as the outside describes them: each kind has what it reads, under the names that `keys` tells, and nothing
-// else.
+// Descriptions of layers as the bindings pass them in. Each kind has exactly the settings that it reads, under the
+// names given by `keys`.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,7 @@ namespace fastnet {
 
 struct QuantizedKernel;
 
-// An activation with its parameter: a layer, or what follows a product.
+// An activation with its parameter: a layer of its own, or part of another one.
 struct ActivationSpec {
     static constexpr const char* type = "activation";
     std::string activation = "linear";
@@ -31,7 +31,7 @@ struct DenseSpec {
     Index units = 0;
     bool use_bias = true;
     ActivationSpec activation;
-    bool bfloat16 = false;  // whether the factors of the product are rounded to it
+    bool bfloat16 = false;  // whether the factors of the product are rounded to bfloat16
 
     template <class Read> void keys(Read read) {
         read("units", units);
@@ -45,7 +45,7 @@ struct QuantizedDenseSpec {
     static constexpr const char* type = "quantized_dense";
     bool use_bias = true;
     ActivationSpec activation;
-    std::shared_ptr<const QuantizedKernel> weights;  // of further keys, with arrays
+    std::shared_ptr<const QuantizedKernel> weights;  // from further keys, which hold arrays
 
     template <class Read> void keys(Read read) {
         read("use_bias", use_bias);
@@ -123,7 +123,7 @@ struct BatchNormalizationSpec {
     }
 };
 
-// A residual adds what its first layer reads to what its last one gives.
+// A residual adds the input of its first layer to the output of its last one.
 struct ResidualBeginSpec {
     static constexpr const char* type = "residual_begin";
 
@@ -140,7 +140,7 @@ using LayerKind = std::variant<DenseSpec, QuantizedDenseSpec, ActivationSpec, Re
                                DropoutSpec, GaussianNoiseSpec, PReluSpec, BatchNormalizationSpec,
                                LayerNormalizationSpec, ResidualBeginSpec, ResidualEndSpec>;
 
-// The description of a layer of this kind. Throws std::invalid_argument for one of another kind.
+// The description of a layer of this kind. Throws std::invalid_argument for a different kind.
 template <class Kind> const Kind& spec_of(const LayerKind& kind) {
     if (const Kind* const spec = std::get_if<Kind>(&kind))
         return *spec;

@@ -12,9 +12,9 @@ namespace fastnet {
 namespace {
 
 #if defined(__linux__) && defined(__x86_64__)
-// Of arch_prctl, since Linux 5.16: what it supports, and the request for one of it.
+// Operations of arch_prctl, since Linux 5.16: query the supported states, and request one of them.
 constexpr int get_supported = 0x1021, request_permission = 0x1023;
-constexpr int tile_data = 18;  // the state's number, in XCR0 as well
+constexpr int tile_data = 18;  // number of the state, in XCR0 as well
 
 bool processor_has_amx() {
     unsigned a, b, c, d;
@@ -28,7 +28,7 @@ bool processor_has_amx() {
 bool system_has_amx() {
     unsigned low, high;
     asm volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
-    constexpr unsigned wanted = 3u << (tile_data - 1);  // the tiles' configuration, and what they hold
+    constexpr unsigned wanted = 3u << (tile_data - 1);  // the tiles' configuration and their data
     unsigned long supported = 0;
     return (low & wanted) == wanted && syscall(SYS_arch_prctl, get_supported, &supported) == 0 &&
            (supported >> tile_data & 1) != 0;
@@ -41,7 +41,7 @@ bool system_has_amx() { return false; }
 bool ask() { return false; }
 #endif
 
-// Without a lock, which a fork in another thread could leave locked.
+// No lock is used, because a fork in another thread could leave it locked.
 enum Answer { none, granted, refused };
 std::atomic<Answer> answer{none};
 
@@ -53,7 +53,7 @@ bool request_amx() {
     Answer known = answer.load();
     if (known == none) {
         const Answer now = has_amx() && ask() ? granted : refused;
-        known = answer.compare_exchange_strong(known, now) ? now : known;  // all threads hear the same
+        known = answer.compare_exchange_strong(known, now) ? now : known;  // all threads get the same answer
     }
     return known == granted;
 }

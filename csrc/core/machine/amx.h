@@ -1,18 +1,18 @@
-// AMX's tiles: whether they are there, and the permission that Linux wants to be asked for.
+// AMX's tiles: whether they are available, and the permission that Linux requires.
 #pragma once
 
 namespace fastnet {
 
-// Whether the processor multiplies tiles of bfloat16 and of 8-bit integers, and the system would allow it. Asks for
+// Whether the processor multiplies tiles of bfloat16 and of 8-bit integers, and the system would allow it. Requests
 // nothing.
 bool has_amx();
 
-// Asks for the tiles, the first time, for the whole process: they make what the system keeps for a thread 8 KiB larger,
-// so a process that has no use for them should not. False if they are refused, which happens where a thread has a
-// signal stack that is too small for that.
+// Requests the tiles for the whole process, on the first call. They enlarge the state that the system keeps for each
+// thread by 8 KiB, so a process without a use for them should not request them. Returns false if they are refused,
+// which happens where the signal stack of a thread is too small for that.
 bool request_amx();
 
-// Whether they were asked for and refused.
+// Whether they were requested and refused.
 bool amx_is_refused();
 
 }  // namespace fastnet

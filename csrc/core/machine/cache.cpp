@@ -29,7 +29,7 @@ Cache find([[maybe_unused]] unsigned level) {
 Index Cache::lines_in_a_set(Index rows, Index row_bytes) const {
     if (way_bytes == 0)
         return 0;
-    const Index factor = row_bytes & -row_bytes;  // the power of two in it; a way is one too
+    const Index factor = row_bytes & -row_bytes;  // its largest power-of-two factor; a way is a power of two as well
     return factor < way_bytes ? rows * factor / way_bytes : rows;
 }
 

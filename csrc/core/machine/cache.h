@@ -5,13 +5,13 @@
 
 namespace fastnet {
 
-// All zero where it is not known.
+// All zero where the cache is not known.
 struct Cache {
-    Index way_bytes = 0;  // lines whose addresses differ by a multiple of it share a set
-    Index ways = 0;       // as many of them as a set holds
+    Index way_bytes = 0;  // lines whose addresses differ by a multiple of this share a set
+    Index ways = 0;       // the lines that a set holds
 
     Index bytes() const { return way_bytes * ways; }
-    // How many lines of a set so many rows take that are so far apart.
+    // The number of lines of a set taken by `rows` rows that are row_bytes apart.
     Index lines_in_a_set(Index rows, Index row_bytes) const;
 };
 

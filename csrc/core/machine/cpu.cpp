@@ -11,7 +11,7 @@ namespace {
 bool always() { return true; }
 
 #if defined(__x86_64__) || defined(_M_X64)
-// __builtin_cpu_supports also asks whether the operating system saves the registers.
+// __builtin_cpu_supports also checks whether the operating system saves the registers.
 bool has_avx2() { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
 bool has_avx512() {
     return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
@@ -28,8 +28,8 @@ bool has_tiles() { return has_avx512_bf16() && has_amx(); }
 #endif
 #endif
 
-// Intel's processors execute vdpbf16ps at half the rate of float32's fused multiply-add, in multiply-adds: rounding and
-// multiplying in float32 took 80 ms where it took 101. On AMD's, from Zen 4 on, it has twice float32's rate.
+// Intel's processors execute vdpbf16ps at half the multiply-add rate of float32's fused multiply-add: rounding and
+// multiplying in float32 took 80 ms where it took 101. On AMD's, from Zen 4 on, it has twice the rate of float32.
 bool pairs_are_fast() {
 #if defined(__x86_64__) || defined(_M_X64)
     return !__builtin_cpu_is("intel");

@@ -1,4 +1,4 @@
-// What a batch reads, and what it leaves behind on its way through the layers.
+// The input of a batch, and the arrays that its passes through the layers fill.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@ namespace fastnet {
 
 enum class Use { prediction, evaluation, training };
 
-// What a batch leaves behind: one array of rows a layer.
+// The arrays that a batch fills: one array of rows per layer.
 template <class T> struct Arena {
     Buffer<T> input, target, weight, logits;
     CompressedBatch<T> compressed;
-    Buffer<T> sums;  // of the first layer, one array a stretch of its inputs
+    Buffer<T> sums;  // of the first layer, one array per stretch of its inputs
     std::vector<Buffer<T>> outputs, gradients, slopes, memories;
     Buffer<double> loss, metric;
 };
@@ -27,20 +27,20 @@ template <class T> struct Batch {
     const Samples& samples;
     Arena<T>& arena;
     Index begin, rows;
-    Index of;               // the rows of the batch, of which these may be a part
-    double divisor;         // of the sum of their losses; 0 where all weights are 0, which leaves nothing to learn
+    Index of;               // rows of the whole batch, of which these may be a part
+    double divisor;         // divides the sum of their losses; 0 where all weights are 0 and there is nothing to learn
     Input<T> input;         // in the arena, or in place in the data
     const T* target;        // likewise
     T* output;              // of the last layer
-    std::int64_t step = 0;  // of training, counted from 1; 0 for none
-    Index first_row = 0;    // where these rows are a part of a batch
-    Index derivatives = 0;  // rows of them for each sample, where a prediction is differentiated
+    std::int64_t step = 0;  // of training, counted from 1; 0 outside of training
+    Index first_row = 0;    // index of these rows in the batch, if they are a part of it
+    Index derivatives = 0;  // rows of derivatives per sample, where a prediction is differentiated
 
     bool goes_back() const { return step != 0 || derivatives != 0; }
-    Index gradients() const { return derivatives > 1 ? derivatives : 1; }  // rows of them for each sample
+    Index gradients() const { return derivatives > 1 ? derivatives : 1; }  // rows of gradients per sample
 };
 
-// Who runs a range of a batch's rows through the layers.
+// A thread team, its GEMM workspace, and the range of a batch's rows that it runs through the layers.
 template <class T> struct Share {
     Team team;
     GemmWorkspace<T>& workspace;

@@ -1,4 +1,4 @@
-// Sums over the values of arrays, of squares say, that are the same bit for bit for any number of threads.
+// Sums over the values of arrays, such as sums of squares. They are the same bit for bit for any number of threads.
 #pragma once
 
 #include <algorithm>
@@ -9,22 +9,22 @@
 
 namespace fastnet {
 
-// Each array is cut into blocks, which have their numbers, array after array, and which the members of a team share.
+// Each array is cut into blocks. The blocks are numbered array after array, and the members of a team share them.
 template <class T> class BlockSums {
   public:
     static Index blocks_of(Index size) { return (size + block - 1) / block; }
 
     void reserve(Index blocks) { sums_.reserve(blocks); }
 
-    // The sums of l1 |x| + l2 x^2 of those blocks of an array that are among `mine`. The first of them has the number
-    // `first`; returns the number of the next array's first block.
+    // Adds up l1 |x| + l2 x^2 in each block of an array that is in `mine`. `first` is the number of the array's first
+    // block. Returns the number of the next array's first block.
     Index add_up(Range mine, Index first, Index size, const T* x, T l1, T l2) {
         const Index blocks = blocks_of(size);
         for (Index i = std::max<Index>(mine.begin - first, 0); i < std::min(mine.end - first, blocks); ++i)
             sums_.data()[first + i] = kernels<T>().penalty(std::min(block, size - i * block), x + i * block, l1, l2);
         return first + blocks;
     }
-    // The sum of these blocks, when all members have added up theirs.
+    // The sum of these blocks, once all members have added up theirs.
     double total(Range blocks) const {
         double total = 0;
         for (Index i = blocks.begin; i < blocks.end; ++i)
@@ -33,7 +33,7 @@ template <class T> class BlockSums {
     }
 
   private:
-    static constexpr Index block = 4096;  // sums of so many squares have all their digits
+    static constexpr Index block = 4096;  // sums of this many squares keep all their digits
     Buffer<double> sums_;
 };
 

@@ -59,7 +59,7 @@ template <class T> std::vector<Range> Chain<T>::update(const std::vector<LayerSp
     for (std::size_t i = 0; i < layers_.size(); ++i) {
         Layer<T>& layer = *layers_[i];
         const std::size_t number = static_cast<std::size_t>(layer.spec);
-        if (number >= specs.size())  // the layer stands for none
+        if (number >= specs.size())  // the layer has no description of its own
             continue;
         layer.adopt(specs[number].kind);
         if (layer.frozen && specs[number].trainable)
@@ -102,8 +102,8 @@ template <class T> void Chain<T>::forget_packed_kernels() {
 }
 
 template <class T> void Chain<T>::pack_kernels(Index rows, int threads) {
-    // What the packed kernels of a network take at most. Larger ones are packed piece by piece as products go through
-    // them.
+    // Upper limit for all packed kernels of a network, in bytes. Larger kernels are packed block by block during each
+    // product.
     constexpr Index most_packed = Index(64) << 20;
     if (rows < 2 || live_)
         return;
@@ -154,7 +154,7 @@ template <class T> void Chain<T>::reserve_gradients(Arena<T>& arena, Index rows,
     }
 }
 
-// Gives the pass, whose rows begin at `row` of the batch, what belongs to layer i.
+// Sets the parts of a pass that belong to layer i. The pass begins at `row` of the batch.
 template <class T>
 inline void Chain<T>::enter(Pass<T>& pass, const Batch<T>& batch, std::size_t i, Index row) const {
     pass.parameters = parameters_.data() + offsets_[i];
@@ -184,7 +184,7 @@ Pass<T> Chain<T>::pass_of(std::size_t i, const Crew<T>& crew, const Batch<T>& ba
     return result;
 }
 
-// The rows of an earlier layer's output that an addition adds, from this one on.
+// The rows of an earlier layer's output that an addition adds, beginning with `row`.
 template <class T> const T* Chain<T>::skip_of(const Batch<T>& batch, const Layer<T>& layer, Index row) const {
     std::size_t after = static_cast<std::size_t>(layer.skip) + 1;
     while (after > 0 && leaves_out(after - 1, batch.goes_back()))
@@ -192,8 +192,8 @@ template <class T> const T* Chain<T>::skip_of(const Batch<T>& batch, const Layer
     return input_of(batch, after).rows + row * layer.input_size;
 }
 
-// Prediction leaves out a layer that would only copy, unless a backward pass follows, which reads every layer's input;
-// the last one writes the output.
+// Prediction skips a layer that would only copy, except the last one, which writes the output. If a backward pass
+// follows, no layer is skipped, because it reads every layer's input.
 template <class T> bool Chain<T>::leaves_out(std::size_t i, bool goes_back) const {
     return !goes_back && layers_[i]->only_in_training() && is_identity(*layers_[i]->activation) &&
            i + 1 < layers_.size();
@@ -248,7 +248,8 @@ void Chain<T>::forward(Share<T>& share, const Batch<T>& batch, bool leave_logits
     }
 }
 
-// The epilogue that multiplies gradients with respect to a layer's outputs by its slope, from this row of the batch on.
+// The epilogue that multiplies gradients with respect to a layer's outputs by the slope of its activation, beginning
+// with `row` of the batch.
 template <class T> Epilogue<T> Chain<T>::slope_of(const Batch<T>& batch, std::size_t i, Index row) const {
     const Layer<T>& layer = *layers_[i];
     Epilogue<T> slope;
@@ -259,7 +260,7 @@ template <class T> Epilogue<T> Chain<T>::slope_of(const Batch<T>& batch, std::si
     return slope;
 }
 
-// From the gradients of these rows' outputs of a layer to those of its pre-activation.
+// Turns the gradients with respect to a layer's outputs into those with respect to its pre-activation, for these rows.
 template <class T> void Chain<T>::apply_slope(const Batch<T>& batch, std::size_t i, Range rows) const {
     if (is_identity(*layers_[i]->activation))
         return;
@@ -271,7 +272,7 @@ template <class T> void Chain<T>::apply_slope(const Batch<T>& batch, std::size_t
     }
     for (Index row = rows.begin; row < rows.end; ++row) {
         Epilogue<T> slope = slope_of(batch, i, row);
-        slope.kept_row = 0;  // all gradients of a sample meet the same slopes
+        slope.kept_row = 0;  // all gradients of a sample use the same slopes
         slope.function(each, size, dy + row * each * size, size, slope);
     }
 }

@@ -1,4 +1,4 @@
-// A chain of layers with its parameters in one flat array, and the passes of a batch through them.
+// A chain of layers with its parameters in one flat array, and the forward and backward passes of a batch.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ template <class T> bool is_identity(const ActivationKernels<T>& activation) {
 
 template <class T> class Chain {
   public:
-    // Of all descriptions from `first` on.
+    // Made from all descriptions from `first` on.
     Chain(Index input_size, const std::vector<LayerSpec>& specs, Index first);
 
     const std::vector<std::unique_ptr<Layer<T>>>& layers() const { return layers_; }
@@ -28,31 +28,32 @@ template <class T> class Chain {
     const Layer<T>& back() const { return *layers_.back(); }
     Index input_size() const { return layers_.front()->input_size; }
     Index output_size() const { return layers_.back()->output_size; }
-    // The floating-point operations of a row.
+    // The floating-point operations per row.
     double operations() const { return operations_; }
     // Whether no layer has a memory, statistics or a skip.
     bool is_plain() const { return plain_; }
     // Whether all layers have a backward pass.
     bool has_backward() const { return has_backward_; }
-    // Where the seeds are of the layers that draw random numbers.
+    // The seeds of the layers that draw random numbers.
     std::vector<std::uint64_t*> seeds();
-    // Every layer that computes in 8-bit integers, with the number of its description.
+    // Every layer that computes in 8-bit integers, with the index of its description.
     std::vector<std::pair<Index, const QuantizedDense*>> quantized_layers() const;
 
-    // The parameters, and behind them the statistics, which no gradient changes.
+    // The parameters, followed by the statistics, which no gradient changes.
     Index parameter_count() const { return parameter_count_; }
     Index value_count() const { return parameter_count_ + statistic_count_; }
     T* parameters() const { return parameters_.data(); }
-    // Where those of a layer begin.
+    // Offset of a layer's parameters.
     Index offset(std::size_t layer) const { return offsets_[layer]; }
-    // Every named array, as an offset into the values, with the number of the description its layer was made from.
+    // Every named array, as an offset into the values, with the index of its layer's description.
     std::vector<std::pair<Index, ParameterSlot>> slots() const;
 
-    // Takes over what may change in the descriptions. Returns the parameters that are trained from now on, again.
+    // Takes over the settings that may change in the descriptions. Returns the parameters that were frozen and are
+    // trained again.
     std::vector<Range> update(const std::vector<LayerSpec>& specs);
 
-    // What follows from the layers that are frozen: the first one that is trained, or -1, and whether one that is needs
-    // the whole batch.
+    // Both depend on the frozen layers: the first layer that is trained, or -1, and whether a trained layer needs the
+    // whole batch.
     Index lowest_trained() const { return lowest_trained_; }
     bool needs_whole_batch() const { return needs_whole_batch_; }
     bool trains(Index offset) const;
@@ -68,33 +69,35 @@ template <class T> class Chain {
         }
     }
 
-    // Kernels as products read them best, packed once for many predictions: those that products of so many rows would
-    // pack themselves. They count until a value changes, and never where values may change at any time.
+    // Packs the kernels once for many predictions, as far as products of this many rows would pack them anyway. They
+    // are valid until a value changes, and never used where values may change at any time.
     void pack_kernels(Index rows, int threads);
     void forget_packed_kernels();
     void values_are_live() { live_ = true; }
 
-    // Makes room in an arena for batches of so many rows.
+    // Makes room in an arena for batches of this many rows.
     void reserve(Arena<T>& arena, Index rows, bool with_gradients) const;
-    // The same for what the backward pass of so many rows needs, with `each` rows of gradients for each of them.
+    // The same for the backward pass of this many rows, with `each` rows of gradients per row.
     void reserve_gradients(Arena<T>& arena, Index rows, Index each) const;
 
-    // What a layer is handed of these rows of a batch.
+    // The pass of a layer for these rows of a batch.
     Pass<T> pass_of(std::size_t layer, const Crew<T>& crew, const Batch<T>& batch, Range rows) const;
-    // From the layer `first` on, whose input is there. Leaves the activation of the last layer out, if told so.
+    // The forward pass from the layer `first` on, whose input is ready. With leave_logits, the activation of the last
+    // layer is left out.
     void forward(Share<T>& share, const Batch<T>& batch, bool leave_logits, std::size_t first = 0) const;
-    // What a layer applies to its result, whose rows begin at `row` of the batch, as it is written: its bias and its
-    // activation, unless that needs whole rows or is left out.
+    // The epilogue that a layer applies to its result as it is written, with rows that begin at `row` of the batch. It
+    // contains the bias and the activation, unless the activation needs whole rows or is left out.
     Epilogue<T> elementwise(const Batch<T>& batch, std::size_t layer, Index row, bool leave_logits) const;
 
-    // From the gradients of the last outputs of these rows to those of its pre-activation.
+    // Turns the gradients with respect to the outputs of these rows into those with respect to the last pre-activation.
     void slope_of_last(const Batch<T>& batch, Range rows) const { apply_slope(batch, layers_.size() - 1, rows); }
-    // From the gradients of the last pre-activation to those of the layer `lowest`; a negative one stands for none.
+    // The backward pass from the last pre-activation to that of the layer `lowest`. Does nothing if `lowest` is
+    // negative.
     void backward(Share<T>& share, const Batch<T>& batch, Index lowest) const;
-    // The same to the derivatives by the input.
+    // The backward pass to the derivatives with respect to the input.
     void backward_to_input(Share<T>& share, const Batch<T>& batch, T* derivatives) const;
-    // The gradients of the parameters that are trained of the layers from `first` on, for rows whose inputs and
-    // gradients are there.
+    // The gradients with respect to the trained parameters of the layers from `first` on. The inputs and gradients of
+    // the rows must be ready.
     void parameter_gradients(const Crew<T>& crew, const Batch<T>& batch, std::size_t first, T* gradients,
                              bool accumulate, const Optimization<T>* optimization) const;
     void learn_statistics(const Crew<T>& crew, const Batch<T>& batch) const;
@@ -106,7 +109,7 @@ template <class T> class Chain {
     };
     void find_trained();
     T* statistics(std::size_t layer) const { return parameters_.data() + parameter_count_ + statistic_offsets_[layer]; }
-    // What a layer reads of the batch.
+    // The input of a layer in the batch.
     Input<T> input_of(const Batch<T>& batch, std::size_t layer) const {
         return layer == 0 ? batch.input : Input<T>{batch.arena.outputs[layer - 1].data()};
     }
@@ -120,16 +123,16 @@ template <class T> class Chain {
 
     std::vector<std::unique_ptr<Layer<T>>> layers_;
     std::vector<Index> offsets_, statistic_offsets_;  // of each layer's arrays
-    std::vector<std::vector<std::size_t>> added_to_;  // by each layer's output: the additions that read it
+    std::vector<std::vector<std::size_t>> added_to_;  // for each layer's output: the additions that read it
     Index parameter_count_ = 0, statistic_count_ = 0;
     double operations_ = 0;
     bool has_backward_ = true, plain_ = true;
     bool needs_whole_batch_ = false;
     Index lowest_trained_ = -1;
-    std::vector<Range> trained_;  // the parameters that are
+    std::vector<Range> trained_;  // ranges of the trained parameters
     std::vector<ParameterSlot> trained_slots_;
-    Buffer<T> parameters_;              // and the statistics
-    std::vector<PackedKernel> packed_;  // one a layer
+    Buffer<T> parameters_;              // followed by the statistics
+    std::vector<PackedKernel> packed_;  // one per layer
     bool live_ = false;
 };
 

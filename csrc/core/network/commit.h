@@ -1,5 +1,4 @@
-// Until when a step may be broken off: until the first parameter changes. From there on it is completed, and forks
-// wait.
+// A step can be broken off until the first parameter changes. From then on it is completed, and forks wait.
 #pragma once
 
 #include <chrono>
@@ -13,22 +12,22 @@ namespace fastnet {
 
 class Commit {
   public:
-    // What may break off the work to come; null for nothing.
+    // The interruption that may break off later work; null for none.
     void watch(Interruption* interruption) { interruption_ = interruption; }
     Interruption* interruption() const { return interruption_; }
 
-    // For the leader, at the beginning of a step of so many operations forward.
+    // Called by the leader at the beginning of a step. `operations` counts those of the forward pass.
     void step_begins(double operations) {
-        constexpr double of_long_steps = 5e8;  // 5 ms of a fast processor; a step takes three times as many
+        constexpr double of_long_steps = 5e8;  // 5 ms of a fast processor; a step takes three times as many operations
         may_take_long_ = interruption_ && operations > of_long_steps;
         if (may_take_long_)
             step_began_ = Clock::now();
     }
 
-    // For all members, when the gradients by the layers' outputs are there: whether parameters change from now on, as
-    // their gradients are computed, if they are to. The rest of the step takes up to as long as it has taken so far.
-    // Where that is long, the update waits until all gradients are there, so that the step can be broken off until
-    // then. It costs a pass over the parameters, and changes no bit.
+    // Called by all members when the gradients with respect to the layers' outputs are ready. Returns whether
+    // parameters are updated from now on, as soon as their gradients are computed. The rest of the step takes at most
+    // about as long as it has taken so far. In a long step the update waits for all gradients, so that the step can be
+    // broken off until then. This costs a pass over the parameters and changes no bit.
     bool at_once(Team& team, bool updates) {
         constexpr auto long_time = std::chrono::milliseconds(150);
         if (team.leads())
@@ -39,8 +38,8 @@ class Commit {
         return updates && !waits_;
     }
 
-    // Before the barrier that every member passes before anything changes that is kept from step to step, unless the
-    // step was broken off: from here on it cannot be. `end` is for when all members are done.
+    // Called before the barrier that every member passes before state that outlives the step changes. From here on the
+    // step cannot be broken off, unless it already was. `end` is called when all members are done.
     void begin(Team& team) {
         if (!team.leads() || (interruption_ && interruption_->broken_off()))
             return;
@@ -49,14 +48,14 @@ class Commit {
         update_.emplace();
     }
     void end() {
-        update_.reset();  // before handlers of signals may run again, which may fork
+        update_.reset();  // before signal handlers, which may fork, can run again
         if (interruption_)
             interruption_->hold(false);
     }
 
   private:
     Interruption* interruption_ = nullptr;
-    bool may_take_long_ = false;  // the step in work
+    bool may_take_long_ = false;  // the current step
     Clock::time_point step_began_;
     bool waits_ = false;
     std::optional<NoForks> update_;

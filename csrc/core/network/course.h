@@ -1,4 +1,4 @@
-// What an epoch makes of its steps.
+// The course of an epoch: its steps and their results.
 #pragma once
 
 #include <algorithm>
@@ -11,8 +11,9 @@
 
 namespace fastnet {
 
-// The mean loss and metric over the samples seen (NaN where there is none), how many steps were finished, the first of
-// them, if any, whose loss was not finite, and what the means are made from: sums over the samples in their order.
+// Result of an epoch: the number of finished steps and the mean loss and metric over the samples seen (NaN if there are
+// none). first_nonfinite is the first step with a loss that was not finite, or -1. The means are made from sums over
+// the samples in their order.
 struct EpochResult {
     Index steps = 0;
     double loss = 0, metric = 0;
@@ -20,17 +21,18 @@ struct EpochResult {
     double loss_sum = 0, metric_sum = 0;
 };
 
-// What of an epoch is to be done: the steps after those that an earlier call finished, whose means, first_nonfinite and
-// sums go on, and before `end`. However an epoch is cut, its results are the same bit for bit.
+// The part of an epoch to run: the steps after those that an earlier call finished, and before `end`. Means,
+// first_nonfinite and sums continue from the earlier call. However an epoch is cut, its results are the same bit for
+// bit.
 struct EpochPart {
     EpochResult done;
     Index end = std::numeric_limits<Index>::max();
 };
 
-// Sums over samples in their order, whichever thread computed them.
+// Sums over samples in their order, regardless of which thread computed them.
 class RunningMean {
   public:
-    // Goes on from the sums of an earlier result over so many samples.
+    // Continues from the sums of an earlier result over `samples` samples.
     explicit RunningMean(Metric metric, const EpochResult& done = {}, Index samples = 0)
         : with_metric_(metric != Metric::none), loss_(done.loss_sum), metric_(done.metric_sum), samples_(samples) {}
 
@@ -53,7 +55,7 @@ class RunningMean {
     Index samples_;
 };
 
-// What the steps of an epoch have in common: how they are cut, the hyperparameters of each, and what they leave.
+// The state that the steps of an epoch share: batch boundaries, the hyperparameters of each step, and the results.
 template <class T> class Course {
   public:
     Course(const Updater<T>& updater, Metric metric, const Samples& samples, Index batch_size,
@@ -68,7 +70,7 @@ template <class T> class Course {
 
     Index begin(Index i) const { return i * batch_size_; }
     Index rows(Index i) const { return std::min(batch_size_, total_ - begin(i)); }
-    // The number of step i among all that the network has taken, counted from 1.
+    // The number of step i among all steps of the network, counted from 1.
     std::int64_t number(Index i) const { return finished_ + i + 1; }
     double learning_rate(Index i) const {
         return rates_.empty() ? updater_.learning_rate()
@@ -97,7 +99,7 @@ template <class T> class Course {
     const Index total_, batch_size_;
     const Index steps_, end_;
     const std::int64_t finished_;  // before the epoch
-    EpochResult result_;           // but for the means
+    EpochResult result_;           // except for the means
     RunningMean mean_;
 };
 

@@ -1,5 +1,5 @@
 // Derivatives of the outputs or of the loss with respect to the inputs: the backward pass of training, continued to the
-// input, with one or several rows of gradients for each sample.
+// input. Each sample has one or several rows of gradients.
 #include <algorithm>
 #include <cmath>
 
@@ -9,7 +9,7 @@
 namespace fastnet {
 
 // Writes the gradients with respect to the last pre-activations, with which the backward pass of these rows begins. For
-// the outputs: one row for each output from `first` on, as many as the batch has rows for.
+// the outputs, the batch has one row of gradients for each output from `first` on, up to batch.derivatives of them.
 template <class T>
 void Network<T>::seed_derivatives(const Batch<T>& batch, Range rows, Derivative of, Index first) const {
     if (of == Derivative::loss)
@@ -35,7 +35,8 @@ template <class T> void Network<T>::differentiate(const Samples& samples, Deriva
         require_compiled();
         objective_.begin({});
     }
-    // So many rows at a time keep the gradients of all layers in the second-level cache, and pay for packing weights.
+    // This many rows at a time keep the gradients of all layers in the second-level cache, and still pay for packing
+    // weights.
     constexpr Index most_rows = 512;
     const Index total = samples.count, each = of == Derivative::outputs ? output_size() : 1;
     const Index chunk = std::clamp<Index>(most_rows / each, 1, total), together = std::min(each, most_rows);

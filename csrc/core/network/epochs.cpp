@@ -10,8 +10,8 @@
 namespace fastnet {
 namespace {
 
-// An epoch is a chain of segments of about this length, each with a team of its own, whose size can follow what else
-// the machine does. Between segments nothing is in the middle of anything: that is where Python is called.
+// An epoch is a chain of segments of about this length. Each has a team of its own, whose size can adapt to the load on
+// the machine. Between segments no work is in progress: that is where Python is called.
 constexpr auto segment = std::chrono::milliseconds(2);
 
 template <class Body> void run_network_team(int threads, Interruption* interruption, Body body) {
@@ -36,11 +36,11 @@ EpochResult Network<T>::train_epoch(const Samples& samples, Index batch_size, co
     const bool small = trains_small(samples, batch_size);
     if (small) {
         const NoForks no_forks;
-        arena.input.reserve(batch_size * input_size());  // for rows that cannot be read one by one where they lie
+        arena.input.reserve(batch_size * input_size());  // for rows that cannot be read in place
         small_.list(arena, updater_.gradients());
     }
 
-    // A look at the clock costs as much as a step of a tiny network.
+    // Reading the clock costs as much as one step of a tiny network.
     const Index look = 1 + static_cast<Index>(1e5 / (feed_.operations_per_row() * static_cast<double>(batch_size)));
 
     const bool adapts = teams_may_rest();
@@ -70,12 +70,12 @@ EpochResult Network<T>::train_epoch(const Samples& samples, Index batch_size, co
     return course.result();
 }
 
-// Steps by a team, one at least, while goes_on says so. False where one was broken off.
+// Runs steps with a team, at least one, until goes_on returns false. Returns false if a step was broken off.
 template <class T>
 template <class GoesOn>
 bool Network<T>::steps_of_team(Course<T>& course, const Samples& samples, Arena<T>& arena, int threads, bool parted,
                                GoesOn goes_on) {
-    // Shorter steps are not broken off: progress is made often enough.
+    // Shorter steps are not broken off: progress is reported often enough.
     constexpr double operations_of_milliseconds = 1e7;
     const double operations = chain_.operations() * static_cast<double>(course.rows(0));
     Interruption* const of_steps = operations > operations_of_milliseconds ? commit_.interruption() : nullptr;
@@ -103,7 +103,7 @@ bool Network<T>::steps_of_team(Course<T>& course, const Samples& samples, Arena<
                 course.add(i, arena);
                 more = goes_on(i + 1);
             }
-            team.barrier();  // the new parameters, and whether to go on, are there for all
+            team.barrier();  // the new parameters, and whether to continue, are visible to all
             if (team.leads() && proceed) {
                 updater_.set_finished_steps(now.step);
                 commit_.end();
@@ -113,7 +113,7 @@ bool Network<T>::steps_of_team(Course<T>& course, const Samples& samples, Arena<
     return proceed;
 }
 
-// The same of small steps. None is broken off, and forks wait for all of them: together they take milliseconds.
+// The same for small steps. None is broken off, and forks wait for all of them: together they take milliseconds.
 template <class T>
 template <class GoesOn>
 void Network<T>::small_steps(Course<T>& course, const Samples& samples, Arena<T>& arena, GoesOn goes_on) {
@@ -159,8 +159,9 @@ double Network<T>::loss_and_gradients(const Samples& samples, T* gradients, cons
     return mean.result(1).loss;
 }
 
-// Runs all samples through the layers, chunk by chunk: with many rows each thread goes through its own chunks, with few
-// the team shares the work inside each. finish(batch, rows) is called once for every row by the thread that owns it.
+// Runs all samples through the layers, chunk by chunk. With many rows each thread goes through its own chunks; with
+// few, the team shares the work inside each. finish(batch, rows) is called once for every row, by the thread that owns
+// it.
 template <class T>
 template <class Finish>
 void Network<T>::forward_chunks(const Samples& samples, Index chunk, Use use, T* output, Finish finish) {
@@ -174,7 +175,7 @@ void Network<T>::forward_chunks(const Samples& samples, Index chunk, Use use, T*
         prepare(samples, chunk, use, threads, threads);
     }
     chain_.pack_kernels(chunk, threads);
-    // The loss is that of all samples, however they are cut.
+    // The loss is that of all samples, whatever the chunks.
     const double divided_by = objective_.divisor(samples, 0, total);
     run_network_team(threads, commit_.interruption(), [&](Team& team) {
         Share<T> share = share_of(team, total);
@@ -218,8 +219,8 @@ template <class T> EpochResult Network<T>::evaluate(const Samples& samples, Inde
     return result;
 }
 
-// Whether these samples are predicted in one go: one, or a few where that is little work. More rows are better off with
-// tiles, which read the weights once for all of them.
+// Whether these samples are predicted in one go: a single one, or a few if that is little work. For more rows, tiles
+// are faster, as they read the weights once for all of them.
 template <class T> bool Network<T>::predicts_small(const Samples& samples) const {
     constexpr Index most_parameters = 1 << 16, most_rows = 16, most_of_rows = 1 << 12;
     const Index n = samples.count;

@@ -12,8 +12,8 @@ template <class T> double Feed<T>::operations_per_row() const {
 }
 
 template <class T> void Feed<T>::choose(const Samples& samples, Index rows) {
-    // To measure the density of few dense rows takes as long as it could save; the terms of many take several times the
-    // room of the rows themselves.
+    // Measuring the density of a few dense rows takes as long as it could save. The terms of many rows take several
+    // times the room of the rows themselves.
     constexpr Index most_indices = INT32_MAX, fewest_dense_rows = 32, most_dense_values = 1 << 22;
     const bool forced = form_ == InputForm::compressed, given = samples.x.compressed();
     const double densest = chain_.front().densest_compressed();

@@ -7,10 +7,10 @@
 namespace fastnet {
 namespace {
 
-// Jordan et al.: the quintic whose slope at zero is as steep as five steps allow.
+// Jordan et al.: the quintic with the steepest slope at zero that five steps allow.
 constexpr double first = 3.4445, third = -4.7750, fifth = 2.0315;
 
-// The gradient of a value as the step takes it, and the momentum that follows from it.
+// The gradient with respect to a value, scaled and clipped, and the momentum that follows from it.
 template <class T> struct Moved {
     T gradient, momentum;
 
@@ -44,7 +44,7 @@ template <class T> const Matrix* Muon<T>::find(Index offset) const {
     return found == matrices_.end() ? nullptr : &*found;
 }
 
-// `matrix` is one of matrices_, whose arrays follow each other.
+// `matrix` is an element of matrices_, whose arrays are stored one after the other.
 template <class T> T* Muon<T>::kept(const Matrix& matrix) const {
     Index before = 0;
     for (const Matrix* m = matrices_.data(); m < &matrix; ++m)
@@ -77,7 +77,7 @@ void Muon<T>::orthogonalize(const Crew<T>& crew, const Matrix& matrix, const Muo
     const int iterations = static_cast<int>(step.hyperparameters[7]);
     const Range mine = team.share(size, 64), mine_squared = team.share(shorter * shorter, 64);
     T *x = kept(matrix), *y = scratch_.data();
-    if (iterations % 2 != 0)  // the last one ends in the array that is kept
+    if (iterations % 2 != 0)  // the last iteration ends in the array that is kept
         std::swap(x, y);
     for (Index i = mine.begin; i < mine.end; ++i) {
         const Moved<T> moved(step, matrix.offset + i);
@@ -86,7 +86,7 @@ void Muon<T>::orthogonalize(const Crew<T>& crew, const Matrix& matrix, const Muo
     team.barrier();
     kernels<T>().scale(mine.size(), x + mine.begin, T(1) / (norm(team, x, size) + static_cast<T>(1e-7)));
     team.barrier();
-    // X or its transpose, whichever is wide, without moving it.
+    // Either X or its transpose, whichever is wide, without moving data.
     const Index row = tall ? 1 : columns, column = tall ? columns : 1, longer = std::max(rows, columns);
     for (int iteration = 0; iteration < iterations && !team.was_broken_off(); ++iteration) {
         product(crew, {shorter, shorter, longer, x, row, column, x, column, row, gram_.data(), shorter});

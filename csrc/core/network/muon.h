@@ -14,7 +14,7 @@ struct Matrix {
     Index offset, rows, columns;
 };
 
-// What a step needs to know. momenta is laid out like the parameters; the gradients are complete.
+// Arguments of a step. momenta is laid out like the parameters; the gradients are complete.
 template <class T> struct MuonStep {
     const double* hyperparameters;
     const OptimizerExtras<T>& extras;
@@ -31,9 +31,9 @@ template <class T> class Muon {
     void reserve(const std::vector<Matrix>& matrices);
     // The matrix that begins at this offset, or null.
     const Matrix* find(Index offset) const;
-    // Computes and keeps O(u), which changes nothing else. All members of the team take part, here and below.
+    // Computes and keeps O(u), and changes nothing else. All members of the team take part, here and below.
     void orthogonalize(const Crew<T>& crew, const Matrix& matrix, const MuonStep<T>& step);
-    // Takes the step, with the O(u) that was kept.
+    // Takes the step with the O(u) that was kept.
     void update(const Team& team, const Matrix& matrix, const MuonStep<T>& step, T* parameters) const;
 
   private:

@@ -5,7 +5,7 @@
 namespace fastnet {
 namespace {
 
-// A rescaling in front of other layers is done as rows are gathered.
+// A rescaling in front of other layers is applied as rows are gathered.
 const RescalingSpec* rescaling_in_front(const std::vector<LayerSpec>& specs) {
     return specs.size() > 1 ? std::get_if<RescalingSpec>(&specs.front().kind) : nullptr;
 }
@@ -29,7 +29,7 @@ template <class T> T* Network<T>::live_values() {
 
 template <class T> void Network<T>::compile(const Training& training) {
     Objective<T> objective(chain_);
-    objective.compile(training);  // throws for a loss that does not exist, before anything changes
+    objective.compile(training);  // throws for an unknown loss, before anything changes
     updater_.compile(training);
     objective_.compile(training);
 }
@@ -50,25 +50,26 @@ template <class T> void Network<T>::require_backward() const {
 }
 
 template <class T> int Network<T>::threads_for_rows(Index rows, Use use) const {
-    // A step of training has three passes: forward, the inputs' gradients, the parameters' gradients. It counts for
-    // half of them: threads that exchange parameters after every step gain nothing below some 4 million operations, 0.8
-    // to 1.0 of one thread's pace on an Intel Xeon, and 1.0 to 1.2 at 10 million.
+    // A training step has three passes: forward, the inputs' gradients, the parameters' gradients. It counts as half of
+    // them, because threads that exchange parameters after every step gain nothing below about 4 million operations.
+    // There they reach 0.8 to 1.0 times the speed of one thread on an Intel Xeon, and 1.0 to 1.2 times at 10 million.
     const double passes = use == Use::training ? 1.5 : 1;
-    // Weights that come from the third-level cache or memory take as long as so many operations each, however few rows.
+    // Each weight that comes from the third-level cache or memory takes as long as this many operations, however few
+    // rows there are.
     constexpr double operations_per_weight = 14;
     return threads_for(passes * (feed_.operations_per_row() * static_cast<double>(rows) +
                                  operations_per_weight * static_cast<double>(chain_.parameter_count())));
 }
 
-// The sums of all parts together should not outgrow the cache.
+// The sums of all parts together should fit into the cache.
 template <class T> bool Network<T>::in_parts(Index rows) const {
     constexpr Index many_rows = 4096, few_parameters = 1 << 16;
     return rows >= many_rows && chain_.parameter_count() <= few_parameters && !chain_.needs_whole_batch();
 }
 
 // Two ways to share a batch. Either every thread takes rows of it through all layers alone, which needs no barrier
-// between them, or the team computes one layer after the other together. Alone, each thread packs the weights for
-// itself, which pays as long as there are few of them or many rows.
+// between them. Or the team computes one layer after the other together. Alone, each thread packs the weights for
+// itself, which pays off with few weights or many rows.
 template <class T> bool Network<T>::splits_rows(Index rows, int threads) const {
     constexpr Index few_weights = 1 << 17;
     constexpr Index many_rows = 512;
@@ -84,7 +85,8 @@ template <class T> Share<T> Network<T>::share_of(Team& team, Index rows) {
     return {team, workspaces_[0], {0, rows}};
 }
 
-// Makes room for batches of so many rows, in so many arenas, before the threads start: nothing is allocated in them.
+// Makes room for batches of this many rows in this many arenas. This happens before the threads start: nothing is
+// allocated in them.
 template <class T> void Network<T>::prepare(const Samples& samples, Index rows, Use use, int threads, int arenas) {
     const auto grow = [](auto& list, int size) {
         if (list.size() < static_cast<std::size_t>(size))
@@ -102,7 +104,7 @@ template <class T> void Network<T>::prepare(const Samples& samples, Index rows, 
     feed_.reserve(arenas_, samples, rows, use);
 }
 
-// Makes room for training on batches of so many rows; returns the arena in which a whole batch leaves its losses.
+// Makes room for training on batches of this many rows. Returns the arena that receives the losses of a whole batch.
 template <class T> Arena<T>& Network<T>::prepare_training(const Samples& samples, Index rows, int threads) {
     const NoForks no_forks;
     if (objective_.has_hook() || !in_parts(rows)) {

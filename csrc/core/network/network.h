@@ -1,4 +1,4 @@
-// A network: layers with their parameters, what they are trained for and by, and the loops over a data set: training,
+// A network: layers with their parameters, the objective and the optimizer, and the loops over a data set: training,
 // evaluation, prediction, derivatives.
 #pragma once
 
@@ -20,15 +20,15 @@
 
 namespace fastnet {
 
-// Asked during an epoch, on the calling thread, when so many seconds have passed since the last time; returning false
-// stops after the step just finished. Intervals below some 2 ms are not kept.
+// Called during an epoch, on the calling thread, when `interval` seconds have passed since the last call. Returning
+// false stops after the step just finished. Intervals below about 2 ms are not kept.
 struct Progress {
     std::function<bool(const EpochResult&, Index total_steps)> function;
     double interval = 0.05;
 };
 
-// What is differentiated with respect to the inputs: every output, the sum of the outputs times the sample's targets,
-// or the loss.
+// The function that is differentiated with respect to the inputs: every output, the sum of the outputs times the
+// sample's targets, or the loss.
 enum class Derivative { outputs, weighted_outputs, loss };
 
 template <class T> class Network {
@@ -40,22 +40,22 @@ template <class T> class Network {
     Index input_size() const { return chain_.input_size(); }
     Index output_size() const { return chain_.output_size(); }
     Index parameter_count() const { return chain_.parameter_count(); }
-    // The parameters, and behind them the statistics, which no gradient changes.
+    // The parameters, followed by the statistics, which no gradient changes.
     Index value_count() const { return chain_.value_count(); }
     const T* values() const { return chain_.parameters(); }
-    // The same to write to, at once or, in case of live values, whenever the caller likes.
+    // The same for writing: at once or, for live values, at any later time.
     T* values_to_change();
     T* live_values();
-    // Every named array, as an offset into the values, with the number of the description its layer was made from.
+    // Every named array, as an offset into the values, with the index of its layer's description.
     std::vector<std::pair<Index, ParameterSlot>> slots() const { return chain_.slots(); }
 
-    // The floating-point operations that a sample takes when none of its zeros is skipped.
+    // The floating-point operations of a sample when none of its zeros is skipped.
     double operations_of_dense_row() const { return chain_.operations(); }
-    // Every layer that computes in 8-bit integers, with the number of its description.
+    // Every layer that computes in 8-bit integers, with the index of its description.
     std::vector<std::pair<Index, const QuantizedDense*>> quantized_layers() const { return chain_.quantized_layers(); }
 
-    // Takes over what may change in the descriptions that the network was made from: what is trained, how much is
-    // dropped, how much noise there is. A layer that is trained again goes on with the optimizer state that it has.
+    // Takes over the settings that may change in the layers' descriptions: what is trained, the dropout rate, the noise
+    // level. A layer that is trained again continues with its optimizer state.
     void update_layers(const std::vector<LayerSpec>& specs) { updater_.update_layers(chain_.update(specs)); }
 
     // Sets what training minimizes and how. Optimizer state starts from zero.
@@ -66,48 +66,50 @@ template <class T> class Network {
     // See Updater.
     Index state_size() const { return updater_.state_size(); }
     T* state() { return updater_.state(); }
-    // Gives the parameters the values of their moving average, if there is one and a step was taken.
+    // Sets the parameters to their moving average, if there is one and a step was taken.
     void use_average();
 
-    // Where the seeds are of the layers that draw random numbers.
+    // The seeds of the layers that draw random numbers.
     std::vector<std::uint64_t*> seeds() { return chain_.seeds(); }
 
-    // What is added to the loss for the weights alone, as long as they are trained; if so told, divided by what the
-    // losses of a batch are divided by.
+    // Sets the penalties on the weights, which are added to the loss as long as the weights are trained. If `divided`,
+    // they are divided by the divisor of a batch's losses.
     void set_penalties(const std::vector<Penalty>& penalties, bool divided) {
         updater_.penalties().set(penalties, divided);
     }
 
     void set_input_form(InputForm form) { feed_.set_form(form); }
 
-    // What may break off the calls to come; null for nothing. A call that was broken off returns nothing of use and
-    // leaves the network as it was, or as it was after the last step that was finished.
+    // Sets the interruption that may break off later calls; null for none. A call that was broken off returns nothing
+    // useful. It leaves the network as it was before the call or after the last finished step.
     void set_interruption(Interruption* interruption) { commit_.watch(interruption); }
 
-    // One pass over the samples in batches, the last of which may be short. There is a learning rate for each step
-    // or one for all; none stands for the one of compile.
+    // One epoch over the samples in batches, the last of which may be short. There is a learning rate for each step or
+    // one for all; none stands for the one of compile.
     EpochResult train_epoch(const Samples& samples, Index batch_size, const std::vector<double>& learning_rates,
                             const Progress& progress, const BatchHook<T>& hook = {}, const EpochPart& part = {});
-    // The mean loss and, in `gradients` (parameter_count values), its gradient; 0 by what is not trained.
+    // The mean loss and, in `gradients` (parameter_count values), its gradient, which is 0 for parameters that are not
+    // trained.
     double loss_and_gradients(const Samples& samples, T* gradients, const BatchHook<T>& hook = {});
-    // Both work through the samples in pieces of at most `chunk` rows, which bounds the memory they take.
+    // Both process the samples in chunks of at most `chunk` rows, which bounds the memory they take.
     EpochResult evaluate(const Samples& samples, Index chunk);
     void predict(const Samples& samples, Index chunk, T* output);
-    // The derivatives with respect to the inputs, layers acting as they do in prediction: for each sample a row of
+    // The derivatives with respect to the inputs, with layers acting as in prediction. Each sample has a row of
     // input_size values for every output, or one row.
     void differentiate(const Samples& samples, Derivative of, T* derivatives);
 
   private:
-    // A batch of many rows is computed in parts, whatever the number of threads, and a part in blocks of rows that stay
-    // in the second-level cache from the first product to the last. Each part has its own sum of the gradients.
+    // A batch of many rows is computed in parts, whatever the number of threads. A part is computed in blocks of rows
+    // that stay in the second-level cache from the first product to the last. Each part has its own sum of the
+    // gradients.
     static constexpr Index parts = 16, block_rows = 256;
-    // Rows are handed out in multiples of this, so that no thread is left with a sliver.
+    // Rows are handed out in multiples of this, so that no thread is left with only a few.
     static constexpr Index row_grain = 8;
 
     void require_backward() const;
     void require_compiled() const;
 
-    // What decides how rows are shared.
+    // How rows are shared among threads.
     int threads_for_rows(Index rows, Use use) const;
     bool in_parts(Index rows) const;
     bool splits_rows(Index rows, int threads) const;
@@ -145,10 +147,10 @@ template <class T> class Network {
     Small<T> small_;
     Commit commit_;
     Pace pace_;
-    std::vector<GemmWorkspace<T>> workspaces_;  // one a thread
-    std::vector<Arena<T>> arenas_;              // one a thread that works through its own chunks
+    std::vector<GemmWorkspace<T>> workspaces_;  // one per thread
+    std::vector<Arena<T>> arenas_;              // one per thread that works through its own chunks
     Buffer<T> part_gradients_;
-    Index predictable_rows_ = 0;  // for which the first arena has room
+    Index predictable_rows_ = 0;  // rows for which the first arena has room
 };
 
 }  // namespace fastnet

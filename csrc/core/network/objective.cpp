@@ -83,7 +83,7 @@ void Objective<T>::apply(const Batch<T>& batch, Range rows, const LossArguments<
         if (arguments.gradient)
             chain_.slope_of_last(batch, rows);
     }
-    const double of = static_cast<double>(batch.of);  // whose mean is what is reported
+    const double of = static_cast<double>(batch.of);  // the reported loss is the mean over this many samples
     if (batch.divisor != of)
         for (Index i = rows.begin; i < rows.end; ++i)
             batch.arena.loss.data()[i] *= batch.divisor != 0 ? of / batch.divisor : 0;

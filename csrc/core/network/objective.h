@@ -1,5 +1,5 @@
-// What training minimizes and what is reported beside it: the loss, with the last activation where that makes a shorter
-// formula, the metric, and the function that sees every batch.
+// The loss, the metric, and the function that sees every batch. The loss is combined with the last activation where
+// that gives a shorter formula.
 #pragma once
 
 #include <array>
@@ -16,21 +16,21 @@ template <class T> class Objective {
     void compile(const Training& training);
     bool compiled() const { return loss_ != nullptr; }
 
-    // Sets the hook of the work to come. Throws std::logic_error where the loss needs one and there is none.
+    // Sets the hook for the following work. Throws std::logic_error where the loss needs one and there is none.
     void begin(const BatchHook<T>& hook);
     bool has_hook() const { return hook_ != nullptr; }
     // Whether the hook computes the loss.
     bool is_custom() const { return custom_; }
-    // What the hook said last.
+    // The hook's last answer.
     bool proceeds() const { return proceeds_; }
-    // Whether the loss takes what the last activation would be applied to.
+    // Whether the loss takes the logits, to which the last activation would be applied.
     bool takes_logits() const { return fused_; }
     Metric metric() const { return metric_; }
 
-    // Makes room in an arena for batches of so many rows.
+    // Makes room in an arena for batches of this many rows.
     void reserve(Arena<T>& arena, Index rows) const;
 
-    // What the sum of the losses of these samples is divided by.
+    // The number by which the sum of the losses of these samples is divided.
     double divisor(const Samples& samples, Index begin, Index rows) const {
         if (reduction_ == Reduction::sum)
             return 1;
@@ -51,7 +51,7 @@ template <class T> class Objective {
     void apply(const Batch<T>& batch, Range rows, const LossArguments<T>& arguments) const;
     void measure(const Batch<T>& batch, Range rows) const;
 
-    // With all outputs of the batch there, and for all members before they go on, if they are to.
+    // Called by all members when all outputs of the batch are ready. Returns whether they are to continue.
     bool call_hook(Team& team, const Batch<T>& batch);
 
   private:

@@ -1,4 +1,4 @@
-// What is added to the loss for the weights alone.
+// Penalties on the weights, which are added to the loss.
 #pragma once
 
 #include <vector>
@@ -18,20 +18,20 @@ template <class T> class Penalties {
   public:
     explicit Penalties(const Chain<T>& chain) : chain_(chain) {}
 
-    // Divided, if so told, by what the losses of a batch are divided by.
+    // If `divided`, the penalties are divided by the divisor of a batch's losses.
     void set(const std::vector<Penalty>& penalties, bool divided);
-    // Follows from the layers that are frozen: weights that stay as they are cost nothing.
+    // Selects the penalties of the layers that are not frozen: frozen weights are not penalized.
     void choose();
     bool any() const { return !chosen_.empty(); }
 
-    // What the penalties are multiplied by in a batch with this divisor.
+    // The factor of the penalties in a batch with this divisor.
     double factor(double divisor) const;
-    // Computes the sum of the penalties of the weights as they are, for the leader, before anybody changes one.
+    // Computes the sum of the penalties on the current weights, for the leader, before any parameter is updated.
     void add_up(Team& team);
     double sum() const { return sum_; }
     // Adds the slopes of the penalties to a member's share of the gradients.
     void add_slopes(const Team& team, double divisor, T* gradients) const;
-    // The same for the optimizer, to do as it updates weights.
+    // The same for the optimizer, which adds the slopes as it updates weights.
     const std::vector<PenaltyRange<T>>& ranges() const { return ranges_; }
 
   private:

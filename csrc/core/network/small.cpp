@@ -19,7 +19,8 @@ template <class T> typename Small<T>::Steps Small<T>::steps(const Batch<T>& firs
             objective_.arguments(first, {0, first.rows}, true)};
 }
 
-// Predictions, which have no gradients, keep nothing. In training, logits are left where the loss takes them.
+// Predictions, which have no gradients, keep nothing for a backward pass. In training, logits are left in place where
+// the loss takes them.
 template <class T> void Small<T>::list(const Arena<T>& arena, T* gradients) {
     layers_.clear();
     for (std::size_t i = 0; i < chain_.layers().size(); ++i) {
@@ -62,7 +63,7 @@ template <class T> void Small<T>::predict(const Batch<T>& batch) {
     forward(batch.rows, batch.input.rows, false);
 }
 
-// Rows are read where they lie, if they can be: all of them, or a single one.
+// Rows are read in place if possible: all of them, or a single one.
 template <class T> void Small<T>::gather(Steps& steps) const {
     Batch<T>& batch = steps.batch;
     const Samples& samples = batch.samples;

@@ -1,5 +1,5 @@
-// Small dense networks: a step of training, and the prediction of a few rows, without what large ones need. The bits
-// are the same.
+// Small dense networks: training steps, and predictions of a few rows, without the overhead that pays off in large
+// networks. The results are the same bit for bit.
 #pragma once
 
 #include <vector>
@@ -20,14 +20,14 @@ template <class T> class Small {
     // Predicts the rows of a batch.
     void predict(const Batch<T>& batch);
 
-    // What the steps on the same samples have in common.
+    // The state that steps on the same samples share.
     struct Steps {
-        Batch<T> batch;  // of the step in work
+        Batch<T> batch;  // of the current step
         DirectRows<T> x, y;
         LossArguments<T> loss;
     };
     Steps steps(const Batch<T>& first) const;
-    // Before them: says where their layers find and leave what.
+    // Called before the steps: sets where their layers read and write.
     void list(const Arena<T>& arena, T* gradients);
     void step(Steps& steps, Index begin, Index rows, const Optimization<T>& optimization) const;
 
@@ -39,7 +39,7 @@ template <class T> class Small {
     const Feed<T>& feed_;
     const Objective<T>& objective_;
     bool products_only_;
-    Index widest_;  // the most values of a row on its way
+    Index widest_;  // the most values of a row in any layer
     std::vector<SmallLayer<T>> layers_;
 };
 

@@ -1,15 +1,15 @@
-// A step of training: the gradients of one batch, in one of three ways that differ in what the threads share, and the
-// update of the parameters.
+// A training step: the gradients of one batch, computed in one of three ways that differ in what the threads share, and
+// the update of the parameters.
 #include <algorithm>
 
 #include "network.h"
 
 namespace fastnet {
 
-// The loss of a batch and the gradient of every parameter and, if asked for, the optimizer's step, complete for all
-// members when it returns. Parameters are updated as soon as their gradients are there, but for what needs complete
-// gradients: penalties, options of the optimizer, and steps that take long, which can be broken off until the first
-// parameter changes. False where that happened, or the hook said no.
+// Computes the loss of a batch and the gradient with respect to every parameter and, with an optimizer, takes its step.
+// All of it is complete for all members on return. Parameters are updated as soon as their gradients are ready, with
+// three exceptions that need complete gradients: penalties, some options of the optimizer, and long steps, which can be
+// broken off until the first parameter changes. Returns false if the step was broken off or the hook returned false.
 template <class T>
 bool Network<T>::step(Team& team, const Batch<T>& batch, bool parted, T* gradients,
                       const Optimization<T>* optimization) {
@@ -40,7 +40,8 @@ bool Network<T>::step(Team& team, const Batch<T>& batch, bool parted, T* gradien
     return true;
 }
 
-// The gradients, unless it returns false and the step was broken off. True if the parameters are updated, too.
+// Computes the gradients. Returns true if the parameters are updated as well, false otherwise or if the step was broken
+// off.
 template <class T>
 bool Network<T>::gradients_of(Team& team, const Batch<T>& batch, bool parted, T* gradients,
                               const Optimization<T>* optimization) {
@@ -80,7 +81,7 @@ bool Network<T>::step_together(Team& team, const Batch<T>& batch, T* gradients, 
         optimization = nullptr;
     if (team.was_broken_off())
         return false;
-    // The update of few parameters takes less time than the calls that would make it layer by layer.
+    // Updating few parameters takes less time than the calls that would do it layer by layer.
     constexpr Index few_parameters = 1024;
     const bool together =
         optimization && !updater_.penalties().any() && team.size() == 1 && chain_.parameter_count() <= few_parameters;
@@ -92,9 +93,10 @@ bool Network<T>::step_together(Team& team, const Batch<T>& batch, T* gradients, 
     return optimization;
 }
 
-// Threads that share the rows of a batch read the whole first kernel, half of which others have just updated, and for
-// its gradient the rows that others gathered: with few rows the time goes into moving them from cache to cache. Threads
-// that share the inputs keep their columns of the batch and their rows of the kernel to themselves, and exchange sums.
+// Threads that share the rows of a batch read the whole first kernel, half of which others have just updated. For its
+// gradient they read the rows that others gathered. With few rows the time goes into moving them from cache to cache.
+// Threads that share the inputs keep their columns of the batch and their rows of the kernel to themselves, and
+// exchange sums.
 template <class T> bool Network<T>::by_stretches(const Batch<T>& batch, int threads) const {
     const Layer<T>& first = chain_.front();
     const bool copies =
@@ -181,8 +183,8 @@ bool Network<T>::step_in_parts(Team& team, const Batch<T>& whole, T* gradients, 
     return optimization;
 }
 
-// Whether a step on so many rows is a small one: the one place that says what such a step leaves out. Its products are
-// a few vectors each, so one thread computes it, and nothing breaks it off.
+// Whether a step on this many rows is a small one. This is the one place that decides what such a step leaves out. Its
+// products are a few vectors each, so one thread computes it, and nothing breaks it off.
 template <class T> bool Network<T>::trains_small(const Samples& samples, Index rows) const {
     constexpr Index most_parameters = 1024, most_values = 64, most_rows = 16;
     return chain_.parameter_count() <= most_parameters && small_.widest() <= most_values && rows <= most_rows &&

@@ -25,7 +25,7 @@ template <class T> void Updater<T>::compile(const Training& training) {
 }
 
 template <class T> void Updater<T>::update_layers(const std::vector<Range>& thawed) {
-    // The moving average of what did not move.
+    // The moving average of parameters that did not move.
     if (options_.use_ema && steps_ > 0)
         for (const Range& range : thawed)
             std::copy_n(chain_.parameters() + range.begin, range.size(), average() + range.begin);
@@ -73,7 +73,8 @@ bool Updater<T>::update_all(const Crew<T>& crew, Commit& commit, std::int64_t st
     Team& team = crew.team;
     const Range mine = team.share(chain_.parameter_count(), 64);
     const OptimizerExtras<T>* const extras = optimization.arguments.extras;
-    // The gradients of the batches before, where several make a step: all of them when it is due.
+    // Sums of the previous batches' gradients, if several batches make a step. When the step is due, they become those
+    // of all batches.
     const Index every = options_.accumulation_steps;
     T* const sums = every == 1 ? nullptr : average() + options_.use_ema * chain_.parameter_count();
     const bool due = step % every == 0;
@@ -92,7 +93,7 @@ bool Updater<T>::update_all(const Crew<T>& crew, Commit& commit, std::int64_t st
     if (!due) {
         chain_.for_trained(mine, [&](Range r) {
             kernels<T>().layers.add(r.size(), sums + r.begin, gradients + r.begin, sums + r.begin);
-            // Keras moves the average of the weights in every batch, also where they stay.
+            // Keras updates the average of the weights in every batch, even where they stay the same.
             if (extras->average)
                 kernels<T>().layers.move_average(r.size(), chain_.parameters() + r.begin, extras->average_momentum,
                                                  extras->average + r.begin);
@@ -117,7 +118,8 @@ template <class T> void Updater<T>::finish_step(Team& team, std::int64_t step) {
     team.barrier();
 }
 
-// What a step takes from all gradients before it changes a parameter: their norms, and what Muon makes of its matrices.
+// Computes what a step needs of all gradients before it changes a parameter: their norms and Muon's orthogonalized
+// matrices.
 template <class T>
 void Updater<T>::finish_gradients(const Crew<T>& crew, T* gradients, const Optimization<T>& optimization) {
     if (!options_.gradients_first())
@@ -130,7 +132,7 @@ void Updater<T>::finish_gradients(const Crew<T>& crew, T* gradients, const Optim
         [](const ParameterSlot&, const Optimization<T>&) {});
 }
 
-// The squared norms of the gradients of all arrays that are trained, for every member.
+// Computes the squared norms of the gradients of all trained arrays, for every member.
 template <class T> void Updater<T>::measure(Team& team, const T* gradients) {
     const std::vector<ParameterSlot>& slots = chain_.trained_slots();
     Index blocks = 0, first = 0;
@@ -151,7 +153,7 @@ template <class T> void Updater<T>::measure(Team& team, const T* gradients) {
     team.barrier();
 }
 
-// What the gradients of an array are multiplied by, so that no norm is above its limit.
+// The factor for the gradients of an array, so that no norm is above its limit.
 template <class T> T Updater<T>::scale_of(std::size_t i) const {
     const double limit = options_.clipnorm > 0 ? options_.clipnorm : options_.global_clipnorm;
     if (limit <= 0)
@@ -166,7 +168,7 @@ template <class T> T Updater<T>::scale_of(std::size_t i) const {
     return norm > limit ? static_cast<T>(limit / norm) : T(1);
 }
 
-// Calls one or the other for every array, with what of the optimization is the array's own.
+// Calls one function or the other for every array, with the optimization settings of that array.
 template <class T>
 template <class OfMatrix, class OfOthers>
 void Updater<T>::for_slots(const Optimization<T>& optimization, OfMatrix of_matrix, OfOthers of_others) {
@@ -184,7 +186,7 @@ void Updater<T>::for_slots(const Optimization<T>& optimization, OfMatrix of_matr
     }
 }
 
-// Array by array, each member its share of the whole.
+// Updates array by array. Each member updates its share of the whole.
 template <class T> void Updater<T>::update_slots(Team& team, const Optimization<T>& optimization) {
     const Range mine = team.share(chain_.parameter_count(), 64);
     for_slots(

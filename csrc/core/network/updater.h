@@ -1,5 +1,5 @@
-// How parameters follow from gradients: the optimizer with its state, and what it may do beside its rule: penalties,
-// clipping, accumulation over batches, the moving average of the weights, Muon.
+// The update of the parameters: the optimizer with its state, and its options: penalties, clipping, accumulation over
+// batches, the moving average of the weights, Muon.
 #pragma once
 
 #include <array>
@@ -23,21 +23,20 @@ template <class T> class Updater {
 
     // Sets the optimizer. Its state starts from zero.
     void compile(const Training& training);
-    // Follows from the layers that are frozen. These parameters are trained again.
+    // Called when the set of frozen layers changes. These parameters are trained again.
     void update_layers(const std::vector<Range>& thawed);
 
     const OptimizerOptions& options() const { return options_; }
     std::int64_t finished_steps() const { return steps_; }
     void set_finished_steps(std::int64_t steps) { steps_ = steps; }
-    // The slots of the optimizer, and behind them the moving average of the weights and the accumulated gradients,
-    // where there are such.
+    // The slots of the optimizer, followed by the moving average of the weights and the accumulated gradients, if any.
     Index state_size() const { return optimizer_ ? slots() * chain_.parameter_count() : 0; }
     T* state() { return state_.data(); }
     T* gradients() { return gradients_.data(); }
-    // Gives the parameters the values of their moving average, if there is one and a step was taken.
+    // Sets the parameters to their moving average, if there is one and a step was taken.
     void use_average();
 
-    // The learning rate where none is given, and the hyperparameters of a step, counted from 1, with a learning rate.
+    // The default learning rate, and the hyperparameters of a step, counted from 1, with a given learning rate.
     double learning_rate() const { return hyperparameters_[0]; }
     void prepare(std::int64_t step, double learning_rate, Hyperparameters& values) const {
         values = hyperparameters_;
@@ -48,17 +47,17 @@ template <class T> class Updater {
     Optimization<T> optimization(const double* hyperparameters);
     Penalties<T>& penalties() { return penalties_; }
     const Penalties<T>& penalties() const { return penalties_; }
-    // Whether the optimizer adds the slopes of the penalties where it updates weights, array by array, which it does in
-    // the steps that do not wait for all gradients.
+    // Whether the optimizer adds the slopes of the penalties as it updates weights, array by array. It does so in steps
+    // that do not wait for all gradients.
     bool fuses_penalties(bool parted) const { return penalties_.any() && !parted && !options_.gradients_first(); }
-    // What a step does beside its rule.
+    // The options of a step in addition to the optimizer's update rule.
     OptimizerExtras<T> extras(const Batch<T>& batch, bool fuses_penalties, double learning_rate);
 
-    // The update of all parameters that are trained, whose gradients are complete but for what this member has just
-    // added to its share. False where the step was broken off, before anything changed.
+    // Updates all trained parameters. Their gradients are complete, except for what this member has just added to its
+    // share. Returns false if the step was broken off before anything changed.
     bool update_all(const Crew<T>& crew, Commit& commit, std::int64_t step, T* gradients,
                     const Optimization<T>& optimization);
-    // What follows a step, for all members, when all parameters are updated.
+    // Called by all members after a step, when all parameters are updated.
     void finish_step(Team& team, std::int64_t step);
 
   private:
@@ -81,7 +80,7 @@ template <class T> class Updater {
     Buffer<T> gradients_, state_;
     Muon<T> muon_;
     BlockSums<T> sums_;          // of the squares of gradients
-    std::vector<double> norms_;  // of the gradients of the arrays that are trained, squared
+    std::vector<double> norms_;  // squared, of the gradients of the trained arrays
 };
 
 }  // namespace fastnet

@@ -1,8 +1,8 @@
 // The loops around the micro-kernel: blocking for the caches, packing, and the share of each thread.
 //
-// Blocking follows Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34(3), 2008):
-// C is computed in passes over k of block_k; within a pass a block of B (block_k x block_n) is packed once by the
-// whole team, and each thread packs blocks of A (block_m x block_k) of its own rows.
+// Blocking follows Goto and van de Geijn, "Anatomy of High-Performance Matrix Multiplication" (ACM TOMS 34(3), 2008). C
+// is computed in passes over k of block_k. Within a pass, the whole team packs a block of B (block_k x block_n) once,
+// and each thread packs blocks of A (block_m x block_k) of its own rows.
 #include "gemm.h"
 
 #include <memory>
@@ -13,7 +13,7 @@
 namespace fastnet {
 namespace {
 
-// The transposed product of a narrow result is computed in pieces of so many columns.
+// The transposed product of a narrow result is computed in pieces of this many columns.
 constexpr Index transposed_columns = 4096, transposed_rows = 16;
 
 // C = beta C for a product without terms, and before a pass that accumulates with a beta other than 0 and 1.
@@ -30,8 +30,8 @@ template <class T> void finish(const Gemm<T>& g, Range rows, Range columns) {
                              g.epilogue->at(rows.begin, columns.begin));
 }
 
-// The passes over k for the columns [first, first + n) of C. The team shares the rows, or, where there are too few of
-// them, the column panels; either way one thread computes an element from its first term to its last.
+// The passes over k for the columns [first, first + n) of C. The team shares the rows or, where there are too few of
+// them, the column panels. Either way one thread computes an element from its first term to its last.
 template <class T>
 void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g, Index first, Index n) {
     const Plan<T> plan(table_of(g), g, n, team.size());
@@ -64,7 +64,7 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
                     lanes;
         if (plan.pack_b && !plan.on_demand) {
             const Range mine = team.share(plan.columns.count);
-            team.barrier();  // the block before this one may still be in use
+            team.barrier();  // the previous block may still be in use
             if (team.goes_on(static_cast<double>(k * n)))
                 pack_b(mine, workspace.packed_b() + plan.columns.start(mine.begin) * lanes * depth);
             team.barrier();
@@ -111,8 +111,8 @@ void multiply_columns(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& g,
         finish(g, rows, {first + columns.begin, first + columns.end});
 }
 
-// A result of a few columns would leave most lanes of a vector idle. Where the columns of A are contiguous, C^T = B^T
-// A^T fills them: the same chain of operations for every element, written to its transposed place at the end.
+// A result with few columns would leave most lanes of a vector idle. Where the columns of A are contiguous, C^T = B^T
+// A^T fills them. Every element has the same chain of operations and is written to its transposed place at the end.
 template <class T> bool is_better_transposed(const Gemm<T>& g) {
     const GemmKernels<T>& table = table_of(g);
     return g.a_row == 1 && g.n % table.lanes != 0 && g.n <= table.panel_rows[2] && g.n <= transposed_rows &&
@@ -126,7 +126,7 @@ template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& worksp
         Gemm<T> piece{g.n,     columns, g.k,     g.b,     g.b_col, g.b_row, g.a + first * g.a_row,
                       g.a_col, g.a_row, scratch, columns, g.alpha};
         piece.precision = g.precision;
-        team.barrier();  // the piece before this one may still be in use
+        team.barrier();  // the previous piece may still be in use
         multiply_columns(team, workspace, piece, 0, columns);
         team.barrier();
         const Range mine = team.share(columns, 64);
@@ -139,7 +139,7 @@ template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& worksp
     }
 }
 
-// Up to so many vector multiply-adds, planning and packing take longer than the product.
+// Up to this many vector multiply-adds, planning and packing take longer than the product.
 constexpr Index small_product = 64;
 
 template <class T> bool is_small(const Gemm<T>& g) {
@@ -149,7 +149,7 @@ template <class T> bool is_small(const Gemm<T>& g) {
            g.m * columns * g.k <= small_product && g.k > 0 && g.beta == T(0);
 }
 
-// Whether the kernel takes both factors as they lie, in one pass along k and without a plan.
+// Whether the kernel reads both factors unpacked, in one pass along k and without a plan.
 template <class T> bool is_direct(const Gemm<T>& g) {
     constexpr Index size = static_cast<Index>(sizeof(T));
     const GemmKernels<T>& table = table_of(g);
@@ -172,7 +172,7 @@ template <class T> void multiply_direct(const Gemm<T>& g) {
     table.multiply(block);
 }
 
-// A product for which cutting it up and packing would take longer than they save.
+// Computes a product at once, if blocking and packing would take longer than they save. Returns whether it did.
 template <class T> bool multiplied_at_once(const Gemm<T>& g) {
     if (is_small(g))
         table_of(g).multiply_small(g);
@@ -197,7 +197,7 @@ template <class T> void GemmWorkspace<T>::reserve(int threads) {
     transposed_.reserve(transposed_rows * transposed_columns);
 }
 
-// Blocks of block_n columns, as multiply_columns takes them; in each the passes along k, in those the panels.
+// Blocks of block_n columns, as multiply_columns reads them; in each the passes along k, and in those the panels.
 template <class T> void pack_factor(const Team& team, const Gemm<T>& g, T* packed) {
     const Panels passes = gemm_passes(g.k);
     for (Index first = 0; first < g.n; first += block_n) {
@@ -239,14 +239,14 @@ template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm
 }
 
 template <class T> void gemm(const Gemm<T>& g, Interruption* interruption) {
-    // A factor that is read for one row or a few takes as long to come from the third-level cache as so many
+    // A factor that is read for one row or a few takes as long to load from the third-level cache as this many
     // operations.
     constexpr double operations_per_value = 7;
     const int threads =
         threads_for(g.operations() + operations_per_value * static_cast<double>(g.k) * static_cast<double>(g.m + g.n));
     if (threads == 1 && multiplied_at_once(g))
         return;
-    // Taken away while it is used: what the interruption calls may come back here.
+    // Taken away while in use, because the function that the interruption calls may start another product here.
     thread_local std::unique_ptr<GemmWorkspace<T>> idle;
     std::unique_ptr<GemmWorkspace<T>> workspace = std::move(idle);
     if (!workspace)

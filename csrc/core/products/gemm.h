@@ -1,4 +1,4 @@
-// The matrix product: which team and which memory it takes.
+// Matrix multiplication (GEMM): the team and the workspace of a product.
 #pragma once
 
 #include "core/buffer.h"
@@ -7,11 +7,11 @@
 
 namespace fastnet {
 
-// A product is computed in passes along k, as even as possible, whose sums are added one after the other. This fixes
-// the order of the additions, so it is one rule for every machine.
+// A product is computed in passes along k, as even as possible, whose sums are added in order. This fixes the order of
+// the additions, so the rule is the same on every machine.
 Panels gemm_passes(Index k);
 
-// Packed operands of one team; made before the team starts, so that nothing is allocated (or can fail) inside.
+// Packed operands of one team. It is made before the team starts, so that nothing is allocated (or can fail) inside.
 template <class T> class GemmWorkspace {
   public:
     void reserve(int threads);
@@ -26,15 +26,15 @@ template <class T> class GemmWorkspace {
     Buffer<T> private_, b_, transposed_;
 };
 
-// A B that many products share can be packed once, as a whole: into so many values, by all members of a team, which
-// the product then is given as b_packed.
+// A B that many products share can be packed once, as a whole, by all members of a team. packed_size is the number of
+// values it takes. The product then gets it as b_packed.
 template <class T> Index packed_size(const Gemm<T>& product);
 template <class T> void pack_factor(const Team& team, const Gemm<T>& product, T* packed);
 // Whether a product would otherwise pack all of B itself.
 template <class T> bool packs_factor(const Gemm<T>& product);
 
-// Called by every member of the team with the same arguments. When it returns, a member has finished its own
-// share only; a barrier makes all of C visible. With a solo team it is an ordinary function.
+// Called by every member of the team with the same arguments. On return a member has finished its own share only; a
+// barrier makes all of C visible. With a solo team it is an ordinary function.
 template <class T> void gemm(Team& team, GemmWorkspace<T>& workspace, const Gemm<T>& product);
 
 // Starts a team of the right size for the product. C is unfinished where the interruption broke it off.

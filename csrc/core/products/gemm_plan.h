@@ -1,4 +1,4 @@
-// How a product is carried out: what is packed, what is read as it lies, and what the threads share out.
+// Plan of a product: which operands are packed, which are read in place, and what the threads share out.
 #pragma once
 
 #include "core/machine/cache.h"
@@ -8,35 +8,36 @@
 namespace fastnet {
 
 // Measured on a machine with 1 MiB of second-level cache per core: a pass of 512 beats 192, 256 and 384 by 5 to 15%,
-// because C is read and written less often; the panel of B (96 KiB with AVX-512) then streams from the second-level
-// cache while a row panel of A stays in the first. The length of a pass fixes the order of additions, so it is one
-// number for every machine.
+// because C is read and written less often. The panel of B (96 KiB with AVX-512) then streams from the second-level
+// cache, while a row panel of A stays in the first. The length of a pass fixes the order of additions, so it is the
+// same number on every machine.
 inline constexpr Index block_k = 512;
 inline constexpr Index block_m = 256;    // a block of A: 512 KiB of float32, in the second-level cache
 inline constexpr Index block_c = 65536;  // a block of C that an epilogue works on: 256 KiB of float32
 inline constexpr Index block_n = 3072;   // a block of B: 6 MiB of float32, in the third-level cache
 
-// Reading A in place costs cache misses for each column panel, of the greatest width; packing costs one pass over A. A
-// factor that is near, in the first or second cache, is better read as it lies for longer.
+// Reading A in place costs cache misses for each column panel, counted in panels of the greatest width. Packing costs
+// one pass over A. A factor that is near, in the first or second cache, is better read in place for longer.
 inline constexpr Index panels_worth_packing_a = 4, panels_worth_packing_near_a = 16;
 inline constexpr Index near = Index(64) << 10;
-// B in place costs a page for every step along k where its rows are far apart (in bytes).
+// Reading B in place touches a new page in every step along k where its rows are far apart (in bytes).
 inline constexpr Index page = 4096, panels_worth_packing_b = 16;
-// From half a page on, narrow tiles, which read B twice as often, gain as well, where many of them share the packing.
+// From half a page on, narrow tiles, which read B twice as often, gain as well, if many of them share the packing.
 inline constexpr Index panels_worth_packing_for_narrow = 64;
-// Where the rows of B lie in a few sets of the second-level cache, every row panel reads it from the third level, and
-// packing pays sooner. With many registers B is better read once, row by row, if the first-level cache holds the sums.
+// If the rows of B lie in a few sets of the second-level cache, every row panel reads it from the third level. Then
+// packing pays off sooner. With many registers it is better to read B once, row by row, if the first-level cache holds
+// the sums.
 inline constexpr Index panels_worth_packing_conflicts = 7, panels_worth_streaming_conflicts = 3;
 inline constexpr Index first_level_for_sums = Index(48) << 10;
-// B that comes from memory is read once for so many rows of A. Fewer make one tile, which keeps up with memory.
+// B that comes from memory is read once for this many rows of A. Fewer rows make one tile, which keeps up with memory.
 inline constexpr Index fewest_from_memory = 7, most_from_memory = 16, from_memory = Index(32) << 20;
 // With a larger A, which comes from memory, the one-column kernel is not faster than tiles.
 inline constexpr Index largest_by_column = Index(16) << 20;
-// Rows of B that do not begin where vectors do cost a second line for every load.
+// Rows of B that are not aligned to vectors cost a second cache line for every load.
 inline constexpr Index panels_worth_aligning_b = 4;
 
-// Whether a pass along k leaves no room for anything else in the sets of the second-level cache in which the rows of B
-// lie. If it fills them exactly, this counts where the first-level cache cannot keep the rows either.
+// Whether a pass along k fills the sets of the second-level cache in which the rows of B lie, with no room left for
+// anything else. If it fills them exactly, this counts where the first-level cache cannot keep the rows either.
 inline bool fill_sets(Index rows, Index row_bytes) {
     const Cache& cache = second_level_cache();
     const Index lines = cache.lines_in_a_set(rows, row_bytes);
@@ -50,23 +51,23 @@ inline const GemmKernels<float>& table_of(const Gemm<float>& g) {
 }
 inline const GemmKernels<double>& table_of(const Gemm<double>&) { return kernels<double>().gemm; }
 
-// In vectors. Rows that fit into one tile of two vectors need not be cut in two for a tile of three.
+// Width in vectors. Rows that fit into one tile of two vectors need not be split into two for a tile of three.
 template <class T> inline Index widest_panel(const GemmKernels<T>& table, Index m) {
     return m > table.panel_rows[3] && m <= table.panel_rows[2] ? 2 : table.panel_vectors;
 }
 
-// How a product is carried out, decided by its shape, the kernel table and the size of the team.
+// Plan of a product, decided by its shape, the kernel table and the size of the team.
 template <class T> struct Plan {
     const GemmKernels<T>& kernels;
     Index panel_vectors;  // the widest column panel allowed
     Panels columns, rows;
-    bool must_pack;  // the operands are not multiplied as they lie in memory
-    bool prepacked;  // B was packed as a whole before
+    bool must_pack;  // the operands cannot be multiplied unpacked
+    bool prepacked;  // B was packed as a whole in advance
     bool streamed;   // B is read once, row by row
     bool pack_a, pack_b;
-    bool pack_all;   // of B, as packed panels are better to read
+    bool pack_all;   // all of B, as packed panels are faster to read
     bool pack_end;   // only the last panel of B, which ends within a vector, where a thread packs panel by panel
-    bool by_rows;    // what the team shares out: rows of C, or column panels
+    bool by_rows;    // the team shares out rows of C; otherwise column panels
     bool on_demand;  // each thread packs a panel of B just before it uses it
 
     Plan(const GemmKernels<T>& table, const Gemm<T>& g, Index n, int team) : kernels(table) {
@@ -74,7 +75,7 @@ template <class T> struct Plan {
         panel_vectors = prepacked ? table.panel_vectors : widest_panel(table, g.m);
         columns = Panels::of((n + table.lanes - 1) / table.lanes, panel_vectors);
         rows = Panels::of(g.m, tile_rows());
-        must_pack = table.rounds && (g.m > 1 || g.b_col != 1);  // a single row reads and rounds B as a stream
+        must_pack = table.rounds && (g.m > 1 || g.b_col != 1);  // a single row streams and rounds B
         const bool in_place = g.m > 1 && !table.rounds;
         const bool column = in_place && n == 1 && g.a_col == 1 && bytes(g.m * g.k) < largest_by_column;
         streamed = !prepacked && in_place && n > 1 && g.b_col == 1 && is_better_streamed(g);
@@ -85,8 +86,8 @@ template <class T> struct Plan {
         pack_all = !prepacked && (must_pack || g.b_col != 1 || is_better_packed(g));
         pack_b = !prepacked && !column && !streamed && (pack_all || (g.m > 1 && n % table.lanes != 0));
         pack_end = pack_b && !pack_all && rows.count < panels_worth_aligning_b;
-        // With one block of A, threads that share out the columns need not wait for each other, and no panel of B
-        // leaves the second-level cache before it is used.
+        // With one block of A, threads that share out the columns need not wait for each other. No panel of B leaves
+        // the second-level cache before it is used.
         const bool one_block = g.m <= block_m;
         by_rows = !streamed && (team == 1 || (one_block ? columns.count < 4 * team && rows_share_evenly(team)
                                                         : rows.count >= columns.count || rows.count >= 4 * team));
@@ -94,7 +95,7 @@ template <class T> struct Plan {
     }
     static Index bytes(Index values) { return values * static_cast<Index>(sizeof(T)); }
     static bool conflicts(const Gemm<T>& g) { return fill_sets(gemm_passes(g.k).largest(), bytes(g.b_row)); }
-    // Tiles of 16 registers, and sums beside everything else in the first-level cache.
+    // Tiles of 16 registers, and sums that fit into the first-level cache with everything else.
     bool narrow_tiles() const { return kernels.panel_rows[max_panel_vectors] < 8; }
     bool room_for_sums() const { return !narrow_tiles() && first_level_cache().bytes() >= first_level_for_sums; }
     bool is_better_streamed(const Gemm<T>& g) const {
@@ -118,7 +119,7 @@ template <class T> struct Plan {
         return of_rows < of_columns || (of_rows == of_columns && rows.count >= columns.count);
     }
     Index tile_rows() const { return kernels.panel_rows[columns.largest()]; }
-    // What k terms are for the kernels: themselves, or packed values.
+    // The number of values that the kernels take for k terms: the terms themselves, or packed values.
     Index depth(Index k) const {
         const Index terms = kernels.terms * kernels.depth_step;
         return must_pack ? (k + terms - 1) / terms * kernels.depth_step : k;
@@ -130,7 +131,7 @@ template <class T> struct Plan {
             sum += depth(passes.size(i));
         return sum;
     }
-    // What an epilogue of a whole block reads again should still be in the second-level cache.
+    // The rows that an epilogue of a whole block reads again should still be in the second-level cache.
     Index block_rows(const Gemm<T>& g) const {
         if (!(g.epilogue && g.epilogue->by_block) || on_demand || streamed)
             return block_m;

@@ -6,7 +6,7 @@
 namespace fastnet {
 namespace {
 
-// Rows are converted in pieces of so many values, which stay in the first-level cache until they are compressed.
+// Rows are converted in pieces of this many values, which stay in the first-level cache until they are compressed.
 constexpr Index piece = 1024;
 
 template <class T> Index compress_row(const Rows& x, Index r, const std::int64_t* order, Range columns,
@@ -23,8 +23,8 @@ template <class T> Index compress_row(const Rows& x, Index r, const std::int64_t
     return n;
 }
 
-// Columns ascend and are in range. Those that do not were written after the data was checked; they are left out, so
-// that nothing is read or written out of bounds.
+// Columns ascend and are in range. Columns that violate this were written after the data was checked. They are skipped,
+// so that nothing is read or written out of bounds.
 template <class T> Index copy_row(const Rows& x, Index r, const std::int64_t* order, Term<T>* terms) {
     const Range source = x.values_of(r, order);
     T values[piece];
@@ -96,7 +96,7 @@ void CompressedBatch<T>::gather(const Team& team, const Samples& samples, Index 
                                 Index segment, T scale) {
     const Rows& x = samples.x;
     const Range columns{segments.start(segment), segments.start(segment + 1)};
-    // Where the values of a row would begin if none were zero: no two threads write to the same place.
+    // The position that a row's values would have if none were zero: no two threads write to the same place.
     Index slot = values_in(samples, {begin, begin + rows.begin}) + columns.begin;
     const auto gather_row = [&](Index r) {
         const Index sample = begin + r;
@@ -116,7 +116,7 @@ void CompressedBatch<T>::gather(const Team& team, const Samples& samples, Index 
     });
 }
 
-// By counting. A thread's columns begin behind all terms of the columns before them.
+// A counting sort. A thread's columns begin behind all terms of the preceding columns.
 template <class T>
 CompressedRows<T> CompressedBatch<T>::transpose(const Team& team, Index rows, Range columns, Panels segments) const {
     constexpr double operations_per_row = 100;
@@ -162,9 +162,9 @@ CompressedRows<T> CompressedBatch<T>::transpose(const Team& team, Index rows, Ra
     return {first, next, transposed_.data()};
 }
 
-// Blocks of rows of C, which an epilogue works on while they are in the second-level cache: an optimizer reads two to
-// four arrays of that size. Within a block, the rows pass by one panel of B after the other. A block of long rows ends
-// early, so that it can be broken off.
+// Blocks of rows of C, which an epilogue processes while they are in the second-level cache: an optimizer reads two to
+// four arrays of that size. Within a block, the rows are combined with one panel of B after the other. A block of long
+// rows ends early, so that it can be broken off.
 template <class T>
 void multiply_compressed(const Team& team, const SparseProduct<T>& product, Range rows, const Epilogue<T>* epilogue) {
     constexpr double most_operations = 1e8;

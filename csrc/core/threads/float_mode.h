@@ -1,7 +1,7 @@
-// How the processor treats subnormal numbers ("denormals"). Arithmetic with them takes a hundred cycles and more on
-// some processors (Intel's; none on Zen 4), and a network produces them by the thousand once an activation or a moving
-// average dies away, where they mean nothing. So the loops over a data set flush them to zero. Functions on arrays do
-// not: there a user expects NumPy's numbers.
+// Treatment of subnormal numbers ("denormals"). Arithmetic with them takes a hundred cycles and more on some processors
+// (Intel's; none on Zen 4). A network produces thousands of them once an activation or a moving average decays, and
+// there they mean nothing. So the loops over a data set flush them to zero. Functions on arrays do not: there a user
+// expects NumPy's numbers.
 #pragma once
 
 #if defined(__x86_64__) || defined(_M_X64)
@@ -13,7 +13,7 @@ namespace fastnet {
 #if defined(__x86_64__) || defined(_M_X64)
 
 using FloatMode = unsigned int;
-constexpr FloatMode flushes_subnormals = 0x8040;  // MXCSR: results to zero (bit 15), operands too (bit 6)
+constexpr FloatMode flushes_subnormals = 0x8040;  // MXCSR: flush results (bit 15) and operands (bit 6) to zero
 inline FloatMode float_mode() { return _mm_getcsr(); }
 inline void set_float_mode(FloatMode mode) { _mm_setcsr(mode); }
 
@@ -37,7 +37,7 @@ inline void set_float_mode(FloatMode) {}
 
 #endif
 
-// For as long as it lives, this thread and the teams that it leads compute in this mode.
+// During its lifetime, this thread and the teams that it leads compute in this mode.
 class FloatModeScope {
   public:
     explicit FloatModeScope(FloatMode mode) { set_float_mode(mode); }
@@ -49,7 +49,7 @@ class FloatModeScope {
     const FloatMode before_ = float_mode();
 };
 
-// The same, with subnormal numbers taken for zero.
+// The same, with subnormal numbers treated as zero.
 class FlushSubnormals : FloatModeScope {
   public:
     FlushSubnormals() : FloatModeScope(float_mode() | flushes_subnormals) {}

@@ -10,11 +10,11 @@ namespace fastnet {
 namespace {
 
 std::atomic<std::uint64_t> last_number{0};
-// The threads of a forked child are the one that forked and those that were numbered later.
+// The threads of a forked child are the one that forked and those numbered later.
 std::atomic<std::uint64_t> survivor{0}, first_of_process{0};
 std::atomic<unsigned> generation{0};
 
-// Changed and read in sequentially consistent order: a fork and a thread that would hold it off see each other.
+// Changed and read in sequentially consistent order: a fork and a thread that would delay it see each other.
 std::atomic<unsigned> holders{0}, forks{0};
 
 void wait_for_zero(const std::atomic<unsigned>& word) {
@@ -22,7 +22,7 @@ void wait_for_zero(const std::atomic<unsigned>& word) {
         word.wait(value);
 }
 
-// Of a holder that is done, or waits for a fork.
+// For a holder that is done or waits for a fork.
 void give_way() {
     if (holders.fetch_sub(1) == 1 && forks.load() > 0)
         holders.notify_all();

@@ -1,5 +1,5 @@
-// Whether a team or one thread is faster at steps that are alike. TeamWatch sees when members wait for each other; it
-// does not see that they work more slowly together, as they do where each step's parameters move from cache to cache.
+// Whether a team or one thread is faster at similar steps. TeamWatch sees when members wait for each other. It does not
+// see that they work more slowly together, as they do where each step's parameters move from cache to cache.
 #pragma once
 
 #include <algorithm>
@@ -8,21 +8,22 @@
 
 namespace fastnet {
 
-// Segments of steps run as the faster way was so far. Now and then one segment runs the other way, between two of the
-// usual way: if it is faster than both, the other way becomes the usual one. Trials become rare as they fail.
+// Segments of steps run in the way that has been faster so far. Now and then one segment runs the other way, between
+// two of the usual way. If it is faster than both, the other way becomes the usual one. Trials become rare as they
+// fail.
 class Pace {
   public:
-    // Forgets what it knows where steps are other ones than before.
+    // Resets the measurements where the steps differ from those before.
     void begin(Index rows, int threads) {
         if (rows != rows_ || threads != threads_)
             *this = {};
         rows_ = rows, threads_ = threads;
     }
 
-    // The number of threads for the next segment, of those that are there.
+    // The number of threads for the next segment, out of those available.
     int threads(int most) const { return most > 1 && alone() ? 1 : most; }
 
-    // What a segment came to. Long steps gain from threads, and a trial of them would take long.
+    // Records the result of a segment. Long steps gain from threads, and a trial of them would take long.
     void record(Index steps, Clock::duration elapsed) {
         constexpr Index few = 4;
         constexpr double better = 1.05;

@@ -1,6 +1,6 @@
-// Threads. Work runs in a team: every member executes the same function with its own rank, as in MPI, takes its
-// share of each loop and meets the others at barriers. One team lives for many training steps, so that a step costs a
-// few barriers and no start of a thread.
+// Threads. Work runs in a team. Every member executes the same function with its own rank, as in MPI, takes its share
+// of each loop and meets the others at barriers. One team lives for many training steps, so that a step costs a few
+// barriers and no thread start.
 #pragma once
 
 #include "core/interruption.h"
@@ -14,7 +14,7 @@ struct Range {
     Index size() const { return end - begin; }
 };
 
-// The share of `rank` when n items go to `size` members in runs of whole multiples of `grain`.
+// The share of `rank` when n items are split among `size` members in multiples of `grain`.
 inline Range share(Index n, Index grain, int rank, int size) {
     const Index grains = (n + grain - 1) / grain;
     const Index begin = grains * rank / size * grain, end = grains * (rank + 1) / size * grain;
@@ -28,7 +28,7 @@ class Team {
     Team(int rank, int size, TeamState* state, Interruption* interruption)
         : rank_(rank), size_(size), asks_(rank == 0), state_(state), interruption_(interruption) {}
     static Team solo() { return {0, 1, nullptr, nullptr}; }
-    // This member as a team of its own, for work that it does for itself.
+    // This member as a team of its own, for work that it does alone.
     Team alone() const {
         Team team(0, 1, nullptr, interruption_);
         team.asks_ = asks_;
@@ -44,8 +44,8 @@ class Team {
     }
     Range share(Index n, Index grain = 1) const { return fastnet::share(n, grain, rank_, size_); }
 
-    // Whether this member should do its next piece of work, of so many operations, or the work was broken off. Members
-    // may get different answers: they leave out work, never a barrier.
+    // Whether this member should do its next piece of work, of this many operations, or the work was broken off.
+    // Members may get different answers: they skip work, but never a barrier.
     bool goes_on(double operations) const {
         if (!interruption_)
             return true;
@@ -53,9 +53,10 @@ class Team {
             interruption_->work(operations);
         return !interruption_->broken_off();
     }
-    // Whether the work was broken off before the last barrier, which is the same for all members until the next one.
+    // Whether the work was broken off before the last barrier. The answer is the same for all members until the next
+    // one.
     bool was_broken_off() const { return interruption_ && (size_ > 1 ? agreed() : interruption_->broken_off()); }
-    // Null where nobody can break off the work.
+    // Null where the work cannot be broken off.
     Interruption* interruption() const { return interruption_; }
 
   private:
@@ -67,10 +68,10 @@ class Team {
     Interruption* interruption_;
 };
 
-// What it takes to bring a value from memory, or to make a place for it there.
+// Cost of loading a value from memory, or of allocating a cache line for it.
 inline constexpr double operations_per_move = 10;
 
-// Calls body(piece) for one piece of a range after the other, while the work goes on. Pieces are multiples of `grain`
+// Calls body(piece) for the pieces of a range in order, until the work is broken off. Pieces are multiples of `grain`
 // and take milliseconds.
 template <class Body>
 void in_pieces(const Team& team, Range range, double operations_per_item, Body body, Index grain = 1) {
@@ -93,14 +94,15 @@ using TeamFunction = void (*)(void* context, Team& team);
 void run_team(int threads, TeamFunction function, void* context, Interruption* interruption);
 }  // namespace detail
 
-// Whether the teams below are smaller where a larger one does not pay. Tests of many threads say no.
+// Whether the teams below become smaller where a larger one does not pay off. Tests of many threads disable this.
 void rest_teams(bool may_rest);
 bool teams_may_rest();
 
-// Runs body(team) on at most `threads` threads, the caller being rank 0. There are fewer where others need the
+// Runs body(team) on at most `threads` threads, with the caller as rank 0. There are fewer where others need the
 // processors: while another thread of this process leads a team, while other programs keep processors so busy that a
-// team does not pay, and inside of a team. body must not throw or call anything that might. It may be broken off by the
-// interruption. If the leader forks meanwhile, the child gets a std::runtime_error: it has none of the other members.
+// team does not pay off, and inside of a team. body must not throw or call anything that might. The interruption may
+// break it off. If the leader forks meanwhile, the child gets a std::runtime_error, because the other members do not
+// exist there.
 template <class Body> void run_team(int threads, Body body, Interruption* interruption = nullptr) {
     const auto call = [](void* context, Team& team) { (*static_cast<Body*>(context))(team); };
     detail::run_team(threads, call, &body, interruption);

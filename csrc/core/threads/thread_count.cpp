@@ -21,7 +21,7 @@ namespace {
 
 int affinity() {
 #if defined(__linux__)
-    for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {  // the kernel refuses a mask that is too small for the machine
+    for (int cpus = 1024; cpus <= 1 << 20; cpus *= 2) {  // the kernel rejects a mask that is too small for the machine
         cpu_set_t* const mask = CPU_ALLOC(static_cast<std::size_t>(cpus));
         const std::size_t size = CPU_ALLOC_SIZE(static_cast<std::size_t>(cpus));
         const int count = mask && sched_getaffinity(0, size, mask) == 0 ? CPU_COUNT_S(size, mask) : 0;
@@ -35,13 +35,14 @@ int affinity() {
 
 // ---- cgroup ---------------------------------------------------------------------------------------------------------
 
-// What a file starts with: a number, or -1 ("max", no file, and the -1 of version 1 all mean that there is none).
+// The number at the beginning of a file, or -1 for no limit: "max", no file, or the -1 of version 1.
 double read_number(std::istream& file) {
     double value = -1;
     return file >> value ? value : -1;
 }
 
-// Processors that the quota of one group is worth, 0 without a quota. Version 2 has both numbers in one file.
+// The number of processors that the quota of one group allows, 0 without a quota. Version 2 has both numbers in one
+// file.
 int group_quota(const std::string& folder) {
     double quota = -1, period = -1;
     if (std::ifstream both(folder + "/cpu.max"); both) {
@@ -55,11 +56,11 @@ int group_quota(const std::string& folder) {
     return static_cast<int>(std::min((quota + period - 1) / period, 1e6));
 }
 
-// The smaller of two numbers of which 0 means that there is none.
+// The smaller of two limits, where 0 means no limit.
 int stricter(int a, int b) { return a == 0 || (b > 0 && b < a) ? b : a; }
 
-// The strictest quota of a group and those above it. In a container without a cgroup namespace the group's path is the
-// host's and does not exist: then its uppermost folder is the container's own group.
+// The strictest quota of a group and those above it. In a container without a cgroup namespace, the group's path is the
+// host's and does not exist. Then its uppermost folder is the container's own group.
 int strictest_quota(const std::string& mount, std::string group) {
     if (group.find("..") != std::string::npos)  // the group is outside of the namespace
         group.clear();
@@ -81,7 +82,7 @@ int openmp_environment() {
     return text ? std::max(std::atoi(text), 0) : 0;
 }
 
-// What a thread starts with as its omp_get_max_threads(). Less than this has been set by somebody.
+// The initial omp_get_max_threads() of a thread. A smaller value was set by somebody.
 const int openmp_default = openmp_environment() > 0 ? openmp_environment() : omp_get_num_procs();
 
 std::atomic<int> chosen_threads{0};
@@ -107,7 +108,7 @@ ThreadCount with_wishes(ThreadCount limit) {
 }
 
 // Affinity and quota can change while a process runs, and differ between threads. Reading them costs about 50 us, so
-// work looks once a second; whoever asks for the number gets a fresh one.
+// work reads them once a second. A direct query for the number reads them anew.
 ThreadCount recent_machine_limit() {
     using Clock = std::chrono::steady_clock;
     struct Reading {
@@ -154,10 +155,10 @@ void set_num_threads(int n) {
 int available_processors() { return recent_machine_limit().threads; }
 
 int threads_for(double operations) {
-    // Measured on two cores with AVX-512, threads awake (a team costs 1 us): two threads are 1.3 times as fast as one
-    // at 0.5 million operations (64 x 64 x 64, 7 us), 1.5 to 1.7 times at 2 million, 1.9 times from 8 million on; a
-    // training step gains 1.0 to 1.3 times at 2 to 5 million. A sleeping thread takes 5 to 50 us to wake, which a
-    // short piece of work does not earn back, so a share is about 10 us.
+    // Measured on two cores with AVX-512, threads awake (a team costs 1 us). Two threads are 1.3 times as fast as one
+    // at 0.5 million operations (64 x 64 x 64, 7 us). They are 1.5 to 1.7 times as fast at 2 million, and 1.9 times
+    // from 8 million on. A training step gains 1.0 to 1.3 times at 2 to 5 million. A sleeping thread takes 5 to 50 us
+    // to wake, which a short piece of work does not earn back, so a share is about 10 us.
     constexpr double operations_per_thread = 1e6;
     const double useful = operations / operations_per_thread;
     if (useful < 2)

@@ -20,14 +20,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// How long a thread that has nothing to do spins before it sleeps. Waking a sleeper costs 5 to 50 us, so members of
-// teams that follow each other should meet within this time; it is short against a time slice of the scheduler
-// (milliseconds).
+// The time that an idle thread spins before it sleeps. Waking a sleeper costs 5 to 50 us, so members of consecutive
+// teams should meet within this time. It is short compared with a time slice of the scheduler (milliseconds).
 constexpr Clock::duration spin_time = 50us;
-// How long a member waits for the others of its team without sleeping: one that sleeps is woken on the processor of the
-// thread that wakes it, and from then on they share it.
+// The time that a member waits for the others of its team without sleeping. One that sleeps is woken on the processor
+// of the thread that wakes it, and from then on they share it.
 constexpr Clock::duration spin_in_team = 1ms;
-// With more members than processors, spinning takes the processor from the member that is waited for.
+// With more members than processors, spinning takes the processor from the very member that is waited for.
 constexpr Clock::duration no_spin = 0us;
 
 void pause_briefly() {
@@ -51,7 +50,7 @@ Clock::duration wait_while(const std::atomic<unsigned>& word, unsigned old, Cloc
         return false;
     };
     if (changed())
-        return {};  // most waits end here, too short to be worth looking at the clock
+        return {};  // most waits end here, too short to be worth reading the clock
     const auto start = Clock::now();
     while (Clock::now() - start < spin)
         if (changed())
@@ -60,8 +59,8 @@ Clock::duration wait_while(const std::atomic<unsigned>& word, unsigned old, Cloc
     return Clock::now() - start;
 }
 
-// Words are changed in sequentially consistent order: whoever changes one either sees that somebody sleeps on it and
-// wakes him, or the sleeper sees the new value before he sleeps.
+// Words are changed in sequentially consistent order. A thread that changes one either sees that another sleeps on it
+// and wakes it, or the sleeper sees the new value before it sleeps.
 Clock::duration wait_while(const std::atomic<unsigned>& word, unsigned old, Clock::duration spin) {
     return wait_while(word, old, spin, [&] {
         while (word.load(std::memory_order_seq_cst) == old)
@@ -69,7 +68,7 @@ Clock::duration wait_while(const std::atomic<unsigned>& word, unsigned old, Cloc
     });
 }
 
-// The processor that this thread runs on; -1 where nobody says.
+// The processor that this thread runs on; -1 where it is unknown.
 int processor() {
 #if defined(__linux__)
     return sched_getcpu();
@@ -78,7 +77,7 @@ int processor() {
 #endif
 }
 
-// Moves this thread to another processor, if it may run on one, and leaves it free to go where it likes.
+// Moves this thread to another processor, if it may run on one, and does not pin it there.
 void leave([[maybe_unused]] int processor) {
 #if defined(__linux__)
     cpu_set_t all;
@@ -94,7 +93,7 @@ void leave([[maybe_unused]] int processor) {
 std::atomic<ThreadPool*> current_pool{nullptr};
 
 // A forked child has none of its parent's threads, and the parent may have been in the middle of anything. The child
-// leaves the parent's pool alone and starts its own when it needs one.
+// does not touch the parent's pool and starts its own when it needs one.
 [[maybe_unused]] const bool fork_handler_installed = [] {
 #if defined(__unix__) || defined(__APPLE__)
     pthread_atfork(nullptr, nullptr, [] {
@@ -128,7 +127,7 @@ void TeamState::barrier(int rank) {
             waited(rank) += wait_while(phase_, phase, spin_);
         return;
     }
-    agreed_ = interruption_ && interruption_->broken_off();  // while all are here
+    agreed_ = interruption_ && interruption_->broken_off();  // while all members are here
     arrived_.store(0, std::memory_order_relaxed);
     phase_.store(phase + 1, std::memory_order_seq_cst);
     phase_.notify_all();
@@ -165,15 +164,15 @@ void TeamState::wake_leader() {
 void TeamWatch::record(int size, Clock::time_point now, Clock::duration elapsed, Clock::duration longest_wait) {
     constexpr Clock::duration window = 1ms, shortest_pause = 5ms, longest_pause = 640ms;
     constexpr double worthwhile = 1.1;
-    // The first team after a pause waits for members to wake up, which takes up to milliseconds in a virtual machine
-    // and says nothing about those that follow. It counts where no others follow.
+    // The first team after a pause waits for members to wake up. This takes up to milliseconds in a virtual machine and
+    // says nothing about later teams. It counts only where no others follow.
     constexpr Clock::duration asleep = 2ms;
     const bool late = now - elapsed - last_ > asleep, counts = !late || came_late_;
     last_ = now, came_late_ = late;
     if (!counts)
         return;
     elapsed_ += elapsed;
-    // Members have equal shares, and the one that waited longest was never held up.
+    // Members have equal shares, and the one that waited longest was never delayed.
     work_ += size * (elapsed - longest_wait);
     if (elapsed_ < window)
         return;
@@ -196,7 +195,7 @@ ThreadPool& ThreadPool::instance() {
     return *pool;
 }
 
-// Starts threads until there are enough for a team of this size; returns the size that is possible.
+// Starts threads until there are enough for a team of this size. Returns the size that is possible.
 int ThreadPool::grow(int size) {
     try {
         state_.reserve(size);
@@ -208,15 +207,15 @@ int ThreadPool::grow(int size) {
             }).detach();
             workers_.push_back(std::move(worker));
         }
-    } catch (const std::bad_alloc&) {     // no memory,
-    } catch (const std::system_error&) {  // or no threads left: those that there are will do
+    } catch (const std::bad_alloc&) {     // out of memory,
+    } catch (const std::system_error&) {  // or of threads: use those that exist
     }
     return std::min({size, static_cast<int>(workers_.size()) + 1, state_.capacity()});
 }
 
 void ThreadPool::work(Worker& self, int rank) {
-    // The scheduler likes to wake a thread on the processor of the one that wakes it, where the two of them take turns
-    // for tens of milliseconds while another processor is idle. At most one move in a while: the others may be busy.
+    // The scheduler tends to wake a thread on the processor of the one that wakes it. There the two take turns for tens
+    // of milliseconds while another processor is idle. Moves are rare, as the other processors may be busy.
     constexpr Clock::duration between_moves = 2ms;
     Clock::time_point moved{};
     for (unsigned ticket = 0;; ++ticket) {
@@ -264,7 +263,7 @@ void ThreadPool::lead(int size, Clock::time_point start, detail::TeamFunction fu
 }
 
 void ThreadPool::run(int threads, detail::TeamFunction function, void* context, Interruption* interruption) {
-    // Callers that come at the same time share the processors: one leads a team, the others work alone.
+    // Callers at the same time share the processors: one leads a team, the others work alone.
     const int callers = callers_.fetch_add(1, std::memory_order_relaxed) + 1;
     const auto start = Clock::now();
     bool led = false;

@@ -1,4 +1,4 @@
-"""What runs beside training: Keras's hooks, the history, the progress bar, and what reacts to how training goes."""
+"""Callbacks: Keras's hooks, the history, the progress bar, and callbacks that control training."""
 
 from fastnet.callbacks.backup import BackupAndRestore
 from fastnet.callbacks.base import Callback

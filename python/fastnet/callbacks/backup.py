@@ -1,4 +1,4 @@
-"""Checkpoints that training goes on from."""
+"""Checkpoints from which training resumes."""
 
 import os
 from typing import TYPE_CHECKING, Any
@@ -11,40 +11,40 @@ if TYPE_CHECKING:
 
 
 class BackupAndRestore(WithArguments):
-    """Writes checkpoints while `fit` runs, and lets the same script, run again, go on from the last one.
+    """Write checkpoints during `fit`, and resume from the last one when the same script runs again.
 
-    A run that is interrupted at any moment, be it by SIGKILL or a loss of power, and goes on, ends with the weights and
-    the history of a run that was not, bit for bit, on any number of threads. A checkpoint is one safetensors file with
-    everything that training needs: weights, state of the optimizer, count of steps, learning rate, random state, position
+    A run may be interrupted at any moment, even by SIGKILL or a power failure. Once resumed, it ends with the same
+    weights and history as an uninterrupted run, bit for bit, on any number of threads. A checkpoint is one safetensors
+    file with the full training state: weights, optimizer state, number of steps, learning rate, random state, position
     in the epoch, history, the best weights so far and the state of the other callbacks.
 
     Parameters
     ----------
     backup_dir : str or os.PathLike
-        The folder of the checkpoints, made where it is missing. Every call of `fit` needs one of its own, and one process
-        at a time uses it.
+        The folder of the checkpoints, created if it is missing. Every call of `fit` needs its own folder, which only
+        one process may use at a time.
     save_freq : "epoch" or int, default "epoch"
-        Write after every epoch, or after every so many batches.
+        Write after every epoch, or after this number of batches.
     double_checkpoint : bool, default False
-        Accepted as in Keras: two are kept anyway.
+        Accepted for compatibility with Keras; see `keep`.
     delete_checkpoint : bool, default True
-        Whether the checkpoints are removed when training is complete. They stay when it ends by Ctrl-C, an error or
+        Whether to delete the checkpoints when training is complete. They are kept after Ctrl-C, an error or the end of
         `max_time`.
     seconds : float, optional
-        Write at the end of the batch in progress when so many seconds have passed since the last checkpoint, instead of
+        Write at the end of the current batch once this many seconds have passed since the last checkpoint, instead of
         after every epoch.
     keep : int, default 2
-        How many of the last checkpoints stay. Where the newest is damaged, training goes on from the one before it.
+        The number of latest checkpoints to keep. If the newest is damaged, training resumes from the one before it.
     keep_best : bool, default False
-        Whether a checkpoint is written at the end of every epoch that is the best so far, by "val_loss" or, without
-        validation, "loss", and the last such one is kept besides. Its name ends in "-best".
+        Whether to write a checkpoint after every epoch that is the best so far, by "val_loss" or, without validation,
+        "loss". The last one is kept in addition to the others; its name ends in "-best".
 
     Attributes
     ----------
     resumed_from : str or None
-        The checkpoint that the last `fit` went on from.
+        The checkpoint from which the last `fit` resumed.
     seconds_before : float
-        How long training had taken up to that checkpoint.
+        The training time up to that checkpoint.
 
     Raises
     ------
@@ -54,18 +54,19 @@ class BackupAndRestore(WithArguments):
 
     Notes
     -----
-    Training waits while the state is copied in memory, and goes on while the copy is on its way to the disk. A checkpoint
-    that cannot be written, because the disk is full for example, is a RuntimeWarning; the one before it stays.
+    Training waits while the state is copied in memory, and continues while the copy is written to the disk. A
+    checkpoint that cannot be written, for example because the disk is full, is a RuntimeWarning; the one before it
+    stays.
 
-    Ctrl-C writes a checkpoint at the end of the batch in progress, or at once in a validation, which begins anew when
-    training goes on; a second one does not wait for that. SIGTERM and SIGHUP do the same in a program that gives them
+    Ctrl-C writes a checkpoint at the end of the current batch, or at once during a validation, which starts over when
+    training resumes. A second Ctrl-C does not wait. SIGTERM and SIGHUP do the same in a program that gives them
     Ctrl-C's handler, `signal.default_int_handler`.
 
-    A source of batches must yield the same batches when it is read again. Items that are asked for by their numbers
-    must depend on the number alone; generators and loaders are read from their start, and what was trained on already is
+    A source of batches must yield the same batches when it is read again. Items that are read by index must depend on
+    the index alone. Generators and loaders are read from their start, and batches that were trained on already are
     dropped. The state of random generators outside of the model, such as NumPy's, is not kept.
 
-    A callback of your own that remembers something says so in `Callback.state_names`.
+    A custom callback lists the attributes that hold its state in `Callback.state_names`.
 
     Examples
     --------
@@ -106,7 +107,7 @@ class BackupAndRestore(WithArguments):
         self.keep_best = check_bool("keep_best", keep_best)
         self.resumed_from: str | None = None
         self.seconds_before = 0.0
-        # What else must be the same for training to go on, as JSON can hold it.
+        # Further values, JSON-serializable, that must be the same for training to resume.
         self.identity: dict[str, Any] = {}
 
     def folder(self) -> "CheckpointFolder":
@@ -116,5 +117,5 @@ class BackupAndRestore(WithArguments):
         return CheckpointFolder(self.backup_dir, self.keep)
 
     def delete(self) -> None:
-        """Remove the checkpoints: with ``delete_checkpoint=False``, when what was made of the training is saved."""
+        """Delete the checkpoints; with ``delete_checkpoint=False``, call it once the results are saved."""
         self.folder().delete()

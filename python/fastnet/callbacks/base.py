@@ -1,4 +1,4 @@
-"""The hooks that all callbacks have."""
+"""The base class of callbacks and its hooks."""
 
 from typing import Any, ClassVar
 
@@ -11,23 +11,23 @@ Logs = dict[str, float]
 
 
 class Callback(NamesItsArguments, NamesItsAttributes):
-    """The base of all callbacks: override the hooks that you need.
+    """Base class of callbacks: override the hooks that you need.
 
-    `fit` runs whole epochs in compiled code. When a callback overrides a hook of single batches, batches are run one
-    by one instead, which gives the same weights.
+    `fit` runs whole epochs in compiled code. If a callback overrides a hook for batches, batches are run one by one
+    instead, which gives the same weights.
 
     Attributes
     ----------
     model : Sequential
-        The model that runs. Set `model.stop_training` to True to end `fit` after this epoch, and
-        `model.optimizer.learning_rate` to change the steps from the next batch on.
+        The model. Set `model.stop_training` to True to end `fit` after this epoch, and
+        `model.optimizer.learning_rate` to change the learning rate from the next batch on.
     params : dict
         "epochs", "steps" (batches in an epoch) and "verbose".
     validates : bool
-        Whether `fit` validates, be it after some epochs only.
+        Whether `fit` validates, even if not after every epoch.
     state_names : tuple of str
-        The attributes of the class that a checkpoint keeps: what it remembers from one epoch to the next. They must hold
-        numbers, strings, arrays, or lists and dictionaries of them.
+        The attributes that a checkpoint keeps: state that lasts from one epoch to the next. They must hold numbers,
+        strings, arrays, or lists and dictionaries of these.
 
     Examples
     --------
@@ -51,31 +51,31 @@ class Callback(NamesItsArguments, NamesItsAttributes):
         self.model: Any = None
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Take the parameters of the run."""
+        """Set the parameters of the run."""
         self.params = params
 
     def set_model(self, model: Compiled) -> None:
-        """Take the model that runs."""
+        """Set the model."""
         self.model = model
 
     # --- Going on after an interruption ---
 
     @property
     def has_state(self) -> bool:
-        """Whether a checkpoint keeps something of the callback."""
+        """Whether a checkpoint keeps state of the callback."""
         return bool(self.state_names) or type(self).get_state is not Callback.get_state
 
     def get_state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps of the callback: the attributes of `state_names`."""
+        """Return the state for a checkpoint: the attributes of `state_names`."""
         return {name: getattr(self, name) for name in self.state_names}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Put back what `get_state` returned."""
+        """Restore the state that `get_state` returned."""
         for name in self.state_names:
             setattr(self, name, state[name])
 
     def on_train_resume(self, state: dict[str, Any]) -> None:
-        """Run instead of `on_train_begin` where training goes on from a checkpoint: by default that, then `set_state`."""
+        """Run instead of `on_train_begin` when training resumes; by default call it, then `set_state`."""
         self.on_train_begin({})
         self.set_state(state)
 
@@ -94,24 +94,24 @@ class Callback(NamesItsArguments, NamesItsAttributes):
         """Run after an epoch and its validation; `logs` holds the loss and the metrics of both."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Run before a batch of training."""
+        """Run before a training batch."""
         self.on_batch_begin(batch, logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Run after a batch of training; `logs` holds the means over the epoch so far."""
+        """Run after a training batch; `logs` holds the means over the epoch so far."""
         self.on_batch_end(batch, logs)
 
     def on_batch_begin(self, batch: int, logs: Logs | None = None) -> None:
-        """Run before a batch of training: Keras's older name of `on_train_batch_begin`."""
+        """Run before a training batch: Keras's older name of `on_train_batch_begin`."""
 
     def on_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        """Run after a batch of training: Keras's older name of `on_train_batch_end`."""
+        """Run after a training batch: Keras's older name of `on_train_batch_end`."""
 
     def on_train_progress(self, step: int, steps: int, logs: Logs | None = None) -> None:
         """Run a few times a second during an epoch, after `step` of `steps` batches; Keras has no such hook."""
 
     def on_train_estimate(self, seconds: float) -> None:
-        """Run once, when the time that all epochs will take can be told; Keras has no such hook."""
+        """Run once, when the duration of all epochs can be estimated; Keras has no such hook."""
 
     def on_test_begin(self, logs: Logs | None = None) -> None:
         """Run before an evaluation or a validation."""
@@ -139,10 +139,10 @@ class Callback(NamesItsArguments, NamesItsAttributes):
 
 
 class WithArguments(Sealed, Callback):
-    """A callback with arguments, which can be set as attributes: they are read when they are needed."""
+    """A callback whose arguments can also be set as attributes; they are read when they are needed."""
 
     def _accepted(self, name: str, value: Any) -> Any:
-        """Take every name, in a class of fastnet but for one that it does not have and that comes near to one that it has."""
+        """Set an attribute; a fastnet class refuses an unknown name that resembles one of its own."""
         if is_own(type(self)) and not hasattr(self, name) and self._nearest(name):
             raise AttributeError(self._refusal(name))
         return value

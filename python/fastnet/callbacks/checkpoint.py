@@ -1,4 +1,4 @@
-"""Models on disk while they train."""
+"""Saving of models during training."""
 
 import math
 import os
@@ -12,7 +12,7 @@ from fastnet.support.validation import check_bool, check_integer, check_number
 
 
 class ModelCheckpoint(Monitor):
-    """Writes the model to a file after epochs, all of them or those with the best figure so far.
+    """Save the model after every epoch, or after epochs with the best figure so far.
 
     Files are complete or absent: an earlier one stays until the new one is on the disk.
 
@@ -20,24 +20,24 @@ class ModelCheckpoint(Monitor):
     ----------
     filepath : str or os.PathLike
         The file; ``"{epoch:02d}-{val_loss:.2f}.safetensors"`` takes the epoch, counted from 1, and figures of the logs.
-        Its name is one under which `Sequential.save` writes, and not one for files of Keras.
+        It must be a name under which `Sequential.save` writes, not one of a Keras format.
     monitor : str, default "val_loss"
-        The name of the figure that `save_best_only` goes by.
+        The name of the figure for `save_best_only`.
     verbose : {0, 1}, default 0
-        Whether to say what is written.
+        Whether to print when a file is written.
     save_best_only : bool, default False
-        Whether to write only when the figure is better than ever before.
+        Whether to write only if the figure is the best so far.
     save_weights_only : bool, default False
-        Whether to write weights alone, which `Sequential.load_weights` reads.
+        Whether to write only the weights, which `Sequential.load_weights` reads.
     mode : {"auto", "min", "max"}, default "auto"
         See `EarlyStopping`.
     save_freq : "epoch" or int, default "epoch"
-        With a number, the model is written after so many batches instead.
+        A number: write the model after this number of batches instead.
     initial_value_threshold : float, optional
-        What the figure must be better than for the first file.
+        The value that the figure must improve on for the first file.
     keep : int, optional
-        How many of the last files that the callback wrote stay; that of the best figure stays besides. All stay unless
-        given. It is for a `filepath` that differs from file to file.
+        The number of latest files to keep, in addition to that of the best figure; by default all are kept. For a
+        `filepath` that differs from file to file.
 
     Examples
     --------
@@ -85,7 +85,7 @@ class ModelCheckpoint(Monitor):
         self._save_freq = value if value == "epoch" else check_integer("save_freq", value)
         if self._save_freq == "epoch":
             vars(self).pop("on_train_batch_end", None)
-        else:  # on the object, so that epochs run as a whole where no batch is waited for
+        else:  # on the object: only then must `fit` run batches one by one
             self.on_train_batch_end = self._after_batch  # type: ignore[method-assign]
 
     def on_train_begin(self, logs: Logs | None = None) -> None:
@@ -122,7 +122,7 @@ class ModelCheckpoint(Monitor):
             self._remove_old(path, logs.get(self.monitor, math.nan), self.keep)
 
     def _remove_old(self, path: str, value: float, keep: int) -> None:
-        """Remove what was written before the last `keep` files, but for that of the best figure."""
+        """Delete all but the last `keep` files and that of the best figure."""
         best, best_path = self._best_written or (None, "")
         if self.improves(value, best):
             self._best_written = (value, best_path := path)
@@ -139,4 +139,4 @@ class ModelCheckpoint(Monitor):
             return self.filepath.format(epoch=self._epoch + 1, **logs)
         except KeyError as error:
             names = ", ".join(map(repr, ["epoch", *logs]))
-            raise KeyError(f"filepath {self.filepath!r} asks for {error}, which is not among {names}") from None
+            raise KeyError(f"filepath {self.filepath!r} uses {error}, which is not among {names}") from None

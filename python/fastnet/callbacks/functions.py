@@ -8,7 +8,7 @@ from fastnet.support.validation import unexpected_keyword
 
 
 class LambdaCallback(Callback):
-    """A callback made of functions.
+    """Callback that calls the given functions.
 
     Parameters
     ----------
@@ -17,7 +17,7 @@ class LambdaCallback(Callback):
     on_train_batch_begin, on_train_batch_end : callable(batch, logs), optional
         See `Callback`.
     **hooks : callable, optional
-        Any other hook of `Callback` by its name.
+        Any other hook of `Callback`, by name.
 
     Examples
     --------

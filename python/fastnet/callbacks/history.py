@@ -1,4 +1,4 @@
-"""What `fit` returns."""
+"""The history that `fit` returns."""
 
 import math
 import weakref
@@ -11,17 +11,17 @@ from fastnet.support.curves import Curve
 from fastnet.support.html import as_number, html_curves, html_table, html_text
 from fastnet.support.validation import describe
 
-MOST_EPOCHS = 1000  # that a file keeps
+MOST_EPOCHS = 1000  # in a file
 
 
 class History(Callback):
-    """What `fit` returns: the loss and the metrics of every epoch.
+    """The loss and the metrics of every epoch, returned by `fit`.
 
     Attributes
     ----------
     history : dict of list of float
-        "loss", the metrics, and the same with "val_" in front; the training figures are means over the epoch's
-        batches, each taken before its step.
+        "loss", the metrics, and the same with the prefix "val_". Training figures are means over the epoch's
+        batches, each computed before its step.
     epoch : list of int
         The numbers of the epochs, from 0.
     params : dict
@@ -31,10 +31,10 @@ class History(Callback):
     interrupted, out_of_time : bool
         Whether Ctrl-C, or the end of `max_time`, ended training before its last epoch.
     estimated_seconds : float or None
-        How long all epochs take, told from the pace of the first steps; None as long as that is not known.
+        The estimated duration of all epochs, from the pace of the first steps; None until it is known.
     """
 
-    __slots__ = ("model",)  # apart from the rest, which the model keeps: see LastHistory
+    __slots__ = ("model",)  # the rest is in `__dict__`, which the model keeps: see LastHistory
     state_names = ("history", "epoch", "_epochs_of")
 
     def __init__(self) -> None:
@@ -59,14 +59,14 @@ class History(Callback):
             self._epochs_of.setdefault(name, []).append(epoch + 1)
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw every figure over the epochs, that of the validation dashed in the color of its own.
+        """Plot every figure over the epochs, validation figures dashed in the color of the training figure.
 
         Needs matplotlib: ``pip install "fastnet-nn[plot]"``.
 
         Parameters
         ----------
         ax : matplotlib Axes or list of Axes, optional
-            One for every figure; new ones side by side unless given.
+            One for every figure; by default new ones, side by side.
 
         Returns
         -------
@@ -77,21 +77,21 @@ class History(Callback):
         return plot_history(self, axes=ax)
 
     def curves(self) -> dict[str, Curve]:
-        """Return the epochs, from 1, and the values of every figure by its name."""
+        """Return the epochs, counted from 1, and the values of every figure by name."""
         return {
             name: Curve(self._epochs_of.get(name, list(range(1, len(values) + 1))), values)
             for name, values in self.history.items()
         }
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the figures as JSON can hold them, as a model's file keeps them.
+        """Return the figures as a JSON object, as saved in a model file.
 
         Returns
         -------
         dict
-            "epoch", the numbers of the epochs from 0; "history", the values of each figure, None for one that is not finite;
-            and "epochs_of", the epochs of those figures, such as "val_loss", that not every epoch has. Of more than 1,000
-            epochs evenly spaced ones, with the last.
+            "epoch", the numbers of the epochs from 0; "history", the values of each figure, None for one that is not
+            finite; and "epochs_of", the epochs of figures that not every epoch has, such as "val_loss". Of more than
+            1,000 epochs, evenly spaced ones and the last.
         """
         step = -(-len(self.epoch) // MOST_EPOCHS) or 1
         kept = self.epoch[::-step][::-1]
@@ -106,17 +106,17 @@ class History(Callback):
         return {"epoch": kept, "history": values, **({"epochs_of": epochs_of} if epochs_of else {})}
 
     @classmethod
-    def from_dict(cls, told: Mapping[str, Any]) -> "History":
-        """Return the history that `as_dict` told of; what it has as None is NaN.
+    def from_dict(cls, given: Mapping[str, Any]) -> "History":
+        """Return the history from the dictionary of `as_dict`; None becomes NaN.
 
         Raises
         ------
         ValueError
-            The dictionary is not one of `as_dict`.
+            The dictionary does not have the form of `as_dict`.
         """
         result = cls()
-        result.epoch = _epochs(told, "epoch")
-        figures, epochs_of = told.get("history"), told.get("epochs_of", {})
+        result.epoch = _epochs(given, "epoch")
+        figures, epochs_of = given.get("history"), given.get("epochs_of", {})
         if not isinstance(figures, Mapping) or not isinstance(epochs_of, Mapping):
             raise ValueError("history and epochs_of of a history must be dictionaries")
         for name in figures:
@@ -129,7 +129,7 @@ class History(Callback):
         return result
 
     def _repr_html_(self) -> str:
-        """Return what notebooks show: the figures of the last epoch, and a curve of each over the epochs."""
+        """Return the HTML for notebooks: the figures of the last epoch, and a curve of each."""
         curves = {name: curve for name, curve in self.curves().items() if curve.values}
         if not curves:
             return f"<div>{html_text(repr(self))}</div>"
@@ -153,10 +153,10 @@ class History(Callback):
 
 
 class LastHistory:
-    """The attribute of a model that is its last `History`, or None.
+    """Descriptor of a model's attribute `history`: the last `History`, or None.
 
-    The model keeps what the history holds, not the object, which has the model: such a circle, and the training data with
-    it, would stay in memory until Python's garbage collector comes by, which may be many models later.
+    The model keeps the contents of the history, not the object, which refers to the model. Such a reference cycle would
+    keep the model and its training data in memory until the garbage collector runs, which may be many models later.
     """
 
     @overload
@@ -184,9 +184,9 @@ class LastHistory:
             attributes["_history"], attributes["_known_history"] = (type(history), vars(history)), weakref.ref(history)
 
 
-def _numbers(told: Mapping[str, Any], name: str) -> list[float]:
+def _numbers(given: Mapping[str, Any], name: str) -> list[float]:
     """Return an entry of a dictionary of `History.as_dict` that must be a list of numbers or None."""
-    values = told.get(name)
+    values = given.get(name)
     if not isinstance(values, list) or not all(
         value is None or (isinstance(value, int | float) and not isinstance(value, bool)) for value in values
     ):
@@ -194,9 +194,9 @@ def _numbers(told: Mapping[str, Any], name: str) -> list[float]:
     return [as_number(value) for value in values]
 
 
-def _epochs(told: Mapping[str, Any], name: str) -> list[int]:
+def _epochs(given: Mapping[str, Any], name: str) -> list[int]:
     """Return an entry that must be a list of whole numbers from 0."""
-    numbers = _numbers(told, name)
+    numbers = _numbers(given, name)
     if not all(number >= 0 and number.is_integer() for number in numbers):
-        raise ValueError(f"{name} of a history must be whole numbers from 0; got {describe(told[name])}")
+        raise ValueError(f"{name} of a history must be whole numbers from 0; got {describe(given[name])}")
     return [int(number) for number in numbers]

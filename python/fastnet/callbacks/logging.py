@@ -1,4 +1,4 @@
-"""Figures of every epoch in files."""
+"""Callbacks that write the figures of every epoch to files."""
 
 import math
 import os
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 class CSVLogger(WithArguments):
-    """Writes a row with the figures of every epoch to a CSV file, at once.
+    """Write the figures of every epoch to a CSV file, one row at the end of each epoch.
 
     Parameters
     ----------
     filename : str or os.PathLike
         The file.
     separator : str, default ","
-        What stands between two columns.
+        The separator between two columns.
     append : bool, default False
-        Whether to go on in a file that exists, under its header.
+        Whether to append to an existing file, under its header.
 
     Raises
     ------
     ValueError
-        In `fit`, before the first epoch: the file to go on in has another header, without a column for each figure.
+        In `fit`, before the first epoch: the file to append to has another header, without a column for each figure.
 
     Notes
     -----
-    The columns are "epoch", counted from 0, and the figures of the first epoch by their names; in a `fit` that validates also
-    those of the validation, whatever `validation_freq` is. A figure that an epoch does not have is "NA". One that appears
-    later, as a callback may add it, has no column: the first time, that is a warning.
+    The columns are "epoch", counted from 0, and the figures of the first epoch. If `fit` validates, they include the
+    validation figures, whatever `validation_freq` is. A figure that an epoch lacks is "NA". A figure that a callback
+    adds later has no column; the first one is a warning.
 
     Examples
     --------
@@ -61,20 +61,20 @@ class CSVLogger(WithArguments):
             columns = self._columns_in(path)
             with path.open("rb") as file:
                 file.seek(-1, os.SEEK_END)
-                end = "" if file.read(1) in b"\r\n" else "\n"  # where the last row was cut off
+                end = "" if file.read(1) in b"\r\n" else "\n"  # if the last row is incomplete
         self._file = path.open("a" if self.append else "w", newline="", encoding="utf-8")
         self._file.write(end)
         self._warned = False
         self._writer = None if columns is None else self._make_writer(columns)
 
     def _expected(self) -> list[str]:
-        """Return the figures that the model is known to have."""
+        """Return the names of the figures known before training."""
         names: list[str] = [] if self.model is None else self.model.metrics_names
         return [*names, *(f"val_{name}" for name in names)] if self.validates else names
 
     def _columns_in(self, path: "Path") -> list[str]:
-        """Return the header of the file to go on in."""
-        import csv  # here, and pathlib below, since `import fastnet` need not wait for them
+        """Return the header of the file to append to."""
+        import csv  # not at the top, like pathlib below: it would slow down `import fastnet`
 
         try:
             with path.open(newline="", encoding="utf-8") as file:
@@ -90,16 +90,16 @@ class CSVLogger(WithArguments):
         if missing:
             raise ValueError(
                 f"{self.filename} has no column for {', '.join(map(repr, missing))}, only {', '.join(map(repr, columns))}: "
-                "append to another file, or write this one anew with append=False"
+                "append to another file, or overwrite this one with append=False"
             )
         return columns
 
     def get_state(self) -> dict[str, Any]:
-        os.fsync(self._file.fileno())  # the checkpoint must not last longer than the rows before it
+        os.fsync(self._file.fileno())  # rows must be on the disk before the checkpoint that follows them
         return {"size": self._file.tell(), "columns": None if self._writer is None else self._writer.fieldnames}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Take back what was written after the checkpoint."""
+        """Remove rows that were written after the checkpoint."""
         self._file.seek(state["size"])
         self._file.truncate()
         self._writer = None if state["columns"] is None else self._make_writer(state["columns"])
@@ -107,7 +107,7 @@ class CSVLogger(WithArguments):
     def on_train_resume(self, state: dict[str, Any]) -> None:
         path = _path(self.filename)
         if not path.is_file() or path.stat().st_size < state["size"]:
-            raise ValueError(f"{self.filename} lacks rows of epochs before the checkpoint: put it back, or begin anew")
+            raise ValueError(f"{self.filename} lacks rows of epochs before the checkpoint: restore it, or start over")
         self._file = path.open("r+", newline="", encoding="utf-8")
         self.set_state(state)
 
@@ -120,7 +120,7 @@ class CSVLogger(WithArguments):
         if late and not self._warned:
             self._warned = True
             warnings.warn(
-                f"{self.filename} has no column for {', '.join(map(repr, late))}, which its header does not know; CSVLogger "
+                f"{self.filename} has no column for {', '.join(map(repr, late))}, which its header lacks; CSVLogger "
                 "leaves such figures out",
                 stacklevel=2,
             )
@@ -139,16 +139,16 @@ class CSVLogger(WithArguments):
 
 
 class TensorBoard(WithArguments):
-    """Writes the figures of every epoch for TensorBoard, with Keras's names: `epoch_loss` of train and validation.
+    """Write the figures of every epoch for TensorBoard, with Keras's names such as `epoch_loss`.
 
     Needs tensorboardX: ``pip install "fastnet-nn[tensorboard]"``.
 
     Parameters
     ----------
     log_dir : str or os.PathLike, default "logs"
-        The folder; "train" and "validation" are made in it.
+        The folder; its subfolders are "train" and "validation".
     histogram_freq : int, default 0
-        After how many epochs the histograms of all weights are written; 0 for never.
+        Write histograms of all weights after every this many epochs; 0 means never.
 
     Examples
     --------
@@ -193,7 +193,7 @@ class TensorBoard(WithArguments):
 
 
 class TerminateOnNaN(WithArguments):
-    """Ends training when the loss is no longer a finite number; it looks some twenty times a second.
+    """End training when the loss is not a finite number; checked about twenty times a second.
 
     Parameters
     ----------
@@ -211,12 +211,12 @@ class TerminateOnNaN(WithArguments):
         self.raise_error = check_bool("raise_error", raise_error)
 
     def on_train_progress(self, step: int, steps: int, logs: Logs | None = None) -> None:  # noqa: ARG002
-        self._look(f"by batch {step}", logs)
+        self._check(f"by batch {step}", logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
-        self._look(f"in epoch {epoch + 1}", logs)
+        self._check(f"in epoch {epoch + 1}", logs)
 
-    def _look(self, when: str, logs: Logs | None) -> None:
+    def _check(self, when: str, logs: Logs | None) -> None:
         loss = (logs or {}).get("loss", 0.0)
         if math.isfinite(loss) or self.model.stop_training:
             return

@@ -1,4 +1,4 @@
-"""Callbacks that watch one figure of the logs: stop when it no longer improves, or take smaller steps."""
+"""Callbacks that monitor a figure of the logs, to stop training or to reduce the learning rate."""
 
 import math
 import warnings
@@ -10,16 +10,16 @@ from fastnet.support.validation import check_bool, check_choice, check_integer, 
 
 
 class Monitor(WithArguments):
-    """A callback that knows whether a figure has improved.
+    """Base of callbacks that react to the improvement of a figure.
 
     Parameters
     ----------
     monitor : str
         The name of the figure in the logs.
     mode : {"auto", "min", "max"}
-        Whether smaller or larger is better; "auto" asks the metric.
+        Whether smaller or larger is better; "auto" depends on the metric.
     min_delta : float
-        What counts as an improvement.
+        The smallest change that is an improvement.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
@@ -30,19 +30,19 @@ class Monitor(WithArguments):
         self.mode = check_choice("mode", mode, ["auto", "min", "max"])
         self.min_delta = abs(check_number("min_delta", min_delta))
         self.best: float | None = None
-        self._sign = 0.0  # of what is better; 0 as long as that is not known
+        self._sign = 0.0  # 1 if larger is better, -1 if smaller is, 0 until it is known
 
     def on_train_begin(self, logs: Logs | None = None) -> None:  # noqa: ARG002
-        """Find out what is better, before an epoch is lost."""
+        """Determine the direction before the first epoch, so that an error costs no training."""
         self._sign = self._find_direction()
 
     def _find_direction(self) -> float:
-        """Return 1 where larger is better, -1 where smaller is.
+        """Return 1 if larger is better, -1 if smaller is.
 
         Raises
         ------
         ValueError
-            The mode is "auto", and the model's metrics do not say.
+            The mode is "auto", and the metric has no direction.
         """
         if self.mode != "auto":
             return 1.0 if self.mode == "max" else -1.0
@@ -56,19 +56,19 @@ class Monitor(WithArguments):
             raise ValueError(
                 f"{type(self).__name__} could not infer the optimization direction of monitor={self.monitor!r}: pass "
                 "mode='max' if larger is better, else mode='min', or give the metric a direction; the figures of the model "
-                f"are {', '.join(map(repr, names))}, and with validation the same with 'val_' in front{meant}"
+                f"are {', '.join(map(repr, names))}, and with validation the same with the prefix 'val_'{meant}"
             )
         return 1.0 if direction == "up" else -1.0
 
     def improves(self, value: float, reference: float | None) -> bool:
-        """Return whether a value is better than a reference; any is better than none, and no NaN is."""
+        """Return whether a value is better than a reference; any value is better than None, NaN never is."""
         if reference is None:
             return not math.isnan(value)
         self._sign = self._sign or self._find_direction()
         return value - self.min_delta > reference if self._sign > 0 else value + self.min_delta < reference
 
     def value_in(self, logs: Logs | None) -> float | None:
-        """Return the figure; where it is missing, warn and return None."""
+        """Return the figure; if it is missing, warn and return None."""
         if self.monitor in (logs or {}):
             return float((logs or {})[self.monitor])
         names = ", ".join(map(repr, logs or {})) or "none"
@@ -81,29 +81,30 @@ class Monitor(WithArguments):
 
 
 class EarlyStopping(Monitor):
-    """Ends training when a figure has not improved for some epochs.
+    """End training when a figure has stopped improving.
 
     Parameters
     ----------
     monitor : str, default "val_loss"
         The name of the figure in the logs.
     min_delta : float, default 0
-        A smaller change is no improvement.
+        A smaller change is not an improvement.
     patience : int, default 0
-        How many epochs in a row may pass without one.
+        How many epochs in a row may pass without an improvement.
     verbose : {0, 1}, default 0
-        Whether to say when training ends.
+        Whether to print when training ends.
     mode : {"auto", "min", "max"}, default "auto"
-        Whether smaller or larger is better. "auto" asks the metric (`fastnet.metrics.Metric.direction`), whatever its name
-        is: larger for accuracies, AUC, precision, recall, F1 and R2, smaller for losses and errors. `fit` raises a ValueError
-        where the metric does not say, as for most Python functions, or the model has none of that name.
+        Whether smaller or larger is better. "auto" takes the direction of the metric
+        (`fastnet.metrics.Metric.direction`): larger for accuracies, AUC, precision, recall, F1 and R2, smaller for
+        losses and errors. `fit` raises a ValueError if the metric has no direction, as most Python functions, or if the
+        model has no metric of that name.
     baseline : float, optional
-        What the figure must be better than; as long as it is not, epochs count as without an improvement. Training ends in
-        none that is the best so far.
+        The value that the figure must improve on; until it does, epochs count as without improvement. Training never
+        ends in an epoch that is the best so far.
     restore_best_weights : bool, default False
-        Whether the model gets the weights of its best epoch when training ends.
+        Whether to restore the weights of the best epoch when training ends.
     start_from_epoch : int, default 0
-        How many epochs pass before the figure is watched.
+        The number of epochs before monitoring starts.
 
     Attributes
     ----------
@@ -166,7 +167,7 @@ class EarlyStopping(Monitor):
                 self._best_weights = self.model.get_weights()
             if self.baseline is None or self.improves(value, self.baseline):
                 self._wait = 0
-            return  # as in Keras, no epoch that improves ends training
+            return  # as in Keras, training never ends in an epoch that improves
         if self._wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
@@ -182,7 +183,7 @@ class EarlyStopping(Monitor):
 
 
 class ReduceLROnPlateau(Monitor):
-    """Multiplies the learning rate by a factor when a figure has not improved for some epochs.
+    """Multiply the learning rate by a factor when a figure has stopped improving.
 
     The history records "learning_rate".
 
@@ -191,19 +192,19 @@ class ReduceLROnPlateau(Monitor):
     monitor : str, default "val_loss"
         The name of the figure in the logs.
     factor : float, default 0.1
-        What the learning rate is multiplied by, below 1.
+        The factor for the learning rate, below 1.
     patience : int, default 10
         How many epochs in a row may pass without an improvement.
     verbose : {0, 1}, default 0
-        Whether to say when the learning rate changes.
+        Whether to print when the learning rate changes.
     mode : {"auto", "min", "max"}, default "auto"
         See `EarlyStopping`.
     min_delta : float, default 0.0001
-        A smaller change is no improvement.
+        A smaller change is not an improvement.
     cooldown : int, default 0
-        How many epochs pass after a change before the figure is watched again.
+        The number of epochs after a change before monitoring starts again.
     min_lr : float, default 0.0
-        The learning rate does not fall below this.
+        The lower bound of the learning rate.
 
     Examples
     --------

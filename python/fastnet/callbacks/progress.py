@@ -1,4 +1,4 @@
-"""What is shown while a model trains."""
+"""Progress output during training."""
 
 import sys
 import time
@@ -8,11 +8,11 @@ from typing import Any, TextIO
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.support.text import visible
 
-_WORTH_TELLING = 5.0  # seconds that a training takes, for its time to be announced
+_LEAST_ANNOUNCED = 5.0  # seconds of training from which its duration is announced
 
 
 class ProgressBar(Callback):
-    """One bar for every epoch on a terminal where tqdm is installed, otherwise one line for every epoch.
+    """A progress bar for every epoch on a terminal if tqdm is installed, otherwise a line for every epoch.
 
     `fit` adds one by itself unless `verbose` is 0.
 
@@ -41,7 +41,7 @@ class ProgressBar(Callback):
             self._bar.update(step - self._bar.n)
 
     def on_train_estimate(self, seconds: float) -> None:
-        if seconds < _WORTH_TELLING:
+        if seconds < _LEAST_ANNOUNCED:
             return
         line = f"About {seconds:.0f}s for {self.params['epochs']} epochs"
         if self._bar is None:

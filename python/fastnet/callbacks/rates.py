@@ -1,4 +1,4 @@
-"""Learning rates by a function of the epoch."""
+"""Learning rates that are a function of the epoch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,7 +8,7 @@ from fastnet.support.validation import check_number, describe
 
 
 class LearningRateScheduler(WithArguments):
-    """Sets the learning rate of every epoch.
+    """Set the learning rate of every epoch.
 
     The history records "learning_rate". A schedule of `fastnet.schedules`, which an optimizer takes, changes it with
     every batch instead.
@@ -16,10 +16,10 @@ class LearningRateScheduler(WithArguments):
     Parameters
     ----------
     schedule : callable
-        ``schedule(epoch, learning_rate)`` returns the rate of an epoch, counted from 0, from the rate before it; a
-        function of the epoch alone will do.
+        ``schedule(epoch, learning_rate)`` returns the rate of an epoch, counted from 0, given the previous rate; a
+        function of the epoch alone is accepted, too.
     verbose : {0, 1}, default 0
-        Whether to say what the rate is.
+        Whether to print the learning rate.
 
     Examples
     --------
@@ -44,7 +44,7 @@ class LearningRateScheduler(WithArguments):
             rate = self.schedule(epoch, self.model.optimizer.learning_rate)
         except TypeError:  # as in Keras, for a function of the epoch alone
             rate = self.schedule(epoch)
-        self.model.optimizer.learning_rate = check_number("what schedule returns", rate, minimum=0.0)
+        self.model.optimizer.learning_rate = check_number("the result of schedule", rate, minimum=0.0)
         if self.verbose:
             print(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate)}.", flush=True)
 

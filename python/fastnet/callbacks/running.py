@@ -10,12 +10,12 @@ from fastnet.callbacks.progress import ProgressBar
 from fastnet.network.compiled import Compiled
 from fastnet.support.validation import describe
 
-# They change nothing of what a run comes to.
-_ONLOOKERS = (ProgressBar, History, BackupAndRestore)
+# Callbacks without influence on the results of a run.
+PASSIVE_CALLBACKS = (ProgressBar, History, BackupAndRestore)
 
 
 class CallbackList:
-    """The callbacks of one run, called in their order."""
+    """The callbacks of one run, called in order."""
 
     def __init__(self, callbacks: Iterable[Callback], model: Compiled, params: dict[str, Any]) -> None:
         self._callbacks = list(callbacks)
@@ -51,21 +51,21 @@ class CallbackList:
     @property
     def names(self) -> list[str]:
         """The types of the callbacks, without those that only show, record and back up."""
-        return [type(one).__name__ for one in self._callbacks if not isinstance(one, _ONLOOKERS)]
+        return [type(one).__name__ for one in self._callbacks if not isinstance(one, PASSIVE_CALLBACKS)]
 
     @property
     def backup(self) -> BackupAndRestore | None:
-        """The one among the callbacks that writes checkpoints."""
+        """The callback that writes checkpoints, if there is one."""
         found = [callback for callback in self._callbacks if isinstance(callback, BackupAndRestore)]
         if len(found) > 1:
-            raise ValueError(f"callbacks must have one BackupAndRestore at most; got {len(found)}")
+            raise ValueError(f"callbacks must contain at most one BackupAndRestore; got {len(found)}")
         return found[0] if found else None
 
     # --- Checkpoints ---
 
     @property
     def stateful(self) -> list[str]:
-        """The classes of the callbacks that a checkpoint keeps something of."""
+        """The classes of the callbacks with state in a checkpoint."""
         return [type(callback).__name__ for callback in self._callbacks if callback.has_state]
 
     def states(self) -> list[dict[str, Any]]:
@@ -73,14 +73,14 @@ class CallbackList:
         return [callback.get_state() for callback in self._callbacks if callback.has_state]
 
     def set_states(self, states: Iterable[dict[str, Any]]) -> None:
-        """Put back what `states` returned."""
+        """Restore the states that `states` returned."""
         rest = iter(states)
         for callback in self._callbacks:
             if callback.has_state:
                 callback.set_state(next(rest))
 
     def resume(self, states: Iterable[dict[str, Any]]) -> None:
-        """Tell every callback that training goes on, those with a state where they stood."""
+        """Resume every callback; those with state get it back."""
         rest = iter(states)
         for callback in self._callbacks:
             callback.on_train_resume(next(rest) if callback.has_state else {})
@@ -93,7 +93,7 @@ class CallbackList:
             getattr(callback, hook)(*arguments)
 
     def override(self, *hooks: str) -> bool:
-        """Return whether a callback has a hook of its own among `hooks`."""
+        """Return whether any callback overrides one of `hooks`."""
         for callback in self._callbacks:
             kind, own = type(callback), vars(callback)
             for hook in hooks:
@@ -103,7 +103,7 @@ class CallbackList:
 
 
 def _as_list(callbacks: Any) -> list[Callback]:
-    """Return the callbacks that a user gave as a list of its own."""
+    """Return the callbacks that a user gave as a new list."""
     if callbacks is None:
         return []
     found = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
@@ -114,7 +114,7 @@ def _as_list(callbacks: Any) -> list[Callback]:
 
 
 def check_verbose(verbose: Any) -> int:
-    """Return 0 for silence, 1 for a bar where there can be one, 2 for lines."""
+    """Return 0 for silence, 1 for a progress bar if possible, 2 for lines."""
     if verbose == "auto":
         return 1
     if verbose not in (0, 1, 2):

@@ -1,4 +1,4 @@
-"""The command ``fastnet``: train, evaluate, predict and others, whose arguments `_arguments` lists.
+"""The command ``fastnet``: train, evaluate, predict and others; `_arguments` defines their arguments.
 
 The result goes to standard output, everything else to standard error. The exit status is 0; 1 for an error, which is
 explained in one line; 2 for wrong usage; 130 after Ctrl-C, 143 after SIGTERM, 129 after SIGHUP.
@@ -16,7 +16,7 @@ from fastnet.exceptions import DataFileWarning
 
 __all__ = ["main"]
 
-SIGINT = 2  # the module signal takes its time
+SIGINT = 2  # importing the module signal takes too long
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             status = _run(argv)
             print(end="", flush=True)
-        except BrokenPipeError:  # who reads our output has seen enough
+        except BrokenPipeError:  # the reader of our output has closed it
             discard(sys.stdout)
             return 0
         except KeyboardInterrupt as interrupt:  # before the command began
@@ -59,7 +59,7 @@ def _run(argv: Sequence[str] | None) -> int:
         arguments = parse_arguments(argv)
     except SystemExit as stop:  # --help, --version and wrong usage
         return stop.code if isinstance(stop.code, int) else 2
-    # Each command imports what it needs, so that --help imports next to nothing.
+    # Each command imports what it needs, so that --help stays fast.
     from fastnet.support.interrupts import InterruptHandler
 
     interrupts = InterruptHandler()
@@ -68,7 +68,7 @@ def _run(argv: Sequence[str] | None) -> int:
             command = importlib.import_module(f"fastnet.cli.{arguments.command}")
             with warnings.catch_warnings():
                 warnings.showwarning = _show_warning
-                # It says what a result is of, whatever PYTHONWARNINGS is.
+                # Such a warning explains the result, whatever PYTHONWARNINGS is.
                 warnings.simplefilter("always", DataFileWarning)
                 status: int = command.run(arguments)
     except KeyboardInterrupt as interrupt:
@@ -97,7 +97,7 @@ def _show_warning(
 
 
 def _explanation(error: BaseException) -> str:
-    """Return what an error says, in one line."""
+    """Return the message of an error in one line."""
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         text = f"{error.filename}: {error.strerror}"
     elif isinstance(error, MemoryError):

@@ -1,4 +1,4 @@
-"""What ``fastnet train --checkpoint`` writes and goes on from."""
+"""The checkpoints of ``fastnet train --checkpoint``."""
 
 import argparse
 from typing import Any
@@ -8,10 +8,10 @@ from fastnet.cli._output import note
 from fastnet.cli._recipe import Parts
 from fastnet.training.fingerprints import Fingerprint
 
-__all__ = ["HOW_TO_GO_ON", "backup_of"]
+__all__ = ["HOW_TO_RESUME", "backup_of"]
 
 SECONDS_BETWEEN = 30.0
-HOW_TO_GO_ON = "the same command with --resume goes on from here"
+HOW_TO_RESUME = "the same command with --resume continues from here"
 
 
 def backup_of(arguments: argparse.Namespace, parts: Parts) -> BackupAndRestore | None:
@@ -20,12 +20,12 @@ def backup_of(arguments: argparse.Namespace, parts: Parts) -> BackupAndRestore |
     Raises
     ------
     ValueError
-        The folder has checkpoints, and nobody said that training is to go on from them.
+        The folder has checkpoints, and --resume is not given.
     """
     if not arguments.checkpoint:
         return None
     keep = {} if arguments.keep is None else {"keep": arguments.keep}
-    # They are removed when the model is written and the result is printed.
+    # They are deleted once the model is written and the result is printed.
     backup = BackupAndRestore(
         arguments.checkpoint, delete_checkpoint=False, seconds=arguments.every or SECONDS_BETWEEN, **keep
     )
@@ -33,16 +33,16 @@ def backup_of(arguments: argparse.Namespace, parts: Parts) -> BackupAndRestore |
     found = backup.folder().paths()
     if found and not arguments.resume:
         raise ValueError(
-            f"{arguments.checkpoint} has checkpoints: --resume goes on from the last one; remove them, or name another "
-            "folder, to begin anew"
+            f"{arguments.checkpoint} has checkpoints: --resume continues from the last one; to start over, remove them "
+            "or name another folder"
         )
     if found:
-        note(f"going on from {found[-1]}", arguments.quiet)
+        note(f"resuming from {found[-1]}", arguments.quiet)
     return backup
 
 
 def fingerprints(parts: Parts) -> list[dict[str, Any]]:
-    """Return what tells the data that are trained on and validated with from others, to the last row."""
+    """Return hashes that identify the training and validation data, down to the last row."""
     return [
         Fingerprint(array).as_dict()
         for data in (parts.training, parts.validation)

@@ -1,4 +1,4 @@
-"""Data as a model needs them: its classes, its columns, in its order."""
+"""Loading of data for a model: with its classes and its columns, in its order."""
 
 import argparse
 import math
@@ -21,7 +21,7 @@ __all__ = ["dialect_of", "load_for_model", "source_name", "source_of"]
 
 
 def source_name(source: str) -> str:
-    """Return what to call the data in a sentence."""
+    """Return the name of the data in a sentence."""
     return short_name(Path(source_of(source))) or source
 
 
@@ -31,23 +31,22 @@ def source_of(data: str) -> str:
 
 
 def load_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedModel, *, with_labels: bool) -> Dataset:
-    """Load data for a trained model: the test part where there is one, with the model's columns and codes.
+    """Load data for a trained model: the test part if there is one, with the model's columns and codes.
 
     Parameters
     ----------
     arguments : Namespace
-        What DATA and the options of its table are. Without a label column it is where it was in training, and a table with
-        the model's number of columns has none. Unless quiet, it is said where that is a guess, or columns are put in another
-        order.
+        DATA and the options of its table. By default the label column is where it was in training, and a table with the
+        model's number of columns has none. A note, unless quiet, says if that is a guess or if columns are reordered.
     model : Sequential or QuantizedModel
-        The data come back with its number of features, in the order of its feature names.
+        The data are returned with its number of features, in the order of its feature names.
     with_labels : bool
-        Whether labels are needed. They are then codes among the model's classes.
+        Whether labels are needed. They are returned as codes of the model's classes.
 
     Raises
     ------
     ValueError
-        If the data do not fit the model or have other columns, or labels are needed and missing or unknown to the model.
+        If the data do not fit the model or have other columns, or needed labels are missing or unknown to the model.
     """
     assert model.input_shape is not None
     source, target, quiet = arguments.data, arguments.target, arguments.quiet
@@ -78,7 +77,7 @@ def load_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedM
 
 
 def dialect_of(arguments: argparse.Namespace, training: Mapping[str, Any] | None) -> tuple[str | None, str]:
-    """Return the options separator and decimal: those that are typed, else both from a model's training."""
+    """Return the options separator and decimal: as typed, else both as in the training of the model."""
     typed = arguments.separator or arguments.decimal
     if typed or training is None:
         return arguments.separator, arguments.decimal or "."
@@ -87,10 +86,10 @@ def dialect_of(arguments: argparse.Namespace, training: Mapping[str, Any] | None
 
 
 def _check_place_of_label(data: Dataset, model: Sequential | QuantizedModel, *, known: bool, quiet: bool) -> None:
-    """Say which column of a table without a header is taken for the label; it must hold the model's classes."""
+    """Note which column of a table without a header is taken as the label; it must hold the model's classes."""
     assert data.label is not None
     place = {0: "the first", -1: "the last"}.get(data.label.index, f"number {data.label.index + 1}")
-    taken = f"of the columns of {data.name}, {place} is taken for the label{', as in training' if known else ''}"
+    taken = f"of the columns of {data.name}, {place} is taken as the label{', as in training' if known else ''}"
     try:
         data.with_classes(class_names_of(model))
     except ValueError as error:
@@ -99,13 +98,13 @@ def _check_place_of_label(data: Dataset, model: Sequential | QuantizedModel, *, 
 
 
 def _label_of(model: Sequential | QuantizedModel) -> LabelColumn | None:
-    """Return where the labels stood in the table that a model was trained on, None if it does not say."""
+    """Return the label column of the table that a model was trained on, None if it is unknown."""
     label = (model.receipt or {}).get("label")
     return LabelColumn(label["name"], label["index"]) if label else None
 
 
 def _in_model_order(data: Dataset, wanted: Sequence[str] | None, source: str, quiet: bool) -> Dataset:
-    """Return the data with the model's columns in its order, where both have names."""
+    """Return the data with the model's columns in its order, if both have names."""
     if wanted is None or data.feature_names is None:
         return data
     try:
@@ -114,5 +113,5 @@ def _in_model_order(data: Dataset, wanted: Sequence[str] | None, source: str, qu
         raise ValueError(f"{error} --target names the column of the labels, which is not a feature.") from None
     if order is None:
         return data
-    note(f"the columns of {data.name} are put in the order of the model", quiet)
+    note(f"the columns of {data.name} are reordered as in the model", quiet)
     return replace(data, x=data.x[:, order], feature_names=list(wanted))

@@ -1,4 +1,4 @@
-"""What a model file of ``fastnet train`` says about its making, so that ``fastnet verify`` can do it again."""
+"""The record of ``fastnet train`` in a model file, from which ``fastnet verify`` repeats the training."""
 
 import argparse
 import io
@@ -24,7 +24,7 @@ ARGUMENTS = (
 
 
 def note_origin(model: Sequential, arguments: argparse.Namespace, parts: Parts, result: Result) -> None:
-    """Note in a trained model what it was made from, and how good it is."""
+    """Record in a trained model its arguments, its data and its results."""
     given = {name: getattr(arguments, name) for name in ARGUMENTS}
     model._receipt.command = {
         "name": "train",
@@ -49,7 +49,7 @@ def hashes_of(data: Dataset) -> dict[str, Any]:
 
 
 def words(command: Mapping[str, Any]) -> list[str]:
-    """Return the arguments that a receipt tells of as they are typed."""
+    """Return the arguments in a receipt as they are typed."""
     given = dict(command["arguments"])
     if isinstance(given.get("hidden"), list | tuple):
         given["hidden"] = ",".join(map(str, given["hidden"])) or "none"
@@ -59,15 +59,15 @@ def words(command: Mapping[str, Any]) -> list[str]:
 
 
 def arguments_again(command: Mapping[str, Any], data: str) -> argparse.Namespace:
-    """Return the arguments of the command that a receipt tells of, checked as if they were typed.
+    """Return the arguments of the command in a receipt, checked as if they were typed.
 
     Raises
     ------
     ValueError
-        ``fastnet train`` does not take them.
+        ``fastnet train`` does not accept them.
     """
     if command["name"] != "train":
-        raise ValueError(f"its receipt tells of {command['name']!r}, not of fastnet train")
+        raise ValueError(f"its receipt is of the command {command['name']!r}, not of fastnet train")
     unknown = sorted(set(command["arguments"]) - set(ARGUMENTS))
     if unknown:
         raise ValueError(f"its receipt has the argument {unknown[0]!r}, which this version does not know")
@@ -77,4 +77,4 @@ def arguments_again(command: Mapping[str, Any], data: str) -> argparse.Namespace
             return parse_arguments(["train", *words(command), "--", data])
     except SystemExit as stop:
         reason = errors.getvalue().partition("error: ")[2].rpartition(" (see ")[0]
-        raise ValueError(f"its receipt has arguments that fastnet train does not take: {reason}") from stop
+        raise ValueError(f"its receipt has arguments that fastnet train does not accept: {reason}") from stop

@@ -1,4 +1,4 @@
-"""Where a command's words go, and the checks of the files that it will write."""
+"""The output of a command, and checks of the files that it will write."""
 
 import json
 import math
@@ -17,7 +17,7 @@ from fastnet.support.text import visible
 
 __all__ = ["as_document", "check_output", "describe_seconds", "describe_size", "note", "print_json", "shortened"]
 
-SCHEMA = 1  # of the JSON documents; grows when an entry changes its meaning or goes
+SCHEMA = 1  # of the JSON documents; increased when an entry changes its meaning or is removed
 
 
 def note(text: str, quiet: bool = False) -> None:
@@ -37,27 +37,27 @@ def print_json(command: str, result: Mapping[str, Any]) -> None:
 
 
 def check_output(path: str, inputs: Iterable[str], option: str = "--out", formats: Sequence[str] = ()) -> None:
-    """Raise the error that writing to `path` would end with, before the work instead of after it.
+    """Raise the error that writing to `path` would cause, before the work instead of after it.
 
     Parameters
     ----------
     path : str
         The file to write.
     inputs : iterable of str
-        What the command reads; it is not written over.
+        The files that the command reads; they are not overwritten.
     option : str, default "--out"
-        What `path` was given as.
+        The option that set `path`.
     formats : sequence of str, default ()
-        What the command writes there, as `fastnet.files.names` calls it.
+        The formats that the command writes there, with the names of `fastnet.files.names`.
 
     Raises
     ------
     ValueError
-        If `path` is one of `inputs`, or its name promises another format.
+        If `path` is one of `inputs`, or its name implies another format.
     ImportError
-        If it promises ONNX, and onnx is not installed.
+        If the name implies ONNX, and onnx is not installed.
     OSError
-        If `path` is a folder or read-only, or no file can be made in its folder.
+        If `path` is a folder or read-only, or no file can be created in its folder.
     """
     target = check_writable(path)
     if target.exists() and any(target == Path(os.path.realpath(name)) for name in inputs):
@@ -78,7 +78,7 @@ def check_output(path: str, inputs: Iterable[str], option: str = "--out", format
 
 
 def describe_size(size: int) -> str:
-    """Return a number of bytes as a person reads it."""
+    """Return a number of bytes in a readable unit."""
     for unit, bytes_ in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
         if size >= bytes_:
             return f"{size / bytes_:.1f} {unit}"
@@ -86,7 +86,7 @@ def describe_size(size: int) -> str:
 
 
 def describe_seconds(seconds: float) -> str:
-    """Return a time as a person reads it."""
+    """Return a duration in readable units."""
     whole = math.ceil(seconds)
     if whole < 60:
         return f"{whole} s"
@@ -96,6 +96,6 @@ def describe_seconds(seconds: float) -> str:
 
 
 def shortened(names: list[str], most: int = 10) -> str:
-    """Return names with commas, the middle ones left out where there are many."""
+    """Return names separated by commas; of many names, those in the middle are left out."""
     shown = names if len(names) <= most else [*names[: most - 2], "...", names[-1]]
     return ", ".join(map(visible, shown))

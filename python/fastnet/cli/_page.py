@@ -1,4 +1,4 @@
-"""The page about a model on data that a command writes: `fastnet.reports` with what the command knows."""
+"""The report that a command writes, with `fastnet.reports`."""
 
 import os
 from typing import Any
@@ -21,7 +21,7 @@ def write_page(
     source: str,
     history: Any = None,
 ) -> None:
-    """Write the page about a model on labeled data whose codes are those of its classes."""
+    """Write the report of a model on labeled data with the codes of its classes."""
     assert model.input_shape is not None
     write_report(
         path,

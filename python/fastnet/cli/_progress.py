@@ -1,4 +1,4 @@
-"""What a person sees while a model is trained: a bar on a terminal, lines elsewhere; how fast, and how long still."""
+"""Progress of training: a bar on a terminal, lines elsewhere, with the speed and the remaining time."""
 
 import sys
 import time
@@ -12,27 +12,27 @@ from fastnet.cli._terminal import is_live, terminal_width, unfiltered
 
 __all__ = ["TrainingProgress"]
 
-LINES = 20  # about as many lines for a training of any length
+LINES = 20  # approximate number of lines, however long the training
 SECONDS_BETWEEN_LINES = 10.0  # within an epoch
 BAR = "{desc}: {percentage:3.0f}%|{bar}| {rate_fmt}, {remaining} left{postfix}"
 
 
 class TrainingProgress(Callback):
-    """Prints the progress of a training to standard error, and ends it when its loss is not a number any more.
+    """Print the progress of training to standard error, and end it when the loss is no longer finite.
 
     Parameters
     ----------
     rows : int
         Number of rows in an epoch.
     batch_size : int
-        Rows in a step.
+        Number of rows per step.
     quiet : bool
         Whether to print nothing.
 
     Attributes
     ----------
     epoch : int
-        The epoch in progress, from 1.
+        The current epoch, counted from 1.
     """
 
     def __init__(self, rows: int, batch_size: int, quiet: bool) -> None:
@@ -43,7 +43,7 @@ class TrainingProgress(Callback):
         self._bar: Any = None
         self.epoch = 1
         self._last_line = 0.0
-        self._start: tuple[float, int] | None = None  # when, and at which row, which is not the first after a resume
+        self._start: tuple[float, int] | None = None  # start time and row; not row 0 after resuming
 
     def on_train_begin(self, logs: dict[str, float] | None = None) -> None:  # noqa: ARG002
         self._last_line = time.monotonic()
@@ -95,7 +95,7 @@ class TrainingProgress(Callback):
         note(f"{title}  {_figures(logs)}  {self._pace(rows)}", self._quiet)
 
     def _pace(self, rows: int) -> str:
-        """Return the speed so far, after so many rows of the epoch in progress, and the time that is left."""
+        """Return the speed so far and the remaining time, after some rows of the current epoch."""
         assert self._start is not None
         since, first = self._start
         done = (self.epoch - 1) * self._rows + min(rows, self._rows)
@@ -112,19 +112,19 @@ def _figures(logs: dict[str, float] | None) -> str:
 
 
 def _best_figure(logs: dict[str, float] | None) -> str:
-    """Return the one figure that says most, for which a bar has room."""
+    """Return the most important figure, for the progress bar."""
     figures = logs or {}
     name = next((name for name in ("val_accuracy", "accuracy", "loss") if name in figures), None)
     return _figures({name: figures[name]}) if name else ""
 
 
 def _bar(rows: int, done: int) -> Any:
-    """Return a progress bar, or None where tqdm is not installed."""
+    """Return a progress bar, or None if tqdm is not installed."""
     try:
         from tqdm import tqdm
     except ImportError:
         return None
-    # A terminal that does not know its width, as in a container or under script(1), would get no bar at all.
+    # Without a fixed width, there is no bar on a terminal of unknown width, as in a container or under script(1).
     width: dict[str, Any] = {"dynamic_ncols": True} if terminal_width(sys.stderr) else {"ncols": 79, "nrows": 24}
     return tqdm(
         total=rows,

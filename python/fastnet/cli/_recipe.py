@@ -1,4 +1,4 @@
-"""From the arguments of ``fastnet train`` and data to a trained model: what `train` does and `verify` does again."""
+"""Training from the arguments of ``fastnet train``, shared by `train` and `verify`."""
 
 import argparse
 import math
@@ -24,29 +24,32 @@ __all__ = ["Parts", "fit", "load_parts", "make_model", "resolved"]
 
 # Chosen together: over 40 seeds they give 98.3% of digits on average, and 98.4% of MNIST after 6 epochs.
 LEARNING_RATES = {"adam": 3e-3, "rmsprop": 1e-3, "sgd": 0.1, "lion": 3e-4, "adagrad": 0.03}
-OTHER_LEARNING_RATE = 3e-3  # of the kin of Adam
-MANY_ROWS, BATCH_SIZES = 10_000, (16, 128)  # for fewer rows and for so many: small batches generalize, large ones run
+OTHER_LEARNING_RATE = 3e-3  # of Adam and similar optimizers
+MANY_ROWS, BATCH_SIZES = (
+    10_000,
+    (16, 128),
+)  # below this number of rows, and from it on: small batches generalize better, large ones are faster
 ROWS_TO_SHOW = 300_000
 FEWEST_EPOCHS, MOST_EPOCHS = 5, 50
-LAST_LEARNING_RATE = 0.01  # of the first
+LAST_LEARNING_RATE = 0.01  # relative to the first
 
 
 class Parts(NamedTuple):
-    """Data, divided by what they are for."""
+    """The data, split by purpose."""
 
     source: Dataset
-    """All of it, as it was loaded."""
+    """All data, as loaded."""
     training: Dataset
     validation: Dataset | None
-    """Held out from the training data; its figures are shown for every epoch."""
+    """Held out from the training data, for the figures of every epoch."""
     measured: Dataset
-    """What the result is measured on."""
+    """The data for the result."""
     measured_is: str
-    """What that is, in words."""
+    """Description of `measured`."""
 
 
 def resolved(arguments: argparse.Namespace, data: Dataset) -> argparse.Namespace:
-    """Return the arguments with what was left to the program filled in, for the data to train on."""
+    """Return the arguments with defaults filled in that depend on the training data."""
     rows = len(data)
     chosen = {
         "dtype": arguments.dtype or dtype_for(data),
@@ -62,7 +65,7 @@ def resolved(arguments: argparse.Namespace, data: Dataset) -> argparse.Namespace
 
 
 def load_parts(arguments: argparse.Namespace) -> Parts:
-    """Load the data and hold a part of them out."""
+    """Load the data and hold out validation rows."""
     data = load(
         source_of(arguments.data),
         separator=arguments.separator,
@@ -74,7 +77,7 @@ def load_parts(arguments: argparse.Namespace) -> Parts:
     if data.n_classes < 2:
         raise ValueError(f"{arguments.data} has only one class; a classifier needs at least two")
     name = source_name(arguments.data)
-    # The classes are named before the split, which may leave a rare one out of a part.
+    # The classes are named before the split, because a part may lack a rare one.
     training, validation = replace(data, classes=data.class_names, test=None), None
     if arguments.validation:
         training, validation = _split(training, data.y, arguments)
@@ -86,7 +89,7 @@ def load_parts(arguments: argparse.Namespace) -> Parts:
 
 
 def _split(data: Dataset, y: NDArray[np.int64], arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
-    """Split the rows at random, each class in proportion where each has enough rows."""
+    """Split the rows at random, stratified by class if each class has enough rows."""
     held_out = math.ceil(arguments.validation * len(y))
     counts = np.bincount(y)
     smallest = int(counts[counts > 0].min())
@@ -129,7 +132,7 @@ def make_model(arguments: argparse.Namespace, data: Dataset) -> Sequential:
 
 
 class LinearDecay(Callback):
-    """Lowers the learning rate by the same amount after each epoch, so that the last steps settle the weights."""
+    """Lower the learning rate linearly from epoch to epoch, so that the weights converge."""
 
     state_names = ("_first",)
 
@@ -151,7 +154,7 @@ def fit(model: Sequential, parts: Parts, arguments: argparse.Namespace, callback
     """Train the model for the epochs of the arguments; Ctrl-C ends it early, as in `Sequential.fit`."""
     validation = parts.validation
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NonFiniteLossWarning)  # the progress says so, and ends the training
+        warnings.simplefilter("ignore", NonFiniteLossWarning)  # the progress callback reports it and ends training
         model.fit(
             parts.training.x,
             parts.training.y,

@@ -20,7 +20,7 @@ LONGEST_NAME = 12
 
 @dataclass(frozen=True)
 class Result:
-    """How a classifier did on labeled rows.
+    """Result of a classifier on labeled rows.
 
     Attributes
     ----------
@@ -40,16 +40,16 @@ class Result:
 
     @property
     def correct(self) -> int:
-        """Number of rows that were classified as they are labeled."""
+        """Number of correctly classified rows."""
         return int(self.matrix.trace())
 
     @property
     def accuracy(self) -> float:
-        """Share of the rows that were classified as they are labeled."""
+        """Fraction of correctly classified rows."""
         return self.correct / self.rows
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as a dictionary that JSON can hold."""
+        """Return the result as a JSON-serializable dictionary."""
         return {
             "rows": self.rows,
             "correct": self.correct,
@@ -60,14 +60,14 @@ class Result:
 
 
 def format_confusion_matrix(result: Result, width: int | None = None) -> str:
-    """Return a confusion matrix as aligned text, or the most frequent confusions where it would be too wide.
+    """Return the confusion matrix as aligned text, or the most frequent confusions if it is too wide.
 
     Parameters
     ----------
     result : Result
-        The matrix and the names.
+        The result with the matrix and the class names.
     width : int, optional
-        The number of columns that the text may have; by default that of the terminal, or 120.
+        The maximum width of the text; by default that of the terminal, or 120.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def format_confusion_matrix(result: Result, width: int | None = None) -> str:
 
 
 def _confusions(result: Result) -> NDArray[np.int64]:
-    """Return the confusion matrix without the rows that were classified as they are labeled."""
+    """Return the confusion matrix with a zero diagonal."""
     wrong = result.matrix.copy()
     np.fill_diagonal(wrong, 0)
     return wrong
@@ -120,9 +120,9 @@ def _format_confusions(result: Result) -> str:
 
 
 def aligned(table: Sequence[Sequence[str]], left: int = 1, paint: Callable[[int, int, str], str] | None = None) -> str:
-    """Return the cells of a table in columns: the first `left` ones to the left, the others to the right.
+    """Return the cells of a table in aligned columns: the first `left` ones to the left, the others to the right.
 
-    `paint` returns the padded cell of a row and a column in the color that it should have.
+    `paint` returns the padded cell of a row and a column with its color.
     """
     table = [[visible(cell) for cell in row] for row in table]
     widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]

@@ -1,4 +1,4 @@
-"""What ``--run-dir`` names: one folder with everything about a run."""
+"""The folder of ``--run-dir``, with everything about one run."""
 
 import argparse
 import csv
@@ -18,7 +18,7 @@ from fastnet.quantization import QuantizedModel
 
 __all__ = ["RunFolder"]
 
-# Options that say where results go and what is printed. A run that is repeated from its configuration replaces nothing.
+# Options for output are not recorded, so that a run repeated from its configuration replaces no file.
 NOT_KEPT = {"run-dir", "out", "report", "checkpoint", "every", "keep", "resume", "quiet", "json"}
 
 
@@ -29,26 +29,26 @@ class RunFolder:
     Parameters
     ----------
     path : str
-        The folder, which is made.
-    goes_on : bool, default False
-        Whether files of the same run may be there already.
+        The folder to create.
+    resumes : bool, default False
+        Whether the folder may contain files of the same run.
 
     Raises
     ------
     ValueError
-        There is something in the folder: another run, most likely.
+        The folder is not empty: it probably belongs to another run.
     OSError
-        The folder cannot be made.
+        The folder cannot be created.
     """
 
-    def __init__(self, path: str, goes_on: bool = False) -> None:
+    def __init__(self, path: str, resumes: bool = False) -> None:
         self.path = Path(path)
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
-            raise FileExistsError(f"--run-dir {path} is a file: name a folder for this run alone") from None
-        if not goes_on and any(self.path.iterdir()):
-            raise ValueError(f"--run-dir {path} is not empty: name a folder for this run alone")
+            raise FileExistsError(f"--run-dir {path} is a file: name a folder for this run only") from None
+        if not resumes and any(self.path.iterdir()):
+            raise ValueError(f"--run-dir {path} is not empty: name a folder for this run only")
 
     @property
     def model(self) -> str:
@@ -56,7 +56,7 @@ class RunFolder:
         return str(self.path / "model.safetensors")
 
     def write_configuration(self, arguments: argparse.Namespace) -> None:
-        """Write the options of the run, for ``--config`` to take."""
+        """Write the options of the run, for use with ``--config``."""
         from fastnet.cli._arguments import make_parser
 
         _, parsers = make_parser()
@@ -69,7 +69,7 @@ class RunFolder:
         self._write("config.json", json.dumps({arguments.command: given}, indent=2))
 
     def write_history(self, history: Mapping[str, Sequence[float]]) -> None:
-        """Write the figures of every epoch, as columns and as lists."""
+        """Write the figures of every epoch, as CSV and as JSON."""
         epochs = range(1, len(next(iter(history.values()), [])) + 1)
         self._write("history.json", json.dumps({"epoch": [*epochs], **history}, indent=2))
         with atomic_write(self.path / "history.csv", "w") as file:
@@ -78,13 +78,13 @@ class RunFolder:
             writer.writerows(zip(epochs, *history.values(), strict=True))
 
     def write_report(self, command: str, result: Mapping[str, Any]) -> None:
-        """Write what the command prints with ``--json``."""
+        """Write the JSON document of the command."""
         self._write("report.json", json.dumps(as_document(command, result), indent=2, allow_nan=False))
 
     def write_page(
         self, model: Sequential | QuantizedModel, data: Dataset, arguments: argparse.Namespace, history: Any = None
     ) -> None:
-        """Write ``report.html`` about a model on labeled data, where the packages for it are installed."""
+        """Write ``report.html`` about a model on labeled data, if the packages for it are installed."""
         page = self.path / "report.html"
         title = f"fastnet {arguments.command} {source_name(arguments.data)}: run {self.path.name}"
         try:

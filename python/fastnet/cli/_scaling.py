@@ -1,4 +1,4 @@
-"""The first layers of a model that takes raw data: they bring every column to about [-1, 1]."""
+"""Scaling layers for models that take raw data: every column is scaled to about [-1, 1]."""
 
 import math
 from typing import Any, NamedTuple
@@ -12,14 +12,14 @@ from fastnet.layers import Layer, Normalization, Rescaling
 
 __all__ = ["dtype_for", "scaling"]
 
-SMALLEST_RANGE = 0.05  # of a column, where the largest value is 1, that is learned from as well as the others
-# The standard deviations that Normalization divides by: it adds 1e-14 to the variance, which its dtype has to hold.
+SMALLEST_RANGE = 0.05  # of a column, relative to the largest, that is learned as well as the others
+# The standard deviations for Normalization, which adds 1e-14 to the variance and computes in its dtype.
 DEVIATIONS = {"float32": (1e-6, 1e18), "float64": (1e-6, 1e150)}
 ROWS_AT_ONCE = 4096
 
 
 def dtype_for(data: Dataset) -> str:
-    """Return the dtype of a model that tells the values of every column apart: float32 where that serves."""
+    """Return the dtype in which the values of every column stay distinct: float32 if it suffices."""
     try:
         scaling(data, "float32")
     except ValueError:
@@ -30,18 +30,19 @@ def dtype_for(data: Dataset) -> str:
 def scaling(data: Dataset, dtype: str) -> list[Layer]:
     """Return the layers for raw samples: one factor for all columns, unless their scales differ.
 
-    Columns of other scales are normalized. Where their units are so far apart, or so small, that a variance would not be a
-    number of the dtype, or vanish beside what Normalization adds to it, a power of 2 comes before: it changes no digit.
+    Columns of different scales are normalized. Their units may be so far apart, or so small, that a variance is out of
+    the range of the dtype, or vanishes next to what Normalization adds to it. Then a power of 2 comes first, which is
+    exact.
 
     Raises
     ------
     ValueError
-        The dtype does not hold what the columns tell.
+        The dtype cannot represent the columns.
     """
     held_as = "float64" if dtype == "float64" else "float32"
     too_wide = ValueError(
-        f"{data.name} has columns that {held_as} does not hold: with values too large, too small, or too close together "
-        f"beside those of the others; {'change their units' if held_as == 'float64' else 'use --dtype float64'}"
+        f"{data.name} has columns that {held_as} cannot represent: with values too large, too small, "
+        f"or too close together compared to the others; {'change their units' if held_as == 'float64' else 'use --dtype float64'}"
     )
     if held_as == "float32" and data.x.dtype == np.float64:
         raise too_wide
@@ -64,14 +65,14 @@ def _share_a_factor(data: Dataset) -> bool:
 
 
 def _are_bytes_of_images(x: NDArray[Any]) -> bool:
-    """Return whether most columns that vary use more than the lower half of a byte."""
+    """Return whether most non-constant columns use more than the lower half of a byte."""
     largest = x.max(axis=0)
     varying = largest > x.min(axis=0)
     return bool(x.dtype == np.uint8 and 2 * np.count_nonzero(largest[varying] > 127) > np.count_nonzero(varying))
 
 
 def _scales_are_alike(x: NDArray[Any]) -> bool:
-    """Return whether one factor for all columns leaves each of those that vary a fair part of [-1, 1]."""
+    """Return whether one factor for all columns leaves each non-constant one a fair range within [-1, 1]."""
     highest, lowest = (ends.astype(np.float64) for ends in (x.max(axis=0), x.min(axis=0)))
     ranges = highest - lowest
     smallest = SMALLEST_RANGE * max(highest.max(), -lowest.min())
@@ -93,17 +94,17 @@ def _scale(x: NDArray[Any]) -> float:
 class Moments(NamedTuple):
     """Mean and variance of every column.
 
-    A constant has the deviation 1, or more where that is little beside its rounding errors.
+    A constant column has the deviation 1, or more if its rounding errors are larger.
     """
 
     mean: NDArray[np.float64]
     variance: NDArray[np.float64]
-    """Of the column over its unit: the square of a value itself may be out of range."""
+    """The variance of the column in its unit, because the squares of raw values may be out of range."""
     unit: NDArray[np.float64]
-    """A power of 2, so that a division by it changes no digit."""
+    """A power of 2, so that division by it is exact."""
 
     def factor(self, dtype: str) -> float | None:
-        """Return the power of 2 that brings the deviations to where a dtype has them, None if there is none."""
+        """Return the power of 2 that scales the deviations into the range of a dtype, None if there is none."""
         deviations = np.sqrt(self.variance) * self.unit
         least, most = deviations.min(), deviations.max()
         low, high = DEVIATIONS[dtype]

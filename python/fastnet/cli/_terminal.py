@@ -1,4 +1,4 @@
-"""What a terminal may be sent: text without control characters, colors, and lines that change."""
+"""Output to a terminal: text without control characters, colors, and lines that are overwritten."""
 
 import errno
 import os
@@ -12,14 +12,14 @@ from fastnet.support.text import visible
 __all__ = ["Guarded", "discard", "guarded_output", "has_colors", "is_live", "styled", "terminal_width", "unfiltered"]
 
 CODES = {"bold": 1, "red": 31, "green": 32, "yellow": 33}
-# Stands for the escape character of a color on its way to `Guarded`: no name in a file can guess it.
+# A random placeholder for the escape character of colors, which no text from a file can contain.
 ESCAPE = f"\ufdd0{os.urandom(8).hex()}\ufdd0"
 
 
 class Guarded:
-    """A text file for people, which writes out control characters but those of `styled` and the ends of lines.
+    """A text file that escapes control characters, except line ends and those of `styled`.
 
-    A terminal that is gone, as after SIGHUP, is no error: what it would have shown goes nowhere.
+    A closed terminal, as after SIGHUP, is not an error: the output is dropped.
     """
 
     def __init__(self, file: IO[str], *, filtered: bool = True) -> None:
@@ -39,7 +39,7 @@ class Guarded:
             self.write(line)
 
     def flush(self) -> None:
-        """Write what is buffered."""
+        """Flush the buffer."""
         self._unless_gone(self.file.flush)
 
     def _unless_gone(self, function: Callable[..., Any], *arguments: str) -> None:
@@ -56,7 +56,7 @@ class Guarded:
 
 @contextmanager
 def guarded_output() -> Iterator[None]:
-    """Guard standard output and standard error, where the process has them."""
+    """Guard standard output and standard error, if the process has them."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (file and cast(TextIO, Guarded(file)) for file in before)
     try:
@@ -66,12 +66,12 @@ def guarded_output() -> Iterator[None]:
 
 
 def unfiltered(file: TextIO) -> TextIO:
-    """Return a file that leaves control characters in what is written, for those who move the cursor."""
+    """Return the unguarded file, for output that moves the cursor."""
     return cast(TextIO, Guarded(file.file, filtered=False)) if isinstance(file, Guarded) else file
 
 
 def discard(file: IO[str]) -> None:
-    """Let what is written to a file, and what is still buffered, go nowhere, so that Python does not complain at its exit."""
+    """Drop buffered and future output of a file, so that Python prints no error at exit."""
     with suppress(OSError, ValueError):
         sink = os.open(os.devnull, os.O_WRONLY)
         os.dup2(sink, file.fileno())
@@ -79,15 +79,15 @@ def discard(file: IO[str]) -> None:
 
 
 def is_live(file: TextIO) -> bool:
-    """Return whether a line that was written can be written over, as a progress bar does."""
+    """Return whether lines can be overwritten, as by a progress bar."""
     return file.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def terminal_width(file: TextIO) -> int:
-    """Return the columns of a terminal; 0 where it does not know them."""
+    """Return the width of a terminal in columns; 0 if it is unknown."""
     try:
         return os.get_terminal_size(file.fileno()).columns
-    except (OSError, ValueError):  # no terminal, or no file
+    except (OSError, ValueError):  # not a terminal, or not a file
         return 0
 
 
@@ -95,9 +95,11 @@ def has_colors(file: TextIO) -> bool:
     """Return whether text may be colored: on a terminal, unless NO_COLOR (https://no-color.org) is set."""
     if os.environ.get("NO_COLOR") or not is_live(file):
         return False
-    return os.name != "nt" or "WT_SESSION" in os.environ or "TERM" in os.environ  # older consoles print the codes
+    return (
+        os.name != "nt" or "WT_SESSION" in os.environ or "TERM" in os.environ
+    )  # older consoles print the escape codes
 
 
 def styled(text: str, style: str, file: TextIO) -> str:
-    """Return text for a guarded file in a style: "bold", "red", "green" or "yellow"; as it is where there are no colors."""
+    """Return text for a guarded file in a style: "bold", "red", "green" or "yellow"; unchanged without colors."""
     return f"{ESCAPE}[{CODES[style]}m{text}{ESCAPE}[0m" if has_colors(file) else text

@@ -1,4 +1,4 @@
-"""``fastnet bench``: how fast a model is on this machine."""
+"""``fastnet bench``: the speed of a model on this machine."""
 
 import argparse
 import itertools
@@ -29,7 +29,7 @@ __all__ = ["run"]
 CALLS = (1, 32, 256, 10_000)  # rows in a call of the model
 STEPS = (32, 256)  # rows in a step of training
 ROWS = max(CALLS)
-DIFFERENT = 64  # samples of one size that take turns, so that not the same few rows lie in the cache
+DIFFERENT = 64  # number of different inputs of one size, so that the cache does not hold them all
 WARM_UP = 0.1  # of the time of a measurement
 
 
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _samples(arguments: argparse.Namespace, model: Sequential | QuantizedModel) -> tuple[NDArray[Any], str]:
-    """Return `ROWS` samples, the rows of DATA over and over where those are fewer, and what they are in words."""
+    """Return `ROWS` samples, repeating the rows of DATA if there are fewer, and a description of them."""
     assert model.input_shape is not None
     if arguments.data is None:
         x = np.random.default_rng(0).random((ROWS, math.prod(model.input_shape)), np.float32)
@@ -89,7 +89,7 @@ def _samples(arguments: argparse.Namespace, model: Sequential | QuantizedModel) 
 
 
 def _timed(call: Callable[[Any], object], batches: Iterator[Any], seconds: float) -> NDArray[np.float64]:
-    """Return the seconds of each call, for so many seconds in all, after some that are not counted."""
+    """Return the duration of each call, measured for a total time after a warm-up."""
     clock = time.perf_counter
     times: list[float] = []
     start = clock()
@@ -103,7 +103,7 @@ def _timed(call: Callable[[Any], object], batches: Iterator[Any], seconds: float
 
 
 def _predictions(model: Sequential | QuantizedModel, x: NDArray[Any], rows: int, seconds: float) -> Prediction:
-    """Return how fast a model answers calls with so many rows."""
+    """Measure the calls of a model with a number of rows."""
     batches = itertools.cycle([x[start : start + rows] for start in range(0, ROWS - rows + 1, rows)][:DIFFERENT])
     times = _timed(model, batches, seconds)
     p50, p99 = np.percentile(times, [50, 99]).tolist()
@@ -111,7 +111,7 @@ def _predictions(model: Sequential | QuantizedModel, x: NDArray[Any], rows: int,
 
 
 def _steps(model: Sequential, x: NDArray[Any], rows: int, seconds: float) -> Step:
-    """Return how fast a model trains with so many rows in a step: the median of runs of at least one step."""
+    """Measure training steps with a number of rows: the median of runs of at least one step."""
     y = _random_targets(model)
 
     def train(steps: int) -> None:
@@ -132,7 +132,7 @@ def _steps(model: Sequential, x: NDArray[Any], rows: int, seconds: float) -> Ste
 
 
 def _random_targets(model: Sequential) -> NDArray[Any]:
-    """Return targets of the kind that the loss of a model takes."""
+    """Return random targets that fit the loss of a model."""
     rng = np.random.default_rng(0)
     assert model.output_shape is not None
     outputs = model.output_shape[-1]
@@ -182,7 +182,7 @@ def _speed(one: Prediction | Step) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """Return a time in the unit that suits it, with three digits or so."""
+    """Return a time in a suitable unit, with about three digits."""
     for unit, length in (("s", 1.0), ("ms", 1e-3)):
         if seconds >= length:
             return f"{seconds / length:.2f} {unit}"
@@ -190,7 +190,7 @@ def _duration(seconds: float) -> str:
 
 
 def _processor() -> str:
-    """Return the name of the processor, as far as the system tells."""
+    """Return the name of the processor, if the system reports it."""
     with suppress(OSError, StopIteration):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))

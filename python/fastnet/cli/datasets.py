@@ -1,4 +1,4 @@
-"""``fastnet datasets``: the data sets that have a name."""
+"""``fastnet datasets``: the built-in data sets."""
 
 import argparse
 import math
@@ -16,7 +16,7 @@ __all__ = ["run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what there is, or all about one data set; download it where that is asked for."""
+    """List all data sets, or describe one and download it on request."""
     name = arguments.name
     if name is None:
         if arguments.json:
@@ -44,8 +44,10 @@ def _download(name: str, quiet: bool) -> None:
         return
     note(f"downloading {name}, {describe_size(data.download_bytes)}, into {cache_folder() / name}", quiet)
     folder = data.collection.folder()
-    if not data.is_here:  # the folder that FASTNET_DATA names comes first
-        raise FileNotFoundError(f"{folder} has some of the files of {name} only, and hides the cache: complete it")
+    if not data.is_here:  # the folder in FASTNET_DATA takes precedence
+        raise FileNotFoundError(
+            f"{folder} has only some of the files of {name}, and takes precedence over the cache: add the others"
+        )
 
 
 def _as_json(name: str) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def _shape(data: Description) -> str:
 
 
 def _files(name: str, data: Description) -> list[tuple[str, str]]:
-    """Return where the files are and how large, or where they come from."""
+    """Return the location and the size of the files, or where to download them."""
     if data.collection is None:
         return [("where", "in the package")]
     if data.folder is None:

@@ -1,4 +1,4 @@
-"""``fastnet evaluate``: how good a model is on labeled data."""
+"""``fastnet evaluate``: the accuracy of a model on labeled data."""
 
 import argparse
 import sys
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def measure(model: Sequential | QuantizedModel, data: Dataset) -> Result:
-    """Return how a model does on data whose codes are those of its classes."""
+    """Return the result of a model on data with the codes of its classes."""
     assert model.input_shape is not None
     assert data.y is not None
     names = class_names_of(model)

@@ -1,4 +1,4 @@
-"""``fastnet export``: a model in the language of another program."""
+"""``fastnet export``: a model in the format of another program."""
 
 import argparse
 from pathlib import Path
@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(out, inputs=[arguments.model], formats=[FORMATS[arguments.to]])
     model = load_model(arguments.model, compile=False)
     if not isinstance(model, Sequential):
-        raise ValueError(f"{arguments.model} is quantized; only models in floating point are exported")
+        raise ValueError(f"{arguments.model} is quantized; only floating-point models can be exported")
     check = _write(model, arguments.to, out)
     size = Path(out).stat().st_size
     if arguments.json:
@@ -30,12 +30,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _write(model: Sequential, language: str, out: str) -> str:
-    """Write the file, and return how it was held against the model."""
+    """Write the file, and return a description of how it was checked against the model."""
     if language == "c":
         return model.to_c(out)
     if language == "onnx":
         model.to_onnx(out)
-        return "run beside the model, with equal outputs"
+        return "checked: its outputs equal those of the model"
     from fastnet.interchange.state_dict import save_state_dict
 
     save_state_dict(model, out)

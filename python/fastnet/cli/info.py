@@ -84,7 +84,7 @@ def _rows_of_operations(model: QuantizedModel) -> list[list[str]]:
 
 
 def _kind(layer: Any) -> str:
-    """Return the class of a layer with the one argument that tells it apart."""
+    """Return the class of a layer with its main argument."""
     config = layer.get_config()
     detail = next((config[key] for key in ("activation", "scale") if key in config), None)
     if isinstance(detail, dict):
@@ -107,7 +107,7 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 
 
 def _figures(figures: Any) -> str:
-    """Return figures by their names; those of a file may be anything."""
+    """Return the figures as text; those of a file may be anything."""
     if not isinstance(figures, dict):
         return str(figures)
     return ", ".join(
@@ -116,7 +116,7 @@ def _figures(figures: Any) -> str:
 
 
 def _origin(receipt: dict[str, Any] | None) -> list[tuple[str, str]]:
-    """Return the receipt in short: its last run."""
+    """Return a summary of the receipt: its last run."""
     if receipt is None or not receipt["runs"]:
         return [("receipt", "none: the model was not trained")]
     run, command = receipt["runs"][-1], receipt.get("command")

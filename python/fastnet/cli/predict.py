@@ -25,7 +25,7 @@ __all__ = ["run"]
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a model says of every row."""
+    """Predictions of a model for rows."""
 
     model: str
     data: str
@@ -33,10 +33,10 @@ class Predictions:
     codes: NDArray[np.int64]
     probability: NDArray[Any]
     probabilities: NDArray[Any] | None
-    """Those of all classes, where they are asked for: shape (rows, classes)."""
+    """The probabilities of all classes, if requested: shape (rows, classes)."""
 
     def rows(self) -> Iterator[tuple[str, float, list[float]]]:
-        """Yield the class of each row, its probability and, where they are asked for, those of all classes."""
+        """Yield the class of each row, its probability and, if requested, those of all classes."""
         every = [[]] * len(self.codes) if self.probabilities is None else self.probabilities.tolist()
         for code, probability, others in zip(self.codes.tolist(), self.probability.tolist(), every, strict=True):
             yield self.names[code], probability, others
@@ -89,7 +89,7 @@ def _write_csv(file: IO[str], predictions: Predictions) -> None:
 
 
 def _write_kaggle(file: IO[str], predictions: Predictions) -> None:
-    """Write what Kaggle's Digit Recognizer takes: the number of each image, from 1, and its class."""
+    """Write a submission for Kaggle's Digit Recognizer: the number of each image, from 1, and its class."""
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["ImageId", "Label"])
     writer.writerows((number, name) for number, (name, *_) in enumerate(predictions.rows(), start=1))

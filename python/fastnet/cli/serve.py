@@ -46,11 +46,11 @@ def _announce(arguments: argparse.Namespace, port: int) -> None:
     else:
         print(f"Serving {source_name(arguments.model)} at {address}")
     sys.stdout.flush()
-    note("Ctrl-C ends it.", arguments.quiet)
+    note("Press Ctrl-C to stop.", arguments.quiet)
 
 
 def _leave_signals_to_the_server() -> None:
-    """Let SIGTERM and SIGHUP end the process when the server has stopped: systemd calls any other end a failure."""
+    """Let SIGTERM and SIGHUP end the process once the server has stopped; systemd treats other ends as failures."""
     for name in ("SIGTERM", "SIGHUP"):
         number = getattr(signal, name, None)  # Windows has no SIGHUP
         if number is not None and isinstance(signal.getsignal(number), InterruptHandler):

@@ -1,4 +1,4 @@
-"""``fastnet train``: from data to a model that takes them as they are, and how good it is."""
+"""``fastnet train``: train a classifier on raw data, and report its accuracy."""
 
 import argparse
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from fastnet.callbacks import BackupAndRestore, History
-from fastnet.cli._checkpoints import HOW_TO_GO_ON, backup_of
+from fastnet.cli._checkpoints import HOW_TO_RESUME, backup_of
 from fastnet.cli._data import source_name
 from fastnet.cli._origin import note_origin
 from fastnet.cli._output import check_output, describe_size, note, print_json, shortened
@@ -25,12 +25,12 @@ __all__ = ["run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train a classifier, write it where that is asked for, and print how good it is on data that it has not seen."""
+    """Train a classifier, write it on request, and print its accuracy on data that it has not seen."""
     if arguments.out:
         check_output(arguments.out, inputs=[arguments.data], formats=MODEL_FORMATS)
     if arguments.threads:
         set_num_threads(arguments.threads)
-    folder = RunFolder(arguments.run_dir, goes_on=arguments.resume) if arguments.run_dir else None
+    folder = RunFolder(arguments.run_dir, resumes=arguments.resume) if arguments.run_dir else None
     files = [*([folder.model] if folder else []), *([arguments.out] if arguments.out else [])]
     parts = load_parts(arguments)
     rows = len(parts.training)
@@ -86,18 +86,18 @@ def _fit(
     files: list[str],
     folder: RunFolder | None,
 ) -> History:
-    """Train; after Ctrl-C write what has been learned so far."""
+    """Train; after Ctrl-C, write the best weights so far."""
     untrained = model.get_weights()
     progress = TrainingProgress(len(parts.training), arguments.batch_size, arguments.quiet)
     history = History()
     try:
         fit(model, parts, arguments, [progress, history, *([backup] if backup else [])])
-    except KeyboardInterrupt:  # pressed again, while training ended
+    except KeyboardInterrupt:  # pressed again while training was ending
         history.interrupted = True
     if history.interrupted:
         where = f"in epoch {progress.epoch} of {arguments.epochs}"
         trained = any((now != then).any() for now, then in zip(model.get_weights(), untrained, strict=True))
-        how = f"{HOW_TO_GO_ON}; " if backup else ""
+        how = f"{HOW_TO_RESUME}; " if backup else ""
         if folder:
             folder.write_configuration(arguments)
             folder.write_history(history.history)
@@ -113,7 +113,7 @@ def _fit(
 
 
 def _describe(arguments: argparse.Namespace, parts: Parts, model: Sequential) -> str:
-    """Return what is about to happen, in two lines."""
+    """Return two lines about the data and the model, printed before training."""
     data = parts.training
     rows = [f"{len(data):,} rows to train on"]
     if parts.validation is not None:
@@ -139,7 +139,7 @@ def _report(result: Result, parts: Parts, training: dict[str, Any], model: Seque
         size = describe_size(Path(files[0]).stat().st_size)
         kept = f"Model: {model.count_params():,} parameters, {size}, written to {' and '.join(files)}"
     else:
-        kept = f"Model: {model.count_params():,} parameters, not kept; --out model.safetensors writes it"
+        kept = f"Model: {model.count_params():,} parameters, not saved; use --out model.safetensors to save it"
     headline = styled(f"{what}: {result.accuracy:.2%}", "bold", sys.stdout)
     return (
         f"{headline} ({result.correct:,} of {result.rows:,} rows; {parts.measured_is})\n\n"

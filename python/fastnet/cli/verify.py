@@ -1,4 +1,4 @@
-"""``fastnet verify``: train again as a model's receipt says, and compare."""
+"""``fastnet verify``: repeat the training recorded in a model's receipt, and compare."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ VERSIONS = ("fastnet", "numpy", "python")
 
 @dataclass
 class Comparison:
-    """What came of training again."""
+    """Result of training again."""
 
     verdict: str  # "identical", "equivalent" or "different"
     facts: dict[str, Any] = field(default_factory=dict)  # for JSON
@@ -34,16 +34,16 @@ class Comparison:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print whether training again from the receipt gives the model of a file; 0 if it does, else 1."""
+    """Print whether training again gives the same model; return 0 if it does, else 1."""
     if arguments.threads:
         set_num_threads(arguments.threads)
     model = load_model(arguments.model)
     if not isinstance(model, Sequential):
         raise ValueError(f"{arguments.model} is quantized; verify the model that it was made from")
     receipt = _receipt_of(model, arguments.model)
-    parts, told = _data_and_arguments(arguments, model, receipt["command"])
+    parts, original = _data_and_arguments(arguments, model, receipt["command"])
     comparison = _compare_data(receipt["command"], parts, model) or _train_and_compare(
-        arguments, told, parts, model, receipt
+        arguments, original, parts, model, receipt
     )
     if arguments.json:
         result = {"model": arguments.model, "data": arguments.data, "verdict": comparison.verdict, **comparison.facts}
@@ -54,14 +54,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _receipt_of(model: Sequential, path: str) -> dict[str, Any]:
-    """Return the receipt of a model that ``fastnet train`` made and nobody trained further."""
+    """Return the receipt of a model that ``fastnet train`` trained and nothing has trained further."""
     receipt = model.receipt
     if receipt is None:
-        raise ValueError(f"{path} has no receipt: it was written before it was trained")
+        raise ValueError(f"{path} has no receipt: it was saved before it was trained")
     if "command" not in receipt:
         raise ValueError(
-            f"{path} cannot be made again: it is not the result of one fastnet train, or that was interrupted; "
-            "fastnet.verify in Python is for models of one fit"
+            f"{path} cannot be trained again: it is not the result of one complete run of fastnet train; for the "
+            "result of one fit in Python use fastnet.verify"
         )
     return receipt
 
@@ -70,20 +70,20 @@ def _data_and_arguments(
     arguments: argparse.Namespace, model: Sequential, command: dict[str, Any]
 ) -> tuple[Parts, argparse.Namespace]:
     try:
-        told = arguments_again(command, arguments.data)
+        original = arguments_again(command, arguments.data)
         hidden = tuple(layer.units for layer in model.layers if isinstance(layer, Dense))[:-1]
-        if told.hidden != hidden:
-            raise ValueError(f"its receipt tells of hidden layers {told.hidden}; it has {hidden}")
+        if original.hidden != hidden:
+            raise ValueError(f"its receipt has hidden layers {original.hidden}, the model {hidden}")
     except ValueError as error:
-        raise ValueError(f"{arguments.model} cannot be made again: {error}") from error
-    told.separator, told.decimal = dialect_of(arguments, vars(told))
-    told.quiet = arguments.quiet
-    parts = load_parts(told)
-    return parts, resolved(told, parts.training)
+        raise ValueError(f"{arguments.model} cannot be trained again: {error}") from error
+    original.separator, original.decimal = dialect_of(arguments, vars(original))
+    original.quiet = arguments.quiet
+    parts = load_parts(original)
+    return parts, resolved(original, parts.training)
 
 
 def _compare_data(command: dict[str, Any], parts: Parts, model: Sequential) -> Comparison | None:
-    """Return what is different about the data, or None if they are the same."""
+    """Return how the data differ, or None if they are the same."""
     then = {name: value for name, value in command["data"].items() if name != "name"}
     now = hashes_of(parts.source)
     differing = [name for name in sorted({*then, *now}) if then.get(name) != now.get(name)]
@@ -101,12 +101,16 @@ def _compare_data(command: dict[str, Any], parts: Parts, model: Sequential) -> C
 
 
 def _train_and_compare(
-    arguments: argparse.Namespace, told: argparse.Namespace, parts: Parts, model: Sequential, receipt: dict[str, Any]
+    arguments: argparse.Namespace,
+    original: argparse.Namespace,
+    parts: Parts,
+    model: Sequential,
+    receipt: dict[str, Any],
 ) -> Comparison:
-    again = make_model(told, parts.training)
-    note(f"training again for {told.epochs} epochs, as the receipt of {arguments.model} says", told.quiet)
+    again = make_model(original, parts.training)
+    note(f"training again for {original.epochs} epochs, as in the receipt of {arguments.model}", original.quiet)
     history, started = History(), time.perf_counter()
-    fit(again, parts, told, [TrainingProgress(len(parts.training), told.batch_size, told.quiet), history])
+    fit(again, parts, original, [TrainingProgress(len(parts.training), original.batch_size, original.quiet), history])
     if history.interrupted:
         raise KeyboardInterrupt("before there was anything to compare")
     seconds = time.perf_counter() - started
@@ -121,13 +125,13 @@ def _train_and_compare(
 
 
 def _noted_weights(path: str) -> str | None:
-    """Return the hash of the weights as it stands in a file, which need not be that of the weights."""
+    """Return the hash of the weights stored in a file, which need not match the weights."""
     noted = json.loads(read_metadata(path)["receipt"]).get("weights")
     return noted if isinstance(noted, str) else None
 
 
 def _explained(facts: dict[str, Any], parts: Parts, tolerance: float | None) -> list[str]:
-    """Return what is different about the weights, and why, in lines."""
+    """Return lines about how the weights differ, and why."""
     differences, accuracy = facts["differences"], facts["accuracy"]
     by = "" if facts["largest_difference"] is None else f", by {facts['largest_difference']:.2g} at most"
     lines = [f"training again gives other weights{by}"]
@@ -145,7 +149,7 @@ def _explained(facts: dict[str, Any], parts: Parts, tolerance: float | None) -> 
     if versions:
         lines.append(f"version: {'; '.join(versions)}")
     if facts["weights"]["noted"] != facts["weights"]["then"]:
-        lines.append("the weights in the file are not those that its receipt tells of: they were changed since")
+        lines.append("the weights in the file are not those of its receipt: they were changed afterwards")
     elif not differences:
         lines.append("versions and instruction set are the same: the weights were changed before they were saved")
     gap = abs(accuracy["then"] - accuracy["now"])

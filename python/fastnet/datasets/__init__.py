@@ -1,6 +1,6 @@
-"""Data to train on: files in the usual formats, well-known data sets, and splitting.
+"""Training data: files in common formats, well-known data sets, and splitting.
 
-`load` reads a data set by name or from a file, `train_test_split` divides arrays. The modules `digits`, `mnist` and
+`load` reads a data set by name or from a file, `train_test_split` splits arrays. The modules `digits`, `mnist` and
 `fashion_mnist` have a `load_data` like Keras's.
 """
 

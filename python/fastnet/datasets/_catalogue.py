@@ -1,4 +1,4 @@
-"""What the data sets with a name are, without loading them."""
+"""Descriptions of the built-in data sets, without loading them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,14 +12,14 @@ __all__ = ["CATALOGUE", "Description"]
 
 @dataclass(frozen=True)
 class Description:
-    """A data set with a name.
+    """Description of a built-in data set.
 
     Attributes
     ----------
     title : str
-        What it shows.
+        What the images show.
     rows, test_rows : int
-        The number of samples to train on, and of those to test with.
+        The numbers of training and test samples.
     shape : tuple of int
         The shape of a sample.
     values : str
@@ -27,11 +27,11 @@ class Description:
     classes : sequence of str
         The names of the classes.
     source, license : str
-        Who made it, and on what terms it is given away.
+        Its authors, and its license.
     collection : Collection or None
-        Its files; None where it is part of the package.
+        Its files; None if it is part of the package.
     download_bytes : int
-        How much is downloaded.
+        The size of the download.
     """
 
     title: str
@@ -47,7 +47,7 @@ class Description:
 
     @property
     def folder(self) -> Path | None:
-        """Where its files are on this machine; None where some are missing, or where it is part of the package."""
+        """The folder of its files; None if some are missing, or if it is part of the package."""
         return None if self.collection is None else self.collection.present()
 
     @property

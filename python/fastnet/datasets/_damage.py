@@ -1,4 +1,4 @@
-"""One kind of error for all that a damaged file can cause."""
+"""A single error type for everything that a damaged file can cause."""
 
 import errno
 from collections.abc import Iterator
@@ -7,20 +7,21 @@ from pathlib import Path
 
 __all__ = ["in_short", "refusing"]
 
-_LONGEST_REASON = 400  # characters, where a file has long names
+_LONGEST_REASON = 400  # characters; a file may have long names
 
 
 @contextmanager
 def refusing(path: Path, what: str) -> Iterator[None]:
-    """Make a ValueError that names the file out of whatever the library that reads it raises.
+    """Convert the errors of a library that reads a file to a ValueError that names the file.
 
-    Errors of the file system, of missing packages and of too little memory pass, and so does a ValueError that names the file.
+    Errors of the file system, of missing packages and of memory pass unchanged, as does a ValueError that names the
+    file.
 
     Parameters
     ----------
     path : Path
     what : str
-        What is said of the file, before the reason.
+        The statement about the file, before the reason.
     """
     try:
         yield
@@ -31,15 +32,15 @@ def refusing(path: Path, what: str) -> Iterator[None]:
 
 
 def in_short(error: BaseException) -> str:
-    """Return the first line of what an error says."""
+    """Return the first line of an error message."""
     return (str(error) or type(error).__name__).splitlines()[0][:_LONGEST_REASON]
 
 
 def _passes(error: BaseException) -> bool:
-    """Whether an error is not about the content of a file."""
+    """Return whether an error is not about the content of a file."""
     if isinstance(error, OSError):
-        return error.errno not in (None, errno.EINVAL)  # which it is to seek a place before the beginning
+        return error.errno not in (None, errno.EINVAL)  # EINVAL: seeking before the beginning, as in a damaged file
     if isinstance(error, MemoryError):
-        return not type(error).__module__.startswith("pyarrow")  # whose sizes are those that a file claims
-    panic = type(error).__name__ == "PanicException"  # of polars, which is not an Exception
+        return not type(error).__module__.startswith("pyarrow")  # pyarrow allocates the sizes that a file claims
+    panic = type(error).__name__ == "PanicException"  # of polars; not an Exception
     return isinstance(error, ImportError) or not (panic or isinstance(error, Exception))

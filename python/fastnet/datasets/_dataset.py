@@ -1,4 +1,4 @@
-"""What every loader returns, and the one rule by which numbers are stored."""
+"""The data set that every loader returns, and the choice of the dtype in which numbers are stored."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,16 +10,16 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet.datasets._label_column import LabelColumn
 from fastnet.support.validation import check_choice
 
-__all__ = ["FLOAT32_MAX", "Blocks", "Dataset", "Extremes", "check_dtype", "compact", "features"]
+__all__ = ["FLOAT32_MAX", "Chunks", "Dataset", "Extremes", "check_dtype", "compact", "features"]
 
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 FLOAT32_RANGE = (
     2.0**-118,
     2.0**120,
-)  # of the largest value in a column: factors that bring it near 1 are in range, too
-ROUNDING = 4.0  # times the precision of a dtype: numbers closer than that, relative to the largest, may be equal
+)  # of the largest value in a column, so that the factor that scales it to 1 is also in range
+ROUNDING = 4.0  # times the precision of a dtype: numbers closer than this, relative to the largest, may be equal
 LEVELS = 64  # distinct numbers that a column's dtype must have between its least and its greatest value
-BLOCK_ROWS = 4096  # rows that are looked at together: temporary arrays stay small beside the data
+CHUNK_ROWS = 4096  # rows that are processed together, so that temporary arrays stay small
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -29,23 +29,23 @@ class Dataset:
     Attributes
     ----------
     x : ndarray of shape (n, features), uint8, float32 or float64
-        The samples, a row each. uint8 where every value is a whole number from 0 to 255, else float32; float64 where
-        float32 would lose a column: numbers such as 1e40, or close together such as 1e9 and 1e9 + 1. The values are those
-        of the source, unscaled.
+        The samples, one per row: uint8 if every value is a whole number from 0 to 255, else float32. It is float64 if
+        float32 cannot represent a column, with numbers such as 1e40, or as close as 1e9 and 1e9 + 1. The values are not
+        scaled.
     y : ndarray of shape (n,), int64, or None
-        The label of each sample, a code from 0 to the number of classes - 1. None where the source has no labels.
+        The label of each sample, a code from 0 to the number of classes - 1. None if the source has no labels.
     classes : list of str or None
-        The label behind each code, as text. None where the labels are the codes themselves.
+        The label of each code, as text. None if the labels are the codes themselves.
     feature_names : list of str or None
-        The names of the columns of `x`, where the source names them.
+        The names of the columns of `x`, if the source has names.
     name : str
         The name of the data set or of its file.
     image_shape : tuple of int or None
-        The shape of one sample before it was flattened into a row, where it had one: (28, 28).
+        The shape of one sample before it was flattened to a row, such as (28, 28).
     test : Dataset or None
-        The test part, where the source has an official one. Its codes and classes are those of the training part.
+        The test part, if the source has one. It has the codes and classes of the training part.
     label : LabelColumn or None
-        The column of a table that the labels are from: its name, None without a header, and its index, -1 for the last.
+        The label column of a table: its name, None without a header, and its index, -1 for the last.
 
     Examples
     --------
@@ -91,10 +91,10 @@ class Dataset:
         return list(self.classes) if self.classes is not None else [str(code) for code in range(self.n_classes)]
 
     def with_classes(self, class_names: Sequence[str]) -> "Dataset":
-        """Return the same samples with codes that count in `class_names`, such as those of a trained model.
+        """Return the same samples with codes that index `class_names`, such as those of a trained model.
 
-        Data to evaluate a model on may lack some of the classes that it was trained on; its codes are then other
-        numbers than the model's.
+        Evaluation data may lack some of the classes that a model was trained on; their codes then differ from those
+        of the model.
 
         Parameters
         ----------
@@ -133,9 +133,9 @@ class Dataset:
 
 
 def features(values: NDArray[Any], where: str, dtype: str | None = None) -> tuple[NDArray[Any], tuple[int, ...] | None]:
-    """Return an array of samples as rows in their compact dtype, and the shape of one sample where it is an image.
+    """Return samples as rows in their compact dtype, and the shape of one sample if it is an image.
 
-    Raises ValueError, beginning with `where`, for what is not an array of finite numbers with at least one row.
+    Raises ValueError, beginning with `where`, unless they are an array of finite numbers with at least one row.
     """
     if values.ndim < 2:
         raise ValueError(f"{where} has shape {values.shape}; expected (samples, features) or (samples, height, width)")
@@ -156,67 +156,67 @@ def check_dtype(dtype: DTypeLike | None) -> str | None:
 
 
 def compact(values: NDArray[Any], where: str, dtype: str | None = None) -> NDArray[Any]:
-    """Return a matrix of numbers in the smallest dtype that serves.
+    """Return a matrix of numbers in the smallest suitable dtype.
 
     Parameters
     ----------
     values : ndarray of shape (n, features)
     where : str
-        What the values are, for messages.
+        A description of the values, for messages.
     dtype : {"float32", "float64"}, optional
-        What numbers other than bytes are stored in. By default float32, and float64 where that would lose a column: its
-        values are beyond float32's range, or so close together that float32 hardly tells them apart.
+        The dtype of numbers other than bytes. By default float32, or float64 if float32 cannot represent a column: its
+        values are out of range, or nearly equal in float32.
 
     Returns
     -------
     ndarray, uint8, float32 or float64
-        uint8 where every value is a whole number from 0 to 255, after rounding to float32 unless `dtype` is "float64".
+        uint8 if every value is a whole number from 0 to 255, after rounding to float32 unless `dtype` is "float64".
 
     Raises
     ------
     ValueError
-        If a value is not finite, or beyond float32's range where `dtype` is "float32".
+        If a value is not finite, or out of the range of float32 if `dtype` is "float32".
     """
     if values.dtype == np.uint8:
         return values
-    blocks = [slice(start, start + BLOCK_ROWS) for start in range(0, len(values), BLOCK_ROWS)]
+    chunks = [slice(start, start + CHUNK_ROWS) for start in range(0, len(values), CHUNK_ROWS)]
     exact = np.result_type(values.dtype, np.float32) == np.float32
     if dtype is None:
         extremes = Extremes()
-        for block in () if exact else blocks:
-            extremes.include(values[block])
+        for chunk in () if exact else chunks:
+            extremes.include(values[chunk])
         dtype = "float32" if exact or extremes.fit_float32() else "float64"
-    if all(_are_bytes(values[block], dtype) for block in blocks):
+    if all(_are_bytes(values[chunk], dtype) for chunk in chunks):
         return values.astype(np.uint8, copy=False)
-    for block in blocks:
-        _check_finite(values[block], dtype, where, block.start)
+    for chunk in chunks:
+        _check_finite(values[chunk], dtype, where, chunk.start)
     if dtype == "float64" or exact:
         return values.astype(dtype, copy=False)
     narrow = np.empty(values.shape, dtype=np.float32)
-    for block in blocks:
-        narrow[block] = values[block].astype(np.float64, copy=False)
+    for chunk in chunks:
+        narrow[chunk] = values[chunk].astype(np.float64, copy=False)
     return narrow
 
 
 class Extremes:
-    """The least and the greatest value of every column of a matrix that is looked at block by block."""
+    """The smallest and largest value of every column of a matrix that is read chunk by chunk."""
 
     def __init__(self) -> None:
         self._low: Any = np.inf
         self._high: Any = -np.inf
 
-    def include(self, block: NDArray[Any]) -> None:
-        """Take more rows into account."""
-        with np.errstate(over="ignore"):  # of a wider dtype than float64
-            self._low = np.minimum(self._low, block.min(axis=0).astype(np.float64, copy=False))
-            self._high = np.maximum(self._high, block.max(axis=0).astype(np.float64, copy=False))
+    def include(self, chunk: NDArray[Any]) -> None:
+        """Update the ranges with more rows."""
+        with np.errstate(over="ignore"):  # values may be wider than float64
+            self._low = np.minimum(self._low, chunk.min(axis=0).astype(np.float64, copy=False))
+            self._high = np.maximum(self._high, chunk.max(axis=0).astype(np.float64, copy=False))
 
     def fit_float32(self) -> bool:
-        """Whether float32 keeps what every column tells: its values are in range, and not all the same by rounding.
+        """Return whether float32 represents every column: its values are in range, and do not all become equal.
 
-        A column whose values hardly differ in float64 either is a constant with rounding errors.
+        A column whose values are nearly equal in float64, too, is a constant with rounding errors.
         """
-        with np.errstate(all="ignore"):  # NaN and infinities are refused later, and fit as well as not
+        with np.errstate(all="ignore"):  # NaN and infinities are refused later; here they may do either
             width = self._high - self._low
             largest = np.maximum(np.abs(self._high), np.abs(self._low))
             lost = (width < largest * LEVELS * 2.0**-23) & (width > largest * ROUNDING * 2.0**-52)
@@ -224,58 +224,58 @@ class Extremes:
         return not (lost | outside).any()
 
 
-class Blocks:
-    """A matrix that is read block by block, each stored as compactly as `compact` stores a whole one.
+class Chunks:
+    """A matrix that is read chunk by chunk; each chunk is stored as by `compact`.
 
     Parameters
     ----------
     dtype : {"float32", "float64"}, optional
-        As in `compact`. By default float32; `fit` then tells whether that was enough.
+        As in `compact`. By default float32; `fit` then says whether that is sufficient.
     """
 
     def __init__(self, dtype: str | None) -> None:
         self._dtype = dtype or "float32"
         self._any_dtype = dtype is None
         self._extremes = Extremes()
-        self._blocks: list[NDArray[Any]] = []
+        self._chunks: list[NDArray[Any]] = []
 
     def add(self, values: NDArray[Any]) -> None:
         """Store more rows; raises ValueError for a value that is not finite."""
-        _check_finite(values, "float64" if self._any_dtype else self._dtype, "the block", 0)
+        _check_finite(values, "float64" if self._any_dtype else self._dtype, "the chunk", 0)
         if self._any_dtype:
             self._extremes.include(values)
         kept = "uint8" if _are_bytes(values, self._dtype) else self._dtype
         if values.dtype != kept:
-            with np.errstate(over="ignore"):  # `fit` tells
+            with np.errstate(over="ignore"):  # reported by `fit`
                 values = values.astype(np.float64, copy=False).astype(kept, copy=False)
-        self._blocks.append(values)
+        self._chunks.append(values)
 
     @property
     def fit(self) -> bool:
-        """Whether the rows so far are stored without a loss that matters."""
-        return not self._any_dtype or not self._blocks or self._extremes.fit_float32()
+        """Whether the rows so far are stored with sufficient precision."""
+        return not self._any_dtype or not self._chunks or self._extremes.fit_float32()
 
     def joined(self) -> NDArray[Any]:
         """Return the matrix."""
-        return self._blocks[0] if len(self._blocks) == 1 else np.concatenate(self._blocks)
+        return self._chunks[0] if len(self._chunks) == 1 else np.concatenate(self._chunks)
 
 
-def _are_bytes(block: NDArray[Any], dtype: str) -> bool:
-    if block.dtype.kind == "f":
+def _are_bytes(chunk: NDArray[Any], dtype: str) -> bool:
+    if chunk.dtype.kind == "f":
         with np.errstate(over="ignore"):
-            block = block.astype(dtype, copy=False)  # what is kept decides: 1e-184 becomes 0 in float32
-    if not (block.min() >= 0 and block.max() <= 255):  # also False where there is a NaN
+            chunk = chunk.astype(dtype, copy=False)  # check the stored values: 1e-184 becomes 0 in float32
+    if not (chunk.min() >= 0 and chunk.max() <= 255):  # also for NaN
         return False
-    return block.dtype.kind != "f" or bool((block == np.floor(block)).all())
+    return chunk.dtype.kind != "f" or bool((chunk == np.floor(chunk)).all())
 
 
-def _check_finite(block: NDArray[Any], dtype: str, where: str, first_row: int) -> None:
-    if block.dtype.kind != "f":
+def _check_finite(chunk: NDArray[Any], dtype: str, where: str, first_row: int) -> None:
+    if chunk.dtype.kind != "f":
         return
-    wide = block.dtype.itemsize > 4 and dtype == "float32"
-    bad = ~(np.abs(block) <= FLOAT32_MAX) if wide else ~np.isfinite(block)
+    wide = chunk.dtype.itemsize > 4 and dtype == "float32"
+    bad = ~(np.abs(chunk) <= FLOAT32_MAX) if wide else ~np.isfinite(chunk)
     if bad.any():
         row, column = (int(index) for index in np.argwhere(bad)[0])
-        value = block[row, column]
+        value = chunk[row, column]
         reason = "is not a finite number" if not np.isfinite(value) else "is too large for float32"
         raise ValueError(f"{where}: the value {value:g} in row {first_row + row}, column {column} {reason}")

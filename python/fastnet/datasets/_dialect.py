@@ -1,4 +1,4 @@
-"""How the cells of a text file are separated and its numbers are written."""
+"""The dialect of a text file: the separator of its cells and the decimal sign of its numbers."""
 
 import csv
 import re
@@ -12,23 +12,23 @@ __all__ = ["Dialect", "Remembered", "advice", "check_dialect", "refuse_other", "
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", " ": "spaces"}
 DECIMALS = (".", ",")
-TYPED = {"\t": "tab"}  # on a command line
+TYPED = {"\t": "tab"}  # spelling on a command line
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*", re.ASCII)
 
 
 class Remembered(str):
-    """A separator that a model remembers from its training. Unlike an option, another file may speak against it."""
+    """A separator from the training of a model. Unlike an option, it is checked against the file."""
 
     __slots__ = ()
 
 
 class Dialect(NamedTuple):
-    """How a table is written as text."""
+    """Dialect of a text table."""
 
     separator: str = ","
-    """A character between two cells; a space stands for any run of white space."""
+    """The character between two cells; a space means any run of white space."""
     decimal: str = "."
-    """What stands before the fraction of a number."""
+    """The decimal sign."""
 
     def split(self, line: str) -> list[str]:
         """Return the cells of a line."""
@@ -51,7 +51,7 @@ class Dialect(NamedTuple):
     def number(self, cell: str) -> float:
         """Return the number in a cell: Python's notation, in ASCII, without underscores, with this decimal sign.
 
-        Raises ValueError for what is not a number.
+        Raises ValueError if it is not a number.
         """
         if "_" in cell or not cell.isascii() or (self.decimal == "," and "." in cell):
             raise ValueError(f"{short(cell)} is not a number")
@@ -66,7 +66,7 @@ class Dialect(NamedTuple):
         return True
 
     def hint(self, cell: str) -> str:
-        """Return what to add to a message about a cell that is no number, if it is one with the other decimal sign."""
+        """Return a hint for a cell that is only a number with the other decimal sign, or nothing."""
         expected, others, other = ("points", "commas", ",") if self.decimal == "." else ("commas", "points", ".")
         if not self._replace(decimal=other).is_number(cell):
             return ""
@@ -78,7 +78,7 @@ class Dialect(NamedTuple):
 
 
 def check_dialect(separator: str | None, decimal: str) -> None:
-    """Raise ValueError for options that are not accepted, or not together."""
+    """Raise ValueError for options that are not accepted, alone or together."""
     if separator is not None:
         check_choice("separator", separator, SEPARATORS)
     check_choice("decimal", decimal, DECIMALS)
@@ -91,7 +91,7 @@ def check_dialect(separator: str | None, decimal: str) -> None:
 
 
 def advice(**options: str) -> str:
-    """Return how options are given, in Python and on the command line."""
+    """Return how to write options in Python and on the command line."""
     named = ", ".join(f"{name}={value!r}" for name, value in options.items())
     typed = " ".join(f"--{name} {TYPED.get(value, repr(value))}" for name, value in options.items())
     return f"{named} ({typed})"
@@ -101,36 +101,38 @@ def advice(**options: str) -> str:
 
 
 class _Reading:
-    """The first lines of a file as a separator divides them."""
+    """The first lines of a file, split by a separator."""
 
     def __init__(self, lines: list[str], separator: str) -> None:
         self.separator = separator
         self._rows = [Dialect(separator).split(line) for line in lines]
         self.width = len(self._rows[0])
-        rows = [row for row in self._rows[1:] if len(row) == self.width] or self._rows[:1]  # the first may be a header
+        rows = [row for row in self._rows[1:] if len(row) == self.width] or self._rows[
+            :1
+        ]  # the first line may be a header
         self.numbers = sum(all(map(self._is_number, column)) for column in zip(*rows, strict=True))
-        """In how many columns there are numbers only."""
+        """The number of columns that contain only numbers."""
 
     def _is_number(self, cell: str) -> bool:
         return Dialect().is_number(cell) or (self.separator != "," and DECIMAL_COMMA.fullmatch(cell) is not None)
 
     def is_table(self, lines: int | None = None) -> bool:
-        """Whether all lines, or so many, have the same number of cells."""
+        """Whether all lines, or a minimum number of them, have the same number of cells."""
         return all(len(row) == self.width for row in self._rows[:lines])
 
     def has_decimal_commas_only(self) -> bool:
-        """Whether there are no commas but in numbers."""
+        """Whether commas occur only in numbers."""
         return all(self._is_number(cell) for row in self._rows for cell in row if "," in cell)
 
     def decimal(self) -> str:
-        """Return what stands before the fractions."""
+        """Return the decimal sign."""
         cells = [cell for row in self._rows for cell in row]
         points = any("." in cell and self._is_number(cell) for cell in cells)
         return "," if any(map(DECIMAL_COMMA.fullmatch, cells)) and not points else "."
 
 
 def refuse_other(lines: list[str], separator: str, where: str) -> None:
-    """Raise ValueError, with the options that read them, where something else seems to separate the cells of lines."""
+    """Raise ValueError, with suitable options, if lines seem to have another separator."""
     other = _other(lines, separator)
     if other is None:
         return
@@ -144,10 +146,10 @@ def refuse_other(lines: list[str], separator: str, where: str) -> None:
 
 
 def _other(lines: list[str], separator: str) -> _Reading | None:
-    """Return how lines are to be read that do not look as if `separator` separated their cells.
+    """Return a better dialect for lines that do not seem to have this separator, or None.
 
-    Text may contain any separator. Lines that commas divide into numbers and a label are left alone, unless all their
-    commas are decimal to another separator: ``7,4;5``. Spaces are usual in text, and have to bring more numbers about.
+    Text may contain any separator. Lines that commas split into numbers and a label are accepted, unless with another
+    separator all commas are decimal: ``7,4;5``. Spaces are common in text, and must result in more numbers.
     """
     own = _Reading(lines, separator)
     is_table = own.is_table()

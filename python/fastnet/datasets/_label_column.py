@@ -1,4 +1,4 @@
-"""Which column of a table holds the labels: the one that is asked for, or where a trained model had them."""
+"""The label column of a table: the requested one, or that of a trained model."""
 
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ class Columns:
     """None without a header."""
     count: int
     index: frozenset[int] = frozenset()
-    """Those that number or name the rows, and are neither features nor labels unless they are asked for."""
+    """Columns that number or name the rows; not features, and labels only on request."""
 
     @property
     def data(self) -> list[int]:
@@ -23,14 +23,14 @@ class Columns:
         return [column for column in range(self.count) if column not in self.index]
 
     def find(self, name: str, where: str) -> int | None:
-        """Return the column of a name, None if there is none; two are an error."""
+        """Return the column with a name, None if there is none; a duplicate is an error."""
         names = self.names or []
         if (count := names.count(name)) > 1:
             raise ValueError(f"{where} has {count} columns named {name!r}; give the index of the label column")
         return names.index(name) if count else None
 
     def listed(self, missing: str | int | None) -> str:
-        """Return the names for a message, those in the middle left out where there are many, and the one that is meant."""
+        """Return the names for a message, without those in the middle if there are many, and a likely match."""
         names = [] if self.names is None else [self.names[column] for column in self.data]
         shown = [repr(name) for name in names]
         return ", ".join(shown if len(shown) <= 6 else [*shown[:4], "...", shown[-1]]) + did_you_mean(missing, names)
@@ -38,7 +38,7 @@ class Columns:
 
 @dataclass(frozen=True)
 class LabelColumn:
-    """Where the labels stand in a table."""
+    """The label column of a table."""
 
     name: str | None
     """The name of the column, None without a header."""
@@ -47,7 +47,7 @@ class LabelColumn:
 
     @classmethod
     def of(cls, columns: Columns, label: int) -> "LabelColumn":
-        """Return where a column stands."""
+        """Return the location of a column."""
         place = columns.data.index(label) if label not in columns.index else label
         last = label == columns.data[-1] if columns.data else False
         return cls(None if columns.names is None else columns.names[label], -1 if last else place)
@@ -55,12 +55,12 @@ class LabelColumn:
 
 @dataclass(frozen=True)
 class Asked:
-    """A column that is asked for.
+    """A requested label column.
 
     Attributes
     ----------
     target : str, int or None
-        Its name, or its index in the file; a negative one counts from the end. None asks for a table without labels.
+        Its name, or its index in the file; a negative one counts from the end. None means a table without labels.
     required : bool
         Whether a missing "label" column is an error.
     """
@@ -70,15 +70,15 @@ class Asked:
 
     @property
     def wanted(self) -> str | int | None:
-        """What the column is called in a message."""
+        """The name of the column in messages."""
         return self.target
 
     def is_header(self, cells: list[str]) -> bool:
-        """Whether the first line is a header because of the names in it, even if others are numbers."""
+        """Return whether names make the first line a header, even if its other cells are numbers."""
         return "label" in cells or self.target in cells
 
     def cell(self, columns: Columns) -> int | None:
-        """Return the column that may be text in a row of numbers, if that is known without a header."""
+        """Return the column that may be text among numbers, if it is known without a header."""
         if not isinstance(self.target, int):
             return None
         among = range(columns.count) if self.target >= 0 else columns.data
@@ -87,12 +87,12 @@ class Asked:
     def find(self, columns: Columns, where: str) -> int | None:
         """Return the label column, or None if there is none.
 
-        Raises ValueError, beginning with `where`, if the column is not there, or is there twice.
+        Raises ValueError, beginning with `where`, if the column is missing or duplicate.
         """
         target = self.target
         if target is None:
             if self.required:
-                raise ValueError(f"{where}: labels are needed, but target=None says that no column holds them")
+                raise ValueError(f"{where}: labels are needed, but target=None means that no column holds them")
             return None
         if isinstance(target, int):
             if (place := self.cell(columns)) is None:
@@ -112,18 +112,18 @@ class Asked:
 
 @dataclass(frozen=True)
 class ModelColumns:
-    """The columns of the table that a model was trained on: another table has the same, with or without the labels.
+    """The columns of the table that a model was trained on, for another table with or without labels.
 
     Attributes
     ----------
     features : int
     feature_names : list of str or None
     label : LabelColumn
-        Where the labels stood.
+        The label column in training.
     asked : Asked or None
-        Where they stand in this table, if that is given.
+        The requested label column of this table, if there is one.
     required : bool
-        Whether the labels are needed.
+        Whether labels are required.
     """
 
     features: int
@@ -134,15 +134,15 @@ class ModelColumns:
 
     @property
     def wanted(self) -> str | int | None:
-        """What the column is called in a message."""
+        """The name of the column in messages."""
         return (self.label.name or "label") if self.asked is None else self.asked.target
 
     def is_header(self, cells: list[str]) -> bool:
-        """Whether the first line is a header because of the names in it, even if others are numbers."""
+        """Return whether names make the first line a header, even if its other cells are numbers."""
         return self.wanted in cells or bool(self.feature_names and set(self.feature_names) <= set(cells))
 
     def cell(self, columns: Columns) -> int | None:
-        """Return the column that may be text in a row of numbers, if that is known without a header."""
+        """Return the column that may be text among numbers, if it is known without a header."""
         if len(columns.data) == self.features:
             return None
         return self._place(columns) if self.asked is None else self.asked.cell(columns)
@@ -150,7 +150,7 @@ class ModelColumns:
     def find(self, columns: Columns, where: str) -> int | None:
         """Return the label column, or None if there is none.
 
-        Raises ValueError, beginning with `where`, if it is needed and missing, or is there twice.
+        Raises ValueError, beginning with `where`, if it is required and missing, or duplicate.
         """
         name = self.wanted
         if isinstance(name, str) and name not in (self.feature_names or []):

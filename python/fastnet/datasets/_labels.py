@@ -1,4 +1,4 @@
-"""Labels of every kind, as codes from 0 to the number of classes - 1."""
+"""Encoding of labels as codes from 0 to the number of classes - 1."""
 
 import math
 import re
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 __all__ = ["encode"]
 
-MOST_DIGITS = 4000  # of a label that is a number; Python converts no more
+MOST_DIGITS = 4000  # of a label that is a number; the limit of Python's conversion
 
 
 def encode(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[str] | None]:
@@ -18,18 +18,18 @@ def encode(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[st
     Parameters
     ----------
     labels : ndarray of shape (n,), (n, 1) or (n, k)
-        Whole numbers, text, or one-hot rows. Text that is a whole number in every row counts as a number: 1, 1.0 and +1
-        are one class; not where one has zeros before it or an exponent: 007 and 1E5 are codes, which stay as they are
-        written.
+        Whole numbers, text, or one-hot rows. Text that is a whole number in every row counts as numbers: 1, 1.0 and +1
+        are one class. Text with leading zeros or an exponent, such as 007 and 1E5, is a code, and then all labels stay
+        text.
     where : str
-        What the labels are, for messages.
+        A description of the labels, for messages.
 
     Returns
     -------
     codes : ndarray of shape (n,), int64
-        The place of each label among the sorted distinct labels, as `numpy.unique` sorts them.
+        The index of each label among the distinct labels, sorted as by `numpy.unique`.
     classes : list of str or None
-        The distinct labels as text; None where they are the numbers from 0 to k - 1, which are their own codes.
+        The distinct labels as text; None if they are the numbers from 0 to k - 1, which are their own codes.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _from_text(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], lis
 def _from_numbers_in_text(
     texts: list[str], numbers: dict[str, int | float], first_rows: dict[str, int], where: str
 ) -> tuple[NDArray[np.int64], list[str] | None]:
-    """Return the codes of whole numbers of any size, which text holds exactly."""
+    """Return the codes of whole numbers of any size, given as text."""
     for text, number in numbers.items():
         if not (isinstance(number, int) or (abs(number) < 2.0**63 and number.is_integer())):
             raise ValueError(f"{where} must be whole numbers or text; got {number:g} in row {first_rows[text]}")
@@ -95,7 +95,7 @@ def _from_numbers_in_text(
 
 
 def _places(labels: list[Any], distinct: list[Any]) -> tuple[NDArray[np.int64], list[str]]:
-    """Return the place of each label among the distinct ones, and these as text."""
+    """Return the index of each label among the distinct ones, and these as text."""
     place = {label: code for code, label in enumerate(distinct)}
     return np.array([place[label] for label in labels], dtype=np.int64), [str(label) for label in distinct]
 
@@ -107,9 +107,9 @@ def _text(label: Any) -> str:
 
 
 def _number(text: str) -> int | float | None:
-    """The number that a text is, in the notation of numpy.loadtxt: no underscores, ASCII only.
+    """Return the number in a text, in the notation of numpy.loadtxt: no underscores, ASCII only.
 
-    None for codes, which say more than their number: 007, 1E5.
+    None for codes that are not just a number: 007, 1E5.
     """
     if "_" in text or not text.isascii() or re.match(r"[+-]?0\d", text):
         return None

@@ -1,4 +1,4 @@
-"""The first lines of a CSV file: whether it has a header, where the label is, and which columns are no features."""
+"""The first lines of a CSV file: whether it has a header, where the label is, and which columns are not features."""
 
 import io
 import itertools
@@ -16,16 +16,16 @@ from fastnet.datasets._label_column import Columns, Rule
 from fastnet.datasets._streams import is_named_tsv, open_data
 from fastnet.exceptions import DataFileWarning
 
-__all__ = ["Layout", "Lines", "left_out", "sniff", "tell"]
+__all__ = ["Layout", "Lines", "left_out", "sniff", "warn_of"]
 
-MOST_LINES, MOST_CHARACTERS = 100, 1 << 20  # of the beginning of a file, that is looked at
-LONGEST_LINE = 1 << 26  # characters; what has more is not a table
-NO_NAME = re.compile(r"|Unnamed: \d+(\.\d+)*")  # pandas writes an index without a name, and reads it with this one
+MOST_LINES, MOST_CHARACTERS = 100, 1 << 20  # of the beginning of a file, for the detection
+LONGEST_LINE = 1 << 26  # characters; a file with longer lines is not a table
+NO_NAME = re.compile(r"|Unnamed: \d+(\.\d+)*")  # the name of an index as written, and as read, by pandas
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a CSV file is laid out: all that is known from its first lines."""
+    """The layout of a CSV file, determined from its first lines."""
 
     columns: Columns
     label: int | None
@@ -37,7 +37,7 @@ class Layout:
     first_row: list[str]
     dialect: Dialect
     notes: list[str]
-    """What a user should know of how the first lines are read."""
+    """Notes for the user on how the first lines are read."""
 
     @property
     def bytes_likely(self) -> bool:
@@ -58,7 +58,7 @@ class Layout:
         return None if names is None else [names[column] for column in self.features]
 
     def column(self, index: int) -> str:
-        """Return what to call a column in a message."""
+        """Return the description of a column in messages."""
         name = "" if self.columns.names is None else self.columns.names[index]
         return f"column {name!r}" if name else f"column {index + 1}"
 
@@ -102,10 +102,10 @@ class Lines(Iterator[str]):
 
 
 def sniff(path: Path, rule: Rule, separator: str | None, decimal: str) -> Layout:
-    """Find out how a file is written, its header, its label column and where its rows begin.
+    """Determine the dialect of a file, its header, its label column and where its rows begin.
 
-    A separator that is not given is a comma, or a tab where the file's name ends in .tsv. It is not recognized from the
-    lines; those that seem to have another one, or another than a model remembers, are refused.
+    By default the separator is a comma, or a tab if the name of the file ends in .tsv. It is not detected from the
+    lines. Lines that seem to have another separator than this, or than that of a model's training, are refused.
     """
     with open_data(path) as stream:
         expected = str(separator or ("\t" if is_named_tsv(stream) else ","))
@@ -138,18 +138,18 @@ def sniff(path: Path, rule: Rule, separator: str | None, decimal: str) -> Layout
 
 
 def left_out(columns: list[str]) -> str:
-    """Return what to say of an index, which a model must not learn from."""
+    """Return a note about index columns, which a model must not learn from."""
     return f"{', '.join(columns)}: an index that pandas wrote, not a feature; left out"
 
 
-def tell(path: Path, notes: list[str]) -> None:
-    """Warn of what a user should know of how a file was read."""
+def warn_of(path: Path, notes: list[str]) -> None:
+    """Warn with the notes on how a file was read."""
     for note in notes:
         warnings.warn(f"{path.name}: {note}", DataFileWarning, stacklevel=2)
 
 
 def _some_more(lines: Lines) -> list[str]:
-    """Return the lines that follow, up to one that is wrong: that is for the reading of rows to tell."""
+    """Return the following lines up to an invalid one, which the reading of rows will report."""
     more: list[str] = []
     characters = 0
     try:
@@ -171,7 +171,7 @@ class _Head:
     dialect: Dialect
     cells: list[str]
     rows: list[list[str]]
-    """Those that follow."""
+    """The following lines."""
     rule: Rule
     path: Path
     line: int
@@ -180,8 +180,8 @@ class _Head:
     def columns(self) -> tuple[Columns, bool]:
         """Return the columns, and whether the line is a header.
 
-        A line in which every cell is a number is a row, unless it counts the columns. One of names, or that has the label
-        column among them, is the header; its first columns without a name are an index.
+        A line in which every cell is a number is a row, unless it counts the columns. A line of names, or with the name
+        of the label column, is the header; its first columns without a name are an index.
         """
         names = [cell.strip() for cell in self.cells]
         index = frozenset(range(sum(1 for _ in itertools.takewhile(NO_NAME.fullmatch, names))))
@@ -201,8 +201,8 @@ class _Head:
             return columns, True
         if text:
             raise ValueError(
-                f"{self.path}, line {self.line}: {short(text[0])} is not a number, so this is no row of numbers; it is no "
-                f"header either, for it has no column {self.rule.wanted!r}"
+                f"{self.path}, line {self.line}: {short(text[0])} is not a number, so this is not a row of "
+                f"numbers; it is not a header either, because it has no column {self.rule.wanted!r}"
             )
         if label is not None and not self.dialect.is_number(names[label]):
             if self._other_labels_are_numbers(label) or self._numbers_columns(others, bool(index)):
@@ -215,10 +215,10 @@ class _Head:
             raise self._empty(0)
         if index:
             raise ValueError(
-                f"{self.path}, line {self.line}: {short(names[0])} is not a number, so this is no row of numbers"
+                f"{self.path}, line {self.line}: {short(names[0])} is not a number, so this is not a row of numbers"
             )
         if self._repeats_names(names, label):
-            self._note("has repeated numbers with .1, .2, ..., as pandas makes names differ: it is not read as a row")
+            self._note("has repeated numbers with .1, .2, ..., as pandas makes names unique: it is not read as a row")
             return replace(columns, names=None), True
         first = [row[0] for row in (self.cells, *self._complete_rows())]
         if len(first) > 9 and first[0] in ("0", "1") and _counts_up(first):
@@ -233,21 +233,22 @@ class _Head:
         return [row for row in self.rows if len(row) == len(self.cells)]
 
     def _other_labels_are_numbers(self, label: int) -> bool:
-        """Whether all labels but the first are numbers, in enough rows to tell."""
+        """Return whether all labels but the first are numbers, in enough rows to be certain."""
         labels = [row[label] for row in self._complete_rows()]
         return len(labels) > 2 and all(map(self.dialect.is_number, labels))
 
     def _numbers_columns(self, cells: list[str], certain: bool) -> bool:
-        """Whether the cells count the columns, as pandas does where they have no names: 0, 1, 2, ... or 1, 2, 3, 4, ...
+        """Return whether the cells count the columns, as pandas does without names: 0, 1, 2, ... or 1, 2, 3, 4, ...
 
-        0, 1 and 1, 2, 3 are a header where it is `certain` that there is one, or where a column of the rows has fractions.
+        0, 1 and 1, 2, 3 are a header only if it is `certain` that there is one, or if a column of the rows has
+        fractions.
         """
         if not cells or cells[0] not in ("0", "1") or not _counts_up(cells):
             return False
         rows = self._complete_rows()
         if certain:
             return len(cells) > 1
-        if self.cells in rows or (rows and _counts_up(rows[0])):  # one row of several that happen to count
+        if self.cells in rows or (rows and _counts_up(rows[0])):  # one of several rows that happen to count
             return False
         if len(cells) != 2 + int(cells[0]):
             return len(cells) > 2 + int(cells[0])
@@ -260,7 +261,7 @@ class _Head:
         return False
 
     def _repeats_names(self, names: list[str], label: int | None) -> bool:
-        """Whether the line was a row that pandas took for names, and made them differ: 0, 0.1, 0.2, ..."""
+        """Return whether the line was a row that pandas took as names and made unique: 0, 0.1, 0.2, ..."""
         seen: Counter[str] = Counter()
         for name in names:
             first, _, _ = name.partition(".")
@@ -276,10 +277,10 @@ class _Head:
 
 
 def _counts_up(cells: list[str]) -> bool:
-    """Whether every cell is one more than that before it."""
+    """Return whether every cell is one more than the previous one."""
     return all(map(_is_whole, cells)) and all(int(right) == int(left) + 1 for left, right in itertools.pairwise(cells))
 
 
 def _is_whole(cell: str) -> bool:
-    """Whether a cell is a whole number, written as one."""
+    """Return whether a cell is written as a whole number."""
     return re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", cell) is not None

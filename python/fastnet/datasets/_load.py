@@ -1,4 +1,4 @@
-"""From a name or a path to a Dataset."""
+"""Loading of a data set by name or path."""
 
 import codecs
 import os
@@ -32,8 +32,8 @@ def load(
 ) -> Dataset:
     """Load a data set by its name, or from a file or a folder.
 
-    What kind a file is of is seen from its content. IDX and CSV files may be compressed with gzip or in a zip archive, as
-    Kaggle serves them. A file may be a pipe.
+    The format of a file is detected from its content. IDX and CSV files may be compressed with gzip or in a zip
+    archive, as on Kaggle. A file may be a pipe.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def load(
 
         - a name: "digits", "mnist", "fashion_mnist" (write "./mnist" for a folder of that name);
         - a folder with MNIST's IDX files, train-* and, as the test part, t10k-*;
-        - an IDX file of images, with its labels in the file of the same name with "labels" for "images" beside it;
+        - an IDX file of images, with its labels in the same folder, in the file with "labels" instead of "images";
         - a CSV file with a row for each sample: Kaggle's layout with a header, or without a header and the label
           first. Whether the first line is a header and which columns are an index is decided as
           `fastnet.datasets.tabular.read_csv` says;
@@ -51,18 +51,18 @@ def load(
         - an .npz file with x_train, y_train, x_test and y_test, or x and y, or X and y;
         - an .npy file of samples.
     separator : {",", ";", "\\t", "|", " "}, optional
-        What separates the cells of a CSV file; a space stands for any run of white space. By default a comma, or a tab
-        where the name of the file ends in .tsv; a file that seems to have another separator is then refused.
+        The separator of the cells of a CSV file; a space means any run of white space. By default a comma, or a tab if
+        the name of the file ends in .tsv; a file that seems to have another separator is then refused.
     decimal : {".", ","}, default "."
-        What stands before the fraction of a number in a CSV file.
+        The decimal sign in a CSV file.
     target : str, int or None, default "label"
         The label column of a CSV or Parquet file: a name, or an index (-1 is the last). None: every column is a
         feature. A file without a "label" column has no labels.
     require_labels : bool, default False
         Whether it is an error when there are no labels.
     dtype : {"float32", "float64"}, optional
-        What samples other than bytes are stored in. By default float32, and float64 where that would lose a column: its
-        values are beyond float32's range, or so close together that float32 hardly tells them apart.
+        The dtype of samples other than bytes. By default float32, or float64 if float32 cannot represent a column: its
+        values are out of range, or nearly equal in float32.
 
     Returns
     -------
@@ -73,10 +73,10 @@ def load(
     FileNotFoundError
         If there is no such file or folder.
     ValueError
-        If the content is damaged, is in no known format, or holds something else than finite numbers; if there are no
-        labels and `require_labels` is set; if, without `separator`, something else than its default seems to separate
-        the cells; if `separator`, `decimal` or `dtype` is another one, or `separator` and `decimal` are both commas. The
-        message is one line that names the file and, in a CSV file, the line or the options that read it.
+        If the content is damaged, in an unknown format, or holds anything but finite numbers; if there are no labels
+        and `require_labels` is set; if `separator`, `decimal` or `dtype` is invalid, or `separator` and `decimal` are
+        both commas; if, without `separator`, the cells seem to have another separator than the default. The message is
+        one line that names the file and, for a CSV file, the line or suitable options.
     ImportError
         If a Parquet file needs a package that is not installed.
     ConnectionError
@@ -124,9 +124,9 @@ def load(
 
 
 def _kind(path: Path) -> Callable[..., Any]:
-    """Return the function that reads a file, by its first bytes."""
+    """Return the function that reads a file, chosen by its first bytes."""
     outer = b""
-    if path.is_file():  # and not one inside an archive
+    if path.is_file():  # not a file inside an archive
         with path.open("rb") as file:
             outer = file.read(6)
     if outer.startswith(ZIP) and is_npz(path):
@@ -142,14 +142,14 @@ def _kind(path: Path) -> Callable[..., Any]:
         return _from_idx
     if b"\0" in head or head.startswith((ZIP, *MAGIC)):
         raise ValueError(
-            f"{path} is in no format that can be read; expected IDX or CSV (also compressed with gzip), "
+            f"{path} is not in a known format; expected IDX or CSV (also compressed with gzip), "
             f"npz, npy or Parquet{_hint(head)}"
         )
     return tabular.read_csv
 
 
 def _hint(head: bytes) -> str:
-    """Return what to do with text in another encoding."""
+    """Return a hint for text in another encoding."""
     bom = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     return "; save text in UTF-16 as UTF-8" if head.startswith(bom) or not (any(head[::2]) and any(head[1::2])) else ""
 
@@ -212,7 +212,7 @@ def _dataset(
     where: str | None = None,
     dtype: str | None = None,
 ) -> Dataset:
-    """Return the Dataset for arrays. The labels of both parts are encoded together: a code means the same in both."""
+    """Return the Dataset for arrays. The labels of both parts are encoded together, with the same codes."""
     where = where or name
     rows, shape = features(x, where, dtype)
     image_shape = image_shape or shape

@@ -1,4 +1,4 @@
-"""Pipes as files: data that can be read once only is copied before it is looked at."""
+"""Pipes as files: data that can be read only once are copied first."""
 
 import os
 import re
@@ -15,25 +15,26 @@ from fastnet.datasets._streams import CHUNK
 __all__ = ["as_file", "short_name"]
 
 LONGEST_WAIT = 4.0  # seconds for a program that writes to a named pipe to open it
-MOST_BYTES = 1 << 32  # of a pipe, which may have no end
+MOST_BYTES = 1 << 32  # of a pipe, which may be endless
 
 
 @contextmanager
 def as_file(path: Path) -> Iterator[Path]:
-    """Give the path of a file that can be opened again and again: `path` itself, or that of a copy of what a pipe gives.
+    """Yield the path of a file that can be opened repeatedly: `path` itself, or a copy of the data of a pipe.
 
-    Pipes are named ones, ``/dev/stdin`` and what a shell passes for ``<(...)``. A copy is
-    removed at the end; a ValueError that names it passes on with the path of the pipe.
+    Pipes are named pipes, ``/dev/stdin`` and the paths that a shell passes for ``<(...)``. A copy is removed at the
+    end; in the message of a ValueError, its path is replaced by that of the pipe.
 
     Raises
     ------
     ValueError
-        `path` is a device, a socket or standard input that is closed, no program writes to the pipe, or more comes out of it than 4 GiB.
+        `path` is a device, a socket or closed standard input, no program writes to the pipe, or it gives more than 4
+        GiB.
     """
     descriptor = _descriptor(path)
     try:
         mode = (path.stat() if descriptor is None else os.fstat(descriptor)).st_mode
-    except (FileNotFoundError, NotADirectoryError):  # it may go on inside an archive
+    except (FileNotFoundError, NotADirectoryError):  # it may lead into an archive
         yield path
         return
     except OSError as error:
@@ -55,18 +56,18 @@ def as_file(path: Path) -> Iterator[Path]:
 
 
 def short_name(path: Path) -> str:
-    """Return what to call data from a path: /dev/fd/63 says nothing to anybody."""
+    """Return a name for the data at a path; /dev/fd/63 would be meaningless."""
     return "pipe" if path.name.isdigit() and _descriptor(path) is not None else path.name
 
 
 def _descriptor(path: Path) -> int | None:
-    """Return the number of the open file that a path such as /dev/fd/63 stands for, else None."""
+    """Return the file descriptor of a path such as /dev/fd/63, else None."""
     match = re.fullmatch(r"/dev/stdin|(?:/dev|/proc/self)/fd/(\d{1,9})", path.as_posix())
     return int(match[1] or 0) if match else None
 
 
 def _copy(path: Path, descriptor: int | None, copy: Path) -> None:
-    """Write all that comes out of a pipe to a file."""
+    """Copy the data of a pipe to a file."""
     source, piece = (os.dup(descriptor), b"") if descriptor is not None else _open_named(path)
     with os.fdopen(source, "rb", buffering=0) as pipe, copy.open("wb") as file:
         size = file.write(piece)
@@ -79,8 +80,8 @@ def _copy(path: Path, descriptor: int | None, copy: Path) -> None:
 
 
 def _open_named(path: Path) -> tuple[int, bytes]:
-    """Return a descriptor of a named pipe and the first bytes, once another program has opened it and written some."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # to open it in the usual way may wait for ever
+    """Return a descriptor of a named pipe and its first bytes, once another program has written some."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a blocking open may wait forever
     try:
         deadline = time.monotonic() + LONGEST_WAIT
         while time.monotonic() < deadline:
@@ -88,8 +89,8 @@ def _open_named(path: Path) -> tuple[int, bytes]:
                 if piece := os.read(descriptor, CHUNK):
                     os.set_blocking(descriptor, True)
                     return descriptor, piece
-                time.sleep(0.02)  # nobody has it open for writing
-            except BlockingIOError:  # somebody has, and will write when there is something
+                time.sleep(0.02)  # no program has it open for writing
+            except BlockingIOError:  # a program has, and has not written yet
                 select.select([descriptor], [], [])
                 deadline = time.monotonic() + LONGEST_WAIT
         raise ValueError(f"{path} is a pipe that no program writes to; waited for {LONGEST_WAIT:g} s")

@@ -1,7 +1,7 @@
-"""Fast CSV readers. Each returns what `numpy.loadtxt` would, or None where that is not certain.
+"""Fast CSV readers. Each returns the result of `numpy.loadtxt`, or None if that is not certain.
 
 A reader gets the rows without the header, as bytes, and returns the features and the cells of the label column. It
-is strict: no cell is taken for missing, a label is read as text and a number is a number.
+is strict: no cell counts as missing, labels are read as text, and numbers must be numbers.
 """
 
 import codecs
@@ -27,7 +27,7 @@ def installed() -> str:
 
 
 def read(engine: str, body: bytes, layout: Layout) -> Parsed | None:
-    """Return the features and the labels in some rows, or None where `numpy.loadtxt` has to decide."""
+    """Return the features and the labels in some rows, or None if `numpy.loadtxt` must decide."""
     if layout.dialect.separator == " " or not _is_plain(body, layout.dialect):
         return None
     columns = layout.columns.count
@@ -42,10 +42,10 @@ def read(engine: str, body: bytes, layout: Layout) -> Parsed | None:
 
 
 def _is_plain(body: bytes, dialect: Dialect) -> bool:
-    """Whether the libraries agree on the meaning of every character.
+    """Return whether the libraries agree on the meaning of every character.
 
-    They differ in quotes, in carriage returns inside a line, in hexadecimal numbers, in a byte order mark where none
-    belongs, in a separator at the very end, and in decimal points among decimal commas.
+    They differ in quotes, in carriage returns inside a line, in hexadecimal numbers, in a misplaced byte order
+    mark, in a separator at the very end, and in decimal points among decimal commas.
     """
     if any(odd in body for odd in (b'"', b"0x", b"0X")) or body.startswith(codecs.BOM_UTF8):
         return False
@@ -55,14 +55,14 @@ def _is_plain(body: bytes, dialect: Dialect) -> bool:
 
 
 class Request(NamedTuple):
-    """Columns of numbers and of text in the rows of a table."""
+    """Columns of numbers and of text in a table."""
 
     columns: int
     text: set[int]
     """Columns that are not numbers: the label and an index."""
     label: int | None
     dtype: str
-    """What the numbers are parsed as."""
+    """The dtype of the parsed numbers."""
     dialect: Dialect
 
 
@@ -107,7 +107,7 @@ def _pyarrow(body: bytes, request: Request) -> Parsed | None:
     table = table.drop_columns([str(column) for column in request.text])
     x = np.empty((table.num_rows, table.num_columns), dtype=request.dtype)
     start = 0
-    for batch in table.to_batches():  # by batch: its columns are still in the cache when they become rows
+    for batch in table.to_batches():  # by batch, whose columns are still in the cache when they are converted to rows
         x[start : start + batch.num_rows] = np.stack([column.to_numpy() for column in batch.columns], axis=1)
         start += batch.num_rows
     return x, labels

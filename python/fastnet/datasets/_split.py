@@ -1,4 +1,4 @@
-"""Splitting data into a part to train on and a part to measure on."""
+"""Splitting data into training and test parts."""
 
 import math
 import numbers
@@ -26,25 +26,24 @@ def train_test_split(
 ) -> list[Any]:
     """Split arrays into random training and test parts, as scikit-learn's function of this name does.
 
-    Every row goes to one part at most; where one of the sizes is left out, to exactly one. The order is drawn from a
-    NumPy `Generator`, so the rows are not those that scikit-learn draws for the same `random_state`.
+    Every row goes to at most one part, and to exactly one if one of the sizes is left out. The order is drawn from a
+    NumPy `Generator`, so that scikit-learn draws other rows for the same `random_state`.
 
     Parameters
     ----------
     *arrays : sequence of array_like
         Arrays, lists, sparse matrices, pandas or polars objects with the same number of rows.
     test_size : float or int, optional
-        A float is the fraction of the rows in the test part, rounded up; an int is their number. By default what
-        `train_size` leaves, or 0.25.
+        A float is the fraction of the rows in the test part, rounded up; an int is their number. By default the
+        rest of `train_size`, or 0.25.
     train_size : float or int, optional
-        The same for the training part, rounded down. By default what `test_size` leaves.
+        The same for the training part, rounded down. By default the rest of `test_size`.
     random_state : int or numpy.random.Generator, optional
         An integer gives the same split each time. None follows `fastnet.utils.set_random_seed`.
     shuffle : bool, default True
         With False the training part is the first rows and the test part is the rows that follow.
     stratify : array_like of shape (n,), optional
-        Labels. Each part gets each class in proportion, by the method of the largest remainder; equal remainders
-        are drawn at random.
+        Labels. Each class is split in proportion, by the largest remainder method, with ties broken at random.
 
     Returns
     -------
@@ -113,7 +112,7 @@ def _part_sizes(n: int, test_size: Any, train_size: Any) -> tuple[int, int]:
         n_train = _rows("train_size", train_size, n, math.floor)
         n_test = n - n_train if test_size is None else _rows("test_size", test_size, n, math.ceil)
         if isinstance(test_size, float) and isinstance(train_size, float) and test_size + train_size > 1:
-            raise ValueError(f"test_size and train_size must not exceed 1 together; got {test_size} and {train_size}")
+            raise ValueError(f"test_size and train_size must not exceed 1 in total; got {test_size} and {train_size}")
     if n_train + n_test > n:
         raise ValueError(f"test_size and train_size ask for {n_test} and {n_train} rows; the arrays have {n}")
     for part, rows in (("training", n_train), ("test", n_test)):
@@ -159,7 +158,7 @@ def _stratified(
 
 
 def _largest_remainder(counts: NDArray[np.int64], size: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Share `size` rows out among classes in proportion to `counts`: floors first, then the largest remainders."""
+    """Distribute `size` rows among classes in proportion to `counts`: floors first, then the largest remainders."""
     total = int(counts.sum())
     shares, remainders = np.divmod(counts * size, total)
     missing = size - int(shares.sum())

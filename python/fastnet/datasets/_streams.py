@@ -1,4 +1,4 @@
-"""Opening data files: as they are, compressed with gzip, or inside a zip archive."""
+"""Opening data files: plain, compressed with gzip, or inside a zip archive."""
 
 import gzip
 import zipfile
@@ -19,12 +19,12 @@ DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile, NotImplem
 
 @contextmanager
 def open_data(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading bytes; gzip and zip are recognized by their first bytes and decompressed on the way.
+    """Open a file for reading bytes; gzip and zip are recognized by their first bytes and decompressed on the fly.
 
-    Of a zip archive with several files, the path may go on with the name of one: ``titanic.zip/train.csv``.
+    For a zip archive with several files, the path may continue with the name of one: ``titanic.zip/train.csv``.
 
-    Raises ValueError, naming the file, when compressed data is damaged, which may turn out while it is read, or when an
-    archive does not tell which of its files is meant.
+    Raises ValueError, naming the file, if compressed data are damaged, possibly only while they are read, or if it is
+    ambiguous which file of an archive is meant.
     """
     outer, member = _outer(path)
     try:
@@ -47,12 +47,12 @@ def open_data(path: Path) -> Iterator[BinaryIO]:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a file or folder, or an archive that the path goes into."""
+    """Return whether there is a file or folder, or an archive that the path leads into."""
     return path.exists() or _outer(path)[1] is not None
 
 
 def is_npz(path: Path) -> bool:
-    """Whether a zip archive is one of NumPy's arrays."""
+    """Return whether a zip archive contains NumPy arrays."""
     try:
         with path.open("rb") as file, _archive(file) as archive:
             return any(name.endswith(".npy") for name in archive.namelist())
@@ -61,12 +61,12 @@ def is_npz(path: Path) -> bool:
 
 
 def is_named_tsv(stream: BinaryIO) -> bool:
-    """Whether the name of an open file, of one in an archive its own, says that tabs separate its cells."""
+    """Return whether the name of an open file, possibly inside an archive, implies tabs as separators."""
     return str(stream.name).lower().removesuffix(".gz").endswith(".tsv")
 
 
 def read_at_most(stream: BinaryIO, size: int) -> bytearray:
-    """Read up to `size` bytes, in pieces: memory grows with what is there, not with what a header promises."""
+    """Read up to `size` bytes in pieces, so that memory grows with the data, not with the size in a header."""
     data = bytearray()
     while len(data) < size and (piece := stream.read(min(CHUNK, size - len(data)))):
         data += piece
@@ -74,7 +74,7 @@ def read_at_most(stream: BinaryIO, size: int) -> bytearray:
 
 
 def _outer(path: Path) -> tuple[Path, str | None]:
-    """Return the file that a path leads to, and where the path goes on inside it."""
+    """Return the file that a path leads to, and the rest of the path inside it."""
     if not path.exists():
         for parent in path.parents:
             if parent.is_file():
@@ -83,19 +83,19 @@ def _outer(path: Path) -> tuple[Path, str | None]:
 
 
 def _archive(file: BinaryIO) -> zipfile.ZipFile:
-    """Open an archive whose directory leads to its files."""
+    """Open an archive and check that its directory leads to its files."""
     try:
         archive = zipfile.ZipFile(file)
         for info in archive.infolist():
             if not 0 <= info.header_offset < archive.start_dir:
                 raise zipfile.BadZipFile(f"{info.filename} is not where the directory says")
-    except OSError as error:  # a directory that begins before the file
+    except OSError as error:  # the directory begins before the file
         raise zipfile.BadZipFile(str(error)) from error
     return archive
 
 
 def _member(archive: zipfile.ZipFile, path: Path, name: str | None) -> zipfile.ZipInfo:
-    """Return the file of an archive that is meant: the named one, the only one, or that of the archive's own name."""
+    """Return the file to read from an archive: the named one, the only one, or the one with the archive's name."""
     files = [info for info in archive.infolist() if not (info.is_dir() or _is_hidden(info.filename))]
     names = [info.filename for info in files]
     own = path.name.removesuffix(".zip")
@@ -111,10 +111,10 @@ def _member(archive: zipfile.ZipFile, path: Path, name: str | None) -> zipfile.Z
     if info.flag_bits & 1:
         raise ValueError(f"{path} is an encrypted zip archive; unpack it with its password")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise ValueError(f"{path} is a zip archive compressed by a method that is not read; unpack it")
+        raise ValueError(f"{path} is a zip archive with an unsupported compression method; unpack it")
     return info
 
 
 def _is_hidden(name: str) -> bool:
-    """Whether a file is of the kind that an operating system adds to archives."""
+    """Return whether a file is one that operating systems add to archives."""
     return name.startswith("__MACOSX/") or name.rpartition("/")[2].startswith(".")

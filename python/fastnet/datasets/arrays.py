@@ -1,4 +1,4 @@
-"""NumPy's own files: .npy holds samples, .npz holds samples with labels and perhaps a test part. Never pickles."""
+"""NumPy files: .npy with samples, .npz with samples, labels and an optional test part. Pickles are never loaded."""
 
 import io
 import math
@@ -15,8 +15,8 @@ from fastnet.datasets._damage import in_short, refusing
 
 __all__ = ["read_npy", "read_npz"]
 
-LONGEST_HEADER = 12 + 10_000  # bytes: what NumPy reads of one
-MOST_EXPANSION = 1040  # what deflate makes at most of a byte, and a little more
+LONGEST_HEADER = 12 + 10_000  # bytes that NumPy reads of a header
+MOST_EXPANSION = 1040  # bytes per compressed byte, slightly above the maximum of deflate
 
 # The names that a file may use for samples, labels, test samples and test labels.
 KEYS = (
@@ -28,9 +28,9 @@ KEYS = (
 
 
 def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
-    """Return the array in a .npy file, read from the disk as it is used (a memory map).
+    """Return the array in a .npy file as a memory map.
 
-    Raises ValueError, naming the file, if it is damaged, shorter than its header promises, or holds Python objects.
+    Raises ValueError, naming the file, if it is damaged, shorter than stated in its header, or holds Python objects.
     """
     path = Path(path)
     with refusing(path, "cannot be read"):
@@ -62,7 +62,7 @@ def read_npz(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[Any] |
         If the file is damaged, has none of these keys, or holds Python objects.
     """
     path = Path(path)
-    with refusing(path, "is damaged or no .npz file"), zipfile.ZipFile(path) as archive:
+    with refusing(path, "is damaged or not an .npz file"), zipfile.ZipFile(path) as archive:
         members = {name.removesuffix(".npy"): name for name in archive.namelist()}
         keys = _keys(members, path)
         arrays = {role: _read_member(archive, members[key], path) for role, key in keys.items()}
@@ -71,7 +71,7 @@ def read_npz(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[Any] |
 
 
 def _keys(members: Mapping[str, str], path: Path) -> dict[str, str]:
-    """Return which key of the file plays which role."""
+    """Return the keys of the file for samples and labels."""
     for names in KEYS:
         if names[0] in members:
             roles = zip(("x", "y", "test x", "test y"), names, strict=True)
@@ -96,14 +96,14 @@ def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any
 
 
 def _check_header(stream: IO[bytes], size: int, where: str) -> None:
-    """Compare what a header promises with what is there, before memory is taken for it."""
+    """Compare the size in a header with the data, before memory is allocated."""
     head = io.BytesIO(stream.read(LONGEST_HEADER))
     try:
         version = np.lib.format.read_magic(head)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(head)
-    except Exception as error:  # the header is read as Python, which can fail in many ways, a MemoryError among them
-        raise ValueError(f"{where} is damaged or no NumPy array: {in_short(error)}") from error
+    except Exception as error:  # the header is parsed as Python, which can fail in many ways, even with a MemoryError
+        raise ValueError(f"{where} is damaged or not a NumPy array: {in_short(error)}") from error
     if dtype.hasobject:
         raise ValueError(f"{where} holds Python objects; only numbers and text are read")
     promised = math.prod(shape) * dtype.itemsize

@@ -1,4 +1,4 @@
-"""The digits of scikit-learn: 1,797 images of handwritten digits, 8 x 8 pixels, values 0 to 16. In the package itself.
+"""The digits of scikit-learn: 1,797 images of handwritten digits, 8 x 8 pixels, values 0 to 16. Part of the package.
 
 Source: E. Alpaydin, C. Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository, 1998
 (https://doi.org/10.24432/C50P49), its test part, under the license CC BY 4.0

@@ -25,7 +25,7 @@ TIMEOUT = 30  # seconds without an answer
 def cache_folder() -> Path:
     """Return the folder for downloads: FASTNET_CACHE, or ``fastnet`` in the user's cache (XDG_CACHE_HOME).
 
-    Raises FileNotFoundError where none of them is set and the user has no home.
+    Raises FileNotFoundError if neither is set and the user has no home.
     """
     if folder := os.environ.get("FASTNET_CACHE"):
         return Path(folder)
@@ -41,21 +41,21 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True)
 class Collection:
-    """A data set in the files of MNIST's names.
+    """A data set in files named like those of MNIST.
 
     Attributes
     ----------
     name : str
         Its subfolder in FASTNET_DATA and in the cache.
     mirrors : tuple of str
-        Addresses that end in "/"; a file's name with ".gz" is appended.
+        URLs that end in "/"; the name of a file with ".gz" is appended.
     sha256 : mapping of str to str
-        The checksum of each file, by its name without ".gz".
+        The checksum of each file, by name without ".gz".
     compressed : bool
-        Whether the checksums are of the files as they are downloaded, or of what they unpack to. Mirrors may have
+        Whether the checksums are those of the compressed files, or of the decompressed data. Mirrors may have
         compressed the same data differently.
     in_root : bool
-        Whether the files may also lie in FASTNET_DATA itself. Only one data set of these names can.
+        Whether the files may also be in FASTNET_DATA itself; possible for only one data set with these file names.
     """
 
     name: str
@@ -65,14 +65,14 @@ class Collection:
     in_root: bool = False
 
     def folder(self, *names: str) -> Path:
-        """Return a folder with these files, which are downloaded into the cache if they are nowhere.
+        """Return a folder with these files, downloading them into the cache if needed.
 
         Raises
         ------
         FileNotFoundError
             If there is no folder for a cache.
         ConnectionError
-            If they cannot be downloaded; the message says where to put them by hand.
+            If they cannot be downloaded; the message says where to put them manually.
         """
         for folder in self._own_folders():
             if any(idx.find(folder, name) for name in idx.FILES):
@@ -84,9 +84,9 @@ class Collection:
         return cache
 
     def present(self) -> Path | None:
-        """Return the folder that has all of these files; None where nothing but a download gives them."""
+        """Return a folder with all of these files; None if they must be downloaded."""
         folders = self._own_folders()
-        with suppress(FileNotFoundError):  # a user without a home has no cache
+        with suppress(FileNotFoundError):  # without a home there is no cache
             folders.append(cache_folder() / self.name)
         return next((folder for folder in folders if all(idx.find(folder, name) for name in idx.FILES)), None)
 
@@ -151,7 +151,7 @@ class Collection:
 
 
 def _transfer(url: str, file: IO[bytes]) -> None:
-    """Write what is at an address into a file, with pooch where it is installed."""
+    """Download a URL to a file, with pooch if it is installed."""
     if importlib.util.find_spec("pooch"):
         import pooch
 

@@ -30,7 +30,7 @@ def read(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Parameters
     ----------
     path : str or os.PathLike
-        The file; its content tells whether it is compressed with gzip.
+        The file; gzip compression is detected from the content.
 
     Returns
     -------
@@ -40,8 +40,8 @@ def read(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
     Raises
     ------
     ValueError
-        If the file is no IDX file, holds another type than unsigned bytes, has fewer or more bytes than its header
-        promises, or is damaged gzip. No more memory is used than the file has bytes.
+        If the file is not an IDX file, holds another type than unsigned bytes, has fewer or more bytes than stated in
+        its header, or is damaged gzip. The memory used is limited by the size of the file.
     FileNotFoundError
         If there is no such file.
     """
@@ -77,7 +77,7 @@ def _read_shape(stream: BinaryIO, path: Path) -> tuple[int, ...]:
 
 
 def find(folder: Path, name: str) -> Path | None:
-    """Return the file of MNIST's name `name` in a folder, as it is or compressed, spelled -idx3 or .idx3."""
+    """Return the file with MNIST's name `name` in a folder, plain or compressed, spelled -idx3 or .idx3."""
     for spelling in (name, name.replace("-idx", ".idx")):
         for suffix in (".gz", ""):
             path = folder / (spelling + suffix)
@@ -87,7 +87,7 @@ def find(folder: Path, name: str) -> Path | None:
 
 
 def require(folder: Path, name: str) -> Path:
-    """Return what `find` finds, or raise FileNotFoundError."""
+    """Return the result of `find`, or raise FileNotFoundError."""
     path = find(folder, name)
     if path is None:
         raise FileNotFoundError(f"no file {name} or {name}.gz in the folder {folder}")
@@ -101,9 +101,9 @@ def read_part(folder: Path, part: str) -> tuple[NDArray[np.uint8], NDArray[np.ui
 
 
 def read_beside(images: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-    """Return the images in one file, and their labels where a file of labels lies beside it.
+    """Return the images in one file, and their labels if there is a file of labels in the same folder.
 
-    Its name is that of the images with "labels" for "images" and "idx1" for "idx3".
+    Its name has "labels" instead of "images" and "idx1" instead of "idx3".
     """
     name = images.name.removesuffix(".gz").replace("images", "labels").replace("idx3", "idx1")
     labels = find(images.parent, name) if "images" in images.name else None

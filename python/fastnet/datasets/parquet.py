@@ -1,4 +1,4 @@
-"""Parquet files, by pyarrow, polars or pandas, whichever is installed."""
+"""Parquet files, read by pyarrow, polars or pandas, whichever is installed."""
 
 import importlib.util
 import json
@@ -18,7 +18,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet.datasets._damage import in_short, refusing
 from fastnet.datasets._dataset import check_dtype, compact
 from fastnet.datasets._label_column import Asked, Columns, LabelColumn, ModelColumns, Target
-from fastnet.datasets._layout import left_out, tell
+from fastnet.datasets._layout import left_out, warn_of
 from fastnet.datasets._pipes import as_file
 from fastnet.datasets.tabular import Table
 
@@ -46,11 +46,11 @@ def read_parquet(
     target : str, int or None, default "label"
         The label column: a name, or an index (-1 is the last). None: every column is a feature.
     require_labels : bool, default False
-        Whether a missing "label" column is an error. One of another name always is.
+        Whether a missing "label" column is an error; a missing column of another name always is.
     dtype : {"float32", "float64"}, optional
-        What features other than bytes are stored in, as in `fastnet.datasets.tabular.read_csv`.
+        The dtype of features other than bytes, as in `fastnet.datasets.tabular.read_csv`.
     engine : {"pyarrow", "polars", "pandas"}, optional
-        What reads the file. By default the first of these that is installed.
+        The library that reads the file; by default the first of these that is installed.
 
     Returns
     -------
@@ -61,13 +61,13 @@ def read_parquet(
     ImportError
         If none of the three is installed.
     ValueError
-        If the file is damaged, a feature column holds something else than numbers, a cell is missing or not finite,
-        two columns have one name, or there is no label column.
+        If the file is damaged, a feature column does not hold numbers, a cell is missing or not finite, two columns
+        have the same name, or there is no label column.
 
     Warns
     -----
     DataFileWarning
-        An index, which pandas writes as columns and names in the file's metadata, is left out.
+        An index is left out, which pandas writes as columns and names in the metadata of the file.
     """
     path, dtype = Path(path), check_dtype(dtype)
     engine = engine or next((name for name in ENGINES if importlib.util.find_spec(name)), None)
@@ -102,7 +102,7 @@ def _table(columns: NamedColumns, index: set[str], rule: Asked | ModelColumns, p
         x[:, place] = column
     x = compact(x, str(path), dtype)
     if found.index:
-        tell(path, [left_out([f"column {names[place]!r}" for place in sorted(found.index)])])
+        warn_of(path, [left_out([f"column {names[place]!r}" for place in sorted(found.index)])])
     return Table(
         x,
         None if label is None else columns[label][1],
@@ -112,18 +112,18 @@ def _table(columns: NamedColumns, index: set[str], rule: Asked | ModelColumns, p
 
 
 def _index_of(metadata: str | bytes | None) -> set[str]:
-    """Return the columns that pandas' entry in a file's metadata names as the index."""
+    """Return the index columns from the metadata that pandas writes."""
     try:
         described = json.loads(metadata or "{}")
-    except (ValueError, RecursionError):  # it is not from pandas
+    except (ValueError, RecursionError):  # not written by pandas
         return set()
     index = described.get("index_columns") if isinstance(described, dict) else None
-    # A range is described and not stored.
+    # A RangeIndex is described, not stored.
     return {name for name in index if isinstance(name, str)} if isinstance(index, list) else set()
 
 
 def _first_other(column: NDArray[Any], types: tuple[type, ...]) -> str | None:
-    """Return the first cell of a column that is of none of these types, as text; None if there is none."""
+    """Return the first cell of a column with another type than these, as text; None without one."""
     if column.dtype.kind in "buifUS" and column.ndim == 1:
         return None
     return next((repr(cell) for cell in column.tolist() if not isinstance(cell, types)), None)
@@ -137,7 +137,7 @@ def _polars(path: Path) -> tuple[NamedColumns, set[str]]:
     except pl.exceptions.PolarsError as error:
         raise _unreadable(path, error) from error
     metadata: dict[str, str] = {}
-    # Older releases do not read it: an index without a name is then still known by its name in the file.
+    # Older releases do not read the metadata; an index without a name is still recognized by its name in the file.
     with suppress(AttributeError, pl.exceptions.PolarsError):
         metadata = pl.read_parquet_metadata(path)
     return [(column.name, column.to_numpy()) for column in table], _index_of(metadata.get("pandas"))
@@ -160,7 +160,7 @@ def _pandas(path: Path) -> tuple[NamedColumns, set[str]]:
 
     try:
         table = pd.read_parquet(path)
-    except ImportError as error:  # pandas leaves the reading to pyarrow or fastparquet
+    except ImportError as error:  # pandas needs pyarrow or fastparquet
         raise ImportError(f'{path} is a Parquet file, which pyarrow reads: pip install "fastnet-nn[data]"') from error
     except (ValueError, OSError) as error:
         raise _unreadable(path, error) from error
@@ -185,5 +185,5 @@ def _refusing(read: Callable[[Path], Any]) -> Callable[[Path], Any]:
     return refusing_read
 
 
-# polars is faster, and ends the process where a damaged file asks for too much memory.
+# polars is faster, but ends the process if a damaged file requests too much memory.
 ENGINES = {"pyarrow": _refusing(_pyarrow), "polars": _refusing(_polars), "pandas": _refusing(_pandas)}

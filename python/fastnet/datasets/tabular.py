@@ -1,8 +1,9 @@
-"""CSV files: the rows as numbers and labels, and what is wrong where.
+"""CSV files: reading of rows as numbers and labels, with the location of errors.
 
 The numbers are parsed by polars, pyarrow or pandas, whichever is installed, else by `numpy.loadtxt`. The first three
-only ever save time: what they refuse or cannot be trusted with (`fastnet.datasets._readers`) goes to `numpy.loadtxt`,
-and what that refuses is looked at line by line for the message. So values and errors are the same with each of them.
+only save time: rows that they refuse, or that they may read differently (`fastnet.datasets._readers`), go to
+`numpy.loadtxt`. Rows that it refuses are examined line by line for the message. So values and errors are the same with
+all of them.
 """
 
 import itertools
@@ -14,32 +15,32 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from fastnet.datasets import _readers
-from fastnet.datasets._dataset import FLOAT32_MAX, Blocks, check_dtype
+from fastnet.datasets._dataset import FLOAT32_MAX, Chunks, check_dtype
 from fastnet.datasets._dialect import check_dialect, short
 from fastnet.datasets._label_column import Asked, LabelColumn, ModelColumns, Target
-from fastnet.datasets._layout import Layout, Lines, sniff, tell
+from fastnet.datasets._layout import Layout, Lines, sniff, warn_of
 from fastnet.datasets._pipes import as_file
 from fastnet.datasets._streams import open_data
 
 __all__ = ["Table", "read_csv"]
 
-CELLS_AT_ONCE = 1 << 21  # numpy.loadtxt's float64 numbers in memory at a time: 16 MB
-BYTES_AT_ONCE = 1 << 25  # that a library parses at a time
-SMALL_FILE = 1 << 20  # bytes; numpy.loadtxt reads a megabyte sooner than another library is imported
-MOST_COLUMNS = 1 << 14  # for a library, which takes kilobytes for each
+CELLS_AT_ONCE = 1 << 21  # float64 numbers of numpy.loadtxt in memory at a time: 16 MB
+BYTES_AT_ONCE = 1 << 25  # parsed by a library at a time
+SMALL_FILE = 1 << 20  # bytes; numpy.loadtxt reads a megabyte faster than another library is imported
+MOST_COLUMNS = 1 << 14  # for a library, which allocates kilobytes for each
 
 
 class Table(NamedTuple):
-    """Content of a file with columns.
+    """Contents of a file with columns.
 
     Attributes
     ----------
     x : ndarray of shape (n, features), uint8, float32 or float64
     labels : ndarray of shape (n,) or None
-        The label column as it stands in the file.
+        The label column as written in the file.
     feature_names : list of str or None
     label : LabelColumn or None
-        Where the labels stand.
+        The label column.
     """
 
     x: NDArray[Any]
@@ -65,19 +66,19 @@ def read_csv(
     path : str or os.PathLike
         Text in UTF-8, a row on each line.
     separator : {",", ";", "\\t", "|", " "}, optional
-        What separates the cells; a space stands for any run of white space. By default a comma, or a tab where the name of
+        The separator of the cells; a space means any run of white space. By default a comma, or a tab if the name of
         the file ends in .tsv; a file that seems to have another separator is then refused.
     decimal : {".", ","}, default "."
-        What stands before the fraction of a number. Nothing may stand between thousands.
+        The decimal sign. Thousands separators are not allowed.
     target : str, int or None, default "label"
         The label column: a name in the header, or an index (-1 is the last). None: every column is a feature.
     require_labels : bool, default False
-        Whether a missing "label" column is an error. One of another name always is.
+        Whether a missing "label" column is an error; a missing column of another name always is.
     dtype : {"float32", "float64"}, optional
-        What features other than bytes are stored in. By default float32, and float64 where that would lose a column: its
-        values are beyond float32's range, or so close together that float32 hardly tells them apart.
+        The dtype of features other than bytes. By default float32, or float64 if float32 cannot represent a column: its
+        values are out of range, or nearly equal in float32.
     engine : {"polars", "pyarrow", "pandas", "numpy"}, optional
-        What parses the numbers. By default the first of these that is installed, and NumPy for small files.
+        The library that parses the numbers; by default the first of these that is installed, and NumPy for small files.
 
     Returns
     -------
@@ -87,9 +88,9 @@ def read_csv(
     Raises
     ------
     ValueError
-        With the file, the line and the column: a row of another length than the first, a cell that is empty, no
-        number, or not finite; no label column; no rows. Without `separator`: something else than its default seems to
-        separate the cells; the message has the options that read them. `separator` or `decimal` is another one, or both are
+        With the file, the line and the column: a row differs in length from the first; a cell is empty, not a number,
+        or not finite; there is no label column, or no row. Without `separator`: the cells seem to have another
+        separator than the default; the message has suitable options. `separator` or `decimal` is invalid, or both are
         commas.
 
     Warns
@@ -99,14 +100,14 @@ def read_csv(
 
     Notes
     -----
-    A first line in which every cell is a number is data. One of names, or that has the label column among them, is the
+    A first line in which every cell is a number is data. A line of names, or with the name of the label column, is the
     header. (With an index as `target`, the label's own cell does not count.) Without a header the label is the first
     column, as in the MNIST CSV files, unless `target` is another index or None.
 
-    pandas writes numbers where columns have no names. A first line that counts the columns, 0, 1, 2, ..., is therefore
-    no row, unless the next line counts, too; nor is one of whole numbers that were made to differ, such as 0, 0.1, 0.2.
+    pandas writes numbers if columns have no names. Therefore a first line that counts the columns, 0, 1, 2, ..., is not
+    a row, unless the next line counts, too. The same holds for numbers that pandas made unique, such as 0, 0.1, 0.2.
 
-    First columns whose header is empty or "Unnamed: 0" are an index that pandas wrote, and left out.
+    First columns whose header is empty or "Unnamed: 0" are an index that pandas wrote; they are left out.
     """
     path, dtype = Path(path), check_dtype(dtype)
     check_dialect(separator, decimal)
@@ -116,27 +117,27 @@ def read_csv(
         if engine is None:
             small = file.exists() and file.stat().st_size < SMALL_FILE
             engine = "numpy" if small or layout.columns.count > MOST_COLUMNS else _readers.installed()
-        blocks, labels = _read(file, layout, dtype, engine)
-        if not blocks.fit:
-            blocks, labels = _read(file, layout, "float64", engine)
-    tell(path, layout.notes)
+        chunks, labels = _read(file, layout, dtype, engine)
+        if not chunks.fit:
+            chunks, labels = _read(file, layout, "float64", engine)
+    warn_of(path, layout.notes)
     return Table(
-        blocks.joined(),
+        chunks.joined(),
         None if layout.label is None else np.array(labels, dtype=object),
         layout.feature_names,
         None if layout.label is None else LabelColumn.of(layout.columns, layout.label),
     )
 
 
-def _read(path: Path, layout: Layout, dtype: str | None, engine: str) -> tuple[Blocks, list[str]]:
+def _read(path: Path, layout: Layout, dtype: str | None, engine: str) -> tuple[Chunks, list[str]]:
     """Return the features and the cells of the label column."""
     parsed = None if engine == "numpy" else _read_with_library(path, layout, dtype, engine)
     return parsed if parsed is not None else _read_with_numpy(path, layout, dtype)
 
 
-def _read_with_library(path: Path, layout: Layout, dtype: str | None, engine: str) -> tuple[Blocks, list[str]] | None:
-    """Return the features and the labels, or None where `numpy.loadtxt` has to decide."""
-    blocks = Blocks(dtype)
+def _read_with_library(path: Path, layout: Layout, dtype: str | None, engine: str) -> tuple[Chunks, list[str]] | None:
+    """Return the features and the labels, or None if `numpy.loadtxt` must decide."""
+    chunks = Chunks(dtype)
     labels: list[str] = []
     with open_data(path) as stream:
         stream.seek(layout.body)
@@ -148,28 +149,28 @@ def _read_with_library(path: Path, layout: Layout, dtype: str | None, engine: st
                 return None
             numbers, cells = parsed
             try:
-                blocks.add(numbers)
-            except ValueError:  # not finite: numpy.loadtxt's way leads to the message that has its place
+                chunks.add(numbers)
+            except ValueError:  # not finite: numpy.loadtxt produces the message with its location
                 return None
             labels += cells
-    return blocks, labels
+    return chunks, labels
 
 
 # ---- NumPy ----------------------------------------------------------------------------------------------------------
 
 
-def _read_with_numpy(path: Path, layout: Layout, dtype: str | None) -> tuple[Blocks, list[str]]:
-    blocks = Blocks(dtype)
+def _read_with_numpy(path: Path, layout: Layout, dtype: str | None) -> tuple[Chunks, list[str]]:
+    chunks = Chunks(dtype)
     labels: list[str] = []
     rows = max(1, CELLS_AT_ONCE // layout.columns.count)
     with open_data(path) as stream:
         lines = _rows(path, stream, layout)
         while chunk := list(itertools.islice(lines, rows)):
             try:
-                blocks.add(_parse(chunk, layout, labels))
+                chunks.add(_parse(chunk, layout, labels))
             except ValueError as error:
                 raise _explained(path, layout, error, dtype) from error
-    return blocks, labels
+    return chunks, labels
 
 
 def _rows(path: Path, stream: Any, layout: Layout) -> Lines:
@@ -220,7 +221,7 @@ def _explained(path: Path, layout: Layout, error: ValueError, dtype: str | None)
 
 
 def _problem(cells: list[str], wanted: list[int], layout: Layout, dtype: str | None) -> str | None:
-    """Say what is wrong with a row, or return None."""
+    """Return the error in a row, or None."""
     if len(cells) != layout.columns.count:
         expected = "in the header" if layout.columns.names is not None else "in the first line"
         return f": the row has {len(cells)} values; expected {layout.columns.count}, as {expected}"

@@ -1,1 +1,1 @@
-"""What one asks of a model besides training: the doctor, verification, the search for a learning rate."""
+"""Diagnostics of a model: the doctor, verification, and the learning rate range test."""

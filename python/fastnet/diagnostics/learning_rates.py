@@ -1,4 +1,4 @@
-"""A learning rate to start from, found by a short sweep."""
+"""The learning rate range test, which suggests an initial learning rate."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,14 +21,14 @@ _DIVERGED = 4.0  # times the lowest loss so far
 
 @dataclass(frozen=True)
 class LearningRateSweep:
-    """What `find_learning_rate` found.
+    """Result of `find_learning_rate`.
 
     Attributes
     ----------
     learning_rates, losses : ndarray of shape (steps,)
-        The rates of the steps and the losses before them, smoothed.
+        The learning rates of the steps, and the losses before them, smoothed.
     suggestion : float
-        A tenth of the rate at which the loss was lowest.
+        A tenth of the learning rate with the lowest loss.
     """
 
     learning_rates: NDArray[np.float64]
@@ -36,14 +36,14 @@ class LearningRateSweep:
     suggestion: float
 
     def plot(self, ax: Any = None) -> Any:
-        """Draw the losses over the rates, and the suggestion.
+        """Plot the losses over the learning rates, and the suggestion.
 
         Needs matplotlib: ``pip install "fastnet-nn[plot]"``.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Where to draw; new axes unless given.
+            The axes to plot on; by default new ones.
 
         Returns
         -------
@@ -58,7 +58,7 @@ class LearningRateSweep:
 
 
 class _Sweep(Callback):
-    """Multiplies the learning rate after every batch, and ends training when the loss grows."""
+    """Multiply the learning rate after every batch, and end training when the loss grows."""
 
     def __init__(self, start: float, factor: float, steps: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class _Sweep(Callback):
         self.model.optimizer.learning_rate = self._rate
 
     def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
-        # The logs have the mean of the epoch so far.
+        # The logs contain the mean of the epoch so far.
         total = (logs or {})["loss"] * (batch + 1)
         loss, self._sum = total - self._sum, total
         self._average = _SMOOTHING * self._average + (1 - _SMOOTHING) * loss
@@ -101,10 +101,10 @@ def find_learning_rate(
     highest: float = 10.0,
     steps: int = 100,
 ) -> LearningRateSweep:
-    """Train with a learning rate that grows from step to step until the loss grows too, and suggest one to start from.
+    """Suggest an initial learning rate, by training with an increasing rate until the loss grows.
 
-    The learning rate range test of Smith (2017), arXiv:1506.01186, section 3.3. The model has its weights, its
-    optimizer and its random numbers as before afterwards.
+    The learning rate range test of Smith (2017), arXiv:1506.01186, section 3.3. Afterwards, the weights, the optimizer
+    and the random state of the model are restored.
 
     Parameters
     ----------
@@ -113,11 +113,11 @@ def find_learning_rate(
     x, y : array_like
         As in `fit`.
     batch_size : int, default 32
-        That of the training to come: a good rate depends on it.
+        The batch size of the planned training, on which a good learning rate depends.
     lowest, highest : float, default 1e-6 and 10
-        The rates that the sweep starts from and ends at.
+        The first and the last learning rate.
     steps : int, default 100
-        The number of steps between them. The data are gone through again as often as needed.
+        The number of steps between them. The data are repeated as often as needed.
 
     Returns
     -------
@@ -151,7 +151,7 @@ def find_learning_rate(
     rate, state = model.optimizer.learning_rate, network.get_state()
     history, figures, receipt, names = model.history, model.figures, model._receipt, model.feature_names
     random = model._generator.bit_generator.state
-    model._receipt = Receipt()  # what the sweep does leaves no trace in the weights
+    model._receipt = Receipt()  # the sweep leaves the weights unchanged
     sweep = _Sweep(lowest, (highest / lowest) ** (1 / (steps - 1)), steps)
     try:
         model.fit(x, y, batch_size=batch_size, epochs=steps, verbose=0, callbacks=[sweep])

@@ -1,4 +1,4 @@
-"""Training again as a receipt says, to find out whether a model comes from where it says."""
+"""Verification of a receipt: training again, and comparing the weights."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,17 +21,17 @@ __all__ = ["Verification", "environment_differences", "largest_difference", "ver
 
 @dataclass(frozen=True)
 class Verification:
-    """What `verify` found.
+    """Result of `verify`.
 
     Attributes
     ----------
     identical : bool
-        Whether training again gave the same weights, bit for bit.
+        Whether training again gave bitwise identical weights.
     differences : dict
-        What results depend on and is not as it was, by its name: "x", "y", "sample_weight", "initial_weights", "fastnet",
-        "numpy", "python", "isa" (the instruction set), each with the values "then" and "now".
+        Inputs of the training that have changed: "x", "y", "sample_weight", "initial_weights", "fastnet", "numpy",
+        "python", "isa" (the instruction set), each with the values "then" and "now".
     largest_difference : float or None
-        The largest difference between two weights; None where the data are others, so that there was no training.
+        The largest difference between two weights; None if the data differ, so that nothing was trained.
     """
 
     identical: bool
@@ -48,20 +48,20 @@ def verify(
     validation_data: Sequence[Any] | None = None,
     callbacks: Sequence[Callback] | None = None,
 ) -> Verification:
-    """Train again as the receipt of a model says, and compare the weights.
+    """Repeat the training in the receipt of a model, and compare the weights.
 
-    For models of one run of `fit` that were made with a seed. What ``fastnet train`` made is for ``fastnet verify``.
+    For models with a seed and a single run of `fit`. For models of ``fastnet train`` use ``fastnet verify``.
 
     Parameters
     ----------
     model : Sequential
-        The model, which does not change.
+        The model; it is not changed.
     x, y, sample_weight : array_like
-        What it was trained on. The arrays are compared by the hashes in the receipt first.
+        The training data, which are first compared with the hashes in the receipt.
     validation_data : tuple, optional
-        What it was validated with, where callbacks look at that.
+        The validation data, if callbacks depend on them.
     callbacks : list of Callback, optional
-        New ones like those that it was trained with.
+        New callbacks like those of the original training.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def verify(
     Raises
     ------
     ValueError
-        The model has no receipt, or not one from which it can be trained again.
+        The model has no receipt, or one from which it cannot be trained again.
 
     Examples
     --------
@@ -89,12 +89,12 @@ def verify(
     receipt, run = _repeatable(model)
     again = _untrained(model, receipt["seed"])
     names = CallbackList.of(callbacks, again, {}).names
-    told = dict(run["fit"])
-    told.pop("max_time", None)  # it was not reached
-    if names != told.pop("callbacks", []):
+    arguments = dict(run["fit"])
+    arguments.pop("max_time", None)  # not reached
+    if names != arguments.pop("callbacks", []):
         raise ValueError(f"callbacks must be like those that the model was trained with, {run['fit'].get('callbacks')}")
-    if isinstance(weights := told.get("class_weight"), dict):  # JSON has texts as keys
-        told["class_weight"] = {int(label): weight for label, weight in weights.items()}
+    if isinstance(weights := arguments.get("class_weight"), dict):  # JSON keys are strings
+        arguments["class_weight"] = {int(label): weight for label, weight in weights.items()}
     again.compile(**run["compile"])
     again._apply_settings(run["layers"])
     if again._weights.sha256() != receipt["initial_weights"]:
@@ -106,7 +106,7 @@ def verify(
     begun = _compared({"weights": receipt["initial_weights"]}, {"weights": again._weights.sha256()})
     differences = {f"initial_{name}": both for name, both in begun.items()} | environment_differences(receipt)
     again.fit(
-        x, y, sample_weight=sample_weight, validation_data=validation_data, callbacks=callbacks, verbose=0, **told
+        x, y, sample_weight=sample_weight, validation_data=validation_data, callbacks=callbacks, verbose=0, **arguments
     )
     same = again._weights.sha256() == receipt["weights"]
     return Verification(same, differences, largest_difference(model, again))
@@ -122,7 +122,7 @@ def _repeatable(model: Inspector) -> tuple[dict[str, Any], dict[str, Any]]:
         "it was made by fastnet train: use the command fastnet verify": "command" in receipt,
         "it was trained by more than one run of fit": bool(more or receipt.get("earlier")),
         "it was made without a seed": receipt["seed"] is None,
-        "its receipt lacks what fit and compile were told": not (run.get("fit") and run.get("compile")),
+        "its receipt lacks the arguments of fit and compile": not (run.get("fit") and run.get("compile")),
         "it was trained on batches, which are not hashed": "source" in run.get("data", {}),
         f"its training was {run.get('ended')}": run.get("ended") not in ("complete", "stopped"),
     }
@@ -142,20 +142,20 @@ def _untrained(model: Inspector, seed: int) -> Inspector:
 
 
 def _compared(then: dict[str, Any], now: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the entries that are not the same, and both values of each."""
+    """Return the entries that differ, with both values."""
     names = [name for name in {**then, **now} if then.get(name) != now.get(name)]
     return {name: {"then": then.get(name), "now": now.get(name)} for name in names}
 
 
 def environment_differences(receipt: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the versions and the instruction set that are not as they were in the last run of a receipt."""
+    """Return the versions and the instruction set that differ from the last run of a receipt."""
     now = environment()
     last = (receipt["runs"] or [{}])[-1]
     return _compared({name: last.get(name) for name in now}, now)
 
 
 def largest_difference(model: Inspector, again: Inspector) -> float | None:
-    """Return the largest difference between two weights, None where there is no telling."""
+    """Return the largest difference between two weights, None if it is undefined."""
     then, now = model.get_weights(), again.get_weights()
     if [array.shape for array in then] != [array.shape for array in now]:
         return None

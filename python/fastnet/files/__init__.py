@@ -1,1 +1,1 @@
-"""Bytes on a disk: atomic writing, the safetensors format, checkpoint files and folders, one error for a damaged file."""
+"""Files: atomic writing, the safetensors format, checkpoint files and folders, errors for damaged files."""

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one, beside other work."""
+"""Atomic writing of files, also in a background thread."""
 
 import errno
 import os
@@ -19,17 +19,17 @@ _T = TypeVar("_T")
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[Any]]:
-    """Open a file for writing that appears under its name only when it is complete.
+    """Open a file for writing that appears under its name only once it is complete.
 
-    What the body writes goes to a temporary file in the same folder. At the end it is flushed to the disk and takes the
-    place of `path` in one step. When the body raises, the temporary file is removed and an earlier file at `path` stays
-    as it was. When the process is killed or the power fails, `path` is the earlier file or the new one, and a file
-    ``.fastnet-*.tmp`` may be left beside it. A symbolic link keeps pointing where it did; a device or a pipe
-    (``/dev/null``) is written to directly.
+    The body writes to a temporary file in the same folder. At the end this file is flushed to the disk and replaces
+    `path` in one step. If the body raises, the temporary file is removed and an earlier file at `path` is not changed.
+    If the process is killed or the power fails, `path` is the earlier file or the new one, and a file
+    ``.fastnet-*.tmp`` may be left next to it. A symbolic link keeps its target; a device or a pipe (``/dev/null``) is
+    written to directly.
 
-    The new file has the permissions, the access control list and, where the process may give them, the owner and the
-    group of the file that it replaces; until it is whole, only its owner can read it. What could not be opened for writing
-    is not replaced either, such as a file that is read-only.
+    The new file has the permissions, the access control list and, if the process may set them, the owner and the group
+    of the file that it replaces. Until it is complete, only its owner can read it. A file that cannot be opened for
+    writing, such as a read-only file, is not replaced.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     ------
     OSError
         If the file cannot be written, with the reason: the folder does not exist, `path` is a folder, permission is
-        denied, the disk is full. Its type is that of the error behind it (FileNotFoundError, PermissionError, ...).
+        denied, the disk is full. It has the type of its cause (FileNotFoundError, PermissionError, ...).
 
     Examples
     --------
@@ -61,7 +61,7 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
     target = check_writable(path)
     special = target.exists() and not target.is_file()
     written = target if special else target.with_name(f".fastnet-{secrets.token_hex(4)}.tmp")
-    permissions = 0o600 if target.exists() else 0o666  # less what the umask takes away
+    permissions = 0o600 if target.exists() else 0o666  # minus the umask
     try:
         with _open(written, mode if special else mode.replace("w", "x"), permissions) as file:
             yield file
@@ -81,18 +81,18 @@ def atomic_write(path: str | os.PathLike[str], mode: str = "wb") -> Iterator[IO[
 
 
 def check_overwrite(path: str | os.PathLike[str], overwrite: bool) -> None:
-    """Raise FileExistsError where there is a file that may not be replaced."""
+    """Raise FileExistsError if there is a file that may not be replaced."""
     if not overwrite and Path(path).exists():
         raise FileExistsError(f"{os.fspath(path)} exists; pass overwrite=True to replace it")
 
 
 def check_writable(path: str | os.PathLike[str]) -> Path:
-    """Return the file that writing to a path replaces or makes, behind symbolic links.
+    """Return the file that writing to a path replaces or creates, with symbolic links resolved.
 
     Raises
     ------
     OSError
-        The file cannot be opened for writing, or the path is a folder or a circle of links.
+        The file cannot be opened for writing, or the path is a folder or a cycle of links.
     """
     target = Path(os.path.realpath(path))
     effective = {"effective_ids": True} if os.access in os.supports_effective_ids else {}
@@ -106,8 +106,8 @@ def check_writable(path: str | os.PathLike[str]) -> Path:
 
 
 def _is_about(error: OSError, path: Path) -> bool:
-    """Whether an error comes from writing this file, not from something else that the body does."""
-    if error.filename is None:  # as write() raises it
+    """Return whether an error comes from writing this file, not from other code in the body."""
+    if error.filename is None:  # as in errors of write()
         return error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
     return error.filename in {str(path), path, str(path.parent)}
 
@@ -122,45 +122,45 @@ def _open(path: Path, mode: str, permissions: int) -> IO[Any]:
 
 
 def _replace(temporary: Path, target: Path) -> None:
-    """Move the finished file to its name and make the move last through a loss of power."""
+    """Move the finished file to its name, and make sure that the move survives a power failure."""
     if target.exists():
         _take_over(temporary, target)
     temporary.replace(target)
     if os.name == "posix":
-        with suppress(PermissionError):  # to write in a folder one need not be allowed to read it
+        with suppress(PermissionError):  # a folder may be writable without being readable
             folder = os.open(target.parent, os.O_RDONLY)
             try:
                 _to_disk(folder)
             except OSError as error:
-                if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # a file system whose folders need no flush
+                if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # the file system does not flush folders
                     raise
             finally:
                 os.close(folder)
 
 
 def _take_over(temporary: Path, target: Path) -> None:
-    """Give a file what decides who may use the one that it replaces."""
+    """Copy the owner and the permissions of the replaced file to a file."""
     old, new = target.stat(), temporary.stat()
     permissions = stat.S_IMODE(old.st_mode) & 0o777
     if new.st_uid != old.st_uid:
-        with suppress(OSError):  # only root gives files away
+        with suppress(OSError):  # only root may change the owner
             os.chown(temporary, old.st_uid, -1)
     if new.st_gid != old.st_gid:
         try:
             os.chown(temporary, -1, old.st_gid)
-        except OSError:  # another group gets what everybody has
+        except OSError:  # another group gets the permissions of everybody
             permissions = permissions & 0o707 | (permissions & 0o007) << 3
     if sys.platform == "linux":
         try:
             os.setxattr(temporary, _ACCESS_LIST, os.getxattr(target, _ACCESS_LIST))
-        except OSError:  # there is none: that which the folder gives to new files is not for this one either
+        except OSError:  # the old file has none; remove the default of the folder
             with suppress(OSError):
                 os.removexattr(temporary, _ACCESS_LIST)
     temporary.chmod(permissions)
 
 
 def flush_to_disk(file: IO[Any]) -> None:
-    """Return when what was written to a file would outlast a loss of power."""
+    """Flush a file, so that its contents survive a power failure."""
     file.flush()
     _to_disk(file.fileno())
 
@@ -168,10 +168,10 @@ def flush_to_disk(file: IO[Any]) -> None:
 def _to_disk(descriptor: int) -> None:
     """Flush an open file or folder."""
     os.fsync(descriptor)
-    if sys.platform == "darwin":  # where that leaves it in the cache of the drive
+    if sys.platform == "darwin":  # fsync leaves the data in the cache of the drive
         import fcntl
 
-        with suppress(OSError):  # a file system that does not know how
+        with suppress(OSError):  # the file system does not support it
             fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)
 
 
@@ -195,12 +195,12 @@ def remove_leftovers(folder: str | os.PathLike[str]) -> None:
 
 
 class Beside(Generic[_T]):
-    """A call that goes on in a thread of its own; where the system has no thread to give, it is made at once.
+    """A call in a background thread; if no thread can be started, the call is made at once.
 
     Parameters
     ----------
     function : callable
-        What is called.
+        The function to call.
     """
 
     def __init__(self, function: Callable[[], _T]) -> None:
@@ -210,7 +210,7 @@ class Beside(Generic[_T]):
         self._thread: threading.Thread | None = threading.Thread(target=self._call)
         try:
             self._thread.start()
-        except RuntimeError:  # the limit of processes, or of memory
+        except RuntimeError:  # a limit of threads or memory is reached
             self._thread = None
             self._call()
 
@@ -223,7 +223,7 @@ class Beside(Generic[_T]):
     def result(self) -> _T | None:
         """Wait for the call to end and return what it returned.
 
-        A child that was forked meanwhile has no such thread and gets None.
+        In a child that was forked meanwhile the thread does not exist; the result is None.
         """
         if self._thread is not None:
             self._thread.join()

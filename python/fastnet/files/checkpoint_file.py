@@ -1,16 +1,16 @@
-"""Checkpoint files: plain safetensors, with everything that is no array as JSON in their metadata.
+"""Checkpoint files: safetensors files whose metadata hold everything but the arrays, as JSON.
 
-The weights are tensors with the names that they have in a model file, ``layers.<i>.<layer name>.kernel``;
-``optimizer.state`` has the moments and the like, and ``best.weights`` the weights after the best epoch so far, each as one
-vector. The rest of the state is one JSON document, ``state`` in the metadata; where it has an array there is ``{"$tensor": name}``, with
-``"bool": true`` where its values are that, and a number that JSON has none for is ``{"$float": "nan"}``, ``"inf"`` or
-``"-inf"``. The metadata are strings:
+The weights are tensors with their names in a model file, ``layers.<i>.<layer name>.kernel``. ``optimizer.state`` holds
+the optimizer state and ``best.weights`` the weights after the best epoch so far, each as one vector. The rest of the
+state is one JSON document, ``state`` in the metadata. In it, an array is ``{"$tensor": name}``, with ``"bool": true``
+if its values are booleans, and a float that JSON lacks is ``{"$float": "nan"}``, ``"inf"`` or ``"-inf"``. The metadata
+are strings:
 
 =================== ================================================================
 ``format``          ``fastnet-checkpoint``
 ``format_version``  ``1``
 ``fastnet_version`` the version of the package that wrote the file
-``state``           where training stands, as JSON
+``state``           the training state, as JSON
 ``checksum``        as in a model file
 =================== ================================================================
 """
@@ -38,30 +38,30 @@ Arrays = dict[str, NDArray[Any]]
 
 
 class DamagedError(ValueError):
-    """A file that is not as it was written."""
+    """A damaged file."""
 
 
 class OtherFormatError(ValueError):
-    """A whole file that is no checkpoint, or one of another format version."""
+    """A complete file that is not a checkpoint, or one of another format version."""
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What a file is to hold; nothing that goes on meanwhile changes it."""
+    """The contents of a file, which later changes of the model do not affect."""
 
     tensors: Arrays
     metadata: dict[str, str]
 
 
 def contents_of(state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Contents:
-    """Return a state of dictionaries, lists, strings, numbers and arrays, and other arrays by name, as a file holds them.
+    """Return the file contents for a state of dictionaries, lists, strings, numbers and arrays, and for named arrays.
 
-    The arrays of the state are copied, the others are not.
+    The arrays in the state are copied, the named arrays are not.
 
     Raises
     ------
     TypeError
-        The state has something else; the message says where.
+        The state has an object of another type; the message says where.
     """
     tensors = dict(arrays)
     metadata = {
@@ -74,7 +74,7 @@ def contents_of(state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
 
 
 def write_checkpoint(path: str | os.PathLike[str], contents: Contents) -> None:
-    """Write a checkpoint, whole or not at all.
+    """Write a checkpoint atomically.
 
     Raises
     ------
@@ -90,9 +90,9 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Array
     Raises
     ------
     DamagedError
-        The file is not as it was written.
+        The file is damaged.
     OtherFormatError
-        It is no checkpoint of this format version.
+        It is not a checkpoint of this format version.
     OSError
         It cannot be read.
     """
@@ -107,7 +107,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Array
         raise
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split())
-        raise DamagedError(f"cannot go on from {os.fspath(path)}: {reason}") from error
+        raise DamagedError(f"cannot resume from {os.fspath(path)}: {reason}") from error
 
 
 def _check_format(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> None:
@@ -116,14 +116,14 @@ def _check_format(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> 
     if (version := metadata.get("format_version")) != FORMAT_VERSION:
         raise OtherFormatError(
             f"{os.fspath(path)} was written by fastnet {metadata.get('fastnet_version', 'unknown')} in format version "
-            f"{version}; fastnet {__version__} goes on from format version {FORMAT_VERSION}"
+            f"{version}; fastnet {__version__} resumes from format version {FORMAT_VERSION}"
         )
 
 
 def _packed(value: Any, place: str, tensors: Arrays) -> Any:
-    """Return a value as JSON can hold it; arrays go to `tensors`, under the name of their place."""
+    """Return a value as JSON; arrays go to `tensors`, named after their place in the state."""
     if isinstance(value, np.ndarray):
-        while place in tensors:  # as the keys "a.b" and "a" with "b" in it give
+        while place in tensors:  # the key "a.b" and the key "b" within "a" give the same name
             place += "_"
         tensors[place] = value.astype(np.uint8 if value.dtype == np.bool_ else value.dtype)
         return {"$tensor": place} | ({"bool": True} if value.dtype == np.bool_ else {})
@@ -143,7 +143,7 @@ def _packed(value: Any, place: str, tensors: Arrays) -> Any:
 
 
 def _unpacked(value: Any, tensors: Arrays) -> Any:
-    """Return what `_packed` was given; its arrays leave `tensors`."""
+    """Return the value that `_packed` converted; its arrays are taken out of `tensors`."""
     if isinstance(value, list):
         return [_unpacked(part, tensors) for part in value]
     if not isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The checkpoints of one run in one folder: which is the newest, and which may go."""
+"""The folder with the checkpoints of one run: finding the newest, deleting old ones."""
 
 import errno
 import os
@@ -13,7 +13,7 @@ from fastnet.files.checkpoint_file import Contents, DamagedError, read_checkpoin
 
 __all__ = ["CheckpointFolder"]
 
-_BEST = "-best"  # at the end of the name of the one that is kept for its figure
+_BEST = "-best"  # suffix of the checkpoint of the best epoch
 
 
 class CheckpointFolder:
@@ -24,7 +24,7 @@ class CheckpointFolder:
     folder : str or os.PathLike
         The folder.
     keep : int
-        How many of the last stay. The best stays besides.
+        The number of latest checkpoints to keep, in addition to the best one.
     """
 
     def __init__(self, folder: str | os.PathLike[str], keep: int) -> None:
@@ -32,12 +32,12 @@ class CheckpointFolder:
         self._keep = keep
 
     def make(self) -> None:
-        """Make the folder, where it is missing.
+        """Create the folder if it is missing.
 
         Raises
         ------
         OSError
-            It cannot be made, or not written to.
+            It cannot be created or written to.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         if not os.access(self._folder, os.W_OK):
@@ -48,12 +48,12 @@ class CheckpointFolder:
         return sorted(self._folder.glob("checkpoint-*.safetensors"), key=lambda path: path.name.replace(_BEST, ""))
 
     def newest(self) -> tuple[Path, dict[str, Any], dict[str, NDArray[Any]]] | None:
-        """Return the newest checkpoint that is whole, or None where there is none; remove what a kill left behind.
+        """Return the newest intact checkpoint, or None without checkpoints; remove leftover temporary files.
 
         Raises
         ------
         ValueError
-            No checkpoint is whole, or the newest one is of another format version.
+            No checkpoint is intact, or the newest one has another format version.
         """
         remove_leftovers(self._folder)
         paths = self.paths()
@@ -62,12 +62,12 @@ class CheckpointFolder:
                 return (path, *read_checkpoint(path))
             except DamagedError as error:
                 if path == paths[0]:
-                    raise ValueError(f"{error}; no checkpoint in {self._folder} is whole") from error
-                warnings.warn(f"{error}: going on from the checkpoint before it", stacklevel=2)
+                    raise ValueError(f"{error}; no checkpoint in {self._folder} is intact") from error
+                warnings.warn(f"{error}: resuming from the checkpoint before it", stacklevel=2)
         return None
 
     def write(self, contents: Contents, epoch: int, steps: int, *, best: bool) -> None:
-        """Write a checkpoint and remove those that need not stay; with `best` it takes the place of the best before it."""
+        """Write a checkpoint and delete old ones; with `best` it replaces the previous best one."""
         path = self._folder / f"checkpoint-{epoch:06d}-{steps:09d}{_BEST if best else ''}.safetensors"
         write_checkpoint(path, contents)
         paths = self.paths()
@@ -79,7 +79,7 @@ class CheckpointFolder:
                 other.unlink(missing_ok=True)
 
     def delete(self) -> None:
-        """Remove all checkpoints, and the folder where nothing else is in it."""
+        """Delete all checkpoints, and the folder if it is empty then."""
         for path in self.paths():
             path.unlink(missing_ok=True)
         if self._folder.is_dir() and not any(self._folder.iterdir()):

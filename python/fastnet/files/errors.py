@@ -1,4 +1,4 @@
-"""One error for everything that a damaged file can cause."""
+"""A single error type for everything that a damaged file can cause."""
 
 import os
 from collections.abc import Iterator
@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 from fastnet.files.names import hint_for
 
-LONGEST_REASON = 400  # characters, where a file has long names
+LONGEST_REASON = 400  # characters; a file may have long names
 
 
 @contextmanager
 def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Make one ValueError that names the file out of everything that a bad file can cause."""
+    """Convert every error that a bad file can cause to a ValueError that names the file."""
     try:
         yield
     except RecursionError as error:

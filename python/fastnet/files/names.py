@@ -1,4 +1,4 @@
-"""What the names of files promise: nothing is written under the name of another format."""
+"""File names and formats: nothing is written under the name of another format."""
 
 import os
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _SUFFIXES = {
 }
 _FORMATS = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
-EXPORTS = ("ONNX", "C")  # what `Sequential.save` writes besides, because a method of the model does
+EXPORTS = ("ONNX", "C")  # other formats for which `Sequential.save` calls a method of the model
 MODEL_FORMATS = ("safetensors", *EXPORTS)
 _WRITTEN_BY = {
     "ONNX": "to_onnx writes ONNX",
@@ -41,8 +41,8 @@ _WRITTEN_BY = {
 
 
 def format_of(path: str | os.PathLike[str]) -> str | None:
-    """Return the format that a name promises: "Keras" of ``m.keras``; None for names that promise none."""
-    from pathlib import Path  # it takes 2 ms, which `import fastnet` need not
+    """Return the format that a file name implies: "Keras" for ``m.keras``; None for other names."""
+    from pathlib import Path  # not at the top: it would add 2 ms to `import fastnet`
 
     return _FORMATS.get(Path(path).suffix.lower())
 
@@ -50,17 +50,17 @@ def format_of(path: str | os.PathLike[str]) -> str | None:
 def check_name(
     path: str | os.PathLike[str], method: str, *formats: str, instead: Mapping[str, str] | None = None
 ) -> None:
-    """Refuse a name that promises another format than one of those that a method writes, of which the first is its own.
+    """Refuse a file name that implies a format other than those that a method writes.
 
     Parameters
     ----------
     path : str or os.PathLike
     method : str
-        What writes, for the message.
+        The method that writes, for the message.
     formats : str
-        What it writes.
+        The formats that it writes, its own first.
     instead : mapping of str to str, optional
-        What to call for other formats.
+        Hints for other formats.
 
     Raises
     ------
@@ -81,15 +81,15 @@ def check_name(
 
 
 def hint_for(path: str | os.PathLike[str]) -> str:
-    """Return what reads a file that is no model file, by its name; empty where nothing does."""
+    """Return a hint on how to read a file that is not a model file, by its name; empty without one."""
     return "; fastnet.from_onnx reads ONNX" if format_of(path) == "ONNX" else ""
 
 
 def check_model_name(path: str | os.PathLike[str], method: str = "save") -> None:
-    """Refuse a name under which `Sequential.save` writes nothing."""
+    """Refuse a file name of a format that `Sequential.save` does not write."""
     check_name(path, method, *MODEL_FORMATS, instead=_WRITTEN_BY)
 
 
 def check_weights_name(path: str | os.PathLike[str], method: str = "save_weights") -> None:
-    """Refuse a name that is not one for safetensors, which weights are written to."""
+    """Refuse a file name of a format other than safetensors."""
     check_name(path, method, "safetensors", instead=_WRITTEN_BY)

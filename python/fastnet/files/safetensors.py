@@ -1,12 +1,12 @@
-"""Safetensors files: written whole or not at all, read with every size checked before memory is taken for it.
+"""Safetensors files: written atomically, and read with every size checked before memory is allocated for it.
 
 A file is eight bytes with the length of the header, the header, which is JSON, and the arrays one after the other:
-https://github.com/huggingface/safetensors#format. Nothing in it can be executed. What is refused here and not by the
-safetensors library are names that come twice and numbers that JSON does not have. The file is read, not mapped to
-memory: one that another program cuts short meanwhile is an error and not the end of the process.
+https://github.com/huggingface/safetensors#format. Nothing in it can be executed. Unlike the safetensors library, this
+module refuses duplicate names and numbers that are not JSON. The file is read, not memory-mapped: if another program
+truncates it meanwhile, that is an error and does not end the process.
 
 The entry ``checksum`` of the metadata is the XXH64 of the file with the 16 digits of the checksum itself as zeros. It
-tells damage from what was written. A file without it is read, too.
+detects damage. A file without it is read, too.
 """
 
 import errno
@@ -34,14 +34,14 @@ _NUMPY_DTYPES = {
 }
 _CODES = {np.dtype(code): name for name, code in _NUMPY_DTYPES.items()}
 DTYPES = {**_NUMPY_DTYPES, "BF16": "<u2"}
-_PIECE = 1 << 20  # bytes; what is read at a time stays in the second-level cache
-_LARGE = 1 << 24  # bytes; from here on a thread and a second flush cost less than hashes do
+_PIECE = 1 << 20  # bytes that are read at a time; they stay in the second-level cache
+_LARGE = 1 << 24  # bytes from which a thread and a second flush cost less than the hashes
 _UNKNOWN = "0" * 16  # a checksum before it is known
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """Where one array lies in a file, and what it is."""
+    """Location and type of one array in a file."""
 
     name: str
     dtype: str  # the format's name, such as "F32"
@@ -51,7 +51,7 @@ class Tensor:
 
     @property
     def numpy_dtype(self) -> np.dtype[Any]:
-        """What its bytes are for NumPy; a bfloat16 is the upper half of a float32."""
+        """The dtype in NumPy; a bfloat16 is read as the upper half of a float32."""
         return np.dtype(DTYPES[self.dtype])
 
 
@@ -64,21 +64,21 @@ def write(
     metadata: Mapping[str, str],
     late: Mapping[str, Callable[[], str]] | None = None,
 ) -> None:
-    """Write arrays by their names, and texts by theirs, to one file.
+    """Write named arrays and named strings to one file.
 
-    The arrays come in the order that they have here, those of wide elements first. The same input gives the same bytes.
-    `late` are functions whose results, ASCII of the same length, take the place of what stands for them in the metadata
-    and nowhere else: hashes, which are computed while a large file is on its way to the disk.
+    The arrays keep their order, but those with wide elements come first. The same input gives the same bytes. `late`
+    are functions whose results, ASCII of the same length, replace their placeholders in the metadata: hashes, which are
+    computed while a large file is being written.
 
     Raises
     ------
     TypeError
-        An array's dtype is none of the format's.
+        The format does not have the dtype of an array.
     OSError
-        The file cannot be written; an earlier one is as it was.
+        The file cannot be written; an earlier file is not changed.
     """
     contents = {name: _contiguous(name, array) for name, array in arrays.items()}
-    contents = dict(sorted(contents.items(), key=lambda item: -item[1].itemsize))  # so each begins at a multiple of it
+    contents = dict(sorted(contents.items(), key=lambda item: -item[1].itemsize))  # aligns each array to its item size
     pieces = [array.reshape(-1).view(np.uint8).data for array in contents.values()]
     header = _header(contents, metadata)
 
@@ -113,7 +113,7 @@ def _write_all(file: IO[bytes], pieces: Sequence[bytes | memoryview]) -> None:
 
 
 def _contiguous(name: str, array: Any) -> NDArray[Any]:
-    """Return an array whose bytes are those of the format: in rows, little-endian."""
+    """Return an array with the bytes of the format: C order, little-endian."""
     array = np.asarray(array)
     little = array.dtype.newbyteorder("<")
     if little not in _CODES:
@@ -122,7 +122,7 @@ def _contiguous(name: str, array: Any) -> NDArray[Any]:
 
 
 def _header(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> bytes:
-    """Return the beginning of a file, up to the arrays, with zeros for the checksum."""
+    """Return the bytes of a file before the arrays, with zeros for the checksum."""
     header: dict[str, Any] = {"__metadata__": dict(sorted({**metadata, "checksum": _UNKNOWN}.items()))}
     end = 0
     for name, array in arrays.items():
@@ -131,12 +131,12 @@ def _header(arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, str]) -> 
     text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)  # the arrays begin at a multiple of 8 bytes
     if len(text) > LARGEST_HEADER:
-        raise ValueError(f"the names and texts of a file must be at most {LARGEST_HEADER} bytes; got {len(text)}")
+        raise ValueError(f"the names and strings of a file must take at most {LARGEST_HEADER} bytes; got {len(text)}")
     return len(text).to_bytes(8, "little") + text
 
 
 def _with_checksum(header: bytes, old: str, new: str) -> bytes:
-    """Return the header with one checksum in the place of another."""
+    """Return the header with another checksum."""
     entry = '"checksum":"{}"'
     return header.replace(entry.format(old).encode(), entry.format(new).encode(), 1)
 
@@ -145,13 +145,13 @@ def _with_checksum(header: bytes, old: str, new: str) -> bytes:
 
 
 class File:
-    """An open file whose header is checked.
+    """An open file with a checked header.
 
     Attributes
     ----------
     metadata : dict of str to str
     tensors : dict of str to Tensor
-        In the order of their bytes, which follow each other without a gap and end with the file.
+        In the order of their bytes, which are contiguous and end with the file.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
@@ -162,7 +162,7 @@ class File:
         except ValueError as error:
             raise ValueError(f"it is damaged: its header is not JSON ({error})") from error
         if not isinstance(header, dict):
-            raise ValueError("it is damaged: its header is no JSON object")
+            raise ValueError("it is damaged: its header is not a JSON object")
         self.metadata = _checked_texts(header.pop("__metadata__", {}))
         size = os.fstat(file.fileno()).st_size - len(self._header)
         self.tensors = _checked_tensors(header, size)
@@ -170,13 +170,13 @@ class File:
     def pieces(self) -> Iterator[tuple[str, int, NDArray[Any]]]:
         """Yield all arrays in pieces: the name, the index of the first value in the flat array, the values.
 
-        The values are overwritten by those of the next piece. What was yielded is valid once the last piece was taken:
-        then the checksum is known to be right.
+        The next piece overwrites the values. The data are valid only after the last piece, when the checksum has been
+        verified.
 
         Raises
         ------
         ValueError
-            The file ends too early, or its checksum is wrong.
+            The file is truncated, or its checksum is wrong.
         """
         checksum = Checksum()
         expected = self.metadata.get("checksum")
@@ -215,14 +215,14 @@ class File:
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[File]:
-    """Yield the open file at a path; it is refused by its first bytes and its size before more of it is read.
+    """Yield the open file at a path; its first bytes and its size are checked before more is read.
 
     Raises
     ------
     OSError
         There is no such file, it is a folder, it cannot be read.
     ValueError
-        It is no whole safetensors file.
+        It is not a complete safetensors file.
     """
     if Path(path).is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder, not a model file", os.fspath(path))
@@ -233,7 +233,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[File]:
 
 
 def parse_json(text: str) -> Any:
-    """Return what strict JSON says: no name twice in an object, no NaN, no infinity.
+    """Parse strict JSON: no duplicate names in an object, no NaN, no infinity.
 
     Raises
     ------
@@ -256,7 +256,7 @@ def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _read_header(file: IO[bytes]) -> bytes:
@@ -276,14 +276,14 @@ def _read_header(file: IO[bytes]) -> bytes:
 
 def _checked_texts(metadata: Any) -> dict[str, str]:
     if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
-        raise ValueError(f"it is damaged: its metadata must be texts by their names; got {describe(metadata)}")
+        raise ValueError(f"it is damaged: its metadata must map names to strings; got {describe(metadata)}")
     if "checksum" in metadata and not re.fullmatch("[0-9a-f]{16}", metadata["checksum"]):
         raise ValueError(f"it is damaged: its checksum must have 16 digits; got {metadata['checksum']!r:.60}")
     return metadata
 
 
 def _checked_tensors(header: Mapping[str, Any], size: int) -> dict[str, Tensor]:
-    """Return the entries of a header in the order of their bytes, which must fill `size` bytes without a gap."""
+    """Return the entries of a header in the order of their bytes, which must fill `size` bytes without gaps."""
     tensors = sorted((_tensor(name, entry) for name, entry in header.items()), key=lambda one: (one.start, one.end))
     end = 0
     for tensor in tensors:
@@ -298,7 +298,7 @@ def _checked_tensors(header: Mapping[str, Any], size: int) -> dict[str, Tensor]:
 
 
 def _tensor(name: str, entry: Any) -> Tensor:
-    """Return an entry of the header whose dtype, shape and place agree."""
+    """Return a checked entry of the header: dtype, shape and offsets must agree."""
     if not isinstance(entry, dict) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise ValueError(
             f"it is damaged: tensor {name!r:.100} must have dtype, shape and data_offsets; got {describe(entry)}"

@@ -1,1 +1,1 @@
-"""From what users hand to `fit` and `predict` (arrays, tables, sparse matrices, batches) to what the core reads."""
+"""Conversion of user data (arrays, tables, sparse matrices, batches) to the form that the core reads."""

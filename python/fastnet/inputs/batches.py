@@ -1,4 +1,4 @@
-"""Samples that come batch by batch: generators, data sets with an index, loaders."""
+"""Sources of batches: generators, data sets with an index, loaders."""
 
 import itertools
 import warnings
@@ -12,20 +12,20 @@ from fastnet.inputs.samples import as_array
 from fastnet.inputs.tables import is_table
 from fastnet.support.validation import describe
 
-# One batch: x, y and perhaps sample_weight.
+# One batch: x, y and optionally sample_weight.
 Batch = tuple[Any, ...]
 Order = NDArray[np.int64] | None
 
 
 class Batches:
-    """A source of batches, asked for some of them once an epoch. An epoch goes on where the one before it stopped.
+    """A source of batches. Each epoch takes some of them and continues where the previous one stopped.
 
     Attributes
     ----------
     steps : int or None
-        How many batches all the data are, where that is known.
+        The number of batches in one pass over the data, if it is known.
     ends : bool
-        Whether the source can be used up for good.
+        Whether the source can be exhausted.
     """
 
     steps: int | None = None
@@ -36,7 +36,7 @@ class Batches:
 
     @property
     def items(self) -> int | None:
-        """How many things an order of the data is of; None where the order is the source's own."""
+        """The number of items to shuffle; None if the source determines their order."""
         return None
 
     def peek(self) -> Batch:
@@ -44,17 +44,17 @@ class Batches:
         return next(iter(self.epoch(1)))
 
     def epoch(self, steps: int | None, order: Order = None, first: int = 0, done: int = 0) -> Iterator[Batch]:
-        """Yield the batches of an epoch of `steps`, or up to the end of the data, after the `done` ones that it had before.
+        """Yield the batches of an epoch of `steps`, or up to the end of the data, after the first `done` ones.
 
-        Where there is an index, the epoch begins with batch `first` of the data in their `order`.
+        With an index, the epoch begins with batch `first` of the data in this `order`.
         """
         raise NotImplementedError
 
     def start_over(self) -> None:
-        """Let the next epoch begin with the first batch, where that can be."""
+        """Let the next epoch begin with the first batch, if possible."""
 
     def pass_over(self, epochs: int, steps: int | None, more: int = 0) -> None:
-        """Bring the source to where it is after so many epochs and some steps: what is iterated is read again, and dropped."""
+        """Advance the source past some epochs and steps; iterators are read again, and the batches dropped."""
         for _ in range(epochs):
             for _ in self.epoch(steps):
                 pass
@@ -63,7 +63,7 @@ class Batches:
 
 
 class IteratorBatches(Batches):
-    """A generator, which every epoch takes its batches from."""
+    """A generator from which every epoch takes its batches."""
 
     ends = True
 
@@ -86,7 +86,7 @@ class IteratorBatches(Batches):
 
 
 class LoaderBatches(Batches):
-    """An object that can be iterated again when it was read to its end, such as PyTorch's DataLoader."""
+    """An object that can be iterated repeatedly, such as PyTorch's DataLoader."""
 
     def __init__(self, name: str, loader: Any) -> None:
         super().__init__(name)
@@ -108,7 +108,7 @@ class LoaderBatches(Batches):
         for batch in itertools.islice(self._rest, left):
             done += 1
             yield as_batch(self.name, batch)
-        if not done:  # the epoch before ended with the data
+        if not done:  # the previous epoch ended with the data
             self._rest = iter(self._loader)
             for batch in itertools.islice(self._rest, left):
                 yield as_batch(self.name, batch)
@@ -169,28 +169,28 @@ class IndexedSamples(Batches):
             )
 
     def pass_over(self, epochs: int, steps: int | None, more: int = 0) -> None:
-        """Do nothing: items are asked for by their numbers."""
+        """Do nothing: items are read by index."""
 
 
 def warn_of_few(source: str, got: int, argument: str, wanted: int | None, then: str) -> None:
-    """Warn that a source had fewer batches than an argument asks for, or no more at all; `then` says what comes of it."""
+    """Warn that a source had fewer batches than requested, or none; `then` is the consequence."""
     had = "no more" if wanted is None else f"{got} of the {wanted}"
     asked = "" if wanted is None else f" that {argument}={wanted} asks for"
     warnings.warn(f"Your input ran out of data: {source} had {had} batches{asked}; {then}", stacklevel=3)
 
 
 def as_batch(name: str, item: Any) -> Batch:
-    """Return what a source yields as (x, y) or (x, y, sample_weight)."""
+    """Return an item of a source as (x, y) or (x, y, sample_weight)."""
     if not isinstance(item, tuple | list) or len(item) not in (2, 3):
         raise ValueError(f"{name} must yield (x, y) or (x, y, sample_weight); got {describe(item)}")
     return tuple(item)
 
 
 def as_batches(name: str, source: Any, input_shape: tuple[int, ...] | None, batch_size: int) -> Batches | None:
-    """Return a source of batches for what is no array, or None for what is one.
+    """Return a source of batches, or None for an array.
 
-    An item of an object with a length and an index is one sample when its x has the shape of the model's input, or,
-    before the model is built, when its y is a single number; otherwise it is a batch.
+    An item of an object with a length and an index is one sample if its x has the shape of the model's input or, before
+    the model is built, if its y is a single number; otherwise it is a batch.
     """
     if not _is_source(source):
         return None
@@ -209,7 +209,7 @@ def as_batches(name: str, source: Any, input_shape: tuple[int, ...] | None, batc
 
 
 def _is_source(thing: Any) -> bool:
-    """Return whether something may be a source of batches: no array, no table, no sparse matrix, no dictionary."""
+    """Return whether an object may be a source of batches, not an array, table, sparse matrix or dictionary."""
     is_data = isinstance(thing, np.ndarray) or is_table(thing) or isinstance(thing, Mapping)
     return not is_data and not any(hasattr(thing, name) for name in ("__array__", "dtype", "tocsr"))
 

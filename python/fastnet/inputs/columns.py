@@ -1,4 +1,4 @@
-"""Tables whose columns lie apart: rows are made of them in one pass, in the type in which they are quickest to read."""
+"""Tables with separate columns, converted to rows in one pass, in the dtype that is fastest to read."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ Array = NDArray[Any]
 
 
 class Columns:
-    """The columns of a table, of one dtype, as an array of two dimensions that has no memory of its own.
+    """Columns of one dtype as a two-dimensional array that has no memory of its own.
 
     Slices of its rows are arrays.
     """
@@ -32,11 +32,9 @@ class Columns:
         return joined([column[rows] for column in self._columns])
 
     def repacked(self, dtype: str) -> tuple[Array, int]:
-        """Return the rows in the type in which a network of `dtype` reads them best, and the first with a number that is
-        not finite in it, or -1.
+        """Return the rows in the dtype that a network of `dtype` reads fastest, and the first row not finite, or -1.
 
-        Whole numbers from 0 to 255 become uint8 if they are integers; others become `dtype`, or stay what they are where
-        that is smaller.
+        Integers from 0 to 255 become uint8. Other numbers become `dtype`, unless their own dtype is smaller.
         """
         if self.dtype.kind in "iu":
             rows = np.empty(self.shape, UINT8)
@@ -47,7 +45,7 @@ class Columns:
 
 
 def as_columns(columns: Sequence[Array]) -> Array | Columns:
-    """Return columns as they lie, where that pays and the core reads them; else as one array."""
+    """Return the columns without a copy if the core reads them and it pays; else return one array."""
     first = columns[0]
     alike = all(column.dtype == first.dtype and column.strides == first.strides for column in columns)
     readable = first.dtype.kind in "fiu" and first.dtype.itemsize <= 8 and not is_foreign(first.dtype)
@@ -57,7 +55,7 @@ def as_columns(columns: Sequence[Array]) -> Array | Columns:
 
 
 def joined(columns: Sequence[Array]) -> Array:
-    """Return columns as one array, of the dtype that `numpy.stack` gives it."""
+    """Return the columns as one array, with the dtype of `numpy.stack`."""
     found = as_columns(columns)
     if isinstance(found, Columns):
         rows = np.empty(found.shape, found.dtype)

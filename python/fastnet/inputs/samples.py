@@ -1,4 +1,4 @@
-"""Arrays as users have them, checked, in the form that the compiled core reads."""
+"""Checked samples, targets and weights in the form that the core reads."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -32,9 +32,9 @@ class Samples:
     Attributes
     ----------
     x, y, weight : ndarray, SparseRows or None
-        As the core reads them.
+        In the form that the core reads.
     given : ndarray or Columns, optional
-        The samples that `x` is a copy of; None where it is none, or they were of float16.
+        The samples that `x` is a copy of; None if it is not a copy, or of float16.
     """
 
     __slots__ = ("given", "weight", "x", "y")
@@ -46,7 +46,7 @@ class Samples:
         return len(self.x)
 
     def without_given(self) -> "Samples":
-        """Return the same without the samples that `x` is a copy of, which may be the only other thing to hold them."""
+        """Return the same without the reference to the samples that `x` is a copy of, to free their memory."""
         return self if self.given is None else Samples(self.x, self.y, self.weight)
 
     def rows(self, start: int, stop: int) -> "Samples":
@@ -70,11 +70,11 @@ class Samples:
         return self.y[rows], None if self.weight is None else self.weight[rows]
 
     def with_class_weight(self, class_weight: Mapping[int, float], loss: Loss, outputs: int, dtype: str) -> "Samples":
-        """Return the samples with their weights times those of their classes; a class not mentioned weighs 1."""
+        """Return the samples with their weights multiplied by class weights; a missing class has weight 1."""
         labels, known, are = _labels_of(self.y, loss, outputs)
         if unknown := [label for label in class_weight if label not in known]:
             raise ValueError(
-                f"class_weight has weights of labels that no sample can have: {', '.join(map(str, unknown))}; labels are {are}"
+                f"class_weight has labels that no sample can have: {', '.join(map(str, unknown))}; labels are {are}"
             )
         weight = np.ones(len(self), dtype) if self.weight is None else self.weight.copy()
         with np.errstate(over="ignore"):
@@ -88,9 +88,9 @@ class Samples:
 
 
 def as_array(name: str, values: Any, columns: Sequence[str] | None = None) -> Array:
-    """Return `values` as an array of real numbers, without copying one that is one already.
+    """Return `values` as an array of real numbers, without a copy if it is one already.
 
-    Of a table, `columns` are the names of those that are wanted.
+    For a table, `columns` are the names of the columns to take.
     """
     if values is None:
         raise ValueError(f"{name} is missing: got None")
@@ -117,7 +117,7 @@ def as_array(name: str, values: Any, columns: Sequence[str] | None = None) -> Ar
 
 
 def _hint(values: Any, array: Array) -> str:
-    """Return what to do with what is no array of numbers, where that is known."""
+    """Return a hint for values that are not an array of numbers, if there is one."""
     if isinstance(values, Mapping) or array.dtype.names:
         return ": pandas.DataFrame makes a table of columns with names"
     if array.dtype == object and array.ndim:
@@ -135,19 +135,19 @@ def _as_core_array(array: Array, dtype: str) -> Array:
 
 
 def _of_eight_bytes(array: Array) -> Array:
-    """Return the array in a dtype that the core at least repacks: no truth values, none of more than 8 bytes."""
+    """Return the array in a dtype that the core can at least repack: no booleans, at most 8 bytes."""
     if array.dtype in CORE_DTYPES:
         return array
     if array.dtype == np.bool_:
         return array.view(np.uint8)
-    if array.dtype.itemsize > 8:  # of numbers that float32 may not hold, which is for `check_finite` to tell
+    if array.dtype.itemsize > 8:  # `check_finite` reports numbers that float32 cannot represent
         with np.errstate(over="ignore"):
             return array.astype(np.float64)
     return array
 
 
 def check_finite(name: str, array: Features, dtype: str, columns: Sequence[str] | None = None) -> None:
-    """Refuse numbers that are not finite, or are not once they are rounded to `dtype`; `columns` are names for messages."""
+    """Refuse numbers that are not finite, also after rounding to `dtype`; `columns` are names for messages."""
     row = _first_nonfinite_row(array, dtype == "float32")
     if row >= 0:
         _refuse_row(name, array, row, dtype, columns)
@@ -187,7 +187,7 @@ def as_features(
 ) -> Features:
     """Return samples as rows of features, without copying arrays of float32, float64 and integers.
 
-    The rows of a sparse matrix stay sparse. The columns of a table are put in the order of the names in `columns`.
+    A sparse matrix stays sparse. The columns of a table are ordered by the names in `columns`.
 
     Raises
     ------
@@ -205,7 +205,7 @@ def as_features(
 def _as_rows(
     name: str, values: Any, input_shape: tuple[int, ...], dtype: str, columns: Sequence[str] | None
 ) -> Features | Columns:
-    """Return samples as rows of features, or the columns of a table, in a dtype that the core at least repacks."""
+    """Return samples as rows, or the columns of a table, in a dtype that the core can at least repack."""
     if is_sparse(values):
         _check_shape(name, shape_of(name, values), input_shape, values)
         return as_sparse_rows(name, values, dtype)
@@ -225,7 +225,7 @@ def _as_rows(
 def finite_features(
     name: str, given: Features | Columns, dtype: str, passes: float, columns: Sequence[str] | None = None
 ) -> Features:
-    """Return rows of finite numbers in the form in which it is quickest to read them `passes` times."""
+    """Return rows of finite numbers in the form that is fastest to read `passes` times."""
     if not isinstance(given, SparseRows):
         copied = given.repacked(dtype) if isinstance(given, Columns) else repacked(given, dtype, passes)
         if copied is not None:
@@ -248,7 +248,7 @@ def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...]
 
 
 def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtype: str, any_sum: bool = False) -> Array:
-    """Return targets as labels of int64 or as rows of `outputs` numbers, which add up to anything where `any_sum` says so.
+    """Return targets as int64 labels or as rows of `outputs` numbers; with `any_sum`, rows need not sum to 1.
 
     Raises
     ------
@@ -271,7 +271,7 @@ def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtyp
 
 
 def _check_targets(name: str, targets: Array, loss: Loss, dtype: str, any_sum: bool) -> None:
-    """Refuse targets that are not finite, or that the loss is not defined for."""
+    """Refuse targets that are not finite, or for which the loss is not defined."""
     domain = NOT_NEGATIVE if any_sum and loss.domain is DISTRIBUTIONS else loss.domain
     if domain is None:
         check_finite(name, targets, dtype)
@@ -325,7 +325,7 @@ def as_class_weight(class_weight: Any) -> dict[int, float]:
 
 
 def _labels_of(y: Array, loss: Loss, outputs: int) -> tuple[Array, Collection[int], str]:
-    """Return the label of every row of targets, the labels that there can be, and these in words."""
+    """Return the label of every row of targets, the possible labels, and a description of these."""
     if y.ndim == 1 or y.shape[1] > 1:
         return y if y.ndim == 1 else _single_labels(y, loss), range(outputs), f"0 to {outputs - 1}"
     labels = y[:, 0]
@@ -340,7 +340,7 @@ def _labels_of(y: Array, loss: Loss, outputs: int) -> tuple[Array, Collection[in
 
 
 def _single_labels(rows: Array, loss: Loss) -> Array:
-    """Return the label of every row of targets, its largest; rows of yes and no may have several labels, or none."""
+    """Return the label of every row of targets, the index of its maximum; multi-label rows are refused."""
     if not loss.takes_labels:
         answers = loss.domain in (SIGNS, PROBABILITIES) or ((rows == 0) | (rows == 1)).all(axis=1)
         wrong = answers & (np.count_nonzero(rows > 0.5, axis=1) != 1)
@@ -367,9 +367,9 @@ def as_samples(
     passes: float = 1.0,
     most_rows: float = math.inf,
 ) -> Samples:
-    """Return what training or evaluation reads, checked; `of`, as in " of validation_data", tells messages whose it is.
+    """Return checked samples for training or evaluation; `of`, such as " of validation_data", goes into messages.
 
-    All rows will be read `passes` times, or so many of them that they are `most_rows` in all.
+    All rows will be read `passes` times, but at most `most_rows` rows in total.
     """
     given = _as_rows(f"x{of}", x, input_shape, dtype, columns)
     if not len(given):

@@ -1,4 +1,4 @@
-"""Sparse matrices of scipy, recognized by what they offer: fastnet does not import scipy."""
+"""Sparse matrices of scipy, recognized by their attributes: fastnet does not import scipy."""
 
 from typing import Any
 
@@ -13,19 +13,19 @@ _INDICES = tuple(np.dtype(name) for name in ("int32", "int64"))
 
 
 def is_sparse(values: Any) -> bool:
-    """Return whether `values` can be turned into compressed rows (CSR) by themselves."""
+    """Return whether `values` can convert themselves to compressed rows (CSR)."""
     return hasattr(values, "tocsr") and hasattr(values, "shape")
 
 
 def as_sparse_rows(name: str, matrix: Any, dtype: str) -> SparseRows:
-    """Return the rows of a sparse matrix, columns in order and duplicates added up.
+    """Return the rows of a sparse matrix, with sorted columns and duplicates summed.
 
     Raises
     ------
     TypeError
         The matrix does not hold real numbers.
     ValueError
-        It does not have two dimensions, its parts contradict each other, or a column is out of range.
+        It does not have two dimensions, its arrays contradict each other, or a column is out of range.
     """
     if len(matrix.shape) != 2:
         raise ValueError(f"{name} must have two dimensions to be sparse; got shape {tuple(matrix.shape)}")
@@ -53,7 +53,7 @@ def as_sparse_rows(name: str, matrix: Any, dtype: str) -> SparseRows:
 
 
 def _converted(name: str, matrix: Any) -> Any:
-    """Return the matrix as CSR. Scipy converts without looking whether numbers of rows and columns are in range."""
+    """Return the matrix as CSR. Scipy itself does not check that row and column indices are in range."""
     try:
         if hasattr(matrix, "check_format"):
             matrix.check_format()
@@ -75,7 +75,7 @@ def _as_core_values(data: NDArray[Any], dtype: str) -> NDArray[Any]:
 def _canonical(
     data: NDArray[Any], indices: NDArray[Any], indptr: NDArray[np.int64]
 ) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.int64]]:
-    """Sort the columns of every row and add up values in the same place."""
+    """Sort the columns of every row and sum duplicates."""
     row = np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
     used = slice(indptr[0], indptr[-1])
     order = np.lexsort((indices[used], row))

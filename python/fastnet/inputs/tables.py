@@ -1,6 +1,6 @@
-"""Tables of pandas, polars, pyarrow and their kin as arrays, and the names of their columns; none of them is imported.
+"""Tables of pandas, polars, pyarrow and similar libraries as arrays with column names; none of them is imported.
 
-A model that knows the names of its features takes the columns of tables by their names, wherever it takes samples.
+A model with feature names selects the columns of tables by name, wherever it takes samples.
 """
 
 import math
@@ -15,7 +15,7 @@ from fastnet.inputs.columns import Columns, as_columns
 from fastnet.support.text import closest
 from fastnet.support.validation import describe
 
-_MOST_NAMES, _LONGEST_NAME = 5, 60  # in a list of a message
+_MOST_NAMES, _LONGEST_NAME = 5, 60  # in a message
 _NO_TABLES = (np.ndarray, list, tuple)
 
 
@@ -23,7 +23,7 @@ _NO_TABLES = (np.ndarray, list, tuple)
 
 
 def is_table(values: Any) -> bool:
-    """Return whether `values` has columns with names: a table of a library, or what offers itself as one."""
+    """Return whether `values` is a table: of a known library, or with the interface of one."""
     if isinstance(values, _NO_TABLES):
         return False
     if hasattr(values, "iloc"):  # pandas, cuDF, modin, dask
@@ -32,7 +32,7 @@ def is_table(values: Any) -> bool:
         return True
     if hasattr(values, "to_numpy"):  # polars, narwhals
         return hasattr(values, "columns")
-    # A reader of batches, which can be read once, is a source of batches.
+    # A reader that can be read only once is a source of batches.
     streams = hasattr(values, "__arrow_c_stream__") and not hasattr(values, "__next__")
     return hasattr(values, "__dataframe__") or (streams and not hasattr(values, "__array__"))
 
@@ -47,7 +47,7 @@ def _is_lazy(values: Any) -> bool:
 
 
 def _readable(name: str, table: Any) -> Any:
-    """Return a table whose columns can be asked for: itself, or pyarrow's of what it offers."""
+    """Return a table with accessible columns: itself, or converted by pyarrow."""
     if _is_lazy(table):
         raise TypeError(f"{name} must have its rows in memory; got {type(table).__name__}: collect() reads them")
     if hasattr(table, "iloc") or hasattr(table, "to_numpy") or _has_names(table):
@@ -64,12 +64,12 @@ def _readable(name: str, table: Any) -> Any:
 
 
 def names_of(name: str, values: Any) -> list[str] | None:
-    """Return the names of a table's columns, or of a series; None for what has none, as other objects than text are none.
+    """Return the column names of a table or series; None without names, or if they are not strings.
 
     Raises
     ------
     TypeError
-        Some of the columns are named by text and some are not.
+        Some column names are strings and some are not.
     """
     if isinstance(values, _NO_TABLES):
         return None
@@ -81,19 +81,19 @@ def names_of(name: str, values: Any) -> list[str] | None:
     if text and len(text) < len(names):
         kinds = ", ".join(sorted({type(name).__name__ for name in names}))
         raise TypeError(
-            f"{name} must have columns that are all named by text, or none: Feature names are only supported if all input "
-            f"features have string names; got {kinds}. x.columns = x.columns.astype(str) makes text of them"
+            f"{name} must have column names that are all strings, or none: Feature names are only supported if all "
+            f"input features have string names; got {kinds}. x.columns = x.columns.astype(str) converts them to strings"
         )
     return text or None
 
 
 def names_to_learn(name: str, values: Any) -> list[str] | None:
-    """Return the names of a table's columns for a model to know; they must differ.
+    """Return the column names of a table as new feature names; they must be unique.
 
     Raises
     ------
     ValueError
-        Several columns have one name.
+        Several columns have the same name.
     """
     names = names_of(name, values)
     if names is not None and (doubled := _doubled(names)):
@@ -110,12 +110,12 @@ def _doubled(names: Sequence[str]) -> list[str]:
 
 
 def order_of(what: str, have: Sequence[str], wanted: Sequence[str]) -> list[int] | None:
-    """Return where each column that a model wants is among those of some data; None where they are in its order.
+    """Return the index of each feature of a model among given columns; None if the order is the same.
 
     Raises
     ------
     ValueError
-        The names are others. The message lists them, each with the one that it may be a misspelling of.
+        The names differ. The message lists them, each with the name that it may be a misspelling of.
     """
     if list(have) == list(wanted):
         return None
@@ -136,7 +136,7 @@ def order_of(what: str, have: Sequence[str], wanted: Sequence[str]) -> list[int]
 
 
 def _listed(names: Sequence[str], known: Sequence[str] = ()) -> str:
-    """Return the first names for a message, each with the known one that it is most like."""
+    """Return the first names for a message, each with the most similar known name."""
     shown = []
     for name in names[:_MOST_NAMES]:
         near = closest(name, known)
@@ -158,16 +158,16 @@ def from_table(name: str, table: Any, wanted: Sequence[str] | None = None) -> ND
 
 
 def columns_of(name: str, table: Any, wanted: Sequence[str] | None = None) -> NDArray[Any] | Columns:
-    """Return the columns of a table, which must hold numbers: those that are wanted, in their order.
+    """Return the requested columns of a table, in their order; they must hold numbers.
 
-    Columns without names are taken as they stand.
+    Columns without names are taken by position.
 
     Raises
     ------
     TypeError
-        A column holds something else; the message names it.
+        A column does not hold numbers; the message names it.
     ValueError
-        The columns have other names than those wanted.
+        The requested columns are missing, or there are others.
     """
     table = _readable(name, table)
     have = None if wanted is None else names_of(name, table)
@@ -185,7 +185,7 @@ def columns_of(name: str, table: Any, wanted: Sequence[str] | None = None) -> ND
 
 
 def _of_one_dtype(table: Any) -> NDArray[Any] | None:
-    """Return a table of pandas whose columns have one dtype of numbers as it lies, without a look at each of them."""
+    """Return a pandas table with a single numeric dtype without a copy, and without checking each column."""
     dtypes = set(table.dtypes) if hasattr(table, "iloc") else set()
     if len(dtypes) != 1 or not isinstance(dtype := dtypes.pop(), np.dtype) or dtype.kind not in "fiub":
         return None
@@ -204,10 +204,10 @@ def _columns(table: Any) -> list[Any]:
 
 
 def numbers_of(label: str, column: Any) -> NDArray[Any]:
-    """Return a column or a series as an array of numbers, with NaN for what is missing."""
+    """Return a column or a series as an array of numbers, with NaN for missing values."""
     array = np.asarray(column)
     if array.dtype == object:
-        from decimal import Decimal  # here, since most columns are numbers
+        from decimal import Decimal  # not at the top: few tables need it
 
         values = array.tolist()
         if all(isinstance(value, Real | Decimal | np.bool_) or _is_missing(value) for value in values):
@@ -219,7 +219,7 @@ def numbers_of(label: str, column: Any) -> NDArray[Any]:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or type(value).__name__ == "NAType"  # of pandas, whose truth value is an error
+    return value is None or type(value).__name__ == "NAType"  # pandas.NA, whose truth value is an error
 
 
 def _as_float(label: str, value: Any) -> float:
@@ -230,12 +230,12 @@ def _as_float(label: str, value: Any) -> float:
 
 
 def refuse_dates(name: str, values: Any) -> None:
-    """Refuse points and spans of time, which other libraries turn into numbers without a word.
+    """Refuse times and durations, which other libraries silently convert to numbers.
 
     Raises
     ------
     TypeError
-        A column of the table, or the array, holds such.
+        The array, or a column of the table, holds times or durations.
     """
     if is_table(values):
         table = _readable(name, values)

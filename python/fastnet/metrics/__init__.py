@@ -1,7 +1,7 @@
-"""How good predictions are, with Keras's names: figures that batches add to, and reports of a whole set.
+"""Metrics with Keras's names: figures that accumulate over batches, and reports on a whole data set.
 
-Figures are computed in float64, and are those of all batches together, however the samples are cut into batches. A NaN among
-targets or predictions makes them NaN, accuracies too: such a prediction is neither right nor wrong.
+Figures are computed in float64 and are those of all batches together, however the samples are split into batches. A NaN
+in targets or predictions makes them NaN, even accuracies: such a prediction is neither right nor wrong.
 """
 
 from typing import Any
@@ -65,11 +65,11 @@ def get(identifier: Any) -> Metric:
     ValueError
         The name is unknown.
     NotImplementedError
-        The name is one that Keras knows and fastnet does not.
+        The name is one of Keras that fastnet does not have.
     """
     if isinstance(identifier, dict) and "function" in identifier:
         raise ValueError(
-            f"a metric is the Python function {identifier['function']!r}, which a file cannot hold: give it as "
+            f"a metric is the Python function {identifier['function']!r}, which a file cannot contain: pass it in "
             "custom_objects, or load the model with compile=False"
         )
     is_class = isinstance(identifier, type)
@@ -77,5 +77,5 @@ def get(identifier: Any) -> Metric:
         return FunctionMetric(identifier)
     metric = _metrics.get(identifier)
     if isinstance(identifier, str):
-        vars(metric)["name"] = identifier  # as Keras, whose history says "mae" where the program says so
+        vars(metric)["name"] = identifier  # as in Keras, the history says "mae" if the program does
     return metric

@@ -1,4 +1,4 @@
-"""How often predictions are right."""
+"""Accuracies: how often predictions are right."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from fastnet.support.validation import check_integer, check_number
 
 @metrics.add("accuracy")
 class Accuracy(Averaged):
-    """The share of predictions that equal their targets exactly, as classes that are told by numbers do.
+    """The fraction of predictions that equal their targets exactly, such as class numbers.
 
-    The name "accuracy" in `compile` stands for the accuracy that fits the model: see `Sequential.compile`.
+    The name "accuracy" in `compile` means the accuracy that fits the model: see `Sequential.compile`.
 
     Parameters
     ----------
@@ -29,14 +29,14 @@ class Accuracy(Averaged):
 
 @metrics.add("binary_accuracy")
 class BinaryAccuracy(Averaged):
-    """The share of outputs on the right side of a threshold.
+    """The fraction of outputs on the right side of a threshold.
 
     Parameters
     ----------
     name : str, default "binary_accuracy"
         The name in the history.
     threshold : float, default 0.5
-        An output above it says 1.
+        Outputs above it predict 1.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class BinaryAccuracy(Averaged):
 
 @metrics.add("categorical_accuracy")
 class CategoricalAccuracy(Averaged):
-    """The share of rows whose largest output is that of the largest target.
+    """The fraction of rows whose largest output is that of the largest target.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ class CategoricalAccuracy(Averaged):
 
 @metrics.add("sparse_categorical_accuracy")
 class SparseCategoricalAccuracy(CategoricalAccuracy):
-    """The share of rows whose largest output is that of the label.
+    """The fraction of rows whose largest output is that of the label.
 
     Parameters
     ----------
@@ -87,12 +87,12 @@ class SparseCategoricalAccuracy(CategoricalAccuracy):
 
 @metrics.add("top_k_categorical_accuracy")
 class TopKCategoricalAccuracy(Averaged):
-    """The share of rows in which fewer than k outputs are larger than that of the target.
+    """The fraction of rows in which fewer than k outputs are larger than that of the target.
 
     Parameters
     ----------
     k : int, default 5
-        How many guesses a row has.
+        The number of guesses per row.
     name : str, default "top_k_categorical_accuracy"
         The name in the history.
 
@@ -126,12 +126,12 @@ class TopKCategoricalAccuracy(Averaged):
 
 @metrics.add("sparse_top_k_categorical_accuracy")
 class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
-    """As `TopKCategoricalAccuracy`, by its name for labels.
+    """Top-k accuracy for integer labels; the same as `TopKCategoricalAccuracy`.
 
     Parameters
     ----------
     k : int, default 5
-        How many guesses a row has.
+        The number of guesses per row.
     name : str, default "sparse_top_k_categorical_accuracy"
         The name in the history.
     """

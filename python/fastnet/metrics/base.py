@@ -1,4 +1,4 @@
-"""What all metrics have in common, and means."""
+"""The base class of metrics, and means."""
 
 import re
 from collections.abc import Callable
@@ -14,27 +14,27 @@ Array = NDArray[np.float64]
 
 
 _OWN_STATE = (
-    "reset_state() must set what the metric counts with, plain attributes such as self.total = 0.0: Metric.__init__() calls "
-    "it, and there are no variables to assign to"
+    "reset_state() must set the state of the metric, plain attributes such as self.total = 0.0: Metric.__init__() "
+    "calls it, and there are no variables to assign to"
 )
 
 
 class Metric(Configurable):
-    """The base of all metrics: a figure that batches of predictions add to.
+    """Base class of metrics: figures that accumulate over batches of predictions.
 
-    A class of your own defines `update_state`, which gets NumPy arrays, `result`, which returns a number, and `reset_state`,
-    which sets the attributes that it counts with.
+    A custom metric defines `update_state`, which gets NumPy arrays, `result`, which returns a number, and
+    `reset_state`, which sets the attributes that hold its state.
 
     Parameters
     ----------
     name : str, optional
-        The name in the history; the class name in snake case unless given.
+        The name in the history; by default the class name in snake case.
 
     Attributes
     ----------
     direction : {"up", "down", None}
-        Whether larger figures are better, or smaller ones, for callbacks with ``mode="auto"``; None where the metric does
-        not say. A class of your own sets it. Keras's `_direction` is understood, too.
+        Whether larger or smaller figures are better, for callbacks with ``mode="auto"``; None if that is unknown.
+        Custom metrics set it; Keras's `_direction` is accepted, too.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class Metric(Configurable):
         self._state_names = sorted(set(vars(self)) - arguments)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        """Take a batch into account.
+        """Update the state with a batch.
 
         Parameters
         ----------
@@ -72,7 +72,7 @@ class Metric(Configurable):
         y_pred : array_like
             Predictions, a row for each sample.
         sample_weight : array_like, shape (n,), optional
-            How much each sample counts; 1 unless given.
+            The weight of each sample; 1 by default.
 
         Raises
         ------
@@ -84,35 +84,37 @@ class Metric(Configurable):
         if true.dtype.kind not in "fiub":
             raise TypeError(f"y_true must hold numbers; got dtype {true.dtype}")
         if pred.ndim == 0 or len(true) != len(pred):
-            raise ValueError(f"y_true and y_pred must have as many rows; got shapes {true.shape} and {pred.shape}")
+            raise ValueError(
+                f"y_true and y_pred must have the same number of rows; got shapes {true.shape} and {pred.shape}"
+            )
         weight = _as_weights(sample_weight, len(pred))
         if len(weight) != len(pred):
             raise ValueError(f"sample_weight must have {len(pred)} values; got {weight.size}")
         self._update(true, pred.reshape(len(pred), -1), weight)
 
     def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:  # noqa: ARG002
-        """Take a batch into account: `pred` has two dimensions and a weight for every row."""
+        """Update the state: `pred` has two dimensions, `weight` a value for every row."""
         raise self._lacks("update_state")
 
     def result(self) -> float:
-        """Return the figure of all batches since the last `reset_state`; NaN where there is none yet."""
+        """Return the figure of all batches since the last `reset_state`; NaN before the first one."""
         raise self._lacks("result")
 
     def reset_state(self) -> None:
-        """Forget all batches."""
+        """Reset the state."""
         raise self._lacks("reset_state")
 
     def _lacks(self, method: str) -> NotImplementedError:
         return NotImplementedError(f"{type(self).__name__} must define {method}()")
 
     def add_weight(self, *arguments: Any, **keywords: Any) -> Any:
-        """Raise: a metric has no variables, as one of Keras."""
+        """Raise an error: unlike in Keras, a metric has no variables."""
         raise NotImplementedError(f"{type(self).__name__}.{_OWN_STATE}")
 
     add_variable = add_weight
 
     def get_state(self) -> dict[str, Any]:
-        """Return what the batches since the last `reset_state` left: the attributes that `reset_state` sets.
+        """Return the state: the attributes that `reset_state` sets.
 
         A checkpoint in the middle of an epoch keeps them; they must be numbers, strings, arrays, or lists and dictionaries
         of them.
@@ -120,14 +122,14 @@ class Metric(Configurable):
         return {name: getattr(self, name) for name in self._state_names}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Put back what `get_state` returned."""
+        """Restore the state that `get_state` returned."""
         vars(self).update(state)
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
 
     def __call__(self, *arguments: Any, **keywords: Any) -> float:
-        """Take a batch into account, as `update_state`, and return the figure so far."""
+        """Update the state with a batch, and return the figure so far."""
         self.update_state(*arguments, **keywords)
         return self.result()
 
@@ -151,7 +153,7 @@ def as_rows(true: NDArray[Any], pred: Array) -> Array:
     if true.size == pred.size:
         return np.asarray(true.reshape(pred.shape), np.float64)
     if true.size != len(pred) or classes == 1:
-        raise ValueError(f"y_true must have the shape of y_pred, {pred.shape}, or one label a row; got {true.shape}")
+        raise ValueError(f"y_true must have the shape of y_pred, {pred.shape}, or one label per row; got {true.shape}")
     rows = np.equal(as_labels(true, pred)[:, None], np.arange(classes)).astype(np.float64)
     rows[np.isnan(true).reshape(-1)] = np.nan
     return rows
@@ -174,13 +176,13 @@ def as_labels(true: NDArray[Any], pred: Array) -> NDArray[np.int64]:
 
 
 def rows_with_nan(true: NDArray[Any], pred: Array) -> NDArray[np.bool_]:
-    """Return which rows have a NaN among their targets or predictions, of which comparisons would make a number."""
+    """Return which rows have a NaN in targets or predictions, which comparisons would hide."""
     found: NDArray[np.bool_] = np.isnan(pred).any(axis=1) | np.isnan(true).reshape(len(pred), -1).any(axis=1)
     return found
 
 
 class Averaged(Metric):
-    """A metric that is the mean of a value of every sample; that of a sample with a NaN is NaN."""
+    """Mean of one value per sample; the value of a sample with a NaN is NaN."""
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
         """Return a value for every row."""
@@ -213,7 +215,7 @@ class Mean(Metric):
     """
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
-        """Take values, each of which counts as much as its weight says, into account."""
+        """Update the mean with values and their weights."""
         array = np.asarray(without_mask("values", values), np.float64).reshape(-1)
         weight = _as_weights(sample_weight, array.size)
         if weight.shape != array.shape:
@@ -222,7 +224,7 @@ class Mean(Metric):
         self._weight += float(weight.sum())
 
     def result(self) -> float:
-        """Return the mean of all values; NaN where there is none."""
+        """Return the mean of all values; NaN without values."""
         return self._total / self._weight if self._weight else float("nan")
 
     def reset_state(self) -> None:
@@ -236,7 +238,7 @@ class FunctionMetric(Averaged):
     ----------
     function : callable
         ``f(y_true, y_pred)`` returns a number for the batch or one for every sample. Its attribute `direction`, "up" or
-        "down", says what is better; losses of fastnet are better when they are smaller.
+        "down", is the better direction; for losses of fastnet it is "down".
     """
 
     def __init__(self, function: Callable[[Any, Any], Any]) -> None:

@@ -1,4 +1,4 @@
-"""Whether probabilities mean what they say: of the samples that a model is 80% sure of, 80% should be right."""
+"""Calibration of probabilities: of the predictions with a probability of 80%, 80% should be right."""
 
 from dataclasses import dataclass
 
@@ -13,16 +13,16 @@ __all__ = ["CalibrationBins", "calibration_bins", "expected_calibration_error"]
 
 @dataclass(frozen=True)
 class CalibrationBins:
-    """Samples sorted into bins of equal width by the probability of the class that is predicted.
+    """Samples in bins of equal width, by the probability of the predicted class.
 
     Attributes
     ----------
     edges : ndarray of shape (bins + 1,)
-        Where the bins begin and end, from 0 to 1; the upper edge belongs to a bin.
+        The edges of the bins, from 0 to 1; a bin includes its upper edge.
     counts : ndarray of shape (bins,), int64
         The number of samples in each bin.
     confidence, accuracy : ndarray of shape (bins,)
-        The mean probability of what is predicted, and how often that is right; NaN in an empty bin.
+        The mean probability of the predicted class, and the fraction of right predictions; NaN in an empty bin.
     """
 
     edges: NDArray[np.float64]
@@ -38,7 +38,7 @@ class CalibrationBins:
 
 
 def calibration_bins(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15) -> CalibrationBins:
-    """Sort samples into bins of equal width by how sure the model is of what it predicts.
+    """Sort samples into bins of equal width by the probability of the predicted class.
 
     Parameters
     ----------
@@ -94,9 +94,8 @@ def calibration_bins(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15) 
 def expected_calibration_error(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15) -> float:
     """Return the expected calibration error of probabilities, as Guo et al. define it.
 
-    The samples are sorted into bins by how sure the model is of what it predicts. The error is the mean, over the
-    samples, of the difference between how often the predictions of a bin are right and how sure the model is of them:
-    0 is best, 1 worst.
+    The samples are sorted into bins by the probability of the predicted class. The error is the mean over the samples
+    of the absolute difference between the accuracy of a bin and its mean probability: 0 is best, 1 is worst.
 
     Parameters
     ----------

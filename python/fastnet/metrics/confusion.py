@@ -1,4 +1,4 @@
-"""What is found and what is missed: precision, recall, F1 and the area under curves."""
+"""Precision, recall, F1 and the area under curves."""
 
 from typing import Any, ClassVar
 
@@ -10,7 +10,7 @@ from fastnet.support.validation import check_choice, check_integer, check_number
 
 
 class _Counted(Metric):
-    """A metric of the counts of true and false positives and negatives."""
+    """Base of metrics from the counts of true and false positives and negatives."""
 
     direction = "up"
 
@@ -19,12 +19,12 @@ class _Counted(Metric):
     _yes: Array
 
     def _decide(self, pred: Array) -> Any:
-        """Return which outputs say yes."""
+        """Return which outputs are predicted positive."""
         raise NotImplementedError
 
     def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:
         rows = as_rows(true, pred)
-        known = np.where(np.isnan(rows) | np.isnan(pred), np.nan, 1.0)  # a NaN is neither yes nor no
+        known = np.where(np.isnan(rows) | np.isnan(pred), np.nan, 1.0)  # a NaN is neither positive nor negative
         yes, said = known * (rows > 0.5), known * self._decide(pred)
         self._hits = self._hits + weight @ (yes * said)
         self._said = self._said + weight @ said
@@ -35,7 +35,7 @@ class _Counted(Metric):
 
 
 class _Thresholded(_Counted):
-    """Precision or recall over all outputs or one."""
+    """Base of precision and recall, over all outputs or one."""
 
     keras_defaults: ClassVar[dict[str, Any]] = {**Metric.keras_defaults, "top_k": None}
 
@@ -57,7 +57,7 @@ class _Thresholded(_Counted):
         return pred > self.thresholds
 
     def _count(self, counts: Array) -> float:
-        """Return a count over all outputs, or that of the class asked for."""
+        """Return a count over all outputs, or that of `class_id`."""
         return float(counts.sum() if self.class_id is None or counts.size == 1 else counts[self.class_id])
 
     def get_config(self) -> dict[str, Any]:
@@ -66,16 +66,16 @@ class _Thresholded(_Counted):
 
 @metrics.add("precision")
 class Precision(_Thresholded):
-    """The share of what is said to be positive that is positive, over all outputs; 0 where nothing is said to be.
+    """Precision: the fraction of predicted positives that are positive, over all outputs; 0 without any.
 
     Parameters
     ----------
     thresholds : float, default 0.5
-        An output above it says yes; a list of several is not available.
+        Outputs above it are predicted positive; a list of thresholds is not available.
     top_k : None
         Only None is available.
     class_id : int, optional
-        The output to look at; all unless given.
+        The output to evaluate; all by default.
     name : str, default "precision"
         The name in the history.
 
@@ -93,7 +93,7 @@ class Precision(_Thresholded):
 
 @metrics.add("recall")
 class Recall(_Thresholded):
-    """The share of what is positive that is said to be, over all outputs; 0 where nothing is.
+    """Recall: the fraction of positives that are predicted positive, over all outputs; 0 without any.
 
     Parameters
     ----------
@@ -114,16 +114,16 @@ class Recall(_Thresholded):
 
 @metrics.add("f1_score", "F1")
 class F1Score(_Counted):
-    """The harmonic mean of precision and recall of each class: 2 hits / (said + yes); 0 where both are 0.
+    """F1, the harmonic mean of precision and recall of each class: 2 TP / (2 TP + FP + FN); 0 if both are 0.
 
     Parameters
     ----------
     average : {None, "micro", "macro", "weighted"}, default None
-        How the classes' figures become one: from the counts of all classes, as their mean, or as their mean weighted by
-        how frequent they are. None is for one output only.
+        How to combine the classes: from the counts of all classes, as the mean of their figures, or as the mean
+        weighted by their frequencies. None is for a single output.
     threshold : float, optional
-        An output above it says yes. Without one the largest output of a row says so, or, of a single output, a value
-        above 0.5.
+        Outputs above it are predicted positive. Without it, the largest output of a row is, or a single output above
+        0.5.
     name : str, default "f1_score"
         The name in the history.
 
@@ -166,15 +166,15 @@ class F1Score(_Counted):
 
 @metrics.add("auc")
 class AUC(Metric):
-    """The area under the ROC curve, or under that of precision over recall, of all outputs together.
+    """The area under the ROC curve, or under the precision-recall curve, of all outputs together.
 
-    It is exact, where Keras sums over 200 thresholds: equal to scikit-learn's `roc_auc_score`, and with ``curve="PR"`` to
-    its `average_precision_score`, on all batches together. For that it keeps the scores, 17 bytes each.
+    It is exact, while Keras sums over 200 thresholds. It equals scikit-learn's `roc_auc_score`, or with ``curve="PR"``
+    its `average_precision_score`, on all batches together. For that it stores the scores, in 17 bytes each.
 
     Parameters
     ----------
     curve : {"ROC", "PR"}, default "ROC"
-        Which curve.
+        The curve.
     name : str, default "auc"
         The name in the history.
 
@@ -219,7 +219,7 @@ class AUC(Metric):
         order = np.argsort(-scores, kind="stable")
         ends = np.flatnonzero(
             np.diff(scores[order], append=np.inf)
-        )  # of runs of equal scores, which no threshold parts
+        )  # ends of runs of equal scores, which no threshold separates
         hits = np.cumsum((weight * positive)[order])[ends]
         alarms = np.cumsum((weight * ~positive)[order])[ends]
         if not hits[-1] or (self.curve == "ROC" and not alarms[-1]):

@@ -1,4 +1,4 @@
-"""How far predictions are off."""
+"""Metrics of regression."""
 
 from typing import Any
 
@@ -56,9 +56,9 @@ class MeanAbsoluteError(Averaged):
 
 @metrics.add("r2_score", "R2")
 class R2Score(Metric):
-    """The share of the targets' variance that predictions explain: 1 - sum((y - p)^2) / sum((y - mean(y))^2).
+    """The fraction of the targets' variance that predictions explain: 1 - sum((y - p)^2) / sum((y - mean(y))^2).
 
-    With several outputs it is the mean of theirs. Equal to scikit-learn's `r2_score` on all batches together.
+    For several outputs it is the mean over the outputs. It equals scikit-learn's `r2_score` on all batches together.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ class R2Score(Metric):
         if total == 0.0:
             return
         mean = weight @ rows / total
-        # Moments of two parts add up without cancellation: Chan, Golub and LeVeque (1983).
+        # Combines moments without cancellation: Chan, Golub and LeVeque (1983).
         shift, whole = mean - self._mean, self._weight + total
         self._spread = self._spread + weight @ np.square(rows - mean) + shift**2 * self._weight * total / whole
         self._mean = self._mean + shift * total / whole

@@ -1,4 +1,4 @@
-"""How good predictions are: accuracy and the confusion matrix, and scikit-learn's report where that is installed."""
+"""Accuracy and confusion matrix of predictions, and scikit-learn's report if that is installed."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ __all__ = ["accuracy_score", "classification_report", "confusion_matrix"]
 
 
 def _labels(name: str, values: ArrayLike, *, probabilities: bool) -> NDArray[Any]:
-    """Return one label for each row; where `probabilities` are accepted, rows and fractions may be such."""
+    """Return one label for each row; with `probabilities`, rows and fractions may be probabilities."""
     array = np.asarray(without_mask(name, values))
     if array.dtype.kind == "O":
         array = np.asarray(array.tolist())
@@ -39,9 +39,7 @@ def _labels(name: str, values: ArrayLike, *, probabilities: bool) -> NDArray[Any
 
 def _from_rows(name: str, rows: NDArray[Any], probabilities: bool) -> NDArray[Any]:
     if rows.dtype.kind not in "buif" or not np.isfinite(rows).all():
-        raise ValueError(
-            f"{name} must hold finite numbers where it has a column for each class; got shape {rows.shape}"
-        )
+        raise ValueError(f"{name} must hold finite numbers if it has a column for each class; got shape {rows.shape}")
     if not probabilities and not (((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()):
         raise ValueError(f"{name} must be labels or one-hot rows; got shape {rows.shape} with other rows")
     largest: NDArray[np.int64] = rows.argmax(axis=1)
@@ -59,22 +57,22 @@ def _pair(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[A
 
 
 def _check_same_kind(name: str, values: NDArray[Any], other_name: str, others: NDArray[Any]) -> None:
-    """Numbers never equal text: to compare them is a mistake that would give an accuracy of 0."""
+    """Refuse to compare numbers with text, which would give an accuracy of 0."""
     if (values.dtype.kind in "buif") != (others.dtype.kind in "buif"):
         kinds = ["numbers" if array.dtype.kind in "buif" else "text" for array in (values, others)]
-        raise ValueError(f"{name} and {other_name} must be of one kind; got {kinds[0]} and {kinds[1]}")
+        raise ValueError(f"{name} and {other_name} must both be numbers or both text; got {kinds[0]} and {kinds[1]}")
 
 
 def accuracy_score(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """Return the share of rows whose label is predicted.
+    """Return the fraction of rows whose label is predicted.
 
     Parameters
     ----------
     y_true : array_like of shape (n,), (n, 1) or (n, classes)
         The true labels, whole numbers or text, or one-hot rows.
     y_pred : array_like of shape (n,), (n, 1) or (n, classes)
-        What is predicted: labels; or a row of probabilities or scores, of which the largest is the label; or, with
-        fractions in one column, the probability of class 1, which is the label above 0.5.
+        The predictions: labels; or rows of probabilities or scores, whose largest is the label; or, with fractions in a
+        single column, the probability of class 1, which is predicted above 0.5.
 
     Returns
     -------
@@ -85,7 +83,7 @@ def accuracy_score(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     ------
     ValueError
         If the lengths differ, there are no rows, one holds numbers and the other text, `y_true` holds fractions or
-        `y_pred` fractions that are no probabilities, or a value is not finite.
+        `y_pred` fractions that are not probabilities, or a value is not finite.
 
     Examples
     --------
@@ -98,15 +96,15 @@ def accuracy_score(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 
 def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *, labels: ArrayLike | None = None) -> NDArray[np.int64]:
-    """Count the rows of every true label by what was predicted, as scikit-learn's function of this name does.
+    """Count the rows of every true label by predicted label, as scikit-learn's function of this name.
 
     Parameters
     ----------
     y_true, y_pred : array_like of shape (n,), (n, 1) or (n, classes)
         As for `accuracy_score`.
     labels : array_like of shape (k,), optional
-        The labels of the rows and columns, in their order; rows with another label are not counted. By default all that
-        appear, sorted.
+        The labels of the rows and columns, in order; rows with other labels are not counted. By default all labels that
+        occur, sorted.
 
     Returns
     -------
@@ -116,7 +114,7 @@ def confusion_matrix(y_true: ArrayLike, y_pred: ArrayLike, *, labels: ArrayLike 
     Raises
     ------
     ValueError
-        As `accuracy_score`; or if `labels` has a label twice, or none that is in `y_true`.
+        As `accuracy_score`; or if `labels` has a duplicate, or no label that is in `y_true`.
 
     Examples
     --------

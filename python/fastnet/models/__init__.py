@@ -1,4 +1,4 @@
-"""Models: layers in a row, built into one compiled network."""
+"""Models: sequences of layers, built into one compiled network."""
 
 import os
 from typing import Any
@@ -12,7 +12,7 @@ explain_missing(__name__)
 
 
 def load_model(path: str | os.PathLike[str], custom_objects: dict[str, Any] | None = None, compile: bool = True) -> Any:
-    """Read a model that `save`, also of a quantized model, or Keras wrote: see `fastnet.serialization.load_model`."""
+    """Load a saved model, a quantized model or a Keras model: see `fastnet.serialization.load_model`."""
     from fastnet.models import loading
 
     return loading.load_model(path, custom_objects, compile)

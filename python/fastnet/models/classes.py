@@ -1,4 +1,4 @@
-"""What the outputs of a classifier say: the names of its classes, and which of them is the most probable."""
+"""Classes of a classifier: their names, and the most probable one for given outputs."""
 
 import math
 from typing import Any
@@ -13,19 +13,19 @@ __all__ = ["as_classes", "class_names_of", "last_activation", "probabilities_of"
 
 
 def class_names_of(model: Sequential | QuantizedModel) -> list[str]:
-    """Return the text of each class that a model knows; "0", "1", ... where the model has no names.
+    """Return the name of each class of a model; "0", "1", ... if the model has no class names.
 
     Raises
     ------
     ValueError
-        If the outputs of the model are not the probabilities of classes.
+        If the outputs of the model are not class probabilities.
     """
     assert model.output_shape is not None
     outputs = math.prod(model.output_shape)
     last = last_activation(model)
     if last not in ("softmax", "sigmoid"):
         raise ValueError(
-            f"the model does not end with probabilities of classes: its last activation is {last}; "
+            f"the model does not output class probabilities: its last activation is {last}; "
             "softmax or sigmoid is needed"
         )
     classes = max(outputs, 2)
@@ -48,7 +48,7 @@ def as_classes(outputs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
     Parameters
     ----------
     outputs : ndarray of shape (n, k)
-        What a classifier predicts. One column is the probability of class 1 of two.
+        The predictions of a classifier. A single column is the probability of class 1 of two.
 
     Returns
     -------
@@ -58,16 +58,16 @@ def as_classes(outputs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
     Raises
     ------
     ValueError
-        If an output is NaN: no class is more probable than another then.
+        If an output is NaN, so that no class is the most probable.
     """
     if (undefined := np.isnan(outputs).any(axis=1)).any():
         row = int(undefined.argmax())
-        raise ValueError(f"the model's output for row {row} is NaN: its weights are not finite, or grew too large")
+        raise ValueError(f"the model's output for row {row} is NaN: its weights are not finite or too large")
     outputs = probabilities_of(outputs)
     classes = outputs.argmax(axis=1)
     return classes, outputs[np.arange(len(outputs)), classes]
 
 
 def probabilities_of(outputs: NDArray[Any]) -> NDArray[Any]:
-    """Return a column for each class: the outputs of a classifier, of which one column alone stands for class 1 of two."""
+    """Return the outputs of a classifier with a column for each class; a single column means class 1 of two."""
     return np.concatenate([1 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs

@@ -1,4 +1,4 @@
-"""Models out of what readers of other programs' files find."""
+"""Models built from files of other programs."""
 
 import os
 import warnings
@@ -16,7 +16,7 @@ __all__ = ["from_onnx", "from_state_dict", "load_keras_model"]
 
 
 def model_of(parts: Parts) -> Sequential:
-    """Return the model that the parts make; it is not compiled."""
+    """Return the model made of the parts; it is not compiled."""
     model = Sequential([Input(parts.input_shape), *parts.layers], dtype=parts.dtype, name=parts.name)
     model._trainable = parts.trainable  # the layers have their own
     model.class_names, model.feature_names = parts.class_names, parts.feature_names
@@ -24,23 +24,23 @@ def model_of(parts: Parts) -> Sequential:
 
 
 def from_onnx(path: str | os.PathLike[str]) -> Sequential:
-    """Return the model in an ONNX file, if it is made of what fastnet has.
+    """Return the model in an ONNX file whose operators have an equivalent in fastnet.
 
     Files of `Sequential.to_onnx`, of PyTorch (both exporters), of scikit-learn's multi-layer perceptrons through
-    skl2onnx, with the scalers before them, and of others who write down the same things. Layers are recognized by what
-    they compute, however they are written. An addition of two ways through the graph becomes a `Residual`.
+    skl2onnx, with the scalers before them, and equivalent files of other programs. Layers are recognized by what they
+    compute, not by how they are written. An addition of two paths through the graph becomes a `Residual`.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The ONNX file. Values that are in a file of their own, as PyTorch writes large ones, are read from the same
-        folder, and from nowhere else. Nothing in the file is executed.
+        The ONNX file. Values in separate files, as PyTorch writes large ones, are read only from the same folder.
+        Nothing in the file is executed.
 
     Returns
     -------
     Sequential
-        A built model that is not compiled and predicts what the graph computes, in float64 where its weights are that,
-        else in float32. It has the names of classes and features that the file has.
+        A built model that is not compiled and predicts what the graph computes, in float64 if its weights are float64,
+        else in float32. It has the class names and feature names of the file.
 
     Raises
     ------
@@ -49,14 +49,14 @@ def from_onnx(path: str | os.PathLike[str]) -> Sequential:
     OSError
         The file cannot be read.
     ValueError
-        It is no ONNX file or is damaged, or its sizes do not fit one another.
+        It is not an ONNX file, it is damaged, or its sizes do not fit one another.
     NotImplementedError
-        fastnet has no equal for an operator; the message names the first one and its node.
+        fastnet has no equivalent of an operator; the message names the first one and its node.
 
     Notes
     -----
-    Only what prediction needs is in an ONNX file: dropout, regularizers and the training configuration are not. The two
-    outputs of a binary classifier of scikit-learn, 1 - p and p of a sigmoid, become a softmax of two.
+    An ONNX file contains only what prediction needs, without dropout, regularizers and the training configuration. The
+    two outputs of a binary classifier of scikit-learn, 1 - p and p of a sigmoid, become a softmax of two.
 
     Examples
     --------
@@ -86,27 +86,27 @@ def from_state_dict(
     epsilon: float = 1e-5,
     dtype: DTypeLike | None = None,
 ) -> Sequential:
-    """Return a model with the weights of a PyTorch network of `Linear` layers in a row.
+    """Return a model with the weights of a PyTorch network that is a sequence of `Linear` layers.
 
-    A state dict names tensors and says nothing about what lies between them, so the activations are arguments. PyTorch
+    A state dict contains only tensors, so that the activations must be given as arguments. PyTorch
     is not needed.
 
     Parameters
     ----------
     state : dict from str to array_like, or path
         What ``module.state_dict()`` returned, of torch tensors or NumPy arrays, or the path of a safetensors file of one.
-        Modules whose names differ in their numbers alone (``0``, ``2``; ``net.0``, ``net.2``; ``fc1``, ``fc2``) go by
-        these numbers; others are taken in the dictionary's order, which a file does not have.
+        Modules whose names differ only in their numbers (``0``, ``2``; ``net.0``, ``net.2``; ``fc1``, ``fc2``) are
+        ordered by these numbers. Others are taken in the order of the dictionary; a file has no such order.
     activation : str, function of `fastnet.functional`, activation layer or None, or a list of them
-        What follows the `Linear` layers other than the last one: one for all, or a list with one for each. Names are
-        those that `Dense` accepts, with the parameters that PyTorch gives them: "leaky_relu" has a slope of 0.01. "prelu"
-        stands for a `PReLU` module, whose slopes are in `state`. None is no activation.
+        The activation after every `Linear` layer but the last: one for all, or a list with one for each. Names are
+        those that `Dense` accepts, with PyTorch's parameters: "leaky_relu" has a slope of 0.01. "prelu" stands for a
+        `PReLU` module, whose slopes are in `state`. None is no activation.
     output_activation : as one of `activation`, optional
-        What follows the last `Linear` layer, such as "softmax".
+        The activation after the last `Linear` layer, such as "softmax".
     epsilon : float, default 1e-5
         The `eps` of the normalization layers, which a state dict does not have. The default is PyTorch's.
     dtype : {"float32", "float64", "mixed_bfloat16"}, optional
-        That of the model. By default "float64" when every tensor is float64, else "float32".
+        The dtype of the model; by default "float64" if every tensor is float64, else "float32".
 
     Returns
     -------
@@ -120,17 +120,17 @@ def from_state_dict(
     TypeError
         `state` is neither a dictionary nor a path, or a tensor does not hold floating-point numbers.
     ValueError
-        A tensor is not understood, the shapes do not fit one another, there are more or fewer activations than hidden
-        layers, or the place of an activation cannot be told; the message names the tensor.
+        A tensor is not recognized, the shapes do not fit one another, the number of activations differs from that of
+        the hidden layers, or the place of an activation is ambiguous; the message names the tensor.
 
     Notes
     -----
-    `Linear` (with or without bias), `BatchNorm1d`, `LayerNorm` and `PReLU` are understood: a `weight` of two dimensions is
-    that of a `Linear`, `running_mean` and `running_var` make a `BatchNorm1d`, `weight` and `bias` of one dimension a
-    `LayerNorm`. Where a normalization lies between two `Linear` layers, the activation is where the numbers of the modules
-    leave one out: at 1 in ``0, 2, 3``, at 2 in ``0, 1, 3``. Modules without tensors, such as
-    ``LayerNorm(elementwise_affine=False)``, cannot be seen. PyTorch's momentum of 0.1 is the 0.9 of the
-    `BatchNormalization` that is made.
+    Supported modules are `Linear` (with or without bias), `BatchNorm1d`, `LayerNorm` and `PReLU`. A `weight` of two
+    dimensions belongs to a `Linear`, `running_mean` and `running_var` to a `BatchNorm1d`, and `weight` and `bias` of
+    one dimension to a `LayerNorm`. Between two `Linear` layers with a normalization, the activation is at the number
+    that the modules leave out: at 1 in ``0, 2, 3``, at 2 in ``0, 1, 3``. Modules without tensors, such as
+    ``LayerNorm(elementwise_affine=False)``, cannot be seen. The `BatchNormalization` has a momentum of 0.9, which is
+    PyTorch's 0.1.
 
     Examples
     --------
@@ -151,16 +151,16 @@ def from_state_dict(
 def load_keras_model(
     path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True
 ) -> Sequential:
-    """Return the model that a ``.keras`` file, or a whole-model ``.h5`` file, of Keras holds.
+    """Return the model in a Keras file: ``.keras``, or ``.h5`` with a whole model.
 
     Parameters
     ----------
     path : str or os.PathLike
     custom_objects : dict, optional
-        The Python functions, by their names, that the model was compiled with as loss and metrics.
+        The Python functions, by name, that the model was compiled with as loss or metrics.
     compile : bool, default True
-        Whether a model that was compiled comes back compiled. Where fastnet lacks something of the configuration, a
-        `UserWarning` says what, and the model is not compiled. The optimizer starts with fresh moments.
+        Whether to compile the model if it was compiled. If fastnet lacks part of the configuration, a `UserWarning`
+        says so, and the model is not compiled. The optimizer state is reset.
 
     Returns
     -------
@@ -175,7 +175,7 @@ def load_keras_model(
 
     parts = read_keras_model(path)
     model = model_of(parts)
-    if compile and parts.compilation:  # of a model that was not compiled it may be {}
+    if compile and parts.compilation:  # may be {} if the model was not compiled
         try:
             model.compile(**compile_arguments(parts.compilation, custom_objects or {}))
         except (AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""Models out of files: nothing in a file is executed, and no memory is taken for what it does not hold."""
+"""Loading of models: nothing in a file is executed, and no memory is allocated for data that it does not contain."""
 
 import os
 from collections.abc import Mapping
@@ -13,27 +13,27 @@ from fastnet.models.model_file import NAME_LISTS, checked_metadata, checked_name
 from fastnet.models.sequential import Sequential
 from fastnet.network.checks import check_architecture, check_compilation, check_tensors
 from fastnet.network.layered import tensor_names
-from fastnet.support.plain import plain
+from fastnet.support.json_values import json_value
 from fastnet.training.receipt import Receipt
 
 
 def load_model(
     path: str | os.PathLike[str], custom_objects: Mapping[str, Any] | None = None, compile: bool = True
 ) -> Any:
-    """Read a model that `save_model` or `QuantizedModel.save` wrote, or one of Keras.
+    """Load a model from a file of `save_model`, of `QuantizedModel.save` or of Keras.
 
-    For the latter see `fastnet.models.importing.load_keras_model`.
+    For files of Keras see `fastnet.models.importing.load_keras_model`.
 
-    Nothing in the file is executed, and no memory is taken for what the file does not hold.
+    Nothing in the file is executed, and no memory is allocated for data that it does not contain.
 
     Parameters
     ----------
     path : str or os.PathLike
         The model file.
     custom_objects : dict, optional
-        The Python functions, by their names, that the model was compiled with as loss and metrics.
+        The Python functions, by name, that the model was compiled with as loss or metrics.
     compile : bool, default True
-        Whether a model that was compiled comes back compiled. Its optimizer starts with fresh moments.
+        Whether to compile the model if it was compiled. The optimizer state is reset.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def load_model(
     IsADirectoryError
         If `path` is a folder.
     ValueError
-        If the file is not a whole model file, was written by a newer version, or its tensors do not fit the
+        If the file is not a complete model file, was written by a newer version, or its tensors do not fit the
         architecture.
 
     Examples
@@ -73,10 +73,10 @@ def load_model(
         else:
             model = _load_sequential(file, config)
         if "receipt" in metadata:
-            told = plain(parsed(metadata, "receipt", dict))
-            receipt = Receipt.from_dict(told)
-            if "operations" in metadata:  # it tells of the model before it was quantized
-                model.receipt = receipt.as_dict(told.get("weights"))
+            entries = json_value(parsed(metadata, "receipt", dict))
+            receipt = Receipt.from_dict(entries)
+            if "operations" in metadata:  # the receipt is that of the model before quantization
+                model.receipt = receipt.as_dict(entries.get("weights"))
             else:
                 model._receipt = receipt
         if compile and "compile" in metadata:
@@ -88,7 +88,7 @@ def load_model(
         if "history" in metadata:
             model.history = History.from_dict(parsed(metadata, "history", dict))
         if "metrics" in metadata:
-            model.figures = plain(parsed(metadata, "metrics", dict))
+            model.figures = json_value(parsed(metadata, "metrics", dict))
         return model
 
 
@@ -104,7 +104,7 @@ def _load_sequential(file: safetensors.File, config: Mapping[str, Any]) -> Seque
 
 
 def _with_functions(config: dict[str, Any], functions: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `compile` with the Python functions that a file names put in."""
+    """Return the arguments of `compile` from a file, with its named Python functions inserted."""
 
     def given(part: Any) -> Any:
         name = part.get("function") if isinstance(part, dict) else None

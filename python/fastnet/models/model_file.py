@@ -1,4 +1,4 @@
-"""The metadata of model files: what each entry is, and what it must be."""
+"""The metadata of model files: the meaning and the type of each entry."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from fastnet.files import safetensors
 from fastnet.files.errors import refusing
 from fastnet.interchange.keras_files import is_keras_file
 from fastnet.network.checks import check_architecture
-from fastnet.support.plain import plain
+from fastnet.support.json_values import json_value
 from fastnet.support.validation import describe
 from fastnet.training.evaluation import Evaluator
 from fastnet.training.trainer import Trainer
@@ -47,7 +47,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
     """
     with refusing(path):
         if is_keras_file(path):
-            raise ValueError("it is a file of Keras: load_model reads it, and Sequential.save makes a model file of it")
+            raise ValueError(
+                "it is a Keras file: read it with load_model, and convert it to a model file with Sequential.save"
+            )
     with refusing(path), safetensors.opened(path) as file:
         return checked_metadata(file.metadata)
 
@@ -56,12 +58,12 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:
 
 
 def file_metadata() -> dict[str, str]:
-    """Return what the metadata of every file have."""
+    """Return the metadata that every file has."""
     return {"format": FORMAT, "format_version": FORMAT_VERSION, "fastnet_version": __version__}
 
 
 def metadata_of_trained(model: Trainer, hash_of_weights: str) -> dict[str, str]:
-    """Return the metadata of the file of a model; `hash_of_weights` stands for that of its weights."""
+    """Return the metadata of a model's file; `hash_of_weights` is a placeholder for the hash of its weights."""
     config = model.get_config()
     check_architecture(config)
     receipt = model._receipt.for_file(hash_of_weights) if len(model._receipt) else None
@@ -70,7 +72,7 @@ def metadata_of_trained(model: Trainer, hash_of_weights: str) -> dict[str, str]:
 
 
 def metadata_of(model: Evaluator, own: Mapping[str, Any]) -> dict[str, str]:
-    """Return the metadata of a model's file: those of its kind, and those of every kind."""
+    """Return the metadata of a model's file: common entries, and those of its kind."""
     parts = {
         **own,
         "compile": model.get_compile_config(),
@@ -82,7 +84,7 @@ def metadata_of(model: Evaluator, own: Mapping[str, Any]) -> dict[str, str]:
 
 
 def checked_names(key: str, names: Any) -> list[str] | None:
-    """Return a list of names, or None, as JSON holds it; an error for anything else."""
+    """Return a list of names, or None, as JSON; raise an error for anything else."""
     if names is None or (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         return names
     raise ValueError(f"{key} must be a list of strings or None; got {describe(names)}")
@@ -91,7 +93,7 @@ def checked_names(key: str, names: Any) -> list[str] | None:
 def _checked_figures(figures: Any) -> dict[str, Any]:
     if not isinstance(figures, dict):
         raise ValueError(f"figures must be a dictionary; got {describe(figures)}")
-    checked: dict[str, Any] = plain(figures)
+    checked: dict[str, Any] = json_value(figures)
     return checked
 
 
@@ -99,9 +101,9 @@ def _checked_figures(figures: Any) -> dict[str, Any]:
 
 
 def checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
-    """Return the metadata of a file of this format, or of one before it; an error for anything else."""
+    """Return the metadata of a file of this or an earlier format; raise an error for anything else."""
     if metadata.get("format") != FORMAT:
-        raise ValueError("it is a safetensors file, but not a model of fastnet")
+        raise ValueError("it is a safetensors file, but not a fastnet model")
     version = metadata.get("format_version", "")
     if version.isascii() and version.isdigit() and int(version) > int(FORMAT_VERSION):
         raise ValueError(
@@ -114,7 +116,7 @@ def checked_metadata(metadata: dict[str, str]) -> dict[str, str]:
 
 
 def parsed(metadata: Mapping[str, str], key: str, kind: type) -> Any:
-    """Return one entry of the metadata, which must be JSON of the given kind."""
+    """Return one entry of the metadata, decoded from JSON and checked to be of the given type."""
     if key not in metadata:
         raise ValueError(f"its metadata have no {key!r}")
     try:

@@ -1,4 +1,4 @@
-"""Models in 8-bit integers, computed in the core."""
+"""Quantized models: 8-bit integers, computed in the core."""
 
 import copy
 import itertools
@@ -20,22 +20,20 @@ from fastnet.support.validation import describe
 from fastnet.training.evaluation import Evaluator
 from fastnet.training.trainer import Trainer
 
-_NO_DERIVATIVES = "a quantized model rounds, and so has no derivatives: ask the model that it was made from"
-_NOT_LEARNING = (
-    "a quantized model predicts but does not learn: fit the model that it was made from, and quantize that again"
-)
+_NO_DERIVATIVES = "a quantized model rounds and has no derivatives: use the model that it was made from"
+_NOT_LEARNING = "a quantized model cannot be trained: fit the model that it was made from, and quantize it again"
 
 
 def quantize(model: Trainer, calibration_data: Any) -> "QuantizedModel":
-    """Return a model whose matrix products are in 8-bit integers, but for those of fewer than 4 inputs.
+    """Return a model with 8-bit integer matrix multiplications, except those with fewer than 4 inputs.
 
     Parameters
     ----------
     model : Sequential
-        A built model; it stays as it is.
+        A built model; it is not changed.
     calibration_data : array_like, table or sparse matrix, shape (n, *input_shape)
-        Samples like those that the model will meet, at least one, by custom a few hundred of the training data. They
-        tell the range of the values that each product gets. Values beyond it count as its ends, later.
+        Samples like those that the model will predict, at least one, conventionally a few hundred of the training data.
+        They determine the range of the inputs of each matrix multiplication. Values outside of it are clipped later.
 
     Returns
     -------
@@ -44,8 +42,8 @@ def quantize(model: Trainer, calibration_data: Any) -> "QuantizedModel":
     Raises
     ------
     ValueError
-        The model is not built; the samples are none, do not fit the model or are not finite; or the values on their
-        way through the model are not; or a layer has more than 65,536 inputs.
+        The model is not built; there are no samples, or they do not fit the model or are not finite; the outputs of a
+        layer are not finite; or a layer has more than 65,536 inputs.
     TypeError
         `calibration_data` does not hold real numbers.
 
@@ -73,33 +71,33 @@ def quantize(model: Trainer, calibration_data: Any) -> "QuantizedModel":
     quantized._compilation = copy.deepcopy(model._compilation)
     quantized.class_names, quantized.feature_names = copy.copy(model.class_names), copy.copy(model.feature_names)
     if (receipt := model.receipt) is not None:
-        del receipt["config"]  # a file would be longer for what its operations tell
+        del receipt["config"]  # the operations say the same in a shorter file
         quantized.receipt = receipt
     return quantized
 
 
 def _check_differences(name: str, samples: Any) -> None:
-    """Refuse a column that is one of few values in float32, in which a quantized model takes samples."""
+    """Refuse a column whose values collapse in float32, the dtype of a quantized model's inputs."""
     if not isinstance(samples, np.ndarray) or samples.dtype != np.float64:
         return
     width, lost = np.ptp(samples, axis=0), np.abs(samples - samples.astype(np.float32)).max(axis=0)
-    rounding = 2.0**-50 * np.abs(samples).max(axis=0)  # of a constant
+    rounding = 2.0**-50 * np.abs(samples).max(axis=0)  # the rounding errors of a constant column
     if (column := np.flatnonzero((lost > width / 64) & (width > rounding))).size:
         raise ValueError(
-            f"{name} has values in column {column[0]} that float32 does not tell apart, in which a quantized model takes them"
+            f"{name} has values in column {column[0]} that are equal in float32, the dtype of the quantized inputs"
         )
 
 
 class QuantizedModel(Evaluator):
-    """A model in 8-bit integers, as `Sequential.quantize` returns it and `fastnet.load_model` reads it.
+    """A model in 8-bit integers, as returned by `Sequential.quantize` and `fastnet.load_model`.
 
-    It predicts and evaluates as the model that it was made from does, with the same methods, but does not learn. The
-    outputs are float32. A row with a value that is not finite gives NaN.
+    It predicts and evaluates like the model that it was made from, with the same methods, but cannot be trained. The
+    outputs are float32. The outputs of a row with a value that is not finite are NaN.
 
     Parameters
     ----------
     operations : list of Operation
-        What a prediction does.
+        The steps of a prediction.
     input_shape, output_shape : tuple of int
         The shapes of one sample.
     name : str
@@ -110,9 +108,9 @@ class QuantizedModel(Evaluator):
     class_names, feature_names : list of str or None
         As in the model that it was made from.
     figures : dict
-        Figures of your own, kept in the model's file; it begins without any.
+        Figures to save with the model; empty at first.
     receipt : dict or None
-        That of the model that it was made from, without its architecture.
+        The receipt of the model that it was made from, without its architecture.
 
     Examples
     --------
@@ -137,7 +135,7 @@ class QuantizedModel(Evaluator):
     ) -> None:
         super().__init__()
         self.name = name
-        self.dtype = "float32"  # of what comes out
+        self.dtype = "float32"  # of the outputs
         self.compute_dtype = "int8"
         self.class_names: list[str] | None = None
         self.feature_names: list[str] | None = None
@@ -155,10 +153,10 @@ class QuantizedModel(Evaluator):
         )
         self._network: Network32 = network
         arrays = [list(arrays_of(operation).values()) for operation in operations]
-        for array in itertools.chain(*arrays):  # the network would not notice
+        for array in itertools.chain(*arrays):  # a change would not reach the network
             array.flags.writeable = False
         self._sizes = [(sum(a.size for a in some), sum(a.nbytes for a in some)) for some in arrays]
-        # The compiled network has the kernels, in an order of its own; a copy here would double the memory.
+        # The compiled network keeps the kernels in its own layout; a copy here would double the memory.
         self._operations = [
             replace(operation, kernel=np.empty((0, operation.size), np.int8))
             if isinstance(operation, QuantizedMultiplication)
@@ -168,7 +166,7 @@ class QuantizedModel(Evaluator):
 
     @property
     def operations(self) -> list[Operation]:
-        """What a prediction does, with copies of the kernels."""
+        """The steps of a prediction, with copies of the kernels."""
         kernels = self._network.quantized_kernels()
         return [
             replace(operation, kernel=kernels[i]) if isinstance(operation, QuantizedMultiplication) else operation
@@ -190,19 +188,19 @@ class QuantizedModel(Evaluator):
         """Do nothing: a quantized model is built."""
 
     def fit(self, *arguments: Any, **keywords: Any) -> NoReturn:
-        """Raise NotImplementedError: a quantized model does not learn."""
+        """Raise NotImplementedError: a quantized model cannot be trained."""
         raise NotImplementedError(_NOT_LEARNING)
 
     def train_on_batch(self, *arguments: Any, **keywords: Any) -> NoReturn:
-        """Raise NotImplementedError: a quantized model does not learn."""
+        """Raise NotImplementedError: a quantized model cannot be trained."""
         raise NotImplementedError(_NOT_LEARNING)
 
     def jacobian(self, x: Any) -> NoReturn:
-        """Raise NotImplementedError: what is rounded has no derivatives."""
+        """Raise NotImplementedError: a quantized model has no derivatives."""
         raise NotImplementedError(_NO_DERIVATIVES)
 
     def input_gradients(self, x: Any, y: Any, sample_weight: Any = None) -> NoReturn:
-        """Raise NotImplementedError: what is rounded has no derivatives."""
+        """Raise NotImplementedError: a quantized model has no derivatives."""
         raise NotImplementedError(_NO_DERIVATIVES)
 
     def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
@@ -239,13 +237,13 @@ class QuantizedModel(Evaluator):
             (print_fn or print)(line)
 
     def _repr_html_(self) -> str:
-        """Return what notebooks show: the table of `summary`."""
+        """Return the HTML for notebooks: the table of `summary`."""
         rows = [(layer, kind, f"{size:,}", f"{in_bytes:,}") for layer, kind, size, _, in_bytes in self.rows()]
         table = html_table(("Layer", "Operation", "Outputs", "Bytes"), rows)
         return f"<div><b>{html_text(self.name)}</b>, quantized{table}{self.size_in_bytes:,} bytes</div>"
 
     def rows(self) -> list[tuple[str, str, int, int, int]]:
-        """Return of every operation the layer, what it is, the number of outputs, of parameters, and of bytes."""
+        """Return layer, kind, and numbers of outputs, parameters and bytes of every operation."""
         rows = []
         for operation, (count, in_bytes) in zip(self._operations, self._sizes, strict=True):
             kind = type(operation).__name__ + (
@@ -260,7 +258,7 @@ class QuantizedModel(Evaluator):
 
     @property
     def size_in_bytes(self) -> int:
-        """The size of all arrays."""
+        """The size of all arrays in bytes."""
         return sum(in_bytes for _, in_bytes in self._sizes)
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
@@ -276,11 +274,11 @@ class QuantizedModel(Evaluator):
         Raises
         ------
         ValueError
-            If `path` is a name for another format.
+            If `path` is the name of another format.
         FileExistsError
             If `path` exists and `overwrite` is False.
         OSError
-            If the file cannot be written; an earlier one stays as it was.
+            If the file cannot be written; an earlier file is not changed.
         """
         from fastnet.models.quantized_file import save_quantized
 
@@ -293,7 +291,7 @@ class QuantizedModel(Evaluator):
 
 
 def _description(operation: Operation) -> dict[str, Any]:
-    """Return what the compiled core is told about an operation."""
+    """Return the description of an operation for the core."""
     match operation:
         case QuantizedMultiplication():
             return {
@@ -326,7 +324,7 @@ def _description(operation: Operation) -> dict[str, Any]:
 
 
 def _parameters(operation: Operation) -> dict[str, Any]:
-    """Return the arrays of an operation by the names that the core has for them."""
+    """Return the arrays of an operation under their names in the core."""
     match operation:
         case steps.Scaling(center=center, factor=factor, offset=offset):
             one = np.ones(operation.size)

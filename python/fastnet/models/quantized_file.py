@@ -1,7 +1,8 @@
 """Files of quantized models: safetensors like all model files, with a list of operations instead of an architecture.
 
-The entry ``operations`` of the metadata is a JSON list; each operation has its ``kind``, its ``layer``, its ``size`` and its
-numbers. Its arrays are the tensors ``operations.<i>.<name>``. The entry ``config`` has the name and the shapes of the model.
+The entry ``operations`` of the metadata is a JSON list. Each operation has a ``kind``, a ``layer``, a ``size`` and its
+parameters; its arrays are the tensors ``operations.<i>.<name>``. The entry ``config`` has the name and the shapes of
+the model.
 """
 
 import math
@@ -32,7 +33,7 @@ _KINDS: dict[str, type[Operation]] = {kind.__name__: kind for kind in (Quantized
 _OPTIONAL = {"bias", "gamma", "beta"}
 _ARRAYS = {"kernel", "scale", "center", "factor", "offset", "slope", *_OPTIONAL}
 _MOST_OPERATIONS = 30_000
-_LEAST_SCALE = 1e-37  # has a reciprocal in float32
+_LEAST_SCALE = 1e-37  # its reciprocal is finite in float32
 
 
 def save_quantized(
@@ -42,7 +43,7 @@ def save_quantized(
     path: str | os.PathLike[str],
     overwrite: bool,
 ) -> None:
-    """Write a quantized model, which has these operations, to a file; see `QuantizedModel.save`."""
+    """Write a quantized model with these operations to a file; see `QuantizedModel.save`."""
     check_name(path, "save", "safetensors")
     check_overwrite(path, overwrite)
     arrays = {
@@ -50,18 +51,18 @@ def save_quantized(
     }
     shapes = {"input_shape": list(model.input_shape or ()), "output_shape": list(model.output_shape or ())}
     parts = {"operations": [_entry(operation) for operation in operations], "config": {"name": model.name, **shapes}}
-    lasting = None if receipt is None else without_volatile(receipt)
-    safetensors.write(path, arrays, metadata_of(model, {**parts, "receipt": lasting}))
+    stored = None if receipt is None else without_volatile(receipt)
+    safetensors.write(path, arrays, metadata_of(model, {**parts, "receipt": stored}))
 
 
 def _entry(operation: Operation) -> dict[str, Any]:
-    """Return what JSON says of an operation: all but its arrays."""
+    """Return the JSON entry of an operation: everything but its arrays."""
     numbers = {name: value for name, value in vars(operation).items() if name not in _ARRAYS}
     return {"kind": type(operation).__name__, **numbers}
 
 
 def read_quantized(file: "File", entries: Any, config: Mapping[str, Any]) -> tuple[list[Operation], Shape, Shape, str]:
-    """Return the arguments of `QuantizedModel` for an open file whose metadata have these operations and this configuration.
+    """Return the arguments of `QuantizedModel` for an open file with these metadata.
 
     Raises
     ------

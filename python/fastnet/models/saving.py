@@ -1,4 +1,4 @@
-"""Models and weights as files, and weights back into a model."""
+"""Saving of models and weights, and loading of weights into a model."""
 
 import os
 import secrets
@@ -20,23 +20,25 @@ from fastnet.training.trainer import Trainer
 def save_model(model: Trainer, path: str | os.PathLike[str], overwrite: bool = True) -> None:
     """Write a model to one safetensors file: architecture, weights, compile configuration, class and feature names.
 
-    The file is complete or absent: an earlier file at `path` stays as it was until the new one is on the disk. Equal
-    models give files that are equal byte for byte.
+    The file is complete or absent: an earlier file at `path` stays until the new one is on the disk. Identical models
+    give identical files.
 
     Parameters
     ----------
     model : Sequential
         A built model.
     path : str or os.PathLike
-        The file to write, conventionally ``*.safetensors``; ``*.onnx`` and ``*.c`` are what `Sequential.to_onnx` and
-        `Sequential.to_c` write, for predictions alone. The names of other formats, such as ``*.keras``, are refused.
+        The file to write, conventionally ``*.safetensors``. For ``*.onnx`` and ``*.c``, `Sequential.to_onnx` and
+        `Sequential.to_c` write a file for prediction only. The names of other formats, such as ``*.keras``, are
+        refused.
     overwrite : bool, default True
         Whether an existing file may be replaced.
 
     Raises
     ------
     ValueError
-        If the model is not built, its class or feature names are no lists of strings, or `path` is the name of another format.
+        If the model is not built, its class or feature names are not lists of strings, or `path` is the name of another
+        format.
     FileExistsError
         If `path` exists and `overwrite` is False.
     OSError
@@ -56,7 +58,7 @@ def save_model(model: Trainer, path: str | os.PathLike[str], overwrite: bool = T
         check_overwrite(path, overwrite)
         _export(model, path)
         return
-    hash_of_weights = secrets.token_hex(32)  # stands for the hash until that is known
+    hash_of_weights = secrets.token_hex(32)  # a placeholder until the hash is known
     with model._structure:
         arrays, metadata = _arrays(model, path, overwrite), metadata_of_trained(model, hash_of_weights)
     late = {hash_of_weights: lambda: sha256_of(arrays.values())}
@@ -101,17 +103,17 @@ def load_weights(model: Layered, path: str | os.PathLike[str], skip_mismatch: bo
     model : Sequential
         A built model.
     path : str or os.PathLike
-        The file, which may be one of Keras: ``.weights.h5``, ``.keras`` or ``.h5``.
+        The file, also a Keras file: ``.weights.h5``, ``.keras`` or ``.h5``.
     skip_mismatch : bool, default False
-        Whether weights that the file lacks, or has in another shape, stay as they are; otherwise that is an error and
-        nothing changes.
+        Whether to leave weights unchanged that the file lacks or has in another shape; otherwise that is an error, and
+        no weight changes.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the model is not built, the file is not one of fastnet or Keras, or its weights do not fit.
+        If the model is not built, the file is not a fastnet or Keras file, or its weights do not fit.
     """
     if not model.built:
         raise ValueError("the model has no weights to load into: build it first")
@@ -134,7 +136,7 @@ def load_weights(model: Layered, path: str | os.PathLike[str], skip_mismatch: bo
 
 
 def _export(model: Trainer, path: str | os.PathLike[str]) -> None:
-    """Write the model in the format of a name for an export."""
+    """Export the model in the format of a file name."""
     if format_of(path) == "ONNX":
         from fastnet.interchange.onnx_export import export_onnx
 
@@ -146,7 +148,7 @@ def _export(model: Trainer, path: str | os.PathLike[str]) -> None:
 
 
 def _arrays(model: Layered, path: str | os.PathLike[str], overwrite: bool) -> dict[str, NDArray[Any]]:
-    """Return the weights of a model that may be written to this path, by their names."""
+    """Return the weights of a model by name, after checking that they may be written to this path."""
     check_overwrite(path, overwrite)
     if not model.built:
         raise ValueError("the model has no weights to save: build it, or fit it first")

@@ -1,4 +1,4 @@
-"""The model: layers in a row, trained, evaluated, saved and exported."""
+"""The model: a sequence of layers, trained, evaluated, saved and exported."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -16,48 +16,48 @@ if TYPE_CHECKING:
 
 
 class Sequential(Inspector):
-    """Layers in a row.
+    """A model that is a sequence of layers.
 
     Parameters
     ----------
     layers : list of Layer, optional
-        The layers, from the input on. When the first one is an `Input` or has an `input_shape`, the weights exist at
-        once; otherwise they are made for the first data that the model sees.
+        The layers, from input to output. If the first one is an `Input` or has an `input_shape`, the weights are
+        created at once; otherwise they are created for the first data that the model sees.
     seed : int, optional
-        The seed of the initial weights and of the order of training samples. The same seed gives the same results, bit
-        for bit, on any number of threads.
+        The seed of the initial weights and of the order of training samples. The same seed gives bitwise identical
+        results on any number of threads.
     dtype : {"float32", "float64", "mixed_bfloat16"}, default "float32"
-        What weights are stored in and computed with. With "mixed_bfloat16", Keras's name, everything is float32 but
-        the factors of the layers' matrix products, forward and backward, which are rounded to bfloat16 first. Where
+        The dtype of weights and computations. With "mixed_bfloat16", as in Keras, everything is float32, but the
+        operands of matrix multiplications, forward and backward, are first rounded to bfloat16. If
         `fastnet.show_config` says that bfloat16 is native, wide layers train in little more than half the time.
     name : str, default "sequential"
-        A name of your own.
+        Optional name.
     trainable : bool, default True
         Whether training changes the model; see the attribute.
 
     Attributes
     ----------
     input_shape, output_shape : tuple of int or None
-        The shapes of one sample, without the batch dimension; None as long as they are not known.
+        The shapes of one sample, without the batch dimension; None until they are known.
     dtype : str
-        What weights, gradients and predictions are: "float32" or "float64".
+        The dtype of weights, gradients and predictions: "float32" or "float64".
     dtype_policy : str
         The argument `dtype`.
     compute_dtype : str
-        What is multiplied: `dtype`, or "bfloat16".
+        The dtype of the operands of matrix multiplications: `dtype`, or "bfloat16".
     history : History or None
-        What the last `fit` recorded, also when it was interrupted; kept in the model's file.
+        The history of the last `fit`, even if it was interrupted; saved with the model.
     stop_training : bool
         Set it in a callback to end `fit`.
     receipt : dict or None
-        What the weights come from: the data, the arguments and the versions of every `fit`, kept in the model's file.
+        How the weights were trained: data, arguments and versions of every `fit`; saved with the model.
     figures : dict
-        How good the model is, kept in its file: "last_epoch" has the loss and the metrics of the last epoch of `fit`; add
-        others as ``model.figures["test"] = model.evaluate(x, y, return_dict=True)``.
+        Figures of merit, saved with the model: "last_epoch" has the loss and the metrics of the last epoch of `fit`;
+        add others as ``model.figures["test"] = model.evaluate(x, y, return_dict=True)``.
     class_names : list of str or None
-        The class of each output, kept in the model's file; of one sigmoid the two classes, of which it gives the second.
+        The class of each output, saved with the model; for a single sigmoid both classes, its output being the second.
     feature_names : list of str or None
-        The name of each input, kept in the model's file. `fit` takes them from a table; tables are then taken by them.
+        The name of each input, saved with the model. `fit` takes them from a table; they then select columns of tables.
 
     Examples
     --------
@@ -114,8 +114,8 @@ class Sequential(Inspector):
         Notes
         -----
         FLOPs are the floating-point operations of one prediction for one sample: a multiplication and an addition count
-        as 2, an activation as 1 for every value, however it is computed. A step of training takes about three times as
-        many: the way back has two products for each one of the way forward.
+        as 2, an activation as 1 for every value, however it is computed. A training step takes about three times as
+        many: the backward pass has two matrix multiplications for each one in the forward pass.
 
         Examples
         --------
@@ -143,7 +143,7 @@ class Sequential(Inspector):
             (print_fn or print)(line)
 
     def _repr_html_(self) -> str:
-        """Return what notebooks show: the table of `summary`."""
+        """Return the HTML for notebooks: the table of `summary`."""
         with self._structure:
             return summary_html(self)
 
@@ -168,7 +168,7 @@ class Sequential(Inspector):
         load_weights(self, path, skip_mismatch=skip_mismatch)
 
     def to_state_dict(self) -> dict[str, NDArray[Any]]:
-        """Return the weights as PyTorch has them: see `fastnet.interchange.state_dict.to_state_dict`."""
+        """Return the weights as a PyTorch state dict: see `fastnet.interchange.state_dict.to_state_dict`."""
         from fastnet.interchange.state_dict import to_state_dict
 
         return to_state_dict(self)
@@ -199,7 +199,7 @@ class Sequential(Inspector):
         return quantize(self, calibration_data)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what `pickle` and `copy` take: see `fastnet.training.copying`."""
+        """Return the state for `pickle` and `copy`: see `fastnet.training.copying`."""
         from fastnet.training.copying import state_of
 
         return state_of(self)

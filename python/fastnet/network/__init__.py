@@ -1,1 +1,1 @@
-"""A compiled network with shapes, and layers in a row with their weights on top of one."""
+"""The compiled network with its shapes, and a sequence of layers and weights on top of it."""

@@ -1,4 +1,4 @@
-"""What the parts of a model file must agree in, before memory is taken for its model."""
+"""Consistency checks of a model file, before memory is allocated for its model."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from fastnet.network.layered import tensor_name
 from fastnet.support.validation import check_shape, describe
 
 DTYPES = {"float32": "F32", "float64": "F64", "mixed_bfloat16": "F32"}
-MOST_LAYERS = 10_000  # a layer takes a hundred times the room of its shortest description
+MOST_LAYERS = 10_000  # a layer takes about 100 times the memory of its shortest description
 MOST_METRICS = 1_000
 
 
@@ -52,12 +52,14 @@ def check_tensors(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> N
 
 
 def expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
-    """Return the name and the shape of every tensor that an architecture needs."""
+    """Return the names and shapes of the tensors of an architecture."""
     shape = check_shape("input_shape", config["input_shape"])
     shapes = {}
     for index, layer in enumerate(map(layers.deserialize, config["layers"])):
         if layer.given_name is None or layer.given_input_shape is not None:
-            raise ValueError(f"layer {index} must have a name, and no input shape beside the model's")
+            raise ValueError(
+                f"layer {index} must have a name, and no input shape of its own in addition to the model's"
+            )
         output_shape = layer.compute_output_shape(shape)
         for weight_name, weight_shape in layer.weight_shapes(shape).items():
             shapes[tensor_name(index, layer, weight_name)] = weight_shape
@@ -66,7 +68,7 @@ def expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
 
 
 def _nested(configs: Any) -> Iterator[Any]:
-    """Yield the configuration of every layer, those inside others included."""
+    """Yield the configurations of all layers, including nested ones."""
     for config in configs if isinstance(configs, list) else ():
         yield config
         if isinstance(config, dict) and isinstance(config.get("config"), dict):

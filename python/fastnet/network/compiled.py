@@ -1,4 +1,4 @@
-"""A compiled network with the shapes of its samples: what every model is, whatever it was made from."""
+"""The base of every model: a compiled network with the shapes of its samples."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ NETWORKS: dict[str, type[Network32] | type[Network64]] = {"float32": Network32, 
 
 
 class Compiled(Sealed, NamesItsAttributes, ABC):
-    """The network, its dtype, and the shapes of one sample."""
+    """A compiled network, its dtype, and the shapes of one sample."""
 
     name: str
     dtype: str
@@ -25,9 +25,9 @@ class Compiled(Sealed, NamesItsAttributes, ABC):
     _network: Network | None
 
     def __init__(self) -> None:
-        self._structure = Lock()  # of whoever changes the layers, the network or the compilation, or tells of all
-        self._output_shape: tuple[int, ...] = ()  # of the network, which may be that of before a layer comes or goes
-        self._maps_rows = False  # whether samples and outputs are rows, which a call hands straight to the network
+        self._structure = Lock()  # held to change the layers, the network or the compilation, or to read them together
+        self._output_shape: tuple[int, ...] = ()  # of the network, which may lag behind added or removed layers
+        self._maps_rows = False  # whether samples and outputs are rows, which need no reshaping
 
     @property
     @abstractmethod
@@ -36,7 +36,7 @@ class Compiled(Sealed, NamesItsAttributes, ABC):
 
     @abstractmethod
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
-        """Make the weights; a model that is built stays as it is."""
+        """Create the weights, unless the model is built."""
 
     @abstractmethod
     def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:

@@ -1,4 +1,4 @@
-"""Layers in a row, with the network that is made of them: a model that knows no data, no training and no files."""
+"""A sequence of layers and its compiled network: a model without data, training and files."""
 
 import copy
 import math
@@ -21,7 +21,7 @@ from fastnet.utils import make_generator
 if TYPE_CHECKING:
     from numpy.random import Generator
 
-# What a policy of Keras's stores weights in, and what it multiplies in.
+# Keras's dtype policies: the dtype of the weights, and that of the operands of matrix multiplications.
 _POLICIES = {
     "float32": ("float32", "float32"),
     "float64": ("float64", "float64"),
@@ -30,7 +30,7 @@ _POLICIES = {
 
 
 class Layered(Compiled, HasWeights):
-    """The layers of a model, from the input on, and their weights."""
+    """The layers of a model, from input to output, and their weights."""
 
     _weights: Weights
 
@@ -59,7 +59,10 @@ class Layered(Compiled, HasWeights):
         self._trainable = True
         self._names: set[str] = set()
         self._network = None
-        self._random: tuple[Generator, int] = make_generator(seed), os.getpid()  # and the process that draws from it
+        self._random: tuple[Generator, int] = (
+            make_generator(seed),
+            os.getpid(),
+        )  # and the id of the process that uses it
         try:
             for layer in layers or ():
                 self._append(layer)
@@ -75,7 +78,7 @@ class Layered(Compiled, HasWeights):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, from the input on, without an `Input`; a list that cannot be changed."""
+        """The layers, from input to output, without an `Input`; a read-only list."""
         return FixedList(self._layers, "use add() and pop() of the model")
 
     @property
@@ -84,7 +87,7 @@ class Layered(Compiled, HasWeights):
         return self._layers[-1].output_shape if self._layers else None
 
     def add(self, layer: Layer) -> None:
-        """Append a layer. The other layers keep their weights; the optimizer starts with fresh moments."""
+        """Append a layer. The other layers keep their weights; the optimizer state is reset."""
         with self._structure:
             self._append(layer)
             self._build_if_shape_is_known()
@@ -111,7 +114,7 @@ class Layered(Compiled, HasWeights):
             raise ValueError(f"Input must be the first layer; got it after {len(self._layers)} others")
         if layer.in_model:
             raise ValueError(
-                f"layer {layer.name!r} is in a model already: make another with {type(layer).__name__}.from_config"
+                f"layer {layer.name!r} is in a model already: make a copy with {type(layer).__name__}.from_config"
             )
         if not self._layers and layer.given_input_shape is not None:
             if self.input_shape not in (None, layer.given_input_shape):
@@ -120,7 +123,7 @@ class Layered(Compiled, HasWeights):
         if isinstance(layer, InputLayer):
             return
         if self.output_shape is not None:
-            layer.compute_output_shape(self.output_shape)  # raises when the layer does not fit
+            layer.compute_output_shape(self.output_shape)  # raises if the layer does not fit
         layer.join(self._unique_name(layer))
         self._names.add(layer.name)
         self._layers.append(layer)
@@ -136,7 +139,7 @@ class Layered(Compiled, HasWeights):
 
     @property
     def feature_names(self) -> list[str] | None:
-        """The names of the inputs: those set or learned in training, else those that the first layer was adapted to."""
+        """The names of the inputs: set, learned in training, or those that the first layer was adapted to."""
         if self._feature_names is None and self._layers and isinstance(first := self._layers[0], Normalization):
             return first.feature_names
         return self._feature_names
@@ -157,13 +160,13 @@ class Layered(Compiled, HasWeights):
         return self._network is not None
 
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
-        """Make the weights; a model that is built stays as it is.
+        """Create the weights, unless the model is built.
 
         Parameters
         ----------
         input_shape : tuple of int, optional
-            The shape of one sample; None as its first entry, which stands for the batch in Keras, is left out. It may
-            be missing when the first layer tells it.
+            The shape of one sample; a leading None, the batch dimension in Keras, is ignored. Optional if the first
+            layer has an input shape.
         """
         if input_shape is not None:
             given = tuple(input_shape)
@@ -187,19 +190,19 @@ class Layered(Compiled, HasWeights):
                 self._build(self.input_shape)
                 built = True
         finally:
-            if not built:  # as long as it was not known, other threads went on with the network as it was
+            if not built:  # only now: until then, other threads use the old network
                 self._network = None
 
     def _build(self, input_shape: tuple[int, ...], draw: bool = True) -> None:
-        """Make the network; layers that have weights already, from before another layer came or went, keep them.
+        """Build the network; layers that have weights, because other layers were added or removed, keep them.
 
-        Without `draw` other weights are zeros: the caller writes them.
+        Without `draw`, other weights are zeros, which the caller overwrites.
         """
         shapes = [input_shape]
         for layer in self._layers:
             if layer.given_input_shape not in (None, shapes[-1]):
                 raise ValueError(
-                    f"layer {layer.name!r} has input_shape {layer.given_input_shape}; it gets {shapes[-1]}"
+                    f"layer {layer.name!r} has input_shape {layer.given_input_shape}; its input is {shapes[-1]}"
                 )
             shapes.append(layer.compute_output_shape(shapes[-1]))
         computing = [(layer, prefix) for layer in self._layers for prefix, _ in layer.descriptions()]
@@ -247,14 +250,14 @@ class Layered(Compiled, HasWeights):
         return {**description, **added}
 
     def _descriptions(self) -> Iterator[dict[str, Any]]:
-        """Yield what the core is told about the layers."""
+        """Yield the descriptions of the layers for the core."""
         for layer in self._layers:
             for _, description in layer.descriptions():
                 yield {**description, "trainable": self.trainable and description["trainable"]}
 
     @property
     def _generator(self) -> "Generator":
-        """The random generator; in a forked child a copy, whose lock no thread of the parent was holding."""
+        """The random generator; in a forked child a copy, because another thread may have held its lock."""
         generator, process = self._random
         if process != os.getpid():
             self._random = copy.deepcopy(generator), os.getpid()
@@ -268,7 +271,7 @@ class Layered(Compiled, HasWeights):
         return self._weights.count
 
     def get_weights(self) -> list[NDArray[Any]]:
-        """Return a copy of all weights: kernel and bias of the first layer, then of the next; empty before building."""
+        """Return copies of all weights, layer by layer, kernel before bias; empty before building."""
         return self._weights.get() if self.built else []
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
@@ -283,12 +286,12 @@ class Layered(Compiled, HasWeights):
         return self._network.get_parameters()
 
     def _set_values(self, values: NDArray[Any]) -> None:
-        """Put back what `_values` returned."""
+        """Restore weights that `_values` returned."""
         assert self._network is not None
         self._network.set_parameters(values)
 
     def _layers_with_weights(self) -> list[tuple[Layer, list[NDArray[Any]]]]:
-        """Return every layer of a built model with a copy of its weights, all as they are at one moment."""
+        """Return every layer of a built model with copies of its weights, as one consistent snapshot."""
         with self._structure:
             flat = self._values()
             return [(layer, layer.weights_in(flat)) for layer in self._layers]
@@ -306,9 +309,9 @@ class Layered(Compiled, HasWeights):
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the model. To set it sets it for all layers, and counts from the next batch on.
+        """Whether training changes the model. Setting it sets it for all layers, from the next batch on.
 
-        In a model that is frozen no layer is trained, whatever its own `trainable`, as in Keras.
+        As in Keras, no layer of a frozen model is trained, whatever its own `trainable`.
 
         Examples
         --------
@@ -336,7 +339,7 @@ class Layered(Compiled, HasWeights):
     # --- Configuration ---
 
     def get_config(self) -> dict[str, Any]:
-        """Return the architecture, without weights, as a dictionary that JSON can hold."""
+        """Return the architecture, without weights, as a JSON-serializable dictionary."""
         return {
             "name": self.name,
             "dtype": self.dtype_policy,

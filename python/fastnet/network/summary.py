@@ -7,7 +7,7 @@ from fastnet.support.html import html_table, html_text
 from fastnet.support.text import visible
 
 _LINE_LENGTH = 65
-_SHARES = (0.0, 0.42, 0.67, 0.83)  # of the width, where the columns begin
+_SHARES = (0.0, 0.42, 0.67, 0.83)  # positions of the columns, relative to the width
 _SHARES_OF_TRAINABLE = (0.0, 0.36, 0.57, 0.70, 0.85)
 
 
@@ -15,7 +15,7 @@ HEADINGS = ("Layer (type)", "Output Shape", "Param #", "FLOPs")
 
 
 def summary_rows(model: Layered) -> list[tuple[str, str, str, str]]:
-    """Return what the table says about every layer."""
+    """Return the rows of the table, one for every layer."""
     rows = []
     built = model.built
     for layer in model.layers:
@@ -27,7 +27,7 @@ def summary_rows(model: Layered) -> list[tuple[str, str, str, str]]:
 
 
 def summary_totals(model: Layered) -> list[str]:
-    """Return what stands below the table."""
+    """Return the lines below the table."""
     layers, built, item_size = model.layers, model.built, np.dtype(model.dtype).itemsize
     total = sum(layer.count_params() for layer in layers) if built else 0
     trainable = sum(layer.count_trainable_params() for layer in layers) if built and model.trainable else 0
@@ -65,7 +65,7 @@ def summary_lines(model: Layered, line_length: int | None = None, *, show_traina
 
 
 def summary_html(model: Layered) -> str:
-    """Return the table as notebooks show it."""
+    """Return the table as HTML for notebooks."""
     totals = "<br>".join(summary_totals(model))
     return f"<div><b>{html_text(model.name)}</b>{html_table(HEADINGS, summary_rows(model))}{totals}</div>"
 

@@ -1,6 +1,6 @@
-"""Reports of models, to read in a browser: ``pip install "fastnet-nn[report]"``.
+"""Reports on models, as HTML for a browser: ``pip install "fastnet-nn[report]"``.
 
-`write_report` measures a model on samples with labels and writes what it finds to one HTML file.
+`write_report` evaluates a model on labeled samples and writes the results to one HTML file.
 """
 
 from fastnet.reports.report import write_report

@@ -1,4 +1,4 @@
-"""What a report says about a classifier."""
+"""Sections of a report about a classifier."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -34,13 +34,13 @@ def key_figures(classes: Classes) -> list[Figure]:
         Figure(
             f"{bins.expected_error:.4f}",
             "expected calibration error",
-            f"mean probability of what is predicted: {percent(float(classes.confidence.mean()))}",
+            f"mean probability of the predicted class: {percent(float(classes.confidence.mean()))}",
         ),
     ]
 
 
 def accuracy_figure(name: str, right: int, rows: int) -> Figure:
-    """Return a share of the samples and where it lies with 95% confidence."""
+    """Return the fraction of right samples with its 95% confidence interval."""
     from scipy.stats import binomtest
 
     interval = binomtest(right, rows).proportion_ci(_CONFIDENCE, method="wilson")
@@ -77,9 +77,9 @@ def scores_section(heading: str, found: Classes | Labels) -> Section:
     headers = ["Class" if isinstance(found, Classes) else "Label", "Precision", "Recall", "F1", "Samples"]
     return Section(
         heading,
-        "Precision: how many of those that are predicted to be it are it. Recall: how many of those that are it are "
-        "predicted to be. F1: their harmonic mean.",
-        tables=[Table("How well each is told from the others", headers, rows)],
+        "Precision: of the samples predicted as this class, the share that belongs to it. Recall: of the samples of "
+        "this class, the share that is predicted as it. F1: their harmonic mean.",
+        tables=[Table("Per-class scores", headers, rows)],
     )
 
 
@@ -91,7 +91,7 @@ def _confusion(classes: Classes) -> Section:
             classes.true, classes.predicted, class_names=classes.names, cmap=colors, axes=axes[0]
         ),
         f"Confusion matrix of {len(classes.names)} classes: rows are true classes, columns predicted ones. "
-        f"The numbers off its diagonal are in the table of confusions.",
+        f"The numbers off the diagonal are in the table of confusions.",
         size=(side, side),
     )
     wrong = matrix.copy()
@@ -113,14 +113,14 @@ def _confusion(classes: Classes) -> Section:
     tables = [Table("The most frequent confusions", headers, rows, words=2)] if rows else []
     return Section(
         "Confusion matrix",
-        "The stronger the colour of a cell, the larger its share of the true class; square roots make a few samples visible.",
+        "The stronger the color of a cell, the larger its share of the true class, on a square-root scale.",
         [picture],
         tables,
     )
 
 
 def calibration_section(true: NDArray[Any], probabilities: NDArray[np.float64]) -> Section:
-    """Return the calibration curve, and in which direction it is off."""
+    """Return the calibration curve, and the direction of its error."""
     bins = calibration_bins(true, probabilities)
     picture = draw(
         lambda axes, _: plot_calibration(true, probabilities, axes=axes[0]),
@@ -130,11 +130,11 @@ def calibration_section(true: NDArray[Any], probabilities: NDArray[np.float64]) 
     )
     shares = bins.counts / bins.counts.sum()
     gap = float(np.nansum(shares * (bins.confidence - bins.accuracy)))
-    tendency = "surer than it should be" if gap > 0 else "less sure than it could be"
+    tendency = "overconfident" if gap > 0 else "underconfident"
     return Section(
         "Calibration",
-        "Of the predictions that the model gives 80%, 80% should be right: the curve should follow the diagonal; below "
-        f"it the model is too sure. On average it is {percent(abs(gap))} {tendency}.",
+        "Of the predictions with a probability of 80%, 80% should be right: the curve should follow the diagonal. "
+        f"Below it the model is overconfident. On average it is {tendency} by {percent(abs(gap))}.",
         [picture],
     )
 
@@ -147,7 +147,7 @@ def _mistakes(
     if not len(wrong):
         return Section(heading, "No sample is predicted wrong.")
     worst = wrong[np.argsort(-classes.confidence[wrong], kind="stable")][:MOST_SAMPLES]
-    text = f"{len(worst):,} of {count(len(wrong), 'wrong prediction')}, those first that the model is surest of."
+    text = f"{len(worst):,} of {count(len(wrong), 'wrong prediction')}, the most confident first."
     names = classes.names
     true = [names[code] for code in classes.true[worst].tolist()]
     predicted = [names[code] for code in classes.predicted[worst].tolist()]

@@ -1,4 +1,4 @@
-"""What a report says about the model itself, its training and the machine."""
+"""Tables of a report about the model, its training and the machine."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ def layers_table(model: "Sequential | QuantizedModel") -> Table:
 
 
 def training_table(model: "Sequential | QuantizedModel") -> Table | None:
-    """Return how a model was trained, as its receipt tells."""
+    """Return how a model was trained, from its receipt."""
     receipt = model.receipt
     runs = receipt["runs"] if receipt else []
     if not receipt or not runs:
@@ -49,7 +49,7 @@ def training_table(model: "Sequential | QuantizedModel") -> Table | None:
 
 
 def _samples(data: Any) -> str | None:
-    """Return the number of training samples, where the receipt has it."""
+    """Return the number of training samples, if the receipt has it."""
     x = data.get("x") if isinstance(data, dict) else None
     shape = x.get("shape") if isinstance(x, dict) else None
     return f"{shape[0]:,}" if isinstance(shape, list) and shape and isinstance(shape[0], int) else None
@@ -66,7 +66,7 @@ def _call(serialized: Any) -> str | None:
 
 
 def environment_table() -> Table:
-    """Return what `show_config` tells of the machine that wrote the report."""
+    """Return the output of `show_config` on the machine that writes the report."""
     rows = [
         (name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list) else str(value))
         for name, value in show_config(mode="dict").items()

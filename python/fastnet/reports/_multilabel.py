@@ -1,4 +1,4 @@
-"""What a report says about a model that gives a sample any number of labels."""
+"""Sections of a report about a multi-label classifier."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def key_figures(labels: Labels) -> list[Figure]:
-    """Return how many samples have all labels right, how many labels are wrong, and F1."""
+    """Return the numbers of samples with all labels right and of wrong labels, and F1."""
     from sklearn.metrics import f1_score
 
     right = labels.true == labels.predicted
@@ -44,7 +44,7 @@ def sections(
 def _mistakes(
     model: "Sequential | QuantizedModel", x: Any, labels: Labels, image_shape: tuple[int, ...] | None
 ) -> Section:
-    """Return the labels that are wrong with the probability furthest from 0.5."""
+    """Return the wrong labels with the probabilities furthest from 0.5."""
     heading = "Most confidently wrong"
     rows, columns = np.nonzero(labels.true != labels.predicted)
     if not len(rows):
@@ -55,13 +55,13 @@ def _mistakes(
     names = [labels.names[column] for column in columns[order].tolist()]
     shares = [percent(share) for share in probabilities[order].tolist()]
     true = ["yes" if labels.true[place] else "no" for place in zip(worst, columns[order], strict=True)]
-    text = f"{len(worst):,} of {count(len(rows), 'wrong label')}, those first that the model is surest of."
+    text = f"{len(worst):,} of {count(len(rows), 'wrong label')}, the most confident first."
     if image_shape is not None:
         captions = [
             (name if answer == "yes" else f"not {name}", f"{share}; row\N{NO-BREAK SPACE}{row:,}")
             for name, answer, share, row in zip(names, true, shares, worst.tolist(), strict=True)
         ]
-        text += " Below each: what is true, the probability of the label, and the row of the data, from 0."
+        text += " Below each: the true answer, the probability of the label, and the row of the data, from 0."
         return Section(heading, text, samples=gallery(model, x, worst, image_shape, captions))
     cells = {"Label": names, "True": true, "Probability": shares}
     table = features_table(model, x, worst, cells, "Wrong labels; rows count from 0", words=3)

@@ -1,4 +1,4 @@
-"""Pictures inside a page: each drawn twice, for light and for dark screens, and written into the page as text."""
+"""Pictures of a report: drawn for light and dark screens, and embedded into the page."""
 
 import base64
 import io
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 _LIGHT = {"ink": "#1f2328", "lines": "#8b949e", "grid": "#d8dee4", "colors": ["#0969da", "#bc4c00"]}
 _DARK = {"ink": "#e6edf3", "lines": "#8b949e", "grid": "#30363d", "colors": ["#58a6ff", "#f0883e"]}
-PAGES = {"light": "#ffffff", "dark": "#0d1117"}  # the backgrounds that the style sheet gives
-_LARGEST_SIDE = 112  # of the image of a sample, in pixels: about as large as it is shown
+PAGES = {"light": "#ffffff", "dark": "#0d1117"}  # the backgrounds in the style sheet
+_LARGEST_SIDE = 112  # of a sample's image in pixels, about the displayed size
 _DEEPEST = {"light": "#0550ae", "dark": "#79c0ff"}
 
 
@@ -24,9 +24,9 @@ class Picture:
     Attributes
     ----------
     light, dark : str
-        Addresses that hold the whole picture ("data:...").
+        Data URLs of the picture.
     alt : str
-        What it shows, for those who do not see it.
+        The alternative text.
     width, height : int
         Its size in pixels of CSS.
     """
@@ -44,9 +44,9 @@ def draw(paint: Callable[[list[Any], Any], Any], alt: str, *, size: tuple[float,
     Parameters
     ----------
     paint : callable
-        Is given a list of `count` Axes and a colormap that begins with the background, and draws.
+        Called with a list of `count` Axes and a colormap that begins with the background color.
     alt : str
-        What the picture shows.
+        The alternative text.
     size : tuple of float
         Width and height in inches for each of the Axes.
     count : int, default 1
@@ -70,9 +70,9 @@ def _svg(
     colormap = LinearSegmentedColormap.from_list(mode, [PAGES[mode], _DEEPEST[mode]])
     buffer = io.BytesIO()
     with style.context(settings, after_reset=True), warnings.catch_warnings():
-        # The browser has fonts for what matplotlib's own lacks: the text stays text.
+        # The text stays text, and the browser has fonts for characters that matplotlib lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure = Figure(size, layout="constrained")  # without pyplot, which would keep it
+        figure = Figure(size, layout="constrained")  # without pyplot, which would keep a reference
         paint([figure.add_subplot(*grid, place + 1) for place in range(count)], colormap)
         figure.savefig(buffer, format="svg", dpi=150, transparent=True, metadata={"Date": None, "Creator": None})
     return _address("image/svg+xml", buffer.getvalue())
@@ -94,13 +94,13 @@ def _settings(theme: dict[str, Any]) -> dict[str, Any]:
         "grid.color": theme["grid"],
         "legend.frameon": False,
         "svg.fonttype": "none",
-        "svg.hashsalt": "fastnet",  # the same picture is the same text
+        "svg.hashsalt": "fastnet",  # identical pictures give identical files
         "text.parse_math": False,
     }
 
 
 def thumbnail(image: NDArray[Any], low: float, high: float) -> str:
-    """Return the address of a sample as an image: `low` is black, `high` white; large ones are made smaller."""
+    """Return the data URL of a sample as an image: `low` is black, `high` white; large images are reduced."""
     from PIL import Image
 
     shades = np.clip((image.astype(np.float64) - low) / ((high - low) or 1.0), 0.0, 1.0)

@@ -1,4 +1,4 @@
-"""What a model says about samples, beside what is true of them: classes or numbers."""
+"""Predictions of a model together with the true values: classes, labels or numbers."""
 
 import math
 from collections.abc import Sequence
@@ -23,14 +23,14 @@ _PROBABILITIES = ("softmax", "sigmoid", "log_softmax", "hard_sigmoid")
 
 @dataclass(frozen=True)
 class Classes:
-    """The classes of samples.
+    """True and predicted classes of samples.
 
     Attributes
     ----------
     true, predicted : ndarray of shape (n,), int64
         The codes of the classes.
     probabilities : ndarray of shape (n, classes), float64
-        What the model gives each class.
+        The predicted probability of each class.
     names : list of str
         The name of each class.
     """
@@ -45,20 +45,20 @@ class Classes:
 
     @property
     def confidence(self) -> NDArray[np.float64]:
-        """The probability of what is predicted."""
+        """The probability of the predicted class."""
         return self.probabilities[np.arange(len(self)), self.predicted]
 
 
 @dataclass(frozen=True)
 class Labels:
-    """The labels of samples, of which a sample may have several or none.
+    """True and predicted labels of samples, which may have several labels or none.
 
     Attributes
     ----------
     true, predicted : ndarray of shape (n, labels), bool
-        Which labels a sample has; those with a probability above 0.5 are predicted.
+        Which labels each sample has; labels with a probability above 0.5 are predicted.
     probabilities : ndarray of shape (n, labels), float64
-        What the model gives each label.
+        The predicted probability of each label.
     names : list of str
         The name of each label.
     """
@@ -74,7 +74,7 @@ class Labels:
 
 @dataclass(frozen=True)
 class Numbers:
-    """Numbers that a model estimates.
+    """True and predicted numbers of a regression.
 
     Attributes
     ----------
@@ -93,16 +93,16 @@ class Numbers:
 
 
 def predictions_of(model: "Sequential | QuantizedModel", x: Any, y: Any) -> Classes | Labels | Numbers:
-    """Return the predictions for samples and what they should be.
+    """Return the predictions for samples and the true values.
 
-    A model whose outputs are probabilities is a classifier: it ends with a softmax or a sigmoid, or its loss takes the
-    place of one (``from_logits=True``). With sigmoids, rows of zeros and ones that are not one-hot are several labels of a
-    sample, and other targets are numbers.
+    A model whose outputs are probabilities is a classifier: it ends with a softmax or a sigmoid, or its loss includes
+    one (``from_logits=True``). With sigmoids, rows of zeros and ones that are not one-hot are multi-label targets;
+    other targets are numbers.
 
     Raises
     ------
     ValueError
-        `y` has another number of rows than `x`, no row, or labels that the model does not know; or an output is NaN.
+        `y` has no rows, another number of rows than `x`, or labels unknown to the model; or an output is NaN.
     """
     outputs = np.asarray(model.predict(x, verbose=0), np.float64)
     outputs = outputs.reshape(len(outputs), math.prod(outputs.shape[1:]))
@@ -110,7 +110,7 @@ def predictions_of(model: "Sequential | QuantizedModel", x: Any, y: Any) -> Clas
         raise ValueError("x must have at least one sample; got none")
     if (undefined := np.isnan(outputs).any(axis=1)).any():
         row = int(undefined.argmax())
-        raise ValueError(f"the model's output for row {row} is NaN: its weights are not finite, or grew too large")
+        raise ValueError(f"the model's output for row {row} is NaN: its weights are not finite or too large")
     probabilities = _probabilities(model, outputs)
     if probabilities is not None and (codes := _codes(model, y, probabilities.shape[1])) is not None:
         _check_rows(codes, outputs)
@@ -121,7 +121,7 @@ def predictions_of(model: "Sequential | QuantizedModel", x: Any, y: Any) -> Clas
         names = _class_names(model, probabilities.shape[1])
         return Labels(true.astype(np.bool_), probabilities > 0.5, probabilities, names)
     if true.size != outputs.size:
-        raise ValueError(f"y must have shape {outputs.shape}, that of the predictions; got {true.shape}")
+        raise ValueError(f"y must have shape {outputs.shape}, the shape of the predictions; got {true.shape}")
     if not np.isfinite(true).all():
         raise ValueError("y must be finite; got NaN or infinity")
     count = outputs.shape[1]
@@ -136,21 +136,21 @@ def _check_rows(targets: NDArray[Any], outputs: NDArray[Any]) -> None:
 
 
 def _probabilities(model: "Sequential | QuantizedModel", outputs: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Return the probability of every class; None where the outputs tell none."""
+    """Return the probability of every class; None if the outputs are not probabilities."""
     activation = last_activation(model)
-    loss = getattr(model, "loss", None)  # a model need not be compiled
+    loss = getattr(model, "loss", None)  # the model may not be compiled
     if loss is not None and loss.from_logits:
         outputs = functional.sigmoid(outputs) if _are_independent(model) else functional.softmax(outputs)
     elif activation == "log_softmax":
         outputs = np.exp(outputs)
     elif activation not in _PROBABILITIES:
         return None
-    outputs = np.clip(outputs, 0.0, 1.0)  # an exponential may be rounded up
+    outputs = np.clip(outputs, 0.0, 1.0)  # rounding may exceed 1
     return np.concatenate([1.0 - outputs, outputs], axis=1) if outputs.shape[1] == 1 else outputs
 
 
 def _are_independent(model: "Sequential | QuantizedModel") -> bool:
-    """Return whether each output is a probability of its own, as those of sigmoids are."""
+    """Return whether the outputs are independent probabilities, as those of sigmoids."""
     loss = getattr(model, "loss", None)
     by_loss = loss is not None and loss.from_logits and loss.identifier.startswith("binary")
     return by_loss or last_activation(model) in ("sigmoid", "hard_sigmoid")
@@ -162,7 +162,7 @@ def _class_names(model: "Sequential | QuantizedModel", count: int) -> list[str]:
 
 
 def _codes(model: "Sequential | QuantizedModel", y: Any, count: int) -> NDArray[np.int64] | None:
-    """Return the code of every sample's class; None where `y` holds other numbers and the model may mean numbers."""
+    """Return the code of every sample's class; None if `y` holds other numbers and the model may be a regression."""
     try:
         labels = _labels("y", y, probabilities=False)
     except ValueError:
@@ -190,7 +190,7 @@ def _codes_of_names(labels: NDArray[Any], names: Sequence[str]) -> NDArray[np.in
 def as_image_shape(
     model: "Sequential | QuantizedModel", x: Any, given: Sequence[int] | str | None
 ) -> tuple[int, ...] | None:
-    """Return the shape of a sample as an image; None where it is none."""
+    """Return the shape of a sample as an image; None if it is not an image."""
     assert model.input_shape is not None
     size = math.prod(model.input_shape)
     if given is None:
@@ -211,7 +211,7 @@ def as_image_shape(
 
 
 def _are_intensities(x: Any) -> bool:
-    """Return whether values are bytes, or fractions from 0 to 1, as those of images."""
+    """Return whether values are bytes, or fractions from 0 to 1, as in images."""
     if getattr(x, "dtype", None) == np.uint8:
         return True
     if not isinstance(x, np.ndarray) or x.dtype.kind not in "fiu" or not x.size:

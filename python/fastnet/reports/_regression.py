@@ -1,4 +1,4 @@
-"""What a report says about a model that estimates numbers."""
+"""Sections of a report about a regression."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,7 @@ def key_figures(numbers: Numbers) -> list[Figure]:
     mae, rmse, r2 = _errors(numbers.true, numbers.predicted)
     spread = float(np.abs(numbers.true - np.median(numbers.true, axis=0)).mean())
     return [
-        Figure(number(mae), "mean absolute error", f"{number(spread)} if the median were predicted always"),
+        Figure(number(mae), "mean absolute error", f"{number(spread)} for always predicting the median"),
         Figure(number(rmse), "root mean squared error", "large errors count more"),
         Figure(number(r2), "R\N{SUPERSCRIPT TWO}", "1 is best, 0 no better than the mean"),
         Figure(f"{len(numbers):,}", "samples", count(numbers.true.shape[1], "output")),
@@ -53,11 +53,11 @@ def sections(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> 
     shown = outputs[:_MOST_PICTURES]
     some = "" if len(shown) == len(outputs) else f" The first {len(shown)} of {len(outputs)} outputs are drawn."
     return [
-        Section("Errors", tables=[Table("How far the predictions are off", headers, rows)]),
+        Section("Errors", tables=[Table("Errors of the predictions", headers, rows)]),
         Section(
             "Residuals",
-            "By how much the predictions miss. Points should lie around 0 without a pattern: a bend means that the model "
-            "is too simple, a funnel that it is less certain of some values than of others." + some,
+            "The errors of the predictions. Points should scatter around 0 without a pattern: a bend means that the "
+            "model is too simple, a funnel that its errors are larger for some values than for others." + some,
             [_residuals(numbers, shown)],
         ),
         _worst(model, x, numbers),
@@ -78,7 +78,7 @@ def _residuals(numbers: Numbers, outputs: range) -> Picture:
 
 
 def _worst(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> Section:
-    """Return the samples with the largest errors, each output's measured by how much that output varies."""
+    """Return the samples with the largest errors, relative to the spread of each output."""
     spread = numbers.true.std(axis=0)
     errors = numbers.predicted - numbers.true
     size = np.abs(errors / np.where(spread > 0, spread, 1.0))
@@ -94,4 +94,4 @@ def _worst(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> Se
         columns = {"Output": [numbers.names[output] for output in outputs.tolist()], **columns}
         words = 2
     table = features_table(model, x, worst, columns, "The largest errors; rows count from 0", words=words)
-    return Section("Furthest off", f"The {count(len(worst), 'sample')} with the largest errors.", tables=[table])
+    return Section("Largest errors", f"The {count(len(worst), 'sample')} with the largest errors.", tables=[table])

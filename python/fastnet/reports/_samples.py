@@ -1,4 +1,4 @@
-"""The samples that a report shows: as images, or as rows of features."""
+"""Samples in a report, as images or as rows of features."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -33,7 +33,7 @@ def gallery(
     image_shape: tuple[int, ...],
     captions: Sequence[tuple[str, str]],
 ) -> list[Sample]:
-    """Return samples as images, each with the two lines below it."""
+    """Return samples as images, each with two lines of text."""
     images = some_rows(model, x, rows).reshape(len(rows), *image_shape)
     low, high = (float(np.nanmin(images)), float(np.nanmax(images))) if len(rows) else (0.0, 1.0)
     return [

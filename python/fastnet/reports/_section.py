@@ -1,4 +1,4 @@
-"""The parts of a report, which its template writes one below the other, and how numbers are written."""
+"""The building blocks of a report, and the format of its numbers."""
 
 import math
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ class Table:
     Attributes
     ----------
     caption : str
-        What the table shows.
+        The caption.
     headers : sequence of str
         The headings of the columns; none for a table of facts, a name and a value in each row.
     rows : sequence of sequence of str
         The cells; the first one of a row is its heading.
     notes : sequence of str
-        What stands below it.
+        Lines below the table.
     words : int
         The number of columns, from the first on, that hold words; the others hold numbers.
     """
@@ -34,7 +34,7 @@ class Table:
 
 
 class Figure(NamedTuple):
-    """A number that stands out, what it is, and what to know about it."""
+    """A key figure, its name and a remark."""
 
     value: str
     name: str
@@ -42,7 +42,7 @@ class Figure(NamedTuple):
 
 
 class Sample(NamedTuple):
-    """A sample as an image, what stands below it, and what it shows in words."""
+    """A sample as an image, with the lines below it and the alternative text."""
 
     image: str
     caption: str
@@ -52,7 +52,7 @@ class Sample(NamedTuple):
 
 @dataclass(frozen=True)
 class Section:
-    """A part of a report with a heading."""
+    """A section of a report with a heading."""
 
     heading: str
     text: str = ""
@@ -62,15 +62,15 @@ class Section:
 
 
 def percent(share: float, digits: int = 1) -> str:
-    """Return a share as a percentage; a dash where there is none."""
+    """Return a fraction as a percentage; a dash for NaN."""
     return "\N{EN DASH}" if math.isnan(share) else f"{share:.{digits}%}"
 
 
 def number(value: float) -> str:
-    """Return a number with four significant digits; a dash where there is none."""
+    """Return a number with four significant digits; a dash for NaN."""
     return "\N{EN DASH}" if math.isnan(value) else f"{value:.4g}"
 
 
 def count(items: int, what: str) -> str:
-    """Return how many there are of something."""
+    """Return a number of items with the noun in singular or plural."""
     return f"{items:,} {what}{'' if items == 1 else 's'}"

@@ -32,42 +32,42 @@ def write_report(
     data_name: str | None = None,
     image_shape: Sequence[int] | str | None = "auto",
 ) -> None:
-    """Measure a model on samples and write what is found to one HTML file, which needs no other.
+    """Evaluate a model on samples and write the results to one self-contained HTML file.
 
-    Of a classifier: the accuracy with its confidence interval, precision, recall and F1 of every class, the confusion
-    matrix, the calibration curve, and the 25 samples that it is most confidently wrong about. Of a model that gives samples
-    any number of labels the same for the labels. Of a model that estimates numbers: the mean absolute error, R2, the residuals, and the 25 samples that it is furthest off. Of both: the learning
-    curves, the layers, the receipt of the training, and the versions in use.
+    For a classifier: the accuracy with its confidence interval, precision, recall and F1 of every class, the confusion
+    matrix, the calibration curve, and the 25 most confidently wrong samples. For a multi-label classifier: the same for
+    its labels. For a regression: the mean absolute error, R2, the residuals, and the 25 samples with the largest
+    errors. For all models: the learning curves, the layers, the receipt of the training, and the versions in use.
 
     Parameters
     ----------
     path : str or os.PathLike
-        The file to write. It takes the place of an earlier one when it is complete.
+        The file to write. It replaces an earlier file once it is complete.
     model : Sequential or QuantizedModel
         The model.
     x : array_like or sparse matrix, shape (n, *input_shape)
         Samples that the model has not been trained on.
     y : array_like, shape (n,), (n, 1) or (n, outputs)
-        What is true of them: labels, one-hot rows or the names of classes; rows of zeros and ones where a sample may have
-        several labels; or numbers.
+        The true values: labels, one-hot rows or class names; rows of zeros and ones if a sample may have several
+        labels; or numbers.
     history : History, dict or path, optional
-        The learning curves: what `fit` returned, a dictionary such as its `history`, a file of `CSVLogger` or a JSON
+        The learning curves: the result of `fit`, a dictionary such as its `history`, a file of `CSVLogger` or a JSON
         file with such a dictionary. By default the model's own, if it was trained in this process.
     title : str, optional
         The heading.
     data_name : str, optional
-        What to call the samples.
+        The name of the samples.
     image_shape : tuple of int, "auto" or None, default "auto"
-        The shape of a sample as an image: (rows, columns) or (rows, columns, channels); None if they are none. "auto"
-        takes the model's input shape; or a square of at least 8 x 8, where the features are called "pixel..." or have no
-        names and hold bytes or fractions from 0 to 1.
+        The shape of a sample as an image: (rows, columns) or (rows, columns, channels); None for samples that are not
+        images. "auto" takes the model's input shape; or a square of at least 8 x 8, if the features are named
+        "pixel..." or are without names and hold bytes or fractions from 0 to 1.
 
     Raises
     ------
     ImportError
         matplotlib, scikit-learn or jinja2 is not installed.
     TypeError
-        `model` is something else, such as an estimator of scikit-learn.
+        `model` is another object, such as an estimator of scikit-learn.
     ValueError
         `x` has no rows or does not fit the model, `y` does not fit `x` or the model, or the history has no epochs.
     OSError
@@ -99,7 +99,7 @@ def write_report(
 
 
 def require_packages() -> None:
-    """Raise the ImportError that names the extra, where a package is missing."""
+    """Raise an ImportError that names the extra, if a package is missing."""
     try:
         import jinja2  # noqa: F401
         import matplotlib as mpl  # noqa: F401
@@ -111,7 +111,7 @@ def require_packages() -> None:
 def _content(
     model: "Sequential | QuantizedModel", x: Any, y: Any, image_shape: Any, curves: "list[Section]"
 ) -> dict[str, Any]:
-    """Return the numbers that stand out and the sections."""
+    """Return the key figures and the sections."""
     from fastnet.reports import _classification, _multilabel, _regression
     from fastnet.reports._model import environment_table, layers_table, training_table
     from fastnet.reports._predictions import Classes, Labels, as_image_shape, predictions_of

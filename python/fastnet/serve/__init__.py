@@ -1,6 +1,6 @@
 """A server of one model, with a page to draw on: ``pip install "fastnet-nn[serve]"``.
 
-``fastnet serve MODEL`` starts it. `create_app` returns it as an ASGI application, for a server of your own.
+``fastnet serve MODEL`` starts it. `create_app` returns it as an ASGI application, for any ASGI server.
 """
 
 from fastnet.serve.app import create_app

@@ -1,7 +1,8 @@
-"""Whom a server answers: requests to its own names, and from pages under them.
+"""Host names that a server accepts: requests to its own names, and from pages under them.
 
-A web page may point its own name at this machine once it is loaded (DNS rebinding) and then read what a local server says.
-Its requests have that name in ``Host``. An address of digits is no name, so that nobody can point it elsewhere.
+A web page may point its own host name at this machine after it is loaded (DNS rebinding), and then read the answers of
+a local server. Its requests have that name in ``Host``. A numeric address is not a name and cannot be pointed
+elsewhere.
 """
 
 import ipaddress
@@ -19,23 +20,23 @@ __all__ = ["Hosts"]
 _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[\w.-]+)(?::[0-9]{0,5})?", re.ASCII | re.IGNORECASE)
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _LONGEST_SHOWN = 80
-_HOW_TO_ADD = "fastnet serve --allow-host, and allow_host of create_app, add names"
+_HOW_TO_ADD = "add names with fastnet serve --allow-host, or allow_host of create_app"
 
 
 class Hosts:
-    """The names that a server answers to.
+    """The host names that a server accepts.
 
     Parameters
     ----------
     names : iterable of str
-        Names and addresses, besides those by which a machine calls itself: localhost, 127.0.0.0/8 and [::1]. ``"0.0.0.0"``
-        and ``"::"``, where a server listens at all addresses, stand for any address and the name of this machine, and
-        ``"*"`` for any name.
+        Names and addresses in addition to those of the machine itself: localhost, 127.0.0.0/8 and [::1]. ``"0.0.0.0"``
+        and ``"::"``, for a server that listens on all addresses, mean any address and the name of this machine; ``"*"``
+        means any name.
 
     Raises
     ------
     TypeError, ValueError
-        A name is not one.
+        A name is not a host name.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -48,13 +49,13 @@ class Hosts:
 
     def _add(self, name: str) -> None:
         if not isinstance(name, str):
-            raise TypeError(f"allow_host must be names of hosts; got {describe(name)}")
+            raise TypeError(f"allow_host must contain host names; got {describe(name)}")
         address = _address(name.strip("[]"))
         if name == "*":
             self._any_name = True
         elif address is None:
             if not (found := _AUTHORITY.fullmatch(name)) or found["host"] != name:
-                raise ValueError(f"allow_host must be names of hosts, without scheme and port; got {name!r}")
+                raise ValueError(f"allow_host must contain host names, without scheme and port; got {name!r}")
             self._names.add(_plain(name))
         elif address.is_unspecified:
             self._any_address = True
@@ -63,7 +64,7 @@ class Hosts:
             self._addresses.add(address)
 
     def _allows(self, authority: str) -> bool | None:
-        """Return whether a host, with a port or without, is one of the server's; None for what is no host."""
+        """Return whether a host, with or without a port, is one of the server's; None if it is not a host."""
         if not (found := _AUTHORITY.fullmatch(authority)):
             return None
         host = _plain(found["host"])
@@ -73,26 +74,26 @@ class Hosts:
         return self._any_name or self._any_address or address.is_loopback or address in self._addresses
 
     def refusal_of_host(self, scope: Scope) -> tuple[int, str] | None:
-        """Return the status and the reason to refuse a request by its ``Host``, if there is one."""
+        """Return the status and the reason to refuse a request because of its ``Host``, if there is one."""
         given = _values(scope, b"host")
-        if not given and scope.get("http_version") == "1.0":  # which came before it, and which no browser speaks
+        if not given and scope.get("http_version") == "1.0":  # it has no Host header, and no browser uses it
             return None
         if len(given) != 1:
-            return 400, f"a request has one Host; got {len(given)}"
+            return 400, f"a request must have exactly one Host; got {len(given)}"
         allowed = self.allows(given[0])
         if allowed:
             return None
         shown = repr(given[0][:_LONGEST_SHOWN])
         if allowed is None:
-            return 400, f"Host must be a name or an address, with a port or without; got {shown}"
+            return 400, f"Host must be a name or an address, with or without a port; got {shown}"
         return 421, f"this server does not answer to the name {shown}; {_HOW_TO_ADD}"
 
     def refusal_of_origin(self, scope: Scope) -> tuple[int, str] | None:
-        """Return the status and the reason to refuse a request by its ``Origin``, which only browsers send."""
+        """Return the status and the reason to refuse a request because of its ``Origin``, which only browsers send."""
         for origin in _values(scope, b"origin"):
             authority = origin[scheme.end() :] if (scheme := _SCHEME.match(origin)) else ""
             if not self.allows(authority):
-                return 403, f"a page of {origin[:_LONGEST_SHOWN]!r} may not ask this server; {_HOW_TO_ADD}"
+                return 403, f"a page of {origin[:_LONGEST_SHOWN]!r} may not send requests to this server; {_HOW_TO_ADD}"
         return None
 
 
@@ -101,7 +102,7 @@ def _values(scope: Scope, name: bytes) -> list[str]:
 
 
 def _plain(host: str) -> str:
-    """Return a name as it is compared; a dot at its end says only that it is complete."""
+    """Return the canonical form of a name; a trailing dot only marks it as fully qualified."""
     return host.lower().removesuffix(".")
 
 

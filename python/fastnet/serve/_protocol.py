@@ -1,4 +1,4 @@
-"""The server's HTTP, with limits on what comes before a body and on how long a client may take: uvicorn has none of its own."""
+"""The server's HTTP protocol, with limits on the size of a request head and on slow clients, which uvicorn lacks."""
 
 import asyncio
 import os
@@ -14,30 +14,30 @@ __all__ = ["LimitedProtocol"]
 _LONGEST_HEAD = 64 * 2**10
 _SLOWEST_HEAD = 20.0  # seconds
 _SLOWEST_READER = 1000  # bytes a second
-_SECONDS_TO_HEAR = 1.0  # of a client that still sends, why it is refused
-_RESET = struct.pack("ii", 1, 0)  # for SO_LINGER: what a socket that is closed has not sent yet is dropped
-_TOO_LONG = f"the head of a request has at most {_LONGEST_HEAD:,} bytes here"
+_SECONDS_TO_DRAIN = 1.0  # for a client that still sends, to read why it is refused
+_RESET = struct.pack("ii", 1, 0)  # for SO_LINGER: closing a socket drops unsent data
+_TOO_LONG = f"the head of a request may have at most {_LONGEST_HEAD:,} bytes"
 
 
 class LimitedProtocol(HttpToolsProtocol):
-    """A connection that waits for nothing too long.
+    """A connection with time limits.
 
-    The head of a request, its line and its headers, has to end soon, in bytes and in seconds; its body in `timeout` seconds;
-    and in as many seconds the client has to take its answer, or a part of it that is worth the time.
+    The head of a request, its line and its headers, is limited in bytes and in seconds. Its body must arrive within
+    `timeout` seconds. In the same time the client must read the answer, or a part of it that justifies more time.
     """
 
     timeout: ClassVar[float] = 30.0
 
-    # Bytes since a head began, or since the part of a request before what is coming in; None between requests.
+    # Bytes since the head, or the current part of a request, began; None between requests.
     _size: int | None = None
-    _passed = 0  # beginnings and ends in the bytes at hand
+    _passed = 0  # requests that begin or end in the current data
     _too_long = _refused = False
     _incoming: asyncio.TimerHandle | None = None
     _outgoing: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # so that writing pauses as long as anything waits for the client
+        transport.set_write_buffer_limits(high=0)  # pause writing while data wait for the client
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -81,14 +81,14 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         between, self._passed = self._size is None, 0
         super().data_received(data)
-        # Where in the bytes at hand something began is known if that is their beginning.
+        # The position of a beginning within the current data is only known if it is their start.
         if self._size is not None and self._passed <= between:
             self._size += len(data)
             if self._size > _LONGEST_HEAD and not self._refused:
                 self.send_400_response(_TOO_LONG)
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP request, as other requests are refused; uvicorn's answer would be plain text."""
+        """Refuse data that are not an HTTP request, with JSON as elsewhere; uvicorn would answer plain text."""
         body = msgspec.json.encode({"error": _TOO_LONG if self._too_long else msg})
         head = f"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
         self.transport.write(head.encode() + b"connection: close\r\n\r\n" + body)
@@ -96,9 +96,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or (cycle.response_complete and not self.pipeline):
-            # Closed with bytes unread, the connection would be reset, and the client would not see the answer.
+            # Closing with unread data would reset the connection, and the client would not see the answer.
             self.transport.write_eof()
-            self._incoming = self.loop.call_later(_SECONDS_TO_HEAR, self.transport.close)
+            self._incoming = self.loop.call_later(_SECONDS_TO_DRAIN, self.transport.close)
         else:
             self.transport.close()
 
@@ -111,7 +111,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._incoming = None
 
     def _end_if_answered(self) -> None:
-        """End the connection where a body is late whose request is answered; the application refuses others."""
+        """Close the connection if a body is late after the answer; the application refuses other late bodies."""
         if self.cycle.response_complete:
             self.timeout_keep_alive_handler()
         else:
@@ -137,7 +137,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._outgoing = None
 
     def _cut_off(self, expected: float) -> None:
-        """End the connection of a client that has left more than expected of its answer, or watch on."""
+        """Close the connection of a client that reads its answer too slowly, or keep watching."""
         if self.transport.get_write_buffer_size() > max(expected, 0):
             if os.name == "posix":
                 self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

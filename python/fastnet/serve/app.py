@@ -1,4 +1,4 @@
-"""The server as an ASGI application: what is answered at which address."""
+"""The server as an ASGI application: routes and their answers."""
 
 import asyncio
 import io
@@ -38,7 +38,7 @@ __all__ = ["create_app"]
 Array = NDArray[Any]
 
 _JSON, _NPY = "application/json", "application/x-npy"
-# Floating-point operations that take less time than handing them to a thread and back, some 80 us in a running server.
+# Floating-point operations that take less time than a round trip to a thread, about 80 us in a running server.
 _QUICK = 5_000_000
 _PAGE_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; "
@@ -58,27 +58,27 @@ def create_app(
     predict: Callable[[Array], Array] | None = None,
     allow_host: str | Iterable[str] | None = None,
 ) -> Starlette:
-    """Return a server of a model as an ASGI application.
+    """Return an ASGI application that serves a model.
 
     Parameters
     ----------
     model : Sequential or QuantizedModel
         A built model.
     max_batch : int, default 1024
-        The most instances of one request, and of one call of the model.
+        The maximum number of instances in a request, and in a call of the model.
     max_body : int, default 16 MiB
-        The most bytes of a request's body.
+        The maximum size of a request body in bytes.
     timeout : float, default 30
-        The most seconds that a request may take: a body that has not come in by then is answered with status 408, one
-        that the model has not answered with 503.
+        The maximum duration of a request in seconds. A body that has not arrived by then is answered with status 408,
+        one that the model has not answered with 503.
     predict : callable, optional
-        What is called with instances of shape (n, *input_shape) in place of the model. It returns the model's outputs.
+        A function that replaces the model: called with instances of shape (n, *input_shape), it returns the outputs.
     allow_host : str or iterable of str, optional
-        The names of the server, besides localhost, 127.0.0.0/8 and [::1]. A request whose ``Host`` has another one is
-        refused with status 421, a POST whose ``Origin`` has another one with 403: a web page can make its own name point
-        at this machine (DNS rebinding). ``"0.0.0.0"`` stands for any address of digits, which no page can turn elsewhere,
-        and the name of this machine; ``"*"`` for any name. None, the default, asks for no names: whoever embeds the
-        application, or puts a proxy before it, decides which names reach it.
+        The host names of the server, in addition to localhost, 127.0.0.0/8 and [::1]. A request with another ``Host``
+        is refused with status 421, a POST with another ``Origin`` with 403, because a web page can point its own name
+        at this machine (DNS rebinding). ``"0.0.0.0"`` means any numeric address, which no page can redirect, and the
+        name of this machine; ``"*"`` means any name. None, the default, checks no names: a proxy, or the program that
+        embeds the application, decides which names reach it.
 
     Returns
     -------
@@ -89,7 +89,7 @@ def create_app(
     ImportError
         The extra ``serve`` is not installed.
     ValueError
-        The model is not built, a limit is not positive, or `allow_host` has something else than names of hosts.
+        The model is not built, a limit is not positive, or `allow_host` contains something other than host names.
 
     Examples
     --------
@@ -131,7 +131,7 @@ class _Server:
     def app(self) -> Starlette:
         """Return the application."""
         app = Starlette(
-            routes=[  # are tried in this order
+            routes=[  # tried in this order
                 Route("/predict", self.predict, methods=["POST"]),
                 Route("/explain", self.explain, methods=["POST"]),
                 Route("/health", _constant(_json({"status": "ok"})), methods=["GET"]),
@@ -148,7 +148,7 @@ class _Server:
             middleware=[] if self.hosts is None else [Middleware(_HostGuard, self.hosts)],
             lifespan=self.lifespan,
         )
-        app.router.redirect_slashes = False  # an address that is almost right is an error, too
+        app.router.redirect_slashes = False  # no redirects: an address with a wrong slash is an error
         return app
 
     @asynccontextmanager
@@ -184,7 +184,7 @@ class _Server:
         return await self.in_time(request, answer)
 
     def content_type(self, request: Request, accepted: tuple[str, ...]) -> str:
-        """Return what a body is; refuse what is not accepted, and what comes from a page of another host."""
+        """Return the content type of a body; refuse other types, and requests from pages of other hosts."""
         got = request.headers.get("content-type", "")
         kind = got.partition(";")[0].strip().lower()
         if kind not in accepted:
@@ -194,7 +194,7 @@ class _Server:
         return kind
 
     async def in_time(self, request: Request, answer: Callable[[bytes], Awaitable[Response]]) -> Response:
-        """Return the answer to a body, which must not take longer than it may to come in and to be answered."""
+        """Return the answer to a body, within the time limits for its arrival and for the answer."""
         body = None
         try:
             async with asyncio.timeout(self.timeout):
@@ -204,10 +204,10 @@ class _Server:
             limit = f"within {self.timeout:g} seconds"
             if body is None:
                 raise RequestError(408, f"the body did not arrive {limit}") from None
-            raise RequestError(503, f"the model did not answer {limit}; try later") from None
+            raise RequestError(503, f"the model did not answer {limit}; try again later") from None
 
     async def body_of(self, request: Request) -> bytes:
-        """Return the body, or refuse it as soon as it is known to be too large."""
+        """Return the body; refuse it as soon as it is too large."""
         announced = request.headers.get("content-length", "")
         if announced.isdecimal() and int(announced) > self.max_body:
             raise self.too_large()
@@ -222,11 +222,11 @@ class _Server:
         return bytes(body)
 
     def too_large(self) -> RequestError:
-        return RequestError(413, f"the body of a request has at most {self.max_body:,} bytes here")
+        return RequestError(413, f"the body of a request may have at most {self.max_body:,} bytes")
 
 
 class _HostGuard:
-    """An application that refuses requests to the names of other hosts."""
+    """An application that refuses requests to other host names."""
 
     def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
         self._app = app
@@ -257,7 +257,7 @@ def _error(status: int, message: str, headers: Any = None) -> Response:
 
 
 def _constant(response: Response) -> Callable[[Request], Awaitable[Response]]:
-    """Return the endpoint that always gives the same response."""
+    """Return an endpoint that always gives the same response."""
 
     async def endpoint(_: Request) -> Response:
         return response
@@ -266,8 +266,8 @@ def _constant(response: Response) -> Callable[[Request], Awaitable[Response]]:
 
 
 def _pages() -> dict[str, Response]:
-    """Return the files of the page by their addresses; index.html is the root."""
-    types = mimetypes.MimeTypes()  # not the system's table, which differs from machine to machine
+    """Return the files of the page by address; index.html is the root."""
+    types = mimetypes.MimeTypes()  # not the system's table, which differs between machines
     pages = {}
     for file in resources.files("fastnet.serve").joinpath("page").iterdir():
         if file.is_file():
@@ -279,7 +279,7 @@ def _pages() -> dict[str, Response]:
 
 async def _on_request_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
-    late = error.status == 408  # what is still to come of the body is not waited for
+    late = error.status == 408  # do not wait for the rest of the body
     return _error(error.status, str(error), {"Connection": "close"} if late else None)
 
 
@@ -287,19 +287,19 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     message = {
         404: f"there is nothing at {request.scope['path']}",
-        405: f"{request.scope['path']} does not take {request.method}",
+        405: f"{request.scope['path']} does not accept {request.method}",
     }.get(error.status_code, error.detail)
     return _error(error.status_code, message, error.headers)
 
 
 async def _on_error(_: Request, error: Exception) -> Response:
-    """Answer what no client should see: a failure of the server, which its log describes."""
+    """Answer an internal error, which the log describes."""
     del error
-    return _error(500, "the server failed; its log says why")
+    return _error(500, "internal server error; see the log of the server")
 
 
 def _finite(outputs: Any) -> Any:
-    """Return outputs; not those that numbers too large for the model have made infinite or NaN."""
+    """Return outputs; refuse those that are infinite or NaN because the instances were too large."""
     if not np.isfinite(outputs).all():
         raise RequestError(422, "the model's outputs are not finite: the instances are too large for it")
     return outputs

@@ -1,4 +1,4 @@
-"""Requests that come at the same time are predicted in one call, beside the event loop where it takes long."""
+"""Batching of concurrent requests into one prediction call, in a thread if the call is slow."""
 
 import asyncio
 import os
@@ -24,36 +24,36 @@ class _Request(NamedTuple):
 
 
 class _Queue:
-    """The requests of one event loop that wait, and the task that predicts them."""
+    """Waiting requests of one event loop, and the task that predicts them."""
 
     def __init__(self) -> None:
         self.waiting: deque[_Request] = deque()
-        self.sender: asyncio.Task[None] | None = None  # while there is one
+        self.sender: asyncio.Task[None] | None = None  # while requests wait
 
     def give_up(self) -> None:
-        """Cancel what waits."""
+        """Cancel waiting requests."""
         for request in self.waiting:
             request.answer.cancel()
         self.waiting.clear()
 
 
 class Batcher:
-    """Gathers rows of several requests and predicts them in one call.
+    """Gather rows of several requests and predict them in one call.
 
-    A request that finds no call running waits until the event loop has handled what else had come in, which takes less
-    than a millisecond; another waits for the call to end. Rows keep their order.
+    If no call is running, a request waits until the event loop has handled the other data that had arrived, less than a
+    millisecond. Otherwise it waits for the running call to end. Rows keep their order.
 
-    Several event loops may use it, each in a thread of its own, and so may the processes that are forked from one that did.
-    Where the system has no thread to give, the event loop makes every call itself.
+    Several event loops, each in its own thread, may use it, and so may forked child processes. If the system cannot
+    start a thread, the event loop makes every call itself.
 
     Parameters
     ----------
     predict : callable
-        Called with an array of rows, one call at a time; it returns as many rows.
+        Called with an array of rows, one call at a time; it returns the same number of rows.
     max_batch : int
-        The most rows of a call, unless a single request has more.
+        The maximum number of rows in a call, unless a single request has more.
     quick_rows : int
-        For so many rows, at most, a call takes less time than handing it to a thread: the event loop makes it itself.
+        Up to this number of rows, a call is faster than a round trip to a thread: the event loop makes it itself.
     """
 
     def __init__(self, predict: Callable[[Array], Array], max_batch: int, quick_rows: int = 0) -> None:
@@ -63,11 +63,11 @@ class Batcher:
         self._one_call = Lock()
         self._queues: WeakKeyDictionary[asyncio.AbstractEventLoop, _Queue] = WeakKeyDictionary()
         self._thread: ThreadPoolExecutor | None = None
-        self._process = os.getpid()  # in which the thread is
+        self._process = os.getpid()  # the process of the thread
         self._closed = False
 
     async def predict(self, rows: Array) -> Array:
-        """Return the outputs of some rows; whoever is cancelled here is left out of the call, or of its answers."""
+        """Return the outputs of some rows; a cancelled request is left out of the call or gets no answer."""
         loop = asyncio.get_running_loop()
         queue = self._queues.setdefault(loop, _Queue())
         request = _Request(rows, loop.create_future())
@@ -77,21 +77,21 @@ class Batcher:
         return await request.answer
 
     async def _send(self, queue: _Queue) -> None:
-        """Predict what is waiting, batch after batch."""
+        """Predict waiting requests, batch by batch."""
         try:
             while queue.waiting:
                 if batch := self._next_batch(queue.waiting):
                     await self._answer(batch)
         finally:
-            queue.sender = None  # which has the event loop, which would have the queue for ever
+            queue.sender = None  # breaks a reference cycle: the task refers to the event loop, a key of the queue
 
     def _next_batch(self, waiting: deque[_Request]) -> list[_Request]:
-        """Take requests from the queue, in order, as long as their rows fit into one call."""
+        """Take requests from the queue, in order, while their rows fit into one call."""
         batch: list[_Request] = []
         room = self._max_batch
         while waiting and (not batch or len(waiting[0].rows) <= room):
             request = waiting.popleft()
-            if not request.answer.done():  # it is when the client has gone
+            if not request.answer.done():  # done if the client has disconnected
                 batch.append(request)
                 room -= len(request.rows)
         return batch
@@ -105,7 +105,7 @@ class Batcher:
         except Exception as error:
             if len(batch) == 1:
                 _settle(batch[0], error)
-            else:  # one of them is to blame; the others get their answers
+            else:  # only one of them fails; the others get their answers
                 for request in batch:
                     await self._answer([request])
             return
@@ -119,18 +119,18 @@ class Batcher:
             return self._function(rows)
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Return what a function returns that is called on the thread, between two predictions."""
+        """Call a function on the thread, between two predictions, and return its result."""
         try:
             call = asyncio.get_running_loop().run_in_executor(self._own_thread(), function, *arguments)
         except RuntimeError:
             if self._closed:
                 raise
-            self._thread = None  # with what it has taken on
+            self._thread = None  # with its pending calls
             return function(*arguments)
         return await call
 
     def _own_thread(self) -> ThreadPoolExecutor:
-        """Return the thread of this process, not of the one that this one was forked from."""
+        """Return the thread of this process, not that of the parent before a fork."""
         if self._closed:
             raise RuntimeError("the server is closed")
         if self._thread is None or self._process != os.getpid():
@@ -139,7 +139,7 @@ class Batcher:
         return self._thread
 
     def close(self) -> None:
-        """Wait for the call that is running, and refuse others."""
+        """Wait for the running call, and refuse others."""
         self._closed = True
         if self._thread is not None and self._process == os.getpid():
             self._thread.shutdown(wait=True, cancel_futures=True)

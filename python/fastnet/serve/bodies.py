@@ -1,4 +1,4 @@
-"""The bodies of requests, checked: from JSON or npy to an array of instances."""
+"""Parsing and checking of request bodies: from JSON or npy to an array of instances."""
 
 import io
 import json
@@ -18,14 +18,14 @@ __all__ = ["LARGEST", "RequestError", "Rows"]
 
 Array = NDArray[Any]
 
-# What a number may be, by the dtype of the model: room for the sums and the squares that layers compute is left.
+# The largest number, by the dtype of the model, that leaves room for the sums and squares of the layers.
 LARGEST = {"float32": 1e30, "float64": 1e300}
 _LONGEST_NPY_HEADER = 4096
 _NUMBERS = {int, float}
 
 
 class RequestError(Exception):
-    """What is wrong with a request: the status of the answer and one sentence."""
+    """An invalid request: the status of the answer and a one-sentence explanation."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -33,18 +33,18 @@ class RequestError(Exception):
 
 
 class Rows:
-    """Reads instances of one shape.
+    """Parser of instances of one shape.
 
     Parameters
     ----------
     shape : tuple of int
-        The shape of an instance. As JSON it may come as one flat list, too.
+        The shape of an instance, which in JSON may also be one flat list.
     dtype : str
-        What the instances are returned in.
+        The dtype of the returned instances.
     most : int
-        The most instances of a request.
+        The maximum number of instances in a request.
     names : list of str, optional
-        The names of the features, by which an instance may come as an object.
+        The names of the features; with names, an instance may be a JSON object.
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: str, most: int, names: Sequence[str] | None = None) -> None:
@@ -101,7 +101,7 @@ class Rows:
 
     def _check_count(self, count: int) -> None:
         if count > self.most:
-            raise RequestError(422, f"a request has at most {self.most:,} instances here; got {count:,}")
+            raise RequestError(422, f"a request may have at most {self.most:,} instances; got {count:,}")
         if not count:
             raise RequestError(422, "instances must have at least one instance; got none")
 
@@ -157,7 +157,7 @@ def _flatten(value: Any, shape: tuple[int, ...], name: str, numbers: list[float]
 
 
 def _in_words(value: Any) -> str:
-    """Return what JSON calls a value; short, whatever its size."""
+    """Describe a JSON value briefly, whatever its size."""
     match value:
         case None:
             return "null"
@@ -177,7 +177,7 @@ def _parse(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
     except ValueError as error:
-        raise RequestError(400, f"the body is not JSON that can be read: {error}") from None
+        raise RequestError(400, f"the body is not valid JSON: {error}") from None
     except RecursionError:
         raise _too_deep() from None
 
@@ -187,15 +187,15 @@ def _too_deep() -> RequestError:
 
 
 def _refuse_doubled_names(body: bytes) -> None:
-    """Refuse an object that has a name twice, of which the parser keeps the last."""
+    """Refuse an object with a duplicate name, of which the parser would keep the last."""
 
     def check(pairs: list[tuple[str, Any]]) -> None:
         if len({name for name, _ in pairs}) < len(pairs):
             raise RequestError(422, "an object must have each name once; got one twice")
 
     try:
-        json.loads(body, object_pairs_hook=check, parse_int=len, parse_float=len)  # numbers are read already
-    except RecursionError:  # less deep than in the other parser
+        json.loads(body, object_pairs_hook=check, parse_int=len, parse_float=len)  # len: numbers were checked before
+    except RecursionError:  # its limit is lower than that of the other parser
         raise _too_deep() from None
 
 
@@ -211,13 +211,13 @@ def _read_npy(body: bytes) -> Array:
     if dtype.kind not in "fiub" or dtype.itemsize > 8:
         raise RequestError(422, f"the array must hold real numbers of 64 bits at most; got dtype {dtype}")
     data = len(body) - stream.tell()
-    # NumPy takes True for 1; the sizes of an empty array may be larger than any integer of its own.
+    # NumPy treats True as 1; the sizes of an empty array may exceed every integer type of NumPy.
     sizes_are_whole = all(type(size) is int and 0 <= size <= len(body) for size in shape)
     if not sizes_are_whole or math.prod(shape) * dtype.itemsize != data:
         raise RequestError(400, f"the array of shape {shape} and dtype {dtype} does not take {data:,} bytes")
     flat = np.frombuffer(body, dtype, offset=stream.tell())
     try:
         array = flat.reshape(shape, order="F" if fortran_order else "C")
-    except ValueError:  # more dimensions than NumPy has
+    except ValueError:  # more dimensions than NumPy allows
         raise RequestError(400, f"the array has {len(shape)} dimensions") from None
     return array.view(np.uint8) if dtype.kind == "b" else array.astype(dtype.newbyteorder("="))

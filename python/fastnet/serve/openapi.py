@@ -11,9 +11,9 @@ __all__ = ["describe_api"]
 
 Schema = dict[str, Any]
 
-_WRONG_HOST = "The server does not answer to this Host."
+_WRONG_HOST = "The server does not accept this Host."
 _ERRORS = {
-    "400": "The body is not what its Content-Type says.",
+    "400": "The body does not match its Content-Type.",
     "403": "The request comes from a page of another host.",
     "408": "The body did not arrive in time.",
     "413": "The body is too large.",
@@ -32,7 +32,7 @@ def describe_api(predictor: Predictor, max_batch: int) -> dict[str, Any]:
     predictor : Predictor
         The model that is served.
     max_batch : int
-        The most instances of a request.
+        The maximum number of instances in a request.
     """
     shape = predictor.input_shape
     number = _number(-LARGEST[predictor.dtype], LARGEST[predictor.dtype])
@@ -53,15 +53,15 @@ def describe_api(predictor: Predictor, max_batch: int) -> dict[str, Any]:
             "description": "Predictions of one model.",
         },
         "paths": {
-            "/health": {"get": _read("Whether the server answers.", _object(status={"const": "ok"}))},
-            "/model": {"get": _read("What kind of model it is.", _ref("Model"))},
+            "/health": {"get": _read("Whether the server is up.", _object(status={"const": "ok"}))},
+            "/model": {"get": _read("Description of the model.", _ref("Model"))},
             "/weights": {
-                "get": _read("What the units of the first layer weigh, as pictures.", _ref("Weights"), has="404")
+                "get": _read("The weights of the units of the first layer, as images.", _ref("Weights"), has="404")
             },
             "/predict": {"post": _predict(one, several)},
             "/explain": {
                 "post": _write(
-                    "The probabilities of one instance, and what every layer of units gives.",
+                    "The probabilities of one instance, and the outputs of every dense layer.",
                     {"application/json": {"schema": one}},
                     {"application/json": {"schema": _ref("Explanation")}},
                 )
@@ -81,7 +81,7 @@ def _predict(one: Schema, several: Schema) -> dict[str, Any]:
 
 
 def _answers(predictor: Predictor) -> dict[str, Schema]:
-    """Return the schemas of what is answered."""
+    """Return the schemas of the answers."""
     count = None if predictor.classes is None else len(predictor.classes)
     probabilities = {"type": "array", "items": _number(0, 1), "minItems": count, "maxItems": count}
     classification = _object(
@@ -114,7 +114,10 @@ def _answers(predictor: Predictor) -> dict[str, Schema]:
             input_shape=shape,
             output_shape=shape,
             feature_names={"type": ["array", "null"], "items": text},
-            full_scale={"type": ["number", "null"], "description": "The input that the model's own scaling makes 1."},
+            full_scale={
+                "type": ["number", "null"],
+                "description": "The input that the scaling of the model maps to 1.",
+            },
             layers={
                 "type": "array",
                 "items": _object(name=name, type=name, activation=text, units={"type": ["integer", "null"]}),
@@ -126,11 +129,15 @@ def _answers(predictor: Predictor) -> dict[str, Schema]:
         "Weights": _object(
             shape={**shape, "minItems": 2, "maxItems": 2},
             units={"type": "integer", "minimum": 1, "maximum": 256},
-            scale={"type": "number", "exclusiveMinimum": 0, "description": "A weight is its int8 times this."},
+            scale={
+                "type": "number",
+                "exclusiveMinimum": 0,
+                "description": "A weight is its int8 value times this scale.",
+            },
             data={
                 "type": "string",
                 "contentEncoding": "base64",
-                "description": "int8, a picture for each unit: shape (units, *shape).",
+                "description": "int8, an image for each unit: shape (units, *shape).",
             },
         ),
         "Error": _object(error=name),
@@ -177,7 +184,7 @@ def _read(summary: str, schema: Schema, has: str = "") -> dict[str, Any]:
         "421": _error(_WRONG_HOST),
     }
     if has:
-        answers[has] = _error("There is none; the answer says why.")
+        answers[has] = _error("Not available; the answer says why.")
     return {"summary": summary, "responses": answers}
 
 

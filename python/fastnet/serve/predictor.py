@@ -1,4 +1,4 @@
-"""What a server tells about a model and its predictions, as plain data; nothing here knows of HTTP."""
+"""The answers of a server about a model and its predictions, as plain data independent of HTTP."""
 
 import base64
 import math
@@ -19,12 +19,12 @@ __all__ = ["Predictor"]
 
 Array = NDArray[Any]
 
-_MOST_UNITS = 256  # whose weights are sent
-_LARGEST = 127  # of a weight as an int8
+_MOST_UNITS = 256  # that the page can show
+_LARGEST = 127  # the largest weight as int8
 
 
 class Predictor:
-    """A model that is served: its facts, and the meaning of its outputs.
+    """A served model: its description, and the meaning of its outputs.
 
     Parameters
     ----------
@@ -36,11 +36,11 @@ class Predictor:
     input_shape : tuple of int
         The shape of one instance.
     dtype : str
-        What instances are converted to.
+        The dtype of instances.
     classes : list of str or None
         The names of the classes; None for a model whose outputs are values.
     feature_names : list of str or None
-        The names of the numbers of an instance, by which it may come; None where they have none, or not one each.
+        The names of the features of an instance; None without names, or if they are not one for each feature.
     """
 
     def __init__(self, model: Sequential | QuantizedModel) -> None:
@@ -62,11 +62,11 @@ class Predictor:
         return self.model(rows)
 
     def rows_within(self, operations: int) -> int:
-        """Return for how many instances the model takes so many floating-point operations at most."""
-        return operations // (2 * self.model.count_params() + 1)  # a multiplication and an addition a weight
+        """Return the number of instances for which the model takes at most this many operations."""
+        return operations // (2 * self.model.count_params() + 1)  # a multiplication and an addition per weight
 
     def predictions(self, outputs: Array) -> list[Any]:
-        """Return what is answered for each row of outputs: its class, or its values."""
+        """Return the answer for each row of outputs: its class, or its values."""
         if self.classes is None:
             return cast(list[Any], outputs.tolist())
         indices, highest = as_classes(outputs)
@@ -77,7 +77,7 @@ class Predictor:
         ]
 
     def describe(self) -> dict[str, Any]:
-        """Return what kind of model it is."""
+        """Return the description of the model."""
         return {
             "name": self.model.name,
             "classes": self.classes,
@@ -110,9 +110,9 @@ class Predictor:
     # ---- Inside the model -------------------------------------------------------------------------------------------
 
     def explain(self, row: Array) -> dict[str, Any]:
-        """Return the probabilities of one instance, of shape (1, *input_shape), and what every layer of units gives.
+        """Return the probabilities of one instance, of shape (1, *input_shape), and the outputs of every dense layer.
 
-        The output of such a layer, or of a residual block, is taken behind the activation and the normalization that
+        The outputs of such a layer, or of a residual block, are taken after the activation and the normalization that
         follow it.
         """
         layers = self._outputs_of_layers(row)
@@ -125,8 +125,8 @@ class Predictor:
         return {**answer, "layers": list(layers.values())}
 
     def _outputs_of_layers(self, row: Array) -> dict[str, Any]:
-        """Return what every layer of units gives by its name, and the outputs by an empty name."""
-        if isinstance(self.model, QuantizedModel):  # which has operations instead of layers
+        """Return the outputs of every dense layer by name, and those of the model under an empty name."""
+        if isinstance(self.model, QuantizedModel):  # it has operations instead of layers
             return {"": self.model(row)}
         if self._networks is None:
             self._networks = list(self.model._networks_of_layers())
@@ -145,7 +145,7 @@ class Predictor:
 
     @property
     def weights(self) -> dict[str, Any] | str:
-        """What the units of the first layer weigh, as pictures of the inputs; or why there are none."""
+        """Return the weights of the units of the first layer as images, or the reason why there are none."""
         return self._weights
 
     def _first_weights(self) -> dict[str, Any] | str:
@@ -157,10 +157,10 @@ class Predictor:
             return "the model has no dense layer"
         kernel = first.get_weights()[first.weight_names.index("kernel")]
         if not hasattr(first, "units") or len(kernel) != math.prod(self.input_shape):
-            return f"the first layer with weights, {first.name}, does not weigh the inputs themselves"
+            return f"the first layer with weights, {first.name}, does not act on the inputs directly"
         shape = _picture(self.input_shape)
         if shape is None:
-            return f"inputs of shape {self.input_shape} are no picture"
+            return f"inputs of shape {self.input_shape} are not images"
         weights = kernel.T[:_MOST_UNITS].astype(np.float64)
         scale = float(np.abs(weights).max()) / _LARGEST or 1.0
         if not math.isfinite(scale):
@@ -174,14 +174,14 @@ class Predictor:
 
 
 def _classes(model: Sequential | QuantizedModel) -> list[str] | None:
-    """Return the names of the classes, or None where the outputs are not their probabilities."""
-    told = len(model.output_shape or ()) == 1 and last_activation(model) in ("softmax", "sigmoid")
-    return class_names_of(model) if told else None
+    """Return the names of the classes, or None if the outputs are not class probabilities."""
+    is_classifier = len(model.output_shape or ()) == 1 and last_activation(model) in ("softmax", "sigmoid")
+    return class_names_of(model) if is_classifier else None
 
 
 def _full_scale(model: Sequential | QuantizedModel) -> float | None:
-    """Return the input that the model's own scaling makes 1, such as 255 for bytes; None if it does not begin so."""
-    if isinstance(model, QuantizedModel):  # whose scaling is folded into the range of its inputs
+    """Return the input that the scaling of the model maps to 1, such as 255 for bytes; None without scaling."""
+    if isinstance(model, QuantizedModel):  # its scaling is folded into the range of its inputs
         product = model.operations[0]
         if isinstance(product, QuantizedMultiplication) and product.zero_point == 0:
             return 255 * product.input_scale
@@ -196,7 +196,7 @@ def _activation(layer: Layer) -> str | None:
 
 
 def _picture(shape: tuple[int, ...]) -> tuple[int, int] | None:
-    """Return the rows and columns of a picture that an instance is, or a square of so many values."""
+    """Return the rows and columns of an instance as an image, or those of a square with this number of values."""
     if len(shape) == 2 or (len(shape) == 3 and shape[2] == 1):
         return shape[0], shape[1]
     side = math.isqrt(math.prod(shape))

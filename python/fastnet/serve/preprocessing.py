@@ -1,4 +1,4 @@
-"""Turns a drawing or a photo of a digit into the picture that a model expects: MNIST's, or scikit-learn's digits."""
+"""Conversion of a drawing or photo of a digit to an image as in MNIST or scikit-learn's digits."""
 
 from typing import Any
 
@@ -7,23 +7,23 @@ from numpy.typing import NDArray
 
 __all__ = ["centre_digit", "small_digit"]
 
-# The page does the same in page/preprocessing.js. All numbers are integers below 2**53, so sums are exact in whatever
-# order they are added, and both give the same bytes.
+# The page does the same in page/preprocessing.js. All numbers are integers below 2**53, so that sums are exact in any
+# order, and both give the same bytes.
 
 
 def centre_digit(image: Any, *, size: int = 28, box: int = 20) -> NDArray[np.uint8]:
-    """Centre and scale a digit as those of MNIST were.
+    """Center and scale a digit as in MNIST.
 
-    What differs from the background is the ink. The smallest rectangle around it is scaled, its aspect ratio kept, until
-    its longer side is `box` pixels; each pixel of the result is the mean of the area that it covers. Grey levels are
-    stretched so that the strongest is 255. The result is placed in a square of `size` pixels with its centre of mass in
-    the middle.
+    Pixels that differ from the background are the ink. The smallest rectangle around the ink is scaled, with its aspect
+    ratio, until its longer side is `box` pixels; each pixel of the result is the mean of the area that it covers. Gray
+    levels are stretched so that the strongest is 255. The result is placed in a square of `size` pixels with its center
+    of mass in the middle.
 
     Parameters
     ----------
     image : array_like of uint8, shape (height, width), (height, width, 3) or (height, width, 4)
-        Grey levels, RGB or RGBA, light ink on dark ground or dark ink on light ground: the median of the border is the
-        ground. What is transparent shows white.
+        Gray levels, RGB or RGBA, with light ink on a dark background or the reverse: the background is the median of
+        the border. Transparent pixels are white.
     size : int, default 28
         Height and width of the result.
     box : int, default 20
@@ -32,7 +32,7 @@ def centre_digit(image: Any, *, size: int = 28, box: int = 20) -> NDArray[np.uin
     Returns
     -------
     ndarray of uint8, shape (size, size)
-        Light ink on dark ground, 0 where there is none. All zeros if the image shows nothing but background.
+        Light ink on a dark background of 0. All zeros if the image has no ink.
 
     Raises
     ------
@@ -66,7 +66,7 @@ def centre_digit(image: Any, *, size: int = 28, box: int = 20) -> NDArray[np.uin
 
 
 def small_digit(image: Any) -> NDArray[np.uint8]:
-    """Scale a digit as the digits of scikit-learn were: 8 pixels high, at most 6 wide, in the middle of 8 columns.
+    """Scale a digit as in the digits of scikit-learn: 8 pixels high, at most 6 wide, in the middle of 8 columns.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def small_digit(image: Any) -> NDArray[np.uint8]:
     Returns
     -------
     ndarray of uint8, shape (8, 8)
-        From 0, no ink, to 16. All zeros if the image shows nothing but background.
+        From 0, no ink, to 16. All zeros if the image has no ink.
 
     Raises
     ------
@@ -103,8 +103,8 @@ def small_digit(image: Any) -> NDArray[np.uint8]:
     return result
 
 
-def _grey(image: Any) -> NDArray[np.int64]:
-    """Return grey levels from 0 to 255: the luma of ITU-R BT.601, on white paper."""
+def _gray(image: Any) -> NDArray[np.int64]:
+    """Return gray levels from 0 to 255: the luma of ITU-R BT.601, on a white background."""
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8:
         raise TypeError(f"image must have dtype uint8, got {pixels.dtype}")
@@ -123,18 +123,18 @@ def _grey(image: Any) -> NDArray[np.int64]:
 
 
 def _ink(image: Any) -> NDArray[np.int64]:
-    """Return how far each pixel stands out from the background, in the smallest rectangle that has all which do.
+    """Return how much each pixel differs from the background, within the smallest rectangle around the ink.
 
-    Where nine tenths of the border are the same, the image is clean and whatever differs from that is ink. Else it is a
-    photo of unevenly lit paper, or a digit that touches the border; then ink is what stands out more than twice as
-    much as nine tenths of the border do, but at least a third and at most half as much as the strongest ink.
+    If nine tenths of the border are equal, the image is clean, and every other pixel is ink. Otherwise it is a photo of
+    unevenly lit paper, or the digit touches the border. Then ink is what differs more than twice as much as nine tenths
+    of the border do. This threshold is at least a third and at most half of the strongest ink.
     """
-    grey = _grey(image)
-    outermost = np.ones(grey.shape, dtype=bool)
+    gray = _gray(image)
+    outermost = np.ones(gray.shape, dtype=bool)
     outermost[1:-1, 1:-1] = False
-    border = np.sort(grey[outermost])
+    border = np.sort(gray[outermost])
     ground = border[(border.size - 1) // 2]
-    ink: NDArray[np.int64] = np.maximum(ground - grey if ground > 127 else grey - ground, 0)
+    ink: NDArray[np.int64] = np.maximum(ground - gray if ground > 127 else gray - ground, 0)
     spread = np.sort(np.abs(border - ground))[(border.size - 1) * 9 // 10]
     if spread:
         ink[ink <= np.clip(2 * spread, ink.max() // 3, ink.max() // 2)] = 0
@@ -149,7 +149,7 @@ def _share(numerator: int, denominator: int) -> int:
 
 def _fit(ink: NDArray[np.int64], shape: list[int], strongest: int) -> NDArray[np.int64]:
     """Scale to a shape; the strongest pixel of the result gets the given value."""
-    # Floating point for the speed of its matrix product, on integers that it represents exactly.
+    # Floating point, because its matrix multiplication is fast; it represents these integers exactly.
     rows, columns = (_cover(side, cells) for side, cells in zip(ink.shape, shape, strict=True))
     sums = (rows @ ink.astype(np.float64) @ columns.T).astype(np.int64)
     peak = int(sums.max())
@@ -157,7 +157,7 @@ def _fit(ink: NDArray[np.int64], shape: list[int], strongest: int) -> NDArray[np
 
 
 def _cover(pixels: int, cells: int) -> NDArray[np.float64]:
-    """Return how much of each pixel each cell covers, in parts of which a pixel has `cells` and a cell `pixels`."""
+    """Return the overlap of each cell with each pixel; a pixel has the length `cells`, a cell `pixels`."""
     pixel, cell = np.arange(pixels) * cells, np.arange(cells)[:, np.newaxis] * pixels
     overlap = np.minimum(pixel + cells, cell + pixels) - np.maximum(pixel, cell)
     cover: NDArray[np.float64] = np.maximum(overlap, 0).astype(np.float64)
@@ -165,9 +165,9 @@ def _cover(pixels: int, cells: int) -> NDArray[np.float64]:
 
 
 def _offset(mass: NDArray[np.int64], size: int) -> int:
-    """Return where a digit begins whose centre of mass lies on the middle pixel, as far as it fits.
+    """Return the offset that puts the center of mass of a digit on the middle pixel, as far as it fits.
 
-    The middle pixel has index 14 of 28: so lie all of MNIST's digits.
+    The middle pixel has index 14 of 28, as in all digits of MNIST.
     """
     total, moment = int(mass.sum()), int(mass @ np.arange(mass.size))
     start = ((2 * (size // 2) + 1) * total - 2 * moment) // (2 * total)

@@ -1,4 +1,4 @@
-"""Running the server on an address until it is told to stop."""
+"""Running the server at an address until it is stopped."""
 
 import asyncio
 import errno
@@ -23,34 +23,34 @@ except ImportError:
 
 __all__ = ["listen", "run"]
 
-_SECONDS_TO_FINISH = 5  # that requests have when the server is told to stop
+_SECONDS_TO_FINISH = 5  # for running requests when the server stops
 _BACKLOG = 2048  # connections that may wait to be accepted
 _NOT_OURS = (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens at an address.
+    """Return a socket that listens on an address.
 
     Parameters
     ----------
     host : str
         A name or an address of this machine.
     port : int
-        A port; 0 for any that is free.
+        A port; 0 for any free port.
 
     Raises
     ------
     OSError
-        The port is in use or needs rights, or the address is not one of this machine.
+        The port is in use or needs permissions, or the address is not one of this machine.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
         )[0]
-        # With its protocol, unlike `socket.create_server`: without one asyncio would not send small answers at once.
+        # With an explicit protocol, unlike `socket.create_server`: else asyncio does not set TCP_NODELAY.
         listening = socket.socket(family, kind, protocol)
         try:
-            # Else a port that was left a moment ago is in use. On Windows it would let a second server in.
+            # Else a recently closed port is still in use. On Windows the option would admit a second server.
             if os.name == "posix":
                 listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listening.bind(address)
@@ -62,9 +62,9 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         at = f"cannot serve at {host} port {port}"
         if error.errno == errno.EADDRINUSE:
-            raise OSError(f"{at}: it is in use; give another --port, or 0 for any that is free") from None
+            raise OSError(f"{at}: it is in use; use another --port, or 0 for any free port") from None
         if error.errno in _NOT_OURS or isinstance(error, socket.gaierror):
-            raise OSError(f"{at}: {host} is no address of this machine") from None
+            raise OSError(f"{at}: {host} is not an address of this machine") from None
         raise OSError(f"{at}: {(error.strerror or str(error)).lower()}") from None
 
 
@@ -76,7 +76,7 @@ def run(
     quiet: bool = False,
     timeout: float = 30.0,
 ) -> None:
-    """Serve until SIGINT, SIGTERM or SIGHUP tells to stop; requests that are being answered are finished.
+    """Serve until SIGINT, SIGTERM or SIGHUP; running requests are finished.
 
     The signal is then raised again, for the handler that it had before.
 
@@ -85,18 +85,18 @@ def run(
     app : Starlette
         The application.
     listening : socket.socket
-        Where requests come in.
+        The socket that accepts connections.
     started : callable
-        Called when requests are answered.
+        Called once requests are answered.
     quiet : bool, default False
-        Whether requests that are no HTTP go without a warning.
+        Whether to suppress warnings of requests that are not HTTP.
     timeout : float, default 30
-        The most seconds that a client may take to send the body of a request, and to take its answer.
+        The maximum time in seconds for a client to send the body of a request, and to read its answer.
 
     Raises
     ------
     KeyboardInterrupt
-        After Ctrl-C, when the server has stopped.
+        After Ctrl-C, once the server has stopped.
     """
     config = uvicorn.Config(
         _without_cancellation(app),
@@ -114,7 +114,7 @@ def run(
 
 
 def _without_cancellation(app: Starlette) -> Callable[..., Any]:
-    """Return an application whose requests end quietly when they are cut off; uvicorn would log a failure of each."""
+    """Return an application that ignores cancelled requests, which uvicorn would log as failures."""
 
     async def quiet(scope: Any, receive: Any, send: Any) -> None:
         with suppress(asyncio.CancelledError):
@@ -130,7 +130,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        # What is there now stays. Else the collector goes through all of it twice a second under load, 12 ms each time.
+        # Existing objects stay. Without freezing them, the collector scans them all twice a second under load, for 12
+        # ms.
         gc.collect()
         gc.freeze()
         self._announce()
@@ -141,12 +142,12 @@ class _Server(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             cutting.cancel()
-            if self.force_exit:  # after a second Ctrl-C, which waits for nothing and leaves the application's end out
+            if self.force_exit:  # after a second Ctrl-C, which skips the shutdown of the application
                 self._cut_off()
                 await self.lifespan.shutdown()
 
     def _cut_off(self) -> None:
-        """End all connections, and then what still works for them."""
+        """Close all connections, and then cancel their tasks."""
         for connection in list(self.server_state.connections):
             connection.transport.abort()
         for task in list(self.server_state.tasks):
@@ -154,7 +155,7 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGHUP, too; under nohup, which ignores it, it stays ignored."""
+        """Stop at SIGHUP, too, unless it is ignored, as under nohup."""
         with super().capture_signals():
             numbers = [number for number, handler in handlers().items() if handler is not signal.SIG_IGN]
             with handled(numbers, self.handle_exit):

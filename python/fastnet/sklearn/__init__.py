@@ -1,11 +1,11 @@
 """Estimators of scikit-learn that fastnet trains: ``pip install "fastnet-nn[sklearn]"``.
 
-`MLPClassifier` and `MLPRegressor` take the place of scikit-learn's classes of these names, `FastnetClassifier` and
+`MLPClassifier` and `MLPRegressor` replace scikit-learn's classes of these names; `FastnetClassifier` and
 `FastnetRegressor` wrap any `Sequential`.
 """
 
 try:
-    import sklearn  # noqa: F401 - so that its absence is told before anything else
+    import sklearn  # noqa: F401 - so that its absence is reported first
 except ImportError:
     raise ImportError('fastnet.sklearn needs scikit-learn: pip install "fastnet-nn[sklearn]"') from None
 

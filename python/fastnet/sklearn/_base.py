@@ -1,4 +1,4 @@
-"""What the classifier and the regressor have in common."""
+"""The base class of the classifier and the regressor."""
 
 import copy
 from abc import abstractmethod
@@ -29,7 +29,7 @@ from fastnet.support.validation import NamesItsArguments, without_mask
 
 
 class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, NamesItsArguments):  # type: ignore[misc]
-    """The part of the estimators that is the same for classes and for numbers."""
+    """Base of the estimators for classes and for numbers."""
 
     _live: LiveNetwork | None = None
     _dropout_seeds: Sequence[int] = ()
@@ -96,7 +96,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         return [int(size) for size in sizes]
 
     def _by_layer(self, name: str, layers: int) -> tuple[Any, ...]:
-        """Return a parameter for each hidden layer: one value stands for all."""
+        """Return a parameter for each hidden layer; a single value applies to all."""
         value = getattr(self, name)
         values = tuple(value) if isinstance(value, list | tuple) else (value,) * layers
         if len(values) != layers:
@@ -121,7 +121,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         return tuple(float(rate) for rate in rates)
 
     def _initialize(self, X: Any) -> None:
-        """Draw the initial weights and forget what an earlier fit left."""
+        """Draw the initial weights and reset the state of an earlier fit."""
         units = [X.shape[1], *self._hidden_units(), self.n_outputs_]
         dtype = self._dtype_for(X)
         self.n_iter_ = self.t_ = 0
@@ -142,11 +142,11 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         self.__dict__.pop("loss_curve_", None)
 
     def _adapt(self) -> None:
-        """Fit what the fit before left to parameters that were changed since."""
+        """Adapt the state of the previous fit to parameters that have changed since."""
         _, *hidden, _ = units_of(self.coefs_, self.intercepts_, self.n_features_in_, self.n_outputs_)
         if hidden != (given := self._hidden_units()):
             raise ValueError(
-                f"hidden_layer_sizes must be those of the fit before, {hidden}, where training goes on; got {given}"
+                f"hidden_layer_sizes must be those of the previous fit, {hidden}, to continue training; got {given}"
             )
         self.out_activation_ = self._output_activation()
         if self.dtype is not None:
@@ -156,7 +156,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
             self.batch_norms_ = self._new_batch_norms()
 
     def _begin_records(self) -> None:
-        """Set what the stochastic solvers go on with, as far as no fit before has left it."""
+        """Initialize the state of the stochastic solvers, unless a previous fit has left one."""
         if not hasattr(self, "loss_curve_"):
             self.loss_curve_ = []
             self.validation_loss_curve_ = []
@@ -168,7 +168,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         self.best_loss_ = None if self.early_stopping else np.inf
 
     def _new_batch_norms(self) -> list[list[Array]]:
-        """Return gamma, beta, moving mean and moving variance of each hidden layer, where the network has them."""
+        """Return gamma, beta, moving mean and moving variance of each hidden layer, if the network has them."""
         return [
             [np.full(bias.shape, value, bias.dtype) for value in (1, 0, 0, 1)]
             for bias in self.intercepts_[:-1]
@@ -176,7 +176,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         ]
 
     def _dtype_for(self, X: Any) -> np.dtype[Any]:
-        """Return the type of the weights; L-BFGS, which searches lines, needs all digits."""
+        """Return the dtype of the weights; the line search of L-BFGS needs float64."""
         if self.dtype is not None:
             return self._chosen_dtype()
         return np.dtype(np.float32 if X.dtype == np.float32 and self._is_stochastic() else np.float64)
@@ -203,7 +203,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         )
 
     def _live_network(self) -> LiveNetwork:
-        """Return the network whose parameters are the fitted arrays; those that are not its own are copied into it."""
+        """Return the network whose parameters are the fitted arrays; replaced arrays are copied into it."""
         live, norms = self._live, self.batch_norms_
         chosen = (self.activation, self.dropout)
         if live and live.chosen == chosen and live.holds(self.coefs_, self.intercepts_, norms):
@@ -219,15 +219,15 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         return live
 
     def _live_for_training(self, incremental: bool) -> LiveNetwork:
-        """Return the network, compiled; `incremental` training goes on with the moments that the optimizer had."""
+        """Return the network, compiled; `incremental` training keeps the optimizer state."""
         known = self._live
         live = self._live_network()
-        goes_on = incremental and hasattr(self, "_optimizer")
+        continues = incremental and hasattr(self, "_optimizer")
         seeds = len(live.network.get_seeds())
-        if not goes_on or len(self._dropout_seeds) != seeds:
+        if not continues or len(self._dropout_seeds) != seeds:
             self._dropout_seeds = self._random_state.randint(2**31 - 1, size=seeds).tolist()
         live.network.set_seeds(list(self._dropout_seeds))
-        if not goes_on:
+        if not continues:
             self._optimizer = self._new_optimizer()
         elif live is known and live.model._network_is_compiled:
             live.penalize(float(self.alpha))
@@ -235,7 +235,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         live.compile(self._optimizer, self._loss())
         live.penalize(float(self.alpha))
         self._name(live.model)
-        if goes_on and "_moments" in self.__dict__:
+        if continues and "_moments" in self.__dict__:
             live.network.set_optimizer_state(*self._moments)
             self._optimizer._count(live.network.finished_steps)
         self.__dict__.pop("_moments", None)
@@ -245,7 +245,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         return loss_of(getattr(self, "loss", "log_loss"), self.out_activation_, self.coefs_[0].dtype)
 
     def _name(self, model: Sequential) -> None:
-        """Tell a model the names of the features and of the classes."""
+        """Set the feature names and the class names of a model."""
         if hasattr(self, "feature_names_in_"):
             model.feature_names = [str(name) for name in self.feature_names_in_]
         model.class_names = self._class_names()
@@ -257,7 +257,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
             return optimizers.deserialize(optimizers.serialize(self.solver))
         if self.solver == "sgd":
             return optimizers.SGD(rate, float(self.momentum), bool(self.nesterovs_momentum), **others)
-        if self.solver == "lbfgs":  # only for its loss
+        if self.solver == "lbfgs":  # compiled only for its loss
             if any(np.ravel(self.dropout)) or self.batch_norm or self.weight_decay or self.schedule is not None:
                 raise ValueError("dropout, batch_norm, weight_decay and schedule need a solver other than 'lbfgs'")
             return optimizers.SGD()
@@ -270,7 +270,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
     # --- Validation ---
 
     def _split(self, training: Training, X: Any, y: Array, eval_set: Any) -> tuple[Training, Validation | None]:
-        """Return what to train on and what to score with: the samples of `eval_set`, or with early stopping a part."""
+        """Return training and validation samples: those of `eval_set`, or held-out rows for early stopping."""
         if eval_set is not None:
             return training, self._eval_samples(eval_set)
         if not self.early_stopping:
@@ -301,7 +301,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
     # --- Prediction ---
 
     def _outputs(self, X: Any) -> Array:
-        """Return the activations of the outputs, one row a sample."""
+        """Return the activations of the outputs, one row per sample."""
         if not hasattr(self, "coefs_"):
             check_is_fitted(self, "coefs_")
         live = self._live_network()
@@ -318,7 +318,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         Returns
         -------
         Sequential
-            Compiled with the loss and the optimizer that come nearest to the estimator's. It shares no memory with the
+            Compiled with the loss and the optimizer that are closest to the estimator's. It shares no memory with the
             estimator.
 
         Examples
@@ -351,30 +351,30 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
 
     @abstractmethod
     def _as_targets(self, y: Array) -> Array:
-        """Return targets as the core takes them: labels of int64 or rows of numbers."""
+        """Return targets in the form of the core: int64 labels or rows of numbers."""
 
     @abstractmethod
     def _output_activation(self) -> str:
         """Return scikit-learn's name for the activation of the outputs."""
 
     def _with_class_weight(self, y: Any, sample_weight: Array | None) -> Array | None:
-        """Return the weights of samples, times those of their classes."""
+        """Return the weights of samples, multiplied by those of their classes."""
         del y
         return sample_weight
 
     def _class_names(self) -> list[str] | None:
-        """Return the names of the outputs, where they are classes."""
+        """Return the names of the outputs if they are classes."""
         return None
 
     # --- State and tags ---
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state: parameters and arrays, with those of the optimizer in place of the compiled network."""
+        """Return the state: parameters and arrays, and the optimizer state instead of the compiled network."""
         state: dict[str, Any] = dict(super().__getstate__())
         live: LiveNetwork | None = state.pop("_live", None)
         if live is not None and live.model._network_is_compiled and self._is_stochastic():
             state["_moments"] = live.network.get_optimizer_state()
-        if "_optimizer" in state:  # whose learning rate training changes, which must not reach a shallow copy
+        if "_optimizer" in state:  # training changes its learning rate, which must not affect a shallow copy
             state["_optimizer"] = copy.deepcopy(state["_optimizer"])
         return state
 

@@ -1,4 +1,4 @@
-"""From a function, or a `Sequential` as a template, to the model that an estimator trains."""
+"""Building the model of an estimator from a function, or from a `Sequential` as a template."""
 
 import inspect
 import math
@@ -13,15 +13,15 @@ from fastnet.support.validation import describe
 from fastnet.training.copying import fresh_copy
 from fastnet.utils import seeded
 
-# The models that functions have returned: one that comes back again would carry what another fit has learned.
+# The models that functions have returned: a repeated one would keep the weights of another fit.
 _returned: WeakSet[Sequential] = WeakSet()
 
 
 def check_arguments(build_fn: Any, names: Iterable[str]) -> None:
-    """Refuse names of arguments that `build_fn` does not take, and what is no `build_fn`."""
+    """Refuse an invalid `build_fn`, and names of arguments that it does not accept."""
     if isinstance(build_fn, Sequential):
         if names := list(names):
-            raise ValueError(f"build_args must be None where build_fn is a Sequential; got {', '.join(names)}")
+            raise ValueError(f"build_args must be None if build_fn is a Sequential; got {', '.join(names)}")
         return
     if not callable(build_fn):
         raise TypeError(f"build_fn must be a function that returns a Sequential, or a Sequential; got {build_fn!r}")
@@ -35,14 +35,14 @@ def check_arguments(build_fn: Any, names: Iterable[str]) -> None:
 
 
 def _parameters(build_fn: Callable[..., Any]) -> tuple[list[str], bool]:
-    """Return the names that a function takes as keywords, and whether it takes any others besides."""
+    """Return the keywords of a function, and whether it accepts any others."""
     parameters = inspect.signature(build_fn).parameters.values()
     named = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
     return named, any(one.kind is one.VAR_KEYWORD for one in parameters)
 
 
 def new_model(build_fn: Any, build_args: Any, offered: Mapping[str, Any], seed: int) -> Sequential:
-    """Return a model from `build_fn`, called with `build_args` and with what it takes of `offered`."""
+    """Return a model from `build_fn`, called with `build_args` and the arguments in `offered` that it accepts."""
     arguments = {} if build_args is None else build_args
     if not isinstance(arguments, Mapping):
         raise TypeError(f"build_args must be a dictionary of arguments for build_fn; got {describe(build_args)}")
@@ -63,9 +63,9 @@ def new_model(build_fn: Any, build_args: Any, offered: Mapping[str, Any], seed: 
 
 
 def make_weights(model: Sequential, input_shape: tuple[int, ...], outputs: Collection[int], of_y: str) -> None:
-    """Build a model for samples of this shape, and refuse one that has none of these numbers of outputs.
+    """Build a model for samples of this shape, and refuse one with another number of outputs.
 
-    `of_y` says in the message what needs them.
+    `of_y` describes the targets in the message.
     """
     if model.built and model.input_shape != input_shape:
         raise ValueError(f"the model has input_shape {model.input_shape}; the samples of X have shape {input_shape}")
@@ -76,7 +76,7 @@ def make_weights(model: Sequential, input_shape: tuple[int, ...], outputs: Colle
 
 
 def compile_with(model: Sequential, loss: str, metrics: list[str]) -> None:
-    """Compile a model with what `build_fn` left open: all of it, or the loss."""
+    """Compile a model with defaults, unless `build_fn` has; set a missing loss."""
     compilation = model._compilation
     if compilation is None:
         model.compile("adam", loss, metrics)

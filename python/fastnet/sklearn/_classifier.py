@@ -25,8 +25,8 @@ from fastnet.sklearn._samples import DTYPES, refuse_nan, validated, weights_of_c
 class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[misc]
     """A multilayer perceptron for classes, with the parameters and the numerics of scikit-learn's class of this name.
 
-    For the same `random_state` it draws the same initial weights and takes the samples in the same order; in float64 the
-    weights agree to the rounding of the sums.
+    For the same `random_state` it draws the same initial weights and takes the samples in the same order. In float64
+    the weights agree up to rounding errors.
 
     Parameters
     ----------
@@ -37,70 +37,71 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         `fastnet.functional`, such as "leaky_relu", "gelu" or "silu".
     solver : str or Optimizer, default="adam"
         "lbfgs", which minimizes the loss of all samples with scipy; "sgd", "adam" and the other optimizers of
-        `fastnet.optimizers`, by name, such as "adamw", "nadam" or "rmsprop", or as an object, which then has the learning
-        rate and all else.
+        `fastnet.optimizers`, by name, such as "adamw", "nadam" or "rmsprop", or as an object with its own learning rate and
+        settings.
     alpha : float, default=0.0001
         The strength of the L2 penalty: ``alpha / 2 * sum(w**2)`` over all kernels, divided by the number of samples in the
         batch or by the sum of their weights.
     batch_size : int or "auto", default="auto"
-        The samples of a step of the stochastic solvers; "auto" is ``min(200, n_samples)``.
+        The number of samples in a step of the stochastic solvers; "auto" is ``min(200, n_samples)``.
     learning_rate : {"constant", "invscaling", "adaptive"}, default="constant"
         With the solver "sgd": `learning_rate_init` throughout; divided by ``(t_ + 1)**power_t`` after every epoch; or divided
         by 5 whenever the loss or the validation score no longer improves.
     learning_rate_init : float, default=0.001
-        The first learning rate of the stochastic solvers.
+        The initial learning rate of the stochastic solvers.
     power_t : float, default=0.5
         The exponent of "invscaling".
     max_iter : int, default=200
-        The most epochs, or the most iterations of "lbfgs".
+        The maximum number of epochs, or of iterations of "lbfgs".
     shuffle : bool, default=True
-        Whether every epoch takes the samples in another order.
+        Whether to shuffle the samples in every epoch.
     random_state : int, RandomState instance or None, default=None
-        Draws the initial weights, the samples held out, their order and the masks of dropout.
+        Determines the initial weights, the held-out samples, the order of samples and the masks of dropout.
     tol : float, default=1e-4
-        What counts as an improvement of the loss or the score.
+        The smallest improvement of the loss or the score.
     verbose : bool, default=False
         Whether to print the progress.
     warm_start : bool, default=False
-        Whether `fit` begins with the weights of the fit before.
+        Whether `fit` starts from the weights of the previous fit.
     momentum : float, default=0.9
-        That of "sgd".
+        The momentum of "sgd".
     nesterovs_momentum : bool, default=True
-        Whether it is Nesterov's.
+        Whether to use Nesterov's momentum.
     early_stopping : bool, default=False
-        Whether to stop when the score on held-out samples no longer improves, and keep the weights with the best one.
+        Whether to stop when the score on held-out samples no longer improves, and keep the weights with the best score.
     validation_fraction : float, default=0.1
-        The part of the samples held out by `early_stopping`, unless `fit` is given an `eval_set`.
+        The fraction of the samples held out by `early_stopping`, unless `fit` is given an `eval_set`.
     beta_1, beta_2, epsilon : float, default=0.9, 0.999, 1e-8
         Parameters of the solvers "adam", "adamw", "adamax" and "nadam".
     n_iter_no_change : int, default=10
-        The epochs without improvement after which training ends.
+        The number of epochs without improvement after which training ends.
     max_fun : int, default=15000
-        The most evaluations of the loss by "lbfgs".
+        The maximum number of evaluations of the loss by "lbfgs".
     dropout : float or list of float, default=0.0
-        The share of the hidden layers' outputs, or of each layer's, that a training step leaves out.
+        The fraction of the outputs of all hidden layers, or of each one, that a training step drops.
     batch_norm : bool, default=False
-        Whether each hidden layer normalizes its sums over the batch before the activation.
+        Whether each hidden layer has batch normalization before the activation.
     weight_decay : float, default=0.0
-        A step takes ``learning_rate * weight_decay * w`` out of all weights w; with "sgd" ``weight_decay * w`` is added to
-        the gradient.
+        A step subtracts ``learning_rate * weight_decay * w`` from all weights w; with "sgd", ``weight_decay * w`` is
+        added to the gradient.
     schedule : LearningRateSchedule or None, default=None
-        One of `fastnet.schedules`, which gives the learning rate of every step in place of `learning_rate_init`.
+        A schedule of `fastnet.schedules` that sets the learning rate of every step instead of `learning_rate_init`.
     callbacks : list of Callback or None, default=None
-        Objects of `fastnet.callbacks`, of which `fit` takes copies. They are told of every epoch's "loss" and, with validation,
-        "val_loss" and the score; their model is the `Sequential` that is trained. Callbacks of scikit-learn 1.9 are set by
-        `set_callbacks`.
+        Objects of `fastnet.callbacks`, of which `fit` makes copies. Their logs have the "loss" of every epoch and, with
+        validation, "val_loss" and the score; their model is the trained `Sequential`. Callbacks of scikit-learn 1.9 are
+        set by `set_callbacks`.
     class_weight : dict, list of dict, "balanced" or None, default=None
-        What the samples of each class weigh, with several labels for each label; "balanced" makes all classes weigh the same.
+        The weight of the samples of each class, for multi-label targets of each label; "balanced" gives all classes
+        equal weight.
     n_threads : int or None, default=None
-        The threads that compute; None leaves it to `fastnet.set_num_threads` and the machine.
+        The number of threads; None follows `fastnet.set_num_threads` and the machine.
     dtype : {"float32", "float64"} or None, default=None
-        What the weights are and is computed with. None is float32 for samples of float32 and else float64.
+        The dtype of weights and computations. None is float32 for samples of float32, else float64.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes, or the numbers of the labels.
+        The classes, or the indices of the labels.
     loss_ : float
         The loss of the last epoch, with the penalty: the mean over its batches.
     best_loss_ : float or None
@@ -110,21 +111,22 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
     validation_scores_ : list of float or None
         The score of every epoch on the validation samples, with `early_stopping`.
     best_validation_score_ : float or None
-        The best of them.
+        The best validation score.
     validation_loss_curve_ : list of float
         The loss of every epoch on `eval_set`, with the penalty.
     history_ : dict of list of float
         "loss" and, with validation, "val_loss" and "val_accuracy" of every epoch, as in Keras.
     t_ : int
-        The samples seen in training.
+        The number of samples seen in training.
     coefs_, intercepts_ : list of ndarray
-        The kernel, shape (inputs, units), and the bias of each layer. They are the memory that the network computes with.
+        The kernel, shape (inputs, units), and the bias of each layer. The network computes with these arrays, not
+        copies.
     batch_norms_ : list of list of ndarray
         Gamma, beta, moving mean and moving variance of each hidden layer, with `batch_norm`.
     n_features_in_ : int
         The number of features.
     feature_names_in_ : ndarray of str
-        The names of the columns, where all of them are strings.
+        The names of the columns, if all of them are strings.
     n_iter_ : int
         The number of epochs, or of iterations of "lbfgs".
     n_layers_ : int
@@ -200,15 +202,15 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The samples. Arrays of float32, float64 and integers are read as they are; a sparse matrix is never made dense.
+            The samples. Arrays of float32, float64 and integers are read in place; a sparse matrix is never made dense.
         y : array-like of shape (n_samples,) or (n_samples, n_labels)
             The classes, or a column of 0 and 1 for each label.
         sample_weight : array-like of shape (n_samples,), optional
-            What the samples weigh in the loss.
+            The weights of the samples in the loss.
         eval_set : tuple (X, y) or (X, y, sample_weight), or a list of one such tuple, optional
-            Samples to score with after every epoch; `early_stopping` goes by them.
+            Validation samples for every epoch; `early_stopping` uses their score.
         callbacks : list of Callback, optional
-            Beside those of the constructor.
+            In addition to those of the constructor.
 
         Returns
         -------
@@ -224,14 +226,14 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
     @available_if(BaseMultilayerPerceptron._check_solver)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> Self:
-        """Train for one epoch more.
+        """Train for one more epoch.
 
         Parameters
         ----------
         X, y, sample_weight
             As in `fit`.
         classes : array-like of shape (n_classes,), optional
-            All classes that any call will bring; the first call needs them.
+            All classes that occur in any call; required in the first call.
 
         Returns
         -------
@@ -243,7 +245,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> Array:
-        """Return the most probable class of each sample, or for each label whether it is more probable than not.
+        """Return the most probable class of each sample, or the labels with a probability above 0.5.
 
         Parameters
         ----------
@@ -300,14 +302,14 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         return X, y
 
     def _check_kind(self, y: Any) -> None:
-        """Refuse labels where the network has classes, and classes where it has labels."""
+        """Refuse multi-label targets for a network with classes, and classes for one with labels."""
         labels = self._label_binarizer.y_type_.startswith("multilabel")
         if labels != (y.ndim == 2):
             expected = f"{len(self.classes_)} columns of 0 and 1" if labels else "one class for each sample"
-            raise ValueError(f"y must have {expected}, as in the fit before; got shape {y.shape}")
+            raise ValueError(f"y must have {expected}, as in the previous fit; got shape {y.shape}")
 
     def _check_classes(self, classes: Array) -> None:
-        """Refuse classes that the network has no outputs for."""
+        """Refuse classes for which the network has no output."""
         if self.warm_start:
             if set(classes) != set(self.classes_):
                 raise ValueError(
@@ -323,7 +325,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         X, y = self._validated(X, y, reset=False)
         self._check_kind(y)
         if y.ndim == 1 and len(unknown := np.setdiff1d(y, self.classes_)):
-            raise ValueError(f"eval_set has classes that y has not: {unknown.tolist()}")
+            raise ValueError(f"eval_set has classes that y does not have: {unknown.tolist()}")
         return X, y
 
     def _as_targets(self, y: Array) -> Array:
@@ -335,7 +337,7 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
         return "softmax" if self._label_binarizer.y_type_ == "multiclass" else "logistic"
 
     def _classes_of(self, outputs: Array) -> Array:
-        """Return the classes that activations of the outputs stand for."""
+        """Return the classes for activations of the outputs."""
         classes: Array = self.classes_
         found: Array
         if self.out_activation_ == "softmax":
@@ -357,7 +359,9 @@ class MLPClassifier(ClassifierMixin, BaseMultilayerPerceptron):  # type: ignore[
 
     def _class_names(self) -> list[str]:
         names = [str(name) for name in self.classes_]
-        return names if len(names) > 1 else [*names, f"not {names[0]}"]  # of one class the output says that it is not
+        return (
+            names if len(names) > 1 else [*names, f"not {names[0]}"]
+        )  # the single output of a single class needs a counterpart
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

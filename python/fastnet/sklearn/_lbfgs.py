@@ -12,7 +12,7 @@ _STOPPED = 99  # scipy's status after StopIteration
 
 
 def minimize(estimator: Parameters, live: LiveNetwork, training: Training, tasks: FitTasks | None) -> None:
-    """Find the weights with the smallest loss over all samples; `tasks` is told of every iteration.
+    """Minimize the loss over all samples; `tasks` is notified of every iteration.
 
     D. C. Liu and J. Nocedal, Mathematical Programming 45, 1989.
     """

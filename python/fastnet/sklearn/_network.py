@@ -22,21 +22,21 @@ _ALIASES = {"identity": "linear", "logistic": "sigmoid", "exp": "exponential"}  
 
 
 def activation_name(name: str) -> str:
-    """Return what fastnet calls an activation that may have scikit-learn's name."""
+    """Return the fastnet name of an activation, also given by scikit-learn's name."""
     return _ALIASES.get(name, name)
 
 
 class CanonicalLoss(Loss):
-    """A loss of scikit-learn's, whose gradient by the last layer's sums is prediction minus target.
+    """A loss of scikit-learn. Its gradient with respect to the last pre-activations is prediction minus target.
 
     Parameters
     ----------
     core_name : str
-        What the compiled core calls it.
+        Its name in the core.
     nearest : str
-        The loss of `fastnet.losses` that comes nearest, which files name.
+        The closest loss of `fastnet.losses`, for model files.
     settings : tuple of float
-        What the core is told beside.
+        The per-loss settings for the core.
     takes_labels : bool
         Whether targets are labels.
     """
@@ -63,7 +63,7 @@ class CanonicalLoss(Loss):
 def loss_of(loss: str, out_activation: str, dtype: np.dtype[Any]) -> CanonicalLoss:
     """Return scikit-learn's loss for the activation of the outputs.
 
-    Its cross-entropies take the logarithm of no probability below the resolution of `dtype`.
+    Its cross-entropies clip probabilities to the resolution of `dtype`.
     """
     eps = float(np.finfo(dtype).eps)
     if out_activation == "softmax":
@@ -81,7 +81,7 @@ def units_of(coefs: Sequence[Array], intercepts: Sequence[Array], inputs: int, o
     Raises
     ------
     ValueError
-        The arrays are not the kernels and the biases of a network with so many inputs and outputs.
+        The arrays are not the kernels and biases of a network with these numbers of inputs and outputs.
     """
     if isinstance(coefs, list | tuple) and isinstance(intercepts, list | tuple):
         kernels, biases = [np.shape(array) for array in coefs], [np.shape(array) for array in intercepts]
@@ -100,7 +100,7 @@ def units_of(coefs: Sequence[Array], intercepts: Sequence[Array], inputs: int, o
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a network is made from; `units` are those of the input and of all layers."""
+    """Architecture of a network; `units` are those of the input and of all layers."""
 
     units: tuple[int, ...]
     activations: tuple[str, ...]  # of the hidden layers
@@ -124,7 +124,7 @@ class Architecture:
 
 
 def _same(given: Any, own: Sequence[Array]) -> bool:
-    """Return whether a list or tuple has the very arrays of another."""
+    """Return whether two lists or tuples contain identical array objects."""
     return isinstance(given, list | tuple) and len(given) == len(own) and all(map(operator.is_, given, own))
 
 
@@ -139,11 +139,11 @@ class LiveNetwork:
     ----------
     model : Sequential
     chosen : tuple
-        The parameters of the estimator that the architecture was last compared with.
+        The parameters of the estimator at the last comparison with the architecture.
     coefs, intercepts : list of ndarray
         The kernels and the biases themselves, not copies.
     norms : list of list of ndarray
-        For each hidden layer with batch normalization gamma, beta, moving mean and moving variance.
+        Gamma, beta, moving mean and moving variance of each hidden layer with batch normalization.
     """
 
     def __init__(self, architecture: Architecture) -> None:
@@ -173,7 +173,7 @@ class LiveNetwork:
         return self.model._network
 
     def holds(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Sequence[Sequence[Array]]) -> bool:
-        """Return whether the arrays are the network's own."""
+        """Return whether the arrays are those of the network."""
         return (
             _same(coefs, self.coefs)
             and _same(intercepts, self.intercepts)
@@ -182,24 +182,24 @@ class LiveNetwork:
         )
 
     def load(self, coefs: Sequence[Array], intercepts: Sequence[Array], norms: Sequence[Sequence[Array]]) -> None:
-        """Copy the arrays into the network, all of them or, when one does not fit, none."""
+        """Copy the arrays into the network; if one does not fit, copy none."""
         if [np.shape(array) for norm in norms for array in norm] != [own.shape for norm in self.norms for own in norm]:
             raise ValueError(
                 "batch_norms_ must have gamma, beta, moving mean and moving variance, of shape (units,), for each hidden layer"
             )
         given = [*coefs, *intercepts, *(array for norm in norms for array in norm)]
         own = [*self.coefs, *self.intercepts, *(array for norm in self.norms for array in norm)]
-        # Copies first: the arrays given may be the network's own in another order.
+        # Copies first: the given arrays may be those of the network in another order.
         pairs = [(other, np.array(one, other.dtype)) for one, other in zip(given, own, strict=True) if one is not other]
         for other, one in pairs:
             other[...] = one
 
     def compile(self, optimizer: Optimizer, loss: CanonicalLoss) -> None:
-        """Choose how the network is trained."""
+        """Configure training."""
         self.model.compile(optimizer, loss)
         self.model._trainable_network("fit", None)
 
     def penalize(self, alpha: float) -> None:
-        """Set L2 penalties of ``alpha / 2 * sum(w**2)`` over all kernels, divided by the samples of a batch."""
+        """Set L2 penalties of ``alpha / 2 * sum(w**2)`` over all kernels, divided by the samples in a batch."""
         penalties = [(offset, size, 0.0, 0.5 * alpha) for offset, size in self._kernels] if alpha else []
         self.network.set_penalties(penalties, divided=True)

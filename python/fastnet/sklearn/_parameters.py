@@ -1,4 +1,4 @@
-"""The parameters of the estimators, what they may be, and the attributes of a fit."""
+"""The parameters of the estimators with their constraints, and the attributes of a fit."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ ACTIVATIONS = {"identity", "logistic", "swish", *activation_names()}
 
 
 class Parameters(ABC):
-    """What the solvers read of an estimator, and what they leave there."""
+    """The parameters that the solvers read, and the attributes that they set."""
 
     _PREDICTION_ROWS: ClassVar[int] = 1024
     _SCORE: ClassVar[str]
@@ -62,7 +62,7 @@ class Parameters(ABC):
     loss_curve_: list[float]
     history_: dict[str, list[float]]
     validation_loss_curve_: list[float]
-    # None, as in scikit-learn, where the other of the two ways to stop is chosen.
+    # None, as in scikit-learn, if training stops by the other criterion.
     best_loss_: Any
     validation_scores_: Any
     best_validation_score_: Any
@@ -107,7 +107,7 @@ class Parameters(ABC):
     }
 
     def _keep_parameters(self, arguments: dict[str, Any]) -> None:
-        """Set the parameters to the arguments of `__init__`, given as its local variables, as they are."""
+        """Set the parameters to the arguments of `__init__`, given as its local variables."""
         self.__dict__.update((name, value) for name, value in arguments.items() if name not in ("self", "__class__"))
 
     def _is_stochastic(self) -> bool:

@@ -18,20 +18,20 @@ from fastnet.sklearn._samples import DTYPES, validated
 class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[misc]
     """A multilayer perceptron for numbers, with the parameters and the numerics of scikit-learn's class of this name.
 
-    For the same `random_state` it draws the same initial weights and takes the samples in the same order; in float64 the
-    weights agree to the rounding of the sums.
+    For the same `random_state` it draws the same initial weights and takes the samples in the same order. In float64
+    the weights agree up to rounding errors.
 
     Parameters
     ----------
     loss : {"squared_error", "poisson"}, default="squared_error"
         Half the squared error; or half the Poisson deviance, for y >= 0, with exp as the activation of the outputs.
     hidden_layer_sizes, activation, solver and all others
-        Those of `MLPClassifier`, without `class_weight`.
+        As in `MLPClassifier`, without `class_weight`.
 
     Attributes
     ----------
     loss_, coefs_, intercepts_ and all others
-        Those of `MLPClassifier`, without `classes_`. Scores are R^2, and `history_` has "val_r2".
+        As in `MLPClassifier`, without `classes_`. Scores are R^2, and `history_` has "val_r2".
 
     Examples
     --------
@@ -114,7 +114,7 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[mi
     @available_if(BaseMultilayerPerceptron._check_solver)  # type: ignore[untyped-decorator]
     @_fit_context(prefer_skip_nested_validation=True)  # type: ignore[untyped-decorator]
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Train for one epoch more; the arguments are those of `fit`."""
+        """Train for one more epoch; the arguments are those of `fit`."""
         return self._fit(X, y, sample_weight, incremental=True)
 
     def predict(self, X: Any) -> Array:
@@ -148,10 +148,10 @@ class MLPRegressor(RegressorMixin, BaseMultilayerPerceptron):  # type: ignore[mi
         return X, y
 
     def _check_outputs(self, y: Array) -> None:
-        """Refuse more or fewer values for each sample than the network has outputs."""
+        """Refuse another number of values per sample than the network has outputs."""
         if (1 if y.ndim == 1 else y.shape[1]) != self.n_outputs_:
             raise ValueError(
-                f"y must have {self.n_outputs_} values for each sample, as in the fit before; got shape {y.shape}"
+                f"y must have {self.n_outputs_} values for each sample, as in the previous fit; got shape {y.shape}"
             )
 
     def _validated(self, X: Any, y: Any, *, reset: bool) -> tuple[Any, Array]:

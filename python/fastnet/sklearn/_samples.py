@@ -1,4 +1,4 @@
-"""Samples as scikit-learn's users have them."""
+"""Validation of samples with scikit-learn's rules."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,14 +14,14 @@ from fastnet.inputs.sparse import as_sparse_rows, is_sparse
 from fastnet.inputs.tables import refuse_dates
 from fastnet.support.validation import check_number, describe, without_mask
 
-# What the core reads as it is; anything else becomes float64, the first of them.
+# The dtypes that the core reads in place; others become float64, the first of these.
 DTYPES = [np.dtype(np.float64), *(dtype for dtype in CORE_DTYPES if dtype != np.float64)]
 
 
 def is_plain(estimator: Any, X: Any, dtype: str) -> bool:
-    """Return whether `validate_data`, which takes ten times as long as predicting one row, would change nothing.
+    """Return whether `validate_data` can be skipped; it takes ten times as long as predicting one row.
 
-    `dtype` is that of the network, which must be able to hold the numbers.
+    `dtype` is that of the network, which must be able to represent the numbers.
     """
     return (
         type(X) is np.ndarray
@@ -35,7 +35,7 @@ def is_plain(estimator: Any, X: Any, dtype: str) -> bool:
 
 
 def validated(estimator: Any, X: Any, *y: Any, **checks: Any) -> Any:
-    """Return what `validate_data` does, and refuse what it takes for numbers: what is masked, and dates."""
+    """Return the result of `validate_data`, and refuse masked arrays and dates, which it treats as numbers."""
     X = without_mask("X", X)
     refuse_dates("X", X)
     y = tuple(without_mask("y", values) for values in y)
@@ -45,16 +45,16 @@ def validated(estimator: Any, X: Any, *y: Any, **checks: Any) -> Any:
 
 
 def check_range(dtype: str, **arrays: Any) -> None:
-    """Refuse finite numbers that a network of float32 cannot hold."""
+    """Refuse finite numbers that a float32 network cannot represent."""
     for name, array in arrays.items() if dtype == "float32" else ():
         if array is not None:
             check_finite(name, array, dtype)
 
 
 def check_trained(estimator: Any, targets: Any, sample_weight: Any) -> None:
-    """Raise ValueError where numbers were too large to train: the weights are not finite, or still those of the beginning."""
+    """Raise ValueError if training failed: the weights are not finite, or still the initial ones."""
     arrays = [*estimator.coefs_, *estimator.intercepts_]
-    if estimator.early_stopping and estimator._is_stochastic():  # which gives back the weights with the best score
+    if estimator.early_stopping and estimator._is_stochastic():  # it restores the weights with the best score
         scores = estimator.validation_scores_
         learned = not scores or np.isfinite(scores).any()
     else:
@@ -73,7 +73,7 @@ def check_trained(estimator: Any, targets: Any, sample_weight: Any) -> None:
 
 
 def refuse_nan(outputs: NDArray[Any]) -> None:
-    """Refuse outputs that tell no class: NaN would turn into the first one."""
+    """Refuse outputs that are not finite: NaN would become the first class."""
     if (row := first_nonfinite_row(outputs, False)) >= 0:
         raise ValueError(
             f"the model's output for row {row} of X is not finite: its numbers are too large, or the weights are"
@@ -86,7 +86,7 @@ def as_features(X: Any) -> Features:
 
 
 def eval_samples(eval_set: Any) -> tuple[Any, Any, Any]:
-    """Return X, y and the weights, or None, of the samples to validate with; a list may have them as its one item."""
+    """Return X, y and the weights (or None) of `eval_set`, which may be a list with one tuple."""
     given = eval_set
     if isinstance(given, list) and given and (len(given) == 1 or all(isinstance(one, tuple) for one in given)):
         if len(given) > 1:
@@ -100,14 +100,14 @@ def eval_samples(eval_set: Any) -> tuple[Any, Any, Any]:
 
 
 def weights_of_classes(class_weight: Any, classes: NDArray[Any], y: Any) -> NDArray[np.float64]:
-    """Return what the class of every sample weighs.
+    """Return the class weight of every sample.
 
-    As `compute_sample_weight` has it, which takes text that looks like a number for that number.
+    As in `compute_sample_weight`, strings that look like a number are equal to that number.
 
     Raises
     ------
     ValueError
-        A weight is negative or not finite; or `class_weight` has labels that are none of `classes`, and lacks others.
+        A weight is negative or not finite; or `class_weight` has labels that are not in `classes`, and lacks others.
     """
     for weights in class_weight if isinstance(class_weight, list) else [class_weight]:
         if isinstance(weights, Mapping):

@@ -1,4 +1,4 @@
-"""What estimators around a `Sequential` have in common: parameters, data, training."""
+"""The base class of estimators around a `Sequential`: parameters, data, training."""
 
 import copy
 import numbers
@@ -24,7 +24,7 @@ _ARGUMENT = "build_args__"
 
 
 class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[misc]
-    """What `FastnetClassifier` and `FastnetRegressor` have in common. They say what `y` means."""
+    """Base of `FastnetClassifier` and `FastnetRegressor`, which define the meaning of `y`."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
     # --- Parameters ---
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters by their names.
+        """Return the parameters by name.
 
         Parameters
         ----------
         deep : bool, default True
-            Whether to return the entries of `build_args` too, as ``build_args__<name>``.
+            Whether to include the entries of `build_args`, as ``build_args__<name>``.
 
         Returns
         -------
@@ -78,7 +78,7 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
         Parameters
         ----------
         **params
-            The values by the names.
+            The values by name.
 
         Returns
         -------
@@ -104,23 +104,23 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
     # --- What `y` means ---
 
     def _learn_targets(self, y: NDArray[Any], **known: Any) -> None:
-        """Note what the targets are, before the model is made."""
+        """Record the kind of the targets before the model is built."""
         raise NotImplementedError
 
     def _ready_model(self, model: Sequential, input_shape: tuple[int, ...]) -> None:
-        """Build and compile a model for those targets."""
+        """Build and compile a model for these targets."""
         raise NotImplementedError
 
     def _offered(self) -> dict[str, Any]:
-        """Return what `build_fn` may ask about the targets."""
+        """Return the arguments about the targets for `build_fn`."""
         raise NotImplementedError
 
     def _encoded(self, model: Sequential, y: NDArray[Any]) -> NDArray[Any]:
-        """Return targets as the model takes them."""
+        """Return targets in the form of the model."""
         raise NotImplementedError
 
     def _stratification(self, y: NDArray[Any]) -> NDArray[Any] | None:
-        """Return what is to be spread evenly between training and validation."""
+        """Return the labels for stratifying the validation split."""
         del y
         return None
 
@@ -129,7 +129,7 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
     def fit(
         self, X: Any, y: Any, sample_weight: ArrayLike | None = None, *, eval_set: Sequence[Any] | None = None
     ) -> Self:
-        """Train a new model, or with `warm_start` the one that there is.
+        """Train a new model, or with `warm_start` the existing one.
 
         Parameters
         ----------
@@ -138,11 +138,11 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
         y : array_like, shape (n,) or (n, n_outputs)
             The targets.
         sample_weight : array_like, shape (n,), optional
-            How much each sample counts, relative to the others: weights are divided by their mean, so that a whole number
-            is as good as so many copies of the sample in one batch.
+            The relative weight of each sample: weights are divided by their mean, so that a whole number is equivalent
+            to this number of copies of the sample in one batch.
         eval_set : tuple (X, y) or (X, y, sample_weight), or a list of one such tuple, optional
-            Samples to validate with after every epoch; `validation_split` is then not used. In a `Pipeline` they do not
-            pass through the steps before.
+            Samples to validate with after every epoch; overrides `validation_split`. In a `Pipeline` they do not pass
+            through the earlier steps.
 
         Returns
         -------
@@ -151,15 +151,15 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
         Raises
         ------
         ValueError
-            The data do not fit the model, each other, or what the model has learned already.
+            The data do not fit the model, each other, or earlier data.
         TypeError
-            A parameter has the wrong type, or `build_fn` returns no `Sequential`.
+            A parameter has the wrong type, or `build_fn` does not return a `Sequential`.
         """
-        goes_on = bool(self.warm_start) and hasattr(self, "model_")
-        X, y = self._validated(X, y, reset=not goes_on)
-        if not goes_on:
+        continues = bool(self.warm_start) and hasattr(self, "model_")
+        X, y = self._validated(X, y, reset=not continues)
+        if not continues:
             self._learn_targets(y)
-        model = self.model_ if goes_on else self._new_model(X)
+        model = self.model_ if continues else self._new_model(X)
         targets = self._encoded(model, y)
         weight = self._weights(y, sample_weight)
         validation = None
@@ -176,14 +176,14 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
         return self
 
     def _eval_samples(self, model: Sequential, eval_set: Any) -> tuple[Any, ...]:
-        """Return the samples of `eval_set` as the model takes them."""
+        """Return the samples of `eval_set` in the form of the model."""
         X, y, sample_weight = eval_samples(eval_set)
         X, y = self._validated(X, y, reset=False)
         weight = _as_weights(y, sample_weight)
         return (X, self._encoded(model, y), *([] if weight is None else [_relative(weight)]))
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None, **known: Any) -> Self:
-        """Take the samples once, with weights as they are; the first ones come with what is `known` of all targets."""
+        """Train one pass over the samples, with unscaled weights; the first call has the `known` targets."""
         first = not hasattr(self, "model_")
         X, y = self._validated(X, y, reset=first)
         if first:
@@ -215,7 +215,7 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
         return model
 
     def _split(self, y: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return the rows to train on and those to validate with: the same for the same number of rows."""
+        """Return training and validation rows, the same for the same number of rows."""
         by_class = self._stratification(y) if self.shuffle else None
         rows, held_out = train_test_split(
             np.arange(len(y)),
@@ -247,7 +247,7 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
             warnings.warn("Training interrupted by user.", stacklevel=3)
 
     def _outputs(self, X: Any) -> NDArray[Any]:
-        """Return what the model gives for samples."""
+        """Return the outputs of the model for samples."""
         check_is_fitted(self, "model_")
         dtype = self.model_.dtype
         if not is_plain(self, X, dtype):
@@ -283,7 +283,7 @@ def _relative(weight: NDArray[Any]) -> NDArray[Any]:
 
 
 def _seed(random_state: Any) -> int:
-    """Return the seed of a model: an integer as it is, else the next number of the generator."""
+    """Return the seed of a model: the given integer, else the next number of the generator."""
     if isinstance(random_state, numbers.Integral):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))

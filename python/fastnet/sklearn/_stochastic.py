@@ -1,4 +1,4 @@
-"""The loop of the stochastic solvers: epochs, validation and when to stop, with scikit-learn's numerics."""
+"""The training loop of the stochastic solvers: epochs, validation and stopping, with scikit-learn's numerics."""
 
 import warnings
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from fastnet.sklearn._network import Array, LiveNetwork
 from fastnet.sklearn._parameters import Parameters
 
 _BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-_SLOWEST_RATE = 1e-6  # 'adaptive' divides the learning rate no further
+_SLOWEST_RATE = 1e-6  # the lowest learning rate that 'adaptive' divides further
 
 
 @dataclass(frozen=True)
 class Training:
-    """What the solvers read: samples and targets as the core takes them; `rows` are those to train on, None for all."""
+    """Training samples and targets in the form of the core; `rows` are the training rows, None for all."""
 
     x: Any
     y: Array
@@ -31,7 +31,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Validation:
-    """Samples to score with, their targets as the user has them and as the core takes them."""
+    """Validation samples, with targets in the form of the user and of the core."""
 
     x: Any
     y: Any
@@ -45,9 +45,9 @@ class Epochs:
     Parameters
     ----------
     estimator : Parameters
-        Whose parameters say what to do, and whose fitted attributes are written.
+        The estimator with the parameters, whose fitted attributes are set.
     live : LiveNetwork
-        Compiled.
+        The compiled network.
     training : Training
     validation : Validation or None
     callbacks : list of Callback
@@ -75,14 +75,16 @@ class Epochs:
         live.model._compiled("training").directions[estimator._SCORE] = "up"
         self.callbacks = CallbackList.of(callbacks, live.model, {"epochs": self.epochs, "steps": steps, "verbose": 0})
         if self.callbacks.backup is not None:
-            raise ValueError("callbacks must have no BackupAndRestore: it is for Sequential.fit, see to_sequential")
+            raise ValueError(
+                "callbacks must not contain BackupAndRestore, which is for Sequential.fit: see to_sequential"
+            )
         self._by_batch = self.callbacks.override(*_BATCH_HOOKS)
         self.history: dict[str, list[float]] = estimator.__dict__.setdefault("history_", {})
         self._order = np.arange(len(training))
         self._best = live.network.get_parameters() if estimator.early_stopping else None
 
     def run(self) -> None:
-        """Train until the loss or the validation score no longer improves, at most for all epochs."""
+        """Train until the loss or the validation score no longer improves, for at most `max_iter` epochs."""
         estimator = self.estimator
         estimator.n_iter_ = 0
         logs: Logs = {}
@@ -104,7 +106,7 @@ class Epochs:
             self.live.network.use_average()
 
     def _is_over(self) -> bool:
-        """Return whether the epoch was the last one; if not, slow down where it is time to."""
+        """Return whether the epoch was the last one; if not, reduce the learning rate when due."""
         estimator = self.estimator
         if estimator._no_improvement_count > estimator.n_iter_no_change:
             if self._stops_without_improvement():
@@ -146,9 +148,9 @@ class Epochs:
     # --- Training ---
 
     def _train(self) -> float:
-        """Take the steps of one epoch; return the mean loss, with the penalty."""
+        """Run the steps of one epoch; return the mean loss, with the penalty."""
         estimator, training = self.estimator, self.training
-        if estimator.shuffle:  # as sklearn.utils.shuffle does, which also shuffles what was shuffled before
+        if estimator.shuffle:  # like scikit-learn, shuffle the order of the previous epoch
             positions = np.arange(len(self._order))
             estimator._random_state.shuffle(positions)
             self._order = self._order.take(positions)
@@ -172,7 +174,7 @@ class Epochs:
         return loss
 
     def _train_by_batch(self, order: Array) -> float:
-        """Call the core for each batch, for callbacks that want to see them."""
+        """Call the core for each batch, for callbacks with hooks for batches."""
         total, done = 0.0, 0
         for batch, start in enumerate(range(0, len(order), self.batch_size)):
             rows = order[start : start + self.batch_size]
@@ -187,7 +189,7 @@ class Epochs:
     # --- Validation and stopping ---
 
     def _validate(self, validation: Validation) -> Logs:
-        """Score; return the figures."""
+        """Score the validation samples; return the figures."""
         estimator, network = self.estimator, self.live.network
         outputs = network.predict(validation.x, estimator._PREDICTION_ROWS)
         score = estimator._score_outputs(outputs, validation.y, validation.weight)
@@ -202,7 +204,7 @@ class Epochs:
         return {f"val_{estimator._SCORE}": score}
 
     def _count_by_score(self) -> None:
-        """Count the epochs whose validation score is no better than the best, and keep the best weights."""
+        """Count the epochs without a better validation score, and keep the best weights."""
         estimator = self.estimator
         score = estimator.validation_scores_[-1]
         if score < estimator.best_validation_score_ + estimator.tol:
@@ -214,16 +216,16 @@ class Epochs:
             self._best = self.live.network.get_parameters()
 
     def _count_by_loss(self) -> None:
-        """Count the epochs whose loss is no better than the best."""
+        """Count the epochs without a lower loss."""
         estimator = self.estimator
         if estimator.loss_ > estimator.best_loss_ - estimator.tol:
             estimator._no_improvement_count += 1
         else:
             estimator._no_improvement_count = 0
-        estimator.best_loss_ = min(estimator.best_loss_, estimator.loss_)  # which a NaN leaves as it was
+        estimator.best_loss_ = min(estimator.best_loss_, estimator.loss_)  # unchanged by NaN
 
     def _stops_without_improvement(self) -> bool:
-        """Return whether training is over; with the learning rate 'adaptive' it first goes on at a fifth of the pace."""
+        """Return whether training is over; with 'adaptive', it first continues at a fifth of the learning rate."""
         estimator, optimizer = self.estimator, self.live.model.optimizer
         what = "Validation score" if estimator.early_stopping else "Training loss"
         message = f"{what} did not improve more than tol={estimator.tol:f} for {estimator.n_iter_no_change} consecutive epochs."

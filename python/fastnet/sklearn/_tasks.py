@@ -1,4 +1,4 @@
-"""The callbacks of scikit-learn 1.9, which `set_callbacks` takes: told of the fit and of every epoch."""
+"""Support for the callbacks of scikit-learn 1.9, set by `set_callbacks`: hooks for the fit and every epoch."""
 
 from typing import Any
 
@@ -10,23 +10,23 @@ try:
 except ImportError:  # before scikit-learn 1.9
 
     class CallbackSupportMixin:  # type: ignore[no-redef]
-        """What gives estimators the method `set_callbacks`."""
+        """Mixin with the method `set_callbacks`."""
 
 
 __all__ = ["CallbackSupportMixin", "FitTasks"]
 
 
 class FitTasks(Callback):
-    """A fit as scikit-learn's callbacks see it: a task with a subtask for each epoch, or each iteration of L-BFGS.
+    """A fit as a task for scikit-learn's callbacks, with a subtask for each epoch or iteration of L-BFGS.
 
     Parameters
     ----------
     estimator : Parameters
-        One that has such callbacks.
+        The estimator with the callbacks.
     X, y, sample_weight
-        What `fit` was given.
+        The arguments of `fit`.
     iterations : int
-        The most that there will be.
+        The maximum number of iterations.
     """
 
     def __init__(self, estimator: Parameters, X: Any, y: Any, sample_weight: Any, iterations: int) -> None:
@@ -44,16 +44,16 @@ class FitTasks(Callback):
         return bool(getattr(estimator, "_skl_callbacks", None))
 
     def begin_iteration(self) -> None:
-        """Tell that an epoch or an iteration begins."""
+        """Notify the callbacks that an epoch or iteration begins."""
         self._epoch = self._fit.subcontext(task_name="epoch" if self._estimator._is_stochastic() else "iteration")
         self._epoch.call_on_fit_task_begin(**self._data)
 
     def end_iteration(self) -> bool:
-        """Tell that it has ended; return whether a callback wants to stop."""
+        """Notify the callbacks that it has ended; return whether one requests to stop."""
         return bool(self._epoch.call_on_fit_task_end(**self._data, reconstruction_attributes=self._weights))
 
     def end(self) -> None:
-        """Tell that the fit has ended."""
+        """Notify the callbacks that the fit has ended."""
         self._fit.call_on_fit_task_end(**self._data, reconstruction_attributes=self._weights)
 
     def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
@@ -68,7 +68,7 @@ class FitTasks(Callback):
             self.model.stop_training = True
 
     def _weights(self) -> dict[str, Any]:
-        """Return what makes a copy of the estimator one that was fitted so far."""
+        """Return the attributes that turn a copy of the estimator into one fitted so far."""
         estimator = self._estimator
         return {
             "coefs_": [array.copy() for array in estimator.coefs_],

@@ -8,10 +8,10 @@ from fastnet.support.validation import check_integer
 
 
 def limited_threads(n_threads: int | None) -> AbstractContextManager[Any]:
-    """Limit the threads of what runs inside; None changes nothing.
+    """Limit the number of threads in a block; None changes nothing.
 
-    The limit is OpenMP's, which holds in the calling thread alone, so that estimators that train side by side do not change
-    each other's.
+    The limit of OpenMP applies only to the calling thread, so that estimators that train concurrently do not affect
+    each other.
     """
     if n_threads is None:
         return nullcontext()
@@ -21,7 +21,7 @@ def limited_threads(n_threads: int | None) -> AbstractContextManager[Any]:
 
 @cache
 def _openmp() -> Any:
-    """Return what sets the limits of the OpenMP libraries that are loaded; finding them takes a millisecond."""
+    """Return the controller of the loaded OpenMP libraries; finding them takes a millisecond."""
     from threadpoolctl import ThreadpoolController  # scikit-learn needs it too
 
     return ThreadpoolController().select(user_api="openmp")

@@ -25,42 +25,42 @@ class FastnetClassifier(ClassifierMixin, SequentialEstimator):  # type: ignore[m
     Parameters
     ----------
     build_fn : callable or Sequential
-        A function that returns a new `Sequential` for every `fit`. It is called with `build_args` and with what it has
-        parameters for among
+        A function that returns a new `Sequential` for every `fit`. It is called with `build_args` and with those of
+        these arguments that it accepts:
 
         - ``n_features_in``, the number of columns of `X`;
-        - ``n_classes``, the number of classes, or of labels where a sample can have several;
+        - ``n_classes``, the number of classes, or of labels for multi-label targets;
         - ``target_type``: "binary", "multiclass" or "multilabel-indicator";
         - ``random_state``, the seed, an integer.
 
         The last layer has a unit for each class, or a single one for two classes. A model that is not compiled is compiled
-        with Adam, and with "binary_crossentropy" for a single unit and for several labels, else with
-        "sparse_categorical_crossentropy"; one that is compiled without a loss keeps its optimizer.
+        with Adam, and with "binary_crossentropy" for a single unit and for multi-label targets, else with
+        "sparse_categorical_crossentropy". A model that is compiled without a loss keeps its optimizer.
 
-        Or a `Sequential` to make new ones from: with its architecture, compiled as it is, with weights of their own. It stays
-        as it is.
+        Or a `Sequential` as a template for new models: with its architecture and configuration, and new weights. The
+        template is not changed.
     epochs : int, default 1
-        How many times `fit` takes every sample.
+        The number of passes of `fit` over the samples.
     batch_size : int, default 32
-        How many samples make a step.
+        The number of samples per step.
     validation_split : float, default 0.0
-        The share of the samples to validate with after every epoch instead of training on them: drawn from each class, or
-        with ``shuffle=False`` the last ones.
+        The fraction of the samples held out for validation after every epoch: stratified by class, or with
+        ``shuffle=False`` the last ones.
     callbacks : list of Callback, optional
-        See `fastnet.callbacks`. `fit` takes copies of them.
+        See `fastnet.callbacks`. `fit` uses copies of them.
     class_weight : dict, "balanced" or None
-        The weight of each class's samples, as in scikit-learn.
+        The weight of the samples of each class, as in scikit-learn.
     shuffle : bool, default True
-        Whether every epoch takes the samples in a new random order.
+        Whether to shuffle the samples before every epoch.
     random_state : int, RandomState or None
         An integer gives the same model each time: it is the seed of the model's weights, dropout and order of samples,
-        unless `build_fn` gives a `Sequential` another seed.
+        unless `build_fn` passes another seed to the `Sequential`.
     n_threads : int, optional
-        The most threads that training and prediction use.
+        The maximum number of threads for training and prediction.
     verbose : {0, 1, 2, "auto"}, default 0
         As in `Sequential.fit`.
     warm_start : bool, default False
-        Whether another `fit` trains the model that there is for `epochs` more.
+        Whether another `fit` trains the existing model for `epochs` more.
     build_args : dict, optional
         Arguments for `build_fn`. A search can set each as ``build_args__<name>``.
 
@@ -69,15 +69,15 @@ class FastnetClassifier(ClassifierMixin, SequentialEstimator):  # type: ignore[m
     model_ : Sequential
         The trained model, with the names of the classes and of the features. ``model_.save`` writes it to a file.
     classes_ : ndarray
-        The labels, sorted; the numbers of the columns where a sample can have several labels.
+        The labels, sorted; for multi-label targets the indices of the columns.
     history_ : dict of list of float
-        What `Sequential.fit` records; with `warm_start` and `partial_fit` of all fits together.
+        The history of `Sequential.fit`; with `warm_start` and `partial_fit`, of all fits together.
     target_type_ : str
-        What `build_fn` was told.
+        The `target_type` for `build_fn`.
     n_features_in_ : int
         The number of columns of `X`.
     feature_names_in_ : ndarray of str
-        Their names, where `X` was a table.
+        Their names, if `X` was a table.
 
     Examples
     --------
@@ -192,16 +192,16 @@ class FastnetClassifier(ClassifierMixin, SequentialEstimator):  # type: ignore[m
     def partial_fit(
         self, X: Any, y: Any, sample_weight: ArrayLike | None = None, classes: ArrayLike | None = None
     ) -> Self:
-        """Train the model on these samples, each of them once, without callbacks and validation.
+        """Train the model for one pass over these samples, without callbacks and validation.
 
         Parameters
         ----------
         X, y
             As in `fit`.
         sample_weight : array_like, shape (n,), optional
-            What the loss of each sample is multiplied by.
+            A factor for the loss of each sample.
         classes : array_like, optional
-            All labels that there will be. The first call needs them.
+            All labels that occur in any call; required in the first call.
 
         Returns
         -------
@@ -210,14 +210,18 @@ class FastnetClassifier(ClassifierMixin, SequentialEstimator):  # type: ignore[m
         Raises
         ------
         ValueError
-            The first call has no `classes`, a later one has others, `y` has a label that is not among them, or
+            The first call lacks `classes`, a later one has others, `y` has a label that is not among them, or
             `class_weight` is "balanced".
         """
         first = not hasattr(self, "model_")
         if first and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit: all labels that there will be")
+            raise ValueError(
+                "classes must be passed on the first call to partial_fit: all labels that occur in any call"
+            )
         if isinstance(self.class_weight, str):
-            raise ValueError(f"partial_fit does not see all samples, as class_weight={self.class_weight!r} needs")
+            raise ValueError(
+                f"class_weight={self.class_weight!r} needs all samples at once, which partial_fit does not have"
+            )
         if not first and classes is not None and not np.array_equal(unique_labels(classes), self.classes_):
             raise ValueError(f"classes must be those of the first call, {self.classes_}; got {classes}")
         return self._partial_fit(X, y, sample_weight, classes=classes)
@@ -233,8 +237,8 @@ class FastnetClassifier(ClassifierMixin, SequentialEstimator):  # type: ignore[m
         Returns
         -------
         ndarray, shape (n, n_classes)
-            In the dtype of the model, by the order of `classes_`. The model's outputs are taken for probabilities, or for
-            logits where its loss has ``from_logits=True``.
+            In the dtype of the model, in the order of `classes_`. The outputs of the model are interpreted as
+            probabilities, or as logits if its loss has ``from_logits=True``.
         """
         outputs = self._outputs(X)
         single = outputs.shape[1] == 1 and self.target_type_ != _MULTILABEL
@@ -260,7 +264,7 @@ class FastnetClassifier(ClassifierMixin, SequentialEstimator):  # type: ignore[m
         Returns
         -------
         ndarray, shape (n,) or (n, n_classes)
-            Labels of `classes_`; for several labels 1 where the probability is above 0.5, else 0.
+            Labels of `classes_`; for multi-label targets 1 if the probability is above 0.5, else 0.
         """
         probabilities = self.predict_proba(X)
         refuse_nan(probabilities)
@@ -276,22 +280,22 @@ class FastnetRegressor(RegressorMixin, SequentialEstimator):  # type: ignore[mis
     Parameters
     ----------
     build_fn : callable or Sequential
-        A function that returns a new `Sequential` for every `fit`. It is called with `build_args` and with what it has
-        parameters for among
+        A function that returns a new `Sequential` for every `fit`. It is called with `build_args` and with those of
+        these arguments that it accepts:
 
         - ``n_features_in``, the number of columns of `X`;
-        - ``n_outputs``, the number of values to predict for a sample, which the last layer has as units;
+        - ``n_outputs``, the number of values to predict per sample, which is the number of units of the last layer;
         - ``random_state``, the seed, an integer.
 
-        A model that is not compiled is compiled with Adam and "mse"; one that is compiled without a loss keeps its
+        A model that is not compiled is compiled with Adam and "mse". A model that is compiled without a loss keeps its
         optimizer.
 
-        Or a `Sequential` to make new ones from: with its architecture, compiled as it is, with weights of their own. It stays
-        as it is.
+        Or a `Sequential` as a template for new models: with its architecture and configuration, and new weights. The
+        template is not changed.
     epochs, batch_size, callbacks, shuffle, random_state, n_threads, verbose, warm_start, build_args
         As in `FastnetClassifier`.
     validation_split : float, default 0.0
-        The share of the samples to validate with after every epoch instead of training on them: drawn at random, or with
+        The fraction of the samples held out for validation after every epoch: drawn at random, or with
         ``shuffle=False`` the last ones.
 
     Attributes
@@ -299,7 +303,7 @@ class FastnetRegressor(RegressorMixin, SequentialEstimator):  # type: ignore[mis
     model_ : Sequential
         The trained model. ``model_.save`` writes it to a file.
     n_outputs_ : int
-        The number of values that are predicted for a sample.
+        The number of predicted values per sample.
     history_, n_features_in_, feature_names_in_
         As in `FastnetClassifier`.
 
@@ -343,14 +347,14 @@ class FastnetRegressor(RegressorMixin, SequentialEstimator):  # type: ignore[mis
         return y
 
     def partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None = None) -> Self:
-        """Train the model on these samples, each of them once, without callbacks and validation.
+        """Train the model for one pass over these samples, without callbacks and validation.
 
         Parameters
         ----------
         X, y
             As in `fit`.
         sample_weight : array_like, shape (n,), optional
-            What the loss of each sample is multiplied by.
+            A factor for the loss of each sample.
 
         Returns
         -------

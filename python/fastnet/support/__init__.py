@@ -1,1 +1,1 @@
-"""Small tools that know nothing of networks: checks of arguments, registries, HTML, figures, curves, JSON values."""
+"""Tools independent of networks: checks of arguments, registries, HTML, figures, curves, JSON values."""

@@ -1,4 +1,4 @@
-"""Which attributes can be set: one that would change nothing is refused, with what to do instead."""
+"""Attributes that can be set: setting one without effect is refused, with advice."""
 
 import functools
 from collections.abc import Callable, Iterable
@@ -12,11 +12,11 @@ Kind = TypeVar("Kind", bound=type)
 
 
 class Sealed:
-    """An object whose attributes count when they are set, or raise AttributeError.
+    """Base of objects that refuse to set attributes without effect.
 
-    Once `__init__` is done, the attributes that can be set are those of `_settable`, properties with a setter, and names
-    that begin with an underscore. Objects of a user's own class take every other name, too, unless it is one that a class
-    of fastnet has.
+    Once `__init__` is done, the attributes that can be set are those of `_settable`, properties with a setter, and
+    names that begin with an underscore. Objects of a user's class accept every other name, too, unless a fastnet class
+    has it.
     """
 
     _settable: ClassVar[frozenset[str]] = frozenset()
@@ -29,15 +29,15 @@ class Sealed:
     def __setattr__(self, name: str, value: Any) -> None:
         if name[0] != "_" and "_sealed" in self.__dict__ and name not in self._settable:
             value = self._accepted(name, value)
-        object.__setattr__(self, name, value)  # a step of training sets some: super() takes three times as long
+        object.__setattr__(self, name, value)  # training steps set attributes, and super() takes three times as long
 
     def _accepted(self, name: str, value: Any) -> Any:
-        """Return the value that an attribute gets which is not one of `_settable`.
+        """Return the value to set for an attribute that is not one of `_settable`.
 
         Raises
         ------
         AttributeError
-            It cannot be set.
+            The attribute cannot be set.
         """
         kind = type(self)
         attribute = getattr(kind, name, None)
@@ -48,7 +48,7 @@ class Sealed:
         return value
 
     def _refusal(self, name: str) -> str:
-        """Return why an attribute cannot be set, and what to do instead."""
+        """Return why an attribute cannot be set, with advice."""
         kind = type(self)
         if hasattr(self, name) or name in reserved_names(kind):
             return f"{kind.__name__}.{name} cannot change: make a new {kind.__name__}"
@@ -56,28 +56,28 @@ class Sealed:
         advice = (
             f"did you mean {meant!r}?"
             if meant
-            else "it would change nothing; names of your own begin with an underscore"
+            else "setting it would have no effect; names of custom attributes begin with an underscore"
         )
         return f"{kind.__name__} has no attribute {name!r}: {advice}"
 
     def _nearest(self, name: str) -> str | None:
-        """Return the public attribute or parameter that a name comes nearest to, if it is near to one."""
+        """Return the public attribute or parameter closest to a name, if one is close."""
         known = {other for other in dir(self) if not other.startswith("_")} | reserved_names(type(self))
         return closest(name, sorted(known))
 
 
 def is_own(kind: type) -> bool:
-    """Return whether a class is one of fastnet's, not of a user's."""
+    """Return whether a class belongs to fastnet, not to a user."""
     return kind.__module__.partition(".")[0] == "fastnet"
 
 
 def own_class(kind: Kind) -> Kind:
-    """Return a class, or of a user's the class of fastnet that it derives from, whose `__init__` is known."""
+    """Return the fastnet class that a class is or derives from, whose `__init__` is known."""
     return cast(Kind, next(base for base in kind.__mro__ if is_own(base)))
 
 
 def reserved_names(kind: type) -> frozenset[str]:
-    """Return the attributes that the classes of fastnet among the bases have: parameters, annotated names, properties."""
+    """Return the attributes of the fastnet classes among the bases: parameters, annotated names, properties."""
     if kind in _reserved:
         return _reserved[kind]
     names: set[str] = set()
@@ -102,12 +102,12 @@ def parameters(kind: type) -> frozenset[str]:
 
 
 def _sealing(init: Callable[..., None]) -> Callable[..., None]:
-    """Return an `__init__` after which the object is sealed, where it is that of the object's own class."""
+    """Wrap an `__init__` to seal the object afterwards, if it is that of the object's own class."""
 
     @functools.wraps(init)
     def sealed(self: Any, *arguments: Any, **keywords: Any) -> None:
         outermost = type(self).__init__ is sealed
-        if outermost:  # a second call begins anew
+        if outermost:  # a second call starts over
             vars(self).pop("_sealed", None)
         init(self, *arguments, **keywords)
         if outermost:
@@ -117,7 +117,7 @@ def _sealing(init: Callable[..., None]) -> Callable[..., None]:
 
 
 class FixedList(list[Item]):
-    """A list that refuses changes, which its owner would not notice; copies and parts of it are ordinary lists.
+    """A read-only list, because its owner would not notice changes; copies and slices are ordinary lists.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is running: versions, instruction set, threads."""
+"""Configuration: versions, instruction set, threads."""
 
 import platform
 from typing import Any, Literal, overload
@@ -10,16 +10,16 @@ from fastnet._core import get_num_threads as _core_get_num_threads
 from fastnet._core import set_num_threads as _core_set_num_threads
 from fastnet.support.validation import check_choice, check_integer
 
-LARGEST_THREADS = 2**31 - 1  # an int in the compiled core
+LARGEST_THREADS = 2**31 - 1  # an int in the core
 
 
 def set_num_threads(n: int) -> None:
-    """Set the largest number of threads that one piece of work may use. Results do not depend on it.
+    """Set the maximum number of threads of a computation. Results do not depend on it.
 
     Parameters
     ----------
     n : int
-        At least 1. Small work uses fewer threads, down to one.
+        At least 1. Small computations use fewer threads, down to one.
 
     Examples
     --------
@@ -34,10 +34,10 @@ def set_num_threads(n: int) -> None:
 
 
 def get_num_threads() -> int:
-    """Return the largest number of threads that one piece of work may use.
+    """Return the maximum number of threads of a computation.
 
-    `show_config` names what decided it: `set_num_threads`, the processors that the process may run on, its cgroup's
-    quota, OMP_NUM_THREADS or threadpoolctl.
+    `show_config` names its source: `set_num_threads`, the processors available to the process, its cgroup's quota,
+    OMP_NUM_THREADS or threadpoolctl.
     """
     return _core_get_num_threads()
 
@@ -47,7 +47,7 @@ def show_config(mode: None = None) -> None: ...
 @overload
 def show_config(mode: Literal["dict"]) -> dict[str, Any]: ...
 def show_config(mode: Literal["dict"] | None = None) -> dict[str, Any] | None:
-    """Print what fastnet runs on: versions, instruction set, threads and compiler.
+    """Print the configuration: versions, instruction set, threads and compiler.
 
     Parameters
     ----------
@@ -57,10 +57,10 @@ def show_config(mode: Literal["dict"] | None = None) -> dict[str, Any] | None:
     Returns
     -------
     dict or None
-        The keys "version", "isa" (the instruction set in use), "available_isas", "bfloat16" ("native" where the
+        The keys "version", "isa" (the instruction set in use), "available_isas", "bfloat16" ("native" if the
         processor's instructions for it are used, else "emulated", with the same bits), "amx" (Intel's tiles: "absent",
         "unused" by this build or instruction set, "used", or "refused" by the system), "num_threads",
-        "num_threads_source" (the limit that decided the number), "compiler", "openmp", "numpy", "python" and "platform".
+        "num_threads_source" (the limit that determined it), "compiler", "openmp", "numpy", "python" and "platform".
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The figures of every epoch, wherever they are kept: in a history, a dictionary, a CSV or a JSON file."""
+"""Learning curves from a history, a dictionary, a CSV or a JSON file."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -8,27 +8,28 @@ from fastnet.support.validation import describe
 
 
 class Curve(NamedTuple):
-    """A figure over the epochs, which count from 1."""
+    """A figure over the epochs, counted from 1."""
 
     epochs: list[int]
     values: list[float]
 
 
 def curves_of(history: Any) -> dict[str, Curve]:
-    """Return the curve of every figure of a training.
+    """Return the curve of every figure of a training run.
 
     Parameters
     ----------
     history : History, dict or path
-        What `fit` returned; or a dictionary from names to the values of all epochs, as its attribute `history` is; or a
-        file of `CSVLogger` or a JSON file with such a dictionary. "epoch" there is the number of each epoch, from 0 or from 1.
+        The result of `fit`; or a dictionary from names to the values of all epochs, like its attribute `history`; or a
+        file of `CSVLogger`, or a JSON file with such a dictionary, with "epoch" as the numbers of the epochs, from 0 or
+        1.
 
     Raises
     ------
     TypeError
         `history` is none of these.
     ValueError
-        It holds something else than numbers, or no epoch.
+        It holds values that are not numbers, or no epoch.
     """
     if isinstance(history, str | os.PathLike):
         history = _read(history)
@@ -46,7 +47,7 @@ def curves_of(history: Any) -> dict[str, Curve]:
 def _from_mapping(columns: Mapping[str, Any]) -> dict[str, Curve]:
     epochs, epochs_of = columns.get("epoch"), columns.get("epochs_of", {})
     nested = columns.get("history")
-    if isinstance(nested, Mapping):  # as `History.as_dict` has it
+    if isinstance(nested, Mapping):  # the form of `History.as_dict`
         figures, first = nested, 0
     else:
         figures = {name: values for name, values in columns.items() if name != "epoch"}
@@ -59,7 +60,7 @@ def _curve(name: str, values: Any, epochs: Any, first: int) -> Curve:
     numbers = _numbers(name, values)
     of = range(first, first + len(numbers)) if epochs is None else _numbers("epoch", epochs)
     if len(of) != len(numbers):
-        raise ValueError(f"{name} of the history must have {len(of)} values, one an epoch; got {len(numbers)}")
+        raise ValueError(f"{name} of the history must have {len(of)} values, one per epoch; got {len(numbers)}")
     curve = Curve([], [])
     for epoch, number in zip(of, numbers, strict=True):
         if epoch is not None and number is not None:
@@ -69,7 +70,7 @@ def _curve(name: str, values: Any, epochs: Any, first: int) -> Curve:
 
 
 def _numbers(name: str, values: Any) -> list[float | None]:
-    """Return the values of a figure; None where an epoch has none."""
+    """Return the values of a figure, with None for epochs without one."""
     if not isinstance(values, Iterable) or isinstance(values, str | Mapping):
         raise ValueError(f"{name} of the history must be a list of numbers; got {describe(values)}")
     return [_number(name, value) for value in values]
@@ -86,7 +87,7 @@ def _number(name: str, value: Any) -> float | None:
 
 def _read(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     """Return the columns of a CSV or JSON file."""
-    import csv  # these here, since `import fastnet` need not wait for them
+    import csv  # not at the top: they would slow down `import fastnet`
     import json
     from pathlib import Path
 
@@ -95,7 +96,7 @@ def _read(path: str | os.PathLike[str]) -> Mapping[str, Any]:
         if text.lstrip()[:1] in ("{", "["):
             found = json.loads(text)
             if not isinstance(found, Mapping):
-                raise ValueError("it is no JSON object")
+                raise ValueError("it is not a JSON object")
             return found
         rows = list(csv.DictReader(text.splitlines()))
         names = list(rows[0]) if rows else []

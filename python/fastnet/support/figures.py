@@ -1,4 +1,4 @@
-"""What pictures need: axes, for which matplotlib is imported when they are asked for, shapes and names that can be drawn."""
+"""Tools for plots: axes, importing matplotlib only on request, image shapes and printable names."""
 
 import math
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from typing import Any
 
 from fastnet.support.validation import check_shape
 
-LONGEST_NAME = 16  # characters, beyond which names in pictures are cut
+LONGEST_NAME = 16  # characters, beyond which names in plots are cut
 
 
 def figure_axes(count: int, size: float = 4.0) -> list[Any]:
-    """Return so many axes side by side in a new figure."""
+    """Return a number of axes side by side in a new figure."""
     try:
         from matplotlib import pyplot as plt
     except ImportError:
@@ -30,17 +30,17 @@ def given_or_new(axes: Any, size: float = 4.0, inches: tuple[float, float] | Non
 
 
 def is_picture(shape: Sequence[int]) -> bool:
-    """Return whether a shape is that of a picture: rows and columns, and 1, 3 or 4 channels if any."""
+    """Return whether a shape is that of an image: rows and columns, and optionally 1, 3 or 4 channels."""
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))
 
 
 def picture_shape(inputs: int, given: Sequence[int] | None, of: str) -> tuple[int, ...]:
-    """Return the shape of a picture of so many inputs: what is given, else a square.
+    """Return the image shape for a number of inputs: the given one, else a square.
 
     Raises
     ------
     ValueError
-        The inputs are no picture of that shape.
+        The inputs are not an image of this shape.
     """
     side = math.isqrt(inputs)
     shape = (side, side) if given is None else check_shape("image_shape", given)
@@ -53,6 +53,6 @@ def picture_shape(inputs: int, given: Sequence[int] | None, of: str) -> tuple[in
 
 
 def printable(name: str, longest: int = LONGEST_NAME) -> str:
-    """Return a name as a picture can show it: without control characters, and not too long."""
+    """Return a name for a plot: without control characters, and not too long."""
     name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
     return name if len(name) <= longest else name[: longest - 3] + "..."

@@ -1,7 +1,7 @@
-"""What notebooks show of models and histories: tables, and curves that need no other library.
+"""HTML of models and histories for notebooks: tables, and curves without a plotting library.
 
-Everything is drawn in the color of the text (``currentColor``), so that it is seen on light and on dark pages. Names are
-escaped: a model file may come from anyone.
+Everything is drawn in the color of the text (``currentColor``), to be visible on light and dark pages. Names are
+escaped, because a model file may come from anyone.
 """
 
 import math
@@ -11,20 +11,20 @@ from typing import Any
 from fastnet.support.curves import Curve
 from fastnet.support.text import visible
 
-_WIDTH, _HEIGHT = 260, 130  # of a picture, and the frame of its curves
+_WIDTH, _HEIGHT = 260, 130  # of a plot, and the frame of its curves
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 252, 8, 108
-_MOST_POINTS = 200  # of a curve: there are no more columns of pixels
+_MOST_POINTS = 200  # of a curve: about one per column of pixels
 
 
 def html_text(text: str) -> str:
-    """Return text for a page, without markup and control characters of its own."""
-    from html import escape  # here, since few programs make a page
+    """Return text escaped for HTML, without control characters."""
+    from html import escape  # not at the top: few programs need it
 
     return escape(visible(text))
 
 
 def html_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table whose first column is its headings, to the left; the others are numbers, to the right."""
+    """Return a table with left-aligned headings in the first column, and right-aligned numbers in the others."""
 
     def cells(tag: str, texts: Sequence[str]) -> str:
         first, *others = map(html_text, texts)
@@ -36,7 +36,7 @@ def html_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def html_curves(curves: dict[str, Curve]) -> str:
-    """Return a picture for every figure: its training as a line, its validation dashed."""
+    """Return a plot for every figure: training as a solid line, validation dashed."""
     pictures = []
     for name, training in curves.items():
         if name.startswith("val_") and name.removeprefix("val_") in curves:
@@ -49,14 +49,14 @@ def html_curves(curves: dict[str, Curve]) -> str:
 
 
 def thinned(curve: Curve) -> Curve:
-    """Return a curve of numbers with evenly spaced points, up to the last one, where there are many."""
+    """Return a curve with at most `_MOST_POINTS` evenly spaced points, including the last one."""
     step = -(-len(curve.values) // _MOST_POINTS) or 1
     values = [as_number(value) for value in reversed(curve.values[::-step])]
     return Curve(list(reversed(curve.epochs[::-step])), values)
 
 
 def as_number(value: Any) -> float:
-    """Return a value that should be a number; NaN if it is none."""
+    """Return a value as a number; NaN if it is not a number."""
     try:
         return float(value)
     except (TypeError, ValueError, OverflowError):
@@ -64,7 +64,7 @@ def as_number(value: Any) -> float:
 
 
 def _picture(name: str, training: Curve, validation: Curve) -> str:
-    """Return an SVG; nothing where no value is finite, or of one epoch only."""
+    """Return an SVG; nothing without finite values or with a single epoch."""
     values = [value for value in (*training.values, *validation.values) if math.isfinite(value)]
     epochs = [*training.epochs, *validation.epochs]
     if not values or min(epochs) == max(epochs):
@@ -72,12 +72,12 @@ def _picture(name: str, training: Curve, validation: Curve) -> str:
     low, high, first, last = min(values), max(values), min(epochs), max(epochs)
 
     def place(value: float, start: float, end: float, from_: int, to: int) -> float:
-        length = end / 2 - start / 2  # halves do not overflow
+        length = end / 2 - start / 2  # halves cannot overflow
         share = (value / 2 - start / 2) / length if length > 0 else 0.5
         return from_ + share * (to - from_)
 
     def path(curve: Curve) -> str:
-        """Return the curve, with a gap where a value is not finite; a point alone is a dot, as its ends are round."""
+        """Return the curve, with gaps at values that are not finite; round line ends make an isolated point a dot."""
         steps, pen = [], "M"
         for epoch, value in zip(*curve, strict=False):
             if math.isfinite(value):

@@ -1,4 +1,4 @@
-"""Signals that interrupt a program: Ctrl-C, and those that it asks to be treated alike."""
+"""Signals that interrupt a program: Ctrl-C, and signals that are treated like it."""
 
 import signal
 import threading
@@ -18,7 +18,7 @@ class InterruptHandler:
     Attributes
     ----------
     received : int
-        The last signal; SIGINT where Python's own handler had it.
+        The last signal; SIGINT if Python's own handler received it.
     """
 
     def __init__(self) -> None:
@@ -31,14 +31,14 @@ class InterruptHandler:
 
     @contextmanager
     def installed(self) -> Iterator[None]:
-        """Handle the signals that would end the process at once; one that is ignored, as under nohup, stays ignored."""
+        """Handle the signals that would end the process; ignored ones, as under nohup, stay ignored."""
         with handled([number for number, handler in handlers().items() if handler is signal.SIG_DFL], self):
             yield
 
 
 @contextmanager
 def interrupts_held(note: Callable[[], None]) -> Iterator[None]:
-    """Call `note` at the first signal that would raise KeyboardInterrupt, in place of raising it; the next one raises."""
+    """Call `note` instead of raising KeyboardInterrupt at the first signal; the next one raises."""
     held = {
         number: handler
         for number, handler in handlers().items()
@@ -61,14 +61,14 @@ def interrupts_held(note: Callable[[], None]) -> Iterator[None]:
 
 
 def handlers() -> dict[int, Any]:
-    """Return the signals that interrupt, with their handlers; none outside the main thread, which alone may change them."""
+    """Return the interrupting signals and their handlers; none outside the main thread, which alone may change them."""
     in_main = threading.current_thread() is threading.main_thread()
     return {number: signal.getsignal(number) for number in _SIGNALS} if in_main else {}
 
 
 @contextmanager
 def handled(numbers: Iterable[int], handler: Callable[[int, Any], Any]) -> Iterator[None]:
-    """Handle signals, and put their handlers back."""
+    """Handle signals, and restore their handlers afterwards."""
     before = {number: signal.signal(number, handler) for number in numbers}
     try:
         yield

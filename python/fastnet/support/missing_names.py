@@ -1,4 +1,4 @@
-"""Names that are not there: for those of Keras 3 what to do instead, for others the closest one."""
+"""Errors for missing names: alternatives for names of Keras 3, the closest name for others."""
 
 import opcode
 import sys
@@ -14,15 +14,15 @@ __all__ = ["NamesItsAttributes", "error_for", "explain_missing", "instead_of"]
 
 
 class MissingAttributeError(NotImplementedError, AttributeError):
-    """A name of Keras's is not implemented; for hasattr and getattr with a default it is not there."""
+    """A name of Keras is not implemented; hasattr, and getattr with a default, treat it as missing."""
 
 
 class MissingImportError(NotImplementedError, ImportError):
-    """A name of Keras's that a program imports is not implemented."""
+    """A name of Keras that a program imports is not implemented."""
 
 
 class MistypedAttributeError(AttributeError):
-    """An object has no such attribute. The closest is looked for when somebody reads the message, which hasattr does not."""
+    """An object has no such attribute. The closest name is only searched for when the message is read."""
 
     def __init__(self, owner: object, name: str) -> None:
         super().__init__(f"{type(owner).__name__!r} object has no attribute {name!r}")
@@ -36,14 +36,14 @@ class MistypedAttributeError(AttributeError):
 
 
 class NamesItsAttributes:
-    """A class whose objects say what to do instead of an attribute of Keras's, and name the closest of a mistyped one."""
+    """Base of objects that suggest alternatives to attributes of Keras, and the closest name to a mistyped one."""
 
-    if not TYPE_CHECKING:  # which would take any attribute for one
+    if not TYPE_CHECKING:  # which would accept any attribute
 
         def __getattr__(self, name: str) -> Any:
             of_classes = [kind for kind in type(self).__mro__ if name in vars(kind)]
             if of_classes or not _is_public(name):
-                return object.__getattribute__(self, name)  # for its own error, such as that of a property
+                return object.__getattribute__(self, name)  # raises the original error, such as that of a property
             for kind in type(self).__mro__:
                 if instead := instead_of(kind.__name__, name):
                     raise _named(MissingAttributeError(f"fastnet: {type(self).__name__} has no {name}{instead}"), name)
@@ -51,7 +51,7 @@ class NamesItsAttributes:
 
 
 def explain_missing(module: str) -> None:
-    """Let a module say what to do instead of a name of Keras's, and name the closest of a mistyped one."""
+    """Let a module suggest alternatives to names of Keras, and the closest name to a mistyped one."""
 
     def __getattr__(name: str) -> Any:
         raise error_for(module, name)
@@ -60,7 +60,7 @@ def explain_missing(module: str) -> None:
 
 
 def error_for(module: str, name: str) -> Exception:
-    """Return the error for a name that is asked of a module; for the module's own `__getattr__`."""
+    """Return the error for a missing name of a module, for its `__getattr__`."""
     imports = _is_import_from(sys._getframe(2))
     if not _is_public(name):
         return AttributeError(f"module {module!r} has no attribute {name!r}")
@@ -86,7 +86,7 @@ def _is_import_from(frame: FrameType) -> bool:
 
 
 def _named(error: AttributeError, name: str) -> AttributeError:
-    """Return an error to whose message Python adds no guess of its own, as it does where it sets the name itself."""
+    """Return an error with its name set, so that Python adds no suggestion of its own to the message."""
     error.name = name
     return error
 
@@ -94,12 +94,12 @@ def _named(error: AttributeError, name: str) -> AttributeError:
 # ---- Names of Keras -------------------------------------------------------------------------------------------------
 
 _NONE = "use Keras for this"
-# By module and, at the end, by class: what to do, and the names.
+# By module and, at the end, by class: the advice, and the names.
 _NAMES: Mapping[str, Mapping[str, str]] = {
     "": {
         "use Sequential, with Residual where it branches, or Keras": "Model Function KerasTensor Functional",
         "use fastnet.functional": "activations",
-        "use NumPy, whose arrays fastnet takes and gives": "ops backend tree Variable Operation InputSpec "
+        "use NumPy: fastnet takes and returns its arrays": "ops backend tree Variable Operation InputSpec "
         "name_scope StatelessScope SymbolicScope RematScope remat device",
         "use Sequential(dtype=...)": "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy config",
         "use Sequential.quantize": "quantizers Quantizer",
@@ -129,7 +129,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "its layers take rows of numbers, not sequences; use Keras for this": "RNN SimpleRNN SimpleRNNCell LSTM LSTMCell GRU GRUCell "
         "ConvLSTM1D ConvLSTM2D ConvLSTM3D Bidirectional TimeDistributed StackedRNNCells Embedding ReversibleEmbedding Masking "
         "Attention AdditiveAttention MultiHeadAttention GroupQueryAttention EinsumDense RepeatVector Permute",
-        "Residual adds what layers give to what they get; for other branches use Keras": "Add Average Concatenate Dot Maximum "
+        "Residual adds the output of layers to their input; for other branches use Keras": "Add Average Concatenate Dot Maximum "
         "Minimum Multiply Subtract add average concatenate dot maximum minimum multiply subtract",
         "prepare data with NumPy before fit; Normalization and Rescaling are layers": "CategoryEncoding Discretization Hashing "
         "HashedCrossing IntegerLookup StringLookup TextVectorization MelSpectrogram STFTSpectrogram Resizing CenterCrop "
@@ -165,7 +165,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "categorical_focal_crossentropy categorical_hinge hinge huber kl_divergence log_cosh poisson "
         "sparse_categorical_crossentropy squared_hinge mean_absolute_percentage_error mean_squared_logarithmic_error",
         "use fastnet.metrics.confusion_matrix": "TruePositives TrueNegatives FalsePositives FalseNegatives",
-        "use a function of targets and predictions, which is a metric, too": "MeanMetricWrapper Sum ConcordanceCorrelation "
+        "use a function of targets and predictions as a metric": "MeanMetricWrapper Sum ConcordanceCorrelation "
         "ConcordanceIndex PearsonCorrelation concordance_correlation pearson_correlation",
         _NONE: "BinaryCrossentropy CategoricalCrossentropy SparseCategoricalCrossentropy CategoricalHinge CosineSimilarity "
         "FBetaScore Hinge SquaredHinge KLDivergence LogCoshError MeanAbsolutePercentageError MeanSquaredLogarithmicError mape "
@@ -202,7 +202,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "utils": {
         "use NumPy and fastnet.datasets": "normalize pad_sequences split_dataset array_to_img img_to_array load_img "
         "save_img FeatureSpace pack_x_y_sample_weight unpack_x_y_sample_weight",
-        "give fit any object whose __len__ and __getitem__ give batches": "PyDataset Sequence",
+        "give fit any object whose __len__ and __getitem__ provide batches": "PyDataset Sequence",
         "use model.summary() and fastnet.plotting": "plot_model model_to_dot",
         "use load_model(path, custom_objects=...)": "custom_object_scope CustomObjectScope "
         "get_custom_objects register_keras_serializable get_registered_name get_registered_object",
@@ -226,12 +226,12 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "Evaluator": {
         "use get_weights() and set_weights()": "weights variables trainable_weights trainable_variables "
         "non_trainable_weights non_trainable_variables metrics_variables get_state_tree set_state_tree",
-        "use input_shape, output_shape, and activations(x) for what every layer gives": "input output inputs "
+        "use input_shape, output_shape, and activations(x) for the outputs of every layer": "input output inputs "
         "outputs input_spec input_dtype",
         "use to_onnx, to_c or save": "export",
         "use json.dumps(model.get_config()) and Sequential.from_config": "to_json to_yaml",
-        "give compile a loss or a metric of your own": "add_loss add_metric",
-        "use train_on_batch, test_on_batch and predict_on_batch in a loop of your own": "train_step test_step predict_step "
+        "give compile a custom loss or metric": "add_loss add_metric",
+        "use train_on_batch, test_on_batch and predict_on_batch in a custom loop": "train_step test_step predict_step "
         "make_train_function make_test_function make_predict_function train_function test_function predict_function "
         "compute_loss compute_metrics compute_loss_and_updates",
         "use save and load_model": "load_own_variables save_own_variables build_from_config get_build_config",
@@ -241,7 +241,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "use fit": "fit_generator",
         "use metrics_names": "metrics",
         "use evaluate": "evaluate_generator",
-        "evaluate and fit begin anew by themselves": "reset_metrics reset_states get_metrics_result",
+        "evaluate and fit reset metrics themselves": "reset_metrics reset_states get_metrics_result",
         _NONE: "activity_regularizer add_variable add_weight autocast call_signature_parameters compiled compute_mask "
         "compute_output_shape compute_output_spec get_quantization_layer_structure jit_compile losses path "
         "quantization_mode quantized_build quantized_call rematerialized_call run_eagerly stateless_compute_loss "
@@ -249,7 +249,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "Layer": {
         "a layer has its weights once its model is built": "kernel bias gamma beta moving_mean moving_variance",
-        "use input_shape, output_shape, and model.activations(x) for what every layer gives": "input output "
+        "use input_shape, output_shape, and model.activations(x) for the outputs of every layer": "input output "
         "input_spec input_dtype",
         "put the layer into a Sequential, and call that": "call build stateless_call symbolic_call",
         "use that of the model": "built dtype dtype_policy compute_dtype variable_dtype",
@@ -260,9 +260,9 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "supports_masking variable_serialization_spec",
     },
     "Optimizer": {
-        "use fit or train_on_batch, which take the steps": "apply apply_gradients minimize update_step stateless_apply build built "
+        "use fit or train_on_batch, which run the steps": "apply apply_gradients minimize update_step stateless_apply build built "
         "scale_loss finalize_variable_values",
-        "use options, which has it": "clipnorm clipvalue global_clipnorm ema_momentum ema_overwrite_frequency "
+        "use the attribute options": "clipnorm clipvalue global_clipnorm ema_momentum ema_overwrite_frequency "
         "gradient_accumulation_steps use_ema weight_decay",
         "use BackupAndRestore, which keeps the state": "variables load_own_variables save_own_variables set_weights "
         "get_weights",
@@ -278,7 +278,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
 
 
 def instead_of(owner: str, name: str, known: Iterable[str] = ()) -> str | None:
-    """Return the end of a message that fastnet lacks a name of Keras's: what to do. None where Keras has no such name.
+    """Return the advice in a message about a name of Keras that fastnet lacks. None if Keras has no such name.
 
     Parameters
     ----------
@@ -287,7 +287,7 @@ def instead_of(owner: str, name: str, known: Iterable[str] = ()) -> str | None:
     name : str
         The name; its case and its punctuation do not matter.
     known : iterable of str
-        Names that fastnet has, one of which in another case is not what Keras has besides.
+        Names that fastnet has; one of them in another case is not a missing name of Keras.
     """
     if letters(name) in map(letters, known):
         return None

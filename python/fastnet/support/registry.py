@@ -1,4 +1,4 @@
-"""One way from "adam", a class, a configuration or an object to the object, for every kind of part of a model."""
+"""Registries: conversion of "adam", a class, a configuration or an object to the object."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -10,9 +10,9 @@ from fastnet.support.validation import NamesItsArguments, describe, refuse_metho
 
 
 class Configurable(Sealed, NamesItsArguments, NamesItsAttributes):
-    """A part of a model whose configuration, a dictionary that JSON can hold, makes an equal part again."""
+    """Part of a model with a JSON-serializable configuration, from which an equal part can be made."""
 
-    # What a class written for Keras may define, but nothing calls here; and what to do instead.
+    # Methods that a class written for Keras may define but nothing calls here, and the alternatives.
     keras_methods: ClassVar[Mapping[str, str]] = {}
 
     def __new__(cls, *arguments: Any, **keywords: Any) -> Self:
@@ -20,12 +20,12 @@ class Configurable(Sealed, NamesItsArguments, NamesItsAttributes):
         return super().__new__(cls, *arguments, **keywords)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the arguments that make this object again."""
+        """Return the arguments that recreate this object."""
         return {}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
-        """Return an object made from what `get_config` returned."""
+        """Return an object made from the result of `get_config`."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -37,16 +37,16 @@ Part = TypeVar("Part", bound=Configurable)
 
 
 class Registry(Generic[Part]):
-    """The classes of one kind by their names.
+    """The classes of one kind by name.
 
     Parameters
     ----------
     kind : str
-        What the classes are, for messages: "optimizer".
+        The kind, for messages: "optimizer".
     base : type
         Their common base class.
     module : str
-        The module of Keras that has more of them.
+        The module of Keras with more of them.
     """
 
     def __init__(self, kind: str, base: type[Part], module: str) -> None:
@@ -77,17 +77,17 @@ class Registry(Generic[Part]):
         Parameters
         ----------
         identifier : str, type, dict or object
-            An object is returned as it is. A name or a class makes one with default arguments. A dictionary is what
-            `serialize` returns.
+            An object is returned unchanged. A name or a class makes one with default arguments. A dictionary is the
+            result of `serialize`.
 
         Raises
         ------
         ValueError
             The name is unknown.
         NotImplementedError
-            The name is one that Keras knows and fastnet does not, or `identifier` is a function.
+            The name is one of Keras that fastnet does not have, or `identifier` is a function.
         TypeError
-            `identifier` is something else.
+            `identifier` has another type.
         """
         if isinstance(identifier, self._base):
             return identifier
@@ -109,7 +109,7 @@ class Registry(Generic[Part]):
         return {"class_name": type(part).__name__, "config": part.get_config()}
 
     def deserialize(self, config: Any) -> Part:
-        """Return the object that `serialize` was given."""
+        """Return the object from the result of `serialize`."""
         if not isinstance(config, dict) or not isinstance(config.get("class_name"), str):
             raise ValueError(f"a configuration of the {self._kind} needs a 'class_name'; got {describe(config)}")
         for entry in config:

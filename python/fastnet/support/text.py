@@ -1,4 +1,4 @@
-"""Words for people: text that a terminal may be sent, and the name that a mistyped one may have meant."""
+"""Text for users: escaping for terminals, and suggestions for mistyped names."""
 
 import re
 from collections.abc import Iterable
@@ -6,24 +6,24 @@ from typing import Any
 
 __all__ = ["closest", "did_you_mean", "letters", "visible"]
 
-# The controls C0, DEL and C1, those of the direction of text, the separators of lines and paragraphs, and halves of
-# surrogate pairs, as names of files have them.
+# Control characters C0, DEL and C1, those for the direction of text, the separators of lines and paragraphs, and
+# surrogates, which occur in file names.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-_LONGEST_NAME = 100  # that is compared with others; a file may have one of any length
+_LONGEST_NAME = 100  # that is compared with others; a file may contain longer ones
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""Return text whose control characters are written out, as JSON, Python and C write them.
+    r"""Return text with escaped control characters, as in JSON, Python and C.
 
-    A name in a file may hold a sequence that colors a terminal, hides its lines or turns the direction of its text.
+    A name in a file may contain a sequence that colors a terminal, hides its lines or reverses its text.
 
     Parameters
     ----------
     text : str
         Any text.
     keep : str
-        Control characters to leave, such as "\n".
+        Control characters to keep, such as "\n".
 
     Examples
     --------
@@ -34,7 +34,7 @@ def visible(text: str, keep: str = "") -> str:
 
 
 def did_you_mean(name: Any, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the closest one that is known, or nothing where none is close.
+    """Return the end of a message about an unknown name: the closest known name, or nothing.
 
     Examples
     --------
@@ -46,8 +46,8 @@ def did_you_mean(name: Any, known: Iterable[str]) -> str:
 
 
 def closest(name: Any, known: Iterable[str]) -> str | None:
-    """Return the known name that is closest to one, whatever its case and its punctuation; None where none is close."""
-    import difflib  # here, since few programs need it
+    """Return the closest known name, ignoring case and punctuation; None if none is close."""
+    import difflib  # not at the top: few programs need it
 
     if not isinstance(name, str) or len(name) > _LONGEST_NAME or not letters(name):
         return None

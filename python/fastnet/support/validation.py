@@ -1,4 +1,4 @@
-"""Checks of arguments. Every message names the argument, what is accepted and what came."""
+"""Checks of arguments. Every message names the argument, the accepted and the given values."""
 
 import functools
 import inspect
@@ -22,7 +22,7 @@ def unsupported(what: str) -> NotImplementedError:
 
 
 def refuse_methods(cls: type, methods: Mapping[str, str]) -> None:
-    """Refuse a class with a method of Keras's that nothing calls here; `methods` say what to do instead of each."""
+    """Refuse a class with a method of Keras that nothing calls here; `methods` has the advice for each."""
     for name, advice in methods.items():
         if hasattr(cls, name):
             raise unsupported(f"{name}(), which {cls.__name__} defines, is not available: {advice}")
@@ -32,7 +32,7 @@ def refuse_methods(cls: type, methods: Mapping[str, str]) -> None:
 
 
 class NamesItsArguments:
-    """A class whose constructor, where it is called with a keyword that it does not have, names the closest one."""
+    """Base of classes whose constructor names the closest keyword to an unknown one."""
 
     def __new__(cls, *_: Any, **keywords: Any) -> Self:
         # inspect.signature would take 100 us
@@ -43,11 +43,11 @@ class NamesItsArguments:
         return super().__new__(cls)
 
     def __init__(self) -> None:
-        """Take no arguments, as `object` does, which takes any beside a `__new__`."""
+        """Accept no arguments; `object` would accept any next to a `__new__`."""
 
 
 def names_arguments(method: Callable[P, R]) -> Callable[P, R]:
-    """Return a method that, where it is called with a keyword that it does not have, names the closest one."""
+    """Wrap a method to name the closest keyword to an unknown one."""
     accepted = frozenset(inspect.signature(method).parameters)
 
     @functools.wraps(method)
@@ -60,7 +60,7 @@ def names_arguments(method: Callable[P, R]) -> Callable[P, R]:
 
 
 def unexpected_keyword(owner: Callable[..., Any], name: str, others: Iterable[str] = ()) -> TypeError:
-    """Return the error for a keyword that a function or class does not take; it takes `others` besides its parameters."""
+    """Return the error for an unknown keyword; `others` are accepted in addition to the parameters."""
     own = [one.name for one in inspect.signature(owner).parameters.values() if one.kind is not one.VAR_KEYWORD]
     return TypeError(
         f"{owner.__name__}() got an unexpected keyword argument {name!r}{did_you_mean(name, [*own, *others])}"
@@ -73,18 +73,18 @@ def reject_keywords(
     keras_defaults: Mapping[str, Any],
     others: Iterable[str] = (),
 ) -> None:
-    """Accept Keras's own defaults for what fastnet lacks, and nothing else.
+    """Accept arguments that fastnet lacks only with their defaults in Keras.
 
     Parameters
     ----------
     owner : function or class
-        What is called.
+        The function or class called.
     keywords : mapping
         The keywords of the call that are not among its parameters.
     keras_defaults : mapping
-        What fastnet lacks, and Keras's default for it.
+        Arguments that fastnet lacks, with their defaults in Keras.
     others : iterable of str
-        Keywords that it takes besides.
+        Other accepted keywords.
     """
     for name, value in keywords.items():
         if name not in keras_defaults:
@@ -97,7 +97,7 @@ def reject_keywords(
 # ---- Values ---------------------------------------------------------------------------------------------------------
 
 
-LARGEST_INTEGER = 2**63 - 1  # what the compiled core counts with
+LARGEST_INTEGER = 2**63 - 1  # of the integers in the core
 
 
 def check_integer(name: str, value: Any, *, minimum: int = 1, maximum: int = LARGEST_INTEGER) -> int:
@@ -149,7 +149,7 @@ def check_choice(name: str, value: Any, accepted: Iterable[str]) -> str:
     return str(value)
 
 
-MOST_DIMENSIONS = 64  # as many as an array of NumPy has
+MOST_DIMENSIONS = 64  # the limit of NumPy
 
 
 def check_shape(name: str, shape: Any) -> tuple[int, ...]:
@@ -170,19 +170,19 @@ def check_shape(name: str, shape: Any) -> tuple[int, ...]:
 
 
 def describe(value: Any) -> str:
-    """Return `value` as an error message shows it: its text when that is short, and its type."""
+    """Return `value` for an error message: its text if that is short, and its type."""
     text = repr(value)
     kind = type(value).__name__
     return kind if value is None or len(text) > 60 or text.startswith("<") else f"{text} ({kind})"
 
 
 def without_mask(name: str, values: Any) -> Any:
-    """Return the numbers of a masked array, or of a list of them, where nothing is masked; other objects as they are.
+    """Return the data of a masked array, or of a list of these, if nothing is masked; other objects unchanged.
 
     Raises
     ------
     ValueError
-        Something is masked: what lies behind a mask is not data.
+        Something is masked: values behind a mask are not data.
     """
     masked = np.ma.MaskedArray
     if isinstance(values, list | tuple) and any(isinstance(row, masked) for row in values):

@@ -1,4 +1,4 @@
-"""Checkpoints of a run of `fit`: when one is written, and how a run goes on from one after a kill."""
+"""Checkpoints of a run of `fit`: when one is written, and how a run resumes from one."""
 
 import math
 import time
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastnet.callbacks.backup import BackupAndRestore
 from fastnet.inputs.samples import Samples
 from fastnet.network.layered import tensor_names
-from fastnet.support.plain import plain
+from fastnet.support.json_values import json_value
 from fastnet.training.fingerprints import sampled, to_json
 from fastnet.training.run import Position, Run
 
@@ -26,14 +26,14 @@ OPTIMIZER_STATE, BEST_WEIGHTS = "optimizer.state", "best.weights"
 
 
 class Checkpoints:
-    """The checkpoints of one run, as a `BackupAndRestore` wants them; nothing where there is none."""
+    """The checkpoints of one run, as its `BackupAndRestore` asks for them; does nothing without one."""
 
     def __init__(self, run: Run, backup: BackupAndRestore | None) -> None:
         self._run = run
         self._backup = backup
         self._interrupted = False
         self._validating = False
-        self._writing: Beside[None] | None = None  # training goes on while a file is on its way to the disk
+        self._writing: Beside[None] | None = None  # training continues while a file is written
         if backup is None:
             return
         self._folder = backup.folder()
@@ -43,13 +43,13 @@ class Checkpoints:
 
     @property
     def wanted(self) -> bool:
-        """Whether there will be any."""
+        """Whether checkpoints are written at all."""
         return self._backup is not None
 
-    # --- Going on ---
+    # --- Resuming ---
 
     def begin(self) -> bool:
-        """Tell the callbacks that training begins, from the newest checkpoint if there is one; return whether there is."""
+        """Call `on_train_begin`, or resume from the newest checkpoint; return whether there was one."""
         run, backup = self._run, self._backup
         if backup is None:
             run.callbacks.call("on_train_begin", {})
@@ -63,21 +63,21 @@ class Checkpoints:
             path, state, arrays = found
             try:
                 refuse_another(path.name, state, self._identity)
-                self._go_on(state, arrays)
+                self._resume(state, arrays)
             except (AttributeError, LookupError, StopIteration, TypeError) as error:
-                raise ValueError(f"cannot go on from {path}: {type(error).__name__}: {error}") from error
+                raise ValueError(f"cannot resume from {path}: {type(error).__name__}: {error}") from error
             backup.resumed_from, backup.seconds_before = str(path), state["seconds"]
             self._written_position = (run.position.epoch, run.position.steps)
         self._written_at, self._written_when = run.finished_steps, time.perf_counter()
         return found is not None
 
-    def _go_on(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
+    def _resume(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         run = self._run
         run.callbacks.resume(state["callbacks"])
         restore(run, state, arrays)
         if run.position.steps:
             run.callbacks.call("on_epoch_begin", run.position.epoch, {})
-            # What the hook does was done before the checkpoint, too: a learning rate that was halved is not halved again.
+            # The hook had run before the checkpoint, too; a learning rate that it halved must not be halved again.
             run.callbacks.set_states(state["callbacks"])
             restore(run, state, arrays)
 
@@ -97,13 +97,13 @@ class Checkpoints:
 
     @property
     def interval(self) -> float:
-        """The seconds after which `must_pause` is to be asked again."""
+        """The seconds after which to call `must_pause` again."""
         backup = self._backup
         return math.inf if backup is None or backup.seconds is None else backup.seconds
 
     @property
     def end(self) -> int | None:
-        """The step of the epoch in progress to pause before, where it can be told."""
+        """The step of the current epoch to pause before, if it is known."""
         backup = self._backup
         if backup is None or not isinstance(backup.save_freq, int):
             return None
@@ -111,13 +111,13 @@ class Checkpoints:
         return self._run.position.steps + max(backup.save_freq - since, 1)
 
     def save_if_due(self) -> None:
-        """Write a checkpoint, if it is time for one. After Ctrl-C it is, and then training is over."""
+        """Write a checkpoint if one is due. After Ctrl-C one is due, and training ends after it."""
         if self._is_due():
             self._save()
             self._raise_interrupt()
 
     def after_epoch(self, *, best: bool) -> None:
-        """Write a checkpoint at the end of an epoch, if it is time for one or the epoch is the best so far."""
+        """Write a checkpoint at the end of an epoch, if one is due or the epoch is the best so far."""
         backup = self._backup
         if backup is None:
             return
@@ -127,7 +127,7 @@ class Checkpoints:
         self._raise_interrupt()
 
     def after_last_epoch(self, *, complete: bool) -> None:
-        """Write a checkpoint of where training ended, if it is to stay and is not there."""
+        """Write a checkpoint of the state in which training ended, unless it exists or would be deleted."""
         backup = self._backup
         if backup is not None and not (complete and backup.delete_checkpoint):
             self._save_if_new()
@@ -138,11 +138,11 @@ class Checkpoints:
             self._save()
 
     def close(self) -> None:
-        """Write no more."""
+        """Finish the checkpoint that is being written."""
         self.wait()
 
     def after_training(self) -> None:
-        """Remove the checkpoints of a training that is complete, if they are to go."""
+        """Delete the checkpoints of a complete run, unless they are to be kept."""
         if self._backup is not None and self._backup.delete_checkpoint:
             self._folder.delete()
 
@@ -164,13 +164,13 @@ class Checkpoints:
         try:
             if writing is not None:
                 writing.result()
-        except OSError as error:  # such as a full disk, which is no reason to lose what was trained
-            warnings.warn(f"{error}; training goes on without this checkpoint", RuntimeWarning, stacklevel=2)
+        except OSError as error:  # such as a full disk, which must not end training
+            warnings.warn(f"{error}; training continues without this checkpoint", RuntimeWarning, stacklevel=2)
 
     # --- Ctrl-C ---
 
     def holding_interrupts(self) -> AbstractContextManager[None]:
-        """Let Ctrl-C wait until the step in progress is done and a checkpoint written; a second one does not wait."""
+        """Delay Ctrl-C until the current step is done and a checkpoint is written; a second Ctrl-C acts at once."""
         return nullcontext() if self._backup is None else self._holding()
 
     @contextmanager
@@ -188,7 +188,7 @@ class Checkpoints:
 
     @contextmanager
     def validating(self) -> Iterator[None]:
-        """Let Ctrl-C end a validation at once; the checkpoint that it writes is of the moment before the validation."""
+        """Let Ctrl-C end a validation at once, with a checkpoint of the state before the validation."""
         if self._backup is None:
             yield
             return
@@ -217,9 +217,9 @@ class Checkpoints:
 
 
 def state_of(run: Run) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Return what training needs to go on, as it is at one moment.
+    """Return a snapshot of everything that training needs to resume: plain values, and large arrays.
 
-    The large arrays, which nothing changes, are apart: the weights by the names that they have in a model file, and others.
+    The arrays are copies: the weights, under their names in a model file, the optimizer state and the best weights.
     """
     model: Any = run.model
     values, steps, optimizer, seeds = run.network.get_state()
@@ -243,14 +243,14 @@ def state_of(run: Run) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         "callbacks": run.callbacks.states(),
         "initial_weights": model._receipt.initial_weights,
         "layers": model._settings().as_dict(),
-        # With what has changed since the run began.
+        # These may have changed since the run began.
         "now": {"model": model.get_config(), "compile": model.get_compile_config()},
     }
     return state, arrays
 
 
 def restore(run: Run, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
-    """Put the model and the run into a state; callbacks have theirs already."""
+    """Put the model and the run into a saved state; the callbacks are in theirs already."""
     optimizer, network = state["optimizer"], run.network
     model: Any = run.model
     model._apply_settings(state["layers"])
@@ -258,12 +258,12 @@ def restore(run: Run, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) ->
     values = model._weights.joined([arrays[name] for name in tensor_names(model)])
     network.set_state(values, optimizer["steps"], arrays[OPTIMIZER_STATE], state["seeds"])
     model.optimizer._count(network.finished_steps)
-    if optimizer["learning_rate"] != plain(model.optimizer.get_config()["learning_rate"]):
+    if optimizer["learning_rate"] != json_value(model.optimizer.get_config()["learning_rate"]):
         model.optimizer.learning_rate = optimizer["learning_rate"]
     run.position = position = Position(**state["position"])
     for name, metric in _metrics_of(run):
         metric.set_state(state["metrics"][name])
-    # In the middle of the data their order is drawn once more.
+    # In the middle of the data, training draws their order once more.
     under_way = position.steps or run.plan.batches_passed(position.epoch)
     model._generator.bit_generator.state = position.random if under_way else state["random"]
     model.stop_training = state["stopped"]
@@ -274,16 +274,16 @@ def restore(run: Run, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) ->
 
 
 def _metrics_of(run: Run) -> list[tuple[str, Any]]:
-    """Return the metrics in Python that have seen some of the epoch's batches."""
+    """Return the metrics computed in Python that hold state of the current epoch."""
     observed = run.model._compiled("training").observed if run.position.steps else {}
     return [(name, metric) for name, (metric, _) in observed.items()]
 
 
-# --- Which run it is -------------------------------------------------------------------------------------------------
+# --- The identity of a run -------------------------------------------------------------------------------------------
 
 
 def identity(run: Run, more: dict[str, Any]) -> dict[str, Any]:
-    """Return what must be the same for a run to go on."""
+    """Return what must be the same for a run to resume."""
     model: Any = run.model
     plan = run.plan
     given = {
@@ -303,7 +303,7 @@ def identity(run: Run, more: dict[str, Any]) -> dict[str, Any]:
         "validation_data": None if plan.validation is None else to_json(sampled(plan.validation)),
         **more,
     }
-    as_json: dict[str, Any] = plain(given)
+    as_json: dict[str, Any] = json_value(given)
     return as_json
 
 
@@ -319,15 +319,15 @@ def refuse_another(name: str, state: dict[str, Any], now: dict[str, Any]) -> Non
     Raises
     ------
     ValueError
-        There is one.
+        The runs differ.
     """
-    # What has changed since the run began is as it should be in a notebook, whose model is the one that was interrupted.
+    # In a notebook the model is the one that was interrupted: its changes since the run began are no difference.
     changed = {part: value for part, value in state["now"].items() if value == now[part]}
     then = {**state["run"], **changed}
     for place, before, after in _differences(then, now, ""):
         raise ValueError(
-            f"{name} is a checkpoint of another run: {place} was {before}, now it is {after}; go on with what it was, or "
-            "begin anew in an empty folder"
+            f"{name} is a checkpoint of another run: {place} was {before}, now it is {after}; restore the former "
+            "value, or start over in an empty folder"
         )
 
 

@@ -1,4 +1,4 @@
-"""What `compile` is told: the optimizer, the loss and the metrics of a model."""
+"""Configuration of training: the optimizer, the loss and the metrics that `compile` takes."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from fastnet.layers.weights import Network
 from fastnet.losses import CustomLoss
 from fastnet.support.validation import describe, reject_keywords, unsupported
 
-# Names of metrics that the core computes beside the loss, and what it calls them; None depends on the number of outputs.
+# Metrics that the core computes along with the loss, and its names for them; None: depends on the number of outputs.
 _CORE_METRICS: Mapping[str, str | None] = {
     "accuracy": None,
     "acc": None,
@@ -21,7 +21,7 @@ _CORE_METRICS: Mapping[str, str | None] = {
     "sparse_categorical_accuracy": "categorical_accuracy",
 }
 
-# How Keras runs a model, which says nothing about what the model computes.
+# Arguments about how Keras runs a model, without effect on the results.
 _IGNORED = frozenset(["auto_scale_loss", "jit_compile", "run_eagerly", "steps_per_execution"])
 
 
@@ -33,9 +33,9 @@ class Compilation:
     optimizer : Optimizer
     loss : Loss or None
     metrics : list of str
-        The names of the figures beside the loss, in their order.
+        The names of the metrics, in the order of the logs.
     directions : dict
-        What is better, "up" or "down", for figures in the logs that are computed elsewhere.
+        The better direction, "up" or "down", of figures in the logs that are computed elsewhere.
     """
 
     def __init__(self, optimizer: Any, loss: Any, metrics: Any, weighted_metrics: Any) -> None:
@@ -67,14 +67,14 @@ class Compilation:
         return cls(optimizer, loss, metrics, weighted)
 
     def _add(self, name: str) -> str:
-        """Take a name for a figure, with a number behind it where it is taken; return it."""
+        """Add a metric name, with a number appended if it is taken, and return it."""
         taken = set(self.metrics)
         chosen = next(n for n in [name, *(f"{name}_{i}" for i in range(1, len(taken) + 2))] if n not in taken)
         self.metrics.append(chosen)
         return chosen
 
     def _observe_with(self, given: Any, argument: str) -> None:
-        """Take a metric that Python computes."""
+        """Add a metric that is computed in Python."""
         from fastnet.metrics import FunctionMetric, get, serialize
 
         metric: Any = AccuracyOfOutputs(given) if given in ("accuracy", "acc") else get(given)
@@ -85,7 +85,7 @@ class Compilation:
 
     @property
     def custom_loss(self) -> CustomLoss | None:
-        """The loss, where it is a Python function."""
+        """The loss, if it is a Python function."""
         return self.loss if isinstance(self.loss, CustomLoss) else None
 
     @property
@@ -101,28 +101,28 @@ class Compilation:
     # --- Figures ---
 
     def direction(self, figure: str) -> str | None:
-        """Return "up" or "down", what is better for a metric in the logs, or None where it does not say or is not there."""
+        """Return the better direction of a metric in the logs, "up" or "down", or None if it is unknown."""
         name = figure if figure in self.metrics else figure.removeprefix("val_")
         if name in self._by_core:
-            return "up"  # they are accuracies
+            return "up"  # an accuracy
         if name not in self.observed:
             return self.directions.get(name)
         metric = self.observed[name][0]
         return getattr(metric, "direction", None) or getattr(metric, "_direction", None)
 
     def observe(self, y: NDArray[Any], outputs: NDArray[Any], weight: NDArray[Any] | None) -> None:
-        """Let the metrics that Python computes see a batch."""
+        """Update the metrics that are computed in Python with a batch."""
         for metric, weighted in self.observed.values():
             metric.update_state(y, outputs, *((weight,) if weighted else ()))
 
     def reset(self) -> None:
-        """Forget all batches."""
+        """Reset the metrics."""
         for metric, _ in self.observed.values():
             metric.reset_state()
 
     def logs(self, loss: float, by_core: float, *, quick: bool = False) -> dict[str, float]:
-        """Return the loss and every figure by its name; `quick` leaves out those that Python computes."""
-        if math.isnan(loss):  # a prediction is NaN, which the core takes for some class
+        """Return the loss and every metric by name; `quick` leaves out those computed in Python."""
+        if math.isnan(loss):  # a prediction is NaN, which the core's accuracy takes for some class
             by_core = math.nan
         logs = {"loss": loss}
         for name in self.metrics:
@@ -135,7 +135,7 @@ class Compilation:
     # --- The core ---
 
     def apply(self, network: Network, arrays: Iterable[tuple[str, int, tuple[int, ...]]]) -> None:
-        """Tell the compiled core, which starts with fresh moments; `arrays` are the layers' names, offsets and shapes."""
+        """Configure the core; the optimizer state is reset. `arrays`: names, offsets and shapes of the weights."""
         outputs = network.output_size
         assert self.loss is not None
         if self.loss.reduction == "none":
@@ -155,7 +155,7 @@ class Compilation:
         )
 
     def _core_metric(self, outputs: int) -> str:
-        """Return the metric of the core; names of another kind are left to Python."""
+        """Return the metric that the core computes; metrics of another kind move to Python."""
         accuracy = "binary_accuracy" if outputs == 1 else "categorical_accuracy"
         families = {name: kind or accuracy for name, kind in self._by_core.items()}
         if not families:
@@ -170,7 +170,7 @@ class Compilation:
 
 
 def _figure(name: str, result: Any) -> float:
-    """Return what a metric returned as a number."""
+    """Return the result of a metric as a float."""
     if type(result) is not float:
         if np.ndim(result) != 0 or not isinstance(result, SupportsFloat):
             raise TypeError(f"result() of the metric {name!r} must return a number; got {describe(result)}")
@@ -179,7 +179,7 @@ def _figure(name: str, result: Any) -> float:
 
 
 class AccuracyOfOutputs:
-    """The accuracy that fits the outputs: on the right side of 0.5 for one, the largest of several."""
+    """Binary accuracy for one output, categorical accuracy for several."""
 
     direction = "up"
 
@@ -191,25 +191,25 @@ class AccuracyOfOutputs:
         self._used = 0
 
     def update_state(self, y: NDArray[Any], outputs: NDArray[Any], weight: NDArray[Any] | None = None) -> None:
-        """Take a batch into account."""
+        """Update the accuracy with a batch."""
         self._used = int(outputs.shape[1] > 1)
         self._kinds[self._used].update_state(y, outputs, weight)
 
     def result(self) -> float:
-        """Return the share of right answers."""
+        """Return the accuracy."""
         return self._kinds[self._used].result()
 
     def reset_state(self) -> None:
-        """Forget all batches."""
+        """Reset the accuracy."""
         for kind in self._kinds:
             kind.reset_state()
 
     def get_state(self) -> dict[str, Any]:
-        """Return what the batches left."""
+        """Return the state."""
         return {"used": self._used, "state": self._kinds[self._used].get_state()}
 
     def set_state(self, state: dict[str, Any]) -> None:
-        """Put back what `get_state` returned."""
+        """Restore the state that `get_state` returned."""
         self._used = state["used"]
         self._kinds[self._used].set_state(state["state"])
 

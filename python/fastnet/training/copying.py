@@ -1,7 +1,7 @@
-"""Copies of a model: what `pickle` and `copy` take of it, and a model of the same architecture with fresh weights.
+"""Copies of a model: the state for `pickle` and `copy`, and models of the same architecture with fresh weights.
 
-Nothing that is compiled is copied. A network is made again from the architecture, and gets the weights, the optimizer's state
-and the seeds of the one that it is a copy of, so that it trains on as that one would.
+The compiled network is not copied but built again from the architecture. It gets the weights, the optimizer state and
+the seeds of the original, so that it trains on as the original would.
 """
 
 import copy
@@ -14,8 +14,8 @@ from fastnet.training.trainer import Trainer
 
 Model = TypeVar("Model", bound=Trainer)
 
-# The attributes that `restore` makes again.
-_MADE_AGAIN = frozenset(
+# The attributes that `restore` rebuilds.
+_REBUILT = frozenset(
     [
         *[
             "_applied",
@@ -27,13 +27,13 @@ _MADE_AGAIN = frozenset(
             "_network",
             "_output_shape",
         ],
-        *["_places", "_receipt", "_structure", "_told_settings", "_weights", "_with_gradients"],
+        *["_places", "_receipt", "_structure", "_known_settings", "_weights", "_with_gradients"],
     ]
 )
 
 
 def state_of(model: Trainer) -> dict[str, Any]:
-    """Return all that a model is, as it is at one moment, in plain arrays, dictionaries and objects of Python."""
+    """Return a snapshot of a model as arrays, dictionaries and other Python objects."""
     with model._structure:
         return _state_of(model)
 
@@ -41,8 +41,8 @@ def state_of(model: Trainer) -> dict[str, Any]:
 def _state_of(model: Trainer) -> dict[str, Any]:
     network, trained = model._network, model._network_is_compiled
     values, steps, optimizer, seeds = (None, 0, None, None) if network is None else network.get_state()
-    attributes = {name: value for name, value in vars(model).items() if name not in _MADE_AGAIN}
-    # Training changes these in place, which must not reach the original, not even from a shallow copy.
+    attributes = {name: value for name, value in vars(model).items() if name not in _REBUILT}
+    # Training changes these in place: a copy, even a shallow one, must not share them with the original.
     changing = {name: copy.deepcopy(attributes[name]) for name in ("_random", "_compilation")}
     return {
         "attributes": attributes | changing | {"_feature_names": model.feature_names},
@@ -55,7 +55,7 @@ def _state_of(model: Trainer) -> dict[str, Any]:
 
 
 def restore(model: Trainer, state: dict[str, Any]) -> None:
-    """Make a model that has no attributes yet what `state_of` was given."""
+    """Put a model that has no attributes yet into the state that `state_of` returned."""
     attributes = state["attributes"]
     Trainer.__init__(model, dtype=attributes["dtype_policy"])
     for config, arrays in zip(state["layers"], state["weights"], strict=True):
@@ -76,9 +76,9 @@ def restore(model: Trainer, state: dict[str, Any]) -> None:
 
 
 def fresh_copy(model: Model, seed: int) -> Model:
-    """Return a model of the same architecture, compiled in the same way, with weights that follow from the seed.
+    """Return a model of the same architecture, compiled in the same way, with weights drawn from the seed.
 
-    What no training makes anew is that of the model: the weights of layers that are frozen, and means and variances.
+    Values that training does not learn are the model's own: frozen weights, and means and variances.
     """
     config = model.get_config()
     parts = [deserialize(layer) for layer in config["layers"]]
@@ -94,9 +94,9 @@ def fresh_copy(model: Model, seed: int) -> Model:
 
 
 def copy_fixed_weights(model: Trainer, other: Trainer) -> None:
-    """Give a model what training does not make: the weights of its frozen layers, and means and variances.
+    """Copy the values that training does not learn to a model of the same architecture.
 
-    They come from a model of the same architecture.
+    They are the weights of frozen layers, and means and variances.
     """
     if not model.built:
         return

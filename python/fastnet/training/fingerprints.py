@@ -1,4 +1,4 @@
-"""What tells data and environments apart: hashes of arrays, versions, the instruction set."""
+"""Fingerprints of data and environments: hashes of arrays, versions, the instruction set."""
 
 import platform
 import sys
@@ -13,19 +13,19 @@ from fastnet.inputs.batches import Batches
 from fastnet.inputs.columns import Columns
 from fastnet.inputs.samples import Samples
 
-SAMPLED_BYTES = 1 << 18  # of each array, for `fit` to hash: a fifth of a millisecond
-KEPT_BYTES = 4096  # of an array, which it is sooner copied than hashed
+SAMPLED_BYTES = 1 << 18  # that `fit` hashes of each array, in about 0.2 ms
+KEPT_BYTES = 4096  # up to which an array is faster to copy than to hash
 
 
 class Fingerprint:
-    """What tells an array from others: shape, dtype, and the hash of all rows or of evenly spaced ones.
+    """Fingerprint of an array: shape, dtype, and a hash of all rows or of evenly spaced ones.
 
     Parameters
     ----------
     array : ndarray or Columns
-        What is hashed: the bytes of its rows one after the other, little-endian, whatever its strides.
+        The bytes of its rows are hashed one after the other, little-endian, whatever its strides.
     most_bytes : int, optional
-        Where the array is larger, as many of its rows as fit are hashed.
+        Of a larger array, evenly spaced rows of about this size are hashed.
     """
 
     __slots__ = ("_content", "_dtype", "_every", "_shape")
@@ -45,7 +45,7 @@ class Fingerprint:
         self._content: Any = array.tobytes() if small else _sha256(np.ascontiguousarray(array).data)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fingerprint as JSON can hold it."""
+        """Return the fingerprint as a JSON object."""
         content = _sha256(self._content) if isinstance(self._content, bytes) else self._content
         return {
             "shape": list(self._shape),
@@ -57,13 +57,13 @@ class Fingerprint:
 
 
 def _sha256(content: bytes | memoryview) -> Any:
-    import hashlib  # it takes 4 ms, which `import fastnet` need not
+    import hashlib  # not at the top: it would add 4 ms to `import fastnet`
 
     return hashlib.sha256(content)
 
 
 def sampled(samples: Samples | Batches) -> dict[str, Any]:
-    """Return the fingerprints of what `fit` reads, of a sample of the rows where there are many."""
+    """Return the fingerprints of the data that `fit` reads; of large arrays, some rows are hashed."""
     if isinstance(samples, Batches):
         return {"source": "batches, which are not hashed"}
     y = Fingerprint(samples.y, SAMPLED_BYTES)
@@ -77,7 +77,7 @@ def sampled(samples: Samples | Batches) -> dict[str, Any]:
 
 
 def to_json(value: Any) -> Any:
-    """Return a dictionary with every fingerprint in it as JSON can hold it."""
+    """Return a value with every fingerprint in it converted to JSON."""
     if isinstance(value, Fingerprint):
         return value.as_dict()
     return {name: to_json(part) for name, part in value.items()} if isinstance(value, dict) else value
@@ -85,7 +85,7 @@ def to_json(value: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def environment() -> dict[str, str]:
-    """Return what results depend on beside the data and the arguments: versions and the instruction set."""
+    """Return the versions and the instruction set, on which results also depend."""
     return {
         "fastnet": __version__,
         "numpy": np.__version__,

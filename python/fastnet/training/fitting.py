@@ -1,4 +1,4 @@
-"""The loop of `fit`: epochs, validation, a budget of time, interruption, and the best weights so far."""
+"""The training loop of `fit`: epochs, validation, time limit, interruption, and the best weights so far."""
 
 import math
 import time
@@ -21,12 +21,12 @@ from fastnet.training.run import Run
 _TRAIN_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 
 _REPORT_SECONDS = 0.05
-_ESTIMATE_SECONDS = 0.25  # of training, from which the time of the rest is told
-_FORWARD_SHARE = 0.35  # of the time of training on a sample, to evaluate it
+_ESTIMATE_SECONDS = 0.25  # of training, from which the time for the rest is estimated
+_FORWARD_SHARE = 0.35  # the time to evaluate a sample, relative to training on it
 
 
 class Fitting:
-    """The loop of one run of `fit`."""
+    """Training loop of one run of `fit`."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
@@ -35,13 +35,13 @@ class Fitting:
         self._seconds_known = False
         self._ends_early = False
         self._warned: set[object] = set()
-        self._order: NDArray[np.int64] | None = None  # of the data, as long as they last
+        self._order: NDArray[np.int64] | None = None  # of the samples in the current pass over the data
         self._partial_loss = math.nan
         run.model.stop_training = False
         self._checkpoints = Checkpoints(run, run.callbacks.backup)
 
     def run(self) -> History:
-        """Train, and return the history; Ctrl-C and the end of the time keep the best weights."""
+        """Train, and return the history; after Ctrl-C or the time limit the model gets its best weights."""
         model, checkpoints = self._model, self._checkpoints
         resumed = checkpoints.begin()
         if resumed:
@@ -72,7 +72,7 @@ class Fitting:
         return self._history
 
     def _epoch(self, epoch: int) -> None:
-        """Run an epoch, or what is left of it, and its validation, unless it is cut short."""
+        """Run an epoch, or the rest of one, and its validation, unless training ends early."""
         plan, callbacks = self._plan, self._callbacks
         if not self._run.position.steps:
             callbacks.call("on_epoch_begin", epoch, {})
@@ -93,7 +93,9 @@ class Fitting:
         if plan.watch is not None:
             plan.watch.after_epoch(epoch)
         callbacks.call("on_epoch_end", epoch, latest)
-        self._tell_time(len(plan.epochs) * (time.perf_counter() - self._run.started) / (len(self._history.epoch) or 1))
+        self._report_estimate(
+            len(plan.epochs) * (time.perf_counter() - self._run.started) / (len(self._history.epoch) or 1)
+        )
         self._run.logs = latest
         self._run.position.next_epoch()
         self._ends_early = self._is_out_of_time()
@@ -153,13 +155,13 @@ class Fitting:
         return model._compiled("training").logs(loss, metric)
 
     def _one_by_one(self, data: Samples, order: NDArray[np.int64]) -> Logs:
-        """Run an epoch batch by batch, for callbacks that want to see each."""
+        """Run an epoch batch by batch, for callbacks with hooks for batches."""
         size = self._plan.batch_size
         batches = (order[start : start + size] for start in range(self._run.position.steps * size, len(order), size))
         return self._steps((data, rows, len(rows)) for rows in batches)
 
     def _by_batches(self, source: Batches, passed: int) -> Logs:
-        """Run an epoch of batches that come from somewhere else, and end training where they are used up for good."""
+        """Run an epoch of batches from a source; end training once the source is exhausted."""
         steps, done = self._plan.steps, self._run.position.steps
         batches = (
             self._model._training_samples(*batch, of=f" of batch {number}")
@@ -175,7 +177,7 @@ class Fitting:
         return logs
 
     def _validate(self, data: Samples | Batches) -> Logs:
-        """Return the figures of a validation; none where its batches were used up by those before."""
+        """Return the results of a validation; empty once its source of batches is exhausted."""
         plan = self._plan
         size, steps = plan.validation_batch_size, plan.validation_steps
         results, done = self._model._evaluate_any(data, size, self._callbacks, steps, of=" of validation_data")
@@ -185,20 +187,20 @@ class Fitting:
         return {f"val_{name}": value for name, value in results.items()}
 
     def _warn_of_few(self, source: str, done: int, argument: str, wanted: int | None, *, ends: bool = False) -> None:
-        """Warn, once, where there are fewer batches than there should be; `ends` says whether they are used up for good."""
+        """Warn once if there are fewer batches than requested; `ends`: the source is exhausted."""
         if done >= (wanted or 1) or (source, ends) in self._warned:
             return
         self._warned.add((source, ends))
         epoch = f"epoch {self._run.position.epoch + 1}"
         if source == "x":
-            then = "training ends" if ends else f"{epoch} ends with the data, and the next one begins with them again"
+            then = "training ends" if ends else f"{epoch} ends with the data, and the next one starts over"
         else:
             then = f"there is no validation from {epoch} on" if ends else "only they are evaluated"
         remedy = f": give an object that can be iterated again, or {argument} * epochs batches" if ends else ""
         warn_of_few(source, done, argument, wanted, then + remedy)
 
     def _pass_over_batches(self) -> None:
-        """Bring sources of batches to where they are after the epochs that are done."""
+        """Advance the sources of batches past the epochs that are done."""
         plan, position = self._plan, self._run.position
         if isinstance(plan.data, Batches):
             plan.data.pass_over(position.epoch - plan.epochs.start, plan.steps, position.steps)
@@ -231,7 +233,7 @@ class Fitting:
         return logs
 
     def _reporter(self, epoch: int, before: int) -> Callable[[int, int, float, float], bool]:
-        """Return what the core calls now and then in an epoch, `before` steps of which are done."""
+        """Return the progress callback for the core, for an epoch with `before` steps done."""
         started = [time.perf_counter()]
 
         def report(step: int, steps: int, loss: float, metric: float) -> bool:
@@ -249,7 +251,7 @@ class Fitting:
 
     @property
     def _ends_epoch(self) -> bool:
-        """Whether the steps of the epoch in progress are over before their end."""
+        """Whether the current epoch ends before its last step."""
         return self._ends_early or self._model.stop_training
 
     # --- Time ---
@@ -259,7 +261,7 @@ class Fitting:
         return limit is not None and time.perf_counter() - self._run.started >= limit
 
     def _estimate(self, now: float, epoch: int, step: int, steps: int) -> None:
-        """Tell how long all epochs will take, from the pace of the first steps."""
+        """Estimate and report how long all epochs will take, from the pace of the first steps."""
         if self._seconds_known or epoch != self._plan.epochs.start:
             return
         if self._first_report is None:
@@ -268,15 +270,15 @@ class Fitting:
         then, steps_then = self._first_report
         if now - then >= _ESTIMATE_SECONDS and step > steps_then:
             pace = (now - then) / (step - steps_then)
-            self._tell_time(len(self._plan.epochs) * pace * (steps + self._validation_in_steps()))
+            self._report_estimate(len(self._plan.epochs) * pace * (steps + self._validation_in_steps()))
 
     def _validation_in_steps(self) -> float:
-        """Return how many steps of training take as long as a validation."""
+        """Return the duration of a validation, measured in training steps."""
         validation = self._plan.validation
         rows = len(validation) if isinstance(validation, Samples) else 0
         return _FORWARD_SHARE * rows / self._plan.batch_size
 
-    def _tell_time(self, seconds: float) -> None:
+    def _report_estimate(self, seconds: float) -> None:
         if not self._seconds_known:
             self._seconds_known = True
             self._history.estimated_seconds = seconds
@@ -285,7 +287,7 @@ class Fitting:
     # --- Weights ---
 
     def _remember_if_best(self, logs: Logs) -> bool:
-        """Keep a copy of the weights where an epoch was the best by its validation, else by its loss."""
+        """Copy the weights if the epoch has the lowest validation loss so far, or lowest loss without validation."""
         name = "loss" if self._plan.validation is None else "val_loss"
         is_best = logs.get(name, math.inf) < self._run.best
         if is_best:
@@ -296,7 +298,7 @@ class Fitting:
     def _keep_the_best(self) -> None:
         """Give the model its best weights.
 
-        Without validation the epoch in progress counts with its loss so far; with one, only validated epochs do.
+        Without validation, the current epoch counts with its loss so far; with validation, only validated epochs count.
         """
         if self._run.best_values is None:
             return

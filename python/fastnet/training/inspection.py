@@ -1,4 +1,4 @@
-"""Looking inside a model: what every layer gives, the gradients of its weights, and derivatives by its inputs."""
+"""Inspection of a model: outputs of layers, and gradients with respect to weights and inputs."""
 
 import math
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ _ROWS = 256
 
 
 class Inspector(Trainer):
-    """The part of a model that shows what happens inside it."""
+    """The part of a model that inspects activations, gradients and derivatives."""
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return a layer by its name, or by its place from the input on; an `Input` is not counted.
+        """Return a layer by its name or by its index, counted from the input; an `Input` is not counted.
 
         Raises
         ------
         ValueError
-            There is no such layer, or not one of `name` and `index` is given.
+            There is no such layer, or not exactly one of `name` and `index` is given.
 
         Examples
         --------
@@ -89,15 +89,15 @@ class Inspector(Trainer):
             yield layer, output
 
     def _networks_of_layers(self) -> Iterator[tuple[Layer, Network]]:
-        """Yield every layer with a network of it alone, all with the weights of one moment."""
+        """Yield every layer with a network of this layer alone; the weights are a consistent snapshot."""
         for layer, arrays in self._layers_with_weights():
             yield layer, self._network_of(layer, arrays)
 
     def _network_of(self, layer: Layer, arrays: list[NDArray[Any]]) -> Network:
         """Return a network of one layer with these weights.
 
-        The core computes some layers together, such as a product and its activation, so that the model's own network has
-        no array for what lies between them.
+        The core fuses some layers, such as a matrix multiplication and its activation. The model's own network has no
+        array for the values between fused layers.
         """
         described = [self._for_core(description, seed=0) for _, description in layer.descriptions()]
         network = NETWORKS[self.dtype](math.prod(layer.input_shape or ()), described)
@@ -109,7 +109,7 @@ class Inspector(Trainer):
         return network
 
     def gradients(self, x: Any, y: Any, sample_weight: ArrayLike | None = None) -> dict[str, dict[str, NDArray[Any]]]:
-        """Return the gradients of the loss by the weights of every layer; no weight changes.
+        """Return the gradients of the loss with respect to the weights of every layer; no weight changes.
 
         Parameters
         ----------
@@ -142,20 +142,21 @@ class Inspector(Trainer):
         """Return the derivatives of the outputs with respect to the inputs.
 
         The model acts as in `predict`: nothing is dropped, no noise is added, and BatchNormalization takes its moving
-        statistics. The derivatives are by the numbers in `x`, before any Rescaling or Normalization in the model.
+        statistics. The derivatives are with respect to the values in `x`, before any Rescaling or Normalization in the
+        model.
 
         Parameters
         ----------
         x : array_like, table or sparse matrix, shape (n, *input_shape), or array_like, shape input_shape
-            The samples, as in `predict`, or a single one. One dimension are n samples where a sample is one number, as
-            in `predict`.
+            The samples, as in `predict`, or a single one. An array of one dimension is n samples if a sample is one
+            number, as in `predict`.
 
         Returns
         -------
         ndarray of shape (n, *output_shape, *input_shape), or (*output_shape, *input_shape) for a single sample
-            For a model of rows, ``jacobian[i, j, k]`` is the derivative of output j of sample i by feature k, the features in the
-            model's order also where the columns of a table had another. In the dtype of the model; rows of outputs that are
-            NaN are NaN.
+            For a model of rows, ``jacobian[i, j, k]`` is the derivative of output j of sample i with respect to feature
+            k. The features are in the model's order, even if the columns of a table were not. In the dtype of the
+            model; rows of outputs that are NaN are NaN.
 
         Raises
         ------
@@ -165,13 +166,13 @@ class Inspector(Trainer):
         See Also
         --------
         input_gradients : The gradient of the loss with respect to the inputs.
-        fastnet.plotting.plot_saliency : A picture of what a prediction depends on.
+        fastnet.plotting.plot_saliency : Plot the features that a prediction depends on.
 
         Notes
         -----
-        At a kink, such as that of ReLU at 0, the derivative is the one that training takes. A sample takes a forward pass
-        and a backward pass for each output, many at a time; its derivatives have the same bits whichever samples are beside
-        it. The result has n times outputs times features numbers: ask for some of the samples where that is much.
+        At a kink, such as that of ReLU at 0, the derivative is the one that training uses. A sample takes one forward
+        pass, and one backward pass for each output. Its derivatives are bitwise the same whichever other samples are in
+        `x`. The result has n times outputs times features numbers: pass fewer samples if that is too large.
 
         Examples
         --------
@@ -202,16 +203,16 @@ class Inspector(Trainer):
     def _one_or_more(self, x: Any) -> tuple[Any, bool]:
         """Return samples, and whether they were given as a single one."""
         if self.input_shape in (None, (1,)) or is_sparse(x) or is_table(x) or hasattr(x, "to_numpy"):
-            return x, False  # of a series nobody knows whether its values are in the model's order
+            return x, False  # the values of a series may not be in the model's order
         samples = as_array("x", x)
         return (samples[None], True) if samples.shape == self.input_shape else (samples, False)
 
     def input_gradients(self, x: Any, y: Any, sample_weight: ArrayLike | None = None) -> NDArray[Any]:
         """Return the gradient of the loss of the samples with respect to the inputs.
 
-        The loss is that of `evaluate`, a mean over the samples. The gradient of the loss of sample i alone is therefore n
-        times row i. As in `jacobian`, the model acts as in `predict`, also where it has Dropout or BatchNormalization, with
-        which `loss_and_gradients` takes the gradients of a step of training.
+        The loss is that of `evaluate`, a mean over the samples. The gradient of the loss of sample i alone is therefore
+        n times row i. As in `jacobian`, the model acts as in `predict`, even with Dropout or BatchNormalization; with
+        these, `loss_and_gradients` returns the gradients of a training step instead.
 
         Parameters
         ----------
@@ -221,7 +222,7 @@ class Inspector(Trainer):
         Returns
         -------
         ndarray of the shape of `x`
-            In the dtype of the model; the features in the model's order also where the columns of a table had another.
+            In the dtype of the model. The features are in the model's order, even if the columns of a table were not.
 
         Raises
         ------
@@ -239,7 +240,8 @@ class Inspector(Trainer):
 
         Examples
         --------
-        A step of a fast gradient sign attack [1]_: each feature moves a little in the direction in which the loss grows.
+        A step of the fast gradient sign method [1]_: each feature moves a little in the direction in which the loss
+        grows.
 
         >>> import numpy as np
         >>> import fastnet as fn

@@ -1,6 +1,6 @@
-"""The receipt of a model: for each run of `fit`, what it was told, what data it read and what it ran on.
+"""The receipt of a model: for each run of `fit`, its arguments, its data and its environment.
 
-A run is noted in a few microseconds; whatever costs more waits until the receipt is read or the model is saved.
+Recording a run takes a few microseconds; more expensive work waits until the receipt is read or the model is saved.
 """
 
 import copy
@@ -14,15 +14,15 @@ from fastnet._core import recent_num_threads
 from fastnet.callbacks.history import History
 from fastnet.inputs.batches import Batches
 from fastnet.inputs.samples import Samples
-from fastnet.support.plain import plain
+from fastnet.support.json_values import json_value
 from fastnet.support.validation import describe
 from fastnet.training.fingerprints import environment, sampled, to_json
 from fastnet.training.run import Plan
 from fastnet.training.stepping import Stepper
 
-MOST_RUNS = 10  # that a receipt describes one by one; those before are added up
+MOST_RUNS = 10  # that a receipt describes individually; earlier ones are summed
 
-# What readers of a file's receipt rely on.
+# The types of the entries that readers of a file's receipt rely on.
 RUN_KINDS: Mapping[str, type] = {
     **dict.fromkeys(("data", "fit", "compile", "layers"), dict),
     "epochs": int,
@@ -31,7 +31,7 @@ RUN_KINDS: Mapping[str, type] = {
 }
 COMMAND_KINDS: Mapping[str, type] = {"name": str, "arguments": dict, "data": dict}
 
-# What equal training need not have in common: these stay out of files, so that equal models give equal files.
+# These differ between identical trainings. They stay out of files, so that identical models give identical files.
 VOLATILE_FIELDS = ("threads", "started", "seconds")
 
 
@@ -39,16 +39,16 @@ VOLATILE_FIELDS = ("threads", "started", "seconds")
 
 
 class RunRecord:
-    """One run of `fit`, from its beginning on."""
+    """Record of one run of `fit`."""
 
     def __init__(self, model: Stepper, plan: Plan, data: Samples | Batches, others: Mapping[str, Any]) -> None:
         given = None if others["validation_split"] else plan.validation
         self._data = sampled(data)
         self._validation = None if given is None else sampled(given)
         self._plan = (plan.batch_size, plan.epochs, plan.shuffle)
-        self._others = {name: plain(value) for name, value in others.items() if value}
+        self._others = {name: json_value(value) for name, value in others.items() if value}
         self._compilation = compilation = model._compiled("training")
-        self._settings = model._told_settings
+        self._settings = model._known_settings
         optimizer = compilation.optimizer
         self._learning_rate = optimizer._learning_rate
         self._steps = range(optimizer._iterations, optimizer._iterations)
@@ -59,7 +59,7 @@ class RunRecord:
         self._ended: str | None = None
 
     def end(self, model: Stepper, history: History, failed: bool) -> None:
-        """Note how far the run came."""
+        """Record how far the run came and how it ended."""
         self._seconds = time.time() - self._started
         self._epochs = len(history.epoch)
         self._steps = range(self._steps.start, model.optimizer._iterations)
@@ -78,7 +78,7 @@ class RunRecord:
         return self._epochs, len(self._steps)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the run as JSON can hold it."""
+        """Return the run as a JSON object."""
         assert self._settings is not None
         batch_size, epochs, shuffle = self._plan
         compiled = self._compilation.config
@@ -109,18 +109,18 @@ class RunRecord:
 
 
 class Receipt:
-    """The runs of a model.
+    """The training runs of a model.
 
     Attributes
     ----------
     seed : int or None
-        The seed that the model was made with.
+        The seed of the model.
     command : dict or None
-        What ``fastnet train`` was told, where the weights are its result.
+        The arguments of ``fastnet train``, if the weights are its result.
     label : dict or None
-        Where the labels stood in the table that the model is for: the name of the column and its index.
+        The label column of the table that the model was trained on: its name and index.
     dialect : dict or None
-        How that table was written, where options said so: what separates cells, and the decimal sign.
+        The separator and the decimal sign of that table, if options set them.
     initial_weights : str or None
         The hash of the weights before the first run.
     """
@@ -139,7 +139,7 @@ class Receipt:
         return self._earlier["runs"] + len(self._runs)
 
     def begin(self, run: RunRecord, model: Stepper) -> None:
-        """Take a run into account that is about to begin."""
+        """Add a run that is about to begin."""
         if not len(self):
             self.initial_weights = model._weights.sha256()
         self.command = None
@@ -152,7 +152,7 @@ class Receipt:
             earlier["steps"] += steps
 
     def as_dict(self, weights: str) -> dict[str, Any]:
-        """Return the receipt as JSON can hold it; `weights` is the hash of the weights as they are now."""
+        """Return the receipt as a JSON object; `weights` is the hash of the current weights."""
         receipt: dict[str, Any] = {"seed": self.seed, "initial_weights": self.initial_weights, "weights": weights}
         for name, table in (("label", self.label), ("dialect", self.dialect)):
             if table is not None:
@@ -165,17 +165,17 @@ class Receipt:
         return copy.deepcopy(receipt)
 
     def for_file(self, weights: str) -> dict[str, Any]:
-        """Return `as_dict` without what equal training need not have in common."""
+        """Return `as_dict` without the volatile fields."""
         return without_volatile(self.as_dict(weights))
 
     @classmethod
     def from_dict(cls, receipt: Mapping[str, Any]) -> "Receipt":
-        """Return the receipt that a file has.
+        """Return the receipt of a model file.
 
         Raises
         ------
         ValueError
-            An entry has a type that `as_dict` does not give it.
+            An entry has a wrong type.
         """
         result = cls(_entry(receipt, "seed", int, None))
         result.initial_weights = _entry(receipt, "initial_weights", str, None)
@@ -196,7 +196,7 @@ class Receipt:
 
 
 def without_volatile(receipt: dict[str, Any]) -> dict[str, Any]:
-    """Return a receipt without what equal training need not have in common."""
+    """Return a receipt without the volatile fields of its runs."""
     runs = [{name: value for name, value in run.items() if name not in VOLATILE_FIELDS} for run in receipt["runs"]]
     return {**receipt, "runs": runs}
 
@@ -206,12 +206,12 @@ def _as_dict(run: RunRecord | dict[str, Any]) -> dict[str, Any]:
 
 
 def _checked(part: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, Any]:
-    """Return the entries of these kinds, None, empty or 0 where they are absent."""
+    """Return the entries with these types; an absent one is None, empty or 0."""
     return {name: _entry(part, name, kind, None if kind is str else kind()) for name, kind in kinds.items()}
 
 
 def _entry(part: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
-    """Return an entry of a receipt in a file, or the default where it is absent or null."""
+    """Return an entry of a receipt, or the default if it is absent or null."""
     value = part.get(name)
     if value is None:
         return default

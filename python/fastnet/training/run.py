@@ -1,4 +1,4 @@
-"""The state of a run of `fit`: what it is to do, and how far it has come."""
+"""The state of a run of `fit`: its plan and its progress."""
 
 import math
 import time
@@ -18,19 +18,19 @@ from fastnet.training.stepping import Stepper
 
 
 class Watch(Protocol):
-    """What looks on while a run with `debug` trains."""
+    """Observer of a run with `debug`."""
 
     def after_epoch(self, epoch: int) -> None:
-        """Look at the model after an epoch."""
+        """Check the model after an epoch."""
 
     def not_finite(
         self, epoch: int, batch: int, before: NDArray[Any], samples: Samples, order: NDArray[np.int64] | None
     ) -> None:
-        """Look into a step after which the loss or a weight is not finite; `before` are the weights before it."""
+        """Diagnose a step after which the loss or a weight is not finite; `before`: the weights before it."""
 
 
 class Plan(NamedTuple):
-    """What a run of `fit` is to do."""
+    """The data and settings of a run of `fit`."""
 
     data: Samples | Batches
     validation: Samples | Batches | None
@@ -45,7 +45,7 @@ class Plan(NamedTuple):
     watch: Watch | None = None
 
     def without_given(self) -> "Plan":
-        """Return the same without the samples of which there are copies."""
+        """Return the plan without references to samples that have been copied."""
         data, validation = self.data, self.validation
         if isinstance(data, Samples):
             data = data.without_given()
@@ -57,20 +57,20 @@ class Plan(NamedTuple):
 
     @property
     def all_steps(self) -> int | None:
-        """The number of batches that all the data are, where it is known."""
+        """The number of batches in one pass over the data, if it is known."""
         return self.data.steps if isinstance(self.data, Batches) else -(-len(self.data) // self.batch_size)
 
     @property
     def steps_per_epoch(self) -> int | None:
-        """The number of batches in an epoch, where it is known."""
+        """The number of batches in an epoch, if it is known."""
         steps, most = self.steps, self.all_steps
         return most if steps is None else steps if most is None else min(steps, most)
 
     def batches_passed(self, epoch: int) -> int:
-        """Return how many batches of the data, in the order that is under way, earlier epochs took.
+        """Return how many batches of the current pass over the data earlier epochs took.
 
-        As in Keras, an epoch goes on where the one before it stopped, and ends with the data at the latest; then they begin
-        again, in a new order where they are shuffled.
+        As in Keras, an epoch continues where the previous one stopped, and ends with the data at the latest. Then the
+        data start over, in a new order if they are shuffled.
         """
         if self.steps is None or self.all_steps is None:
             return 0
@@ -78,22 +78,22 @@ class Plan(NamedTuple):
 
 
 class Position:
-    """Where a run stands between two steps.
+    """Progress of a run between two steps.
 
     Attributes
     ----------
     epoch, steps : int
-        The epoch in progress, and how many of its steps are done.
+        The current epoch, and how many of its steps are done.
     loss, metric : float
         Sums over the `rows` of those steps.
     bad : int
         The first step whose loss was not finite, or -1.
     rate : float or None
-        The learning rate of the epoch, where it is one number.
+        The learning rate of the epoch, unless it follows a schedule.
     random : dict
-        The state of the model's generator before it drew the order of the data that is under way.
+        The state of the model's generator before it drew the current order of the data.
     validations : int
-        How many there were.
+        The number of validations so far.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Position:
 
     @property
     def done(self) -> tuple[int, float, float, int]:
-        """What of the epoch is done, as the core takes it."""
+        """The progress within the epoch, in the core's form."""
         return self.steps, self.loss, self.metric, self.bad
 
     def next_epoch(self) -> None:
@@ -129,13 +129,13 @@ class Run:
     Attributes
     ----------
     position : Position
-        Where it stands.
+        The progress.
     logs : dict
-        Those of the last complete epoch.
+        The logs of the last complete epoch.
     best, best_values : float, ndarray or None
-        The figure of the best epoch so far, and the weights after it.
+        The loss of the best epoch so far, and the weights after it.
     started : float
-        The time when it began, as if it had not been interrupted.
+        The start time, moved by the time spent before an interruption.
     """
 
     def __init__(

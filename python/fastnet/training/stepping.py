@@ -1,4 +1,4 @@
-"""Steps of training: what the network is told before one, and what it gives back."""
+"""Training steps: passing settings and data to the network, and its results back."""
 
 import warnings
 from collections.abc import Callable, Mapping
@@ -24,8 +24,8 @@ class Stepper(Evaluator, Layered):
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         self._places: list[Place] = []
         self._frozen_note: str | None = None
-        self._with_gradients: Weights | None = None  # those of `_trained_weights`, of a network that knows its layers
-        self._told_settings: Settings | None = None
+        self._with_gradients: Weights | None = None  # `_trained_weights` as of the last `_update_layers`
+        self._known_settings: Settings | None = None
         super().__init__(*arguments, **keywords)
 
     def _trainable_network(self, method: str, x: Any) -> Network:
@@ -36,16 +36,16 @@ class Stepper(Evaluator, Layered):
         return network
 
     def _update_layers(self, network: Network) -> None:
-        """Tell the network what has changed in the layers."""
+        """Pass changed settings of the layers to the network."""
         self._weights.changes.pending = False
         network.update_layers([self._for_core(description, seed=0) for description in self._descriptions()])
         self._places = list(self._all_places())
         self._frozen_note = self._note_of_frozen()
         self._with_gradients = self._trained_weights()
-        self._told_settings = self._settings()
+        self._known_settings = self._settings()
 
     def _note_of_frozen(self) -> str | None:
-        """Return what is frozen though it may not be meant to be, as a sentence."""
+        """Return a sentence about weights that may be frozen by mistake, if there are any."""
         switches = [(path, layer) for path, layer, name in self._places if name == "trainable"]
         willing = [path for path, layer in switches if layer.trainable and layer.count_params()]
         if not any(self._trained()):
@@ -58,18 +58,18 @@ class Stepper(Evaluator, Layered):
         return None
 
     def _warn_of_frozen(self) -> None:
-        """Warn where training is asked for, and something is frozen that may not be meant to be."""
+        """Warn of weights that may be frozen by mistake."""
         if self._frozen_note is not None:
             warnings.warn(self._frozen_note, UserWarning, stacklevel=3)
 
     # --- Settings: what can change at any time ---
 
     def _settings(self) -> "Settings":
-        """Return what they are now, in a network that has been told of its layers."""
+        """Return the current settings; `_update_layers` must have run."""
         return Settings(self._places, self.trainable, [getattr(layer, name) for _, layer, name in self._places])
 
     def _apply_settings(self, settings: Mapping[str, Mapping[str, Any]]) -> None:
-        """Set what `Settings.as_dict` returned."""
+        """Restore settings that `Settings.as_dict` returned."""
         if (trainable := settings.get("", {}).get("trainable", True)) != self.trainable:
             self.trainable = trainable
         for path, layer, name in self._all_places():
@@ -81,12 +81,12 @@ class Stepper(Evaluator, Layered):
     # --- Steps ---
 
     def _learn_names(self, names: list[str] | None) -> None:
-        """Name the features for what is to come, where they have no names."""
+        """Name the features of the model, unless they have names."""
         if names is not None and self.feature_names is None:
             self.feature_names = names
 
     def _training_samples(self, x: Any, y: Any, sample_weight: Any = None, *, of: str = "") -> Samples:
-        """Return checked data to train with, whose columns name the features where they have no names."""
+        """Return checked training data; its column names become the feature names if the model has none."""
         names = self.feature_names or names_to_learn(f"x{of}", x)
         samples = self._samples(x, y, sample_weight, of=of, columns=names)
         self._learn_names(names)
@@ -112,9 +112,9 @@ class Stepper(Evaluator, Layered):
         done: tuple[int, float, float, int] | None = None,
         end: int | None = None,
     ) -> tuple[int, float, float, int, tuple[float, float]]:
-        """Take the steps of an epoch after those that are `done` and before `end`.
+        """Run the steps of an epoch after those that are `done` and before `end`.
 
-        Return how many are done then, the means of loss and metric, the first bad step, and the sums behind the means.
+        Return how many steps are done, the means of loss and metric, the first bad step, and the sums of the means.
         """
         network = self._trainable_network("fit", samples.x)
         compilation = self._compiled("training")
@@ -133,7 +133,7 @@ class Stepper(Evaluator, Layered):
 def batch_hook(
     compilation: Compilation, samples: Samples, order: NDArray[np.int64] | None, *, observe: bool = True
 ) -> Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None:
-    """Return what the core calls with the outputs of every batch, if anything wants to see them."""
+    """Return the callback for the outputs of every batch, if a custom loss or a metric needs them."""
     custom = compilation.custom_loss
     if custom is None and not (observe and compilation.observed):
         return None

@@ -30,10 +30,10 @@ from fastnet.training.stepping import Stepper, batch_hook
 
 _TRAINING_BATCH = 32
 
-# What a class written for Keras may define, but nothing calls here; and what to do instead.
+# Methods that a class written for Keras may define but nothing calls here, and the alternatives.
 _KERAS_METHODS = dict.fromkeys(
     ("call", "compute_loss", "compute_metrics", "predict_step", "test_step", "train_step"),
-    "models run in compiled code; give compile() a loss or metrics of your own, fit() callbacks, or loop over "
+    "models run in compiled code; pass compile() a custom loss or custom metrics, fit() callbacks, or loop over "
     "train_on_batch() or loss_and_gradients()",
 )
 
@@ -62,12 +62,12 @@ class Trainer(Stepper):
 
     @property
     def receipt(self) -> dict[str, Any] | None:
-        """What the weights come from, kept in the model's file; None before the first `fit`.
+        """Record of how the weights were trained, saved with the model; None before the first `fit`.
 
-        A dictionary that JSON can hold. "config" is the architecture, "seed" that of the model, "initial_weights" and "weights" are the SHA-256 of the
-        weights before the first run and now. "runs" has an entry for each run of `fit`, with the hashes of its data, its
-        arguments, what the model was compiled with, versions, the instruction set, and in this process also the number of
-        threads and the time. docs/receipts.md says what each entry means.
+        A JSON-serializable dictionary. "config" is the architecture and "seed" the seed of the model. "initial_weights"
+        and "weights" are the SHA-256 hashes of the weights before the first run and now. "runs" has an entry for each
+        run of `fit`: hashes of its data, the arguments of `fit` and `compile`, versions, the instruction set, and, in
+        the process that trained, the number of threads and the time. docs/receipts.md explains every entry.
 
         Examples
         --------
@@ -108,76 +108,77 @@ class Trainer(Stepper):
     ) -> History:
         """Train for a number of epochs.
 
-        Ctrl-C, and the end of `max_time`, end training, give the model its best weights and return the history, which holds
-        the finished epochs. `max_time` lets the batch in progress end; Ctrl-C breaks off a long one, which then changes
-        nothing, and a validation. The best weights are those of the epoch with the lowest loss of validation. Without
-        validation they are the weights of that moment, unless an epoch before had a lower loss than the one in progress
-        has so far.
+        Ctrl-C and the end of `max_time` end training: the model gets its best weights, and the history of the finished
+        epochs is returned. `max_time` lets the current batch finish. Ctrl-C aborts a long batch, which then changes no
+        weight, and a validation. The best weights are those of the epoch with the lowest validation loss. Without
+        validation, they are the current weights, unless an earlier epoch had a lower loss than the current one so far.
 
         Parameters
         ----------
         x : array_like, table, sparse matrix or source of batches
-            The samples, shape (n, *input_shape). Arrays of float32, float64 and integers, memory-mapped ones too, are read
-            in place, or copied once where their form is slow to gather, as Fortran order is; a copy is never larger than
-            they are. Other types are converted. Tables of pandas, polars and pyarrow must have
-            columns of numbers, which name the features: from then on the model takes the columns of tables by their names,
-            in any order, and refuses tables with others. Arrays, and columns without names, are taken by position. A matrix or array of scipy.sparse is never made dense as a whole;
-            CSR is read in place, other formats are converted to it.
+            The samples, shape (n, *input_shape). Arrays of float32, float64 and integers, also memory-mapped ones, are
+            read in place. Layouts that are slow to gather from, such as Fortran order, are copied once; the copy is
+            never larger than the array. Other types are converted.
+
+            Tables of pandas, polars and pyarrow must have columns of numbers. Their names become the feature names:
+            from then on the model selects the columns of tables by name, in any order, and refuses tables with other
+            columns. Arrays, and columns without names, are taken by position. A matrix or array of scipy.sparse is
+            never made dense as a whole; CSR is read in place, other formats are converted to CSR.
 
             Without `y`, a source of (x, y) or (x, y, sample_weight): a generator of batches, an object that can be
-            iterated for every epoch, or one with a length whose items are samples or batches. Its item is a sample when
-            its x has the model's `input_shape`, or, before the model is built, its y is a single number.
+            iterated in every epoch, or one with a length whose items are samples or batches. An item is a sample if its
+            x has the model's `input_shape` or, before the model is built, if its y is a single number.
         y : array_like, optional
             The targets: rows of shape (n, outputs); labels 0 to outputs - 1 of shape (n,) or (n, 1) with a categorical
             cross-entropy; values of shape (n,) for one output.
         batch_size : int, default 32
-            How many samples make a step. The last batch of an epoch may be shorter.
+            The number of samples per step. The last batch of an epoch may be smaller.
         epochs : int, default 1
-            The number of the epoch to stop before.
+            The epoch to stop before, counted from 0; with `initial_epoch` 0, the number of epochs.
         verbose : {"auto", 0, 1, 2}, default "auto"
-            0 prints nothing, 1 and "auto" show a bar on a terminal where tqdm is installed and else a line for every
-            epoch, 2 prints the lines.
+            0 prints nothing; 1 and "auto" show a progress bar on a terminal if tqdm is installed, else a line for every
+            epoch; 2 prints a line for every epoch.
         callbacks : list of Callback, optional
             See `fastnet.callbacks`.
         validation_split : float, default 0.0
             The fraction of the samples, taken from the end before shuffling, to validate with after every epoch.
         validation_data : tuple (x, y) or (x, y, sample_weight), optional
-            Samples to validate with; `validation_split` is then not used.
+            Samples to validate with; overrides `validation_split`.
         shuffle : bool, default True
-            Whether every epoch takes the samples in a new random order.
+            Whether to shuffle the samples before every epoch.
         class_weight : dict, optional
-            The weight of each label's samples; 1 for labels that it does not have.
+            The weight of the samples of each label; labels that are missing have weight 1.
         sample_weight : array_like, shape (n,), optional
-            What each sample's loss is multiplied by.
+            A factor for the loss of each sample.
         initial_epoch : int, default 0
             The number of the first epoch.
         steps_per_epoch : int, optional
-            How many batches an epoch takes; a generator that does not end needs it. As in Keras, the next epoch goes on where
-            an epoch stopped. An epoch ends with the data at the latest; then they begin again, in a new order where they are
-            shuffled. That, and a generator that is used up, which ends training, are warnings.
+            The number of batches per epoch; required for a generator that does not end. As in Keras, an epoch continues
+            where the previous one stopped. It ends with the data at the latest; then the data start over, in a new
+            order if they are shuffled. That is a warning, and so is an exhausted generator, which ends training.
         validation_steps : int, optional
-            How many batches a validation takes at most, each time from the first one.
+            The maximum number of batches per validation, each time from the first one.
         validation_batch_size : int, optional
-            How many samples are evaluated at a time.
+            The number of samples that are evaluated at a time.
         validation_freq : int or collection of int, default 1
-            Validate after every so many epochs, or after the epochs with these numbers, counted from 1.
+            Validate after every this many epochs, or after the epochs with these numbers, counted from 1.
         max_time : float, optional
             Seconds after which training ends, at the end of the batch in progress or 2 ms later.
         debug : bool, default False
-            Whether to look for what is wrong: what `fastnet.doctor` finds before the first epoch, and then after every
-            epoch, becomes a `fastnet.exceptions.DoctorWarning` with its code, as does the layer, epoch and batch where NaN
-            or infinity first appears. Batches are then run one by one, with the same results.
+            Whether to look for problems. Findings of `fastnet.doctor`, before the first epoch and after every epoch,
+            become a `fastnet.exceptions.DoctorWarning` with their code. So do the layer, epoch and batch where NaN or
+            infinity first appears. Batches are then run one by one, with the same results.
 
         Returns
         -------
         History
-            Its `history` maps "loss", "val_loss", the metrics and, when it follows a schedule, "learning_rate" to
-            lists with one value for every epoch.
+            Its `history` maps "loss", "val_loss", the metrics and, if there is a schedule, "learning_rate" to lists
+            with one value per epoch.
 
         Raises
         ------
         ValueError
-            The model is not compiled, the data do not fit the model or are not finite, or there is no batch at all.
+            The model is not compiled, the data do not fit the model or are not finite, or there is no batch.
         TypeError
             An argument has the wrong type.
 
@@ -249,12 +250,12 @@ class Trainer(Stepper):
         }
         self._learn_names(names)
         record, plan = RunRecord(self, plan, given, others), plan.without_given()
-        del given, data, validation  # the table that x was, say, of which there is a copy
+        del given, data, validation  # such as a table x that has been copied
         fitting = Fitting(Run(self, plan, running, history, Position(span.start)))
         return self._recorded(record, fitting, history)
 
     def _recorded(self, record: RunRecord, fitting: Fitting, history: History) -> History:
-        """Train, and note in the receipt how it went."""
+        """Train, and record the run in the receipt."""
         self._receipt.begin(record, self)
         failed = True
         try:
@@ -268,16 +269,16 @@ class Trainer(Stepper):
 
     @abstractmethod
     def _watch(self, x: Any, y: Any, validation_data: Any, shuffle: bool) -> Watch:
-        """Return what watches over a run with `debug`; it warns of what is wrong already."""
+        """Return the observer of a run with `debug`; it warns at once of problems found before training."""
 
     def _weighted(self, samples: Samples, class_weight: dict[int, float]) -> Samples:
-        """Return samples that weigh what their classes do."""
+        """Return samples with the weights of their classes."""
         assert self._network is not None
         assert self.loss is not None
         return samples.with_class_weight(class_weight, self.loss, self._network.output_size, self.dtype)
 
     def _batches(self, source: Batches, class_weight: Any, sample_weight: Any) -> Batches:
-        """Check what cannot go with batches, and build the model for the first one where it is not built."""
+        """Refuse arguments that do not go with batches, and build the model for the first batch if needed."""
         for name, value in {"class_weight": class_weight, "sample_weight": sample_weight}.items():
             if value is not None:
                 raise ValueError(f"{name} needs x to be an array; batches bring weights as (x, y, sample_weight)")
@@ -310,9 +311,9 @@ class Trainer(Stepper):
         class_weight: Mapping[int, float] | None = None,
         return_dict: bool = False,
     ) -> float | list[float] | dict[str, float]:
-        """Take one step with all of `x` as one batch, and return the loss and the metrics before the step.
+        """Run one training step with `x` as one batch, and return the loss and the metrics before the step.
 
-        The arguments are those of `fit`, the result is as that of `evaluate`.
+        The arguments are those of `fit`, the result is that of `evaluate`.
         """
         self._trainable_network("train_on_batch", x)
         self._warn_of_frozen()
@@ -327,12 +328,12 @@ class Trainer(Stepper):
     def loss_and_gradients(
         self, x: Any, y: Any, sample_weight: ArrayLike | None = None
     ) -> tuple[float, list[NDArray[Any]]]:
-        """Return the loss of the samples and its gradients by the weights; no weight changes.
+        """Return the loss of the samples and its gradients with respect to the weights; no weight changes.
 
         Parameters
         ----------
         x, y, sample_weight
-            As in `fit`; rows of targets that do not add up to 1 are taken, too, and weigh what they add up to.
+            As in `fit`. Rows of targets that do not sum to 1 are accepted, too; their sum is their weight.
 
         Returns
         -------
@@ -360,13 +361,13 @@ class Trainer(Stepper):
 
 
 def _names_in(validation_data: Any) -> list[str] | None:
-    """Return the names of the columns of samples to validate with, which batches will follow."""
+    """Return the column names of the validation data, which training batches must match."""
     samples = validation_data[0] if isinstance(validation_data, tuple) and validation_data else None
     return names_to_learn("x of validation_data", samples)
 
 
 def _validation_schedule(validation_freq: int | Container[int]) -> Callable[[int], bool]:
-    """Return whether to validate after an epoch, counted from 1."""
+    """Return a predicate for whether to validate after an epoch, counted from 1."""
     if not isinstance(validation_freq, int) and isinstance(validation_freq, Container):
         return lambda epoch: epoch in validation_freq
     every = check_integer("validation_freq", validation_freq)

@@ -1,6 +1,6 @@
-"""The arguments of every command: one module for each, whose `COMMAND` stands in the table here.
+"""The arguments of every command: one module for each; the table here lists their `COMMAND`.
 
-Nothing is imported for them but argparse.
+They import nothing but argparse.
 """
 
 import argparse
@@ -50,7 +50,7 @@ EXAMPLES = (
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Return the arguments; exits as argparse does for --help, --version and wrong usage."""
+    """Parse the arguments; exit like argparse for --help, --version and wrong usage."""
     parser, commands = make_parser()
     if (config := config_of(argv)) and config[0] in commands:
         take_config(*config, commands)
@@ -66,7 +66,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _with_hints(unknown: Sequence[str], parser: Parser) -> str:
-    """Return arguments that a command does not have, each with the option that may have been meant."""
+    """Return unknown arguments, each with the option that may have been meant."""
     options = [option for action in parser._actions for option in action.option_strings if option_name(action)]
     near = {word: closest(word.partition("=")[0], options) for word in unknown if word.startswith("-")}
     return " ".join(f"{word} (did you mean {option}?)" if (option := near.get(word)) else word for word in unknown)
@@ -93,19 +93,19 @@ EXAMPLES_TITLE = "examples:\n"
 
 
 class HelpFormatter(argparse.HelpFormatter):
-    """Wraps descriptions, and leaves examples as they are."""
+    """Formatter that wraps descriptions, but not examples."""
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if text.startswith(EXAMPLES_TITLE) else super()._fill_text(text, width, indent)
 
 
 def _help(description: str, examples: tuple[tuple[str, str], ...]) -> dict[str, Any]:
-    """Return what argparse needs for the help of a command."""
+    """Return the arguments of argparse for the help of a command."""
     width = max((len(arguments) for arguments, explanation in examples if explanation), default=0)
     lines = [f"  fastnet {arguments:<{width}}  {explanation}".rstrip() for arguments, explanation in examples]
     return {
         "description": description,
         "epilog": EXAMPLES_TITLE + "\n".join(lines),
         "formatter_class": HelpFormatter,
-        "allow_abbrev": False,  # an option that is added later would change what an abbreviation means
+        "allow_abbrev": False,  # an option added later would change the meaning of an abbreviation
     }

@@ -22,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
     add_table(parser, remembered=True)
     add_threads(parser)
     parser.add_argument(
-        "--seconds", type=seconds, default=0.5, metavar="TIME", help="for each line of the result (default: 0.5)"
+        "--seconds", type=seconds, default=0.5, metavar="TIME", help="duration of each measurement (default: 0.5)"
     )
     add_quiet(parser)
     add_json(parser)
@@ -31,13 +31,13 @@ def add_arguments(parser: Parser) -> None:
 COMMAND = Command(
     summary="measure the speed of a model on this machine",
     description=(
-        "Measure how many rows a second a model predicts on this machine, and how long one call takes, alone and in "
-        "batches; and how many steps a second it trains, if it is compiled. The model file stays as it is. Zeros in "
-        "DATA, as images have them, may make it faster than random numbers do."
+        "Measure how many rows a second a model predicts on this machine, and how long one call takes, for single "
+        "rows and for batches. If it is compiled, also measure how many steps a second it trains. The model file is "
+        "not changed. Zeros in DATA, as in images, may make it faster than random numbers."
     ),
     examples=(
         ("bench mnist.safetensors", "on random numbers"),
-        ("bench mnist.safetensors mnist", "on the rows that it is for"),
+        ("bench mnist.safetensors mnist", "on real data"),
         ("bench mnist.safetensors --threads 1 --seconds 2 --json", ""),
     ),
     add_arguments=add_arguments,

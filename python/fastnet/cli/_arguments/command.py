@@ -1,4 +1,4 @@
-"""What a command tells the parser about itself, and the arguments that several commands share."""
+"""The description of a command for the parser, and arguments that several commands share."""
 
 import argparse
 from collections.abc import Callable
@@ -32,10 +32,10 @@ THAT_OF_TRAINING = "that of training, or "
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line, with the closest match of what was mistyped."""
+    """Parser with one-line errors that suggest the closest match."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and end with status 2."""
+        """Print an error and exit with status 2."""
         self.exit(2, f"{self.prog}: error: {' '.join(message.split())} (see {self.prog} --help)\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
@@ -49,20 +49,20 @@ class Parser(argparse.ArgumentParser):
 
 
 class Command(NamedTuple):
-    """One command. It is run by the function `run` of the module of its name in `fastnet.cli`.
+    """One command, run by the function `run` of the module of its name in `fastnet.cli`.
 
     Attributes
     ----------
     summary : str
-        What it does, in the list of commands.
+        Its line in the list of commands.
     description : str
-        What it does, in its own help.
+        The description in its own help.
     examples : tuple of (str, str)
-        Arguments to show, and what they do, or "".
+        Arguments, and an explanation or "".
     add_arguments : callable
         Adds its arguments to a parser.
     check : callable, optional
-        Ends with ``parser.error`` where arguments, each of them right, do not go together.
+        Calls ``parser.error`` if arguments do not go together.
     """
 
     summary: str
@@ -73,7 +73,7 @@ class Command(NamedTuple):
 
 
 def add_flag(container: Container, name: str, help: str) -> None:
-    """Add an option without a value; `--no-NAME` takes it back where a file of options sets it."""
+    """Add an option without a value; `--no-NAME` overrides a configuration file that sets it."""
     dest = name.removeprefix("--").replace("-", "_")
     container.add_argument(name, dest=dest, action="store_true", help=help)
     container.add_argument(f"--no-{name.removeprefix('--')}", dest=dest, action="store_false", help=argparse.SUPPRESS)
@@ -91,12 +91,14 @@ def add_quiet(container: Container) -> None:
 
 def add_run_dir(container: Container, what: str) -> None:
     """Add ``--run-dir``."""
-    container.add_argument("--run-dir", metavar="DIR", help=f"write {what} to this folder, which is new or empty")
+    container.add_argument("--run-dir", metavar="DIR", help=f"write {what} to this folder, which must be new or empty")
 
 
 def add_threads(container: Container) -> None:
     """Add ``--threads``."""
-    container.add_argument("--threads", type=integer(1), metavar="N", help="(default: the cores that may be used)")
+    container.add_argument(
+        "--threads", type=integer(1), metavar="N", help="number of threads (default: the available cores)"
+    )
 
 
 def add_model(container: Container, help: str = "a model file that fastnet wrote") -> None:
@@ -111,7 +113,7 @@ def add_data(container: Container) -> None:
 
 
 def add_table(container: Container, *, remembered: bool = False) -> None:
-    """Add the options that say how a table is read. Where a model may remember them, none is its default."""
+    """Add the options on how to read a table; a model may remember their values as defaults."""
     container.add_argument(
         "--target",
         type=column,
@@ -129,7 +131,7 @@ def add_dialect(container: Container, *, remembered: bool) -> None:
         "--separator",
         type=separator,
         metavar="CHAR",
-        help="what separates the cells of a CSV file: , ; | tab, or ' ' for any run of white space "
+        help="the separator of the cells of a CSV file: , ; | tab, or ' ' for any run of white space "
         f"(default: {THAT_OF_TRAINING * remembered}a comma; a tab for .tsv)",
     )
     container.add_argument(
@@ -137,5 +139,5 @@ def add_dialect(container: Container, *, remembered: bool) -> None:
         type=decimal,
         choices=DECIMALS,
         metavar="CHAR",
-        help=f"what stands before the fraction of a number: . or , (default: {THAT_OF_TRAINING * remembered}a point)",
+        help=f"the decimal sign of numbers: . or , (default: {THAT_OF_TRAINING * remembered}a point)",
     )

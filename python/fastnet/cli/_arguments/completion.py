@@ -7,13 +7,14 @@ __all__ = ["COMMAND"]
 
 def add_arguments(parser: Parser) -> None:
     """Add SHELL and the options."""
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell that is to complete")
+    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell")
     add_json(parser)
 
 
 COMMAND = Command(
-    summary="print what makes a shell complete commands",
-    description="Print a script that makes a shell complete commands, options, files and data sets. Needs the extra completion.",
+    summary="print a completion script for a shell",
+    description="Print a script that lets a shell complete commands, options, files and data sets. Needs the extra "
+    "completion.",
     examples=(
         ("completion bash > ~/.local/share/bash-completion/completions/fastnet", ""),
         ('completion zsh > "${fpath[1]}/_fastnet"', ""),

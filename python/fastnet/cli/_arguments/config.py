@@ -10,8 +10,8 @@ from fastnet.support.text import did_you_mean
 __all__ = ["add_config", "config_of", "option_name", "take_config"]
 
 HELP = (
-    "take options from this TOML or JSON file, names as here, for all commands or in a table [COMMAND]; "
-    "what is given here comes first"
+    "take options from this TOML or JSON file, with the names shown here, for all commands or in a table [COMMAND]; "
+    "the command line takes precedence"
 )
 
 _MOST_BYTES = 1 << 16
@@ -33,20 +33,20 @@ def config_of(argv: Sequence[str] | None) -> tuple[str, str] | None:
     scout.add_argument("--config")
     try:
         found, _ = scout.parse_known_args(argv)
-    except argparse.ArgumentError:  # the real parser says what is wrong
+    except argparse.ArgumentError:  # the full parser reports the error
         return None
     return (found.command, found.config) if found.command and found.config else None
 
 
 def take_config(command: str, path: str, parsers: Mapping[str, Parser]) -> None:
-    """Make what a file says the defaults of a command. Every name in the file is checked, whatever the command.
+    """Use the options in a file as the defaults of a command. All names in the file are checked.
 
     Parameters
     ----------
     command : str
         The command that is run.
     path : str
-        The file: TOML, or JSON where its name ends so.
+        The file: JSON if its name ends in .json, else TOML.
     parsers : mapping of str to ArgumentParser
         The parser of every command.
 
@@ -55,7 +55,7 @@ def take_config(command: str, path: str, parsers: Mapping[str, Parser]) -> None:
     OSError
         The file cannot be read.
     SystemExit
-        It is not what it should be; the parser of the command says what is wrong.
+        It is not valid; the parser of the command prints the error.
     """
     parser = parsers[command]
     try:
@@ -70,14 +70,14 @@ def take_config(command: str, path: str, parsers: Mapping[str, Parser]) -> None:
 
 
 def option_name(action: argparse.Action) -> str | None:
-    """Return the long name of an option, or the name of a positional argument; None for what no file can set."""
+    """Return the long name of an option, or the name of a positional argument; None if no file can set it."""
     if action.help == argparse.SUPPRESS or action.dest in ("help", "config"):
         return None
     return action.dest if not action.option_strings else action.option_strings[-1].removeprefix("--")
 
 
 def _read(path: str) -> dict[str, Any]:
-    import tomllib  # here, so that --help does not wait for them
+    import tomllib  # not at the top: it would slow down --help
 
     from fastnet.files.safetensors import parse_json
 
@@ -91,7 +91,7 @@ def _read(path: str) -> dict[str, Any]:
         if not isinstance(given, dict):
             raise ValueError(f"must hold an object of options; got {type(given).__name__}")
         return given
-    # What tomllib takes for a key of so many parts grows with their square.
+    # The memory that tomllib takes for a dotted key grows with the square of its length.
     if any(line.count(".") > _MOST_DOTS for line in text.splitlines()):
         raise ValueError("it is nested too deep")
     try:
@@ -105,7 +105,7 @@ def _actions_of(parser: Parser) -> Actions:
 
 
 def _values_for(command: str, given: Mapping[str, Any], actions: Mapping[str, Actions]) -> dict[str, Any]:
-    """Return the values for one command; those of its table come before those for all commands."""
+    """Return the values for one command; its own table takes precedence over options for all commands."""
     anywhere = {key for known in actions.values() for key in known}
     own: dict[str, Any] = {}
     for name, value in given.items():
@@ -130,7 +130,7 @@ def _known(name: str, known: Iterable[str], suggested: Iterable[str], what: str)
 
 
 def _converted(action: argparse.Action, key: str, value: Any) -> Any:
-    """Return the value that the command line would have given for the same."""
+    """Return the value as parsed from the command line."""
     if action.nargs == 0:
         if not isinstance(value, bool):
             raise ValueError(f"{key} must be true or false; got {value!r}")
@@ -149,9 +149,9 @@ def _converted(action: argparse.Action, key: str, value: Any) -> Any:
 
 
 def _as_typed(key: str, value: Any) -> str:
-    """Return a value as it is typed: a list with commas."""
+    """Return a value as typed on the command line: a list with commas."""
     if isinstance(value, list) and all(isinstance(one, int | str) and not isinstance(one, bool) for one in value):
         return ",".join(map(str, value)) or "none"
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"{key} must be a text, a number or a list of them; got {value!r}")
+        raise ValueError(f"{key} must be a string, a number or a list of these; got {value!r}")
     return str(value)

@@ -9,8 +9,10 @@ __all__ = ["COMMAND"]
 
 def add_arguments(parser: Parser) -> None:
     """Add NAME and the options."""
-    parser.add_argument("name", nargs="?", metavar="NAME", help="the data set to tell everything about (default: all)")
-    add_flag(parser, "--download", help="fetch the files of NAME, unless they are here")
+    parser.add_argument(
+        "name", nargs="?", metavar="NAME", help="the data set to describe in detail (default: list all)"
+    )
+    add_flag(parser, "--download", help="download the files of NAME if they are missing")
     add_quiet(parser)
     add_json(parser)
 
@@ -22,13 +24,13 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
 
 
 COMMAND = Command(
-    summary="list the data sets that have a name",
+    summary="list the built-in data sets",
     description=(
-        "List the data sets that have a name, their sizes, and whether they are on this machine: in a folder of "
+        "List the built-in data sets, their sizes, and whether they are on this machine: in a folder of "
         "FASTNET_DATA, or in the cache (FASTNET_CACHE, else ~/.cache/fastnet). FASTNET_OFFLINE=1 forbids downloads."
     ),
     examples=(
-        ("datasets", "what there is, and where"),
+        ("datasets", "all data sets and where they are"),
         ("datasets fashion_mnist", "classes, source, license, files"),
         ("datasets fashion_mnist --download", "fetch it for later"),
     ),

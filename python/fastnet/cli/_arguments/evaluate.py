@@ -21,7 +21,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--report",
         metavar="FILE",
-        help="write a page about it: HTML with pictures, for a browser (needs the extra report)",
+        help="write a report as one HTML page with pictures (needs the extra report)",
     )
     add_threads(parser)
     add_run_dir(parser, "configuration and report")
@@ -30,11 +30,11 @@ def add_arguments(parser: Parser) -> None:
 
 
 COMMAND = Command(
-    summary="measure a model on data with labels",
-    description="Measure the accuracy of a model on data with labels; on the test set where the data bring one.",
+    summary="evaluate a model on labeled data",
+    description="Measure the accuracy of a model on labeled data; on the test set if the data include one.",
     examples=(
         ("evaluate mnist.safetensors mnist", "its accuracy"),
-        ("evaluate mnist.safetensors mnist --report mnist.html", "and a page"),
+        ("evaluate mnist.safetensors mnist --report mnist.html", "with a report"),
         ("evaluate model.safetensors test.csv --target species --json", ""),
     ),
     add_arguments=add_arguments,

@@ -18,7 +18,8 @@ COMMAND = Command(
     summary="write a model as ONNX, as C or as a state dict",
     description=(
         "Write a model for other programs: ONNX for onnxruntime and others (needs the extra onnx), one C99 file without "
-        "dependencies, or a safetensors file that PyTorch loads as a state dict. Each export is run beside the model first."
+        "dependencies, or a safetensors file that PyTorch loads as a state dict. Each export is first checked against "
+        "the model."
     ),
     examples=(
         ("export mnist.safetensors --to onnx", "writes mnist.onnx"),

@@ -36,15 +36,15 @@ def add_arguments(parser: Parser) -> None:
 
 
 def check(parser: Parser, arguments: argparse.Namespace) -> None:
-    """Refuse options that would not be heard."""
+    """Refuse options that would have no effect."""
     if arguments.format == "kaggle" and arguments.probabilities:
-        parser.error("argument --probabilities: is not for --format kaggle, which has no place for them")
+        parser.error("argument --probabilities: does not go with --format kaggle, which has no column for them")
     if arguments.json and arguments.format in ("csv", "kaggle") and arguments.out in (None, "-"):
         parser.error(f"argument --json: needs --out FILE, for the predictions as {arguments.format}")
 
 
 COMMAND = Command(
-    summary="write the class of every row",
+    summary="predict the class of every row",
     description="Write the class of every row of the data and its probability, as CSV, as a submission or as JSON.",
     examples=(
         ("predict mnist.safetensors test.csv", "to standard output"),

@@ -48,8 +48,8 @@ def _add_model_options(group: Container) -> None:
     group.add_argument(
         "--dtype",
         choices=DTYPES,
-        help="what the model computes in; mixed_bfloat16 is about twice as fast for wide layers on a processor that "
-        "multiplies bfloat16 (default: float32; float64 for columns that float32 does not hold)",
+        help="the data type of the model; mixed_bfloat16 is about twice as fast for wide layers on a processor with "
+        "native bfloat16 (default: float32; float64 for columns that float32 cannot represent)",
     )
 
 
@@ -67,16 +67,20 @@ def _add_training_options(group: Container) -> None:
         "--epochs",
         type=integer(1),
         metavar="N",
-        help="passes over the data (default: as many as show 300,000 rows, from 5 to 50)",
+        help="passes over the data (default: enough for 300,000 rows in total, from 5 to 50)",
     )
     group.add_argument(
         "--batch-size",
         type=integer(1),
         metavar="N",
-        help="rows in a step (default: 16; 128 from 10,000 rows on)",
+        help="rows per step (default: 16; 128 from 10,000 rows on)",
     )
     group.add_argument(
-        "--seed", type=integer(0), default=0, metavar="N", help="of the split, the weights and the order (default: 0)"
+        "--seed",
+        type=integer(0),
+        default=0,
+        metavar="N",
+        help="seed of the split, the weights and the order (default: 0)",
     )
     add_threads(group)
 
@@ -85,13 +89,13 @@ def _add_checkpoint_options(group: Container) -> None:
     group.add_argument(
         "--checkpoint",
         metavar="DIR",
-        help="write checkpoints to this folder, to go on from after an interruption; they are removed at the end",
+        help="write checkpoints to this folder, to resume from after an interruption; they are deleted at the end",
     )
     group.add_argument(
         "--every", type=seconds, metavar="TIME", help="between checkpoints, such as 30s, 5m or 1h (default: 30s)"
     )
-    group.add_argument("--keep", type=integer(1), metavar="N", help="how many of the last stay (default: 2)")
-    add_flag(group, "--resume", help="go on from the last checkpoint, or begin where there is none")
+    group.add_argument("--keep", type=integer(1), metavar="N", help="number of latest checkpoints to keep (default: 2)")
+    add_flag(group, "--resume", help="resume from the last checkpoint, if there is one")
 
 
 def _add_data_options(group: Container) -> None:
@@ -106,7 +110,7 @@ def _add_data_options(group: Container) -> None:
 
 
 def check(parser: Parser, arguments: argparse.Namespace) -> None:
-    """Refuse options that say nothing without, or against, another."""
+    """Refuse options that have no effect without, or together with, another option."""
     if arguments.momentum and arguments.optimizer not in OPTIMIZERS_WITH_MOMENTUM:
         accepted = " or ".join(OPTIMIZERS_WITH_MOMENTUM)
         parser.error(f"argument --momentum: is for --optimizer {accepted}, not for {arguments.optimizer}")
@@ -119,8 +123,8 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
 COMMAND = Command(
     summary="train a classifier and report how good it is",
     description=(
-        "Train a classifier and report its accuracy on data that it has not seen: on the test set that the data bring, "
-        "else on a part that is held out. The model scales its inputs itself, so it takes raw data later on."
+        "Train a classifier and report its accuracy on data that it has not seen: on the test set if the data include "
+        "one, else on held-out rows. The model scales its inputs itself, so that it can be used with raw data."
     ),
     examples=(
         ("train", "learn digits in a second"),
@@ -129,7 +133,7 @@ COMMAND = Command(
         ("train --config run.toml --epochs 20", "options from a file"),
         ("train train.csv --hidden 256,128 --epochs 20 --target species", ""),
         ("train train.csv --optimizer sgd --lr 0.1 --momentum 0.9 --seed 7", ""),
-        ("train mnist --checkpoint kept --resume", "go on after a cut"),
+        ("train mnist --checkpoint kept --resume", "resume after an interruption"),
     ),
     add_arguments=add_arguments,
     check=check,

@@ -1,4 +1,4 @@
-"""What an argument may be: each function returns the value for its text, or says what is accepted."""
+"""Types of arguments: each function returns the value of a text, or an error that says what is accepted."""
 
 import argparse
 import math
@@ -7,12 +7,12 @@ from collections.abc import Callable
 __all__ = ["column", "decimal", "fraction", "hidden_layers", "integer", "positive_number", "seconds", "separator"]
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}
-SEPARATORS = {**{one: one for one in ",;|\t "}, "tab": "\t", "\\t": "\t"}  # a shell makes the tab hard to type
+SEPARATORS = {**{one: one for one in ",;|\t "}, "tab": "\t", "\\t": "\t"}  # a tab is hard to type in a shell
 DECIMALS = (".", ",")
 
 
 def integer(minimum: int, maximum: float = math.inf) -> Callable[[str], int]:
-    """Return the function for an integer in a range."""
+    """Return the type of an integer in a range."""
     accepted = f"an integer of at least {minimum}" if maximum == math.inf else f"an integer from {minimum} to {maximum}"
 
     def parse(text: str) -> int:
@@ -74,14 +74,14 @@ def column(text: str) -> str | int:
 
 
 def separator(text: str) -> str:
-    """Return what separates the cells of a table."""
+    """Return the separator of a table."""
     if text not in SEPARATORS:
         raise argparse.ArgumentTypeError(f"must be one of ',', ';', '|', ' ' or tab; got {text!r}")
     return SEPARATORS[text]
 
 
 def decimal(text: str) -> str:
-    """Return what stands before the fraction of a number."""
+    """Return the decimal sign."""
     if text not in DECIMALS:
         raise argparse.ArgumentTypeError(f"must be '.' or ','; got {text!r}")
     return text

@@ -9,14 +9,14 @@ __all__ = ["COMMAND"]
 def add_arguments(parser: Parser) -> None:
     """Add MODEL, DATA and the options."""
     add_model(parser, help="a model file that fastnet train wrote")
-    parser.add_argument("data", metavar="DATA", help="what it was trained on")
+    parser.add_argument("data", metavar="DATA", help="the data that it was trained on")
     add_dialect(parser, remembered=True)
     add_threads(parser)
     parser.add_argument(
         "--tolerance",
         type=fraction,
         metavar="X",
-        help="take other weights, too, where the accuracies differ by X at most, such as 0.01 on another instruction set",
+        help="accept different weights if the accuracies differ by at most X, such as 0.01 on another instruction set",
     )
     add_quiet(parser)
     add_json(parser)
@@ -25,7 +25,7 @@ def add_arguments(parser: Parser) -> None:
 COMMAND = Command(
     summary="train again and compare with a model",
     description=(
-        "Train again as the receipt in a model file says, on the same data, and compare the weights bit for bit. The exit "
+        "Repeat the training recorded in a model file, on the same data, and compare the weights bit for bit. The exit "
         "status is 0 if they are identical, else 1."
     ),
     examples=(

@@ -1,4 +1,4 @@
-"""The doctor: what is wrong with a model and its data."""
+"""The doctor: checks of a model and its data."""
 
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from fastnet.exceptions import DoctorWarning
 from fastnet.layers.weights import finite
 from fastnet.losses import CustomLoss
 
-# Importing a module of checks adds them to the table.
+# Importing a module of checks registers them.
 from fastnet.training.inspection import Inspector
 
 if TYPE_CHECKING:
@@ -23,30 +23,30 @@ __all__ = ["doctor"]
 
 
 def doctor(model: Inspector, x: Any, y: Any = None, validation_data: Any = None, *, shuffle: bool = True) -> Report:
-    """Return what is wrong, or looks wrong, with a model and its data.
+    """Check a model and its data, and return a report of problems.
 
     Parameters
     ----------
     model : Sequential
-        The model; it is built for `x` if it was not before, and otherwise not changed. The checks of its training need it
-        to be compiled.
+        The model. It is built for `x` if needed, and not changed otherwise. Checks of its training require that it is
+        compiled.
     x, y : array_like
-        The samples and targets to train with, as for `fit`; `x` may be a matrix of scipy.sparse.
+        The training samples and targets, as in `fit`; `x` may be a matrix of scipy.sparse.
     validation_data : tuple (x, y), optional
-        The samples to validate with.
+        The validation samples.
     shuffle : bool, default True
         Whether `fit` will shuffle the samples.
 
     Returns
     -------
     Report
-        A sequence of findings, false when there are none. A finding has a `code`, such as "FN102", a `severity`, a
+        A sequence of findings, false if there are none. A finding has a `code`, such as "FN102", a `severity`, a
         `message` with figures, and `advice`.
 
     Notes
     -----
-    A sample of 2,000 rows is looked at, so that the costs are bounded. The learning rate is judged by 20 steps of a copy
-    of the model. docs/doctor.md lists the codes.
+    A sample of 2,000 rows is checked, to bound the cost. The learning rate is checked with 20 steps of a copy of the
+    model. docs/doctor.md lists the codes.
 
     Examples
     --------
@@ -70,7 +70,7 @@ def doctor(model: Inspector, x: Any, y: Any = None, validation_data: Any = None,
 
 
 def _examine(case: Case, *, every_epoch: bool) -> Report:
-    """Ask all checks, or those that are worth asking after every epoch."""
+    """Run all checks, or those that are useful after every epoch."""
     findings: list[Finding] = []
     for check in sorted(CHECKS.values(), key=lambda check: check.code):
         if every_epoch and not check.every_epoch:
@@ -85,7 +85,7 @@ def _examine(case: Case, *, every_epoch: bool) -> Report:
     return Report(findings)
 
 
-# Found while a model trains, not in a case.
+# Found during training, not in a case.
 BROKEN = Check(
     "FN406",
     "error",
@@ -99,7 +99,7 @@ BROKEN = Check(
 
 
 class Watch:
-    """What `fit(debug=True)` does beside training: the findings of the doctor as warnings, each once."""
+    """Observer of `fit(debug=True)`: issues findings of the doctor as warnings, each once."""
 
     def __init__(self, model: Inspector, x: Any, y: Any, validation_data: Any, shuffle: bool) -> None:
         self._model = model
@@ -113,7 +113,7 @@ class Watch:
     def not_finite(
         self, epoch: int, batch: int, before: NDArray[Any], samples: "Samples", order: NDArray[np.int64] | None
     ) -> None:
-        """Warn of the first batch after which the loss or the weights are not finite; `before` has the weights before it."""
+        """Warn of the first batch after which the loss or the weights are not finite; `before`: the weights before."""
         if self._broken:
             return
         self._broken = True
@@ -132,7 +132,7 @@ class Watch:
         self._warn([Finding(BROKEN.code, BROKEN.severity, message, BROKEN.advice)], "")
 
     def after_epoch(self, epoch: int) -> None:
-        """Warn of what was not wrong before."""
+        """Warn of new findings."""
         if self._data is not None and not self._broken:
             self._warn(_examine(Case(self._model, *self._data), every_epoch=True), f" after epoch {epoch + 1}")
 
@@ -146,7 +146,7 @@ class Watch:
 
 
 def first_not_finite(model: Inspector, x: Any, y: Any) -> str | None:
-    """Return where NaN or infinity comes up first: in weights, in outputs, in the loss or in gradients; None for nowhere."""
+    """Return where NaN or infinity appears first: in weights, outputs, the loss or gradients; None for nowhere."""
     for layer in model.layers:
         for name, array in zip(layer.weight_names, layer.get_weights(), strict=True):
             if not finite(array):
@@ -158,7 +158,7 @@ def first_not_finite(model: Inspector, x: Any, y: Any) -> str | None:
     loss, _ = model.loss_and_gradients(x, y)
     if not np.isfinite(loss):
         return "the loss"
-    # From the last layer on, the way that gradients come.
+    # From the last layer backward, in the order of the backward pass.
     for layer_name, gradients in reversed(list(model.gradients(x, y).items())):
         for name, array in gradients.items():
             if not finite(array):

@@ -16,7 +16,7 @@ _CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
     "FN301",
     "error",
     "The last activation does not fit the loss",
-    "Classes need softmax, yes or no needs sigmoid; or leave it out with from_logits=True",
+    "Use softmax for classes, sigmoid for binary targets; or no activation with from_logits=True",
 )
 def last_activation(case: Case) -> str | None:
     fitting = dict.fromkeys(_CLASSES, ("softmax",)) | {"binary_crossentropy": ("sigmoid", "hard_sigmoid")}
@@ -24,12 +24,12 @@ def last_activation(case: Case) -> str | None:
     name = case.last_activation
     if accepted is None or case.from_logits or not name or name in accepted:
         return None
-    if name == "softmax" and case.outputs > 1:  # whose values are probabilities, at least
+    if name == "softmax" and case.outputs > 1:  # its values are probabilities, at least
         return None
     return f"{case.loss_name} needs probabilities from {accepted[0]}; the {case.outputs} outputs come from {name}"
 
 
-@check("FN302", "error", "Softmax or sigmoid under from_logits", "Remove the activation, or from_logits=True")
+@check("FN302", "error", "Softmax or sigmoid with from_logits=True", "Remove the activation, or from_logits=True")
 def activation_twice(case: Case) -> str | None:
     if not case.from_logits or case.last_activation not in ("softmax", "sigmoid", "log_softmax"):
         return None
@@ -39,8 +39,8 @@ def activation_twice(case: Case) -> str | None:
 @check(
     "FN303",
     "error",
-    "Targets that the last activation cannot give",
-    "End a regression in activation='linear'",
+    "Targets outside of the range of the last activation",
+    "Use activation='linear' in the last layer of a regression",
     unless=("FN201", "FN203"),
 )
 def out_of_range(case: Case) -> str | None:
@@ -57,7 +57,7 @@ def out_of_range(case: Case) -> str | None:
 @check(
     "FN304",
     "error",
-    "Units that are all the same",
+    "Identical units",
     "Use a random kernel_initializer: equal units get equal gradients and stay equal",
     every_epoch=True,
 )
@@ -88,7 +88,7 @@ def weights_not_finite(case: Case) -> str | None:
     "FN306",
     "warning",
     "Dense layers without an activation between them",
-    "Give the first an activation such as 'relu': without one the two compute no more than one",
+    "Give the first an activation such as 'relu': without one, both together are no more than one layer",
 )
 def no_activation(case: Case) -> str | None:
     layers = case.model.layers

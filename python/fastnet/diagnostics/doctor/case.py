@@ -1,4 +1,4 @@
-"""What the checks look at: a model, and a bounded sample of its data."""
+"""A case for the checks: a model, and a bounded sample of its data."""
 
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 _ROWS = 2000
-_VALUES = 4_000_000  # of a sample at most
+_VALUES = 4_000_000  # at most in a sample
 _SCALING = (BatchNormalization, Dropout, Flatten, GaussianNoise, InputLayer, LayerNormalization, Normalization, Rescaling, Reshape)  # fmt: skip
 
 
 class Case:
-    """A model and its data, as they were given."""
+    """A model and its data, as given by the user."""
 
     def __init__(self, model: Inspector, x: Any, y: Any, validation_data: Any = None, *, shuffle: bool = True) -> None:
         self.model = model
@@ -59,18 +59,18 @@ class Case:
 
     @cached_property
     def rows(self) -> NDArray[np.int64]:
-        """The numbers of the rows in the sample, evenly spread over all."""
+        """The indices of the rows in the sample, evenly spread over all rows."""
         return spread(self.all_x)
 
     @cached_property
     def given_x(self) -> Array:
-        """The sampled rows in the shape that they were given in."""
+        """The sampled rows in their original shape."""
         rows = self.all_x[self.rows]
         return np.asarray(rows.toarray() if is_sparse(rows) else rows)
 
     @cached_property
     def x(self) -> Array:
-        """The sampled rows, flat, as numbers of float64."""
+        """The sampled rows, flattened, in float64."""
         return self.given_x.reshape(len(self.rows), -1).astype(np.float64)
 
     @cached_property
@@ -81,7 +81,7 @@ class Case:
 
     @property
     def labels(self) -> Array | None:
-        """All targets as one number for each row, where the loss takes labels and they are labels."""
+        """All targets as one number for each row, if the loss takes labels and they are labels."""
         if self.all_y is None or not self.classifies or self.all_y.size == 0 or self.all_y.ndim == 0:
             return None
         if self.all_y.size == len(self.all_y):
@@ -90,7 +90,7 @@ class Case:
 
     @property
     def given_as_labels(self) -> bool:
-        """Whether the loss takes labels and gets one number for each row."""
+        """Whether the loss takes labels and the targets are one number for each row."""
         y = self.all_y
         return y is not None and self.takes_labels and y.ndim > 0 and y.size == len(y) and self.outputs > 1
 
@@ -109,22 +109,22 @@ class Case:
 
     @property
     def takes_labels(self) -> bool:
-        """Whether the loss is one of labels."""
+        """Whether the loss takes labels."""
         return self.loss is not None and self.loss.takes_labels and self.loss_name != "custom"
 
     @property
     def classifies(self) -> bool:
-        """Whether the loss is one of classes."""
+        """Whether the loss is for classification."""
         return self.takes_labels or self.loss_name == "binary_crossentropy"
 
     @property
     def regresses(self) -> bool:
-        """Whether the loss measures distances."""
+        """Whether the loss is for regression."""
         return self.loss_name in ("mse", "mae", "huber", "log_cosh", "quantile")
 
     @property
     def from_logits(self) -> bool:
-        """Whether the loss brings the last activation."""
+        """Whether the loss includes the last activation."""
         return self.loss is not None and self.loss.from_logits
 
     @property
@@ -134,13 +134,13 @@ class Case:
 
     @property
     def last_activation(self) -> str:
-        """The name of the activation that the outputs come from; empty where it is none that has a name."""
+        """The name of the activation of the outputs; empty if it has no name."""
         last = [layer for layer in self.model.layers if not isinstance(layer, Dropout | Flatten | Reshape)][-1:]
         return activation_name(last[0]) if last else ""
 
     @property
     def learns(self) -> bool:
-        """Whether training changes a weight."""
+        """Whether training changes any weight."""
         return any(self.model._trained())
 
     @cached_property
@@ -151,7 +151,7 @@ class Case:
 
     @cached_property
     def scaled_x(self) -> tuple[Array, bool]:
-        """The sample as the first layer with a kernel sees it, and whether a layer has scaled it."""
+        """The inputs of the first layer with a kernel, and whether a layer has scaled them."""
         x, scaled = self.x, False
         for layer in self.model.layers:
             if not isinstance(layer, _SCALING):
@@ -160,7 +160,7 @@ class Case:
                 scaled = True
                 if (
                     isinstance(layer, BatchNormalization) and layer.trainable
-                ):  # in training it uses the batch's own mean and variance
+                ):  # in training it uses the mean and variance of the batch
                     x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-3)
                 else:
                     x = self.outputs_of_layers[layer.name].reshape(len(x), -1).astype(np.float64)
@@ -189,7 +189,7 @@ class Case:
 
 
 def dense_layers(layers: list[Layer]) -> list[Dense]:
-    """Return the dense layers, those inside residual blocks too."""
+    """Return the dense layers, including those in residual blocks."""
     found: list[Dense] = []
     for layer in layers:
         if isinstance(layer, Residual):
@@ -200,26 +200,26 @@ def dense_layers(layers: list[Layer]) -> list[Dense]:
 
 
 def activation_name(layer: Layer) -> str:
-    """Return the name of a layer's activation, or nothing where it has none."""
+    """Return the name of a layer's activation, empty without one."""
     if isinstance(layer, PReLU):
         return "prelu"
     return layer.activation.name if isinstance(layer, Activation | Dense) else ""
 
 
 def rms(array: Array) -> float:
-    """Return the root of the mean of the squares."""
+    """Return the root mean square."""
     return float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))) if array.size else 0.0
 
 
 def spread(x: Any) -> NDArray[np.int64]:
-    """Return the numbers of rows, evenly spread over all, that make a sample of bounded size."""
+    """Return the indices of evenly spread rows for a sample of bounded size."""
     per_row = max(int(np.prod(x.shape[1:])), 1)
     count = min(x.shape[0], _ROWS, max(_VALUES // per_row, 1))
     return np.linspace(0, max(x.shape[0] - 1, 0), count).astype(np.int64)
 
 
 def _rows_of(name: str, x: Any, names: list[str] | None) -> Any:
-    """Return an array with the columns in the order of `names`, or a matrix of scipy.sparse that gives its rows."""
+    """Return an array with the columns in the order of `names`, or a sparse matrix with row access."""
     if is_sparse(x):
         return x.tocsr()
     array = as_array(name, x, names)

@@ -11,7 +11,7 @@ from fastnet.inputs.sparse import is_sparse
 
 _HASHED_VALUES = 50_000_000
 _FEW_FEATURES = 50
-_LARGE_BYTES = 1 << 20  # which take a millisecond to copy
+_LARGE_BYTES = 1 << 20  # copied in about a millisecond
 
 
 @check("FN101", "error", "NaN or infinity in x", "Remove these rows, or fill the gaps with the column's mean")
@@ -54,13 +54,13 @@ def pixels(case: Case) -> str | None:
     whole = not scaled and x.min() >= 0 and 128 <= x.max() <= 255 and bool((x == np.floor(x)).all())
     if not whole or case.x.shape[1] <= _FEW_FEATURES:
         return None
-    return f"the first layer gets whole numbers from {x.min():g} to {x.max():g}, as pixels have them"
+    return f"the first layer gets whole numbers from {x.min():g} to {x.max():g}, like pixels"
 
 
 @check(
     "FN104",
     "warning",
-    "Columns that tell nothing",
+    "Constant columns",
     "Leave them out",
     unless=("FN101",),
 )
@@ -69,7 +69,7 @@ def constant_columns(case: Case) -> str | None:
     if len(x) < 10:
         return None
     suspects = np.flatnonzero((x == x[0]).all(axis=0))
-    # Pictures have a background: pixels that are the darkest, or zero, in all of them.
+    # Images have a background: pixels that are darkest, or zero, in all of them.
     if x.shape[1] > _FEW_FEATURES:
         suspects = suspects[(x[0, suspects] != 0) & (x[0, suspects] != x.min())]
     constant = [column for column in suspects if _is_constant(case.all_x, int(column))]
@@ -88,7 +88,7 @@ def _is_constant(x: Any, column: int) -> bool:
 @check(
     "FN105",
     "warning",
-    "Columns of very different size",
+    "Columns of very different scales",
     "Standardize them: put fastnet.layers.Normalization first and adapt it to x",
     unless=("FN101", "FN102", "FN103"),
 )
@@ -101,7 +101,7 @@ def uneven_columns(case: Case) -> str | None:
     return f"the ranges of the columns of x lie between {ranges.min():.3g} and {ranges.max():.3g}"
 
 
-@check("FN106", "warning", "Rows that come twice", "Remove the copies, or use sample_weight", unless=("FN101",))
+@check("FN106", "warning", "Duplicate rows", "Remove the copies, or use sample_weight", unless=("FN101",))
 def duplicates(case: Case) -> str | None:
     rows = _hashes(case.all_x[case.rows])
     copies = len(rows) - len(set(rows))
@@ -113,8 +113,8 @@ def duplicates(case: Case) -> str | None:
 @check(
     "FN107",
     "warning",
-    "Rows in the training set and in the validation set",
-    "Remove them from one of the two: the validation is too good to be true",
+    "Rows in both the training and the validation set",
+    "Remove them from one of the two: the validation is too optimistic",
     unless=("FN101",),
 )
 def leaks(case: Case) -> str | None:
@@ -133,8 +133,8 @@ def leaks(case: Case) -> str | None:
 @check(
     "FN108",
     "advice",
-    "x lies column after column",
-    "Make the copy once, where x comes from: numpy.ascontiguousarray(x, 'uint8') of pixels, 'float32' of other numbers",
+    "x is stored column by column",
+    "Make the copy once, after loading x: numpy.ascontiguousarray(x, 'uint8') for pixels, 'float32' for other numbers",
 )
 def slow_to_gather(case: Case) -> str | None:
     x = case.all_x
@@ -144,12 +144,12 @@ def slow_to_gather(case: Case) -> str | None:
     size = 1 if pixels else min(x.itemsize, np.dtype(case.model.dtype).itemsize)
     return (
         f"x is {x.dtype} with the values of a row {abs(x.strides[1]):,} bytes apart: every fit and evaluate first makes "
-        f"a copy of {x.size * size / 1e6:.1f} MB, and predict makes one block by block"
+        f"a copy of {x.size * size / 1e6:.1f} MB, and predict makes one chunk by chunk"
     )
 
 
 def _hashes(x: Any) -> list[int]:
-    """Return a number for every row that rows with the same values have in common."""
+    """Return a number for every row, the same for rows with the same values."""
     rows: Array = x.toarray() if is_sparse(x) else x.reshape(len(x), -1)
     if rows.dtype.kind != "u" or rows.dtype.itemsize != 1:
         rows = rows.astype(np.float32) + np.float32(0)  # -0 becomes 0

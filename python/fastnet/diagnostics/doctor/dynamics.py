@@ -1,4 +1,4 @@
-"""Checks of what happens in training: activations, gradients, the learning rate."""
+"""Checks of training dynamics: activations, gradients, the learning rate."""
 
 import copy
 from typing import Any
@@ -94,12 +94,12 @@ def rate_too_high(case: Case) -> str | None:
     "FN405",
     "warning",
     "The learning rate is too low",
-    "Multiply it by 10, more than once if need be",
+    "Multiply it by 10, repeatedly if necessary",
     unless=(*_SCALES, "FN304", "FN401", "FN402", "FN403", "FN404"),
     needs_training=True,
 )
 def rate_too_low(case: Case) -> str | None:
-    if not case.learns or case.model.optimizer.scheduled:  # a warm-up starts low
+    if not case.learns or case.model.optimizer.scheduled:  # a warm-up starts with a low rate
         return None
     before, after, moved = _probe(case)
     if moved >= 1e-5 or before - after > 1e-3 * before or before < 0.1 * _trivial_loss(case):
@@ -113,7 +113,7 @@ def _flat(arrays: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _trivial_loss(case: Case) -> float:
-    """Return the loss of a model that has learned nothing, as far as it is known."""
+    """Return the loss of an untrained model, if it is known."""
     if case.takes_labels:
         return float(np.log(max(case.outputs, 2)))
     if case.loss_name == "mse":
@@ -122,7 +122,7 @@ def _trivial_loss(case: Case) -> float:
 
 
 def _probe(case: Case) -> tuple[float, float, float]:
-    """Return the loss before and after some steps of a copy of the model, and how far its weights moved."""
+    """Return the loss before and after some steps of a copy of the model, and the change of its weights."""
     cached: tuple[float, float, float] | None = vars(case).get("probed")
     if cached is not None:
         return cached

@@ -1,4 +1,4 @@
-"""What the doctor finds: findings, the report of them, and the table of checks."""
+"""Findings of the doctor, the report, and the table of checks."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong, or looks wrong.
+    """A problem, or a likely problem.
 
     Attributes
     ----------
     code : str
-        Such as "FN102": see docs/doctor.md.
+        The code, such as "FN102": see docs/doctor.md.
     severity : {"error", "warning", "advice"}
-        Whether training cannot work with it, will probably work badly, or only takes longer than it need.
+        Whether training cannot work, will probably work badly, or only takes longer than necessary.
     message : str
-        What was found, with figures.
+        The problem, with figures.
     advice : str
-        What to do.
+        The remedy.
     """
 
     code: str
@@ -34,7 +34,7 @@ class Finding:
 
 
 class Report(Sequence[Finding]):
-    """The findings of `fastnet.doctor`, in the order of their codes; false when there are none.
+    """The findings of `fastnet.doctor`, in the order of their codes; false if there are none.
 
     Attributes
     ----------
@@ -68,10 +68,10 @@ class Report(Sequence[Finding]):
 
 @dataclass(frozen=True)
 class Check:
-    """One question about a case.
+    """A check of a case.
 
-    A check that `needs_training` runs batches: it is asked where the model is compiled and nothing is in error. A check is
-    not asked after one of the codes in `unless`, of which its own finding would be a consequence.
+    A check that `needs_training` runs batches; it is run if the model is compiled and there is no error. A check is
+    skipped after a finding with one of the codes in `unless`, of which its own would be a consequence.
     """
 
     code: str
@@ -102,7 +102,7 @@ def check(
     needs_training: bool = False,
     every_epoch: bool = False,
 ) -> "Callable[[Callable[[Case], str | None]], Callable[[Case], str | None]]":
-    """Add a function that returns what is wrong, or None, to the checks."""
+    """Register a function that returns the message of a finding, or None."""
 
     def add(question: "Callable[[Case], str | None]") -> "Callable[[Case], str | None]":
         assert code not in CHECKS

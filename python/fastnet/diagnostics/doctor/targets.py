@@ -21,7 +21,7 @@ def not_finite(case: Case) -> str | None:
     "FN202",
     "error",
     "Labels are not 0 to k - 1",
-    "Number the classes from 0: numpy.unique(y, return_inverse=True) does",
+    "Number the classes from 0, for example with numpy.unique(y, return_inverse=True)",
     unless=("FN201",),
 )
 def wrong_labels(case: Case) -> str | None:
@@ -62,7 +62,7 @@ def wrong_outputs(case: Case) -> str | None:
 @check(
     "FN204",
     "error",
-    "Targets that the loss cannot have",
+    "Targets outside of the domain of the loss",
     "Give probabilities from 0 to 1, in rows that add up to 1 for classes",
     unless=("FN201", "FN202", "FN203"),
 )
@@ -81,7 +81,7 @@ def no_probabilities(case: Case) -> str | None:
 @check(
     "FN205",
     "warning",
-    "One-hot rows to a sparse loss",
+    "One-hot targets for a sparse loss",
     "Use categorical_crossentropy, or labels: y.argmax(axis=1). fastnet takes both, Keras does not",
     unless=_BAD,
 )
@@ -94,7 +94,7 @@ def one_hot(case: Case) -> str | None:
 @check(
     "FN206",
     "warning",
-    "Classes of very different size",
+    "Imbalanced classes",
     "Use class_weight, and look at precision and recall rather than the accuracy",
     unless=(*_BAD, "FN208"),
 )
@@ -111,8 +111,8 @@ def imbalance(case: Case) -> str | None:
 @check(
     "FN207",
     "warning",
-    "Targets of regression far from 1",
-    "Train on (y - mean) / deviation, and undo that after predict",
+    "Unscaled regression targets",
+    "Train on (y - mean) / deviation, and invert this after predict",
     unless=_BAD,
 )
 def huge_targets(case: Case) -> str | None:

@@ -1,4 +1,4 @@
-// Shows what the model answers: the bars of the classes, the activations of hidden layers, the weights that react.
+// Shows the answer of the model: bars of the classes, activations of hidden layers, and the weights of active units.
 
 import { paintSigned } from "./pictures.js";
 
@@ -18,7 +18,7 @@ function element(tag, { className = "", text = "" } = {}, ...children) {
 
 // ---- Classes ----
 
-/** Make a bar for each class, or a line for each value of a model that has no classes. */
+/** Create a bar for each class, or a line for each value of a model without classes. */
 export function makeBars(names) {
   find("bars").replaceChildren(
     ...names.map((name) =>
@@ -33,7 +33,7 @@ export function makeBars(names) {
   );
 }
 
-/** Show the probabilities of the classes; nothing is drawn where there are none. */
+/** Show the probabilities of the classes; empty bars without an answer. */
 export function showProbabilities(names, probabilities) {
   const first = probabilities ? probabilities.indexOf(Math.max(...probabilities)) : -1;
   [...find("bars").children].forEach((bar, i) => {
@@ -46,7 +46,7 @@ export function showProbabilities(names, probabilities) {
   else showWinner(null, probabilities ? "the outputs are not numbers" : "nothing to answer yet");
 }
 
-/** Show the outputs of a model that has no classes. */
+/** Show the outputs of a model without classes. */
 export function showValues(values) {
   const most = Math.max(...(values ?? []).map(Math.abs));
   [...find("bars").children].forEach((bar, i) => {
@@ -94,7 +94,7 @@ export function showLayers(layers) {
   });
 }
 
-/** The weights of the first layer, as the server sends them: bytes in base64, a picture for each unit. */
+/** Decode the weights of the first layer: bytes in base64, an image for each unit. */
 export function decodeWeights({ shape, units, data }) {
   const bytes = Int8Array.from(atob(data), (character) => character.charCodeAt(0));
   const [rows, columns] = shape;

@@ -1,27 +1,26 @@
 // The drawing pad: strokes and pictures, with a history, on a canvas of any size and resolution.
 
-const INK = 280; // pixels on a side of the drawing that the model's picture is made from
-const MARGIN = 10; // around them, so that a stroke along the edge is not taken for the background
-const LARGEST = 1024; // pixels on a side of a picture that is kept
-const PACE = 1 / 28; // of the pad that an arrow key moves the pen
+const INK = 280; // side in pixels of the drawing from which the model's image is made
+const MARGIN = 10; // around it, so that a stroke along the edge is not mistaken for the background
+const LARGEST = 1024; // maximum side in pixels of a stored picture
+const PACE = 1 / 28; // step of an arrow key, relative to the pad
 
 /**
  * Draw on a canvas with mouse, finger, pen or keyboard.
  *
- * What is on the pad is the last picture or, once there are strokes after it, these. Coordinates are fractions of the
- * pad's side.
+ * The pad shows the last picture, or the strokes drawn after it. Coordinates are relative to the side of the pad.
  */
 export class Pad {
   /**
    * @param {HTMLCanvasElement} canvas
-   * @param {() => void} onChange called when something else is on the pad
+   * @param {() => void} onChange called when the contents of the pad change
    */
   constructor(canvas, onChange) {
     this.canvas = canvas;
     this.onChange = onChange;
     this.penWidth = 0.08;
-    this.history = []; // strokes, pictures and, where the pad was cleared, null
-    this.stroke = null; // that is being drawn
+    this.history = []; // strokes, pictures, and null for a cleared pad
+    this.stroke = null; // the stroke being drawn
     this.pen = null; // of the keyboard
     this.ink = document.createElement("canvas");
     this.ink.width = this.ink.height = INK + 2 * MARGIN;
@@ -42,7 +41,7 @@ export class Pad {
     return !this.history.at(-1);
   }
 
-  /** Put a picture on the pad: anything that a canvas can draw, and the row of numbers that it stands for, if any. */
+  /** Put a picture on the pad: anything that a canvas can draw, and its row of numbers, if there is one. */
   show(source, row = null) {
     this.#push({ source, row });
   }
@@ -56,7 +55,7 @@ export class Pad {
     this.#changed();
   }
 
-  /** What is on the pad as RGBA pixels. */
+  /** Return the contents of the pad as RGBA pixels. */
   pixels() {
     if (this.picture) return pixelsOf(this.picture.source);
     const context = this.inkContext;
@@ -82,7 +81,7 @@ export class Pad {
     this.onChange();
   }
 
-  /** Paint the pad again: something has changed on it, its size or its colours. */
+  /** Repaint the pad after a change of its contents, its size or its colors. */
   paint() {
     const { canvas } = this;
     const side = Math.max(1, Math.round(canvas.clientWidth * devicePixelRatio));
@@ -172,7 +171,7 @@ function drawStrokes(context, strokes, colour) {
 function drawPicture(context, { source }) {
   const longer = Math.max(source.width, source.height);
   const [width, height] = [source.width / longer, source.height / longer];
-  context.imageSmoothingEnabled = longer > 100; // the pixels of a small picture can be told apart
+  context.imageSmoothingEnabled = longer > 100; // the pixels of a small picture stay visible
   context.drawImage(source, (1 - width) / 2, (1 - height) / 2, width, height);
 }
 
@@ -184,7 +183,7 @@ function drawPen(context, { place, down }, width) {
   context.stroke();
 }
 
-/** The pixels of a picture, which is made smaller where it is very large. */
+/** Return the pixels of a picture, reduced if it is very large. */
 function pixelsOf(source) {
   const scale = Math.min(1, LARGEST / Math.max(source.width, source.height));
   const canvas = document.createElement("canvas");

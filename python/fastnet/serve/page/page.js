@@ -1,4 +1,4 @@
-// The page of `fastnet serve`: what is drawn, dropped or pasted goes to the model, and its answer is shown.
+// The page of `fastnet serve`: sends drawn, dropped or pasted inputs to the model, and shows its answers.
 
 import { decodeWeights, makeBars, showLayers, showProbabilities, showUnits, showValues } from "./answer.js";
 import { Pad } from "./pad.js";
@@ -7,18 +7,18 @@ import { centreDigit, smallDigit } from "./preprocessing.js";
 import { Asker, getJson } from "./requests.js";
 import { parseRow } from "./rows.js";
 
-// By the number of their pixels: MNIST's, and those of scikit-learn's digits.
+// By the number of pixels: images as in MNIST, and as in scikit-learn's digits.
 const PICTURES = { 784: { size: 28, make: centreDigit, most: 255 }, 64: { size: 8, make: smallDigit, most: 16 } };
 const SPOKEN_AFTER = 700; // ms without another answer
 
 const find = (id) => document.getElementById(id);
 
-let model; // as the server describes it
-let inputs; // how many numbers it takes
-let picture; // one of PICTURES, or undefined where it takes none
+let model; // the description from the server
+let inputs; // the number of its inputs
+let picture; // one of PICTURES, or undefined if the model takes no images
 let weights = null; // of the first layer
 let pad;
-let asked = null; // the label of the row that was asked about, if it has one
+let asked = null; // the label of the row that was sent, if it has one
 let shown = null; // the last answer
 let scheduled = false;
 let speech = 0; // the timer before an answer is spoken
@@ -46,7 +46,7 @@ function product(shape) {
   return shape.reduce((all, side) => all * side, 1);
 }
 
-/** The names of the classes, or of the outputs of a model that has none. */
+/** The names of the classes, or of the outputs of a model without classes. */
 function names() {
   return model.classes ?? Array.from({ length: product(model.output_shape) }, (_, i) => `output ${i}`);
 }
@@ -77,7 +77,7 @@ async function loadWeights() {
   weights = answer && decodeWeights(answer);
 }
 
-/** What full ink was where the model does not say so: who scales pixels outside the model scales them to 1. */
+/** The default value of full ink if the model has no scaling: external scaling usually maps it to 1. */
 function likelyInk() {
   return model.layers[0].type === "Normalization" ? picture.most : 1;
 }
@@ -161,7 +161,7 @@ function listenToDrops() {
   });
 }
 
-// ---- What is asked ----
+// ---- Requests ----
 
 async function showFile(file) {
   if (!picture) return showError("This model takes no pictures: paste a row of a table.");
@@ -186,7 +186,7 @@ function showRow(text) {
   pad.show(canvas, row);
 }
 
-/** Something else is on the pad: ask once before the next frame, however many events there were. */
+/** The contents of the pad changed: send one request before the next frame, however many events there were. */
 function changed() {
   find("invitation").hidden = !pad.isEmpty;
   find("undo").disabled = !pad.history.length;
@@ -201,13 +201,13 @@ function changed() {
   });
 }
 
-/** What is drawn as the model's numbers. */
+/** Return the drawing as inputs of the model. */
 function drawnValues() {
   const scale = Number(find("scale").value) / picture.most;
   return Array.from(picture.make(pad.pixels()), (value) => value * scale);
 }
 
-/** Tell whether what is shown is about to change. */
+/** Mark whether the displayed answer is about to change. */
 function setBusy(busy) {
   document.querySelector(".answer").setAttribute("aria-busy", busy);
 }
@@ -226,7 +226,7 @@ function nested(values, [, ...inner]) {
   return Array.from({ length: values.length / step }, (_, i) => nested(values.slice(i * step, (i + 1) * step), inner));
 }
 
-// ---- What is shown ----
+// ---- Display ----
 
 function showError(error) {
   setBusy(false);
@@ -241,7 +241,7 @@ function showNothing() {
   showOutputs(null);
   find("timing").textContent = "";
   showLayers([]);
-  find("layers-note").textContent = "What each hidden layer gives appears here.";
+  find("layers-note").textContent = "The outputs of the hidden layers appear here.";
   find("weights").hidden = true;
   if (picture) paintGrey(find("seen-picture"), Array(inputs).fill(0), picture.size, 1);
   speak("");
@@ -267,7 +267,7 @@ function showOutputs(answer) {
 /** Show the hidden layers, which are all but the last, and the weights of the first. */
 function showInside({ layers }) {
   showLayers(layers.slice(0, -1));
-  const without = ["This model does not tell what its layers give.", "This model has no hidden layer."];
+  const without = ["This model does not show the outputs of its layers.", "This model has no hidden layer."];
   find("layers-note").textContent = without[layers.length] ?? "";
   find("weights").hidden = !weights;
   if (weights) showUnits(weights, layers[0].output);

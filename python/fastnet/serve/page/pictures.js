@@ -7,7 +7,7 @@ export function whenColoursChange(repaint) {
   dark.addEventListener("change", repaint);
 }
 
-/** White ink on black ground, as in MNIST; values from 0 to `most`. */
+/** White ink on a black background, as in MNIST; values from 0 to `most`. */
 export function paintGrey(canvas, values, columns, most) {
   paint(canvas, values, columns, (value) => {
     const level = 255 * Math.min(Math.max(value / most, 0), 1);
@@ -15,7 +15,7 @@ export function paintGrey(canvas, values, columns, most) {
   });
 }
 
-/** Red above zero, blue below, the colour of the paper at zero; `most` and beyond are the strongest. */
+/** Red above zero, blue below, the color of the background at zero; `most` and beyond are the strongest. */
 export function paintSigned(canvas, values, columns, most) {
   const [zero, plus, minus] = dark.matches
     ? [[20, 25, 31], [255, 122, 107], [116, 166, 255]]
@@ -27,7 +27,7 @@ export function paintSigned(canvas, values, columns, most) {
   });
 }
 
-/** Give each value a pixel, row by row; a last row that is not full stays clear at its end. */
+/** Give each value a pixel, row by row; an incomplete last row stays transparent at its end. */
 function paint(canvas, values, columns, colour) {
   canvas.width = columns;
   canvas.height = Math.ceil(values.length / columns);

@@ -1,13 +1,13 @@
-// Turns a drawing or a photo of a digit into the picture that a model expects: MNIST's, or scikit-learn's digits.
+// Conversion of a drawing or photo of a digit to an image as in MNIST or scikit-learn's digits.
 //
-// fastnet/serve/preprocessing.py does the same in Python and explains it. All numbers are integers below 2**53, so sums
-// are exact in whatever order they are added, and both give the same bytes.
+// fastnet/serve/preprocessing.py does the same in Python and explains it. All numbers are integers below 2**53, so that
+// sums are exact in any order, and both give the same bytes.
 
 /**
- * Centre and scale a digit as those of MNIST were.
+ * Center and scale a digit as in MNIST.
  *
  * @param {{width: number, height: number, data: Uint8ClampedArray}} image RGBA, as of `getImageData`
- * @returns {Uint8Array} size * size grey levels, light ink on dark ground; all zeros if there is only background
+ * @returns {Uint8Array} size * size gray levels, light ink on a dark background; all zeros without ink
  */
 export function centreDigit(image, size = 28, box = 20) {
   const result = new Uint8Array(size * size);
@@ -25,7 +25,7 @@ export function centreDigit(image, size = 28, box = 20) {
   return result;
 }
 
-/** Scale a digit as the digits of scikit-learn were: 64 values from 0 to 16. */
+/** Scale a digit as in the digits of scikit-learn: 64 values from 0 to 16. */
 export function smallDigit(image) {
   const result = new Uint8Array(64);
   const ink = inkOf(image);
@@ -41,7 +41,7 @@ function place({ width, height, values }, result, size, left, top) {
   }
 }
 
-/** Grey levels from 0 to 255: the luma of ITU-R BT.601, on white paper. */
+/** Gray levels from 0 to 255: the luma of ITU-R BT.601, on a white background. */
 function greyOf({ width, height, data }) {
   const values = new Uint8Array(width * height);
   for (let i = 0, p = 0; i < values.length; i++, p += 4) {
@@ -52,7 +52,7 @@ function greyOf({ width, height, data }) {
   return { width, height, values };
 }
 
-/** How far each pixel stands out from the background, in the smallest rectangle that has all which do, if any. */
+/** How much each pixel differs from the background, within the smallest rectangle around the ink, if any. */
 function inkOf(image) {
   const { width, height, values } = greyOf(image);
   const border = Uint8Array.from(borderOf(width, height), (i) => values[i]).sort();
@@ -118,7 +118,7 @@ function fit({ width, height, values }, columns, rows, strongest) {
   return { width: columns, height: rows, values: scaled };
 }
 
-/** Which cell covers how much of which pixel, in parts of which a pixel has `cells` and a cell `pixels`. */
+/** The overlap of each cell with each pixel; a pixel has the length `cells`, a cell `pixels`. */
 function cover(pixels, cells) {
   const parts = [];
   for (let cell = 0; cell < cells; cell++) {
@@ -130,7 +130,7 @@ function cover(pixels, cells) {
   return parts;
 }
 
-/** Where a digit begins whose centre of mass lies on the middle pixel, as far as it fits. */
+/** The offset that puts the center of mass of a digit on the middle pixel, as far as it fits. */
 function offset(mass, size) {
   const total = mass.reduce((sum, value) => sum + value, 0);
   const moment = mass.reduce((sum, value, i) => sum + value * i, 0);

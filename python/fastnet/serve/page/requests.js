@@ -1,6 +1,6 @@
-// Talks to the server; errors are in words.
+// Requests to the server, with readable errors.
 
-/** Fetch JSON; null for a 404 where that is an answer. */
+/** Fetch JSON; null for a 404 if that is a valid answer. */
 export async function getJson(path, { optional = false } = {}) {
   const response = await send(path);
   if (optional && response.status === 404) return null;
@@ -8,8 +8,8 @@ export async function getJson(path, { optional = false } = {}) {
 }
 
 /**
- * Sends instances to the model, one at a time: while one is on its way the others wait, and of these only the newest is
- * sent. An answer to a drawing that has changed twice since is of no use.
+ * Sends instances to the model, one at a time. While a request is running, only the newest of the waiting ones is kept,
+ * because an answer to an outdated drawing is of no use.
  */
 export class Asker {
   /**
@@ -21,7 +21,7 @@ export class Asker {
     this.onError = onError;
     this.waiting = null;
     this.busy = false;
-    this.drawing = 0; // a number for what the answers belong to
+    this.drawing = 0; // identifies the drawing that answers belong to
   }
 
   ask(instance) {
@@ -29,7 +29,7 @@ export class Asker {
     if (!this.busy) this.#work();
   }
 
-  /** Drop what waits, and the answer that is on its way. */
+  /** Drop the waiting request, and the answer to the running one. */
   forget() {
     this.waiting = null;
     this.drawing++;
@@ -67,10 +67,10 @@ async function send(path, options) {
 async function body(response) {
   const json = await response.json().catch(() => null);
   if (response.ok && json !== null) return json;
-  throw new Error(`The server refuses (${response.status}): ${reason(json) ?? response.statusText}`);
+  throw new Error(`The server refused the request (${response.status}): ${reason(json) ?? response.statusText}`);
 }
 
-/** What a refusal says, as text. */
+/** Return the reason of a refusal as text. */
 function reason(json) {
   const detail = json?.detail ?? json?.error ?? json?.message;
   return detail === undefined || typeof detail === "string" ? detail : JSON.stringify(detail);

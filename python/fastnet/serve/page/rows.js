@@ -1,13 +1,13 @@
-// Reads what somebody pastes from a table.
+// Parses a row pasted from a table.
 
 /**
- * Find a row of `count` numbers in pasted text, or of one more: a label comes first, or last if it is no number.
+ * Find a row of `count` numbers in pasted text, or of one more: a label comes first, or last if it is not a number.
  *
  * Numbers are separated by commas, semicolons, tabs or blanks. A line of names above them is skipped, as are all rows
  * after the first.
  *
  * @returns {{values: number[], label: string | null}}
- * @throws {Error} that says what is wrong, for people
+ * @throws {Error} with a message for the user
  */
 export function parseRow(text, count) {
   const lines = text.split(/\r?\n/).map(cells).filter((line) => line.length);

@@ -1,4 +1,4 @@
-"""Values as JSON can hold them."""
+"""Conversion of values to JSON."""
 
 import math
 from collections.abc import Iterable, Mapping
@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 
-def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: what is no finite number becomes None, an object the name of its type."""
+def json_value(value: Any) -> Any:
+    """Return a JSON-serializable value: non-finite numbers become None, other objects the name of their type."""
     if isinstance(value, np.generic):
         value = value.item()
     if isinstance(value, bool | int | str) or value is None:
@@ -16,7 +16,7 @@ def plain(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {str(plain(key)): plain(item) for key, item in value.items()}
+        return {str(json_value(key)): json_value(item) for key, item in value.items()}
     if isinstance(value, Iterable) and hasattr(value, "__len__"):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     return type(value).__name__

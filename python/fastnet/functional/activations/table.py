@@ -19,7 +19,8 @@ Function = TypeVar("Function", bound=Callable[..., Array])
 class C(NamedTuple):
     """An activation in C: its comment, and its formula of a value ``v`` and the parameter ``alpha``.
 
-    See `fastnet.interchange.c_functions` for the functions that it can call.
+    ``~`` follows functions of ``<math.h>`` and constants that are no integers, and becomes an f in float32. ``NAME_``
+    begins the names of the other functions that it can call, which are in `fastnet.interchange.c_functions`.
     """
 
     comment: str
@@ -33,7 +34,8 @@ class Onnx(NamedTuple):
     ----------
     expression : str
         Calls of operators, and of other activations by their names, as in ``"Div(x, Add(Abs(x), 1))"``. ``x`` is the
-        input, ``alpha`` the parameter of the activation; keywords are attributes.
+        input, ``alpha`` the parameter of the activation; keywords are attributes. The operators are those that
+        `fastnet.interchange.onnx_functions` computes, so that the layer is recognized again.
     opset : int
         The first opset that has all of its operators.
     float64 : bool
@@ -65,9 +67,9 @@ class Facts:
     c : C, optional
         The formula in C; those of whole rows are in `fastnet.interchange.c_functions`.
     onnx : tuple of Onnx
-        The ways to write it; the first that the opset and the dtype allow is taken.
+        The ways to write it; the first that the opset and the dtype allow is taken, so the last is for all of them.
     torch : str, optional
-        The module of ``torch.nn``, with ``{alpha!r}`` for the parameter.
+        The module of ``torch.nn`` with its arguments, ``{alpha!r}`` for the parameter.
 
     Attributes
     ----------

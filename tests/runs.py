@@ -44,8 +44,16 @@ LAYERS: dict[str, Callable[[], list[fn.layers.Layer]]] = {
     "penalties": lambda: [fn.Dense(5, kernel_regularizer="l1l2", input_shape=(6,)), fn.Dense(3, "softmax")],
     "rescaling": lambda: [fn.Rescaling(0.5, 0.1, input_shape=(6,)), *plain()[1:]],
 }
+
+
+def quick(name: str) -> fn.optimizers.Optimizer:
+    """An optimizer with ten times its default learning rate."""
+    default = fn.optimizers.get(name)
+    return type(default)(10 * default.learning_rate)
+
+
 OPTIMIZERS: dict[str, Callable[[], fn.optimizers.Optimizer]] = {
-    **{name: partial(fn.optimizers.get, name) for name in optimizers.names},
+    **{name: partial(quick, name) for name in optimizers.names},
     "momentum": lambda: fn.optimizers.SGD(0.1, momentum=0.9, nesterov=True),
     "rmsprop": lambda: fn.optimizers.RMSprop(0.01, momentum=0.5, centered=True),
     "amsgrad": lambda: fn.optimizers.Adam(0.01, amsgrad=True, clipvalue=0.1),

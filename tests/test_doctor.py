@@ -246,6 +246,16 @@ def test_debugging_names_layer_epoch_and_batch_of_the_first_infinity() -> None:
     assert not np.isfinite(model.predict(X)).all(), "the weights are those after the batch, not before it"
 
 
+def test_a_class_of_ones_own_may_have_an_init_of_its_own() -> None:
+    class Classifier(fn.Sequential):
+        def __init__(self, units: int) -> None:
+            super().__init__([Dense(units, "softmax", input_shape=(8,))], seed=0)
+
+    model = Classifier(3)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    assert fn.doctor(model, X, LABELS).codes == []
+
+
 def test_the_weights_that_broke_are_named_where_the_outputs_are_sound() -> None:
     from fastnet.diagnostics.doctor import first_not_finite
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fastnet.diagnostics.doctor.case import Case, activation_name, rms
 from fastnet.diagnostics.doctor.report import check
+from fastnet.support.attributes import own_class
 
 _PROBE_STEPS = 20
 _PROBE_BATCH = 32
@@ -127,7 +128,7 @@ def _probe(case: Case) -> tuple[float, float, float]:
     if cached is not None:
         return cached
     model = case.model
-    twin = type(model).from_config(model.get_config())
+    twin = own_class(type(model)).from_config(model.get_config())
     twin.set_weights(model.get_weights())
     twin._compilation = copy.deepcopy(model._compilation)
     before, _ = twin.loss_and_gradients(case.given_x, case.y)

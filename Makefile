@@ -58,9 +58,9 @@ fuzz: $(VENV)/.installed $(VENV)/.test $(VENV)/.fuzz ## Fuzz everything that rea
 # Without its runtime and C++'s in Python from the start, the sanitizer sees neither allocations nor exceptions. Python itself leaks, and
 # tests ask for more memory than there is.
 SANITIZED := build/sanitize
-SANITIZED_TESTS := activations bad_input bfloat16 functional_losses gemm gradients int8_kernels isa layers losses \
-	more_activations nan normalization optimizers quantization random_layers robustness robustness_network rows \
-	shared_models sparse sparse_input steps threads trainable training
+SANITIZED_TESTS := activations bad_input bfloat16 core_layers functional_losses gemm gradients int8_kernels isa layers losses \
+	more_activations nan normalization optimizers packed_kernels quantization random_layers robustness robustness_network rows \
+	shared_models small sparse sparse_input steps threads trainable training
 sanitize: $(SANITIZED)/.installed $(VENV)/.test ## Run the tests of the C++ core under ASan and UBSan (gcc on Linux).
 	PYTHONPATH=$(SANITIZED) LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
 		ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 UBSAN_OPTIONS=print_stacktrace=1 \

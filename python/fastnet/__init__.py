@@ -14,7 +14,7 @@ from fastnet._core import __version__ as __version__
 
 def _modules_of_names() -> dict[str, str]:
     """Return the module of every public name, from `__init__.pyi`, which type checkers read, too."""
-    with open(f"{__file__}i", encoding="ascii") as stub:  # noqa: PTH123 - pathlib takes longer
+    with open(f"{__path__[0]}/__init__.pyi", encoding="ascii") as stub:  # noqa: PTH123 - pathlib takes longer
         words = [line.split() for line in stub if line.startswith("from ")]  # from MODULE import NAME as NAME
     return {name: module for _, module, _, name, *_ in words}
 

@@ -3,7 +3,7 @@
 
 #include "arrays.h"
 #include "core/machine/cpu.h"
-#include "core/threads/parallel.h"
+#include "core/threads/pace.h"
 
 #define FASTNET_TEXT_OF(x) #x
 #define FASTNET_TEXT(x) FASTNET_TEXT_OF(x)
@@ -50,6 +50,16 @@ void register_config(py::module_& module) {
     module.def("recent_num_threads", [] { return threads_for(1e30); });
     module.def("set_num_threads", &set_num_threads, py::arg("n"));
     module.def("rest_teams", &rest_teams, py::arg("may_rest"));
+    py::class_<Pace>(module, "Pace")
+        .def(py::init())
+        .def("begin", &Pace::begin, py::arg("rows"), py::arg("threads"))
+        .def("threads", &Pace::threads, py::arg("most"))
+        .def(
+            "record",
+            [](Pace& pace, Index steps, double seconds) {
+                pace.record(steps, std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds)));
+            },
+            py::arg("steps"), py::arg("seconds"));
     module.def("cgroup_quota", &cgroup_quota, py::arg("root"));
 }
 

@@ -23,11 +23,12 @@ class Pace {
     // The number of threads for the next segment, out of those available.
     int threads(int most) const { return most > 1 && alone() ? 1 : most; }
 
-    // Records the result of a segment. Long steps gain from threads, and a trial of them would take long.
+    // Records the result of a segment. Where a segment has few steps there is no trial: long steps gain from threads,
+    // and a trial of them would take long.
     void record(Index steps, Clock::duration elapsed) {
         constexpr Index few = 4;
         constexpr double better = 1.05;
-        if (steps < few || elapsed <= Clock::duration::zero())
+        if (steps == 0 || elapsed <= Clock::duration::zero())
             return;
         const double rate = static_cast<double>(steps) / std::chrono::duration<double>(elapsed).count();
         if (state_ == State::trying) {
@@ -43,7 +44,8 @@ class Pace {
             state_ = State::usual;
         }
         before_ = rate;
-        if (--left_ <= 0)
+        left_ = std::max(left_ - 1, 0);
+        if (left_ == 0 && steps >= few)
             state_ = State::trying;
     }
 

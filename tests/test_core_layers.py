@@ -81,5 +81,5 @@ def test_layers_that_are_changed_take_what_new_ones_take_and_keep_their_type() -
     network.update_layers(layers("dropout", rate=0.75))
     with pytest.raises(ValueError, match="a layer of the type 'dropout' does not take 'rates'"):
         network.update_layers(layers("dropout", rates=0.75))
-    with pytest.raises(ValueError, match="a layer of the type 'dropout' stays one"):
+    with pytest.raises(ValueError, match="a layer of the type 'dropout' keeps its type"):
         network.update_layers(layers("gaussian_noise"))

@@ -144,7 +144,7 @@ using LayerKind = std::variant<DenseSpec, QuantizedDenseSpec, ActivationSpec, Re
 template <class Kind> const Kind& spec_of(const LayerKind& kind) {
     if (const Kind* const spec = std::get_if<Kind>(&kind))
         return *spec;
-    throw std::invalid_argument(std::string("a layer of the type '") + Kind::type + "' stays one");
+    throw std::invalid_argument(std::string("a layer of the type '") + Kind::type + "' keeps its type");
 }
 
 struct LayerSpec {

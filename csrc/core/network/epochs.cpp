@@ -41,7 +41,8 @@ EpochResult Network<T>::train_epoch(const Samples& samples, Index batch_size, co
     }
 
     // Reading the clock costs as much as one step of a tiny network.
-    const Index look = 1 + static_cast<Index>(1e5 / (feed_.operations_per_row() * static_cast<double>(batch_size)));
+    const Index steps_per_look =
+        1 + static_cast<Index>(1e5 / (feed_.operations_per_row() * static_cast<double>(batch_size)));
 
     const bool adapts = teams_may_rest();
     pace_.begin(batch_size, threads);
@@ -52,7 +53,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, Index batch_size, co
         const auto begun = Clock::now(), deadline = begun + segment;
         const Index before = course.taken();
         const auto goes_on = [&](Index taken) {
-            return taken < course.end() && (taken % look != 0 || Clock::now() < deadline);
+            return taken < course.end() && (taken % steps_per_look != 0 || Clock::now() < deadline);
         };
         if (small)
             small_steps(course, samples, arena, goes_on);
@@ -91,10 +92,10 @@ bool Network<T>::steps_of_team(Course<T>& course, const Samples& samples, Arena<
             Optimization<T> optimization = updater_.optimization(hyperparameters.data());
             Batch<T> now = batch(samples, arena, course.begin(i), course.rows(i));
             now.step = course.number(i);
-            OptimizerExtras<T> more_to_do;
+            OptimizerExtras<T> extras;
             if (with_extras) {
-                more_to_do = updater_.extras(now, penalties_fused, course.learning_rate(i));
-                optimization.arguments.extras = &more_to_do;
+                extras = updater_.extras(now, penalties_fused, course.learning_rate(i));
+                optimization.arguments.extras = &extras;
             }
             const bool finished = step(team, now, parted, updater_.gradients(), &optimization);
             if (team.leads() && !finished) {

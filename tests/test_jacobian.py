@@ -26,7 +26,7 @@ SLOPE_TOLERANCE = 1e-8  # of central differences: STEP^2 times a third derivativ
 
 
 def backward_of(network: reference.Network, seed: NDArray[Any]) -> NDArray[Any]:
-    """Return the gradient by the input of what was predicted last."""
+    """Return the gradient with respect to the input of what was predicted last."""
     for layer in reversed(network.layers):
         seed = layer.backward(seed)
     return seed

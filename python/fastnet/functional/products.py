@@ -21,7 +21,7 @@ def gemm(
     out: Array | None = None,
     compute_dtype: str | None = None,
 ) -> Array:
-    """Return ``alpha * op(a) @ op(b) + beta * out``, the general matrix product of BLAS.
+    """Return ``alpha * op(a) @ op(b) + beta * out``, the general matrix multiplication (GEMM) of BLAS.
 
     Parameters
     ----------

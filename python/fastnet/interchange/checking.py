@@ -1,4 +1,4 @@
-"""Every export is run beside the model before it counts as written."""
+"""Checks that an export computes what the model does, before it is written."""
 
 from typing import Any, TypeVar
 

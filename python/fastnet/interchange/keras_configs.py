@@ -210,7 +210,7 @@ def _activation(value: Any, version: int) -> Any:
     return value
 
 
-# ---- What compile is told -------------------------------------------------------------------------------------------
+# ---- Arguments of compile -------------------------------------------------------------------------------------------
 
 
 def compile_arguments(config: Mapping[str, Any], custom_objects: Mapping[str, Any]) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def export_onnx(
     it, dropout and noise are not, and a batch normalization behind a `Dense` is folded into its weights. The metadata
     have `fastnet_version` and, as JSON, `class_names` and `feature_names`.
 
-    Before the file takes its place it is run beside the model, by onnxruntime where that is installed, otherwise by
+    Before the file is written, its outputs are compared with the model's. onnxruntime runs it where installed, otherwise
     onnx itself, which is slow for large models.
 
     Parameters
@@ -184,7 +184,7 @@ def _add_label(graph: Graph, model: Trainer, activation: str, x: str) -> None:
 
 
 def _check(model: Trainer, proto: Any, file: bytes, label: bool, input_dtype: str) -> None:
-    """Run the file beside the model, and refuse it where it differs."""
+    """Compare the outputs of the file with the model's; refuse it where they differ."""
     x = sample_inputs(model)
     if input_dtype == "uint8":
         x = np.clip(np.rint(x), 0, 255)

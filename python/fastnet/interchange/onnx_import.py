@@ -112,7 +112,7 @@ def _width(proto: Any, constants: dict[str, Array]) -> int:
 
 
 def _output(proto: Any, importer: Importer) -> tuple[Flow, list[str] | None]:
-    """Return the one output that is no label, and the names of the classes."""
+    """Return the one output that is not a label, and the names of the classes."""
     flows: list[Flow] = []
     for entry in proto.graph.output:
         value = importer.value(entry.name)

@@ -32,7 +32,7 @@ class Plain(Piece):
 
 @dataclass(frozen=True, eq=False)
 class Product(Piece):
-    """A matrix product: `Dense`, which takes in the activation behind it."""
+    """A matrix multiplication: `Dense`, which includes the activation after it."""
 
     kernel: Array
     bias: Array | None

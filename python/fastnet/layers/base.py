@@ -24,7 +24,7 @@ class Layer(Configurable, HasWeights):
     Parameters
     ----------
     name : str, optional
-        A name of your own. Without one the model names its layers dense, dense_1 and so on.
+        Optional name. Without one the model names its layers dense, dense_1 and so on.
     input_shape : tuple of int, optional
         The shape of one sample. Given to the first layer, it lets the model be built before it sees data.
     input_dim : int, optional
@@ -183,11 +183,11 @@ class Layer(Configurable, HasWeights):
             )
 
     def description(self) -> dict[str, Any] | None:
-        """Return what the compiled core is told about the layer, or None when there is nothing to compute."""
+        """Return the layer's description for the compiled core, or None when there is nothing to compute."""
         raise unsupported(f"{type(self).__name__}, a class of layers that is not fastnet's own, is not available")
 
     def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield what the core is told about the layer and the layers inside it, each with the prefix of its weights."""
+        """Yield the descriptions of the layer and of the layers inside it, each with the prefix of its weights."""
         description = self.description()
         if description is not None:
             yield "", {**description, "trainable": self.trainable}

@@ -19,7 +19,7 @@ class InputLayer(Layer):
     shape : tuple of int
         The shape of one sample, without the batch dimension.
     name : str, optional
-        A name of your own.
+        Optional name.
     """
 
     def __init__(self, shape: Sequence[int], *, name: str | None = None, **keywords: Any) -> None:

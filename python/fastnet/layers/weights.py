@@ -30,7 +30,7 @@ class Slot(NamedTuple):
 
 
 class Changes:
-    """Whether the layers of a model have changed since its network was told."""
+    """Whether the layers of a model have changed since its network was last updated."""
 
     def __init__(self) -> None:
         self.pending = True
@@ -117,7 +117,7 @@ class Weights:
 
 
 class HasWeights:
-    """What has weights, and tells which of them training changes: a layer or a model."""
+    """A layer or a model: it has weights, and knows which of them training changes."""
 
     def _weights_if_built(self) -> Weights | None:
         raise NotImplementedError
@@ -145,7 +145,7 @@ class HasWeights:
 
     @property
     def non_trainable_weights(self) -> list[NDArray[Any]]:
-        """The others: what is frozen, and what no gradient changes, such as moving averages."""
+        """The others: frozen weights, and those that no gradient changes, such as moving averages."""
         return [array for array, trained in zip(self.weights, self._trained(), strict=True) if not trained]
 
     variables, trainable_variables, non_trainable_variables = weights, trainable_weights, non_trainable_weights

@@ -26,7 +26,7 @@ class Loss(Configurable):
         ("mean" is the same), their sum, their sum divided by that of the weights, or not at all. A model trains with all
         but the last, by batch.
     name : str
-        A name of your own.
+        Optional name.
 
     Attributes
     ----------
@@ -61,12 +61,12 @@ class Loss(Configurable):
 
     @property
     def settings(self) -> tuple[float, ...]:
-        """The numbers that the formula has beside predictions and targets."""
+        """Per-loss settings: the numbers in the formula besides predictions and targets."""
         return ()
 
     @property
     def core_parameters(self) -> list[float]:
-        """What the compiled core is told: the label smoothing, and three numbers of the loss's own."""
+        """The settings for the compiled core: the label smoothing and three per-loss settings."""
         return [self.label_smoothing, *self.settings, 0.0, 0.0, 0.0][:4]
 
     def sample_losses(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
@@ -101,7 +101,7 @@ class Loss(Configurable):
         return float(weighted.sum() / (weight.sum() if self.reduction == "mean_with_sample_weight" else len(values)))
 
     def gradient(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
-        """Return the gradient of the mean over the samples by the predictions."""
+        """Return the gradient of the mean over the samples with respect to the predictions."""
         true, pred = self._rows(y_true, y_pred)
         by_pred = _core_loss_backward(self.core_name, true, pred, self.core_parameters, self.from_logits)
         return by_pred.reshape(np.shape(y_pred))

@@ -137,7 +137,7 @@ class KLDivergence(Loss):
 
 
 class _Focal(Classifying):
-    """A cross-entropy that looks away from what is right already: Lin et al. (2017), arXiv:1708.02002."""
+    """A cross-entropy that gives less weight to samples that are already classified well: Lin et al. (2017), arXiv:1708.02002."""
 
     def __init__(self, alpha: float, gamma: float, from_logits: bool, label_smoothing: float, reduction: Any, name: str, **keywords: Any) -> None:  # fmt: skip
         if from_logits:

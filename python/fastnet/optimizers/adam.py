@@ -29,7 +29,7 @@ class Adam(Optimizer):
     amsgrad : bool, default False
         Whether the largest v so far takes the place of v: Reddi, Kale and Kumar (2018).
     name : str, default "adam"
-        A name of your own.
+        Optional name.
     **keywords
         See `Optimizer`.
 
@@ -195,7 +195,7 @@ class Lion(Optimizer):
     beta_1, beta_2 : float, default 0.9 and 0.99
         See above, in [0, 1).
     name : str, default "lion"
-        A name of your own.
+        Optional name.
     **keywords
         See `Optimizer`.
     """

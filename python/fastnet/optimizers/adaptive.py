@@ -31,7 +31,7 @@ class RMSprop(Optimizer):
     centered : bool, default False
         Whether the variance of the gradient takes the place of its mean square: Graves (2013), arXiv:1308.0850.
     name : str, default "rmsprop"
-        A name of your own.
+        Optional name.
     **keywords
         See `Optimizer`.
     """
@@ -84,7 +84,7 @@ class Adagrad(Optimizer):
     epsilon : float, default 1e-7
         Keeps the division finite.
     name : str, default "adagrad"
-        A name of your own.
+        Optional name.
     **keywords
         See `Optimizer`.
     """
@@ -131,7 +131,7 @@ class Adadelta(Optimizer):
     epsilon : float, default 1e-7
         Keeps the division finite.
     name : str, default "adadelta"
-        A name of your own.
+        Optional name.
     **keywords
         See `Optimizer`.
     """

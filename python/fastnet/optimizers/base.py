@@ -16,7 +16,7 @@ LearningRate = float | LearningRateSchedule
 
 
 class Options(NamedTuple):
-    """What every optimizer may do beside its rule."""
+    """Options that every optimizer has in addition to its update rule."""
 
     weight_decay: float | None = None
     clipnorm: float | None = None
@@ -81,9 +81,9 @@ class Optimizer(Configurable):
         ema_momentum : float, default 0.99
             ``average = ema_momentum * average + (1 - ema_momentum) * w`` after every batch.
         ema_overwrite_frequency : int, optional
-            The weights get the values of their average after every so many batches, too.
+            The number of batches after which the weights are set to their average, each time.
         gradient_accumulation_steps : int, optional
-            A step is taken after every so many batches, with the mean of their gradients; `iterations` counts batches.
+            The number of batches whose mean gradient makes one step; `iterations` counts batches.
     """
 
     core_name: ClassVar[str]
@@ -150,7 +150,7 @@ class Optimizer(Configurable):
     def learning_rates(self, steps: int, since: int = 0) -> float | NDArray[np.float64]:
         """Return the learning rate of each of the next `steps` batches, or the one of all of them.
 
-        With `since` they begin so many batches earlier.
+        With `since` they begin that many batches earlier.
         """
         rate = self._learning_rate
         if not isinstance(rate, LearningRateSchedule):
@@ -175,7 +175,7 @@ class Optimizer(Configurable):
         }
 
     def core_options(self, arrays: Iterable[tuple[str, int, tuple[int, ...]]]) -> dict[str, Any]:
-        """Return what the compiled core is told beside the hyperparameters; `arrays` are labels, offsets and shapes."""
+        """Return the options for the compiled core; `arrays` are labels, offsets and shapes."""
         del arrays
         return self.options.for_core
 

@@ -43,7 +43,7 @@ class Muon(Optimizer):
     rms_rate : float, default 0.2
         The size of a step of one value, as Adam's: Liu et al. (2025), arXiv:2502.16982.
     name : str, default "muon"
-        A name of your own.
+        Optional name.
     **keywords
         See `Optimizer`.
 
@@ -100,7 +100,7 @@ class Muon(Optimizer):
         super().__init__(learning_rate, name, fixed, {**keywords, "weight_decay": decay})
 
     def core_options(self, arrays: Iterable[tuple[str, int, tuple[int, ...]]]) -> dict[str, Any]:
-        """Return what the compiled core is told: the kernels that are orthogonalized among it."""
+        """Return the options for the compiled core, with the kernels that are orthogonalized."""
         chosen = [
             offset
             for label, offset, shape in arrays

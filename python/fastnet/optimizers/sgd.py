@@ -35,9 +35,9 @@ class SGD(Optimizer):
         ``SGD(lr * (1 - b), b)``. PyTorch has this parameter; Keras does not.
     weight_decay : float, optional
         Added to the gradient times the weights, biases included: the gradient of ``weight_decay / 2 * sum(w**2)``,
-        as in PyTorch. Keras takes the decay out of the weights beside the step, which is the same without momentum.
+        as in PyTorch. Keras subtracts the decay from the weights in addition to the step, which is the same without momentum.
     name : str, default "sgd"
-        A name of your own.
+        Optional name.
     **keywords
         See `Optimizer`.
 

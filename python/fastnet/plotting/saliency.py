@@ -44,7 +44,7 @@ def plot_saliency(
     image_shape : tuple of int, optional
         The shape of an image. Without it, that of a sample, or a square.
     max_samples : int, default 8
-        Only the first so many samples are drawn.
+        The number of samples to draw, from the first on.
     axes : matplotlib.axes.Axes, optional
         Where to draw; without it a new figure is made.
 
@@ -57,7 +57,7 @@ def plot_saliency(
     ImportError
         matplotlib is not installed.
     ValueError
-        There are no samples, they are no images or do not fit the model, or there is not one target for each.
+        There are no samples, they are not images or do not fit the model, or there is not one target for each.
 
     See Also
     --------

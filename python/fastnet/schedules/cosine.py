@@ -30,7 +30,7 @@ class CosineDecay(LearningRateSchedule):
     alpha : float, default 0.0
         The share of the largest learning rate that is left at the end.
     name : str, default "CosineDecay"
-        A name of your own.
+        Optional name.
     warmup_target : float, optional
         The learning rate at the end of the warm-up; None for no warm-up.
     warmup_steps : int, default 0
@@ -86,7 +86,7 @@ class CosineDecayRestarts(LearningRateSchedule):
     alpha : float, default 0.0
         The share of the largest learning rate that is added to the cosine times ``1 - alpha``.
     name : str, default "SGDRDecay"
-        A name of your own.
+        Optional name.
 
     Examples
     --------
@@ -149,7 +149,7 @@ class OneCycle(LearningRateSchedule):
     anneal_strategy : {"cos", "linear"}, default "cos"
         Whether each way is half a cosine or a straight line.
     name : str, default "OneCycle"
-        A name of your own.
+        Optional name.
 
     Examples
     --------

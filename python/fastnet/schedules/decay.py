@@ -25,7 +25,7 @@ class ExponentialDecay(LearningRateSchedule):
     staircase : bool, default False
         Whether the exponent is rounded down, so that the rate falls once in `decay_steps` steps: step decay.
     name : str, default "ExponentialDecay"
-        A name of your own.
+        Optional name.
 
     Examples
     --------
@@ -68,7 +68,7 @@ class InverseTimeDecay(LearningRateSchedule):
     staircase : bool, default False
         Whether the time is rounded down to whole units.
     name : str, default "InverseTimeDecay"
-        A name of your own.
+        Optional name.
 
     Examples
     --------
@@ -110,7 +110,7 @@ class InverseScaling(LearningRateSchedule):
         How many steps count as one. scikit-learn's `MLPClassifier` counts samples and changes the rate after every epoch;
         ``unit=1 / batch_size`` counts as it does, and changes it after every batch.
     name : str, default "InverseScaling"
-        A name of your own.
+        Optional name.
 
     Examples
     --------
@@ -142,7 +142,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
     values : sequence of float
         The learning rates, one more than boundaries.
     name : str, default "PiecewiseConstant"
-        A name of your own.
+        Optional name.
 
     Examples
     --------
@@ -186,7 +186,7 @@ class PolynomialDecay(LearningRateSchedule):
     cycle : bool, default False
         Whether, at the end, `decay_steps` grows to its next multiple, so that the rate rises again and falls slower.
     name : str, default "PolynomialDecay"
-        A name of your own.
+        Optional name.
 
     Examples
     --------

@@ -64,7 +64,7 @@ class Evaluator(Compiled):
         metrics: str | Sequence[str] | None = None,
         **keywords: Any,
     ) -> None:
-        """Choose how the model is trained; the state of an earlier optimizer is dropped.
+        """Configure training; the optimizer state is reset.
 
         Parameters
         ----------
@@ -72,11 +72,11 @@ class Evaluator(Compiled):
             The name of an optimizer, or an object of `fastnet.optimizers`, which may follow one of `schedules`.
         loss : str, Loss or function, optional
             The name of a loss, an object of `fastnet.losses`, or a function of targets and predictions that returns the
-            loss and its gradient by the predictions. Without one the model can only predict.
+            loss and its gradient with respect to the predictions. Without one the model can only predict.
         metrics : list of str, Metric or function, optional
             Names, objects of `fastnet.metrics`, or functions of targets and predictions.
-            "accuracy" is the share of right answers: of values on the right side of 0.5 when the model has one output,
-            else of rows whose largest output is that of the label. "binary_accuracy", "categorical_accuracy" and
+            "accuracy" is the share of correct predictions: of values on the correct side of 0.5 for models with one
+            output, else of rows whose largest output is that of the label. "binary_accuracy", "categorical_accuracy" and
             "sparse_categorical_accuracy" say which.
         **keywords
             Keras's `jit_compile`, `run_eagerly`, `steps_per_execution` and `auto_scale_loss` are accepted and change

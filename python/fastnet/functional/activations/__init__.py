@@ -1,4 +1,4 @@
-"""Activations of NumPy arrays, each beside its gradient.
+"""Activations of NumPy arrays, each with its gradient.
 
 A gradient takes that of the loss by the activation's output, and the output or, where the output does not tell the slope,
 the input; the argument's name says which.

@@ -41,7 +41,7 @@ def linear(x: ArrayLike) -> Array:
 
 
 def linear_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
-    r"""Return the gradient by the input of `linear`: :math:`g`."""
+    r"""Return the gradient with respect to the input of `linear`: :math:`g`."""
     return activate_backward("linear", grad_output, output)
 
 
@@ -66,7 +66,7 @@ def relu(x: ArrayLike) -> Array:
 
 
 def relu_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
-    r"""Return the gradient by the input of `relu`: :math:`g` where the output is positive, else 0."""
+    r"""Return the gradient with respect to the input of `relu`: :math:`g` where the output is positive, else 0."""
     return activate_backward("relu", grad_output, output)
 
 
@@ -101,7 +101,7 @@ def leaky_relu(x: ArrayLike, negative_slope: float = 0.01) -> Array:
 
 
 def leaky_relu_backward(grad_output: ArrayLike, output: ArrayLike, negative_slope: float = 0.01) -> Array:
-    r"""Return the gradient by the input of `leaky_relu`: :math:`g` where the output is positive, else :math:`a g`.
+    r"""Return the gradient with respect to the input of `leaky_relu`: :math:`g` where the output is positive, else :math:`a g`.
 
     The sign of the input is read from the output, so the slope must be at least 0.
     """
@@ -141,7 +141,10 @@ def elu(x: ArrayLike, alpha: float = 1.0) -> Array:
 
 
 def elu_backward(grad_output: ArrayLike, output: ArrayLike, alpha: float = 1.0) -> Array:
-    r"""Return the gradient by the input of `elu` with output y: :math:`g` where y is positive, else :math:`g (y + \alpha)`."""
+    r"""Return the gradient with respect to the input of `elu` with output y.
+
+    :math:`g` where y is positive, else :math:`g (y + \alpha)`.
+    """
     return activate_backward("elu", grad_output, output, check_number("alpha", alpha, minimum=0.0))
 
 
@@ -171,7 +174,10 @@ def selu(x: ArrayLike) -> Array:
 
 
 def selu_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
-    r"""Return the gradient by the input of `selu` with output y: :math:`\lambda g` or :math:`g (y + \lambda \alpha)`."""
+    r"""Return the gradient with respect to the input of `selu` with output y.
+
+    :math:`\lambda g` or :math:`g (y + \lambda \alpha)`.
+    """
     return activate_backward("selu", grad_output, output)
 
 

@@ -40,7 +40,7 @@ def sigmoid(x: ArrayLike) -> Array:
 
 
 def sigmoid_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
-    r"""Return the gradient by the input of `sigmoid` with output y: :math:`g y (1 - y)`."""
+    r"""Return the gradient with respect to the input of `sigmoid` with output y: :math:`g y (1 - y)`."""
     return activate_backward("sigmoid", grad_output, output)
 
 
@@ -71,7 +71,10 @@ def hard_sigmoid(x: ArrayLike) -> Array:
 
 
 def hard_sigmoid_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
-    r"""Return the gradient by the input of `hard_sigmoid`: :math:`g / 6` where the output is between 0 and 1, else 0."""
+    r"""Return the gradient with respect to the input of `hard_sigmoid`.
+
+    :math:`g / 6` where the output is between 0 and 1, else 0.
+    """
     return activate_backward("hard_sigmoid", grad_output, output)
 
 
@@ -96,7 +99,7 @@ def tanh(x: ArrayLike) -> Array:
 
 
 def tanh_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
-    r"""Return the gradient by the input of `tanh` with output y: :math:`g (1 - y^2)`."""
+    r"""Return the gradient with respect to the input of `tanh` with output y: :math:`g (1 - y^2)`."""
     return activate_backward("tanh", grad_output, output)
 
 
@@ -124,5 +127,5 @@ def softsign(x: ArrayLike) -> Array:
 
 
 def softsign_backward(grad_output: ArrayLike, x: ArrayLike) -> Array:
-    r"""Return the gradient by the input x of `softsign`: :math:`g / (1 + |x|)^2`."""
+    r"""Return the gradient with respect to the input x of `softsign`: :math:`g / (1 + |x|)^2`."""
     return activate_backward("softsign", grad_output, x, of="x")

@@ -66,7 +66,10 @@ def gelu(x: ArrayLike, approximate: bool = False) -> Array:
 
 
 def gelu_backward(grad_output: ArrayLike, x: ArrayLike, approximate: bool = False) -> Array:
-    r"""Return the gradient by the input x of `gelu`: :math:`g (\Phi(x) + x \varphi(x))`, the normal distribution and density."""
+    r"""Return the gradient with respect to the input x of `gelu`.
+
+    :math:`g (\Phi(x) + x \varphi(x))`, the normal distribution and density.
+    """
     name = "gelu_tanh" if check_bool("approximate", approximate) else "gelu"
     return activate_backward(name, grad_output, x, of="x")
 
@@ -96,7 +99,7 @@ def silu(x: ArrayLike) -> Array:
 
 
 def silu_backward(grad_output: ArrayLike, x: ArrayLike) -> Array:
-    r"""Return the gradient by the input x of `silu`, s being its sigmoid: :math:`g s (1 + x (1 - s))`."""
+    r"""Return the gradient with respect to the input x of `silu`, s being its sigmoid: :math:`g s (1 + x (1 - s))`."""
     return activate_backward("silu", grad_output, x, of="x")
 
 
@@ -123,7 +126,10 @@ def mish(x: ArrayLike) -> Array:
 
 
 def mish_backward(grad_output: ArrayLike, x: ArrayLike) -> Array:
-    r"""Return the gradient by the input x of `mish`, t being the tangent, s the sigmoid: :math:`g (t + x s (1 - t^2))`."""
+    r"""Return the gradient with respect to the input x of `mish`, t being the tangent, s the sigmoid.
+
+    :math:`g (t + x s (1 - t^2))`.
+    """
     return activate_backward("mish", grad_output, x, of="x")
 
 
@@ -154,7 +160,7 @@ def softplus(x: ArrayLike) -> Array:
 
 
 def softplus_backward(grad_output: ArrayLike, x: ArrayLike) -> Array:
-    r"""Return the gradient by the input x of `softplus`: :math:`g / (1 + e^{-x})`."""
+    r"""Return the gradient with respect to the input x of `softplus`: :math:`g / (1 + e^{-x})`."""
     return activate_backward("softplus", grad_output, x, of="x")
 
 
@@ -178,5 +184,5 @@ def exponential(x: ArrayLike) -> Array:
 
 
 def exponential_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
-    r"""Return the gradient by the input of `exponential` with output y: :math:`g y`."""
+    r"""Return the gradient with respect to the input of `exponential` with output y: :math:`g y`."""
     return activate_backward("exponential", grad_output, output)

@@ -35,7 +35,7 @@ def softmax(x: ArrayLike) -> Array:
 
 
 def softmax_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
-    r"""Return the gradient by the input of `softmax` with output p: :math:`p_i (g_i - \sum_j g_j p_j)`.
+    r"""Return the gradient with respect to the input of `softmax` with output p: :math:`p_i (g_i - \sum_j g_j p_j)`.
 
     This is g times the Jacobian :math:`\partial p_i / \partial x_j = p_i (\delta_{ij} - p_j)`, for any loss after it.
 
@@ -68,5 +68,8 @@ def log_softmax(x: ArrayLike) -> Array:
 
 
 def log_softmax_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
-    r"""Return the gradient by the input of `log_softmax` with output y: :math:`g_i - e^{y_i} \sum_j g_j`."""
+    r"""Return the gradient with respect to the input of `log_softmax` with output y.
+
+    :math:`g_i - e^{y_i} \sum_j g_j`.
+    """
     return activate_backward("log_softmax", grad_output, output)

@@ -1,4 +1,4 @@
-"""Facts about the activations: one row for each, beside its function, which the rest of fastnet reads."""
+"""Facts about the activations: one row for each, at its function, which the rest of fastnet reads."""
 
 from collections.abc import Callable, Mapping
 from math import inf
@@ -19,7 +19,7 @@ Function = TypeVar("Function", bound=Callable[..., Array])
 class C(NamedTuple):
     """An activation in C: its comment, and its formula of a value ``v`` and the parameter ``alpha``.
 
-    ``~`` follows functions of ``<math.h>`` and constants that are no integers, and becomes an f in float32. ``NAME_``
+    ``~`` follows functions of ``<math.h>`` and constants that are not integers, and becomes an f in float32. ``NAME_``
     begins the names of the other functions that it can call, which are in `fastnet.interchange.c_functions`.
     """
 
@@ -55,7 +55,7 @@ class Facts:
     name : str
         The compiled core's name; by default that of the function.
     arguments : dict
-        What the function is called with besides the array.
+        The keywords that the function is called with.
     alias : str
         Another name in Keras.
     parameter : (str, float), optional
@@ -126,7 +126,7 @@ def activate(name: str, x: ArrayLike, alpha: float = 0.0) -> Array:
 def activate_backward(
     name: str, grad_output: ArrayLike, kept: ArrayLike, alpha: float = 0.0, *, of: str = "output"
 ) -> Array:
-    """Return the gradient by the input; `of` says whether `kept` is the output or the input."""
+    """Return the gradient with respect to the input; `of` says whether `kept` is the output or the input."""
     grad_output, kept = floats(**{"grad_output": grad_output, of: kept})
     if grad_output.shape != kept.shape:
         raise ValueError(f"grad_output must have the shape of {of}, {kept.shape}; got shape {grad_output.shape}")

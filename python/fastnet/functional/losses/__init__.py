@@ -1,6 +1,6 @@
-"""Losses of NumPy arrays: the mean over samples, and its gradient by the prediction.
+"""Losses of NumPy arrays: the mean over samples, and its gradient with respect to the prediction.
 
-A NaN among targets or predictions makes the loss NaN, and the gradient by its own prediction.
+A NaN among targets or predictions makes the loss NaN, and the gradient with respect to its own prediction.
 """
 
 from typing import TYPE_CHECKING

@@ -39,7 +39,8 @@ def drawn_shape(pick: Pick, batch: int, sizes: Sequence[int] = SIZES, channels: 
 
 def drawn_axis(pick: Pick, size: int, windows: Sequence[int], dilations: Sequence[int] = (1,)) -> Axis:
     """Return where windows lie on an axis of an image: as Keras would place them, or anywhere on it."""
-    window, dilation, stride = pick(*windows), pick(*dilations), pick(1, 1, 2, 3)
+    window, dilation = pick(*windows), pick(*dilations)
+    stride = pick(1, 1, 2, 3) if dilation == 1 else 1  # the core takes one of both, as Keras does
     reach, padding = (window - 1) * dilation + 1, pick("same", "valid", "any")
     if padding == "same" or (padding == "valid" and reach > size):
         return describe.AXES["same"](size, window, stride, dilation)
@@ -54,7 +55,8 @@ def drawn_axes(pick: Pick, shape: Shape, windows: Sequence[int], dilations: Sequ
 
 
 def drawn_transposed_axis(pick: Pick, size: int) -> Axis:
-    window, stride, dilation = pick(1, 2, 3, 4), pick(1, 2, 3), pick(1, 1, 2)
+    window, stride = pick(1, 2, 3, 4), pick(1, 2, 3)
+    dilation = pick(1, 1, 2) if stride == 1 else 1
     padding, margin = pick(*describe.TRANSPOSED), pick(None, *range(stride))
     axis = describe.TRANSPOSED[padding](size, window, stride, dilation, margin)
     return axis if axis.image > 0 else describe.TRANSPOSED["valid"](size, window, stride, dilation)
@@ -114,7 +116,7 @@ LAYERS: dict[str, Callable[[Pick, Shape], Description]] = {
         "batch_normalization", shape, momentum=pick(0.5, 0.99), **normalized(pick)
     ),
     "layer_normalization": lambda pick, shape: describe.by_channel("layer_normalization", shape, **normalized(pick)),
-    "normalization": lambda pick, shape: describe.by_channel("normalization", shape, epsilon=1e-7),
+    "normalization": lambda pick, shape: describe.by_channel("normalization", shape, epsilon=pick(0.0, 0.1)),
     "prelu": lambda pick, shape: describe.by_channel("prelu", shape),
     "activation": lambda pick, shape: describe.by_channel("activation", shape, activation="softmax", alpha=0.0),
 }
@@ -136,7 +138,7 @@ def random_weights(core: Core, seed: int) -> Iterator[Array]:
     rng = np.random.default_rng(seed)
     for _, name, _, shape, _ in core.parameter_slots:
         if name == "kernel":
-            yield rng.normal(scale=shape[0] ** -0.5, size=prod(shape))
+            yield rng.normal(scale=prod(shape[:-1]) ** -0.5, size=prod(shape))
         else:
             yield np.abs(1.0 + 0.3 * rng.normal(size=prod(shape))) + 0.05
 
@@ -160,15 +162,18 @@ def core_of(
     return core, weights
 
 
-def distances(results: Sequence[Array], expected: Sequence[Array], floor: float = 0.0) -> list[float]:
-    """Return the largest difference of each array, relative to its largest number, or to `floor` of that of all."""
-    largest = max(np.abs(array).max(initial=0.0) for array in expected) if expected else 0.0
+def distances(results: Sequence[Array], expected: Sequence[Array], floor: float, least: float = 1e-300) -> list[float]:
+    """Return the largest difference of each array relative to its largest number, or to others that are larger.
+
+    Those are `floor` times the largest number of all arrays, and `least`: below them, sums that cancel leave rounding.
+    """
+    largest = max((np.abs(array).max(initial=0.0) for array in expected), default=0.0)
     return [
-        float(np.abs(a.ravel() - b.ravel()).max() / max(np.abs(b).max(), floor * largest, 1e-300))
+        float(np.abs(a.ravel() - b.ravel()).max() / max(np.abs(b).max(), floor * largest, least))
         for a, b in zip(results, expected, strict=True)
     ]
 
 
-def assert_near(results: Sequence[Array], expected: Sequence[Array], tolerance: float) -> None:
-    far = distances(results, expected, floor=0.01)
+def assert_near(results: Sequence[Array], expected: Sequence[Array], tolerance: float, least: float = 1e-300) -> None:
+    far = distances(results, expected, 0.01, least)
     assert max(far, default=0.0) <= tolerance, far

@@ -39,19 +39,13 @@ class Mapped(Layer):
         return by_x.reshape(len(gradient), -1)
 
 
-class Activation(reference.Activation):
-    """An activation of rows of `size` numbers."""
-
-    def __init__(self, size: int, name: str, alpha: float) -> None:
-        parameter = {"leaky_relu": "negative_slope", "elu": "alpha"}.get(name)
-        super().__init__(name, **({parameter: alpha} if parameter else {}))
-        self.size = size
-
-    def forward(self, z: Array) -> Array:
-        return super().forward(z.reshape(-1, self.size)).reshape(z.shape)
-
-    def backward(self, gradient: Array) -> Array:
-        return super().backward(gradient.reshape(self.z.shape)).reshape(gradient.shape)
+def activation(row: int, size: int, name: str, alpha: float) -> Layer:
+    """Return an activation of samples of `size` numbers, of which every `row` numbers are a row for a softmax."""
+    parameter = {"leaky_relu": "negative_slope", "elu": "alpha"}.get(name)
+    whole = reference.Activation(name, **({parameter: alpha} if parameter else {}))
+    if row == size or not name.endswith("softmax"):
+        return whole  # which a loss may be computed together with
+    return Mapped([row], whole.forward, lambda gradient, z: (whole.backward(gradient), ()))
 
 
 # ---- Normalization ---------------------------------------------------------------------------------------------------
@@ -182,7 +176,7 @@ def biased_backward(gradient: Array, z: Array, bias: Array) -> tuple[Array, tupl
 
 def normalization(row: int, description: Description, weights: Iterator[Array]) -> Layer:
     mean, variance = next(weights), next(weights)
-    root = np.maximum(np.sqrt(variance), description["epsilon"])
+    root = np.sqrt(variance + description["epsilon"])
     return Mapped([row], lambda x: (x - mean) / root, lambda gradient, x: (gradient / root, ()))
 
 
@@ -258,7 +252,7 @@ def layers_from(descriptions: Iterable[Description], size: int, weights: Iterabl
         if description.get("use_bias"):
             layers.append(Mapped([row], biased, biased_backward, next(given)))
         if "activation" in description:
-            layers.append(Activation(row, description["activation"], description["alpha"]))
+            layers.append(activation(row, size, description["activation"], description["alpha"]))
     return open_blocks[0]
 
 

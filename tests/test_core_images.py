@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import image_descriptions as describe
+import reference
 from fastnet import _core
-from image_cases import BATCHES, CHANNELS, LAYERS, SIZES, arrays_of, assert_near, conv2d, core_of, drawn_shape
+from image_cases import BATCHES, CHANNELS, LAYERS, SGD, SIZES, arrays_of, assert_near, conv2d, core_of, drawn_shape
 from image_descriptions import Description, Shape
 from reference_images import Axis
 from reference_networks import Network
@@ -22,7 +23,14 @@ TOLERANCE = {np.float64: 1e-12, np.float32: 1e-5}
 
 
 def assert_is_the_reference(
-    layers: Sequence[Description], size: int, batch: int, dtype: Any = np.float64, *, whole: bool = False, seed: int = 0
+    layers: Sequence[Description],
+    size: int,
+    batch: int,
+    dtype: Any = np.float64,
+    *,
+    whole: bool = False,
+    seed: int = 0,
+    by_inputs: bool = True,
 ) -> None:
     """Compare predictions, their derivatives by the inputs, the loss and its gradients; `whole` inputs are often equal."""
     rng = np.random.default_rng(seed)
@@ -33,13 +41,14 @@ def assert_is_the_reference(
     expected = network.predict(x)
     y = rng.normal(size=expected.shape).astype(dtype)
     assert_near([core.predict(x, 256)], [expected], tolerance)
-    by_input = network.input_gradients(x.astype(np.float64), y.astype(np.float64))
-    assert_near([core.differentiate(x, "weighted_outputs", y)], [by_input], tolerance)
+    if by_inputs:
+        expected = network.input_gradients(x.astype(np.float64), y.astype(np.float64))
+        assert_near([core.differentiate(x, "weighted_outputs", y)], [expected], tolerance, least=0.01)
     network.in_training(True)
     loss, gradients = core.loss_and_gradients(x, y, None)
     expected_loss, expected_gradients = network.loss_and_gradients(x, y)
     assert loss == pytest.approx(expected_loss, rel=tolerance)
-    assert_near(arrays_of(core, gradients), expected_gradients, tolerance)
+    assert_near(arrays_of(core, gradients), expected_gradients, tolerance, least=0.01 / y.size)
 
 
 def assert_is_the_reference_anywhere(layer: Description, shape: Shape, batch: int, **options: Any) -> None:
@@ -48,14 +57,14 @@ def assert_is_the_reference_anywhere(layer: Description, shape: Shape, batch: in
     assert_is_the_reference([layer], size, batch, **options)
     if not options.pop("whole", False):
         images = describe.dense((batch,), size, use_bias=False)
-        assert_is_the_reference([images, layer], batch, batch, **options)
+        assert_is_the_reference([images, layer], batch, batch, by_inputs=False, **options)
 
 
 # ---- Values and gradients --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", LAYERS)
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_a_layer_is_the_reference(kind: str, data: st.DataObject) -> None:
     def pick(*choices: Any) -> Any:
@@ -95,6 +104,24 @@ def test_an_activation_of_a_layer_acts_on_every_pixel(kind: str, activation: str
     assert_array_equal(together.predict(x, 5), separate.predict(x, 5))
 
 
+@pytest.mark.parametrize("kind", ["dense", "conv2d"])
+@pytest.mark.parametrize("name", ["softmax", "log_softmax"])
+@pytest.mark.parametrize("rows", [1, 2, 4, 16])
+def test_a_softmax_takes_the_rows_that_it_is_told_whatever_made_them(kind: str, name: str, rows: int) -> None:
+    made = {
+        "dense": describe.dense((8,), 16),
+        "conv2d": describe.conv2d((2, 4, 1), describe.windows((2, 4, 1), (1, 1)), 2),
+    }
+    softmax = {"type": "activation", "activation": name, "alpha": 0.0, "positions": rows}
+    assert_is_the_reference([made[kind], softmax], 8, 5)
+    core, weights = core_of([made[kind], softmax], 8)
+    x, y = np.random.default_rng(0).normal(size=(2, 5, 16))
+    core.train_epoch(x[:, :8], y, None, 5, None, None)
+    network = Network([made[kind], softmax], 8, weights)
+    network.fit(x[:, :8], y, reference.SGD(SGD["learning_rate"]), 5)
+    assert_near([core.get_parameters()], [np.concatenate(network.weights, axis=None)], TOLERANCE[np.float64])
+
+
 @pytest.mark.parametrize("groups", [1, 2, 3, 6])
 @pytest.mark.parametrize("filters", [6, 12, 30])
 @pytest.mark.parametrize("size", [1, 2, 3, 7])
@@ -130,19 +157,19 @@ def test_the_largest_and_the_mean_of_whole_images(size: int, channels: int) -> N
         assert_near([result], [expected], 1e-14)
 
 
-def test_the_weights_of_convolutions_have_the_shapes_of_matrices() -> None:
+def test_weights_have_the_shapes_of_keras() -> None:
     shape = 4, 5, 6
-    axes = describe.windows(shape, (2, 3))
-    conv = core_of([describe.conv2d(shape, axes, 8, groups=2)], 120)[0]
-    assert [slot[1:] for slot in conv.parameter_slots] == [
-        ("kernel", 0, (18, 8), True),
-        ("bias", 144, (8,), True),
-    ]
-    axes = describe.transposed_windows(shape, (2, 3))
-    transposed = core_of([describe.conv2d_transpose(shape, axes, 8)], 120)[0]
-    assert [(name, prod(size)) for _, name, _, size, _ in transposed.parameter_slots] == [("kernel", 288), ("bias", 8)]
-    by_channel = core_of([describe.by_channel("prelu", shape)], 120)[0]
-    assert [slot[1:4] for slot in by_channel.parameter_slots] == [("alpha", 0, (6,))]
+    axes, transposed_axes = describe.windows(shape, (2, 3)), describe.transposed_windows(shape, (2, 3))
+    shapes = {
+        (2, 3, 3, 8): describe.conv2d(shape, axes, 8, groups=2, use_bias=False),
+        (2, 3, 1, 12): describe.conv2d(shape, axes, 12, groups=6, use_bias=False),
+        (2, 3, 8, 6): describe.conv2d_transpose(shape, transposed_axes, 8, use_bias=False),
+        (6, 8): describe.dense(shape, 8, use_bias=False),
+        (6,): describe.by_channel("prelu", shape),
+    }
+    for expected, layer in shapes.items():
+        (slot,) = core_of([layer], prod(shape))[0].parameter_slots
+        assert slot[2:] == (0, expected, True)
 
 
 # ---- The largest of a window -----------------------------------------------------------------------------------------
@@ -165,7 +192,7 @@ def test_nan_in_a_window_gives_nan(channels: int, dtype: Any) -> None:
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_the_first_of_the_largest_gets_the_gradient(dtype: Any) -> None:
     shape = 4, 6, 2
-    layer = describe.pooling("max", shape, describe.windows(shape, (2, 2)))
+    layer = describe.pooling("max", shape, describe.windows(shape, (2, 2), (2, 2)))
     by_input = core_of([layer], prod(shape), dtype)[0].differentiate(
         np.zeros((1, prod(shape)), dtype), "weighted_outputs", np.ones((1, 12), dtype)
     )

@@ -68,7 +68,7 @@ def residual() -> Images:
     images.conv(8, 3, "linear", padding="same", use_bias=False)
     images.normalize()
     images.add({"type": "activation", "activation": "relu", "alpha": 0.0})
-    images.conv(8, 3, "linear", padding="same", dilation=(2, 2), groups=2)
+    images.conv(8, 3, "linear", padding="same", dilation=(2, 2), groups=2, use_bias=False)
     images.add({"type": "residual_end"})
     images.normalize()
     images.add(describe.by_channel("prelu", images.shape))
@@ -108,7 +108,7 @@ def test_three_steps_take_the_reference_s_way(build: Any, optimizer: str, dtype:
     assert mean == pytest.approx(expected, rel=tolerance)
     assert_near(arrays_of(core, core.get_parameters(), trained=False), network.weights, tolerance)
     moved = [np.abs(after - before).max() for after, before in zip(network.weights, weights, strict=True)]
-    assert min(moved) > 1000 * tolerance * 1e-3  # had the run stood still, agreement would mean nothing
+    assert min(moved) > 10 * tolerance  # had the run stood still, agreement would mean nothing
     assert sum(isinstance(layer, BatchNormalization) for layer in network.every_layer()) == 2 * (build is residual)
     network.in_training(False)
     assert_near([core.predict(x, ROWS)], [network.predict(x)], 10 * tolerance)

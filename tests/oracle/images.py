@@ -1,6 +1,6 @@
 """What the core's layers for images compute, in PyTorch, whose images are channels x rows x columns; autograd does the rest."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -38,11 +38,25 @@ def transposed(x: Tensor, kernel: Tensor, axes: Axes) -> Tensor:
     return F.pad(whole, sides)
 
 
+def scaled(layer: Description, x: Tensor, gamma_and_beta: list[Tensor]) -> Tensor:
+    given = iter(gamma_and_beta)
+    x = x * next(given) if layer["use_gamma"] else x
+    return x + next(given) if layer["use_beta"] else x
+
+
 class Forward:
-    """A pass of samples through described layers, with the weights in the core's order; it keeps no averages."""
+    """A pass of samples through described layers, with the weights in the core's order; averages stay as they are."""
 
     def __init__(self, weights: list[Tensor], training: bool) -> None:
         self._weights, self._training = iter(weights), training
+        self.trained: list[Tensor] = []
+
+    def weight(self) -> Tensor:
+        self.trained.append(next(self._weights))
+        return self.trained[-1]
+
+    def statistics(self) -> tuple[Tensor, Tensor]:
+        return next(self._weights).detach(), next(self._weights).detach()
 
     def through(self, layers: list[Description], x: Tensor) -> Tensor:
         kept: list[Tensor] = []
@@ -68,7 +82,7 @@ class Forward:
         else:
             y = self.rows(layer, x.reshape(len(x) * layer["positions"], -1))
         if layer.get("use_bias"):
-            y = y + next(self._weights)
+            y = y + self.weight()
         if "activation" in layer:
             # A name alone has the default of Keras.
             given = {"name": layer["activation"], "negative_slope": layer["alpha"], "alpha": layer["alpha"]}
@@ -86,11 +100,11 @@ class Forward:
         window, stride, dilation = steps(axes, "window", "stride", "dilation")
         match kind:
             case "conv2d":
-                kernel = next(self._weights).reshape(*window, channels // layer["groups"], layer["filters"])
+                kernel = self.weight().reshape(*window, channels // layer["groups"], layer["filters"])
                 kernel = kernel.permute(3, 2, 0, 1).contiguous()  # as its gradient must be
                 return F.conv2d(framed(x, axes), kernel, stride=stride, dilation=dilation, groups=layer["groups"])
             case "conv2d_transpose":
-                kernel = next(self._weights).reshape(*window, layer["filters"], channels)
+                kernel = self.weight().reshape(*window, layer["filters"], channels)
                 return transposed(x, kernel.permute(3, 2, 0, 1).contiguous(), axes)
             case "max_pooling2d":
                 return F.max_pool2d(framed(x, axes, -torch.inf), window, stride)
@@ -102,26 +116,23 @@ class Forward:
     def rows(self, layer: Description, x: Tensor) -> Tensor:
         width = x.shape[1]
 
-        def scaled(x: Tensor, weights: Iterator[Tensor]) -> Tensor:
-            x = x * next(weights) if layer["use_gamma"] else x
-            return x + next(weights) if layer["use_beta"] else x
-
         match layer["type"]:
             case "dense":
-                return x @ next(self._weights).reshape(width, -1)
+                return x @ self.weight().reshape(width, -1)
             case "layer_normalization":
-                return scaled(F.layer_norm(x, (width,), eps=layer["epsilon"]), self._weights)
+                gamma_and_beta = [self.weight() for each in ("use_gamma", "use_beta") if layer[each]]
+                return scaled(layer, F.layer_norm(x, (width,), eps=layer["epsilon"]), gamma_and_beta)
             case "batch_normalization":
-                taken = [next(self._weights) for each in ("use_gamma", "use_beta") if layer[each]]
-                mean, variance = next(self._weights), next(self._weights)
+                gamma_and_beta = [self.weight() for each in ("use_gamma", "use_beta") if layer[each]]
+                mean, variance = self.statistics()
                 if self._training:
                     mean, variance = x.mean(0), x.var(0, unbiased=False)
-                return scaled((x - mean) / torch.sqrt(variance + layer["epsilon"]), iter(taken))
+                return scaled(layer, (x - mean) / torch.sqrt(variance + layer["epsilon"]), gamma_and_beta)
             case "normalization":
-                mean, variance = next(self._weights), next(self._weights)
-                return (x - mean) / torch.clamp(torch.sqrt(variance), min=layer["epsilon"])
+                mean, variance = self.statistics()
+                return (x - mean) / torch.sqrt(variance + layer["epsilon"])
             case "prelu":
-                return F.prelu(x, next(self._weights))
+                return F.prelu(x, self.weight())
         return x  # an activation
 
 
@@ -132,21 +143,20 @@ LOSSES = {
 }
 
 
-def by_torch(case: ImageCase, weights: list[Array], trained: list[bool], y: Array) -> dict[str, list[Array]]:
+def by_torch(case: ImageCase, weights: list[Array], y: Array) -> dict[str, list[Array]]:
     """Return predictions, the derivatives of y times them by the samples, the loss and its gradients."""
-    fixed = [torch.tensor(weight) for weight in weights]
-    x = torch.tensor(case.x, requires_grad=True)
-    outputs = Forward(fixed, False).through(case.layers, x)
+    x, leaves = (
+        torch.tensor(case.x, requires_grad=True),
+        [torch.tensor(weight, requires_grad=True) for weight in weights],
+    )
+    outputs = Forward(leaves, False).through(case.layers, x)
     (by_input,) = torch.autograd.grad(outputs, x, torch.tensor(y))
 
-    leaves = [tensor.requires_grad_(each) for tensor, each in zip(fixed, trained, strict=True)]
-    last = case.layers[-1]
+    run, last = Forward(leaves, True), case.layers[-1]
     logits = last if case.loss == "mse" else {**last, "activation": "linear"}
-    out = Forward(leaves, True).through([*case.layers[:-1], logits], x.detach())
-    losses = LOSSES[case.loss](torch.tensor(case.y), out)
+    losses = LOSSES[case.loss](torch.tensor(case.y), run.through([*case.layers[:-1], logits], x.detach()))
     loss = (losses if case.weight is None else losses * torch.tensor(case.weight)).mean()
-    wanted = [leaf for leaf in leaves if leaf.requires_grad]
-    gradients = torch.autograd.grad(loss, wanted, allow_unused=True, materialize_grads=True)
+    gradients = torch.autograd.grad(loss, run.trained, allow_unused=True, materialize_grads=True)
     return {
         "predictions": [outputs.detach().numpy()],
         "input gradients": [by_input.numpy()],

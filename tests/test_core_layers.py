@@ -5,13 +5,26 @@ from typing import Any
 import numpy as np
 import pytest
 
+import image_descriptions as describe
 from fastnet import _core
 
 Description = dict[str, Any]
 COMMON = {"trainable": True}
+SHAPE = (2, 2, 1)
+WINDOWS = describe.windows(SHAPE, (1, 2))
+IMAGES = [
+    describe.conv2d(SHAPE, WINDOWS, 3, "elu"),
+    describe.conv2d_transpose(SHAPE, describe.transposed_windows(SHAPE, (1, 2)), 3, "elu"),
+    describe.pooling("max", SHAPE, WINDOWS),
+    describe.pooling("average", SHAPE, WINDOWS),
+    describe.padding2d(SHAPE, (1, -1), (0, 1)),
+    describe.upsampling2d(SHAPE, (1, 2)),
+    describe.permutation(SHAPE, (2, 0, 1)),
+    describe.spatial_dropout(SHAPE, 0.5, 1),
+]
 # Every type with all that it takes.
 WHOLE: dict[str, Description] = {
-    "dense": {"units": 3, "use_bias": True, "activation": "elu", "alpha": 0.5, "bfloat16": True},
+    "dense": {"units": 3, "use_bias": True, "activation": "elu", "alpha": 0.5, "bfloat16": True, "positions": 2},
     "quantized_dense": {
         "use_bias": True,
         "activation": "elu",
@@ -21,16 +34,17 @@ WHOLE: dict[str, Description] = {
         "input_scale": 0.5,
         "zero_point": 7,
     },
-    "activation": {"activation": "elu", "alpha": 0.5},
+    "activation": {"activation": "elu", "alpha": 0.5, "positions": 2},
     "rescaling": {"scale": 2.0, "offset": 1.0},
-    "normalization": {"epsilon": 0.1},
+    "normalization": {"epsilon": 0.1, "positions": 2},
     "dropout": {"rate": 0.5, "seed": 1},
     "gaussian_noise": {"deviation": 0.5, "seed": 1},
-    "prelu": {},
-    "batch_normalization": {"momentum": 0.9, "epsilon": 0.1, "use_gamma": True, "use_beta": True},
-    "layer_normalization": {"epsilon": 0.1, "use_gamma": True, "use_beta": True},
+    "prelu": {"positions": 2},
+    "batch_normalization": {"momentum": 0.9, "epsilon": 0.1, "use_gamma": True, "use_beta": True, "positions": 2},
+    "layer_normalization": {"epsilon": 0.1, "use_gamma": True, "use_beta": True, "positions": 2},
     "residual_begin": {},
     "residual_end": {},
+    **{layer["type"]: {key: value for key, value in layer.items() if key != "type"} for layer in IMAGES},
 }
 KEYS = sorted({key for taken in WHOLE.values() for key in taken} | {"rates", "Units", "", "\udc80"})
 
@@ -67,12 +81,14 @@ def test_a_misspelled_key_is_named_with_those_that_there_are() -> None:
         match=r"^a layer of the type 'dropout' does not take 'rates'; it takes 'type', 'rate', 'seed', 'trainable'$",
     ):
         _core.Network32(4, [{"type": "dropout", "rates": 0.9}])
-    with pytest.raises(ValueError, match=r"a layer of the type 'prelu' does not take 7; it takes 'type', 'trainable'"):
+    with pytest.raises(
+        ValueError, match=r"a layer of the type 'prelu' does not take 7; it takes 'type', 'positions', 'trainable'"
+    ):
         _core.Network32(4, [odd])
 
 
 def test_types_that_there_are_not_are_named_with_those_that_there_are() -> None:
-    with pytest.raises(ValueError, match=r"layer type must be one of dense, .*residual_end; got 'lstm'"):
+    with pytest.raises(ValueError, match=r"layer type must be one of dense, .*spatial_dropout; got 'lstm'"):
         _core.Network32(4, [{"type": "lstm", "units": 3}])
 
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "core/panels.h"
+#include "image_table.h"
 
 namespace fastnet {
 
@@ -301,6 +302,7 @@ template <class T> struct Kernels {
     void (*small_gradients)(const SmallLayer<T>* first, const SmallLayer<T>* end, Index rows, const T* x);
     SparseKernels<T> sparse;
     LayerKernels<T> layers;
+    ImageKernels<T> images;
     const Int8Kernels* int8;  // null for double
 };
 

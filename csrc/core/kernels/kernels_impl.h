@@ -43,6 +43,10 @@ namespace fastnet::FASTNET_NAMESPACE {
 
 #include "layer_kernels.h"
 
+#include "window_kernels.h"
+
+#include "pooling_kernels.h"
+
 #include "int8_kernels.h"
 
 // With 16 registers, chains run best in tiles of two vectors (6 x 2: 98 of 102 GFLOP/s on a Zen 3, 4 x 3: 91).
@@ -95,6 +99,22 @@ inline constexpr LayerKernels<T> layer_kernels{
 };
 
 template <class T>
+inline constexpr ImageKernels<T> image_kernels{
+    .lanes = lanes<T>,
+    .tile_rows = {window_rows[0], window_rows[1], window_rows[2]},
+    .pack = pack_window<T>,
+    .multiply = multiply_windows<T>,
+    .add_gradient = add_window_gradient<T>,
+    .multiply_by_channel = multiply_by_channel<T>,
+    .add_gradient_by_channel = add_gradient_by_channel<T>,
+    .add_pixels = add_pixels<T>,
+    .largest = pool_largest<T>,
+    .largest_backward = pool_largest_backward<T>,
+    .average = pool_average<T>,
+    .average_backward = pool_average_backward<T>,
+};
+
+template <class T>
 inline constexpr Kernels<T> table{
     .gemm = gemm_kernels<Plain<T>>,
     .gemm_bfloat16 = gemm_bfloat16<T>,
@@ -112,6 +132,7 @@ inline constexpr Kernels<T> table{
     .small_gradients = small_gradients<T>,
     .sparse = {.multiply = multiply_sparse<T>, .compress = compress<T>},
     .layers = layer_kernels<T>,
+    .images = image_kernels<T>,
     .int8 = int8<T>,
 };
 

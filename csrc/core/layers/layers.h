@@ -63,6 +63,8 @@ template <class T> struct Pass {
     const T* packed = nullptr;  // the layer's kernel as `pack` left it, or null
 
     bool training() const { return step != 0; }
+    // Memory of this member of the team, of scratch_size() values.
+    T* scratch() const { return crew.workspace.scratch(crew.team.rank()); }
     // The row of the forward pass that row i of the backward pass belongs to.
     Index forward_row(Index i) const { return gradients == 1 ? i : i / gradients; }
 };
@@ -73,10 +75,11 @@ template <class T> class Layer {
     virtual ~Layer() = default;
 
     const Index input_size, output_size;
-    // Set by make_layers: the activation that follows, the index of the layer's description and, for an addition, the
-    // layer whose output it adds.
+    // Set by make_layers: the activation that follows, its parameter and its rows, the index of the layer's description
+    // and, for an addition, the layer whose output it adds.
     const ActivationKernels<T>* activation = nullptr;
     T alpha = 0;
+    Index activation_rows = 1;  // of an output: the activation acts on each
     Index spec = 0;
     Index skip = -1;
     // Whether training leaves the layer's parameters and statistics as they are.
@@ -92,6 +95,11 @@ template <class T> class Layer {
     virtual Index memory_per_batch() const { return 0; }
     // Computes the part of the shared memory that depends on the layer's arrays alone. Called before any rows.
     virtual void prepare(const T* /*parameters*/, const T* /*statistics*/, T* /*memory*/) const {}
+    // Values of memory that each member of a team needs during a pass.
+    virtual Index scratch_size() const { return 0; }
+    // Whether the layer computes images. Its parameter gradients are then summed in parts: parameter_gradients gets the
+    // rows of one part, and a team of one.
+    virtual bool computes_images() const { return false; }
     // For a layer that packs its kernel for GEMM. packed_size is the size of the whole packed kernel, or 0 where
     // products of this many rows read the kernel unpacked. With pack, the members of a team pack it once for many
     // products.

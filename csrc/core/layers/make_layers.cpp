@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "dense.h"
+#include "make_image_layers.h"
 #include "normalization.h"
 #include "quantized_dense.h"
 #include "row_layers.h"
@@ -11,11 +12,11 @@
 namespace fastnet {
 namespace {
 
-// Parameters, gradients and optimizer state together must be addressable.
-void check_product(Index a, Index b) {
-    if (b > PTRDIFF_MAX / 1024 / a)
-        throw std::invalid_argument("a layer of " + std::to_string(a) + " x " + std::to_string(b) +
-                                    " parameters is too large");
+// The values of a row, where a sample consists of this many.
+Index row_size(Index size, Index positions) {
+    if (positions < 1 || size % positions != 0)
+        throw std::invalid_argument(std::to_string(size) + " values are not " + std::to_string(positions) + " rows");
+    return size / positions;
 }
 
 // One function for each kind makes a layer for rows of `size` values from its description. The index of the description
@@ -25,10 +26,12 @@ template <class T> using Made = std::unique_ptr<Layer<T>>;
 template <class T> Made<T> make(Index size, const DenseSpec& spec, Index) {
     if (spec.units < 1)
         throw std::invalid_argument("units must be at least 1, got " + std::to_string(spec.units));
-    check_product(size, spec.units);
+    const Index inputs = row_size(size, spec.positions);
+    checked_product({inputs, spec.units}, "a kernel");
+    checked_product({spec.positions, spec.units}, "a layer");
     if (spec.bfloat16 && !kernels<T>().gemm_bfloat16)
         throw std::invalid_argument("a layer computes in bfloat16 in a network of float32 only");
-    return std::make_unique<Dense<T>>(size, spec.units, spec.use_bias,
+    return std::make_unique<Dense<T>>(inputs, spec.units, spec.positions, spec.use_bias,
                                       spec.bfloat16 ? Precision::bfloat16 : Precision::full);
 }
 
@@ -50,7 +53,8 @@ template <class T> Made<T> make(Index size, const RescalingSpec& spec, Index) {
 }
 
 template <class T> Made<T> make(Index size, const NormalizationSpec& spec, Index) {
-    return std::make_unique<Normalization<T>>(size, static_cast<T>(spec.epsilon));
+    row_size(size, spec.positions);
+    return std::make_unique<Normalization<T>>(size, spec.positions, static_cast<T>(spec.epsilon));
 }
 
 template <class T> Made<T> make(Index size, const DropoutSpec& spec, Index stream) {
@@ -61,15 +65,21 @@ template <class T> Made<T> make(Index size, const GaussianNoiseSpec& spec, Index
     return std::make_unique<GaussianNoise<T>>(size, static_cast<T>(spec.deviation), RandomStream{spec.seed, stream});
 }
 
-template <class T> Made<T> make(Index size, const PReluSpec&, Index) { return std::make_unique<PRelu<T>>(size); }
+template <class T> Made<T> make(Index size, const PReluSpec& spec, Index) {
+    row_size(size, spec.positions);
+    return std::make_unique<PRelu<T>>(size, spec.positions);
+}
 
 template <class T> Made<T> make(Index size, const BatchNormalizationSpec& spec, Index) {
-    return std::make_unique<BatchNormalization<T>>(size, static_cast<T>(spec.momentum), static_cast<T>(spec.epsilon),
-                                                   spec.use_gamma, spec.use_beta);
+    row_size(size, spec.positions);
+    return std::make_unique<BatchNormalization<T>>(size, spec.positions, static_cast<T>(spec.momentum),
+                                                   static_cast<T>(spec.epsilon), spec.use_gamma, spec.use_beta);
 }
 
 template <class T> Made<T> make(Index size, const LayerNormalizationSpec& spec, Index) {
-    return std::make_unique<LayerNormalization<T>>(size, static_cast<T>(spec.epsilon), spec.use_gamma, spec.use_beta);
+    row_size(size, spec.positions);
+    return std::make_unique<LayerNormalization<T>>(size, spec.positions, static_cast<T>(spec.epsilon), spec.use_gamma,
+                                                   spec.use_beta);
 }
 
 // A layer that only carries an activation.
@@ -92,13 +102,24 @@ template <class T> class Builder {
   private:
     template <class Kind> void append(const Kind& kind) {
         append_layer(make<T>(size_, kind, number_ - first_));
-        if constexpr (requires { kind.activation; })
-            set_activation(kind.activation);
+        if constexpr (requires {
+                          kind.sizes;
+                          kind.activation;
+                      })
+            set_activation(kind.activation, kind.sizes.output_height * kind.sizes.output_width);
+        else if constexpr (requires {
+                               kind.positions;
+                               kind.activation;
+                           })
+            set_activation(kind.activation, kind.positions);
+        else if constexpr (requires { kind.activation; })
+            set_activation(kind.activation, 1);
     }
-    void append(const ActivationSpec& kind) {
+    void append(const ActivationLayerSpec& kind) {
+        row_size(size_, kind.positions);
         if (!can_take_activation())
             append_layer(make_identity<T>(size_));
-        set_activation(kind);
+        set_activation(kind.activation, kind.positions);
     }
     // A residual begins at the output of a layer. An identity layer makes the network's input such an output.
     void append(const ResidualBeginSpec&) {
@@ -121,11 +142,12 @@ template <class T> class Builder {
         layer->spec = number_;
         size_ = layer->output_size;
         layers.push_back(std::move(layer));
-        set_activation({});
+        set_activation({}, 1);
     }
-    void set_activation(const ActivationSpec& spec) {
+    void set_activation(const ActivationSpec& spec, Index rows) {
         layers.back()->activation = &find_kernel(kernels<T>().activations, spec.activation, "activation");
         layers.back()->alpha = static_cast<T>(spec.alpha);
+        layers.back()->activation_rows = rows;
     }
     Index last() const { return static_cast<Index>(layers.size()) - 1; }
     // Whether the previous layer has no activation yet, and no residual needs its output without one.

@@ -8,14 +8,21 @@
 
 namespace fastnet {
 
-// A layer with the same number of inputs and outputs, whose rows the members of a team share.
+// A layer that maps rows to rows of the same width, whose rows the members of a team share. A sample consists of
+// `positions` rows.
 template <class T> class RowLayer : public Layer<T> {
   public:
-    explicit RowLayer(Index size) : Layer<T>(size, size) {}
+    explicit RowLayer(Index size, Index positions = 1)
+        : Layer<T>(size, size), positions_(positions), width_(size / positions) {}
 
   protected:
+    Index rows(const Pass<T>& pass) const { return pass.rows * positions_; }
+    // The row of the forward pass that row i of the backward pass belongs to.
+    Index forward_row(const Pass<T>& pass, Index i) const {
+        return pass.forward_row(i / positions_) * positions_ + i % positions_;
+    }
     // The columns whose parameters a member of the team is responsible for.
-    Range columns(const Pass<T>& pass) const { return pass.crew.team.share(this->input_size, 64); }
+    Range columns(const Pass<T>& pass) const { return pass.crew.team.share(width_, 64); }
 
     // Applies the optimizer, if there is one, to a member's columns of the arrays of gradients that are not null.
     static void update(const Optimization<T>* optimization, std::initializer_list<const T*> gradients, Index count) {
@@ -34,13 +41,21 @@ template <class T> class RowLayer : public Layer<T> {
 
     // Calls map(row, offset of the row's first value) for each row and applies the epilogue to that row of y.
     template <class Map> void map_rows(const Pass<T>& pass, T* y, const Epilogue<T>* epilogue, Map map) const {
-        const Index size = this->input_size;
-        for_rows(pass, pass.crew.team.share(pass.rows), size, [&](Index i) {
-            map(i, i * size);
+        const Epilogue<T> of_rows = epilogue ? by_row(*epilogue) : Epilogue<T>{};
+        for_rows(pass, pass.crew.team.share(rows(pass)), width_, [&](Index i) {
+            map(i, i * width_);
             if (epilogue)
-                epilogue->function(1, size, y + i * size, size, epilogue->at(i, 0));
+                of_rows.function(1, width_, y + i * width_, width_, of_rows.at(i, 0));
         });
     }
+
+    // The epilogue of samples as that of their rows.
+    Epilogue<T> by_row(Epilogue<T> epilogue) const {
+        epilogue.kept_row /= positions_;
+        return epilogue;
+    }
+
+    const Index positions_, width_;
 };
 
 // y = scale x + offset. With scale 1 and offset 0, it carries an activation that follows another one.
@@ -50,13 +65,13 @@ template <class T> class Rescaling final : public RowLayer<T> {
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
         this->map_rows(pass, y, &epilogue, [&](Index, Index at) {
-            kernels<T>().affine(this->input_size, x.rows + at, scale_, offset_, y + at);
+            kernels<T>().affine(this->width_, x.rows + at, scale_, offset_, y + at);
         });
     }
     void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
         this->map_rows(pass, dx, epilogue,
-                       [&](Index, Index at) { kernels<T>().affine(this->input_size, dy + at, scale_, T(0), dx + at); });
+                       [&](Index, Index at) { kernels<T>().affine(this->width_, dy + at, scale_, T(0), dx + at); });
     }
 
   private:
@@ -70,7 +85,7 @@ template <class T> class TransparentLayer : public RowLayer<T> {
 
     void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
-        this->map_rows(pass, dx, epilogue, [&](Index, Index at) { std::copy_n(dy + at, this->input_size, dx + at); });
+        this->map_rows(pass, dx, epilogue, [&](Index, Index at) { std::copy_n(dy + at, this->width_, dx + at); });
     }
 };
 
@@ -81,7 +96,7 @@ template <class T> class Addition final : public TransparentLayer<T> {
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
         this->map_rows(pass, y, &epilogue, [&](Index, Index at) {
-            kernels<T>().layers.add(this->input_size, x.rows + at, pass.skip + at, y + at);
+            kernels<T>().layers.add(this->width_, x.rows + at, pass.skip + at, y + at);
         });
     }
 };
@@ -116,7 +131,7 @@ template <class T> class Dropout final : public RowLayer<T> {
     Index memory_per_row() const override { return this->input_size; }
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
-        const Index size = this->input_size;
+        const Index size = this->width_;
         this->map_rows(pass, y, &epilogue, [&](Index i, Index at) {
             if (pass.training())
                 kernels<T>().layers.dropout(random_.row(pass, i), size, x.rows + at, rate_, pass.memory + at, y + at);
@@ -128,9 +143,9 @@ template <class T> class Dropout final : public RowLayer<T> {
                   const Epilogue<T>* epilogue) const override {
         this->map_rows(pass, dx, epilogue, [&](Index, Index at) {
             if (pass.training())
-                kernels<T>().layers.multiply(this->input_size, dy + at, pass.memory + at, dx + at);
+                kernels<T>().layers.multiply(this->width_, dy + at, pass.memory + at, dx + at);
             else
-                std::copy_n(dy + at, this->input_size, dx + at);
+                std::copy_n(dy + at, this->width_, dx + at);
         });
     }
 
@@ -151,7 +166,7 @@ template <class T> class GaussianNoise final : public TransparentLayer<T> {
     std::uint64_t* seed() override { return &random_.seed; }
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
-        const Index size = this->input_size;
+        const Index size = this->width_;
         this->map_rows(pass, y, &epilogue, [&](Index i, Index at) {
             if (pass.training())
                 kernels<T>().layers.add_noise(random_.row(pass, i), size, x.rows + at, deviation_, y + at);
@@ -170,20 +185,20 @@ template <class T> class PRelu final : public RowLayer<T> {
   public:
     using RowLayer<T>::RowLayer;
 
-    std::vector<ParameterSlot> slots() const override { return {{"alpha", 0, {this->input_size}}}; }
-    Index parameter_count() const override { return this->input_size; }
+    std::vector<ParameterSlot> slots() const override { return {{"alpha", 0, {this->width_}}}; }
+    Index parameter_count() const override { return this->width_; }
 
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
         this->map_rows(pass, y, &epilogue, [&](Index, Index at) {
-            kernels<T>().layers.prelu(this->input_size, x.rows + at, pass.parameters, y + at);
+            kernels<T>().layers.prelu(this->width_, x.rows + at, pass.parameters, y + at);
         });
     }
     void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
-        const Index size = this->input_size;
+        const Index size = this->width_;
         this->map_rows(pass, dx, epilogue, [&](Index i, Index at) {
-            kernels<T>().layers.prelu_backward(size, x.rows + pass.forward_row(i) * size, pass.parameters, dy + at,
-                                               dx + at);
+            kernels<T>().layers.prelu_backward(size, x.rows + this->forward_row(pass, i) * size, pass.parameters,
+                                               dy + at, dx + at);
         });
     }
     void parameter_gradients(const Pass<T>& pass, Range, const Input<T>& x, const T* dy, T* gradients, bool accumulate,
@@ -192,8 +207,8 @@ template <class T> class PRelu final : public RowLayer<T> {
         T* const slopes = gradients + mine.begin;
         if (!accumulate)
             std::fill_n(slopes, mine.size(), T(0));
-        this->for_rows(pass, {0, pass.rows}, mine.size(), [&](Index i) {
-            const Index at = i * this->input_size + mine.begin;
+        this->for_rows(pass, {0, this->rows(pass)}, mine.size(), [&](Index i) {
+            const Index at = i * this->width_ + mine.begin;
             kernels<T>().layers.prelu_slopes(mine.size(), x.rows + at, dy + at, slopes);
         });
         this->update(optimization, {slopes}, mine.size());

@@ -8,21 +8,25 @@
 #include <string>
 #include <variant>
 
-#include "core/panels.h"
+#include "activation_spec.h"
+#include "image_specs.h"
 
 namespace fastnet {
 
 struct QuantizedKernel;
 
-// An activation with its parameter: a layer of its own, or part of another one.
-struct ActivationSpec {
+// Where a sample consists of several rows of values, such as the pixels of an image, `positions` is their number, and
+// the layer works on each row.
+
+// An activation as a layer of its own.
+struct ActivationLayerSpec {
     static constexpr const char* type = "activation";
-    std::string activation = "linear";
-    double alpha = 0;
+    ActivationSpec activation;
+    Index positions = 1;
 
     template <class Read> void keys(Read read) {
-        read("activation", activation);
-        read("alpha", alpha);
+        activation.keys(read);
+        read("positions", positions);
     }
 };
 
@@ -32,12 +36,14 @@ struct DenseSpec {
     bool use_bias = true;
     ActivationSpec activation;
     bool bfloat16 = false;  // whether the factors of the product are rounded to bfloat16
+    Index positions = 1;
 
     template <class Read> void keys(Read read) {
         read("units", units);
         read("use_bias", use_bias);
         activation.keys(read);
         read("bfloat16", bfloat16);
+        read("positions", positions);
     }
 };
 
@@ -66,8 +72,12 @@ struct RescalingSpec {
 struct NormalizationSpec {
     static constexpr const char* type = "normalization";
     double epsilon = 0;
+    Index positions = 1;
 
-    template <class Read> void keys(Read read) { read("epsilon", epsilon); }
+    template <class Read> void keys(Read read) {
+        read("epsilon", epsilon);
+        read("positions", positions);
+    }
 };
 
 struct DropoutSpec {
@@ -94,19 +104,22 @@ struct GaussianNoiseSpec {
 
 struct PReluSpec {
     static constexpr const char* type = "prelu";
+    Index positions = 1;
 
-    template <class Read> void keys(Read) {}
+    template <class Read> void keys(Read read) { read("positions", positions); }
 };
 
 struct LayerNormalizationSpec {
     static constexpr const char* type = "layer_normalization";
     double epsilon = 0;
     bool use_gamma = true, use_beta = true;
+    Index positions = 1;
 
     template <class Read> void keys(Read read) {
         read("epsilon", epsilon);
         read("use_gamma", use_gamma);
         read("use_beta", use_beta);
+        read("positions", positions);
     }
 };
 
@@ -114,12 +127,14 @@ struct BatchNormalizationSpec {
     static constexpr const char* type = "batch_normalization";
     double momentum = 0, epsilon = 0;
     bool use_gamma = true, use_beta = true;
+    Index positions = 1;
 
     template <class Read> void keys(Read read) {
         read("momentum", momentum);
         read("epsilon", epsilon);
         read("use_gamma", use_gamma);
         read("use_beta", use_beta);
+        read("positions", positions);
     }
 };
 
@@ -136,9 +151,11 @@ struct ResidualEndSpec {
     template <class Read> void keys(Read) {}
 };
 
-using LayerKind = std::variant<DenseSpec, QuantizedDenseSpec, ActivationSpec, RescalingSpec, NormalizationSpec,
-                               DropoutSpec, GaussianNoiseSpec, PReluSpec, BatchNormalizationSpec,
-                               LayerNormalizationSpec, ResidualBeginSpec, ResidualEndSpec>;
+using LayerKind =
+    std::variant<DenseSpec, QuantizedDenseSpec, ActivationLayerSpec, RescalingSpec, NormalizationSpec, DropoutSpec,
+                 GaussianNoiseSpec, PReluSpec, BatchNormalizationSpec, LayerNormalizationSpec, ResidualBeginSpec,
+                 ResidualEndSpec, Conv2DSpec, Conv2DTransposeSpec, MaxPooling2DSpec, AveragePooling2DSpec,
+                 Padding2DSpec, UpSampling2DSpec, PermutationSpec, SpatialDropoutSpec>;
 
 // The description of a layer of this kind. Throws std::invalid_argument for a different kind.
 template <class Kind> const Kind& spec_of(const LayerKind& kind) {

@@ -21,10 +21,26 @@ Chain<T>::Chain(Index input_size, const std::vector<LayerSpec>& specs, Index fir
         if (layer.skip >= 0)
             added_to_[static_cast<std::size_t>(layer.skip)].push_back(i);
     }
+    find_images();
     packed_.resize(layers_.size());
     parameters_.reserve(value_count());
     std::fill_n(parameters_.data(), value_count(), T(0));
     update(specs);
+}
+
+// The size of a block depends on the layers alone, since the order of sums depends on it.
+template <class T> void Chain<T>::find_images() {
+    constexpr Index cached_values = Index(1) << 16;
+    Index values = input_size();
+    for (std::size_t i = 0; i < layers_.size(); ++i) {
+        values_per_row_ += layers_[i]->output_size;
+        scratch_size_ = std::max(scratch_size_, layers_[i]->scratch_size());
+        if (layers_[i]->computes_images()) {
+            images_ = i + 1;
+            values = input_size() + values_per_row_;
+        }
+    }
+    block_rows_ = std::max<Index>(cached_values / values, 1);
 }
 
 template <class T> std::vector<std::pair<Index, ParameterSlot>> Chain<T>::slots() const {
@@ -89,6 +105,11 @@ template <class T> void Chain<T>::find_trained() {
     for (auto& [layer, slot] : slots())
         if (slot.trainable && trains(slot.offset))
             trained_slots_.push_back(std::move(slot));
+    summed_in_parts_.clear();
+    for (std::size_t i = 0; i < images_; ++i)
+        for (const ParameterSlot& slot : layers_[i]->slots())
+            if (slot.trainable && sums_parts(i) && trains(offsets_[i] + slot.offset))
+                summed_in_parts_.push_back({offsets_[i] + slot.offset, offsets_[i] + slot.offset + slot.size()});
 }
 
 template <class T> bool Chain<T>::trains(Index offset) const {
@@ -225,10 +246,25 @@ template <class T> T* Chain<T>::kept_of(const Batch<T>& batch, std::size_t i) co
 
 template <class T>
 void Chain<T>::forward(Share<T>& share, const Batch<T>& batch, bool leave_logits, std::size_t first) const {
+    if (first < images_) {
+        forward_images(share, batch, leave_logits, [](Range) {});
+        first = images_;
+    }
+    forward_layers(share, batch, leave_logits, first, layers_.size());
+}
+
+template <class T>
+void Chain<T>::forward_layers(Share<T>& share, const Batch<T>& batch, bool leave_logits, std::size_t first,
+                              std::size_t end) const {
+    if (first == end)
+        return;
     const Index row = share.rows.begin;
-    Input<T> x = input_of(batch, first).from(row, layers_[first]->input_size);
+    std::size_t before = first;
+    while (before > 0 && leaves_out(before - 1, batch.goes_back()))
+        --before;
+    Input<T> x = input_of(batch, before).from(row, layers_[first]->input_size);
     Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows);
-    for (std::size_t i = first; i < layers_.size(); ++i) {
+    for (std::size_t i = first; i < end; ++i) {
         const Layer<T>& layer = *layers_[i];
         if (leaves_out(i, batch.goes_back()))
             continue;
@@ -238,10 +274,11 @@ void Chain<T>::forward(Share<T>& share, const Batch<T>& batch, bool leave_logits
         layer.forward(pass, x, y, elementwise(batch, i, row, leave_logits));
         share.team.barrier();
         if (layer.activation->rowwise && !(last && leave_logits)) {
-            const Index size = layer.output_size;
-            in_pieces(
-                share.team, share.team.share(share.rows.size()), operations_per_move * static_cast<double>(size),
-                [&](Range mine) { layer.activation->forward(mine.size(), size, y + mine.begin * size, size, {}); });
+            const Index size = layer.output_size / layer.activation_rows;
+            in_pieces(share.team, share.team.share(share.rows.size() * layer.activation_rows),
+                      operations_per_move * static_cast<double>(size), [&](Range mine) {
+                          layer.activation->forward(mine.size(), size, y + mine.begin * size, size, {});
+                      });
             share.team.barrier();
         }
         x = Input<T>{y};
@@ -266,25 +303,25 @@ template <class T> void Chain<T>::apply_slope(const Batch<T>& batch, std::size_t
         return;
     const Index size = layers_[i]->output_size, each = batch.gradients();
     T* const dy = batch.arena.gradients[i].data();
-    if (each == 1) {
-        const Epilogue<T> slope = slope_of(batch, i, rows.begin);
-        return slope.function(rows.size(), size, dy + rows.begin * size, size, slope);
-    }
-    for (Index row = rows.begin; row < rows.end; ++row) {
+    // The activation acts on each of these rows.
+    const Index count = layers_[i]->activation_rows, width = size / count;
+    for (Index row = rows.begin; row < rows.end; row += each == 1 ? rows.size() : 1) {
         Epilogue<T> slope = slope_of(batch, i, row);
-        slope.kept_row = 0;  // all gradients of a sample use the same slopes
-        slope.function(each, size, dy + row * each * size, size, slope);
+        slope.kept_row = width;
+        for (Index k = 0; k < each; ++k)  // all gradients of a sample use the same slopes
+            slope.function(each == 1 ? rows.size() * count : count, width, dy + (row * each + k) * size, width, slope);
     }
 }
 
-template <class T> void Chain<T>::backward(Share<T>& share, const Batch<T>& batch, Index lowest) const {
-    if (lowest < 0)
+template <class T>
+void Chain<T>::backward(Share<T>& share, const Batch<T>& batch, Index from, Index lowest) const {
+    if (lowest < 0 || from < lowest)
         return;
     const Arena<T>& arena = batch.arena;
     const Index rows = share.rows.size(), row = share.rows.begin, each = batch.gradients();
     Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows);
     pass.rows *= each;
-    for (std::size_t i = layers_.size() - 1;; --i) {
+    for (std::size_t i = static_cast<std::size_t>(from);; --i) {
         const Layer<T>& layer = *layers_[i];
         const Input<T> x = input_of(batch, i).from(row, layer.input_size);
         const T* dy = arena.gradients[i].data() + row * each * layer.output_size;
@@ -326,11 +363,30 @@ void Chain<T>::backward_to_input(Share<T>& share, const Batch<T>& batch, T* deri
 }
 
 template <class T>
+void Chain<T>::part_gradients(Share<T>& share, const Batch<T>& batch, bool goes_back, T* sums, bool accumulate) const {
+    for_blocks(share, [&](Share<T>& block) {
+        const Index row = block.rows.begin;
+        if (goes_back)
+            backward(block, batch, static_cast<Index>(images_) - 1, lowest_trained_);
+        Pass<T> pass = this->pass({block.team, block.workspace}, batch, block.rows);
+        for (std::size_t i = 0; i < images_; ++i) {
+            const Layer<T>& layer = *layers_[i];
+            if (layer.frozen || !sums_parts(i))
+                continue;
+            enter(pass, batch, i, row);
+            layer.parameter_gradients(pass, {0, layer.input_size}, input_of(batch, i).from(row, layer.input_size),
+                                      batch.arena.gradients[i].data() + row * layer.output_size, sums + offsets_[i],
+                                      accumulate || row > share.rows.begin, nullptr);
+        }
+    });
+}
+
+template <class T>
 void Chain<T>::parameter_gradients(const Crew<T>& crew, const Batch<T>& batch, std::size_t first, T* gradients,
                                    bool accumulate, const Optimization<T>* optimization) const {
     Pass<T> pass = this->pass(crew, batch, {0, batch.rows});
     for (std::size_t i = first; i < layers_.size(); ++i) {
-        if (layers_[i]->frozen)
+        if (layers_[i]->frozen || sums_parts(i))
             continue;
         enter(pass, batch, i, 0);
         layers_[i]->parameter_gradients(pass, {0, layers_[i]->input_size}, input_of(batch, i),

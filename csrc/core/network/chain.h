@@ -30,6 +30,13 @@ template <class T> class Chain {
     Index output_size() const { return layers_.back()->output_size; }
     // The floating-point operations per row.
     double operations() const { return operations_; }
+    // The layers up to the last one that computes images. Samples go through them in blocks, in which the outputs of
+    // all these layers fit into the second-level cache.
+    std::size_t images() const { return images_; }
+    // The outputs of all layers, per row.
+    Index values_per_row() const { return values_per_row_; }
+    // The values of memory that each thread needs.
+    Index scratch_size() const { return scratch_size_; }
     // Whether no layer has a memory, statistics or a skip.
     bool is_plain() const { return plain_; }
     // Whether all layers have a backward pass.
@@ -44,7 +51,7 @@ template <class T> class Chain {
     Index value_count() const { return parameter_count_ + statistic_count_; }
     T* parameters() const { return parameters_.data(); }
     // Offset of a layer's parameters.
-    Index offset(std::size_t layer) const { return offsets_[layer]; }
+    Index offset(std::size_t layer) const { return layer < offsets_.size() ? offsets_[layer] : parameter_count_; }
     // Every named array, as an offset into the values, with the index of its layer's description.
     std::vector<std::pair<Index, ParameterSlot>> slots() const;
 
@@ -85,19 +92,44 @@ template <class T> class Chain {
     // The forward pass from the layer `first` on, whose input is ready. With leave_logits, the activation of the last
     // layer is left out.
     void forward(Share<T>& share, const Batch<T>& batch, bool leave_logits, std::size_t first = 0) const;
+    // The part of it in the layers that compute images, block by block if a thread has the rows to itself. Calls
+    // gather(rows) before the pass of these rows.
+    template <class Gather>
+    void forward_images(Share<T>& share, const Batch<T>& batch, bool leave_logits, Gather gather) const {
+        for_blocks(share, [&](Share<T>& block) {
+            gather(block.rows);
+            forward_layers(block, batch, leave_logits, 0, images_);
+        });
+    }
     // The epilogue that a layer applies to its result as it is written, with rows that begin at `row` of the batch. It
     // contains the bias and the activation, unless the activation needs whole rows or is left out.
     Epilogue<T> elementwise(const Batch<T>& batch, std::size_t layer, Index row, bool leave_logits) const;
 
     // Turns the gradients with respect to the outputs of these rows into those with respect to the last pre-activation.
     void slope_of_last(const Batch<T>& batch, Range rows) const { apply_slope(batch, layers_.size() - 1, rows); }
-    // The backward pass from the last pre-activation to that of the layer `lowest`. Does nothing if `lowest` is
-    // negative.
-    void backward(Share<T>& share, const Batch<T>& batch, Index lowest) const;
+    // The backward pass from the pre-activation of the layer `from`, by default the last one, to that of the layer
+    // `lowest`. Does nothing if `lowest` is negative.
+    void backward(Share<T>& share, const Batch<T>& batch, Index lowest) const {
+        backward(share, batch, static_cast<Index>(layers_.size()) - 1, lowest);
+    }
+    void backward(Share<T>& share, const Batch<T>& batch, Index from, Index lowest) const;
     // The backward pass to the derivatives with respect to the input.
     void backward_to_input(Share<T>& share, const Batch<T>& batch, T* derivatives) const;
-    // The gradients with respect to the trained parameters of the layers from `first` on. The inputs and gradients of
-    // the rows must be ready.
+    // Whether a layer's gradients are summed in parts of the batch, each by one thread.
+    bool sums_parts(std::size_t layer) const { return layer < images_ && !layers_[layer]->needs_whole_batch(); }
+    // Calls f with the trained arrays of these layers, as far as they are in a range of the parameters.
+    template <class F> void for_parts(Range range, F f) const {
+        for (const Range& array : summed_in_parts_) {
+            const Range both{std::max(range.begin, array.begin), std::min(range.end, array.end)};
+            if (both.begin < both.end)
+                f(both);
+        }
+    }
+    // Adds up the gradients with respect to their trained parameters over the rows of one part, a thread's share.
+    // Before that, with goes_back, comes the backward pass through the layers that compute images.
+    void part_gradients(Share<T>& share, const Batch<T>& batch, bool goes_back, T* sums, bool accumulate) const;
+    // The gradients with respect to the other trained parameters of the layers from `first` on. The inputs and
+    // gradients of the rows must be ready.
     void parameter_gradients(const Crew<T>& crew, const Batch<T>& batch, std::size_t first, T* gradients,
                              bool accumulate, const Optimization<T>* optimization) const;
     void learn_statistics(const Crew<T>& crew, const Batch<T>& batch) const;
@@ -108,6 +140,17 @@ template <class T> class Chain {
         bool counts = false;
     };
     void find_trained();
+    void find_images();
+    // Calls visit(share) for blocks of a share that a thread has to itself, else for the share.
+    template <class Visit> void for_blocks(Share<T>& share, Visit visit) const {
+        const Index size = share.team.size() == 1 ? block_rows_ : share.rows.size();
+        for (Index begin = share.rows.begin; begin < share.rows.end; begin += size) {
+            Share<T> block{share.team, share.workspace, {begin, std::min(begin + size, share.rows.end)}};
+            visit(block);
+        }
+    }
+    void forward_layers(Share<T>& share, const Batch<T>& batch, bool leave_logits, std::size_t first,
+                        std::size_t end) const;
     T* statistics(std::size_t layer) const { return parameters_.data() + parameter_count_ + statistic_offsets_[layer]; }
     // The input of a layer in the batch.
     Input<T> input_of(const Batch<T>& batch, std::size_t layer) const {
@@ -126,11 +169,14 @@ template <class T> class Chain {
     std::vector<std::vector<std::size_t>> added_to_;  // for each layer's output: the additions that read it
     Index parameter_count_ = 0, statistic_count_ = 0;
     double operations_ = 0;
+    std::size_t images_ = 0;
+    Index values_per_row_ = 0, scratch_size_ = 0, block_rows_ = 1;
     bool has_backward_ = true, plain_ = true;
     bool needs_whole_batch_ = false;
     Index lowest_trained_ = -1;
     std::vector<Range> trained_;  // ranges of the trained parameters
     std::vector<ParameterSlot> trained_slots_;
+    std::vector<Range> summed_in_parts_;
     Buffer<T> parameters_;              // followed by the statistics
     std::vector<PackedKernel> packed_;  // one per layer
     bool live_ = false;

@@ -39,7 +39,8 @@ template <class T> void Network<T>::differentiate(const Samples& samples, Deriva
     // weights.
     constexpr Index most_rows = 512;
     const Index total = samples.count, each = of == Derivative::outputs ? output_size() : 1;
-    const Index chunk = std::clamp<Index>(most_rows / each, 1, total), together = std::min(each, most_rows);
+    const Index at_once = chain_.images() > 0 ? block_rows() : most_rows;
+    const Index chunk = std::clamp<Index>(at_once / each, 1, total), together = std::min(each, at_once);
     feed_.choose(samples, chunk);
     const double per_sample = feed_.operations_per_row() + static_cast<double>(each) * chain_.operations();
     const int threads = threads_for(per_sample * static_cast<double>(total));
@@ -50,7 +51,7 @@ template <class T> void Network<T>::differentiate(const Samples& samples, Deriva
             chain_.reserve_gradients(arena, chunk, together);
     }
     const double divided_by = objective_.divisor(samples, 0, total);
-    const Index grain = std::max<Index>(row_grain / each, 1);
+    const Index grain = std::max<Index>(row_grain() / each, 1);
     const FlushSubnormals flush;
     const auto work = [&](Team& team) {
         const bool alone = total >= grain * team.size() && splits_rows(total * each, team.size());

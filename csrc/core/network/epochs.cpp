@@ -28,7 +28,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, Index batch_size, co
     require_compiled();
     objective_.begin(hook);
     batch_size = std::min(batch_size, samples.count);
-    feed_.choose(samples, in_parts(batch_size) ? block_rows : batch_size);
+    feed_.choose(samples, in_parts(batch_size) ? block_rows() : batch_size);
     const int threads = threads_for_rows(batch_size, Use::training);
     Arena<T>& arena = prepare_training(samples, batch_size, threads);
     chain_.forget_packed_kernels();
@@ -140,7 +140,7 @@ double Network<T>::loss_and_gradients(const Samples& samples, T* gradients, cons
     require_backward();
     require_compiled();
     objective_.begin(hook);
-    feed_.choose(samples, in_parts(samples.count) ? block_rows : samples.count);
+    feed_.choose(samples, in_parts(samples.count) ? block_rows() : samples.count);
     const int threads = threads_for_rows(samples.count, Use::training);
     Arena<T>& arena = prepare_training(samples, samples.count, threads);
     if (!chain_.trains_all())
@@ -166,7 +166,7 @@ double Network<T>::loss_and_gradients(const Samples& samples, T* gradients, cons
 template <class T>
 template <class Finish>
 void Network<T>::forward_chunks(const Samples& samples, Index chunk, Use use, T* output, Finish finish) {
-    constexpr Index most_rows = 4096;  // larger chunks are no faster
+    const Index most_rows = chain_.images() > 0 ? block_rows() : 4096;  // larger chunks are no faster
     const Index total = samples.count;
     chunk = std::min({chunk, total, most_rows});
     feed_.choose(samples, chunk);

@@ -61,10 +61,20 @@ template <class T> int Network<T>::threads_for_rows(Index rows, Use use) const {
                                  operations_per_weight * static_cast<double>(chain_.parameter_count())));
 }
 
-// The sums of all parts together should fit into the cache.
+// The sums of all parts together should fit into the cache. The outputs of all layers for a batch of images should fit
+// into memory.
 template <class T> bool Network<T>::in_parts(Index rows) const {
-    constexpr Index many_rows = 4096, few_parameters = 1 << 16;
-    return rows >= many_rows && chain_.parameter_count() <= few_parameters && !chain_.needs_whole_batch();
+    constexpr Index many_rows = 4096, few_parameters = 1 << 16, many_values = 1 << 26;
+    if (chain_.needs_whole_batch())
+        return false;
+    if (chain_.images() > 0)
+        return rows > many_values / chain_.values_per_row();
+    return rows >= many_rows && chain_.parameter_count() <= few_parameters;
+}
+
+template <class T> Index Network<T>::block_rows() const {
+    constexpr Index most_rows = 256, most_values = 1 << 20;
+    return chain_.images() > 0 ? std::clamp<Index>(most_values / chain_.values_per_row(), 1, most_rows) : most_rows;
 }
 
 // Two ways to share a batch. Either every thread takes rows of it through all layers alone, which needs no barrier
@@ -76,12 +86,12 @@ template <class T> bool Network<T>::splits_rows(Index rows, int threads) const {
     Index widest = 0;
     for (const auto& layer : chain_.layers())
         widest = std::max(widest, layer->parameter_count());
-    return rows >= row_grain * threads && (widest <= few_weights || rows >= many_rows * threads);
+    return rows >= row_grain() * threads && (widest <= few_weights || rows >= many_rows * threads);
 }
 
 template <class T> Share<T> Network<T>::share_of(Team& team, Index rows) {
     if (splits_rows(rows, team.size()))
-        return {team.alone(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain)};
+        return {team.alone(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain())};
     return {team, workspaces_[0], {0, rows}};
 }
 
@@ -93,8 +103,10 @@ template <class T> void Network<T>::prepare(const Samples& samples, Index rows, 
             list.resize(static_cast<std::size_t>(size));
     };
     grow(workspaces_, threads);
-    for (auto& workspace : workspaces_)
+    for (auto& workspace : workspaces_) {
         workspace.reserve(threads);
+        workspace.reserve_scratch(threads, chain_.scratch_size());
+    }
     grow(arenas_, arenas);
     for (Arena<T>& arena : arenas_) {
         chain_.reserve(arena, rows, use == Use::training);
@@ -109,9 +121,10 @@ template <class T> Arena<T>& Network<T>::prepare_training(const Samples& samples
     const NoForks no_forks;
     if (objective_.has_hook() || !in_parts(rows)) {
         prepare(samples, rows, Use::training, threads, 1);
+        part_gradients_.reserve(parts * chain_.offset(chain_.images()));
         return arenas_[0];
     }
-    prepare(samples, block_rows, Use::training, threads, threads + 1);
+    prepare(samples, block_rows(), Use::training, threads, threads + 1);
     part_gradients_.reserve(parts * chain_.parameter_count());
     Arena<T>& whole = arenas_[static_cast<std::size_t>(threads)];
     whole.loss.reserve(rows);

@@ -102,9 +102,13 @@ template <class T> class Network {
     // A batch of many rows is computed in parts, whatever the number of threads. A part is computed in blocks of rows
     // that stay in the second-level cache from the first product to the last. Each part has its own sum of the
     // gradients.
-    static constexpr Index parts = 16, block_rows = 256;
-    // Rows are handed out in multiples of this, so that no thread is left with only a few.
-    static constexpr Index row_grain = 8;
+    static constexpr Index parts = 16;
+    Index block_rows() const;
+    static Range rows_of_part(Index rows, Index part) {
+        return fastnet::share(rows, 1, static_cast<int>(part), static_cast<int>(parts));
+    }
+    // Rows are handed out in multiples of this, so that no thread is left with only a few. One image is enough work.
+    Index row_grain() const { return chain_.images() > 0 ? 1 : 8; }
 
     void require_backward() const;
     void require_compiled() const;
@@ -124,6 +128,9 @@ template <class T> class Network {
     bool gradients_of(Team& team, const Batch<T>& batch, bool parted, T* gradients,
                       const Optimization<T>* optimization);
     bool step_together(Team& team, const Batch<T>& batch, T* gradients, const Optimization<T>* optimization);
+    bool step_by_images(Team& team, const Batch<T>& batch, T* gradients, const Optimization<T>* optimization);
+    void sum_parts(Team& team, const Batch<T>& batch, bool goes_back);
+    void add_parts(Team& team, Index rows, T* gradients, const Optimization<T>* optimization);
     bool step_in_parts(Team& team, const Batch<T>& batch, T* gradients, const Optimization<T>* optimization);
     bool by_stretches(const Batch<T>& batch, int threads) const;
     bool step_by_stretches(Team& team, Batch<T> batch, T* gradients, const Optimization<T>* optimization);

@@ -49,6 +49,8 @@ bool Network<T>::gradients_of(Team& team, const Batch<T>& batch, bool parted, T*
         return step_together(team, batch, gradients, optimization);
     if (parted)
         return step_in_parts(team, batch, gradients, optimization);
+    if (chain_.images() > 0 && !chain_.needs_whole_batch())
+        return step_by_images(team, batch, gradients, optimization);
     if (by_stretches(batch, team.size()))
         return step_by_stretches(team, batch, gradients, optimization);
     return step_together(team, batch, gradients, optimization);
@@ -77,6 +79,10 @@ bool Network<T>::step_together(Team& team, const Batch<T>& batch, T* gradients, 
     }
     share.team.barrier();
     chain_.backward(share, batch, chain_.lowest_trained());
+    if (chain_.images() > 0) {
+        team.barrier();
+        sum_parts(team, batch, false);
+    }
     if (!commit_.at_once(team, optimization))
         optimization = nullptr;
     if (team.was_broken_off())
@@ -86,6 +92,7 @@ bool Network<T>::step_together(Team& team, const Batch<T>& batch, T* gradients, 
     const bool together =
         optimization && !updater_.penalties().any() && team.size() == 1 && chain_.parameter_count() <= few_parameters;
     chain_.parameter_gradients({team, workspaces_[0]}, batch, 0, gradients, false, together ? nullptr : optimization);
+    add_parts(team, batch.rows, gradients, together ? nullptr : optimization);
     if (together)
         chain_.for_trained({0, chain_.parameter_count()},
                            [&](Range r) { optimization->kernels.update(optimization->arguments, r.begin, r.size()); });
@@ -102,7 +109,7 @@ template <class T> bool Network<T>::by_stretches(const Batch<T>& batch, int thre
     const bool copies =
         batch.input.compressed ? !batch.samples.x.compressed() : batch.input.rows == batch.arena.input.data();
     return copies && threads > 1 && threads <= first.stretches().count && chain_.layers().size() > 1 &&
-           !chain_.needs_whole_batch() && batch.rows >= row_grain * threads &&
+           !chain_.needs_whole_batch() && batch.rows >= row_grain() * threads &&
            2 * first.stretches().count * batch.rows <= first.input_size && !first.activation->rowwise;
 }
 
@@ -110,7 +117,7 @@ template <class T>
 bool Network<T>::step_by_stretches(Team& team, Batch<T> batch, T* gradients, const Optimization<T>* optimization) {
     const Layer<T>& first = chain_.front();
     const Index rows = batch.rows, out = first.output_size;
-    Share<T> share{team.alone(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain)};
+    Share<T> share{team.alone(), workspaces_[static_cast<std::size_t>(team.rank())], team.share(rows, row_grain())};
     const Panels stretches = first.stretches();
     const Range mine = team.share(stretches.count);
     const Range inputs{stretches.start(mine.begin), stretches.start(mine.end)};
@@ -141,6 +148,65 @@ bool Network<T>::step_by_stretches(Team& team, Batch<T> batch, T* gradients, con
     return optimization;
 }
 
+// Images go through the layers that compute images in blocks, in which the outputs of all these layers stay in cache,
+// forward and backward. In between, the other layers take the whole batch.
+template <class T>
+bool Network<T>::step_by_images(Team& team, const Batch<T>& batch, T* gradients, const Optimization<T>* optimization) {
+    const Index images = static_cast<Index>(chain_.images());
+    Share<T> share = share_of(team, batch.rows);
+    const Range mine = share.team.size() < team.size() ? share.rows : team.share(batch.rows);
+    const auto gather = [&](Range rows) {
+        feed_.gather(share.team, batch, share.team.size() > 1 ? mine : rows);
+        share.team.barrier();
+    };
+    chain_.forward_images(share, batch, objective_.takes_logits(), gather);
+    chain_.forward(share, batch, objective_.takes_logits(), chain_.images());
+    in_pieces(share.team, mine, 30.0 * static_cast<double>(output_size()),
+              [&](Range rows) { objective_.apply(batch, rows, true); });
+    share.team.barrier();
+    const bool goes_back = chain_.lowest_trained() >= 0 && chain_.lowest_trained() < images;
+    chain_.backward(share, batch, goes_back ? images - 1 : chain_.lowest_trained());
+    if (goes_back) {
+        team.barrier();  // parts may contain rows of others
+        sum_parts(team, batch, true);
+    }
+    if (!commit_.at_once(team, optimization))
+        optimization = nullptr;
+    if (team.was_broken_off())
+        return false;
+    chain_.parameter_gradients({team, workspaces_[0]}, batch, chain_.images(), gradients, false, optimization);
+    add_parts(team, batch.rows, gradients, optimization);
+    team.barrier();
+    return optimization;
+}
+
+// The sums of the gradients in the parts of a batch, for the layers that compute images.
+template <class T> void Network<T>::sum_parts(Team& team, const Batch<T>& batch, bool goes_back) {
+    const Index stride = chain_.offset(chain_.images());
+    const Range mine = team.share(parts);
+    for (Index part = mine.begin; part < mine.end && team.goes_on(0); ++part) {
+        Share<T> rows{team.alone(), workspaces_[static_cast<std::size_t>(team.rank())], rows_of_part(batch.rows, part)};
+        chain_.part_gradients(rows, batch, goes_back, part_gradients_.data() + part * stride, false);
+    }
+}
+
+// The gradients from the sums of all parts that have rows.
+template <class T>
+void Network<T>::add_parts(Team& team, Index rows, T* gradients, const Optimization<T>* optimization) {
+    const Index stride = chain_.offset(chain_.images());
+    chain_.for_parts(team.share(stride, 64), [&](Range r) {
+        bool accumulate = false;
+        for (Index part = 0; part < parts; ++part)
+            if (rows_of_part(rows, part).size() > 0) {
+                kernels<T>().add_rows(1, r.size(), part_gradients_.data() + part * stride + r.begin, stride,
+                                      gradients + r.begin, accumulate);
+                accumulate = true;
+            }
+        if (optimization)
+            optimization->kernels.update(optimization->arguments, r.begin, r.size());
+    });
+}
+
 template <class T>
 bool Network<T>::step_in_parts(Team& team, const Batch<T>& whole, T* gradients, const Optimization<T>* optimization) {
     const std::size_t rank = static_cast<std::size_t>(team.rank());
@@ -148,7 +214,8 @@ bool Network<T>::step_in_parts(Team& team, const Batch<T>& whole, T* gradients, 
     Team own = team.alone();
     const Range mine = team.share(parts);
     for (Index part = mine.begin; part < mine.end; ++part) {
-        const Range rows = fastnet::share(whole.rows, 1, static_cast<int>(part), static_cast<int>(parts));
+        const Range rows = rows_of_part(whole.rows, part);
+        const Index block_rows = this->block_rows();
         T* sums = part_gradients_.data() + part * chain_.parameter_count();
         if (rows.size() == 0)
             std::fill_n(sums, chain_.parameter_count(), T(0));
@@ -163,6 +230,7 @@ bool Network<T>::step_in_parts(Team& team, const Batch<T>& whole, T* gradients, 
             chain_.forward(all, block, objective_.takes_logits());
             objective_.apply(block, all.rows, true);
             chain_.backward(all, block, chain_.lowest_trained());
+            chain_.part_gradients(all, block, false, sums, begin > rows.begin);
             chain_.parameter_gradients({all.team, all.workspace}, block, 0, sums, begin > rows.begin, nullptr);
             std::copy_n(arena.loss.data(), block.rows, whole.arena.loss.data() + begin);
             std::copy_n(arena.metric.data(), block.rows, whole.arena.metric.data() + begin);

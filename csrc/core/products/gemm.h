@@ -19,11 +19,18 @@ template <class T> class GemmWorkspace {
     T* packed_panel(int rank) const { return packed_a(rank) + a_size; }
     T* packed_b() const { return b_.data(); }
     T* transposed() const { return transposed_.data(); }
+    // Memory for other operands of a member.
+    void reserve_scratch(int threads, Index size) {
+        scratch_size_ = size;
+        scratch_.reserve(threads * size);
+    }
+    T* scratch(int rank) const { return scratch_.data() + rank * scratch_size_; }
 
     static const Index a_size, panel_size, b_size;
 
   private:
-    Buffer<T> private_, b_, transposed_;
+    Buffer<T> private_, b_, transposed_, scratch_;
+    Index scratch_size_ = 0;
 };
 
 // A B that many products share can be packed once, as a whole, by all members of a team. packed_size is the number of

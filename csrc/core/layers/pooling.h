@@ -1,0 +1,75 @@
+// Pooling of images.
+#pragma once
+
+#include "core/products/geometry.h"
+#include "image_layer.h"
+
+namespace fastnet {
+
+enum class Pool { largest, average };
+
+// The largest or the mean value of every window, channel by channel. What a window has outside of the image does not
+// count.
+template <class T> class Pooling final : public ImageLayer<T> {
+  public:
+    Pooling(const Geometry& geometry, Pool pool)
+        : ImageLayer<T>(geometry.image_size(), geometry.map_size()), g_(geometry), pool_(pool) {}
+
+    double operations_per_row() const override {
+        return static_cast<double>(this->output_size) * static_cast<double>(g_.y.kernel * g_.x.kernel);
+    }
+
+    void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
+        const auto pool = pool_ == Pool::largest ? kernels<T>().images.largest : kernels<T>().images.average;
+        const Index line_size = g_.x.result * g_.channels;
+        this->map_lines(pass, g_.y.result, line_size, y, &epilogue, [&](Index image, Range lines, T* of_image) {
+            for (Index line = lines.begin; line < lines.end; ++line)
+                for_windows(line, [&](PoolLine<T> windows, Index at, Index pixel) {
+                    windows.x = x.rows + image * this->input_size + at;
+                    windows.y = of_image + line * line_size + pixel * g_.channels;
+                    pool(windows);
+                });
+        });
+    }
+    void backward(const Pass<T>& pass, const Input<T>& x, const T* dy, T* dx,
+                  const Epilogue<T>* epilogue) const override {
+        const auto pool =
+            pool_ == Pool::largest ? kernels<T>().images.largest_backward : kernels<T>().images.average_backward;
+        this->map_images(pass, this->input_size, dx, epilogue, [&](Index image, T* of_image) {
+            std::fill_n(of_image, this->input_size, T(0));
+            const T* const from = x.rows + pass.forward_row(image) * this->input_size;
+            const T* slopes = dy + image * this->output_size;
+            for (Index line = 0; line < g_.y.result; ++line, slopes += g_.x.result * g_.channels)
+                for_windows(line, [&](PoolLine<T> windows, Index at, Index pixel) {
+                    windows.x = from + at, windows.dx = of_image + at;
+                    windows.dy = slopes + pixel * g_.channels;
+                    pool(windows);
+                });
+        });
+    }
+
+  private:
+    // Calls visit(windows, place of the first one in the image, its pixel in the result) for runs of windows of one
+    // line that have the same size.
+    template <class Visit> void for_windows(Index line, Visit visit) const {
+        const Range down = g_.y.taps_inside(line);
+        PoolLine<T> windows{};
+        windows.channels = g_.channels, windows.height = down.size();
+        windows.x_line = g_.x.source * g_.channels, windows.x_step = g_.x.stride * g_.channels;
+        const Index top = (g_.y.base(line) + down.begin) * windows.x_line;
+        for (Index pixel = 0; pixel < g_.x.result; pixel += windows.pixels) {
+            const Range across = g_.x.taps_inside(pixel);
+            windows.width = across.size(), windows.pixels = 1;
+            while (across.begin == 0 && pixel + windows.pixels < g_.x.result &&
+                   same(g_.x.taps_inside(pixel + windows.pixels), across))
+                ++windows.pixels;
+            visit(windows, top + (g_.x.base(pixel) + across.begin) * g_.channels, pixel);
+        }
+    }
+    static bool same(Range a, Range b) { return a.begin == b.begin && a.end == b.end; }
+
+    const Geometry g_;  // with a filter for every channel
+    const Pool pool_;
+};
+
+}  // namespace fastnet

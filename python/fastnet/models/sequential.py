@@ -105,7 +105,7 @@ class Sequential(Inspector):
         Parameters
         ----------
         line_length : int, optional
-            The width of the table.
+            The width of the table; by default 65 characters, or more where names or shapes need them.
         print_fn : callable, optional
             Called with every line, instead of `print`.
         show_trainable : bool, default False

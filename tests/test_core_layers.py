@@ -5,23 +5,31 @@ from typing import Any
 import numpy as np
 import pytest
 
-import image_descriptions as describe
 from fastnet import _core
 
 Description = dict[str, Any]
 COMMON = {"trainable": True}
-SHAPE = (2, 2, 1)
-WINDOWS = describe.windows(SHAPE, (1, 2))
-IMAGES = [
-    describe.conv2d(SHAPE, WINDOWS, 3, "elu"),
-    describe.conv2d_transpose(SHAPE, describe.transposed_windows(SHAPE, (1, 2)), 3, "elu"),
-    describe.pooling("max", SHAPE, WINDOWS),
-    describe.pooling("average", SHAPE, WINDOWS),
-    describe.padding2d(SHAPE, (1, -1), (0, 1)),
-    describe.upsampling2d(SHAPE, (1, 2)),
-    describe.permutation(SHAPE, (2, 0, 1)),
-    describe.spatial_dropout(SHAPE, 0.5, 1),
-]
+IMAGE = {"height": 2, "width": 2, "channels": 1}
+WINDOWS = {
+    **IMAGE,
+    "stride_height": 1,
+    "stride_width": 1,
+    "top": 0,
+    "left": 0,
+    "output_height": 2,
+    "output_width": 2,
+}
+CONVOLUTION = {
+    **WINDOWS,
+    "filters": 1,
+    "kernel_height": 1,
+    "kernel_width": 1,
+    "dilation_height": 1,
+    "dilation_width": 1,
+    "use_bias": True,
+    "activation": "elu",
+    "alpha": 0.5,
+}
 # Every type with all that it takes.
 WHOLE: dict[str, Description] = {
     "dense": {"units": 3, "use_bias": True, "activation": "elu", "alpha": 0.5, "bfloat16": True, "positions": 2},
@@ -44,7 +52,14 @@ WHOLE: dict[str, Description] = {
     "layer_normalization": {"epsilon": 0.1, "use_gamma": True, "use_beta": True, "positions": 2},
     "residual_begin": {},
     "residual_end": {},
-    **{layer["type"]: {key: value for key, value in layer.items() if key != "type"} for layer in IMAGES},
+    "conv2d": {**CONVOLUTION, "groups": 1},
+    "conv2d_transpose": CONVOLUTION,
+    "max_pooling2d": {**WINDOWS, "pool_height": 1, "pool_width": 1},
+    "average_pooling2d": {**WINDOWS, "pool_height": 1, "pool_width": 1},
+    "padding2d": {**IMAGE, "top": 0, "left": 0, "output_height": 2, "output_width": 2},
+    "upsampling2d": {**IMAGE, "factor_height": 1, "factor_width": 1, "bilinear": False},
+    "permutation": {"shape": [1, 2, 2], "axes": [0, 2, 1]},
+    "spatial_dropout": {"channels": 1, "rate": 0.5, "seed": 1},
 }
 KEYS = sorted({key for taken in WHOLE.values() for key in taken} | {"rates", "Units", "", "\udc80"})
 
@@ -82,13 +97,13 @@ def test_a_misspelled_key_is_named_with_those_that_there_are() -> None:
     ):
         _core.Network32(4, [{"type": "dropout", "rates": 0.9}])
     with pytest.raises(
-        ValueError, match=r"a layer of the type 'prelu' does not take 7; it takes 'type', 'positions', 'trainable'"
+        ValueError, match=r"a layer of the type 'prelu' does not take 7; it takes 'type', 'positions', 'tr"
     ):
         _core.Network32(4, [odd])
 
 
 def test_types_that_there_are_not_are_named_with_those_that_there_are() -> None:
-    with pytest.raises(ValueError, match=r"layer type must be one of dense, .*spatial_dropout; got 'lstm'"):
+    with pytest.raises(ValueError, match=r"layer type must be one of dense, .*conv2d.*spatial_dropout; got 'lstm'"):
         _core.Network32(4, [{"type": "lstm", "units": 3}])
 
 

@@ -35,7 +35,7 @@ FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "
     ("change", "message"),
     [
         (entry(2, class_name="Lambda"), "layer 'dense' is a Lambda, which holds Python code: nothing .* is executed"),
-        (entry(2, class_name="Conv2D"), "layer 'dense' is a Conv2D, which fastnet does not have"),
+        (entry(2, class_name="Conv3D"), "layer 'dense' is a Conv3D, which fastnet does not have"),
         (entry(2, class_name="Residual"), "Residual, which fastnet does not have"),
         (entry(2, class_name="Sequential"), "layer 'dense' is a Sequential, which fastnet does not have"),
         (entry(2, module="own.layers", registered_name="Own>Dense"), "Dense of Own>Dense is not one of Keras's own"),

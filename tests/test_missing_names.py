@@ -38,8 +38,8 @@ def objects() -> dict[str, Any]:
     [
         (fn, "Model", "use Sequential"),
         (fn, "activations", "use fastnet.functional"),
-        (fn.layers, "Conv2D", "Dense takes images as rows, after Flatten(); use Keras for this"),
-        (fn.layers, "LSTM", "its layers take rows of numbers, not sequences; use Keras for this"),
+        (fn.layers, "Conv3D", "its images have two dimensions; use Keras for this"),
+        (fn.layers, "LSTM", "its layers for sequences are Conv1D and its like; use Keras for this"),
         (fn.layers, "Concatenate", "Residual"),
         (fn.losses, "mean_squared_error", "use fastnet.functional.mse"),
         (fn.losses, "Tversky", "use Keras for this"),

@@ -191,12 +191,22 @@ def test_initializers_give_the_first_weights() -> None:
         (lambda: BatchNormalization(epsilon=-1.0), ValueError, "epsilon must be"),
         (lambda: BatchNormalization(beta_regularizer="l2"), NotImplementedError, "beta_regularizer"),
         (lambda: LayerNormalization(rms_scaling=True), NotImplementedError, "rms_scaling"),
-        (lambda: PReLU(shared_axes=[1]), NotImplementedError, "shared_axes"),
+        (
+            lambda: PReLU(shared_axes=[2]),
+            NotImplementedError,
+            r"shared_axes=\[2\].* is not available: only the first axes",
+        ),
+        (lambda: PReLU(shared_axes=[0]), ValueError, "every axis of shared_axes must be at least 1; got 0"),
+        (lambda: PReLU(shared_axes="all"), TypeError, "shared_axes must be an integer or a list of integers"),
+        (lambda: fn.Sequential([PReLU(shared_axes=[1, 2], input_shape=(3,))]), ValueError, "have no axis 2"),
         (lambda: Normalization(mean=1.0), ValueError, "mean and variance, or neither"),
         (lambda: Normalization(mean=1.0, variance=-1.0), ValueError, "variance must not be negative"),
         (lambda: Normalization(mean=np.nan, variance=1.0), ValueError, "mean must be"),
         (lambda: Normalization(invert=True), NotImplementedError, "invert"),
-        (lambda: fn.Sequential([BatchNormalization(input_shape=(2, 2))]), NotImplementedError, "Flatten"),
+        (lambda: fn.Sequential([BatchNormalization(axis=1, input_shape=(2, 3))]), NotImplementedError, "only the last"),
+        (lambda: fn.Sequential([LayerNormalization(axis=3, input_shape=(2, 3))]), NotImplementedError, "only the last"),
+        (lambda: fn.Sequential([Normalization(axis=1, input_shape=(2, 3))]), NotImplementedError, "only the last"),
+        (lambda: Normalization(axis=-2), NotImplementedError, r"Normalization\(axis=-2\) is not available"),
     ],
 )
 def test_bad_arguments_are_refused(make: Any, error: type[Exception], message: str) -> None:
@@ -241,7 +251,7 @@ def test_a_constant_feature_becomes_zero_and_one_mean_serves_all_features() -> N
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (np.ones(3), r"data must have shape \(n, features\)"),
+        (np.ones(3), r"data must have shape \(n, ..., features\)"),
         (np.ones((0, 3)), "at least one sample"),
         (np.array([[1.0, np.nan, 2.0]]), "NaN or an infinity"),
         (np.ones((2, 4)), r"data must have samples of shape \(3,\)"),

@@ -214,10 +214,9 @@ def _as_rows(
         if array.shape[1:] == input_shape:
             return array
         array = array[:]
-    if array.ndim == 1 and input_shape == (1,):
-        array = array[:, None]
-        if columns is not None and (names := names_of(name, values)) is not None:
-            order_of(name, names, columns)
+    names = names_of(name, values) if array.ndim == 1 and input_shape == (1,) else None
+    if names is not None and columns is not None:
+        order_of(name, names, columns)
     _check_shape(name, array.shape, input_shape, values)
     return _of_eight_bytes(array.reshape(len(array), math.prod(input_shape)))
 
@@ -239,33 +238,42 @@ def finite_features(
     return given
 
 
+def fits(shape: tuple[int, ...], input_shape: tuple[int, ...]) -> bool:
+    """Return whether an array of a shape has samples of `input_shape`; as in Keras, a last axis of 1 may be missing or added."""
+    sample = shape[1:]
+    return bool(shape) and (input_shape in (sample, (*sample, 1)) or sample == (*input_shape, 1))
+
+
 def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...], values: Any) -> None:
-    if shape[1:] != input_shape:
+    if not fits(shape, input_shape):
         expected = ", ".join(["samples", *map(str, input_shape)])
         one = "to_frame().T" if hasattr(values, "iloc") else "[None]"
-        hint = f": one sample is {name}{'.' * hasattr(values, 'iloc')}{one}" if shape == input_shape else ""
+        hint = f": one sample is {name}{'.' * hasattr(values, 'iloc')}{one}" if fits((1, *shape), input_shape) else ""
         raise ValueError(f"{name} must have shape ({expected}); got {shape}{hint}")
 
 
-def as_targets(name: str, values: Any, rows: int, outputs: int, loss: Loss, dtype: str, any_sum: bool = False) -> Array:
-    """Return targets as int64 labels or as rows of `outputs` numbers; with `any_sum`, rows need not sum to 1.
+def as_targets(
+    name: str, values: Any, rows: int, output_shape: tuple[int, ...], loss: Loss, dtype: str, any_sum: bool = False
+) -> Array:
+    """Return targets as int64 labels or as rows of numbers; with `any_sum`, rows need not sum to 1.
 
     Raises
     ------
     ValueError
         The number of rows or the shape does not fit, or a label is out of range.
     """
-    array = as_array(name, values)
+    array, outputs = as_array(name, values), math.prod(output_shape)
     if array.ndim == 0 or len(array) != rows:
         raise ValueError(f"{name} must have as many rows as x, {rows}; got shape {array.shape}")
     if loss.takes_labels and outputs > 1 and (array.ndim == 1 or array.shape[1:] == (1,)):
         return _as_labels(name, array.reshape(-1), outputs)
     if array.ndim == 1 and outputs == 1:
         array = array[:, None]
-    if array.shape != (rows, outputs):
+    expected = (rows, *output_shape)
+    if array.shape != expected and (len(output_shape) == 1 or not fits(array.shape, output_shape)):
         hint = ": for labels use fastnet.utils.to_categorical" if array.ndim == 1 else ""
-        raise ValueError(f"{name} must have shape ({rows}, {outputs}) for {loss.name}; got {array.shape}{hint}")
-    array = _as_core_array(array, dtype)
+        raise ValueError(f"{name} must have shape {expected} for {loss.name}; got {array.shape}{hint}")
+    array = _as_core_array(array.reshape(rows, outputs), dtype)
     _check_targets(name, array, loss, dtype, any_sum)
     return array
 
@@ -359,7 +367,7 @@ def as_samples(
     sample_weight: Any,
     of: str,
     input_shape: tuple[int, ...],
-    outputs: int,
+    output_shape: tuple[int, ...],
     loss: Loss,
     dtype: str,
     columns: Sequence[str] | None = None,
@@ -375,7 +383,7 @@ def as_samples(
     if not len(given):
         raise ValueError(f"x{of} must have at least one row; got shape {np.shape(x)}")
     features = finite_features(f"x{of}", given, dtype, min(passes, most_rows / len(given)), columns)
-    targets = as_targets(f"y{of}", y, len(features), outputs, loss, dtype, any_sum)
+    targets = as_targets(f"y{of}", y, len(features), output_shape, loss, dtype, any_sum)
     weight = as_sample_weight(f"sample_weight{of}", sample_weight, len(features), dtype)
     if isinstance(given, SparseRows) or features is given or given.dtype == np.float16:
         return Samples(features, targets, weight)

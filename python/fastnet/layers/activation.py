@@ -1,12 +1,14 @@
 """Activations as layers of their own."""
 
+import math
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from fastnet import initializers
 from fastnet.functional.activations.table import ACTIVATIONS
-from fastnet.layers.base import Layer, Shape, layers
+from fastnet.layers.base import Layer, Shape, layers, positions_of
 from fastnet.layers.functions import ActivationFunction, get_activation, with_parameter
-from fastnet.support.validation import unsupported
+from fastnet.support.validation import check_integer, describe, unsupported
 
 
 @layers.add()
@@ -25,13 +27,9 @@ class Activation(Layer):
         super().__init__(**keywords)
         self.activation = activation_of(activation)
 
-    def compute_output_shape(self, input_shape: Shape) -> Shape:
-        if ACTIVATIONS[self.activation.name].by_row:
-            self.check_one_dimension(input_shape)
-        return input_shape
-
-    def description(self) -> dict[str, Any]:
-        return {"type": "activation", **self.activation.description}
+    def description(self, input_shape: Shape, /) -> dict[str, Any]:
+        rows = positions_of(input_shape) if ACTIVATIONS[self.activation.name].by_row else {}
+        return {"type": "activation", **self.activation.description, **rows}
 
     def _flops(self, input_shape: Shape) -> int:
         return 0 if self.activation.name == "linear" else super()._flops(input_shape)
@@ -136,7 +134,7 @@ class ELU(_Fixed):
 
 @layers.add()
 class Softmax(_Fixed):
-    """The softmax as a layer.
+    """The softmax as a layer, of every row along the last axis.
 
     Parameters
     ----------
@@ -154,7 +152,7 @@ class Softmax(_Fixed):
 
 @layers.add()
 class PReLU(Layer):
-    """The rectifier whose slope for negative inputs is learned, one for every input: ``x if x > 0 else alpha * x``.
+    """The rectifier whose slope for negative inputs is learned: ``x if x > 0 else alpha * x``.
 
     He, Zhang, Ren and Sun, ICCV 2015, arXiv:1502.01852, section 2.1.
 
@@ -162,8 +160,9 @@ class PReLU(Layer):
     ----------
     alpha_initializer : str or Initializer, default "zeros"
         The slopes that training starts from; the paper starts from 0.25.
-    shared_axes : None
-        Only None is available.
+    shared_axes : int or list of int, optional
+        The axes along which all values have one slope, the first ones, counted from 1; by default every value has its own.
+        ``shared_axes=[1, 2]`` learns one slope for each channel of images.
     input_shape, input_dim, name
         See `Layer`.
 
@@ -183,20 +182,43 @@ class PReLU(Layer):
         "alpha_constraint": None,
     }
 
-    def __init__(self, alpha_initializer: Any = "zeros", shared_axes: None = None, **keywords: Any) -> None:
-        if shared_axes is not None:
-            raise unsupported(f"PReLU(shared_axes={shared_axes!r}) is not available")
+    def __init__(
+        self, alpha_initializer: Any = "zeros", shared_axes: int | Sequence[int] | None = None, **keywords: Any
+    ) -> None:
         super().__init__(**keywords)
         self.alpha_initializer = initializers.get(alpha_initializer)
+        self.shared_axes = None if shared_axes is None else _first_axes(shared_axes)
 
-    def description(self) -> dict[str, Any]:
-        return {"type": "prelu"}
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        if self.shared_axes is not None and len(self.shared_axes) > len(input_shape):
+            raise ValueError(
+                f"layer {self.name!r} has shared_axes={self.shared_axes}; samples of shape {input_shape} have no axis "
+                f"{self.shared_axes[-1]}"
+            )
+        return input_shape
+
+    def description(self, input_shape: Shape, /) -> dict[str, Any]:
+        slopes = math.prod(self.weight_shapes(input_shape)["alpha"])
+        return {"type": "prelu", **positions_of((math.prod(input_shape) // slopes, slopes))}
 
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
-        return {"alpha": input_shape}
+        shared = len(self.shared_axes or ())
+        return {"alpha": (1,) * shared + input_shape[shared:]}
 
     def initializer(self, weight_name: str) -> initializers.Initializer:
         return {"alpha": self.alpha_initializer}[weight_name]
 
     def get_config(self) -> dict[str, Any]:
-        return {"alpha_initializer": initializers.serialize(self.alpha_initializer), **super().get_config()}
+        shared = {} if self.shared_axes is None else {"shared_axes": self.shared_axes}
+        return {"alpha_initializer": initializers.serialize(self.alpha_initializer), **shared, **super().get_config()}
+
+
+def _first_axes(axes: Any) -> list[int]:
+    """Return axes as a sorted list, if they are the first ones, so that the slopes of a sample repeat as a whole."""
+    numbers = [axes] if isinstance(axes, int) else axes
+    if not isinstance(numbers, list | tuple):
+        raise TypeError(f"shared_axes must be an integer or a list of integers; got {describe(axes)}")
+    found = sorted({check_integer("every axis of shared_axes", axis) for axis in numbers})
+    if found != list(range(1, len(found) + 1)):
+        raise unsupported(f"PReLU(shared_axes={axes!r}) is not available: only the first axes, such as [1, 2]")
+    return found

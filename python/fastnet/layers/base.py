@@ -87,8 +87,8 @@ class Layer(Configurable, HasWeights):
 
     @classmethod
     def default_name(cls) -> str:
-        """Return the class name in snake case, as Keras does: LeakyReLU gives leaky_re_lu, PReLU p_re_lu."""
-        return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+        """Return the class name in snake case, as Keras does: PReLU gives p_re_lu, MaxPooling2D max_pooling2d."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", cls.__name__).lower()
 
     # --- Attributes that can be set ---
 
@@ -175,22 +175,22 @@ class Layer(Configurable, HasWeights):
         """Return the shape of one sample after the layer."""
         return input_shape
 
-    def check_one_dimension(self, input_shape: Shape) -> None:
-        """Refuse samples that are not rows of numbers."""
-        if len(input_shape) != 1:
-            raise unsupported(
-                f"layer {self.name!r} takes samples of one dimension; got shape {input_shape}: put Flatten() before it"
-            )
+    def check_axis(self, axis: Any, input_shape: Shape | None = None) -> None:
+        """Refuse any axis but the last: -1 or, counted from 1, the number of dimensions, if these are known."""
+        is_last = axis == -1 or (type(axis) is int and (axis >= 1 if input_shape is None else axis == len(input_shape)))
+        if not is_last:
+            samples = "" if input_shape is None else f" for samples of shape {input_shape}"
+            raise unsupported(f"{type(self).__name__}(axis={axis!r}) is not available{samples}: only the last axis")
 
-    def description(self) -> dict[str, Any] | None:
+    def description(self, _input_shape: Shape, /) -> dict[str, Any] | None:
         """Return the layer's description for the compiled core, or None when there is nothing to compute."""
         raise unsupported(f"{type(self).__name__}, a class of layers that is not fastnet's own, is not available")
 
-    def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the descriptions of the layer and of the layers inside it, each with the prefix of its weights."""
-        description = self.description()
+    def descriptions(self, input_shape: Shape) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+        """Yield the descriptions of the layer and of the layers inside it, each with the names of its weights here."""
+        description = self.description(input_shape)
         if description is not None:
-            yield "", {**description, "trainable": self.trainable}
+            yield tuple(self.weight_shapes(input_shape)), {**description, "trainable": self.trainable}
 
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         """Return the names and the shapes of the layer's weights, in the order of `get_weights`."""
@@ -276,7 +276,7 @@ class Layer(Configurable, HasWeights):
 
     def _flops(self, input_shape: Shape) -> int:
         """Return what `count_flops` returns: one operation for every value, unless a layer knows better."""
-        return 0 if self.description() is None else math.prod(input_shape)
+        return 0 if self.description(input_shape) is None else math.prod(input_shape)
 
     def _built_weights(self) -> Weights:
         """Return the weights; an error where they do not exist yet."""
@@ -308,6 +308,12 @@ def check_trainable(value: Any) -> bool:
     if not isinstance(value, bool | np.bool_) and not (isinstance(value, int) and value in (0, 1)):
         raise TypeError(f"trainable must be True or False; got {describe(value)}")
     return bool(value)
+
+
+def positions_of(input_shape: Shape) -> dict[str, int]:
+    """Return how often a layer of the last axis acts on a sample, for its description; nothing where that is once."""
+    positions = math.prod(input_shape[:-1])
+    return {} if positions == 1 else {"positions": positions}
 
 
 layers = Registry("layer", Layer, "layers")

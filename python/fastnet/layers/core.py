@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
-from fastnet import initializers, regularizers
-from fastnet.layers.activation import activation_of
-from fastnet.layers.base import Layer, Shape, layers
-from fastnet.support.validation import check_bool, check_integer, check_shape
+from fastnet.initializers import Initializer
+from fastnet.layers.base import Layer, Shape, layers, positions_of
+from fastnet.layers.kernels import KernelLayer
+from fastnet.regularizers import Regularizer
+from fastnet.support.validation import check_integer, check_shape
 
 
 @layers.add()
@@ -32,7 +33,7 @@ class InputLayer(Layer):
         assert self.given_input_shape is not None
         return self.given_input_shape
 
-    def description(self) -> None:
+    def description(self, _input_shape: Shape, /) -> None:
         return None
 
     def get_config(self) -> dict[str, Any]:
@@ -52,8 +53,10 @@ def Input(shape: Sequence[int], *, name: str | None = None, **keywords: Any) -> 
 
 
 @layers.add()
-class Dense(Layer):
+class Dense(KernelLayer):
     """A fully connected layer: ``activation(x @ kernel + bias)``.
+
+    Of samples of several dimensions it multiplies every row along the last one, as in Keras; `Flatten` makes one row of all.
 
     Parameters
     ----------
@@ -87,13 +90,8 @@ class Dense(Layer):
     [(2, 3), (3,)]
     """
 
-    keras_defaults: ClassVar[dict[str, Any]] = {
-        **Layer.keras_defaults,
-        "kernel_constraint": None,
-        "bias_constraint": None,
-        "lora_rank": None,
-        "lora_alpha": None,
-    }
+    kernel_initializer: Initializer
+    kernel_regularizer: Regularizer | None
 
     def __init__(
         self,
@@ -110,47 +108,25 @@ class Dense(Layer):
         name: str | None = None,
         **keywords: Any,
     ) -> None:
-        super().__init__(name=name, input_shape=input_shape, input_dim=input_dim, **keywords)
+        own = (kernel_initializer, kernel_regularizer), (bias_initializer, bias_regularizer)
+        keywords.update(name=name, input_shape=input_shape, input_dim=input_dim)
+        super().__init__(activation, use_bias, own, keywords)
         self.units = check_integer("units", units)
-        self.activation = activation_of(activation)
-        self.use_bias = check_bool("use_bias", use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_one_dimension(input_shape)
-        return (self.units,)
+        return (*input_shape[:-1], self.units)
 
-    def description(self) -> dict[str, Any]:
-        return {"type": "dense", "units": self.units, "use_bias": self.use_bias, **self.activation.description}
+    def description(self, input_shape: Shape, /) -> dict[str, Any]:
+        own = {"units": self.units, "use_bias": self.use_bias, **self.activation.description}
+        return {"type": "dense", **own, **positions_of(input_shape)}
 
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
-        kernel = {"kernel": (*input_shape, self.units)}
-        return {**kernel, "bias": (self.units,)} if self.use_bias else kernel
+        bias: dict[str, Shape] = {"bias": (self.units,)} if self.use_bias else {}
+        return {"kernel": (input_shape[-1], self.units), **bias}
 
     def _flops(self, input_shape: Shape) -> int:
-        per_unit = 2 * math.prod(input_shape) + self.use_bias + (self.activation.name != "linear")
-        return self.units * per_unit
-
-    def initializer(self, weight_name: str) -> initializers.Initializer:
-        return {"kernel": self.kernel_initializer, "bias": self.bias_initializer}[weight_name]
-
-    def regularizer(self, weight_name: str) -> regularizers.Regularizer | None:
-        return {"kernel": self.kernel_regularizer, "bias": self.bias_regularizer}[weight_name]
+        outputs = math.prod(self.compute_output_shape(input_shape))
+        return outputs * (2 * input_shape[-1] + self.flops_per_output)
 
     def get_config(self) -> dict[str, Any]:
-        return {
-            "units": self.units,
-            "activation": self.activation.config,
-            "use_bias": self.use_bias,
-            "kernel_initializer": initializers.serialize(self.kernel_initializer),
-            "bias_initializer": initializers.serialize(self.bias_initializer),
-            **{
-                f"{name}_regularizer": regularizers.serialize(regularizer)
-                for name, regularizer in [("kernel", self.kernel_regularizer), ("bias", self.bias_regularizer)]
-                if regularizer is not None
-            },
-            **super().get_config(),
-        }
+        return {"units": self.units, **super().get_config()}

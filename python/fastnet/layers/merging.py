@@ -88,12 +88,13 @@ class Residual(Layer):
             yield input_shape, output_shape, layer
             input_shape = output_shape
 
-    def descriptions(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        yield "", {"type": "residual_begin", "trainable": self.trainable}
-        for prefix, layer in self._prefixes():
-            for inner, description in layer.descriptions():
-                yield prefix + inner, {**description, "trainable": self.trainable and description["trainable"]}
-        yield "", {"type": "residual_end", "trainable": self.trainable}
+    def descriptions(self, input_shape: Shape) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+        yield (), {"type": "residual_begin", "trainable": self.trainable}
+        for (prefix, layer), (layer_input, _, _) in zip(self._prefixes(), self._shapes(input_shape), strict=True):
+            for names, description in layer.descriptions(layer_input):
+                trainable = self.trainable and description["trainable"]
+                yield tuple(prefix + name for name in names), {**description, "trainable": trainable}
+        yield (), {"type": "residual_end", "trainable": self.trainable}
 
     def _flops(self, input_shape: Shape) -> int:
         return math.prod(input_shape) + sum(layer._flops(shape) for shape, _, layer in self._shapes(input_shape))

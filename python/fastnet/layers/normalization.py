@@ -3,8 +3,8 @@
 from typing import Any, ClassVar
 
 from fastnet import initializers
-from fastnet.layers.base import Layer, Shape, layers
-from fastnet.support.validation import check_bool, check_number, unsupported
+from fastnet.layers.base import Layer, Shape, layers, positions_of
+from fastnet.support.validation import check_bool, check_number
 
 
 class _Normalizing(Layer):
@@ -29,8 +29,7 @@ class _Normalizing(Layer):
         own_initializers: dict[str, Any],
         keywords: dict[str, Any],
     ) -> None:
-        if axis not in (-1, 1):
-            raise unsupported(f"{type(self).__name__}(axis={axis!r}) is not available: only the last axis")
+        self.check_axis(axis)
         super().__init__(**keywords)
         self.axis = axis
         self.epsilon = check_number("epsilon", epsilon, minimum=0.0)
@@ -39,18 +38,19 @@ class _Normalizing(Layer):
         self._initializers = {name: initializers.get(value) for name, value in own_initializers.items()}
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_one_dimension(input_shape)
+        self.check_axis(self.axis, input_shape)
         return input_shape
 
-    def description(self) -> dict[str, Any]:
-        return {"type": self.core_type, "epsilon": self.epsilon, "use_gamma": self.scale, "use_beta": self.center}
+    def description(self, input_shape: Shape, /) -> dict[str, Any]:
+        own = {"epsilon": self.epsilon, "use_gamma": self.scale, "use_beta": self.center}
+        return {"type": self.core_type, **own, **positions_of(input_shape)}
 
     def _flops(self, input_shape: Shape) -> int:
         return self.operations * super()._flops(input_shape)
 
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
         left_out = {"gamma": not self.scale, "beta": not self.center}
-        return {name: input_shape for name in self._initializers if not left_out.get(name)}
+        return {name: input_shape[-1:] for name in self._initializers if not left_out.get(name)}
 
     def initializer(self, weight_name: str) -> initializers.Initializer:
         return self._initializers[weight_name]
@@ -70,6 +70,7 @@ class _Normalizing(Layer):
 class BatchNormalization(_Normalizing):
     """Brings every feature to mean 0 and variance 1 over the batch, then scales and shifts it.
 
+    The features are the entries of the last axis: of images the channels, whose mean is that of all pixels of the batch.
     In training ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`` with the mean and the (biased) variance of
     the batch; in prediction with their moving averages, each of which a step of training moves as
     ``moving = momentum * moving + (1 - momentum) * value``. Ioffe and Szegedy, ICML 2015, arXiv:1502.03167.
@@ -77,7 +78,7 @@ class BatchNormalization(_Normalizing):
     Parameters
     ----------
     axis : int, default -1
-        Only the last axis, that of the features, is available.
+        Only the last axis, that of the features or of the channels, is available: -1 or its number, counted from 1.
     momentum : float, default 0.99
         How slowly the moving averages move, in [0, 1].
     epsilon : float, default 0.001
@@ -91,7 +92,7 @@ class BatchNormalization(_Normalizing):
 
     Notes
     -----
-    `get_weights` returns gamma, beta, the moving mean and the moving variance, each of shape (features,). The last two
+    `get_weights` returns gamma, beta, the moving mean and the moving variance, each with a number for every feature. The last two
     are not trainable. A batch that trains is normalized as a whole, however many threads work on it. With
     ``trainable=False`` the layer does in training what it does in prediction, and the moving averages stay, as in Keras.
 
@@ -140,8 +141,8 @@ class BatchNormalization(_Normalizing):
         super().__init__(axis, epsilon, center, scale, own, keywords)
         self.momentum = check_number("momentum", momentum, minimum=0.0, maximum=1.0)
 
-    def description(self) -> dict[str, Any]:
-        return {**super().description(), "momentum": self.momentum}
+    def description(self, input_shape: Shape, /) -> dict[str, Any]:
+        return {**super().description(input_shape), "momentum": self.momentum}
 
     def get_config(self) -> dict[str, Any]:
         return {"momentum": self.momentum, **super().get_config()}
@@ -151,13 +152,14 @@ class BatchNormalization(_Normalizing):
 class LayerNormalization(_Normalizing):
     """Brings the features of every sample to mean 0 and variance 1, then scales and shifts them.
 
-    ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`` with the mean and the (biased) variance of the sample's
-    features, in training and in prediction. Ba, Kiros and Hinton (2016), arXiv:1607.06450.
+    The features are the entries of the last axis: of images the channels of every pixel.
+    ``y = gamma * (x - mean) / sqrt(variance + epsilon) + beta`` with the mean and the (biased) variance of
+    these features, in training and in prediction. Ba, Kiros and Hinton (2016), arXiv:1607.06450.
 
     Parameters
     ----------
     axis : int, default -1
-        Only the last axis, that of the features, is available.
+        Only the last axis, that of the features or of the channels, is available: -1 or its number, counted from 1.
     epsilon : float, default 0.001
         Keeps the division finite.
     center, scale : bool, default True

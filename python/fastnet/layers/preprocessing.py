@@ -1,5 +1,6 @@
 """Layers that prepare the values of samples."""
 
+import math
 import warnings
 from typing import Any
 
@@ -9,8 +10,10 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastnet.initializers import Initializer
 from fastnet.inputs.samples import as_array, check_finite
 from fastnet.inputs.tables import names_to_learn
-from fastnet.layers.base import Layer, Shape, layers
+from fastnet.layers.base import Layer, Shape, layers, positions_of
 from fastnet.support.validation import check_number, describe, unsupported
+
+_VALUES = 2**22  # of data at a time: 32 MB as float64
 
 
 @layers.add()
@@ -46,7 +49,7 @@ class Rescaling(Layer):
         self.scale = check_number("scale", scale)
         self.offset = check_number("offset", offset)
 
-    def description(self) -> dict[str, Any]:
+    def description(self, _input_shape: Shape, /) -> dict[str, Any]:
         return {"type": "rescaling", "scale": self.scale, "offset": self.offset}
 
     def _flops(self, input_shape: Shape) -> int:
@@ -81,9 +84,9 @@ class Normalization(Layer):
 
     Parameters
     ----------
-    axis : {-1, None}, default -1
-        The axis that has a mean and a variance of its own for every entry: the features. None takes one mean and one
-        variance of all values.
+    axis : int or None, default -1
+        The axis that has a mean and a variance of its own for every entry, the features or the channels: only the last one
+        is available, -1 or its number, counted from 1. None takes one mean and one variance of all values.
     mean, variance : array_like, optional
         Numbers, or one number for every feature; both or neither.
     invert : bool, default False
@@ -120,8 +123,10 @@ class Normalization(Layer):
         invert: bool = False,
         **keywords: Any,
     ) -> None:
-        if axis not in (-1, 1, None) or invert:
-            raise unsupported(f"Normalization(axis={axis!r}, invert={invert!r}) is not available")
+        if axis is not None:
+            self.check_axis(axis)
+        if invert:
+            raise unsupported(f"Normalization(invert={invert!r}) is not available")
         if (mean is None) != (variance is None):
             raise ValueError(f"give mean and variance, or neither; got mean={mean!r}, variance={variance!r}")
         super().__init__(**keywords)
@@ -139,7 +144,7 @@ class Normalization(Layer):
 
         Parameters
         ----------
-        data : array_like or table, shape (n, features)
+        data : array_like or table, shape (n, ..., features)
             Samples. They are read in pieces and never copied as a whole. A model that begins with the layer takes the
             columns of tables by the names of those in `data`.
 
@@ -157,9 +162,9 @@ class Normalization(Layer):
         known = None if self._weights is None else self.feature_names
         array = as_array("data", data, known)
         if array.ndim < 2 or not len(array):
-            raise ValueError(f"data must have shape (n, features) with at least one sample; got {array.shape}")
+            raise ValueError(f"data must have shape (n, ..., features) with at least one sample; got {array.shape}")
         names = (known or names_to_learn("data", data)) if self.axis is not None else None
-        mean, variance = _moments(array, None if self.axis is None else 0)
+        mean, variance = _moments(array, None if self.axis is None else tuple(range(array.ndim - 1)))
         if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
             check_finite("data", np.asarray(array, np.float64).reshape(len(array), -1), "float64", names)
             raise ValueError("data has values so large that their variance is infinite")
@@ -180,17 +185,18 @@ class Normalization(Layer):
             )
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        self.check_one_dimension(input_shape)
+        if self.axis is not None:
+            self.check_axis(self.axis, input_shape)
         return input_shape
 
-    def description(self) -> dict[str, Any]:
-        return {"type": "normalization", "epsilon": self.epsilon}
+    def description(self, input_shape: Shape, /) -> dict[str, Any]:
+        return {"type": "normalization", "epsilon": self.epsilon, **positions_of(input_shape)}
 
     def _flops(self, input_shape: Shape) -> int:
         return 2 * super()._flops(input_shape)
 
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
-        return dict.fromkeys(self._given, input_shape)
+        return dict.fromkeys(self._given, input_shape[-1:])
 
     def initializer(self, weight_name: str) -> Initializer:
         return _Given(self._given[weight_name])
@@ -219,11 +225,12 @@ def _rounded(moment: NDArray[np.float64], dtype: DTypeLike) -> NDArray[Any]:
     return rounded
 
 
-def _moments(array: NDArray[Any], axis: int | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean and variance in float64, two passes over pieces of the data."""
-    pieces = [array[start : start + 4096] for start in range(0, len(array), 4096)]
-    count = array.size if axis is None else len(array)
+def _moments(array: NDArray[Any], axes: tuple[int, ...] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean and variance over some axes, or all, in float64: two passes over pieces of the data."""
+    rows = min(4096, max(1, _VALUES // max(1, math.prod(array.shape[1:]))))
+    pieces = [array[start : start + rows] for start in range(0, len(array), rows)]
+    count = array.size if axes is None else math.prod(array.shape[axis] for axis in axes)
     with np.errstate(all="ignore"):  # the caller says what is wrong with a NaN
-        mean = np.asarray(sum(np.sum(piece, axis=axis, dtype=np.float64) for piece in pieces) / count)
-        squares = sum(np.square(np.asarray(piece, np.float64) - mean).sum(axis=axis) for piece in pieces)
+        mean = np.asarray(sum(np.sum(piece, axis=axes, dtype=np.float64) for piece in pieces) / count)
+        squares = sum(np.square(np.asarray(piece, np.float64) - mean).sum(axis=axes) for piece in pieces)
     return mean, np.asarray(squares / count)

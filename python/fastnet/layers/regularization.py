@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastnet.layers.base import Layer, Shape, layers
+from fastnet.layers.geometry import Image, ImageLayer, check_data_format
 from fastnet.support.validation import check_integer, check_number, unsupported
 
 
@@ -61,11 +62,88 @@ class Dropout(_RandomLayer):
         super().__init__(seed, keywords)
         self.rate = check_number("rate", rate, minimum=0.0, below=1.0)
 
-    def description(self) -> dict[str, Any]:
+    def description(self, _input_shape: Shape, /) -> dict[str, Any]:
         return {"type": "dropout", "rate": self.rate, "seed": self.seed}
 
     def get_config(self) -> dict[str, Any]:
         return {"rate": self.rate, "seed": self.seed, **super().get_config()}
+
+
+class _SpatialDropout(ImageLayer, _RandomLayer):
+    """What dropouts of whole channels have in common."""
+
+    _changeable = _RandomLayer._changeable | {"rate"}
+
+    def __init__(self, rate: float, seed: int | None, keywords: dict[str, Any]) -> None:
+        super().__init__(seed, keywords)
+        self.rate = check_number("rate", rate, minimum=0.0, below=1.0)
+
+    def output_image(self, image: Image) -> Image:
+        return image
+
+    def description(self, input_shape: Shape, /) -> dict[str, Any]:
+        return {"type": "spatial_dropout", "channels": input_shape[-1], "rate": self.rate, "seed": self.seed}
+
+    def get_config(self) -> dict[str, Any]:
+        return {"rate": self.rate, "seed": self.seed, **super().get_config()}
+
+
+@layers.add()
+class SpatialDropout2D(_SpatialDropout):
+    """Sets whole channels of images to zero in training, at random, and leaves them alone in prediction.
+
+    Neighboring pixels are much alike, so `Dropout` of single values hides little of them. The other channels are multiplied
+    by ``1 / (1 - rate)``. Tompson, Goroshin, Jain, LeCun and Bregler, CVPR 2015, arXiv:1411.4280.
+
+    Parameters
+    ----------
+    rate : float
+        The share of the channels that is dropped, in [0, 1). The attribute can be set at any time, and counts from the next
+        batch on.
+    data_format : {"channels_last"}, optional
+        Samples have the shape (height, width, channels).
+    seed : int, optional
+        The seed of the layer. Without one the model draws it from its own.
+    input_shape, name
+        See `Layer`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.Sequential([fn.SpatialDropout2D(0.2, input_shape=(28, 28, 16))]).output_shape
+    (28, 28, 16)
+    """
+
+    def __init__(self, rate: float, data_format: str | None = None, seed: int | None = None, **keywords: Any) -> None:
+        super().__init__(rate, seed, keywords)
+        self.data_format = check_data_format(data_format)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"data_format": self.data_format, **super().get_config()}
+
+
+@layers.add()
+class SpatialDropout1D(_SpatialDropout):
+    """Sets whole channels of sequences to zero in training: `SpatialDropout2D` for samples of shape (steps, channels).
+
+    Parameters
+    ----------
+    rate, seed
+        As in `SpatialDropout2D`.
+    input_shape, name
+        See `Layer`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.Sequential([fn.layers.SpatialDropout1D(0.2, input_shape=(100, 16))]).output_shape
+    (100, 16)
+    """
+
+    rank = 1
+
+    def __init__(self, rate: float, seed: int | None = None, **keywords: Any) -> None:
+        super().__init__(rate, seed, keywords)
 
 
 @layers.add()
@@ -93,7 +171,7 @@ class GaussianNoise(_RandomLayer):
         super().__init__(seed, keywords)
         self.stddev = check_number("stddev", stddev, minimum=0.0)
 
-    def description(self) -> dict[str, Any]:
+    def description(self, _input_shape: Shape, /) -> dict[str, Any]:
         return {"type": "gaussian_noise", "deviation": self.stddev, "seed": self.seed}
 
     def get_config(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ class Accuracy(Averaged):
     """
 
     direction = "up"
+    of_values = True
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
         return np.equal(as_rows(true, pred), pred).mean(axis=1)
@@ -46,6 +47,7 @@ class BinaryAccuracy(Averaged):
     """
 
     direction = "up"
+    of_values = True
 
     def __init__(self, name: str | None = None, threshold: float = 0.5, **keywords: Any) -> None:
         self.threshold = check_number("threshold", threshold)

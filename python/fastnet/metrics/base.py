@@ -47,6 +47,7 @@ class Metric(Configurable):
     """
 
     default_name: ClassVar[str | None] = None
+    of_values: ClassVar[bool] = False  # whether it is a mean over all values, whatever the shape of a sample
     keras_defaults: ClassVar[dict[str, Any]] = {"dtype": None}
     direction: str | None = None
 

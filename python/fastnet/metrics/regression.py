@@ -19,6 +19,7 @@ class MeanSquaredError(Averaged):
     """
 
     direction = "down"
+    of_values = True
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
         return np.square(as_rows(true, pred) - pred).mean(axis=1)
@@ -49,6 +50,7 @@ class MeanAbsoluteError(Averaged):
     """
 
     direction = "down"
+    of_values = True
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
         return np.abs(as_rows(true, pred) - pred).mean(axis=1)

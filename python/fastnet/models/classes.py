@@ -22,6 +22,8 @@ def class_names_of(model: Sequential | QuantizedModel) -> list[str]:
     """
     assert model.output_shape is not None
     outputs = math.prod(model.output_shape)
+    if len(model.output_shape) != 1:
+        raise ValueError(f"the model does not output class probabilities: its outputs have shape {model.output_shape}")
     last = last_activation(model)
     if last not in ("softmax", "sigmoid"):
         raise ValueError(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnet.layers import InputLayer, Layer, Normalization, deserialize, serialize
-from fastnet.layers.base import check_trainable
+from fastnet.layers.base import Shape, check_trainable
 from fastnet.layers.weights import Changes, HasWeights, Slot, Weights
 from fastnet.network.compiled import NETWORKS, Compiled
 from fastnet.network.settings import Place
@@ -205,15 +205,14 @@ class Layered(Compiled, HasWeights):
                     f"layer {layer.name!r} has input_shape {layer.given_input_shape}; its input is {shapes[-1]}"
                 )
             shapes.append(layer.compute_output_shape(shapes[-1]))
-        computing = [(layer, prefix) for layer in self._layers for prefix, _ in layer.descriptions()]
-        network = NETWORKS[self.dtype](math.prod(input_shape), [self._for_core(one) for one in self._descriptions()])
+        described = list(self._descriptions(shapes))
+        network = NETWORKS[self.dtype](math.prod(input_shape), [self._for_core(one) for _, _, one in described])
         weight_shapes = {
             layer.name: layer.weight_shapes(shape) for layer, shape in zip(self._layers, shapes, strict=False)
         }
         slots: dict[str, list[Slot]] = {layer.name: [] for layer in self._layers}
-        for index, part_name, offset, _, trainable in network.parameter_slots:
-            layer, prefix = computing[index]
-            name = prefix + part_name
+        names = [(layer, name) for layer, names, _ in described for name in names]
+        for (layer, name), (_, _, offset, _, trainable) in zip(names, network.parameter_slots, strict=True):
             shape = weight_shapes[layer.name][name]
             slots[layer.name].append(Slot(f"{name} of layer {layer.name!r}", name, offset, shape, trainable))
         changes = Changes()
@@ -249,11 +248,11 @@ class Layered(Compiled, HasWeights):
             added["seed"] = int(self._generator.integers(2**63)) if seed is None else seed
         return {**description, **added}
 
-    def _descriptions(self) -> Iterator[dict[str, Any]]:
-        """Yield the descriptions of the layers for the core."""
-        for layer in self._layers:
-            for _, description in layer.descriptions():
-                yield {**description, "trainable": self.trainable and description["trainable"]}
+    def _descriptions(self, shapes: Iterable[Shape]) -> Iterator[tuple[Layer, tuple[str, ...], dict[str, Any]]]:
+        """Yield what describes the layers for the core, given the shapes of their inputs, with the names of its weights."""
+        for layer, shape in zip(self._layers, shapes, strict=False):
+            for names, description in layer.descriptions(shape):
+                yield layer, names, {**description, "trainable": self.trainable and description["trainable"]}
 
     @property
     def _generator(self) -> "Generator":

@@ -109,6 +109,10 @@ OPERATIONS = (
 )
 
 
+# Layers that do to every value the same whatever its sample's shape is: their weights are repeated for every row of it.
+_ELEMENTWISE = ("normalization", "batch_normalization", "prelu")
+
+
 def operations_of(model: Layered) -> list[Operation]:
     """Return what a prediction of a built model does, step by step.
 
@@ -126,6 +130,8 @@ def operations_of(model: Layered) -> list[Operation]:
     ------
     ValueError
         The model is not built.
+    NotImplementedError
+        A layer has no operation, such as a convolution, or works on the rows of samples of several dimensions.
 
     Examples
     --------
@@ -147,8 +153,12 @@ def operations_of(model: Layered) -> list[Operation]:
 
 def _operations_of_layer(layer: Layer, arrays: list[Array], size: int) -> Iterator[Operation]:
     weights = dict(zip(layer.weight_names, arrays, strict=True))
-    for prefix, description in layer.descriptions():
-        own = {name.removeprefix(prefix): w for name, w in weights.items() if name.startswith(prefix)}
+    for names, description in layer.descriptions(layer.input_shape or ()):
+        own = {name.rpartition(".")[2]: weights[name] for name in names}
+        if (positions := description.get("positions", 1)) > 1:
+            if description["type"] not in _ELEMENTWISE:
+                raise _no_operation(layer.name, f"{description['type']} on samples of several dimensions")
+            own = {name: np.tile(array.reshape(-1), positions) for name, array in own.items()}
         size = description.get("units", size)
         operation = _operation(size, layer.name, description, own)
         if operation is not None:
@@ -181,7 +191,14 @@ def _operation(size: int, layer: str, description: dict[str, Any], own: dict[str
         case "activation" | "dropout" | "gaussian_noise":
             return None
         case other:
-            raise AssertionError(f"no operation for the layer type {other!r}")
+            raise _no_operation(layer, other)
+
+
+def _no_operation(layer: str, kind: str) -> NotImplementedError:
+    return NotImplementedError(
+        f"fastnet: layer {layer!r} ({kind}) cannot be exported or quantized: models of Dense, activations, normalizations, "
+        "Rescaling, Dropout, Flatten, Reshape and Residual can; Sequential.save() keeps every model"
+    )
 
 
 def _scaling(

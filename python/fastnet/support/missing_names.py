@@ -117,18 +117,15 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         _NONE: "applications constraints distillation distribution legacy visualization",
     },
     "layers": {
-        "Dense takes images as rows, after Flatten(); use Keras for this": "Conv1D Conv2D Conv3D Conv1DTranspose "
-        "Conv2DTranspose Conv3DTranspose Convolution1D Convolution2D Convolution3D Convolution1DTranspose "
-        "Convolution2DTranspose Convolution3DTranspose DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D "
-        "SeparableConvolution1D SeparableConvolution2D MaxPool1D MaxPool2D MaxPool3D MaxPooling1D MaxPooling2D MaxPooling3D "
-        "AvgPool1D AvgPool2D AvgPool3D AveragePooling1D AveragePooling2D AveragePooling3D GlobalMaxPool1D GlobalMaxPool2D "
-        "GlobalMaxPool3D GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalAvgPool1D GlobalAvgPool2D "
-        "GlobalAvgPool3D GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D AdaptiveAveragePooling1D "
-        "AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D "
-        "UpSampling1D UpSampling2D UpSampling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D Cropping3D",
-        "its layers take rows of numbers, not sequences; use Keras for this": "RNN SimpleRNN SimpleRNNCell LSTM LSTMCell GRU GRUCell "
+        "its images have two dimensions; use Keras for this": "Conv3D Conv3DTranspose Convolution3D Convolution3DTranspose "
+        "MaxPool3D MaxPooling3D AvgPool3D AveragePooling3D GlobalMaxPool3D GlobalMaxPooling3D GlobalAvgPool3D "
+        "GlobalAveragePooling3D UpSampling3D ZeroPadding3D Cropping3D SpatialDropout3D",
+        "use DepthwiseConv2D and SeparableConv2D for images of height 1": "DepthwiseConv1D SeparableConv1D SeparableConvolution1D",
+        "use AveragePooling2D, MaxPooling2D or Keras": "AdaptiveAveragePooling1D AdaptiveAveragePooling2D "
+        "AdaptiveAveragePooling3D AdaptiveMaxPooling1D AdaptiveMaxPooling2D AdaptiveMaxPooling3D",
+        "its layers for sequences are Conv1D and its like; use Keras for this": "RNN SimpleRNN SimpleRNNCell LSTM LSTMCell GRU GRUCell "
         "ConvLSTM1D ConvLSTM2D ConvLSTM3D Bidirectional TimeDistributed StackedRNNCells Embedding ReversibleEmbedding Masking "
-        "Attention AdditiveAttention MultiHeadAttention GroupQueryAttention EinsumDense RepeatVector Permute",
+        "Attention AdditiveAttention MultiHeadAttention GroupQueryAttention EinsumDense RepeatVector",
         "Residual adds the output of layers to their input; for other branches use Keras": "Add Average Concatenate Dot Maximum "
         "Minimum Multiply Subtract add average concatenate dot maximum minimum multiply subtract",
         "prepare data with NumPy before fit; Normalization and Rescaling are layers": "CategoryEncoding Discretization Hashing "
@@ -137,8 +134,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization "
         "RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom RandAugment AugMix AutoContrast "
         "ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MaxNumBoundingBoxes MixUp Solarization Pipeline",
-        "use Dropout, GaussianNoise or Keras": "AlphaDropout GaussianDropout SpatialDropout1D SpatialDropout2D "
-        "SpatialDropout3D",
+        "use Dropout, GaussianNoise or Keras": "AlphaDropout GaussianDropout",
         "use BatchNormalization, LayerNormalization or Keras": "GroupNormalization RMSNormalization "
         "UnitNormalization SpectralNormalization",
         "Activation('linear') changes nothing": "Identity",

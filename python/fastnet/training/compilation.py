@@ -134,10 +134,14 @@ class Compilation:
 
     # --- The core ---
 
-    def apply(self, network: Network, arrays: Iterable[tuple[str, int, tuple[int, ...]]]) -> None:
+    def apply(
+        self, network: Network, arrays: Iterable[tuple[str, int, tuple[int, ...]]], output_shape: tuple[int, ...]
+    ) -> None:
         """Configure the core; the optimizer state is reset. `arrays`: names, offsets and shapes of the weights."""
         outputs = network.output_size
         assert self.loss is not None
+        if len(output_shape) > 1:
+            self._check_for_several_dimensions(output_shape)
         if self.loss.reduction == "none":
             raise unsupported(f"training with the reduction {self.loss.reduction!r} is not available")
         if self.loss.takes_labels and outputs == 1 and self.custom_loss is None:
@@ -145,7 +149,7 @@ class Compilation:
         optimizer = self.optimizer
         network.compile(
             self.loss.core_name,
-            self._core_metric(outputs),
+            self._core_metric(output_shape),
             optimizer.core_name,
             optimizer.hyperparameters,
             self.loss.core_parameters,
@@ -154,9 +158,27 @@ class Compilation:
             optimizer.core_options(arrays),
         )
 
-    def _core_metric(self, outputs: int) -> str:
+    def _check_for_several_dimensions(self, output_shape: tuple[int, ...]) -> None:
+        """Refuse a loss and metrics that are not means over all values of a sample, which the core sees as one row."""
+        assert self.loss is not None
+        alike = not self.loss.by_row and self.custom_loss is None and self.loss.reduction != "sum"
+        one_class = output_shape[-1] == 1
+        wrong = [] if alike else [self.loss.name]
+        wrong += [
+            name
+            for name, kind in self._by_core.items()
+            if not (kind == "binary_accuracy" or (kind is None and one_class))
+        ]
+        wrong += [name for name, (metric, _) in self.observed.items() if not getattr(metric, "of_values", False)]
+        if wrong:
+            raise ValueError(
+                f"{wrong[0]} takes outputs of one dimension; those of the model have shape {output_shape}: end it in "
+                "Flatten(), or with classes in GlobalAveragePooling2D()"
+            )
+
+    def _core_metric(self, output_shape: tuple[int, ...]) -> str:
         """Return the metric that the core computes; metrics of another kind move to Python."""
-        accuracy = "binary_accuracy" if outputs == 1 else "categorical_accuracy"
+        accuracy = "binary_accuracy" if output_shape[-1] == 1 else "categorical_accuracy"
         families = {name: kind or accuracy for name, kind in self._by_core.items()}
         if not families:
             return ""

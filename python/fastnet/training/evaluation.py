@@ -142,8 +142,6 @@ class Evaluator(Compiled):
         network = self._network
         if network is None:
             network = self._built_network(x)
-        if len(self._output_shape) != 1:
-            raise ValueError(f"a model that trains ends in one dimension; got {self._output_shape}: add Flatten()")
         if not self._network_is_compiled:
             with self._structure:
                 if not self._network_is_compiled:
@@ -162,7 +160,7 @@ class Evaluator(Compiled):
         network, compilation = self._network, self._compilation
         assert network is not None
         assert compilation is not None
-        compilation.apply(network, self._trainable_arrays())
+        compilation.apply(network, self._trainable_arrays(), self._output_shape)
         self._applied = network, compilation
 
     def _features(self, name: str, x: Any) -> Features:
@@ -189,10 +187,8 @@ class Evaluator(Compiled):
         """
         loss = self.loss
         assert self.input_shape is not None
-        assert self._network is not None
         assert loss is not None
-        outputs, columns = self._network.output_size, columns or self.feature_names
-        form = self.input_shape, outputs, loss, self.dtype, columns, any_sum
+        form = self.input_shape, self._output_shape, loss, self.dtype, columns or self.feature_names, any_sum
         return as_samples(x, y, sample_weight, of, *form, passes, most_rows)
 
     # --- Evaluation and prediction ---
@@ -328,7 +324,7 @@ class Evaluator(Compiled):
 
         Returns
         -------
-        ndarray of shape (n, outputs)
+        ndarray of shape (n, *output_shape)
             In the dtype of the model.
         """
         batch_size = prediction_batch("batch_size", batch_size)

@@ -99,8 +99,9 @@ class Inspector(Trainer):
         The core fuses some layers, such as a matrix multiplication and its activation. The model's own network has no
         array for the values between fused layers.
         """
-        described = [self._for_core(description, seed=0) for _, description in layer.descriptions()]
-        network = NETWORKS[self.dtype](math.prod(layer.input_shape or ()), described)
+        shape = layer.input_shape or ()
+        described = [self._for_core(description, seed=0) for _, description in layer.descriptions(shape)]
+        network = NETWORKS[self.dtype](math.prod(shape), described)
         slots = [
             Slot(name, name, offset, array.shape, trainable)
             for (_, name, offset, _, trainable), array in zip(network.parameter_slots, arrays, strict=True)
@@ -264,6 +265,4 @@ class Inspector(Trainer):
             outputs = network.predict(samples.x, _ROWS)
             _, by_output = custom.value_and_gradient(samples.y, outputs, samples.weight)
             by_input = network.differentiate(samples.x, "weighted_outputs", by_output)
-        assert self.input_shape is not None
-        given = shape_of("x", x)
-        return by_input.reshape(given if len(given) == 1 else (len(samples), *self.input_shape))
+        return by_input.reshape(shape_of("x", x))

@@ -38,7 +38,8 @@ class Stepper(Evaluator, Layered):
     def _update_layers(self, network: Network) -> None:
         """Pass changed settings of the layers to the network."""
         self._weights.changes.pending = False
-        network.update_layers([self._for_core(description, seed=0) for description in self._descriptions()])
+        described = self._descriptions(layer.input_shape or () for layer in self._layers)
+        network.update_layers([self._for_core(description, seed=0) for _, _, description in described])
         self._places = list(self._all_places())
         self._frozen_note = self._note_of_frozen()
         self._with_gradients = self._trained_weights()

@@ -129,7 +129,7 @@ class Trainer(Stepper):
             iterated in every epoch, or one with a length whose items are samples or batches. An item is a sample if its
             x has the model's `input_shape` or, before the model is built, if its y is a single number.
         y : array_like, optional
-            The targets: rows of shape (n, outputs); labels 0 to outputs - 1 of shape (n,) or (n, 1) with a categorical
+            The targets: arrays of shape (n, *output_shape); labels 0 to outputs - 1 of shape (n,) or (n, 1) with a categorical
             cross-entropy; values of shape (n,) for one output.
         batch_size : int, default 32
             The number of samples per step. The last batch of an epoch may be smaller.
@@ -275,6 +275,8 @@ class Trainer(Stepper):
         """Return samples with the weights of their classes."""
         assert self._network is not None
         assert self.loss is not None
+        if len(self._output_shape) > 1:
+            raise ValueError(f"class_weight needs one label for every sample; outputs have shape {self._output_shape}")
         return samples.with_class_weight(class_weight, self.loss, self._network.output_size, self.dtype)
 
     def _batches(self, source: Batches, class_weight: Any, sample_weight: Any) -> Batches:

@@ -1,5 +1,7 @@
 """A case for the checks: a model, and a bounded sample of its data."""
 
+import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +14,24 @@ from fastnet.inputs.tables import names_to_learn
 from fastnet.layers import (
     Activation,
     BatchNormalization,
+    Conv1D,
+    Conv2D,
     Dense,
     Dropout,
     Flatten,
     GaussianNoise,
-    InputLayer,
     LayerNormalization,
     Normalization,
+    Permute,
     PReLU,
     Rescaling,
     Reshape,
     Residual,
+    SpatialDropout2D,
 )
 from fastnet.layers.base import Layer
+from fastnet.layers.geometry import ImageLayer
+from fastnet.layers.kernels import KernelLayer
 from fastnet.support.validation import describe
 from fastnet.training.inspection import Inspector
 
@@ -35,7 +42,10 @@ Array = NDArray[Any]
 
 _ROWS = 2000
 _VALUES = 4_000_000  # at most in a sample
-_SCALING = (BatchNormalization, Dropout, Flatten, GaussianNoise, InputLayer, LayerNormalization, Normalization, Rescaling, Reshape)  # fmt: skip
+_OUTPUTS = 20_000_000  # at most of all layers for the rows of a sample
+_SCALING = BatchNormalization | LayerNormalization | Normalization | Rescaling
+_MOVING = Dropout | Flatten | GaussianNoise | ImageLayer | Permute | Reshape | SpatialDropout2D  # without a kernel
+_MIXING = Dense | Conv1D | Conv2D  # every unit, or channel, gets all inputs
 
 
 class Case:
@@ -60,7 +70,8 @@ class Case:
     @cached_property
     def rows(self) -> NDArray[np.int64]:
         """The indices of the rows in the sample, evenly spread over all rows."""
-        return spread(self.all_x)
+        outputs = sum(math.prod(layer.output_shape or ()) for layer in self.model.layers)
+        return spread(self.all_x, _OUTPUTS // max(outputs, 1))
 
     @cached_property
     def given_x(self) -> Array:
@@ -135,7 +146,9 @@ class Case:
     @property
     def last_activation(self) -> str:
         """The name of the activation of the outputs; empty if it has no name."""
-        last = [layer for layer in self.model.layers if not isinstance(layer, Dropout | Flatten | Reshape)][-1:]
+        last = [layer for layer in self.model.layers if not isinstance(layer, Dropout | Flatten | Permute | Reshape)][
+            -1:
+        ]
         return activation_name(last[0]) if last else ""
 
     @property
@@ -154,16 +167,15 @@ class Case:
         """The inputs of the first layer with a kernel, and whether a layer has scaled them."""
         x, scaled = self.x, False
         for layer in self.model.layers:
-            if not isinstance(layer, _SCALING):
+            if isinstance(layer, KernelLayer) or not isinstance(layer, _SCALING | _MOVING):
                 break
-            if not isinstance(layer, Dropout | Flatten | GaussianNoise | Reshape):
-                scaled = True
-                if (
-                    isinstance(layer, BatchNormalization) and layer.trainable
-                ):  # in training it uses the mean and variance of the batch
-                    x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-3)
-                else:
-                    x = self.outputs_of_layers[layer.name].reshape(len(x), -1).astype(np.float64)
+            scaled |= isinstance(layer, _SCALING)
+            if isinstance(layer, BatchNormalization) and layer.trainable:
+                # In training it uses the mean and variance of the batch.
+                values = x.reshape(-1, (layer.output_shape or ())[-1])
+                x = ((values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)).reshape(len(x), -1)
+            else:
+                x = self.outputs_of_layers[layer.name].reshape(len(x), -1).astype(np.float64)
         return x, scaled
 
     @cached_property
@@ -179,31 +191,27 @@ class Case:
         return result
 
     def kernels(self) -> list[tuple[str, Array]]:
-        """Return every dense kernel with the name of its layer."""
-        return [
-            (layer.name, array)
-            for layer in dense_layers(self.model.layers)
-            for name, array in zip(layer.weight_names, layer.get_weights(), strict=True)
-            if name == "kernel"
-        ]
+        """Return the kernel of every layer whose units get the same inputs, a column for each unit, with the layer's name."""
+        layers = [layer for layer in all_layers(self.model.layers) if mixes(layer)]
+        kernels = ((layer.name, layer.get_weights()[0]) for layer in layers)
+        return [(name, kernel.reshape(-1, kernel.shape[-1])) for name, kernel in kernels]
 
 
-def dense_layers(layers: list[Layer]) -> list[Dense]:
-    """Return the dense layers, including those in residual blocks."""
-    found: list[Dense] = []
-    for layer in layers:
-        if isinstance(layer, Residual):
-            found += dense_layers(layer.layers)
-        elif isinstance(layer, Dense):
-            found.append(layer)
-    return found
+def all_layers(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers, with those inside residual blocks in their place."""
+    return [one for layer in layers for one in (all_layers(layer.layers) if isinstance(layer, Residual) else [layer])]
+
+
+def mixes(layer: Layer) -> bool:
+    """Return whether every unit, or channel, of a layer is a weighted sum of the same inputs."""
+    return isinstance(layer, _MIXING) and getattr(layer, "groups", 1) == 1
 
 
 def activation_name(layer: Layer) -> str:
     """Return the name of a layer's activation, empty without one."""
     if isinstance(layer, PReLU):
         return "prelu"
-    return layer.activation.name if isinstance(layer, Activation | Dense) else ""
+    return layer.activation.name if isinstance(layer, Activation | KernelLayer) else ""
 
 
 def rms(array: Array) -> float:
@@ -211,10 +219,10 @@ def rms(array: Array) -> float:
     return float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))) if array.size else 0.0
 
 
-def spread(x: Any) -> NDArray[np.int64]:
+def spread(x: Any, most: int = _ROWS) -> NDArray[np.int64]:
     """Return the indices of evenly spread rows for a sample of bounded size."""
     per_row = max(int(np.prod(x.shape[1:])), 1)
-    count = min(x.shape[0], _ROWS, max(_VALUES // per_row, 1))
+    count = min(x.shape[0], _ROWS, max(min(_VALUES // per_row, most), 1))
     return np.linspace(0, max(x.shape[0] - 1, 0), count).astype(np.int64)
 
 

@@ -137,6 +137,11 @@ def accuracy(done: Done) -> float:
     return float(done.out.partition(": ")[2].partition("%")[0]) / 100
 
 
+@pytest.mark.slow
+def test_lenet_learns_mnist(run: Run, mnist_dir: Path) -> None:
+    assert accuracy(run("train", "mnist", "--network", "lenet", "--epochs", 1)) >= 0.97
+
+
 def test_a_network_by_name_is_its_layers(run: Run, tmp_path: Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 24 * 24), np.uint8)
     np.savez(tmp_path / "noise.npz", x=pixels, y=np.arange(40) % 4)

@@ -70,10 +70,9 @@ def make_weights(model: Sequential, input_shape: tuple[int, ...], outputs: Colle
 
     `of_y` describes the targets in the message.
     """
-    if not model.built:
-        model.build(input_shape)
-    elif model.input_shape is not None and not _takes(model.input_shape, input_shape):
+    if model.input_shape is not None and not _takes(model.input_shape, input_shape):
         raise ValueError(f"the model has input_shape {model.input_shape}; the samples of X have shape {input_shape}")
+    model.build(model.input_shape or input_shape)
     if len(model.output_shape or ()) != 1 or output_count(model) not in outputs:
         needed = " or ".join(f"({count},)" for count in outputs)
         raise ValueError(f"the model must have output_shape {needed} for {of_y}; got {model.output_shape}")

@@ -146,10 +146,8 @@ class Case:
     @property
     def last_activation(self) -> str:
         """The name of the activation of the outputs; empty if it has no name."""
-        last = [layer for layer in self.model.layers if not isinstance(layer, Dropout | Flatten | Permute | Reshape)][
-            -1:
-        ]
-        return activation_name(last[0]) if last else ""
+        last = [layer for layer in self.model.layers if not isinstance(layer, Dropout | Flatten | Permute | Reshape)]
+        return activation_name(last[-1]) if last else ""
 
     @property
     def learns(self) -> bool:
@@ -180,13 +178,13 @@ class Case:
 
     @cached_property
     def gradients(self) -> dict[str, tuple[float, float]]:
-        """The root mean square of every dense kernel's gradient, and of the kernel, in the order of the layers."""
+        """The root mean square of every kernel's gradient, and of the kernel, in the order of the layers."""
         result = {}
         gradients = self.model.gradients(self.given_x, self.y)
         for layer in self.model.layers:
             weights = dict(zip(layer.weight_names, layer.get_weights(), strict=True))
             for name, gradient in gradients.get(layer.name, {}).items():
-                if name.rpartition(".")[2] == "kernel":
+                if name.endswith("kernel"):
                     result[f"{layer.name}.{name}"] = (rms(gradient), rms(weights[name]))
         return result
 

@@ -6,8 +6,9 @@ from math import prod
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
-from image_cases import Core, arrays_of, core_of, distances
+from image_cases import SGD, Core, arrays_of, core_of, distances
 from oracle.image_networks import Array, ImageCase, random_image_case
 from reference_networks import Network
 
@@ -65,7 +66,13 @@ def assert_is(truth: Truth, seed: int) -> None:
     case = random_image_case(seed)
     core, weights = core_of(case.layers, prod(case.shape), loss=case.loss, seed=seed)
     y = np.random.default_rng(seed).normal(size=(len(case.x), case.y.shape[1]))
-    far = differences(by_core(case, core, y), truth(case, weights, y))
+    results, before = by_core(case, core, y), core.get_parameters()
+    core.train_epoch(case.x, case.y, None, len(case.x), case.weight, None)
+    for old, new, gradient in zip(
+        arrays_of(core, before), arrays_of(core, core.get_parameters()), results["gradients"], strict=True
+    ):
+        assert_allclose(new, old - SGD["learning_rate"] * gradient, rtol=1e-12, atol=1e-12)
+    far = differences(results, truth(case, weights, y))
     if any(not d <= TOLERANCE for d in far.values()):
         moved = sensitivity(case, weights, y, truth)
         far = {name: d for name, d in far.items() if not d <= max(TOLERANCE, 30 * moved[name])}

@@ -1,8 +1,8 @@
 // The peak of the machine and the speed of matrix multiplication (GEMM), as one JSON object per line:
 //   {"name": "fma_peak", "threads": 1, "gflops": ...}
 //   {"name": "gemm", "case": "NN", "m": ..., "n": ..., "k": ..., "threads": 1, "dtype": "float32", "gflops": ...}
-// and those of kernels_xsmm.cpp where LIBXSMM is installed. With `--peak THREADS` only the first of these. Each figure
-// is the median of `rounds` measurements, each long enough (20 ms) for the clock.
+// and those of kernels_windows.cpp and, where LIBXSMM is installed, of kernels_xsmm.cpp. With `--peak THREADS` only the
+// first of these. Each figure is the median of `rounds` measurements, each long enough (20 ms) for the clock.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -16,7 +16,8 @@
 
 namespace fastnet {
 
-void compare_with_xsmm();  // kernels_xsmm.cpp
+void measure_convolutions();  // kernels_windows.cpp
+void compare_with_xsmm();     // kernels_xsmm.cpp
 
 namespace {
 
@@ -142,6 +143,7 @@ int main(int count, char** arguments) {
         fastnet::print_peak(std::max(1, std::atoi(arguments[2])));
     else {
         fastnet::run();
+        fastnet::measure_convolutions();
 #ifdef FASTNET_XSMM
         fastnet::compare_with_xsmm();
 #endif

@@ -29,7 +29,24 @@ def kernels(results: Results) -> list[str]:
         "bfloat16 has the peak of float32 beside it."
     )
     products = table(header, [[name, *row] for name, row in cells.items()])
-    return heading("Compiled kernels") + note(text) + products + xsmm(results)
+    return heading("Compiled kernels") + note(text) + products + xsmm(results) + convolutions(results, peak)
+
+
+def convolutions(results: Results, peak: dict[int, float]) -> list[str]:
+    """The three passes of convolutions."""
+    rows: dict[str, list[str]] = {}
+    for figure in results.kernels:
+        if figure["name"] == "convolution":
+            rate = figure["gflops"]
+            rows.setdefault(figure["layer"], []).append(f"{rate:.0f} ({rate / peak[1]:.0%})")
+    if not rows:
+        return []
+    text = (
+        "Convolutions on one thread (kernels_windows.cpp): the size of the kernel, channels to filters, the size of the image; GFLOP/s "
+        "of what windows have inside of the image, and the share of the peak."
+    )
+    header = ["convolution", "forward", "input gradient", "weight gradient"]
+    return note(text) + table(header, [[name, *cells] for name, cells in rows.items()])
 
 
 def size(figure: dict[str, Any]) -> str:

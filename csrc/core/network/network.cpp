@@ -64,12 +64,17 @@ template <class T> int Network<T>::threads_for_rows(Index rows, Use use) const {
 // The sums of all parts together should fit into the cache. The outputs of all layers for a batch of images should fit
 // into memory.
 template <class T> bool Network<T>::in_parts(Index rows) const {
-    constexpr Index many_rows = 4096, few_parameters = 1 << 16, many_values = 1 << 26;
+    constexpr Index many_rows = 4096, few_parameters = 1 << 16, few_of_images = 1 << 20, many_values = 1 << 26;
     if (chain_.needs_whole_batch())
         return false;
     if (chain_.images() > 0)
-        return rows > many_values / chain_.values_per_row();
+        return rows > many_values / chain_.values_per_row() && chain_.parameter_count() <= few_of_images;
     return rows >= many_rows && chain_.parameter_count() <= few_parameters;
+}
+
+template <class T> Index Network<T>::image_parts() const {
+    constexpr Index most_values = 1 << 24;
+    return std::clamp<Index>(most_values / std::max<Index>(chain_.offset(chain_.images()), 1), 2, parts);
 }
 
 template <class T> Index Network<T>::block_rows() const {
@@ -121,7 +126,7 @@ template <class T> Arena<T>& Network<T>::prepare_training(const Samples& samples
     const NoForks no_forks;
     if (objective_.has_hook() || !in_parts(rows)) {
         prepare(samples, rows, Use::training, threads, 1);
-        part_gradients_.reserve(parts * chain_.offset(chain_.images()));
+        part_gradients_.reserve(image_parts() * chain_.offset(chain_.images()));
         return arenas_[0];
     }
     prepare(samples, block_rows(), Use::training, threads, threads + 1);

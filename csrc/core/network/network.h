@@ -103,6 +103,8 @@ template <class T> class Network {
     // that stay in the second-level cache from the first product to the last. Each part has its own sum of the
     // gradients.
     Index block_rows() const;
+    // The parts in which layers that compute images are trained: fewer where the sums would take much memory.
+    Index image_parts() const;
     // Rows are handed out in multiples of this, so that no thread is left with only a few. One image is enough work.
     Index row_grain() const { return chain_.images() > 0 ? 1 : 8; }
 

@@ -182,12 +182,12 @@ bool Network<T>::step_by_images(Team& team, const Batch<T>& batch, T* gradients,
 
 // The sums of the gradients in the parts of a batch, for the layers that compute images.
 template <class T> void Network<T>::sum_parts(Team& team, const Batch<T>& batch, bool goes_back) {
-    const Index stride = chain_.offset(chain_.images());
-    const Range mine = team.share(parts);
+    const Index stride = chain_.offset(chain_.images()), count = image_parts();
+    const Range mine = team.share(count);
     bool fresh = true;
     for (Index part = mine.begin; part < mine.end && team.goes_on(0); ++part) {
-        Share<T> rows{team.alone(), workspaces_[static_cast<std::size_t>(team.rank())], rows_of_part(batch.rows, part),
-                      fresh};
+        Share<T> rows{team.alone(), workspaces_[static_cast<std::size_t>(team.rank())],
+                      rows_of_part(batch.rows, part, count), fresh};
         fresh = fresh && rows.rows.size() == 0;
         chain_.part_gradients(rows, batch, goes_back, part_gradients_.data() + part * stride, false);
     }
@@ -196,11 +196,11 @@ template <class T> void Network<T>::sum_parts(Team& team, const Batch<T>& batch,
 // The gradients from the sums of all parts that have rows.
 template <class T>
 void Network<T>::add_parts(Team& team, Index rows, T* gradients, const Optimization<T>* optimization) {
-    const Index stride = chain_.offset(chain_.images());
+    const Index stride = chain_.offset(chain_.images()), count = image_parts();
     chain_.for_parts(team.share(stride, 64), [&](Range r) {
         bool accumulate = false;
-        for (Index part = 0; part < parts; ++part)
-            if (rows_of_part(rows, part).size() > 0) {
+        for (Index part = 0; part < count; ++part)
+            if (rows_of_part(rows, part, count).size() > 0) {
                 kernels<T>().add_rows(1, r.size(), part_gradients_.data() + part * stride + r.begin, stride,
                                       gradients + r.begin, accumulate);
                 accumulate = true;

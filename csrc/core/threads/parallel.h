@@ -24,8 +24,8 @@ inline Range share(Index n, Index grain, int rank, int size) {
 // Sums over the rows of a batch that do not depend on the number of threads: the rows are cut into this many parts,
 // each is added up by one thread, and then the sums of the parts in order.
 inline constexpr Index parts = 16;
-inline Range rows_of_part(Index rows, Index part) {
-    return share(rows, 1, static_cast<int>(part), static_cast<int>(parts));
+inline Range rows_of_part(Index rows, Index part, Index count = parts) {
+    return share(rows, 1, static_cast<int>(part), static_cast<int>(count));
 }
 
 class TeamState;

@@ -46,9 +46,10 @@ template <class T> struct PoolLine {
     Index pixels, channels, height, width;
     const T* x;
     Index x_line, x_step;
-    T* y;         // of the forward pass
-    const T* dy;  // of the backward pass, which adds to dx
-    T* dx;        // laid out like x
+    T* y;          // of the forward pass
+    const T* dy;   // of the backward pass, which writes to dx
+    T* dx;         // laid out like x
+    bool overlap;  // whether windows may overlap: gradients are then added to dx
 };
 
 inline constexpr int max_window_vectors = 2;
@@ -67,6 +68,7 @@ template <class T> struct ImageKernels {
     void (*add_gradient_by_channel)(const WindowGradient<T>&);
     // sums += the sum of the pixels, in four interleaved chains
     void (*add_pixels)(Index pixels, Index channels, const T* x, T* sums);
+    void (*add_overlapping)(Index pixels, Index columns, Index step, const T* x, T* y);
     void (*largest)(const PoolLine<T>&);
     void (*largest_backward)(const PoolLine<T>&);
     void (*average)(const PoolLine<T>&);

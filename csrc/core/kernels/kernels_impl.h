@@ -108,6 +108,7 @@ inline constexpr ImageKernels<T> image_kernels{
     .multiply_by_channel = multiply_by_channel<T>,
     .add_gradient_by_channel = add_gradient_by_channel<T>,
     .add_pixels = add_pixels<T>,
+    .add_overlapping = add_overlapping<T>,
     .largest = pool_largest<T>,
     .largest_backward = pool_largest_backward<T>,
     .average = pool_average<T>,

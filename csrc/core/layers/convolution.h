@@ -25,6 +25,7 @@ template <class T> class Convolution final : public ImageLayer<T> {
     }
     Index parameter_count() const override { return geometry_.kernel_size() + (use_bias_ ? features() : 0); }
     double operations_per_row() const override { return geometry_.operations(); }
+    Index kept_size() const override { return forward_.packed_size() + backward_.packed_size(); }
     Index scratch_size() const override {
         return std::max({forward_.scratch_size(), backward_.scratch_size(), gradients_.scratch_size()});
     }
@@ -32,11 +33,11 @@ template <class T> class Convolution final : public ImageLayer<T> {
     // The sums begin with the bias.
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
         const T* const bias = use_bias_ ? pass.parameters + geometry_.kernel_size() : nullptr;
-        multiply(forward_, pass, this->input_size, x.rows, bias, y, &epilogue);
+        multiply(forward_, pass, pass.kept(), this->input_size, x.rows, bias, y, &epilogue);
     }
     void backward(const Pass<T>& pass, const Input<T>&, const T* dy, T* dx,
                   const Epilogue<T>* epilogue) const override {
-        multiply(backward_, pass, this->output_size, dy, nullptr, dx, epilogue);
+        multiply(backward_, pass, pass.kept() + forward_.packed_size(), this->output_size, dy, nullptr, dx, epilogue);
     }
     void parameter_gradients(const Pass<T>& pass, Range, const Input<T>& x, const T* dy, T* gradients, bool accumulate,
                              const Optimization<T>*) const override {
@@ -54,13 +55,20 @@ template <class T> class Convolution final : public ImageLayer<T> {
 
   private:
     Index features() const { return transposed_ ? geometry_.channels : geometry_.filters; }
-    void multiply(const Windows<T>& windows, const Pass<T>& pass, Index source_size, const T* source, const T* bias,
-                  T* result, const Epilogue<T>* epilogue) const {
-        windows.pack(pass.parameters, pass.scratch());
-        this->map_lines(
-            pass, windows.lines(), windows.line_size(), result, epilogue, [&](Index image, Range lines, T* of_image) {
-                windows.multiply(source + image * source_size, pass.parameters, bias, lines, of_image, pass.scratch());
-            });
+    void multiply(const Windows<T>& windows, const Pass<T>& pass, T* packed, Index source_size, const T* source,
+                  const T* bias, T* result, const Epilogue<T>* epilogue) const {
+        if (pass.fresh)
+            windows.pack(pass.parameters, packed);
+        const Index line = windows.line_size(), size = windows.lines() * line;
+        this->for_lines(pass, windows.lines(), geometry_.operations(), [&](Index image, Range lines) {
+            const T* const from = windows.prepare(source + image * source_size, lines, pass.scratch());
+            T* const to = result + image * size;
+            for (Index first = lines.begin; first < lines.end; first += windows.lines_at_once()) {
+                const Range some{first, std::min(first + windows.lines_at_once(), lines.end)};
+                windows.multiply(from, pass.parameters, packed, bias, some, to + first * line, pass.scratch());
+                this->apply(epilogue, image, size, some.begin * line, some.end * line, to);
+            }
+        });
     }
 
     const Geometry geometry_;

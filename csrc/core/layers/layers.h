@@ -61,10 +61,14 @@ template <class T> struct Pass {
     const T* skip = nullptr;    // the second operand of an addition
     Index gradients = 1;        // rows of the backward pass for each row of the forward pass
     const T* packed = nullptr;  // the layer's kernel as `pack` left it, or null
+    bool fresh = true;          // see kept
+    Index kept_offset = 0;
 
     bool training() const { return step != 0; }
-    // Memory of this member of the team, of scratch_size() values.
+    // Memory of this member of the team: scratch_size() values for the pass, and kept_size() values that it has filled
+    // in an earlier pass with these parameters, unless the pass is `fresh`.
     T* scratch() const { return crew.workspace.scratch(crew.team.rank()); }
+    T* kept() const { return scratch() + kept_offset; }
     // The row of the forward pass that row i of the backward pass belongs to.
     Index forward_row(Index i) const { return gradients == 1 ? i : i / gradients; }
 };
@@ -95,8 +99,9 @@ template <class T> class Layer {
     virtual Index memory_per_batch() const { return 0; }
     // Computes the part of the shared memory that depends on the layer's arrays alone. Called before any rows.
     virtual void prepare(const T* /*parameters*/, const T* /*statistics*/, T* /*memory*/) const {}
-    // Values of memory that each member of a team needs during a pass.
+    // Values of memory that each member of a team needs: during a pass, and between passes with the same parameters.
     virtual Index scratch_size() const { return 0; }
+    virtual Index kept_size() const { return 0; }
     // Whether the layer computes images. Its parameter gradients are then summed in parts: parameter_gradients gets the
     // rows of one part, and a team of one.
     virtual bool computes_images() const { return false; }

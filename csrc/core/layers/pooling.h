@@ -36,7 +36,10 @@ template <class T> class Pooling final : public ImageLayer<T> {
         const auto pool =
             pool_ == Pool::largest ? kernels<T>().images.largest_backward : kernels<T>().images.average_backward;
         this->map_images(pass, this->input_size, dx, epilogue, [&](Index image, T* of_image) {
-            std::fill_n(of_image, this->input_size, T(0));
+            if (!apart())
+                std::fill_n(of_image, this->input_size, T(0));
+            else
+                clear_rest(of_image);
             const T* const from = x.rows + pass.forward_row(image) * this->input_size;
             const T* slopes = dy + image * this->output_size;
             for (Index line = 0; line < g_.y.result; ++line, slopes += g_.x.result * g_.channels)
@@ -49,12 +52,22 @@ template <class T> class Pooling final : public ImageLayer<T> {
     }
 
   private:
+    // Whether windows lie side by side.
+    bool apart() const { return g_.y.stride == g_.y.kernel && g_.x.stride == g_.x.kernel; }
+    // Zeros where there are no windows, behind all of them.
+    void clear_rest(T* image) const {
+        const Index line = g_.x.source * g_.channels, lines = end_of(g_.y), used = end_of(g_.x) * g_.channels;
+        for (Index i = 0; used < line && i < lines; ++i)
+            std::fill_n(image + i * line + used, line - used, T(0));
+        std::fill_n(image + lines * line, (g_.y.source - lines) * line, T(0));
+    }
+    static Index end_of(const Axis& axis) { return std::min(axis.base(axis.result - 1) + axis.kernel, axis.source); }
     // Calls visit(windows, place of the first one in the image, its pixel in the result) for runs of windows of one
     // line that have the same size.
     template <class Visit> void for_windows(Index line, Visit visit) const {
         const Range down = g_.y.taps_inside(line);
         PoolLine<T> windows{};
-        windows.channels = g_.channels, windows.height = down.size();
+        windows.channels = g_.channels, windows.height = down.size(), windows.overlap = !apart();
         windows.x_line = g_.x.source * g_.channels, windows.x_step = g_.x.stride * g_.channels;
         const Index top = (g_.y.base(line) + down.begin) * windows.x_line;
         for (Index pixel = 0; pixel < g_.x.result; pixel += windows.pixels) {

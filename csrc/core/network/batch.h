@@ -40,11 +40,13 @@ template <class T> struct Batch {
     Index gradients() const { return derivatives > 1 ? derivatives : 1; }  // rows of gradients per sample
 };
 
-// A thread team, its GEMM workspace, and the range of a batch's rows that it runs through the layers.
+// A thread team, its GEMM workspace, and the range of a batch's rows that it runs through the layers. `fresh` where the
+// parameters may have changed since the last share in this workspace.
 template <class T> struct Share {
     Team team;
     GemmWorkspace<T>& workspace;
     Range rows;
+    bool fresh = true;
 };
 
 }  // namespace fastnet

@@ -41,6 +41,10 @@ template <class T> void Chain<T>::find_images() {
         }
     }
     block_rows_ = std::max<Index>(cached_values / values, 1);
+    for (const auto& layer : layers_) {  // behind the memory that all layers use
+        kept_offsets_.push_back(scratch_size_);
+        scratch_size_ += layer->kept_size();
+    }
 }
 
 template <class T> std::vector<std::pair<Index, ParameterSlot>> Chain<T>::slots() const {
@@ -180,6 +184,7 @@ template <class T>
 inline void Chain<T>::enter(Pass<T>& pass, const Batch<T>& batch, std::size_t i, Index row) const {
     pass.parameters = parameters_.data() + offsets_[i];
     pass.packed = packed_[i].counts ? packed_[i].memory.data() : nullptr;
+    pass.kept_offset = kept_offsets_[i];
     if (plain_)
         return;
     const Layer<T>& layer = *layers_[i];
@@ -192,8 +197,9 @@ inline void Chain<T>::enter(Pass<T>& pass, const Batch<T>& batch, std::size_t i,
 }
 
 template <class T>
-inline Pass<T> Chain<T>::pass(const Crew<T>& crew, const Batch<T>& batch, Range rows) const {
+inline Pass<T> Chain<T>::pass(const Crew<T>& crew, const Batch<T>& batch, Range rows, bool fresh) const {
     Pass<T> result{crew, rows.size(), batch.first_row + rows.begin, batch.step};
+    result.fresh = fresh;
     result.gradients = batch.gradients();
     return result;
 }
@@ -263,7 +269,7 @@ void Chain<T>::forward_layers(Share<T>& share, const Batch<T>& batch, bool leave
     while (before > 0 && leaves_out(before - 1, batch.goes_back()))
         --before;
     Input<T> x = input_of(batch, before).from(row, layers_[first]->input_size);
-    Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows);
+    Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows, share.fresh);
     for (std::size_t i = first; i < end; ++i) {
         const Layer<T>& layer = *layers_[i];
         if (leaves_out(i, batch.goes_back()))
@@ -319,7 +325,7 @@ void Chain<T>::backward(Share<T>& share, const Batch<T>& batch, Index from, Inde
         return;
     const Arena<T>& arena = batch.arena;
     const Index rows = share.rows.size(), row = share.rows.begin, each = batch.gradients();
-    Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows);
+    Pass<T> pass = this->pass({share.team, share.workspace}, batch, share.rows, share.fresh);
     pass.rows *= each;
     for (std::size_t i = static_cast<std::size_t>(from);; --i) {
         const Layer<T>& layer = *layers_[i];

@@ -145,7 +145,10 @@ template <class T> class Chain {
     template <class Visit> void for_blocks(Share<T>& share, Visit visit) const {
         const Index size = share.team.size() == 1 ? block_rows_ : share.rows.size();
         for (Index begin = share.rows.begin; begin < share.rows.end; begin += size) {
-            Share<T> block{share.team, share.workspace, {begin, std::min(begin + size, share.rows.end)}};
+            Share<T> block{share.team,
+                           share.workspace,
+                           {begin, std::min(begin + size, share.rows.end)},
+                           share.fresh && begin == share.rows.begin};
             visit(block);
         }
     }
@@ -156,7 +159,7 @@ template <class T> class Chain {
     Input<T> input_of(const Batch<T>& batch, std::size_t layer) const {
         return layer == 0 ? batch.input : Input<T>{batch.arena.outputs[layer - 1].data()};
     }
-    Pass<T> pass(const Crew<T>& crew, const Batch<T>& batch, Range rows) const;
+    Pass<T> pass(const Crew<T>& crew, const Batch<T>& batch, Range rows, bool fresh = true) const;
     void enter(Pass<T>& pass, const Batch<T>& batch, std::size_t layer, Index row) const;
     const T* skip_of(const Batch<T>& batch, const Layer<T>& layer, Index row) const;
     bool leaves_out(std::size_t layer, bool goes_back) const;
@@ -171,6 +174,7 @@ template <class T> class Chain {
     double operations_ = 0;
     std::size_t images_ = 0;
     Index values_per_row_ = 0, scratch_size_ = 0, block_rows_ = 1;
+    std::vector<Index> kept_offsets_;  // of each layer's kept memory
     bool has_backward_ = true, plain_ = true;
     bool needs_whole_batch_ = false;
     Index lowest_trained_ = -1;

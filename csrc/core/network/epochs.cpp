@@ -190,7 +190,7 @@ void Network<T>::forward_chunks(const Samples& samples, Index chunk, Use use, T*
             const Range mine = share.team.share(rows);
             feed_.gather(share.team, piece, mine);
             share.team.barrier();
-            Share<T> all{share.team, share.workspace, {0, rows}};
+            Share<T> all{share.team, share.workspace, {0, rows}, begin == share.rows.begin};
             chain_.forward(all, piece, use == Use::evaluation && objective_.takes_logits());
             finish(piece, mine);
             share.team.barrier();

@@ -184,8 +184,11 @@ bool Network<T>::step_by_images(Team& team, const Batch<T>& batch, T* gradients,
 template <class T> void Network<T>::sum_parts(Team& team, const Batch<T>& batch, bool goes_back) {
     const Index stride = chain_.offset(chain_.images());
     const Range mine = team.share(parts);
+    bool fresh = true;
     for (Index part = mine.begin; part < mine.end && team.goes_on(0); ++part) {
-        Share<T> rows{team.alone(), workspaces_[static_cast<std::size_t>(team.rank())], rows_of_part(batch.rows, part)};
+        Share<T> rows{team.alone(), workspaces_[static_cast<std::size_t>(team.rank())], rows_of_part(batch.rows, part),
+                      fresh};
+        fresh = fresh && rows.rows.size() == 0;
         chain_.part_gradients(rows, batch, goes_back, part_gradients_.data() + part * stride, false);
     }
 }

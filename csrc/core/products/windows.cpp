@@ -16,6 +16,12 @@ template <class T> Panels vector_panels(Index columns) {
     return Panels::of((columns + lanes - 1) / lanes, max_window_vectors);
 }
 
+// With fewer channels than this, the vectors of some machines would be mostly empty.
+constexpr Index few_channels = 16;
+
+// Each pixel is a window of its own.
+Axis every_pixel(Index size) { return {size, size, 1, 1, 1, 0}; }
+
 // Copies a line of pixels into a wider one, between zeros.
 template <class T> void pad_line(const T* line, Index size, Index before, Index padded_size, T* padded) {
     std::fill_n(padded, before, T(0));
@@ -27,13 +33,27 @@ template <class T> void pad_line(const T* line, Index size, Index before, Index 
 
 template <class T>
 Windows<T>::Windows(const Geometry& g, bool transposed)
-    : y_(transposed ? g.y.transpose() : g.y), x_(transposed ? g.x.transpose() : g.x), groups_(g.groups),
-      source_channels_(transposed ? g.filters : g.channels), result_channels_(transposed ? g.channels : g.filters),
+    : channels_(g.channels), stride_(g.x.stride), left_(g.x.before), width_(g.x.source), by_channel_(is_by_channel(g)),
+      adds_up_(transposed && has_whole_lines(g) && g.channels < few_channels && g.x.kernel > 1),
+      merges_(!transposed && has_whole_lines(g)), y_(transposed ? g.y.transpose() : g.y),
+      x_(adds_up_     ? every_pixel(g.x.result)
+         : transposed ? g.x.transpose()
+                      : g.x),
+      groups_(g.groups), source_channels_(transposed ? g.filters : g.channels),
+      result_channels_(adds_up_     ? g.x.kernel * g.channels
+                       : transposed ? g.channels
+                                    : g.filters),
       terms_(source_channels_ / g.groups), columns_(result_channels_ / g.groups), group_step_(g.filters / g.groups),
-      tap_step_(g.channels / g.groups * g.filters), term_step_(transposed ? 1 : g.filters),
-      column_step_(transposed ? g.filters : 1), by_channel_(is_by_channel(g)),
-      merges_(!transposed && has_whole_lines(g)), run_(merges_ ? g.x.kernel * terms_ : terms_),
-      panels_(vector_panels<T>(columns_)), padded_line_(x_.source) {
+      tap_step_((adds_up_ ? g.x.kernel : 1) * g.channels / g.groups * g.filters),
+      term_step_(transposed ? 1 : g.filters), column_step_(transposed ? g.filters : 1),
+      run_(merges_ ? g.x.kernel * terms_ : terms_), panels_(vector_panels<T>(columns_)),
+      line_size_(transposed ? g.x.source * g.channels : g.x.result * g.filters), padded_line_(x_.source) {
+    constexpr Index near = Index(32) << 10;               // bytes
+    const Index products = x_.result * result_channels_;  // of a line
+    lines_at_once_ = std::max<Index>(near / static_cast<Index>(sizeof(T)) / products, 1);
+    if (adds_up_)
+        sums_size_ = lines_at_once_ * products + ((g.x.result - 1) * g.x.stride + g.x.kernel) * g.channels +
+                     g.x.source * g.channels;
     find_padding();
     list_taps();
     if (!by_channel_)
@@ -71,7 +91,7 @@ template <class T> void Windows<T>::list_taps() {
         }
 }
 
-template <class T> void Windows<T>::pack(const T* kernel, T* scratch) const {
+template <class T> void Windows<T>::pack(const T* kernel, T* packed) const {
     if (by_channel_)
         return;
     const ImageKernels<T>& images = kernels<T>().images;
@@ -82,16 +102,17 @@ template <class T> void Windows<T>::pack(const T* kernel, T* scratch) const {
             for (Index py = 0; py < y_.phases(); ++py)
                 for (Index px = 0; px < x_.phases(); ++px)
                     for (Index t = 0; t < y_.taps(py); ++t)
-                        for (Index u = 0; u < phase(py, px).per_line; ++u, scratch += run_ * width) {
+                        for (Index u = 0; u < phase(py, px).per_line; ++u, packed += run_ * width) {
                             const Index number = y_.kernel_tap(py, t) * x_.kernel + x_.kernel_tap(px, u);
                             images.pack(run_, std::min(columns_ - first, width), from + number * tap_step_, term_step_,
-                                        column_step_, scratch, width);
+                                        column_step_, packed, width);
                         }
         }
 }
 
-// The padded copy of the lines of the source that these lines of the result read.
-template <class T> const T* Windows<T>::pad(const T* source, Range lines, T* padded) const {
+template <class T> const T* Windows<T>::prepare(const T* source, Range lines, T* scratch) const {
+    if (padded_size_ == 0)
+        return source;
     Index begin = y_.source, end = 0;
     for (Index line = lines.begin; line < lines.end; ++line) {
         const Range taps = y_.taps_inside(line);
@@ -103,32 +124,55 @@ template <class T> const T* Windows<T>::pad(const T* source, Range lines, T* pad
     }
     const Index size = x_.source * source_channels_, padded_size = padded_line_ * source_channels_;
     for (Index line = begin; line < end; ++line)
-        pad_line(source + line * size, size, padding_ * source_channels_, padded_size, padded + line * padded_size);
-    return padded;
+        pad_line(source + line * size, size, padding_ * source_channels_, padded_size, scratch + line * padded_size);
+    return scratch;
 }
 
 template <class T>
-void Windows<T>::multiply(const T* source, const T* kernel, const T* bias, Range lines, T* result, T* scratch) const {
-    const Index lanes = kernels<T>().images.lanes;
-    if (padded_size_)
-        source = pad(source, lines, scratch + packed_size_);
+void Windows<T>::multiply(const T* source, const T* kernel, const T* packed, const T* bias, Range lines, T* result,
+                          T* scratch) const {
+    if (!adds_up_)
+        return multiply_windows(source, kernel, packed, bias, lines, result);
+    T* const products = scratch + padded_size_;
+    T* const sums = products + lines_at_once_ * x_.result * result_channels_;
+    multiply_windows(source, kernel, packed, nullptr, lines, products);
+    for (Index i = 0; i < lines.size(); ++i, result += line_size_) {
+        add_up(products + i * x_.result * result_channels_, sums, result);
+        for (Index j = 0; bias && j < line_size_; j += channels_)
+            kernels<T>().layers.add(channels_, result + j, bias, result + j);
+    }
+}
+
+// A line of an image from what the pixels of the map contribute to it.
+template <class T> void Windows<T>::add_up(const T* products, T* sums, T* result) const {
+    const Index step = stride_ * channels_, size = (x_.result - 1) * step + result_channels_;
+    std::fill_n(sums, std::max(size, left_ * channels_ + line_size_), T(0));
+    kernels<T>().images.add_overlapping(x_.result, result_channels_, step, products, sums);
+    std::copy_n(sums + left_ * channels_, line_size_, result);
+}
+
+template <class T>
+void Windows<T>::multiply_windows(const T* source, const T* kernel, const T* packed, const T* bias, Range lines,
+                                  T* result) const {
+    const Index lanes = kernels<T>().images.lanes, line_size = x_.result * result_channels_;
     WindowLine<T> line{};
     line.run = run_;
+    const auto for_lines = [&](const T* from, T* to) {
+        for (Index number = lines.begin; number < lines.end; ++number)
+            multiply_line(from, line, number, to + (number - lines.begin) * line_size);
+    };
     if (by_channel_) {
         line.columns = result_channels_, line.weights = kernel, line.bias = bias;
-        for (Index number = lines.begin; number < lines.end; ++number)
-            multiply_line(source, line, number, result);
-        return;
+        return for_lines(source, result);
     }
     // A panel of the kernel stays in cache while the lines pass by it.
-    line.weights = scratch;
+    line.weights = packed;
     for (Index group = 0; group < groups_; ++group)
         for (Index panel = 0; panel < panels_.count; ++panel) {
             const Index first = panels_.start(panel) * lanes, width = panels_.size(panel) * lanes;
             const Index column = group * columns_ + first;
             line.columns = std::min(columns_ - first, width), line.bias = bias ? bias + column : nullptr;
-            for (Index number = lines.begin; number < lines.end; ++number)
-                multiply_line(source + group * terms_, line, number, result + column);
+            for_lines(source + group * terms_, result + column);
             line.weights += rows_ * width;
         }
 }
@@ -146,7 +190,7 @@ void Windows<T>::multiply_line(const T* source, WindowLine<T> line, Index number
         line.taps = phase.taps.data() + taps.begin * phase.per_line;
         line.taps_end = phase.taps.data() + taps.end * phase.per_line;
         line.first = (y_.base(number) * padded_line_ + x_.base(first) + padding_) * source_channels_;
-        line.y = result + number * line_size() + first * result_channels_;
+        line.y = result + first * result_channels_;
         (by_channel_ ? images.multiply_by_channel : images.multiply)(line);
     }
 }

@@ -11,19 +11,31 @@ namespace fastnet {
 // One of the two products of a convolution's kernel, which has the shape (kernel height, kernel width, channels /
 // groups, filters). The forward product has an image as its source, and a map of filters as its result. The transposed
 // product maps a map back to an image.
+//
+// Products with the windows of a pixel fill vectors with the channels of the result. In a transposed product with few
+// channels these would be short. There the columns are all values of a line that a pixel of the source contributes to,
+// and the contributions of neighboring pixels are added up afterward.
 template <class T> class Windows {
   public:
     Windows(const Geometry& geometry, bool transposed);
 
-    // The values that a thread needs: the packed kernel, followed by lines that are padded.
-    Index scratch_size() const { return packed_size_ + padded_size_; }
-    // Packs the kernel into the scratch memory, for any number of products.
-    void pack(const T* kernel, T* scratch) const;
-    // result = the product (+ bias) for these lines of the result of one image.
-    void multiply(const T* source, const T* kernel, const T* bias, Range lines, T* result, T* scratch) const;
-
     Index lines() const { return y_.result; }
-    Index line_size() const { return x_.result * result_channels_; }
+    Index line_size() const { return line_size_; }
+    // Lines of the result that stay in the first-level cache.
+    Index lines_at_once() const { return lines_at_once_; }
+
+    // A thread needs memory for the packed kernel, and further memory during a product.
+    Index packed_size() const { return packed_size_; }
+    Index scratch_size() const { return padded_size_ + sums_size_; }
+
+    void pack(const T* kernel, T* packed) const;
+    // The source of one image as `multiply` reads it for these lines of the result: padded in the scratch memory, or in
+    // place.
+    const T* prepare(const T* source, Range lines, T* scratch) const;
+    // result = the product (+ bias) for these lines, at most lines_at_once() of them, the first of which is at
+    // `result`.
+    void multiply(const T* source, const T* kernel, const T* packed, const T* bias, Range lines, T* result,
+                  T* scratch) const;
 
   private:
     // The taps of one phase along each axis, line after line of the kernel.
@@ -34,19 +46,24 @@ template <class T> class Windows {
     const Phase& phase(Index y, Index x) const { return phases_[static_cast<std::size_t>(y * x_.phases() + x)]; }
     void find_padding();
     void list_taps();
-    const T* pad(const T* source, Range lines, T* padded) const;
+    void multiply_windows(const T* source, const T* kernel, const T* packed, const T* bias, Range lines,
+                          T* result) const;
     void multiply_line(const T* source, WindowLine<T> line, Index number, T* result) const;
+    void add_up(const T* products, T* sums, T* result) const;
 
-    const Axis y_, x_;
+    const Index channels_, stride_, left_, width_;  // of the image
+    const bool by_channel_, adds_up_, merges_;      // merges_: the taps of a line of the kernel make one run of terms
+    const Axis y_, x_;                              // of the products
     const Index groups_, source_channels_, result_channels_;
-    const Index terms_, columns_;  // of a group: the channels of the source, and of the result
+    const Index terms_, columns_;                                  // of a group
     const Index group_step_, tap_step_, term_step_, column_step_;  // distances in the kernel
-    const bool by_channel_, merges_;   // whether the taps of a line of the kernel make one run of terms
-    const Index run_;                  // terms of a tap
-    const Panels panels_;              // of the columns, in vectors
+    const Index run_;                                              // terms of a tap
+    const Panels panels_;                                          // of the columns, in vectors
+    const Index line_size_;
+    Index lines_at_once_;
     Index padding_ = 0, padded_line_;  // pixels in front of a line of the source, and all of the padded line
     Index rows_ = 0;                   // of a packed panel
-    Index packed_size_ = 0, padded_size_ = 0;
+    Index packed_size_ = 0, padded_size_ = 0, sums_size_ = 0;
     std::vector<Phase> phases_;
 };
 

@@ -7,6 +7,7 @@ Needs keras, torch and h5py. The weights are those that `values` makes of their 
 
 import json
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,25 @@ MODELS: dict[str, tuple[list[tuple[str, dict[str, Any]]], list[str]]] = {
             ("Dense", {"units": 4, "activation": "gelu"}),
             ("PReLU", {}),
             ("GaussianNoise", {"stddev": 0.1}),
+            ("Dense", {"units": 3, "activation": "softmax"}),
+        ],
+        [".keras"],
+    ),
+    "images": (
+        [
+            ("Input", {"shape": (6, 6, 2)}),
+            ("Conv2D", {"filters": 4, "kernel_size": (3, 2), "padding": "same", "activation": "relu", "groups": 2}),
+            ("BatchNormalization", {}),
+            ("MaxPooling2D", {}),
+            ("DepthwiseConv2D", {"kernel_size": 2, "depth_multiplier": 2, "padding": "same"}),
+            ("PReLU", {"shared_axes": [1, 2]}),
+            ("SeparableConv2D", {"filters": 3, "kernel_size": 2}),
+            ("SpatialDropout2D", {"rate": 0.25}),
+            ("Conv2DTranspose", {"filters": 2, "kernel_size": 3, "strides": 2, "padding": "same"}),
+            ("ZeroPadding2D", {"padding": ((1, 0), (0, 1))}),
+            ("UpSampling2D", {"size": (1, 2), "interpolation": "bilinear"}),
+            ("Permute", {"dims": (2, 1, 3)}),
+            ("GlobalAveragePooling2D", {"keepdims": True}),
             ("Dense", {"units": 3, "activation": "softmax"}),
         ],
         [".keras"],
@@ -81,6 +101,15 @@ def save(model: Any, path: Path) -> None:
             model.save(path)
 
 
+def compress(path: Path) -> None:
+    """Write the members of a zip archive again, compressed: Keras does not compress them."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
 if __name__ == "__main__":
     import keras
 
@@ -89,6 +118,8 @@ if __name__ == "__main__":
         model = made(layers)
         for ending in endings:
             save(model, DATA / f"keras_{name}{ending}")
+            if name == "images":
+                compress(DATA / f"keras_{name}{ending}")
         outputs[name] = model.predict(inputs(layers[0][1]["shape"]), verbose=0).tolist()
     text = json.dumps({"keras": keras.__version__, "outputs": outputs}, indent=1)
     (DATA / "keras_outputs.json").write_text(f"{text}\n", encoding="utf-8")

@@ -66,7 +66,7 @@ template <class T> class Convolution final : public ImageLayer<T> {
             for (Index first = lines.begin; first < lines.end; first += windows.lines_at_once()) {
                 const Range some{first, std::min(first + windows.lines_at_once(), lines.end)};
                 windows.multiply(from, pass.parameters, packed, bias, some, to + first * line, pass.scratch());
-                this->apply(epilogue, image, size, some.begin * line, some.end * line, to);
+                this->apply(epilogue, image, size, some.begin * line, some.end * line, result);
             }
         });
     }

@@ -155,8 +155,6 @@ def _layer(kind: str, settings: Mapping[str, Any], version: int) -> Layer:
     config = {key: _argument(key, value, version) for key, value in settings.items() if key not in _LEFT_OUT}
     if kind == "LeakyReLU" and "alpha" in config:  # its name before Keras 3
         config["negative_slope"] = config.pop("alpha")
-    if config.get("data_format") == "channels_last":
-        del config["data_format"]
     given = {key: value for key, value in config.items() if value is not None or key == "axis"}
     try:
         return layers.deserialize({"class_name": kind, "config": given})

@@ -240,7 +240,7 @@ def _by_class(root: "hdf5.Group", all_layers: Sequence[Layer]) -> list[list[Any]
     counts: Counter[str] = Counter()
     found = {}
     for layer in all_layers:
-        kind = _snake_case(type(layer).__name__)
+        kind = layer.default_name()
         name = f"{kind}_{counts[kind]}" if counts[kind] else kind
         counts[kind] += 1
         variables = group.group(f"{name}/vars")
@@ -250,12 +250,6 @@ def _by_class(root: "hdf5.Group", all_layers: Sequence[Layer]) -> list[list[Any]
         if any(part and part.links for part in parts):
             raise ValueError(f"it has weights of a layer {name!r}, which the model lacks")
     return list(found.values())
-
-
-def _snake_case(name: str) -> str:
-    """Return the name of a class as Keras 3 has it in files: PReLU gives p_re_lu."""
-    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
-    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
 def _by_order(root: "hdf5.Group", all_layers: Sequence[Layer], shapes: list[list[Shape]]) -> list[list[Any]]:

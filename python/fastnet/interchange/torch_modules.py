@@ -143,19 +143,23 @@ def _activation(layer: Layer, function: ActivationFunction) -> list[TorchModule]
 def _modules(layer: Layer, own: dict[str, Array], dtype: str) -> list[TorchModule]:
     """Return the modules of a layer other than `Dense` and `Rescaling`."""
     size = math.prod(layer.input_shape or ())
+    is_row = layer.input_shape == (size,)
     match layer:
         case layers.Activation():
             return _activation(layer, layer.activation)
         case layers.PReLU() if own["alpha"].ndim == 1:
             return [TorchModule(f"PReLU({size})", {"weight": own["alpha"]})]
         case layers.LayerNormalization():
-            return [TorchModule(f"LayerNorm({size}, eps={layer.epsilon!r})", _scale_and_shift(own, size, dtype))]
-        case layers.BatchNormalization():
+            features = (layer.input_shape or (size,))[-1]
+            return [
+                TorchModule(f"LayerNorm({features}, eps={layer.epsilon!r})", _scale_and_shift(own, features, dtype))
+            ]
+        case layers.BatchNormalization() if is_row:
             # PyTorch's momentum is the weight of the new value.
             code = f"BatchNorm1d({size}, eps={layer.epsilon!r}, momentum={1.0 - layer.momentum:.12g})"
             moments = _moments(own["moving_mean"], own["moving_variance"])
             return [TorchModule(code, _scale_and_shift(own, size, dtype) | moments)]
-        case layers.Normalization():
+        case layers.Normalization() if is_row:
             code = f"BatchNorm1d({size}, eps={layer.epsilon!r}, momentum=0.0, affine=False)"
             return [TorchModule(code, _moments(own["mean"], own["variance"]))]
         case layers.Dropout():
@@ -167,7 +171,7 @@ def _modules(layer: Layer, own: dict[str, Array], dtype: str) -> list[TorchModul
         case layers.Reshape():
             return [TorchModule("Flatten()"), TorchModule(f"Unflatten(1, {layer.output_shape})")]
         case _:
-            shape = "" if layer.input_shape == (size,) else f" for samples of shape {layer.input_shape}"
+            shape = "" if is_row else f" for samples of shape {layer.input_shape}"
             raise _no_counterpart(layer, f"torch.nn.Sequential has nothing like {type(layer).__name__}{shape}")
 
 

@@ -35,7 +35,6 @@ class Convolving(ImageLayer, KernelLayer):
     """
 
     paddings: ClassVar[tuple[str, ...]] = ()  # besides "valid" and "same"
-    dilates_strides: ClassVar[bool] = False  # whether Keras takes strides and dilation_rate together
 
     def __init__(
         self,
@@ -55,7 +54,7 @@ class Convolving(ImageLayer, KernelLayer):
         self.padding = check_padding(padding, *self.paddings)
         self.data_format = check_data_format(data_format)
         self.dilation_rate = integers("dilation_rate", dilation_rate, self.rank)
-        if not self.dilates_strides and max(self.strides) > 1 and max(self.dilation_rate) > 1:
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
                 f"strides and dilation_rate cannot both be larger than 1; got strides={self.strides} and "
                 f"dilation_rate={self.dilation_rate}"

@@ -18,7 +18,6 @@ class _Depthwise(Convolving):
     """A layer with a kernel for each channel of the input."""
 
     keras_defaults: ClassVar[dict[str, Any]] = {**KernelLayer.keras_defaults, "depthwise_constraint": None}
-    dilates_strides = True
     depth_multiplier: int
     depthwise_initializer: Initializer
     depthwise_regularizer: Regularizer | None

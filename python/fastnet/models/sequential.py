@@ -30,6 +30,7 @@ class Sequential(Inspector):
         The dtype of weights and computations. With "mixed_bfloat16", as in Keras, everything is float32, but the
         operands of matrix multiplications, forward and backward, are first rounded to bfloat16. If
         `fastnet.show_config` says that bfloat16 is native, wide layers train in little more than half the time.
+        Convolutions are computed in float32.
     name : str, default "sequential"
         Optional name.
     trainable : bool, default True
@@ -105,7 +106,7 @@ class Sequential(Inspector):
         Parameters
         ----------
         line_length : int, optional
-            The width of the table.
+            The width of the table; by default 65 characters, or more where names or shapes need them.
         print_fn : callable, optional
             Called with every line, instead of `print`.
         show_trainable : bool, default False

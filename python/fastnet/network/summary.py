@@ -7,6 +7,7 @@ from fastnet.support.html import html_table, html_text
 from fastnet.support.text import visible
 
 _LINE_LENGTH = 65
+_WIDEST = 60  # of a column, which one long name of a layer should not stretch
 _SHARES = (0.0, 0.42, 0.67, 0.83)  # positions of the columns, relative to the width
 _SHARES_OF_TRAINABLE = (0.0, 0.36, 0.57, 0.70, 0.85)
 
@@ -41,23 +42,31 @@ def summary_totals(model: Layered) -> list[str]:
 
 def summary_lines(model: Layered, line_length: int | None = None, *, show_trainable: bool = False) -> list[str]:
     """Return the lines of the table: one for every layer, and the totals."""
+    rows: list[tuple[str, ...]] = [HEADINGS, *summary_rows(model)]
+    if show_trainable:
+        switch = ["Yes" if model.trainable and layer.trainable else "No" for layer in model.layers]
+        rows = [(*cells, last) for cells, last in zip(rows, ["Trainable", *switch], strict=True)]
     width = _LINE_LENGTH if line_length is None else line_length
-    columns = tuple(round(share * width) for share in (_SHARES_OF_TRAINABLE if show_trainable else _SHARES))
-    switch = ["Yes" if model.trainable and layer.trainable else "No" for layer in model.layers]
-    more = [("Trainable",), *((text,) for text in switch)] if show_trainable else [()] * (len(switch) + 1)
+    starts = [round(share * width) for share in (_SHARES_OF_TRAINABLE if show_trainable else _SHARES)]
+    if line_length is None:  # long names and shapes of images make the table wider
+        longest = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for column in range(1, len(starts)):
+            starts[column] = max(starts[column], starts[column - 1] + min(longest[column - 1], _WIDEST) + 2)
+        width = max(width, starts[-1] + 1 + longest[-1])
 
-    def row(*cells: str) -> str:
+    def line_of(cells: tuple[str, ...]) -> str:
         line = ""
-        for start, cell in zip(columns, cells, strict=True):
+        for start, cell in zip(starts, cells, strict=True):
             line = f"{line:<{start}} {cell}" if len(line) < start or not start else f"{line} {cell}"
         return line
 
+    headings, *lines = map(line_of, rows)
     return [
         f'Model: "{visible(model.name)}"',
         "_" * width,
-        row(*HEADINGS, *more[0]),
+        headings,
         "=" * width,
-        *(row(*cells, *last) for cells, last in zip(summary_rows(model), more[1:], strict=True)),
+        *lines,
         "=" * width,
         *summary_totals(model),
         "_" * width,

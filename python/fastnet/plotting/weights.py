@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.layers import Dense
 from fastnet.network.layered import Layered
 from fastnet.support.figures import given_or_new, picture_shape, printable
 from fastnet.support.validation import check_integer, describe
@@ -75,7 +76,7 @@ def _kernel(model: Layered, which: int | str) -> tuple[str, Any]:
     """Return the name and the kernel of a layer."""
     if not model.built:
         raise ValueError("plot_weights needs a model with weights: build it or give its first layer an input_shape")
-    layers = [layer for layer in model.layers if "kernel" in layer.weight_names]
+    layers = [layer for layer in model.layers if isinstance(layer, Dense)]
     names = [layer.name for layer in layers]
     if isinstance(which, str) and which in names:
         which = names.index(which)

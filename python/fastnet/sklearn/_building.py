@@ -7,6 +7,7 @@ from typing import Any
 from weakref import WeakSet
 
 from fastnet import losses
+from fastnet.inputs.samples import fits
 from fastnet.models import Sequential
 from fastnet.support.text import did_you_mean
 from fastnet.support.validation import describe
@@ -67,9 +68,9 @@ def make_weights(model: Sequential, input_shape: tuple[int, ...], outputs: Colle
 
     `of_y` describes the targets in the message.
     """
-    if model.built and model.input_shape != input_shape:
+    if model.input_shape is not None and not fits((1, *input_shape), model.input_shape):
         raise ValueError(f"the model has input_shape {model.input_shape}; the samples of X have shape {input_shape}")
-    model.build(input_shape)
+    model.build(model.input_shape or input_shape)
     if len(model.output_shape or ()) != 1 or output_count(model) not in outputs:
         needed = " or ".join(f"({count},)" for count in outputs)
         raise ValueError(f"the model must have output_shape {needed} for {of_y}; got {model.output_shape}")

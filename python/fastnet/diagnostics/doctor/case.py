@@ -12,6 +12,8 @@ from fastnet.inputs.tables import names_to_learn
 from fastnet.layers import (
     Activation,
     BatchNormalization,
+    Conv1D,
+    Conv2D,
     Dense,
     Dropout,
     Flatten,
@@ -19,12 +21,14 @@ from fastnet.layers import (
     InputLayer,
     LayerNormalization,
     Normalization,
+    Permute,
     PReLU,
     Rescaling,
     Reshape,
     Residual,
 )
 from fastnet.layers.base import Layer
+from fastnet.layers.kernels import KernelLayer
 from fastnet.support.validation import describe
 from fastnet.training.inspection import Inspector
 
@@ -35,7 +39,8 @@ Array = NDArray[Any]
 
 _ROWS = 2000
 _VALUES = 4_000_000  # at most in a sample
-_SCALING = (BatchNormalization, Dropout, Flatten, GaussianNoise, InputLayer, LayerNormalization, Normalization, Rescaling, Reshape)  # fmt: skip
+_NOT_SCALING = (Dropout, Flatten, GaussianNoise, Permute, Reshape)
+_SCALING = (*_NOT_SCALING, BatchNormalization, InputLayer, LayerNormalization, Normalization, Rescaling)
 
 
 class Case:
@@ -156,45 +161,46 @@ class Case:
         for layer in self.model.layers:
             if not isinstance(layer, _SCALING):
                 break
-            if not isinstance(layer, Dropout | Flatten | GaussianNoise | Reshape):
+            if not isinstance(layer, _NOT_SCALING):
                 scaled = True
                 if (
                     isinstance(layer, BatchNormalization) and layer.trainable
                 ):  # in training it uses the mean and variance of the batch
-                    x = (x - x.mean(axis=0)) / (x.std(axis=0) + 1e-3)
+                    values = x.reshape(-1, (layer.input_shape or (1,))[-1])
+                    x = ((values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)).reshape(len(x), -1)
                 else:
                     x = self.outputs_of_layers[layer.name].reshape(len(x), -1).astype(np.float64)
         return x, scaled
 
     @cached_property
     def gradients(self) -> dict[str, tuple[float, float]]:
-        """The root mean square of every dense kernel's gradient, and of the kernel, in the order of the layers."""
+        """The root mean square of every kernel's gradient, and of the kernel, in the order of the layers."""
         result = {}
         gradients = self.model.gradients(self.given_x, self.y)
         for layer in self.model.layers:
             weights = dict(zip(layer.weight_names, layer.get_weights(), strict=True))
             for name, gradient in gradients.get(layer.name, {}).items():
-                if name.rpartition(".")[2] == "kernel":
+                if name.endswith("kernel"):
                     result[f"{layer.name}.{name}"] = (rms(gradient), rms(weights[name]))
         return result
 
     def kernels(self) -> list[tuple[str, Array]]:
-        """Return every dense kernel with the name of its layer."""
+        """Return the kernel of every layer with units or filters as a matrix, a column for each, with the layer's name."""
         return [
-            (layer.name, array)
-            for layer in dense_layers(self.model.layers)
+            (layer.name, array.reshape(-1, array.shape[-1]))
+            for layer in _layers_of_units(self.model.layers)
             for name, array in zip(layer.weight_names, layer.get_weights(), strict=True)
             if name == "kernel"
         ]
 
 
-def dense_layers(layers: list[Layer]) -> list[Dense]:
-    """Return the dense layers, including those in residual blocks."""
-    found: list[Dense] = []
+def _layers_of_units(layers: list[Layer]) -> list[Layer]:
+    """Return the dense layers and the convolutions, including those in residual blocks."""
+    found: list[Layer] = []
     for layer in layers:
         if isinstance(layer, Residual):
-            found += dense_layers(layer.layers)
-        elif isinstance(layer, Dense):
+            found += _layers_of_units(layer.layers)
+        elif isinstance(layer, Dense | Conv1D | Conv2D):
             found.append(layer)
     return found
 
@@ -203,7 +209,7 @@ def activation_name(layer: Layer) -> str:
     """Return the name of a layer's activation, empty without one."""
     if isinstance(layer, PReLU):
         return "prelu"
-    return layer.activation.name if isinstance(layer, Activation | Dense) else ""
+    return layer.activation.name if isinstance(layer, Activation | KernelLayer) else ""
 
 
 def rms(array: Array) -> float:

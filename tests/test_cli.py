@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -198,7 +199,7 @@ def test_the_examples_of_a_command_are_commands(name: str, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     (tmp_path / "run.toml").touch()
     for typed, _ in COMMANDS[name].examples:
-        assert parse_arguments(re.split(" >>? ", typed)[0].split()).command == name
+        assert parse_arguments(shlex.split(re.split(" >>? ", typed)[0])).command == name
 
 
 def test_every_command_takes_json_and_a_file_of_options() -> None:

@@ -173,7 +173,8 @@ def test_a_model_of_another_making_is_refused(run: Run, model: Path, flowers: Pa
     [
         ({"out": "/tmp/x"}, "the argument 'out', which this version does not know"),
         ({"epochs": "many"}, "arguments that fastnet train does not accept: argument --epochs"),
-        ({"hidden": [10**9]}, "has hidden layers (1000000000,), the model (256, 128)"),
+        ({"hidden": [10**9]}, "has the hidden layers dense 1000000000, the model has others"),
+        ({"hidden": []}, "has the hidden layers none, the model has others"),
         ({"hidden": {"a": 1}}, "arguments that fastnet train does not accept: argument --hidden"),
         ({"optimizer": "sgd --out x"}, "arguments that fastnet train does not accept: argument --optimizer"),
     ],

@@ -9,9 +9,30 @@ from fastnet import _core
 
 Description = dict[str, Any]
 COMMON = {"trainable": True}
+IMAGE = {"height": 2, "width": 2, "channels": 1}
+WINDOWS = {
+    **IMAGE,
+    "stride_height": 1,
+    "stride_width": 1,
+    "top": 0,
+    "left": 0,
+    "output_height": 2,
+    "output_width": 2,
+}
+CONVOLUTION = {
+    **WINDOWS,
+    "filters": 1,
+    "kernel_height": 1,
+    "kernel_width": 1,
+    "dilation_height": 1,
+    "dilation_width": 1,
+    "use_bias": True,
+    "activation": "elu",
+    "alpha": 0.5,
+}
 # Every type with all that it takes.
 WHOLE: dict[str, Description] = {
-    "dense": {"units": 3, "use_bias": True, "activation": "elu", "alpha": 0.5, "bfloat16": True},
+    "dense": {"units": 3, "use_bias": True, "activation": "elu", "alpha": 0.5, "bfloat16": True, "positions": 2},
     "quantized_dense": {
         "use_bias": True,
         "activation": "elu",
@@ -21,16 +42,24 @@ WHOLE: dict[str, Description] = {
         "input_scale": 0.5,
         "zero_point": 7,
     },
-    "activation": {"activation": "elu", "alpha": 0.5},
+    "activation": {"activation": "elu", "alpha": 0.5, "positions": 2},
     "rescaling": {"scale": 2.0, "offset": 1.0},
-    "normalization": {"epsilon": 0.1},
+    "normalization": {"epsilon": 0.1, "positions": 2},
     "dropout": {"rate": 0.5, "seed": 1},
     "gaussian_noise": {"deviation": 0.5, "seed": 1},
-    "prelu": {},
-    "batch_normalization": {"momentum": 0.9, "epsilon": 0.1, "use_gamma": True, "use_beta": True},
-    "layer_normalization": {"epsilon": 0.1, "use_gamma": True, "use_beta": True},
+    "prelu": {"positions": 2},
+    "batch_normalization": {"momentum": 0.9, "epsilon": 0.1, "use_gamma": True, "use_beta": True, "positions": 2},
+    "layer_normalization": {"epsilon": 0.1, "use_gamma": True, "use_beta": True, "positions": 2},
     "residual_begin": {},
     "residual_end": {},
+    "conv2d": {**CONVOLUTION, "groups": 1},
+    "conv2d_transpose": CONVOLUTION,
+    "max_pooling2d": {**WINDOWS, "pool_height": 1, "pool_width": 1},
+    "average_pooling2d": {**WINDOWS, "pool_height": 1, "pool_width": 1},
+    "padding2d": {**IMAGE, "top": 0, "left": 0, "output_height": 2, "output_width": 2},
+    "upsampling2d": {**IMAGE, "factor_height": 1, "factor_width": 1, "bilinear": False},
+    "permutation": {"shape": [1, 2, 2], "axes": [0, 2, 1]},
+    "spatial_dropout": {"channels": 1, "rate": 0.5, "seed": 1},
 }
 KEYS = sorted({key for taken in WHOLE.values() for key in taken} | {"rates", "Units", "", "\udc80"})
 
@@ -67,12 +96,14 @@ def test_a_misspelled_key_is_named_with_those_that_there_are() -> None:
         match=r"^a layer of the type 'dropout' does not take 'rates'; it takes 'type', 'rate', 'seed', 'trainable'$",
     ):
         _core.Network32(4, [{"type": "dropout", "rates": 0.9}])
-    with pytest.raises(ValueError, match=r"a layer of the type 'prelu' does not take 7; it takes 'type', 'trainable'"):
+    with pytest.raises(
+        ValueError, match=r"a layer of the type 'prelu' does not take 7; it takes 'type', 'positions', 'tr"
+    ):
         _core.Network32(4, [odd])
 
 
 def test_types_that_there_are_not_are_named_with_those_that_there_are() -> None:
-    with pytest.raises(ValueError, match=r"layer type must be one of dense, .*residual_end; got 'lstm'"):
+    with pytest.raises(ValueError, match=r"layer type must be one of dense, .*conv2d.*spatial_dropout; got 'lstm'"):
         _core.Network32(4, [{"type": "lstm", "units": 3}])
 
 

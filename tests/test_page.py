@@ -44,6 +44,24 @@ def mnist_server(browser: Any, mnist_dir: Path, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="module")
+def convolutional_server(browser: Any, mnist_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a convolutional model of MNIST's images."""
+    (images, labels), _ = mnist.load_data()
+    inner = [
+        fn.Conv2D(8, 5, activation="relu"),
+        fn.MaxPooling2D(4),
+        fn.Dropout(0.2),
+        fn.Flatten(),
+        fn.Dense(32, "relu"),
+    ]
+    layers = [fn.layers.Rescaling(1 / 255, input_shape=(28, 28, 1)), *inner, fn.Dense(10, "softmax")]
+    model = fn.Sequential(layers, seed=0)
+    model.compile(fn.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
+    model.fit(images[:20_000], labels[:20_000], batch_size=64, epochs=2, verbose=0)
+    yield from serve(model, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
 def digits_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a model of the small digits."""
     images, labels = digits.load_data()
@@ -151,6 +169,23 @@ def test_the_inside_of_the_network_is_shown_while_drawing(open_page: Open, mnist
     strongest = [float(text.split()[-1]) for text in page.locator("#units figcaption").all_inner_texts()]
     assert len(strongest) == 12
     assert strongest == sorted(strongest, reverse=True)
+
+
+def test_a_convolution_shows_its_feature_maps_and_filters(open_page: Open, convolutional_server: str) -> None:
+    page = open_page(convolutional_server)
+    draw_by_mouse(page, DIGITS["7"])
+    assert answer(page) == "7"
+    assert page.locator("#model").inner_text().split(", ")[0].split(" \N{EN DASH} ") == ["784 inputs", "8", "32", "10"]
+    first, second = page.locator("#layers figcaption").all_inner_texts()
+    assert re.match(r"conv2d: 8 maps of 6 . 6, relu; \d+ not zero, the strongest \d", first)
+    assert second.startswith("dense: 32 units, relu; ")
+    assert canvas_values(page, "#layers canvas >> nth=0").shape == (6, 8 * 7 - 1)
+    filters = page.locator("#units canvas")
+    assert 1 < filters.count() <= 8
+    assert canvas_values(page, "#units canvas >> nth=0").shape == (5, 5)
+    strongest = [float(text.split()[-1]) for text in page.locator("#units figcaption").all_inner_texts()]
+    assert strongest == sorted(strongest, reverse=True)
+    assert first.endswith(f"the strongest {strongest[0]:.3f}")
 
 
 def test_answers_come_before_the_stroke_ends(open_page: Open, mnist_server: str) -> None:

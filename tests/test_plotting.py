@@ -44,10 +44,23 @@ def texts(axes: Any) -> list[str]:
 # ---- All of them ----------------------------------------------------------------------------------------------------
 
 MODEL = fn.Sequential([Dense(4, activation="relu", input_shape=(4,)), Dense(3, activation="softmax")], seed=0)
+IMAGES = np.random.default_rng(0).normal(size=(3, 6, 8, 1)).astype(np.float32)
+CONVOLUTIONS = fn.Sequential(
+    [
+        fn.Conv2D(5, 3, activation="relu", input_shape=(6, 8, 1)),
+        fn.MaxPooling2D(2),
+        fn.Conv2D(7, 2, padding="same"),
+        fn.Flatten(),
+        Dense(3, activation="softmax"),
+    ],
+    seed=0,
+)
 DRAWN: dict[str, tuple[Any, ...]] = {
     "plot_activations": (MODEL, X[:2]),
     "plot_calibration": ([0, 1, 1], [0.1, 0.4, 0.9]),
     "plot_confusion_matrix": ([0, 1, 1], [0, 1, 0]),
+    "plot_feature_maps": (CONVOLUTIONS, IMAGES),
+    "plot_filters": (CONVOLUTIONS,),
     "plot_history": ({"loss": [2.0, 1.0]},),
     "plot_residuals": ([1.0, 2.0], [1.5, 2.5]),
     "plot_saliency": (MODEL, X[:2]),

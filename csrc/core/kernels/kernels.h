@@ -230,7 +230,8 @@ template <class T> struct LayerKernels {
     void (*prelu)(Index n, const T* x, const T* slope, T* y);
     void (*prelu_backward)(Index n, const T* x, const T* slope, const T* dy, T* dx);
     void (*prelu_slopes)(Index n, const T* x, const T* dy, T* slopes);
-    void (*moments)(Index rows, Index n, const T* x, Index x_row, T* mean, T* variance);
+    void (*distances)(Index rows, Index n, const T* x, Index x_row, const T* origin, T* sum, T* squares);
+    void (*moments)(Index rows, Index n, const T* origin, T* mean, T* variance);
     void (*normalization_factors)(Index n, const T* variance, T epsilon, const T* gamma, T* inverse, T* factor);
     void (*normalize)(Index n, const T* x, const T* mean, const T* factor, const T* beta, T* y);
     void (*normalization_sums)(Index rows, Index n, const T* x, const T* dy, Index row, const T* mean, const T* inverse,

@@ -87,6 +87,7 @@ inline constexpr LayerKernels<T> layer_kernels{
     .prelu = prelu<T>,
     .prelu_backward = prelu_backward<T>,
     .prelu_slopes = prelu_slopes<T>,
+    .distances = distances<T>,
     .moments = moments<T>,
     .normalization_factors = normalization_factors<T>,
     .normalize = normalize<T>,

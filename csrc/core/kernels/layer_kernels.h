@@ -42,24 +42,29 @@ template <class T> void prelu_slopes(Index n, const T* x, const T* dy, T* slopes
 // and variance of the batch,
 //     dx = gamma / sqrt(variance + epsilon) (dy - mean(dy) - u mean(dy u)),   dgamma = sum(dy u),   dbeta = sum(dy).
 
-// Mean and variance of the columns, in one pass: it sums the distances from the first row and their squares. This loses
-// no digits to a large mean (Chan, Golub and LeVeque, The American Statistician 37(3), 1983).
-template <class T> void moments(Index rows, Index n, const T* x, Index x_row, T* mean, T* variance) {
-    const T share = T(1) / static_cast<T>(rows);
+// Mean and variance of the columns, in one pass: the sums of the distances from an origin, one of the rows, and of
+// their squares. This loses no digits to a large mean (Chan, Golub and LeVeque, The American Statistician 37(3), 1983).
+template <class T>
+void distances(Index rows, Index n, const T* x, Index x_row, const T* origin, T* sum, T* squares) {
     for_vectors<T>(n, [&](Index j, Index m) {
-        store_some(mean + j, Vec<T>{}, m);
-        store_some(variance + j, Vec<T>{}, m);
+        store_some(sum + j, Vec<T>{}, m);
+        store_some(squares + j, Vec<T>{}, m);
     });
-    for (Index i = 1; i < rows; ++i)
+    for (Index i = 0; i < rows; ++i)
         for_vectors<T>(n, [&](Index j, Index m) {
-            const Vec<T> d = load_some(x + i * x_row + j, m) - load_some(x + j, m);
-            store_some(mean + j, load_some(mean + j, m) + d, m);
-            store_some(variance + j, multiply_add<T>(d, d, load_some(variance + j, m)), m);
+            const Vec<T> d = load_some(x + i * x_row + j, m) - load_some(origin + j, m);
+            store_some(sum + j, load_some(sum + j, m) + d, m);
+            store_some(squares + j, multiply_add<T>(d, d, load_some(squares + j, m)), m);
         });
+}
+
+// Turns the sums for `rows` rows into the mean and the variance.
+template <class T> void moments(Index rows, Index n, const T* origin, T* mean, T* variance) {
+    const T share = T(1) / static_cast<T>(rows);
     for_vectors<T>(n, [&](Index j, Index m) {
         const Vec<T> distance = load_some(mean + j, m) * share;
         const Vec<T> squares = load_some(variance + j, m) * share;
-        store_some(mean + j, load_some(x + j, m) + distance, m);
+        store_some(mean + j, load_some(origin + j, m) + distance, m);
         store_some(variance + j, maximum<T>(squares - distance * distance, Vec<T>{}), m);
     });
 }

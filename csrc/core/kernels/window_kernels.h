@@ -111,7 +111,7 @@ template <class T, int groups, int rows, int vectors> void gradient_tile(const W
                            columns(v));
 }
 
-inline constexpr int most_gradient_groups = 5;
+inline constexpr int most_gradient_groups = 3;
 
 template <class T> using GradientTile = void (*)(const WindowGradient<T>&);
 

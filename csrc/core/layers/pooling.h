@@ -13,7 +13,8 @@ enum class Pool { largest, average };
 template <class T> class Pooling final : public ImageLayer<T> {
   public:
     Pooling(const Geometry& geometry, Pool pool)
-        : ImageLayer<T>(geometry.image_size(), geometry.map_size()), g_(geometry), pool_(pool) {}
+        : ImageLayer<T>(geometry.image_size(), geometry.map_size()), g_(geometry), pool_(pool),
+          runs_(runs_of(geometry.x)) {}
 
     double operations_per_row() const override {
         return static_cast<double>(this->output_size) * static_cast<double>(g_.y.kernel * g_.x.kernel);
@@ -62,27 +63,39 @@ template <class T> class Pooling final : public ImageLayer<T> {
         std::fill_n(image + lines * line, (g_.y.source - lines) * line, T(0));
     }
     static Index end_of(const Axis& axis) { return std::min(axis.base(axis.result - 1) + axis.kernel, axis.source); }
-    // Calls visit(windows, place of the first one in the image, its pixel in the result) for runs of windows of one
-    // line that have the same size.
+    // Windows of one line that have the same size: the first one's pixel in the result and in the image, their number,
+    // and their width.
+    struct Run {
+        Index pixel, first, pixels, width;
+    };
+    static std::vector<Run> runs_of(const Axis& x) {
+        std::vector<Run> runs;
+        for (Index pixel = 0; pixel < x.result; ++pixel) {
+            const Range inside = x.taps_inside(pixel);
+            if (!runs.empty() && inside.begin == 0 && runs.back().width == inside.size() &&
+                runs.back().first == x.base(runs.back().pixel))
+                ++runs.back().pixels;
+            else
+                runs.push_back({pixel, x.base(pixel) + inside.begin, 1, inside.size()});
+        }
+        return runs;
+    }
+    // Calls visit(windows, place of the first one in the image, its pixel in the result) for the runs of a line.
     template <class Visit> void for_windows(Index line, Visit visit) const {
         const Range down = g_.y.taps_inside(line);
         PoolLine<T> windows{};
         windows.channels = g_.channels, windows.height = down.size(), windows.overlap = !apart();
         windows.x_line = g_.x.source * g_.channels, windows.x_step = g_.x.stride * g_.channels;
         const Index top = (g_.y.base(line) + down.begin) * windows.x_line;
-        for (Index pixel = 0; pixel < g_.x.result; pixel += windows.pixels) {
-            const Range across = g_.x.taps_inside(pixel);
-            windows.width = across.size(), windows.pixels = 1;
-            while (across.begin == 0 && pixel + windows.pixels < g_.x.result &&
-                   same(g_.x.taps_inside(pixel + windows.pixels), across))
-                ++windows.pixels;
-            visit(windows, top + (g_.x.base(pixel) + across.begin) * g_.channels, pixel);
+        for (const Run& run : runs_) {
+            windows.width = run.width, windows.pixels = run.pixels;
+            visit(windows, top + run.first * g_.channels, run.pixel);
         }
     }
-    static bool same(Range a, Range b) { return a.begin == b.begin && a.end == b.end; }
 
     const Geometry g_;  // with a filter for every channel
     const Pool pool_;
+    const std::vector<Run> runs_;
 };
 
 }  // namespace fastnet

@@ -102,11 +102,7 @@ template <class T> class Network {
     // A batch of many rows is computed in parts, whatever the number of threads. A part is computed in blocks of rows
     // that stay in the second-level cache from the first product to the last. Each part has its own sum of the
     // gradients.
-    static constexpr Index parts = 16;
     Index block_rows() const;
-    static Range rows_of_part(Index rows, Index part) {
-        return fastnet::share(rows, 1, static_cast<int>(part), static_cast<int>(parts));
-    }
     // Rows are handed out in multiples of this, so that no thread is left with only a few. One image is enough work.
     Index row_grain() const { return chain_.images() > 0 ? 1 : 8; }
 

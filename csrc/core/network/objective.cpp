@@ -26,7 +26,7 @@ template <class T> void Objective<T>::compile(const Training& training) {
         custom ? kernels<T>().losses[0] : find_kernel(kernels<T>().losses, training.loss, "loss");
     const ActivationKernels<T>& last = *chain_.back().activation;
     loss_ = &loss, custom_ = custom;
-    fused_ = !custom && loss.fused_activation &&
+    fused_ = !custom && loss.fused_activation && chain_.back().activation_rows == 1 &&
              ((training.from_logits && is_identity(last)) || std::string(loss.fused_activation) == last.name);
     reduction_ = training.reduction;
     parameters_ = training.loss_parameters;

@@ -8,7 +8,8 @@ template <class T>
 Small<T>::Small(const Chain<T>& chain, const Feed<T>& feed, const Objective<T>& objective)
     : chain_(chain), feed_(feed), objective_(objective), products_only_(chain.is_plain()), widest_(chain.input_size()) {
     for (const auto& layer : chain.layers()) {
-        const bool rowwise = layer->activation->rowwise && layer != chain.layers().back();
+        const bool rowwise =
+            layer->activation->rowwise && (layer != chain.layers().back() || layer->activation_rows > 1);
         products_only_ = products_only_ && layer->is_full_product() && !rowwise;
         widest_ = std::max(widest_, layer->output_size);
     }

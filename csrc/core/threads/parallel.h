@@ -21,6 +21,13 @@ inline Range share(Index n, Index grain, int rank, int size) {
     return {begin < n ? begin : n, end < n ? end : n};
 }
 
+// Sums over the rows of a batch that do not depend on the number of threads: the rows are cut into this many parts,
+// each is added up by one thread, and then the sums of the parts in order.
+inline constexpr Index parts = 16;
+inline Range rows_of_part(Index rows, Index part) {
+    return share(rows, 1, static_cast<int>(part), static_cast<int>(parts));
+}
+
 class TeamState;
 
 class Team {

@@ -18,7 +18,19 @@ __all__ = ["arguments_again", "hashes_of", "note_origin", "words"]
 
 # The arguments that decide the weights.
 ARGUMENTS = (
-    *("hidden", "activation", "dtype", "optimizer", "lr", "momentum", "epochs", "batch_size", "seed"),
+    *(
+        "hidden",
+        "layers",
+        "image_shape",
+        "activation",
+        "dtype",
+        "optimizer",
+        "lr",
+        "momentum",
+        "epochs",
+        "batch_size",
+        "seed",
+    ),
     *("validation", "target", "separator", "decimal"),
 )
 
@@ -51,8 +63,9 @@ def hashes_of(data: Dataset) -> dict[str, Any]:
 def words(command: Mapping[str, Any]) -> list[str]:
     """Return the arguments in a receipt as they are typed."""
     given = dict(command["arguments"])
-    if isinstance(given.get("hidden"), list | tuple):
-        given["hidden"] = ",".join(map(str, given["hidden"])) or "none"
+    for name in ("hidden", "image_shape"):
+        if isinstance(given.get(name), list | tuple):
+            given[name] = ",".join(map(str, given[name])) or "none"
     if given.get("separator") == "\t":
         given["separator"] = "tab"
     return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]

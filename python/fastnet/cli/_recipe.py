@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 from fastnet import optimizers
 from fastnet.callbacks import Callback
+from fastnet.cli._arguments.layers import NETWORKS
 from fastnet.cli._data import source_name, source_of
+from fastnet.cli._networks import HIDDEN, hidden_layers, input_shape, text_of, with_image_shape
 from fastnet.cli._output import note
 from fastnet.cli._scaling import dtype_for, scaling
 from fastnet.datasets import Dataset, load, train_test_split
@@ -51,14 +53,18 @@ class Parts(NamedTuple):
 def resolved(arguments: argparse.Namespace, data: Dataset) -> argparse.Namespace:
     """Return the arguments with defaults filled in that depend on the training data."""
     rows = len(data)
+    layers = arguments.layers or NETWORKS.get(arguments.network)
     chosen = {
+        "hidden": None if layers else HIDDEN,
+        "layers": layers,
         "dtype": arguments.dtype or dtype_for(data),
         "lr": LEARNING_RATES.get(arguments.optimizer, OTHER_LEARNING_RATE),
         "epochs": min(max(math.ceil(ROWS_TO_SHOW / rows), FEWEST_EPOCHS), MOST_EPOCHS),
         "batch_size": BATCH_SIZES[rows >= MANY_ROWS],
     }
     given = {name: value for name, value in vars(arguments).items() if value is not None}
-    return argparse.Namespace(**{**vars(arguments), **chosen, **given})
+    # The layers stand for the network, so that they are recorded as they are in this version.
+    return argparse.Namespace(**{**vars(arguments), **chosen, **given, "network": None})
 
 
 # ---- Data -----------------------------------------------------------------------------------------------------------
@@ -66,13 +72,14 @@ def resolved(arguments: argparse.Namespace, data: Dataset) -> argparse.Namespace
 
 def load_parts(arguments: argparse.Namespace) -> Parts:
     """Load the data and hold out validation rows."""
-    data = load(
+    loaded = load(
         source_of(arguments.data),
         separator=arguments.separator,
         decimal=arguments.decimal or ".",
         target=arguments.target,
         require_labels=True,
     )
+    data = with_image_shape(loaded, arguments.image_shape)
     assert data.y is not None
     if data.n_classes < 2:
         raise ValueError(f"{arguments.data} has only one class; a classifier needs at least two")
@@ -110,12 +117,22 @@ def _split(data: Dataset, y: NDArray[np.int64], arguments: argparse.Namespace) -
 
 
 def make_model(arguments: argparse.Namespace, data: Dataset) -> Sequential:
-    """Return the compiled model for the data: scaling, hidden layers, softmax."""
-    initializer = "he_normal" if arguments.activation in ("relu", "leaky_relu") else "glorot_uniform"
-    layers: list[Layer] = [Input((data.x.shape[1],)), *scaling(data, arguments.dtype)]
-    layers += [Dense(units, arguments.activation, kernel_initializer=initializer) for units in arguments.hidden]
-    layers.append(Dense(data.n_classes, "softmax"))
-    model = Sequential(layers, seed=arguments.seed, dtype=arguments.dtype)
+    """Return the compiled model for the data: scaling, hidden layers, softmax.
+
+    Raises
+    ------
+    ValueError
+        The layers do not fit the samples.
+    """
+    shape = input_shape(arguments, data)
+    inner: list[Layer] = [*scaling(data, arguments.dtype), *hidden_layers(arguments)]
+    try:
+        model = Sequential(
+            [Input(shape), *inner, Dense(data.n_classes, "softmax")], seed=arguments.seed, dtype=arguments.dtype
+        )
+    except ValueError as error:
+        sizes = " x ".join(map(str, shape))
+        raise ValueError(f"the layers {text_of(arguments)} do not fit samples of {sizes}: {error}") from error
     momentum = {"momentum": arguments.momentum} if arguments.momentum else {}
     model.compile(
         optimizers.deserialize(
@@ -152,15 +169,16 @@ class LinearDecay(Callback):
 
 def fit(model: Sequential, parts: Parts, arguments: argparse.Namespace, callbacks: Sequence[Callback]) -> None:
     """Train the model for the epochs of the arguments; Ctrl-C ends it early, as in `Sequential.fit`."""
-    validation = parts.validation
+    training, validation = parts.training, parts.validation
+    shape = (-1, *(model.input_shape or ()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NonFiniteLossWarning)  # the progress callback reports it and ends training
         model.fit(
-            parts.training.x,
-            parts.training.y,
+            training.x.reshape(shape),
+            training.y,
             batch_size=arguments.batch_size,
             epochs=arguments.epochs,
             verbose=0,
-            validation_data=None if validation is None else (validation.x, validation.y),
+            validation_data=None if validation is None else (validation.x.reshape(shape), validation.y),
             callbacks=[LinearDecay(), *callbacks],
         )

@@ -120,13 +120,16 @@ def _describe(arguments: argparse.Namespace, parts: Parts, model: Sequential) ->
         rows.append(f"{len(parts.validation):,} held out")
     if parts.measured not in (parts.training, parts.validation):
         rows.append(f"{len(parts.measured):,} to test with")
-    sizes = [data.x.shape[1], *arguments.hidden, data.n_classes]
+    if arguments.layers:
+        sizes = " x ".join(map(str, model.input_shape or ())) + f", {arguments.layers}, dense {data.n_classes}"
+    else:
+        sizes = "-".join(map(str, [data.x.shape[1], *arguments.hidden, data.n_classes]))
     classes = shortened(data.class_names or [])
     dtype = "" if arguments.dtype == "float32" else f" in {arguments.dtype}"
     return (
         f"data:  {source_name(arguments.data)}: {', '.join(rows)}; {data.x.shape[1]} features, "
         f"{data.n_classes} classes ({classes})\n"
-        f"model: {'-'.join(map(str, sizes))}, {arguments.activation}, {model.count_params():,} parameters{dtype}; "
+        f"model: {sizes}, {arguments.activation}, {model.count_params():,} parameters{dtype}; "
         f"{arguments.optimizer}, learning rate {model.optimizer.learning_rate:g}"
     )
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from fastnet.callbacks import History
 from fastnet.cli._data import dialect_of
+from fastnet.cli._networks import are_hidden_in, hidden_layers, text_of
 from fastnet.cli._origin import arguments_again, hashes_of
 from fastnet.cli._output import note, print_json
 from fastnet.cli._progress import TrainingProgress
 from fastnet.cli._recipe import Parts, fit, load_parts, make_model, resolved
 from fastnet.cli.evaluate import measure
 from fastnet.diagnostics.verification import environment_differences, largest_difference
-from fastnet.layers import Dense
 from fastnet.models import Sequential
 from fastnet.serialization import load_model, read_metadata
 from fastnet.support.config import set_num_threads, show_config
@@ -71,9 +71,8 @@ def _data_and_arguments(
 ) -> tuple[Parts, argparse.Namespace]:
     try:
         original = arguments_again(command, arguments.data)
-        hidden = tuple(layer.units for layer in model.layers if isinstance(layer, Dense))[:-1]
-        if original.hidden != hidden:
-            raise ValueError(f"its receipt has hidden layers {original.hidden}, the model {hidden}")
+        if not are_hidden_in(model, hidden_layers(original)):
+            raise ValueError(f"its receipt has the hidden layers {text_of(original) or 'none'}, the model has others")
     except ValueError as error:
         raise ValueError(f"{arguments.model} cannot be trained again: {error}") from error
     original.separator, original.decimal = dialect_of(arguments, vars(original))

@@ -227,7 +227,7 @@ def _rounded(moment: NDArray[np.float64], dtype: DTypeLike) -> NDArray[Any]:
 
 def _moments(array: NDArray[Any], axes: tuple[int, ...] | None) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return mean and variance over some axes, or all, in float64: two passes over pieces of the data."""
-    rows = min(4096, max(1, _VALUES // math.prod(array.shape[1:])))
+    rows = min(4096, max(1, _VALUES // max(1, math.prod(array.shape[1:]))))
     pieces = [array[start : start + rows] for start in range(0, len(array), rows)]
     count = array.size if axes is None else math.prod(array.shape[axis] for axis in axes)
     with np.errstate(all="ignore"):  # the caller says what is wrong with a NaN

@@ -5,6 +5,7 @@ saves a figure.
 """
 
 from fastnet.plotting.classification import plot_calibration, plot_confusion_matrix
+from fastnet.plotting.convolutions import plot_feature_maps, plot_filters
 from fastnet.plotting.history import plot_history
 from fastnet.plotting.images import plot_activations, plot_samples
 from fastnet.plotting.regression import plot_residuals
@@ -15,6 +16,8 @@ __all__ = [
     "plot_activations",
     "plot_calibration",
     "plot_confusion_matrix",
+    "plot_feature_maps",
+    "plot_filters",
     "plot_history",
     "plot_residuals",
     "plot_saliency",

@@ -100,6 +100,20 @@ def draw_image(
     axes.imshow(image, cmap=cmap, vmin=scale[0], vmax=scale[1], extent=extent, interpolation="nearest")
 
 
+def mosaic(pictures: NDArray[Any], across: int | None = None) -> NDArray[Any]:
+    """Return pictures of shape (n, rows, columns) side by side, with a border of NaN around each.
+
+    `across` is the number in a row; by default that of a square.
+    """
+    count, rows, columns = pictures.shape
+    across = across or math.ceil(math.sqrt(count))
+    grid = np.full((-(-count // across) * (rows + 1) + 1, across * (columns + 1) + 1), np.nan)
+    for number, picture in enumerate(pictures):
+        top, left = number // across * (rows + 1) + 1, number % across * (columns + 1) + 1
+        grid[top : top + rows, left : left + columns] = picture
+    return grid
+
+
 def draw_caption(axes: Any, caption: tuple[str, bool], corner: tuple[float, float]) -> None:
     """Write above the image with this upper left corner, in red where a prediction is wrong."""
     text, is_right = caption
@@ -154,7 +168,7 @@ def plot_activations(
     """Draw what every layer of a model gives: a row for each sample, a column for each layer.
 
     The units of a layer are a picture of its own shape, or a square; up to 16 are a column, from the first to the last.
-    Each layer has its own scale, the same for all samples.
+    Feature maps are pictures side by side. Each layer has its own scale, the same for all samples.
 
     Parameters
     ----------
@@ -194,7 +208,7 @@ def plot_activations(
         raise ValueError("x must have at least one sample; got none")
     outputs = model.activations(samples)
     columns = {"input": _grids(samples, image_shape)} | {
-        name: _grids(outputs[name]) for name in _chosen(model, list(outputs), layers)
+        name: _maps(outputs[name]) for name in _chosen(model, list(outputs), layers)
     }
     axes = given_or_new(axes, inches=(1.3 * len(columns) + 0.4, 1.2 * len(samples) + 0.6))
     for place, (name, grids) in enumerate(columns.items()):
@@ -232,3 +246,10 @@ def _grids(values: NDArray[Any], image_shape: Sequence[int] | None = None) -> ND
     grids = np.full((len(values), -(-size // across) * across), np.nan)
     grids[:, :size] = values.reshape(len(values), size)
     return grids.reshape(len(values), -1, across)
+
+
+def _maps(outputs: NDArray[Any]) -> NDArray[Any]:
+    """Return the outputs of a layer for each sample as a picture; feature maps are side by side in it."""
+    if outputs.ndim < 4 or outputs.shape[3] == 1:
+        return _grids(outputs)
+    return np.stack([mosaic(maps) for maps in outputs.transpose(0, 3, 1, 2)])

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fastnet.layers import Dense
 from fastnet.network.layered import Layered
+from fastnet.plotting.images import mosaic
 from fastnet.support.figures import given_or_new, picture_shape, printable
 from fastnet.support.validation import check_integer, describe
 
@@ -31,7 +33,7 @@ def plot_weights(
     model : Sequential
         A model with weights.
     layer : int or str, default 0
-        The number of the layer among those with a kernel, or the layer's name.
+        The number of the layer among the dense layers, or its name.
     image_shape : tuple of int, optional
         Rows and columns of a picture. Without one, the shape of the model's samples if it has two dimensions, or a square
         such as 28 x 28 for 784 inputs.
@@ -51,6 +53,10 @@ def plot_weights(
     ValueError
         The model has no such layer, or the inputs are no picture.
 
+    See Also
+    --------
+    plot_filters : The weights of a convolution.
+
     Examples
     --------
     >>> import fastnet as fn
@@ -59,16 +65,22 @@ def plot_weights(
     """
     name, kernel = _kernel(model, layer)
     rows, columns = _image_shape(model, len(kernel), image_shape)
-    mosaic = _mosaic(kernel[:, : check_integer("max_units", max_units)], rows, columns)
-    axes = given_or_new(axes)
-    limit = float(np.nanmax(np.abs(mosaic))) or 1.0
-    image = axes.imshow(mosaic, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
-    axes.figure.colorbar(image, ax=axes)
-    axes.set_axis_off()
+    pictures = mosaic(kernel[:, : check_integer("max_units", max_units)].T.reshape(-1, rows, columns))
+    axes = draw_signed(pictures, axes)
     axes.set_title(
         f"{printable(name, 40)}: weights of {min(max_units, kernel.shape[1])} of {kernel.shape[1]} units",
         parse_math=False,
     )
+    return axes
+
+
+def draw_signed(pictures: NDArray[Any], axes: Any) -> Any:
+    """Return axes with weights: white for 0, red above and blue below, with a bar for the scale."""
+    axes = given_or_new(axes)
+    limit = float(np.nanmax(np.abs(pictures))) or 1.0
+    image = axes.imshow(pictures, cmap="RdBu_r", vmin=-limit, vmax=limit, interpolation="nearest")
+    axes.figure.colorbar(image, ax=axes)
+    axes.set_axis_off()
     return axes
 
 
@@ -82,8 +94,7 @@ def _kernel(model: Layered, which: int | str) -> tuple[str, Any]:
         which = names.index(which)
     if isinstance(which, bool) or not isinstance(which, int) or not -len(layers) <= which < len(layers):
         raise ValueError(f"layer must be a name or a number of the dense layers {names}; got {describe(which)}")
-    layer = layers[which]
-    return layer.name, layer.get_weights()[layer.weight_names.index("kernel")]
+    return layers[which].name, layers[which].get_weights()[0]
 
 
 def _image_shape(model: Layered, inputs: int, given: Sequence[int] | None) -> tuple[int, int]:
@@ -95,15 +106,3 @@ def _image_shape(model: Layered, inputs: int, given: Sequence[int] | None) -> tu
     if len(found) != 2:
         raise ValueError(f"image_shape must be (rows, columns) for weights; got {found}")
     return found[0], found[1]
-
-
-def _mosaic(kernel: Any, rows: int, columns: int) -> Any:
-    """Return the pictures of all units side by side, with a border of NaN around each."""
-    units = kernel.shape[1]
-    across = math.ceil(math.sqrt(units))
-    down = math.ceil(units / across)
-    mosaic = np.full((down * (rows + 1) + 1, across * (columns + 1) + 1), np.nan)
-    for unit in range(units):
-        top, left = unit // across * (rows + 1) + 1, unit % across * (columns + 1) + 1
-        mosaic[top : top + rows, left : left + columns] = kernel[:, unit].reshape(rows, columns)
-    return mosaic

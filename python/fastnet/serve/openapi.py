@@ -56,12 +56,16 @@ def describe_api(predictor: Predictor, max_batch: int) -> dict[str, Any]:
             "/health": {"get": _read("Whether the server is up.", _object(status={"const": "ok"}))},
             "/model": {"get": _read("Description of the model.", _ref("Model"))},
             "/weights": {
-                "get": _read("The weights of the units of the first layer, as images.", _ref("Weights"), has="404")
+                "get": _read(
+                    "The weights of the units of the first layer, or its filters, as images.",
+                    _ref("Weights"),
+                    has="404",
+                )
             },
             "/predict": {"post": _predict(one, several)},
             "/explain": {
                 "post": _write(
-                    "The probabilities of one instance, and the outputs of every dense layer.",
+                    "The probabilities of one instance, and the outputs of every layer with a kernel.",
                     {"application/json": {"schema": one}},
                     {"application/json": {"schema": _ref("Explanation")}},
                 )
@@ -105,7 +109,7 @@ def _answers(predictor: Predictor) -> dict[str, Schema]:
             values=values if count is None else null,
             layers={
                 "type": "array",
-                "items": _object(name=name, activation=name, output={"type": "array", "items": _number()}),
+                "items": _object(name=name, activation=name, shape=shape, output={"type": "array", "items": _number()}),
             },
         ),
         "Model": _object(

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._core import __version__
-from fastnet.layers import Rescaling, Residual
+from fastnet.layers import Conv2D, Dense, Rescaling, Residual
 from fastnet.layers.base import Layer
+from fastnet.layers.kernels import KernelLayer
 from fastnet.models import Sequential
 from fastnet.models.classes import as_classes, class_names_of, last_activation, probabilities_of
 from fastnet.operations.quantizing import QuantizedMultiplication
@@ -63,7 +64,10 @@ class Predictor:
 
     def rows_within(self, operations: int) -> int:
         """Return the number of instances for which the model takes at most this many operations."""
-        return operations // (2 * self.model.count_params() + 1)  # a multiplication and an addition per weight
+        model = self.model
+        if isinstance(model, QuantizedModel):
+            return operations // (2 * model.count_params() + 1)  # a multiplication and an addition per weight
+        return operations // (sum(layer.count_flops() for layer in model.layers) + 1)
 
     def predictions(self, outputs: Array) -> list[Any]:
         """Return the answer for each row of outputs: its class, or its values."""
@@ -102,7 +106,7 @@ class Predictor:
                 "name": layer.name,
                 "type": type(layer).__name__,
                 "activation": _activation(layer),
-                "units": getattr(layer, "units", None),
+                "units": getattr(layer, "units", getattr(layer, "filters", None)),
             }
             for layer in self.model.layers
         ]
@@ -110,10 +114,10 @@ class Predictor:
     # ---- Inside the model -------------------------------------------------------------------------------------------
 
     def explain(self, row: Array) -> dict[str, Any]:
-        """Return the probabilities of one instance, of shape (1, *input_shape), and the outputs of every dense layer.
+        """Return the probabilities of one instance, of shape (1, *input_shape), and the outputs of every layer with a kernel.
 
-        The outputs of such a layer, or of a residual block, are taken after the activation and the normalization that
-        follow it.
+        The outputs of such a layer, or of a residual block, are taken after the activation, the normalization and the
+        pooling that follow it. Those of a convolution are feature maps.
         """
         layers = self._outputs_of_layers(row)
         outputs = layers.pop("")
@@ -125,7 +129,7 @@ class Predictor:
         return {**answer, "layers": list(layers.values())}
 
     def _outputs_of_layers(self, row: Array) -> dict[str, Any]:
-        """Return the outputs of every dense layer by name, and those of the model under an empty name."""
+        """Return the outputs of every layer with a kernel by name, and those of the model under an empty name."""
         if isinstance(self.model, QuantizedModel):  # it has operations instead of layers
             return {"": self.model(row)}
         if self._networks is None:
@@ -135,11 +139,14 @@ class Predictor:
         output = row.reshape(1, -1)
         for layer, network in self._networks:
             output = network.predict(output, 1)
-            if hasattr(layer, "units") or isinstance(layer, Residual):
+            if isinstance(layer, KernelLayer | Residual):
                 entry = shown[layer.name] = {"name": layer.name, "activation": "linear"}
             if (activation := _activation(layer)) not in (None, "linear"):
                 entry["activation"] = activation
-            entry["output"] = output[0].tolist()
+            values = output[0].tolist()
+            if math.prod(maps := entry.get("shape", [0])) != len(values) or len(maps) < 3:  # else only flattened
+                entry["shape"] = list(layer.output_shape or ())
+            entry["output"] = values
         shown[""] = output.reshape(1, *self.output_shape)
         return shown
 
@@ -154,14 +161,20 @@ class Predictor:
         weighted = [layer for layer in self.model.layers if layer.weight_names]
         first = next((layer for layer in weighted if "kernel" in layer.weight_names), None)
         if first is None:
-            return "the model has no dense layer"
+            return "the model has no layer with a kernel"
         kernel = first.get_weights()[first.weight_names.index("kernel")]
-        if not hasattr(first, "units") or len(kernel) != math.prod(self.input_shape):
-            return f"the first layer with weights, {first.name}, does not act on the inputs directly"
-        shape = _picture(self.input_shape)
-        if shape is None:
-            return f"inputs of shape {self.input_shape} are not images"
-        weights = kernel.T[:_MOST_UNITS].astype(np.float64)
+        shape: tuple[int, ...] | None
+        if isinstance(first, Conv2D):
+            shape = kernel.shape[:2]
+            if kernel.shape[2] > 1:
+                return f"the filters of {first.name} have {kernel.shape[2]} channels: they are not images"
+        else:
+            if not isinstance(first, Dense) or len(kernel) != math.prod(self.input_shape):
+                return f"the first layer with weights, {first.name}, does not act on the inputs directly"
+            shape = _picture(self.input_shape)
+            if shape is None:
+                return f"inputs of shape {self.input_shape} are not images"
+        weights = kernel.reshape(-1, kernel.shape[-1]).T[:_MOST_UNITS].astype(np.float64)
         scale = float(np.abs(weights).max()) / _LARGEST or 1.0
         if not math.isfinite(scale):
             return f"the weights of {first.name} are not finite"

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 from weakref import WeakSet
 
+import numpy as np
+
 from fastnet import losses
 from fastnet.inputs.samples import fits
 from fastnet.models import Sequential
@@ -68,12 +70,24 @@ def make_weights(model: Sequential, input_shape: tuple[int, ...], outputs: Colle
 
     `of_y` describes the targets in the message.
     """
-    if model.input_shape is not None and not fits((1, *input_shape), model.input_shape):
+    if model.input_shape is not None and not _takes(model.input_shape, input_shape):
         raise ValueError(f"the model has input_shape {model.input_shape}; the samples of X have shape {input_shape}")
     model.build(model.input_shape or input_shape)
     if len(model.output_shape or ()) != 1 or output_count(model) not in outputs:
         needed = " or ".join(f"({count},)" for count in outputs)
         raise ValueError(f"the model must have output_shape {needed} for {of_y}; got {model.output_shape}")
+
+
+def _takes(input_shape: tuple[int, ...], shape: tuple[int, ...]) -> bool:
+    return fits((1, *shape), input_shape) or shape == (math.prod(input_shape),)
+
+
+def as_inputs(model: Sequential, X: Any) -> Any:
+    """Return samples for a model: rows of numbers in its input shape, which they cannot have in a pipeline."""
+    shape = model.input_shape
+    if shape is None or not isinstance(X, np.ndarray) or X.shape[1:] != (math.prod(shape),):
+        return X
+    return X.reshape(-1, *shape)
 
 
 def compile_with(model: Sequential, loss: str, metrics: list[str]) -> None:

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from fastnet.callbacks import Callback
 from fastnet.models import Sequential
-from fastnet.sklearn._building import check_arguments, new_model
+from fastnet.sklearn._building import as_inputs, check_arguments, new_model
 from fastnet.sklearn._samples import check_range, eval_samples, is_plain, validated
 from fastnet.sklearn._threads import limited_threads
 from fastnet.support.validation import NamesItsArguments, check_number, without_mask
@@ -134,7 +134,8 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
         Parameters
         ----------
         X : array_like or sparse matrix, shape (n, n_features) or (n, *input_shape)
-            The samples. Arrays of float32, float64 and integers, and CSR matrices, are read in place.
+            The samples. Arrays of float32, float64 and integers, and CSR matrices, are read in place. A model of images
+            takes them as rows too, in the order of (height, width, channels).
         y : array_like, shape (n,) or (n, n_outputs)
             The targets.
         sample_weight : array_like, shape (n,), optional
@@ -160,6 +161,7 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
         if not continues:
             self._learn_targets(y)
         model = self.model_ if continues else self._new_model(X)
+        X = as_inputs(model, X)
         targets = self._encoded(model, y)
         weight = self._weights(y, sample_weight)
         validation = None
@@ -180,7 +182,7 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
         X, y, sample_weight = eval_samples(eval_set)
         X, y = self._validated(X, y, reset=False)
         weight = _as_weights(y, sample_weight)
-        return (X, self._encoded(model, y), *([] if weight is None else [_relative(weight)]))
+        return (as_inputs(model, X), self._encoded(model, y), *([] if weight is None else [_relative(weight)]))
 
     def _partial_fit(self, X: Any, y: Any, sample_weight: ArrayLike | None, **known: Any) -> Self:
         """Train one pass over the samples, with unscaled weights; the first call has the `known` targets."""
@@ -189,7 +191,7 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
         if first:
             self._learn_targets(y, **known)
         model = self._new_model(X) if first else self.model_
-        self._train(model, X, self._encoded(model, y), self._weights(y, sample_weight), 1)
+        self._train(model, as_inputs(model, X), self._encoded(model, y), self._weights(y, sample_weight), 1)
         return self
 
     def _validated(self, X: Any, y: Any, reset: bool, **checks: Any) -> tuple[Any, NDArray[Any]]:
@@ -252,9 +254,9 @@ class SequentialEstimator(BaseEstimator, NamesItsArguments):  # type: ignore[mis
         dtype = self.model_.dtype
         if not is_plain(self, X, dtype):
             X = validated(self, X, reset=False, accept_sparse="csr", allow_nd=True, dtype="numeric")
-            check_range(dtype, X=self.model_._features("X", X))
+            check_range(dtype, X=self.model_._features("X", as_inputs(self.model_, X)))
         with limited_threads(self.n_threads):
-            return self.model_.predict(X)
+            return self.model_.predict(as_inputs(self.model_, X))
 
 
 def _as_weights(y: NDArray[Any], sample_weight: ArrayLike | None) -> NDArray[Any] | None:

@@ -39,7 +39,7 @@ COMMANDS: dict[str, Command] = {
     "datasets": datasets.COMMAND,
     "completion": completion.COMMAND,
 }
-DESCRIPTION = "Train and use dense neural networks on the CPU."
+DESCRIPTION = "Train and use neural networks on the CPU."
 EXAMPLES = (
     ("train", "learn digits in a second"),
     ("train mnist --out mnist.safetensors", "learn MNIST, keep the model"),

@@ -15,7 +15,8 @@ from fastnet.cli._arguments.command import (
     add_table,
     add_threads,
 )
-from fastnet.cli._arguments.types import fraction, hidden_layers, integer, positive_number, seconds
+from fastnet.cli._arguments.layers import NETWORKS, USAGE, layers
+from fastnet.cli._arguments.types import fraction, hidden_layers, image_shape, integer, positive_number, seconds
 
 __all__ = ["ACTIVATIONS", "COMMAND", "OPTIMIZERS"]
 
@@ -38,11 +39,23 @@ def add_arguments(parser: Parser) -> None:
 
 def _add_model_options(group: Container) -> None:
     group.add_argument(
+        "--network",
+        choices=("mlp", *NETWORKS),
+        help="mlp: the dense layers of --hidden; for images "
+        + "; ".join(f"{name}: {text}" for name, text in NETWORKS.items())
+        + " (default: mlp)",
+    )
+    group.add_argument(
         "--hidden",
         type=hidden_layers,
-        default=(256, 128),
         metavar="N,N",
         help="units of each hidden layer, or none (default: 256,128)",
+    )
+    group.add_argument(
+        "--layers",
+        type=layers,
+        metavar="TEXT",
+        help=f"the hidden layers written out, with commas between them, in place of a network: {USAGE}",
     )
     group.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)")
     group.add_argument(
@@ -102,6 +115,12 @@ def _add_data_options(group: Container) -> None:
     group.add_argument(
         "--validation", type=fraction, default=0.1, metavar="X", help="fraction that is held out (default: 0.1)"
     )
+    group.add_argument(
+        "--image-shape",
+        type=image_shape,
+        metavar="H,W,C",
+        help="the rows of DATA are images of this shape, such as 28,28,1, or square (default: the shape in DATA)",
+    )
     add_table(group)
     group.add_argument("--out", metavar="FILE", help="write the model to this file, for example model.safetensors")
     add_run_dir(group, "configuration, history, model and report")
@@ -114,6 +133,13 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
     if arguments.momentum and arguments.optimizer not in OPTIMIZERS_WITH_MOMENTUM:
         accepted = " or ".join(OPTIMIZERS_WITH_MOMENTUM)
         parser.error(f"argument --momentum: is for --optimizer {accepted}, not for {arguments.optimizer}")
+    networks = {
+        "--hidden": arguments.hidden is not None,
+        "--layers": bool(arguments.layers),
+        f"--network {arguments.network}": arguments.network in NETWORKS,
+    }
+    if len(both := [option for option, is_given in networks.items() if is_given]) > 1:
+        parser.error(f"argument {both[0]}: not together with {both[1]}: each gives the hidden layers")
     if not arguments.checkpoint:
         given = {"--every": arguments.every, "--keep": arguments.keep, "--resume": arguments.resume}
         for option in [option for option, value in given.items() if value]:
@@ -130,7 +156,9 @@ COMMAND = Command(
         ("train", "learn digits in a second"),
         ("train mnist --out mnist.safetensors", "learn MNIST, keep the model"),
         ("train mnist --run-dir runs/1", "keep everything in a folder"),
+        ("train mnist --network cnn", "learn MNIST with convolutions"),
         ("train --config run.toml --epochs 20", "options from a file"),
+        ('train mnist --layers "conv 16 5, pool 2, dense 64" --epochs 3', ""),
         ("train train.csv --hidden 256,128 --epochs 20 --target species", ""),
         ("train train.csv --optimizer sgd --lr 0.1 --momentum 0.9 --seed 7", ""),
         ("train mnist --checkpoint kept --resume", "resume after an interruption"),

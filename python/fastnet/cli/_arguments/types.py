@@ -2,9 +2,20 @@
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 
-__all__ = ["column", "decimal", "fraction", "hidden_layers", "integer", "positive_number", "seconds", "separator"]
+__all__ = [
+    "column",
+    "decimal",
+    "fraction",
+    "hidden_layers",
+    "image_shape",
+    "integer",
+    "positive_number",
+    "seconds",
+    "separator",
+]
 
 SECONDS = {"s": 1, "m": 60, "h": 3600}
 SEPARATORS = {**{one: one for one in ",;|\t "}, "tab": "\t", "\\t": "\t"}  # a tab is hard to type in a shell
@@ -66,6 +77,18 @@ def hidden_layers(text: str) -> tuple[int, ...]:
     if not all(number.strip().isascii() and number.strip().isdigit() and int(number) > 0 for number in units):
         raise argparse.ArgumentTypeError(f"must be positive integers with commas, such as 64,64, or none; got {text!r}")
     return tuple(int(number) for number in units)
+
+
+def image_shape(text: str) -> str | tuple[int, ...]:
+    """Return the shape of an image, or "square"."""
+    if text.strip().lower() == "square":
+        return "square"
+    sizes = text.split(",")
+    if len(sizes) not in (2, 3) or not all(re.fullmatch(r"\s*[1-9][0-9]{0,5}\s*", size) for size in sizes):
+        raise argparse.ArgumentTypeError(
+            f"must be HEIGHT,WIDTH or HEIGHT,WIDTH,CHANNELS such as 28,28,1, or square; got {text!r}"
+        )
+    return tuple(map(int, sizes))
 
 
 def column(text: str) -> str | int:

@@ -4,10 +4,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from fastnet.diagnostics.doctor.case import Case, activation_name
+from fastnet.diagnostics.doctor.case import Case, activation_name, mixes
 from fastnet.diagnostics.doctor.report import check
 from fastnet.functional.activations.table import ACTIVATIONS
-from fastnet.layers import Dense
 
 _CLASSES = ("categorical_crossentropy", "sparse_categorical_crossentropy")
 
@@ -87,12 +86,12 @@ def weights_not_finite(case: Case) -> str | None:
 @check(
     "FN306",
     "warning",
-    "Dense layers without an activation between them",
+    "Dense or convolutional layers without an activation between them",
     "Give the first an activation such as 'relu': without one, both together are no more than one layer",
 )
 def no_activation(case: Case) -> str | None:
     layers = case.model.layers
     for layer, following in pairwise(layers):
-        if isinstance(layer, Dense) and isinstance(following, Dense) and activation_name(layer) == "linear":
+        if mixes(layer) and mixes(following) and activation_name(layer) == "linear":
             return f"layer {layer.name!r} is linear, and layer {following.name!r} follows at once"
     return None

@@ -1,5 +1,7 @@
 """A case for the checks: a model, and a bounded sample of its data."""
 
+import math
+from collections.abc import Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +20,6 @@ from fastnet.layers import (
     Dropout,
     Flatten,
     GaussianNoise,
-    InputLayer,
     LayerNormalization,
     Normalization,
     Permute,
@@ -26,8 +27,10 @@ from fastnet.layers import (
     Rescaling,
     Reshape,
     Residual,
+    SpatialDropout2D,
 )
 from fastnet.layers.base import Layer
+from fastnet.layers.geometry import ImageLayer
 from fastnet.layers.kernels import KernelLayer
 from fastnet.support.validation import describe
 from fastnet.training.inspection import Inspector
@@ -39,8 +42,10 @@ Array = NDArray[Any]
 
 _ROWS = 2000
 _VALUES = 4_000_000  # at most in a sample
-_NOT_SCALING = (Dropout, Flatten, GaussianNoise, Permute, Reshape)
-_SCALING = (*_NOT_SCALING, BatchNormalization, InputLayer, LayerNormalization, Normalization, Rescaling)
+_OUTPUTS = 20_000_000  # at most of all layers for the rows of a sample
+_SCALING = BatchNormalization | LayerNormalization | Normalization | Rescaling
+_MOVING = Dropout | Flatten | GaussianNoise | ImageLayer | Permute | Reshape | SpatialDropout2D  # without a kernel
+_MIXING = Dense | Conv1D | Conv2D  # every unit, or channel, gets all inputs
 
 
 class Case:
@@ -65,7 +70,8 @@ class Case:
     @cached_property
     def rows(self) -> NDArray[np.int64]:
         """The indices of the rows in the sample, evenly spread over all rows."""
-        return spread(self.all_x)
+        outputs = sum(math.prod(layer.output_shape or ()) for layer in self.model.layers)
+        return spread(self.all_x, _OUTPUTS // max(outputs, 1))
 
     @cached_property
     def given_x(self) -> Array:
@@ -140,8 +146,8 @@ class Case:
     @property
     def last_activation(self) -> str:
         """The name of the activation of the outputs; empty if it has no name."""
-        last = [layer for layer in self.model.layers if not isinstance(layer, Dropout | Flatten | Reshape)][-1:]
-        return activation_name(last[0]) if last else ""
+        last = [layer for layer in self.model.layers if not isinstance(layer, Dropout | Flatten | Permute | Reshape)]
+        return activation_name(last[-1]) if last else ""
 
     @property
     def learns(self) -> bool:
@@ -159,17 +165,15 @@ class Case:
         """The inputs of the first layer with a kernel, and whether a layer has scaled them."""
         x, scaled = self.x, False
         for layer in self.model.layers:
-            if not isinstance(layer, _SCALING):
+            if isinstance(layer, KernelLayer) or not isinstance(layer, _SCALING | _MOVING):
                 break
-            if not isinstance(layer, _NOT_SCALING):
-                scaled = True
-                if (
-                    isinstance(layer, BatchNormalization) and layer.trainable
-                ):  # in training it uses the mean and variance of the batch
-                    values = x.reshape(-1, (layer.input_shape or (1,))[-1])
-                    x = ((values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)).reshape(len(x), -1)
-                else:
-                    x = self.outputs_of_layers[layer.name].reshape(len(x), -1).astype(np.float64)
+            scaled |= isinstance(layer, _SCALING)
+            if isinstance(layer, BatchNormalization) and layer.trainable:
+                # In training it uses the mean and variance of the batch.
+                values = x.reshape(-1, (layer.output_shape or ())[-1])
+                x = ((values - values.mean(axis=0)) / (values.std(axis=0) + 1e-3)).reshape(len(x), -1)
+            else:
+                x = self.outputs_of_layers[layer.name].reshape(len(x), -1).astype(np.float64)
         return x, scaled
 
     @cached_property
@@ -185,24 +189,20 @@ class Case:
         return result
 
     def kernels(self) -> list[tuple[str, Array]]:
-        """Return the kernel of every layer with units or filters as a matrix, a column for each, with the layer's name."""
-        return [
-            (layer.name, array.reshape(-1, array.shape[-1]))
-            for layer in _layers_of_units(self.model.layers)
-            for name, array in zip(layer.weight_names, layer.get_weights(), strict=True)
-            if name == "kernel"
-        ]
+        """Return the kernel of every layer whose units get the same inputs, a column for each unit, with the layer's name."""
+        layers = [layer for layer in all_layers(self.model.layers) if mixes(layer)]
+        kernels = ((layer.name, layer.get_weights()[0]) for layer in layers)
+        return [(name, kernel.reshape(-1, kernel.shape[-1])) for name, kernel in kernels]
 
 
-def _layers_of_units(layers: list[Layer]) -> list[Layer]:
-    """Return the dense layers and the convolutions, including those in residual blocks."""
-    found: list[Layer] = []
-    for layer in layers:
-        if isinstance(layer, Residual):
-            found += _layers_of_units(layer.layers)
-        elif isinstance(layer, Dense | Conv1D | Conv2D):
-            found.append(layer)
-    return found
+def all_layers(layers: Sequence[Layer]) -> list[Layer]:
+    """Return the layers, with those inside residual blocks in their place."""
+    return [one for layer in layers for one in (all_layers(layer.layers) if isinstance(layer, Residual) else [layer])]
+
+
+def mixes(layer: Layer) -> bool:
+    """Return whether every unit, or channel, of a layer is a weighted sum of the same inputs."""
+    return isinstance(layer, _MIXING) and getattr(layer, "groups", 1) == 1
 
 
 def activation_name(layer: Layer) -> str:
@@ -217,10 +217,10 @@ def rms(array: Array) -> float:
     return float(np.sqrt(np.mean(np.square(array, dtype=np.float64)))) if array.size else 0.0
 
 
-def spread(x: Any) -> NDArray[np.int64]:
+def spread(x: Any, most: int = _ROWS) -> NDArray[np.int64]:
     """Return the indices of evenly spread rows for a sample of bounded size."""
     per_row = max(int(np.prod(x.shape[1:])), 1)
-    count = min(x.shape[0], _ROWS, max(_VALUES // per_row, 1))
+    count = min(x.shape[0], _ROWS, max(min(_VALUES // per_row, most), 1))
     return np.linspace(0, max(x.shape[0] - 1, 0), count).astype(np.int64)
 
 

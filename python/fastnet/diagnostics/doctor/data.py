@@ -1,5 +1,6 @@
 """Checks of the samples."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -118,7 +119,7 @@ def duplicates(case: Case) -> str | None:
     unless=("FN101",),
 )
 def leaks(case: Case) -> str | None:
-    if case.validation_x is None or case.validation_x.shape[1:] != case.all_x.shape[1:]:
+    if case.validation_x is None or math.prod(case.validation_x.shape[1:]) != math.prod(case.all_x.shape[1:]):
         return None
     validation = _hashes(case.validation_x[spread(case.validation_x)])
     features = max(int(np.prod(case.all_x.shape[1:])), 1)

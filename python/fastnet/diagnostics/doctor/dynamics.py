@@ -29,12 +29,10 @@ def dead_units(case: Case) -> str | None:
     for layer in case.model.layers:
         if activation_name(layer) == "relu":
             output = case.outputs_of_layers[layer.name]
-            share = float(
-                (output.reshape(-1, output.shape[-1]) <= 0).all(axis=0).mean()
-            )  # a unit of images is a channel
+            share = float((output.reshape(-1, output.shape[-1]) <= 0).all(axis=0).mean())
             if share >= _DEAD_SHARE:
                 found.append(f"{share:.0%} of layer {layer.name!r}")
-    return f"units that are 0 for all {len(case.rows)} sampled rows: {', '.join(found)}" if found else None
+    return f"units or channels that are 0 for all {len(case.rows)} sampled rows: {', '.join(found)}" if found else None
 
 
 @check(

@@ -1,9 +1,10 @@
 // Shows the answer of the model: bars of the classes, activations of hidden layers, and the weights of active units.
 
-import { paintSigned } from "./pictures.js";
+import { mosaic, paintSigned } from "./pictures.js";
 
 const SHOWN_UNITS = 12;
 const UNITS_IN_A_ROW = 64;
+const MAPS_IN_A_ROW = 16;
 
 const find = (id) => document.getElementById(id);
 
@@ -79,17 +80,25 @@ export function showLayers(layers) {
   while (strips.children.length < layers.length) {
     strips.append(element("figure", {}, document.createElement("canvas"), element("figcaption")));
   }
-  layers.forEach(({ name, activation, output }, i) => {
+  layers.forEach(({ name, activation, shape, output }, i) => {
     const [canvas, caption] = strips.children[i].children;
-    const most = Math.max(...output.map(Math.abs));
+    const most = output.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0);
     const active = output.filter((value) => value !== 0).length;
-    const columns = Math.min(output.length, UNITS_IN_A_ROW);
-    canvas.style.setProperty("--rows", Math.ceil(output.length / columns));
+    const areMaps = shape.length === 3;
+    canvas.classList.toggle("maps", areMaps);
     canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `Activations of the layer ${name}`);
-    paintSigned(canvas, output, columns, most);
+    canvas.setAttribute("aria-label", `${areMaps ? "Feature maps" : "Activations"} of the layer ${name}`);
+    if (areMaps) {
+      const { values, columns } = mosaic(output, shape, Math.min(shape[2], MAPS_IN_A_ROW));
+      paintSigned(canvas, values, columns, most);
+    } else {
+      const columns = Math.min(output.length, UNITS_IN_A_ROW);
+      canvas.style.setProperty("--rows", Math.ceil(output.length / columns));
+      paintSigned(canvas, output, columns, most);
+    }
+    const size = areMaps ? `${shape[2]} maps of ${shape[0]} × ${shape[1]}` : `${output.length} units`;
     caption.textContent =
-      `${name}: ${output.length} units, ${activation}` +
+      `${name}: ${size}, ${activation}` +
       (most > 0 ? `; ${active} not zero, the strongest ${shortNumber(most)}` : "");
   });
 }
@@ -102,8 +111,13 @@ export function decodeWeights({ shape, units, data }) {
   return { columns, pictures: Array.from({ length: units }, (_, i) => bytes.subarray(i * size, (i + 1) * size)) };
 }
 
-/** Show the weights of the units of the first layer whose outputs are farthest from zero. */
-export function showUnits({ columns, pictures }, output) {
+/** Show the weights of the units of the first layer whose outputs are farthest from zero, anywhere in a feature map. */
+export function showUnits({ columns, pictures }, { shape, output: outputs }) {
+  const output = Array(shape.at(-1)).fill(0);
+  outputs.forEach((value, i) => {
+    const unit = i % output.length;
+    if (Math.abs(value) > Math.abs(output[unit])) output[unit] = value;
+  });
   const order = pictures
     .map((_, unit) => unit)
     .filter((unit) => output[unit])

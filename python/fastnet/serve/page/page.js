@@ -39,7 +39,7 @@ async function start() {
   else offerRowsOnly();
   listen();
   changed();
-  if (picture && model.layers.some((layer) => layer.type === "Dense")) await loadWeights();
+  if (picture && model.layers.some((layer) => layer.units)) await loadWeights();
 }
 
 function product(shape) {
@@ -270,7 +270,7 @@ function showInside({ layers }) {
   const without = ["This model does not show the outputs of its layers.", "This model has no hidden layer."];
   find("layers-note").textContent = without[layers.length] ?? "";
   find("weights").hidden = !weights;
-  if (weights) showUnits(weights, layers[0].output);
+  if (weights) showUnits(weights, layers[0]);
 }
 
 /** Have an answer read aloud when it has stayed the same for a moment. */

@@ -27,12 +27,28 @@ export function paintSigned(canvas, values, columns, most) {
   });
 }
 
-/** Give each value a pixel, row by row; an incomplete last row stays transparent at its end. */
+/** Return feature maps of shape (height, width, channels) side by side, so many in a row, with NaN between them. */
+export function mosaic(maps, [height, width, channels], across) {
+  const columns = across * (width + 1) - 1;
+  const values = Array((Math.ceil(channels / across) * (height + 1) - 1) * columns).fill(NaN);
+  maps.forEach((value, i) => {
+    const channel = i % channels;
+    const pixel = Math.floor(i / channels);
+    const y = Math.floor(channel / across) * (height + 1) + Math.floor(pixel / width);
+    const x = (channel % across) * (width + 1) + (pixel % width);
+    values[y * columns + x] = value;
+  });
+  return { values, columns };
+}
+
+/** Give each value a pixel, row by row; NaN, and the end of an incomplete last row, stay transparent. */
 function paint(canvas, values, columns, colour) {
   canvas.width = columns;
   canvas.height = Math.ceil(values.length / columns);
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
-  values.forEach((value, i) => image.data.set([...colour(value), 255], 4 * i));
+  values.forEach((value, i) => {
+    if (!Number.isNaN(value)) image.data.set([...colour(value), 255], 4 * i);
+  });
   context.putImageData(image, 0, 0);
 }

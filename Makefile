@@ -58,7 +58,7 @@ fuzz: $(VENV)/.installed $(VENV)/.test $(VENV)/.fuzz ## Fuzz everything that rea
 # Without its runtime and C++'s in Python from the start, the sanitizer sees neither allocations nor exceptions. Python itself leaks, and
 # tests ask for more memory than there is.
 SANITIZED := build/sanitize
-SANITIZED_TESTS := activations bad_input bfloat16 core_layers functional_losses gemm gradients int8_kernels isa layers losses \
+SANITIZED_TESTS := activations bad_input bfloat16 core_images core_layers functional_losses gemm gradients int8_kernels isa layers losses \
 	more_activations nan normalization optimizers packed_kernels quantization random_layers robustness robustness_network rows \
 	shared_models small sparse sparse_input steps threads trainable training
 sanitize: $(SANITIZED)/.installed $(VENV)/.test ## Run the tests of the C++ core under ASan and UBSan (gcc on Linux).
@@ -85,7 +85,7 @@ format: $(VENV)/.lint ## Format the Python and C++ sources.
 	$(BIN)/clang-format -i $(CXX_SOURCES)
 
 # BENCH holds options, as in: make bench BENCH="--quick --peers numpy,torch"
-bench: $(VENV)/.installed $(VENV)/.bench ## Measure fastnet side by side with the peers that are installed (20 to 40 minutes).
+bench: $(VENV)/.installed $(VENV)/.bench ## Measure fastnet side by side with the peers that are installed (35 to 60 minutes).
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks $(BENCH)
 
 # PyTorch first: it decides which versions of its dependencies the others share.

@@ -7,12 +7,12 @@ import math
 import statistics
 from typing import Any
 
+from .cases import Training
 from .estimator_cases import Estimator
 from .results import Record, Results, Row
-from .workloads import WORKLOADS, Training
+from .workloads import WORKLOADS
 
 LOSS = 0.02  # relative, after the first steps; PyTorch adds the epsilon of Adam at another place
-ACCURACY = 0.005  # the mean over the seeds, in the end
 
 Checks = dict[str, list[dict[str, Any]]]
 
@@ -41,7 +41,7 @@ def agrees(case: Training | Estimator, found: Checks, expected: Checks) -> bool:
         return same(found["end"][0], expected["end"][0], case.tolerance)
     loss, right_loss = (mean(checks["start"], "loss") for checks in (found, expected))
     accuracy, right_accuracy = (mean(checks["end"], "accuracy") for checks in (found, expected))
-    return abs(loss - right_loss) <= LOSS * right_loss and abs(accuracy - right_accuracy) <= ACCURACY
+    return abs(loss - right_loss) <= LOSS * right_loss and abs(accuracy - right_accuracy) <= case.accuracy_within
 
 
 def same(found: dict[str, Any], expected: dict[str, Any], tolerance: float) -> bool:

@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .workloads import Training
+from . import image_data
+from .cases import Prediction, Training
+from .image_cases import ImagePrediction, ImageTraining
 
 FOLDER = Path(__file__).resolve().parent.parent / "build" / "benchmarks"
 MNIST = FOLDER / "mnist.npz"  # written once by the runner, so that no peer's process needs fastnet to read MNIST
@@ -16,7 +18,7 @@ Weights = list[np.ndarray]  # kernel and bias of the first layer, then of the ne
 
 
 class Samples(NamedTuple):
-    x: Any  # an array of float32 or of uint8 pixels, or a sparse matrix of float32
+    x: Any  # an array of float32 or of uint8 pixels, or a sparse matrix of float32; uint8 of images
     y: np.ndarray  # int64 labels
     x_test: Any  # float32
     y_test: np.ndarray
@@ -38,7 +40,14 @@ def samples(case: Training, count: int) -> Samples:
         x, y, x_test, y_test = mnist()
         x, y = x[:count], y[:count]
         test = slice(case.test_samples)
+        if isinstance(case, ImageTraining):
+            x, x_test = (pixels.reshape(-1, *case.network.shape) for pixels in (x, x_test))
+            return Samples(x, y, scaled(x_test[test]), y_test[test])
         return Samples(x if case.form == "uint8 pixels" else scaled(x), y, scaled(x_test[test]), y_test[test])
+    if case.data == "pictures":
+        assert isinstance(case, ImageTraining)
+        x, y = image_data.pictures(count + case.test_samples, case.network.shape, case.sizes[-1])
+        return Samples(x[:count], y[:count], scaled(x[count:]), y[count:])
     if case.data == "text":
         x, y = texts(count + case.test_samples, case.sizes[0], case.sizes[-1])
         return Samples(x[:count], y[:count], x[count:], y[count:])
@@ -83,10 +92,17 @@ def initial_weights(sizes: tuple[int, ...], seed: int) -> Weights:
     return weights
 
 
+def weights_of(case: Training | Prediction, seed: int) -> Weights:
+    """Return the initial weights of the case's network."""
+    if isinstance(case, ImageTraining | ImagePrediction):
+        return image_data.initial_weights(case.network, seed)
+    return initial_weights(case.sizes, seed)
+
+
 def one_cycle(case: Training, steps: int) -> np.ndarray:
-    """The learning rate of each step: Smith and Topin (2017) with cosines, the numbers are PyTorch's defaults."""
+    """The learning rate of each step: Smith and Topin (2017) with cosines, the other numbers are PyTorch's defaults."""
     low, peak, end = case.learning_rate / 25, case.learning_rate, case.learning_rate / 25 / 1e4
-    turn = 0.3 * steps - 1
+    turn = case.rise * steps - 1
     step = np.arange(steps)
     up, down = step / turn, (step - turn) / (steps - 1 - turn)
     between = lambda a, b, part: b + (a - b) / 2 * (1 + np.cos(np.pi * part))  # noqa: E731
@@ -108,9 +124,12 @@ def forward(weights: Weights, x: np.ndarray, hidden: str) -> np.ndarray:
     return x @ weights[-2] + weights[-1]
 
 
-def probabilities(weights: Weights, x: np.ndarray, hidden: str = "relu") -> np.ndarray:
+def probabilities(case: Training | Prediction, weights: Weights, x: np.ndarray) -> np.ndarray:
     """Return the probability of each class, of two classes for one logit."""
-    logits = forward(weights, x, hidden).astype(np.float64)
+    if isinstance(case, ImageTraining | ImagePrediction):
+        logits = image_data.logits(case.network, weights, x).astype(np.float64)
+    else:
+        logits = forward(weights, x, case.hidden).astype(np.float64)
     if logits.shape[1] == 1:
         logits = np.hstack([np.zeros_like(logits), logits])
     return softmax(logits)
@@ -123,7 +142,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 def quality(weights: Weights, case: Training, data: Samples) -> dict[str, float]:
     """Return the loss and the accuracy on the test samples, computed in the same way for all peers."""
-    p = probabilities(weights, data.x_test, case.hidden)
+    p = probabilities(case, weights, data.x_test)
     right = p[np.arange(len(p)), data.y_test]
     return {"loss": float(-np.log(np.maximum(right, 1e-30)).mean()),
             "accuracy": float((p.argmax(axis=1) == data.y_test).mean())}  # fmt: skip

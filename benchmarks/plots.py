@@ -5,14 +5,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .cases import Gemm, Training
 from .results import Results
 from .tables import number, threads_text
-from .workloads import Gemm, Training
 
 COLORS = {
     "fastnet": "#d1495b",
     "numpy": "#30638e",
     "torch": "#e59f24",
+    "torch_channels_last": "#b07d12",
+    "tensorflow": "#c26a8d",
     "jax": "#3a8f5c",
     "sklearn": "#8a6fb0",
     "python": "#777777",

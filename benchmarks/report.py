@@ -5,10 +5,12 @@ import statistics
 from dataclasses import replace
 
 from . import checks, report_growth, report_summary, report_users, sections
+from .cases import INTEGERS, Gemm, Prediction, Training
+from .image_cases import ImagePrediction
 from .report_summary import verdict
 from .results import WIN, Record, Results, Row
 from .tables import call_time, duration, heading, note, rate, spread, table, threads_text, times
-from .workloads import INTEGERS, WORKLOADS, Gemm, Prediction, Training
+from .workloads import WORKLOADS
 
 METHOD = (
     "Every peer runs in processes of its own, one for each number of threads, bound to as many processors. Units of work "
@@ -156,14 +158,14 @@ def training_row(results: Results, record: Record, case: Training, row: Row) -> 
 
 
 def predictions(results: Results) -> list[str]:
-    """A table for float32 and each form, with a column for every peer that takes part."""
+    """A table for float32, for each form and for images, with a column for every peer that takes part."""
     lines: list[str] = []
-    for form in ("", INTEGERS):
-        found = [(r, replace(c, form=form)) for r, c in results.compared(Prediction)]
+    for kind, form in ((Prediction, ""), (Prediction, INTEGERS), (ImagePrediction, "")):
+        found = [(r, replace(c, form=form)) for r, c in results.compared(Prediction) if type(c) is kind]
         cases = [(record, case) for record, case in found if record.find(case.key, "fastnet")]
         for threads in results.threads if cases else ():
             lines += prediction_table(results, cases, threads)
-    text = "ReLU, softmax. For one sample, the median of single calls and, after the stroke, their 99th percentile."
+    text = "ReLU, softmax; images are float32. For one sample, the median of single calls and, after the stroke, their 99th percentile."
     return heading("Prediction") + note(text) + lines if lines else []
 
 

@@ -3,9 +3,10 @@
 from itertools import pairwise
 
 from . import report_kernels
+from .cases import Training
 from .results import Record, Results
 from .tables import duration, heading, note, number, spread, table, threads_text
-from .workloads import WORKLOADS, Training
+from .workloads import WORKLOADS
 
 
 def growth(results: Results) -> list[str]:

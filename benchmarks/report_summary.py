@@ -5,13 +5,13 @@ The table at the top of RESULTS.md is read from it, see sections.py.
 
 import statistics
 
+from .cases import ZEROS_SKIPPED, Gemm, Prediction, Training
 from .estimator_cases import Estimator
 from .report_kernels import xsmm_summary
 from .results import Ratio, Record, Results
 from .sections import SUMMARY
 from .table_cases import AS_READ, CONTIGUOUS, FULL_BATCH, PANDAS_ARRAY, UNITS, Table, Unit
 from .tables import duration, heading, note, table, threads_text, times
-from .workloads import ZEROS_SKIPPED, Gemm, Prediction, Training
 
 IMPORT_AIM = 0.015  # seconds beyond NumPy's
 
@@ -63,7 +63,7 @@ def case_summary(results: Results, record: Record, case: Training | Prediction |
     peer, ratio = best
     theirs = record.find(theirs_key, peer)
     assert theirs is not None
-    steps = case.epochs * case.steps if isinstance(case, Training) and case.batch == 1 else 1
+    steps = case.epochs * case.steps if isinstance(case, Training) and case.by_step else 1
     singles = [record.best_peer(theirs_key, threads, case.key) for threads in results.threads]
     return [
         case.name + (f"<br>*beside it: {case.form}*" if case.form else ""),

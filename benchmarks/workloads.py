@@ -5,129 +5,11 @@ peer's time to fastnet's that the project aims at.
 """
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
-from typing import Literal
 
+from .cases import INTEGERS, ZEROS_SKIPPED, Gemm, Peak, Prediction, Training
 from .estimator_cases import ESTIMATORS, Estimator
+from .image_cases import COLOR_STEPS, CONVNET_STEPS, IMAGE_PREDICTIONS, LENET_CYCLE, LENET_EPOCH
 from .table_cases import TABLES, Table
-
-
-class Named:
-    """A case is known by its name and, if it has one, its form."""
-
-    name: str
-    form: str
-
-    @property
-    def key(self) -> str:
-        return f"{self.name}, {self.form}" if self.form else self.name
-
-
-@dataclass(frozen=True)
-class Gemm(Named):
-    """C = op(A) op(B) in float32; `transpose` says of A and of B whether it is stored transposed (T) or not (N)."""
-
-    m: int
-    n: int
-    k: int
-    transpose: Literal["NN", "NT", "TN"] = "NN"
-    form: str = ""
-    target: float | None = 1.0
-
-    @property
-    def name(self) -> str:
-        return f"{self.m} x {self.n} x {self.k} {self.transpose}"
-
-    @property
-    def operations(self) -> float:
-        return 2.0 * self.m * self.n * self.k
-
-
-@dataclass(frozen=True)
-class Peak(Named):
-    """Fused multiply-adds out of registers: the most that the machine can do."""
-
-    name: str = "fused multiply-adds"
-    form: str = ""
-
-
-ZEROS_SKIPPED = "zeros skipped"
-INTEGERS = "8-bit integers"
-
-
-@dataclass(frozen=True)
-class Training(Named):
-    """An epoch of a dense network. One output is a sigmoid with binary cross-entropy, more are a softmax with theirs.
-
-    `form` marks a case that computes something cheaper than float32 throughout ("uint8 pixels", "bfloat16") or leaves
-    out what is zero (ZEROS_SKIPPED): its row stands beside the plain one. The data "text" are a sparse matrix.
-    `few_samples` is the epoch for peers that spend tens of microseconds on any step, and emulate forms that the processor
-    does not have.
-    Every peer trains `check_epochs` from the same weights in the same order, for as many seeds of the weights as `seeds`
-    says, and what comes of it is compared. An epoch's time is that of `in_a_row` of them over their number: what happens
-    once a training, as checks of the data, is shared as it is where one trains for long. With `one_cycle` the learning
-    rate rises to `learning_rate` and falls again within `epochs`, and the unit of measurement is the whole training from
-    its first step on.
-    """
-
-    name: str
-    sizes: tuple[int, ...]
-    batch: int
-    samples: int
-    hidden: Literal["relu", "sigmoid"] = "relu"
-    optimizer: Literal["sgd", "adam"] = "adam"
-    learning_rate: float = 1e-3
-    momentum: float = 0.0
-    data: Literal["mnist", "xor", "random", "text"] = "mnist"
-    shuffle: bool = True
-    one_cycle: bool = False
-    epochs: int = 1
-    few_samples: int | None = None
-    in_a_row: int = 1
-    check_epochs: int = 1
-    test_samples: int = 10_000
-    seeds: int = 1
-    form: str = ""
-    target: float | None = None
-
-    @property
-    def skips_zeros(self) -> bool:
-        """Whether the first layer may multiply less than a dense one does."""
-        return self.data == "text" or self.form == ZEROS_SKIPPED
-
-    @property
-    def steps(self) -> int:
-        """The steps of an epoch."""
-        return -(-self.samples // self.batch)
-
-    @property
-    def operations(self) -> float:
-        """Multiplications and additions of an epoch's matrix products; the first layer has no input gradient."""
-        products = [inputs * units for inputs, units in pairwise(self.sizes)]
-        return 2.0 * self.samples * (3 * sum(products) - products[0])
-
-
-@dataclass(frozen=True)
-class Prediction(Named):
-    """The probabilities of `batch` samples by a ReLU network; with `each_call` calls are timed one by one.
-
-    The form INTEGERS is of a network whose weights a library quantized by itself, after training.
-    """
-
-    sizes: tuple[int, ...]
-    batch: int
-    each_call: bool = False
-    form: str = ""
-    target: float | None = None
-
-    @property
-    def name(self) -> str:
-        return f"{'-'.join(map(str, self.sizes))}, {self.batch:,} sample{'s' * (self.batch > 1)}"
-
-    @property
-    def operations(self) -> float:
-        return 2.0 * self.batch * sum(inputs * units for inputs, units in pairwise(self.sizes))
-
 
 Case = Gemm | Peak | Training | Prediction | Estimator | Table
 
@@ -156,7 +38,9 @@ class Workload:
 def is_small(case: Case) -> bool:
     if isinstance(case, Estimator | Table):
         return case.rough
-    return isinstance(case, Peak) or case.operations < (1e12 if isinstance(case, Training) else 3e9)
+    if isinstance(case, Training):
+        return case.epochs * case.operations < 5e11
+    return isinstance(case, Peak) or case.operations < 3e9
 
 
 # ---- Matrix products ------------------------------------------------------------------------------------------------
@@ -253,6 +137,7 @@ ONE_SAMPLE = Training(
     optimizer="sgd",
     learning_rate=0.5,
     data="xor",
+    by_step=True,
     target=1.0,
 )
 SMALL_STEPS = tuple(
@@ -266,6 +151,7 @@ SMALL_STEPS = tuple(
         optimizer="sgd",
         learning_rate=0.05,
         data="xor" if sizes[0] == 2 else "random",
+        by_step=batch == 1,
         target=1.0,
     )
     for sizes, hidden, batches in (
@@ -370,6 +256,11 @@ WORKLOADS = {
             ),
             rounds=5,
         ),
+        Workload("lenet", "An epoch of MNIST's images", (LENET_EPOCH,), rounds=5),
+        Workload("convnet", "Small images", (CONVNET_STEPS,), rounds=5),
+        Workload("color", "Color images", (COLOR_STEPS,), rounds=5),
+        Workload("lenet_cycle", "99% of MNIST's test images", (LENET_CYCLE,), rounds=6),
+        Workload("image_prediction", "Prediction for images", IMAGE_PREDICTIONS, rounds=5),
         Workload("estimators", "Estimators", ESTIMATORS, rounds=3, peers=("fastnet", "sklearn")),
         Workload("as_read", "Data as people have them", TABLES, rounds=3, peers=("fastnet", "numpy")),
         Workload("batches", "Cost as the batch grows", BATCHES, rounds=5, peers=("fastnet",)),

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from benchmarks import plots, processors, report, report_kernels, report_summary, report_users, sections, tables_as_read
+from benchmarks.cases import INTEGERS, ZEROS_SKIPPED, Gemm, Prediction
 from benchmarks.results import Record, Results, Row
 from benchmarks.table_cases import CONTIGUOUS, FULL_BATCH, PANDAS_ARRAY, Table
-from benchmarks.workloads import INTEGERS, MOMENTUM, WIDE, ZEROS_SKIPPED, Gemm, Prediction
+from benchmarks.workloads import MOMENTUM, WIDE
 
 ROOT = Path(__file__).resolve().parent.parent
 ZEN_3, ZEN_4 = "AMD Zen 3 (AVX2)", "AMD Zen 4 (AVX-512)"

@@ -12,21 +12,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import checks, data, estimator_scores, estimator_units, report, runner
+from benchmarks import checks, data, estimator_scores, estimator_units, image_data, report, runner
+from benchmarks.cases import INTEGERS, ZEROS_SKIPPED, Prediction, Training
 from benchmarks.estimator_cases import ESTIMATORS
+from benchmarks.image_cases import (
+    COLOR,
+    COLOR_STEPS,
+    CONVNET_STEPS,
+    LENET,
+    MNIST_CONVNET,
+    Convolution,
+    Dense,
+    Dropout,
+    Flatten,
+    ImagePrediction,
+    Network,
+    Pooling,
+)
 from benchmarks.peers import fastnet_peer, names
 from benchmarks.results import Ratio, Record, Results, Row
-from benchmarks.workloads import (
-    INTEGERS,
-    MOMENTUM,
-    ONE_CYCLE,
-    ONE_SAMPLE,
-    TEXT,
-    WORKLOADS,
-    ZEROS_SKIPPED,
-    Prediction,
-    Training,
-)
+from benchmarks.workloads import MOMENTUM, ONE_CYCLE, ONE_SAMPLE, TEXT, WORKLOADS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -132,7 +137,17 @@ def test_keys_of_a_workload_differ() -> None:
 
 def test_the_first_peer_is_fastnet() -> None:
     assert names()[0] == "fastnet"
-    assert {"numpy", "torch", "jax", "sklearn", "onnxruntime", "python"} < set(names())
+    assert {
+        "numpy",
+        "torch",
+        "torch_channels_last",
+        "tensorflow",
+        "jax",
+        "sklearn",
+        "onnxruntime",
+        "litert",
+        "python",
+    } < set(names())
 
 
 def ask(requests: list[dict], *process: str) -> list[dict]:
@@ -256,3 +271,51 @@ def test_units_of_estimators_come_to_the_same_in_both_libraries() -> None:
 def test_scores_are_those_of_scikit_learn(data: str) -> None:
     found = estimator_scores.compare(data, scaled=True, seeds=range(2))
     assert found.ours == pytest.approx(found.theirs, abs=1e-9)
+
+
+# ---- Images ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_network_of_images_counts_its_products() -> None:
+    # 28 - 24 - 12 - 8 - 4: five by five windows of 1 and 6 channels, then 256 values.
+    assert LENET.products == [24 * 24 * 25 * 6, 8 * 8 * 25 * 6 * 16, 256 * 120, 120 * 84, 84 * 10]
+    assert LENET.ends == (784, 10)
+
+
+def test_weights_with_channels_first_compute_the_same_and_come_back() -> None:
+    network = Network("n", (6, 5, 2), (Convolution(3, 3, same=True), Pooling(), Flatten(), Dense(4), Dense(2)))
+    weights = image_data.initial_weights(network, 0)
+    turned = image_data.channels_first(network, weights)
+    assert [weight.shape for weight in turned] == [(3, 2, 3, 3), (3,), (4, 18), (4,), (2, 4), (2,)]
+    image = np.random.default_rng(0).standard_normal((3, 2, 3))  # what is flattened: three rows of two pixels
+    assert image.transpose(2, 0, 1).ravel() @ turned[2].T == pytest.approx(image.ravel() @ weights[2])
+    for back, weight in zip(image_data.channels_last(network, turned), weights, strict=True):
+        assert np.array_equal(back, weight)
+
+
+@pytest.mark.parametrize("network", [MNIST_CONVNET, COLOR], ids=["valid", "same"])
+def test_the_reference_of_images_predicts_as_fastnet_does(network: Network) -> None:
+    case = ImagePrediction(network.ends, 3, network=network)
+    weights = data.weights_of(case, 0)
+    x = np.random.default_rng(1).random((3, *network.shape), dtype=np.float32)
+    found = fastnet_peer.Library(1).image_predictor(case, weights, x)()
+    np.testing.assert_allclose(found, data.probabilities(case, weights, x), atol=1e-5)
+
+
+def test_steps_of_images_are_checked_without_dropout_and_shown_by_the_step() -> None:
+    assert not any(isinstance(layer, Dropout) for layer in CONVNET_STEPS.without_chance().network.layers)
+    record = Record("convnet", [row("fastnet", 1, [1.0], CONVNET_STEPS.key), row("torch", 1, [3.0], CONVNET_STEPS.key)])
+    line = next(line for line in report.body(results(record), ()).splitlines() if CONVNET_STEPS.name in line)
+    assert "| 10.0 ms | PyTorch 30.0 ms |" in line  # of 100 steps
+
+
+@pytest.mark.slow
+def test_a_peer_trains_on_images() -> None:
+    _, prepared, measured = ask([{"prepare": "color", "quick": True, "check": True}, {"measure": 0}], "fastnet", "1")
+    assert prepared["failures"] == {}
+    assert measured["values"][COLOR_STEPS.key]["seconds"] > 0
+
+
+def test_a_peer_without_convolutions_takes_no_part_with_images() -> None:
+    _, prepared = ask([{"prepare": "color", "quick": True, "check": True}], "numpy", "1")
+    assert prepared == {"checks": {}, "failures": {}}

@@ -103,6 +103,40 @@ def test_batch_statistics_of_images_are_the_same_on_any_number_of_threads(batch:
         assert parameters.tobytes() == results[0].tobytes(), f"on {threads} threads"
 
 
+def many_weights(shape: Shape) -> list[Description]:
+    """Return a convolution whose gradients are summed in fewer parts than those of a small one."""
+    axes = describe.windows(shape, (3, 3), padding="same")
+    return [describe.conv2d(shape, axes, 512, "relu"), describe.dense((prod(shape[:2]) * 512,), 2, "softmax")]
+
+
+def many_outputs(shape: Shape) -> list[Description]:
+    """Return a convolution of whose outputs a batch of some ten images would take too much memory at once."""
+    first = describe.conv2d(shape, describe.windows(shape, (1, 1)), 512, "tanh")
+    maps = describe.output_shape(first, shape)
+    return [
+        first,
+        describe.pooling("average", maps, describe.windows(maps, maps[:2], maps[:2])),
+        describe.dense((512,), 2),
+    ]
+
+
+@pytest.mark.usefixtures("teams_of_any_size")
+@pytest.mark.parametrize(("build", "shape", "rows"), [(many_weights, (2, 3, 512), 20), (many_outputs, (64, 64, 1), 33)])
+def test_sums_of_large_layers_have_the_same_bits_and_those_of_two_halves(build: Any, shape: Shape, rows: int) -> None:
+    x = batch_of(shape, rows, np.float32)
+    y = np.random.default_rng(3).normal(size=(rows, 2)).astype(np.float32)
+    core = core_of(build(shape), prod(shape), np.float32)[0]
+    results = []
+    for threads in (1, 2, 3, 16):
+        fn.set_num_threads(threads)
+        results.append(core.loss_and_gradients(x, y, None)[1])
+        assert results[-1].tobytes() == results[0].tobytes()
+    half = rows // 2
+    shares = [core.loss_and_gradients(x[some], y[some], None)[1] for some in (slice(half), slice(half, None))]
+    mean = (half * shares[0] + (rows - half) * shares[1]) / rows
+    np.testing.assert_allclose(results[0], mean, atol=2e-5 * np.abs(mean).max())
+
+
 # ---- Batches ---------------------------------------------------------------------------------------------------------
 
 

@@ -19,13 +19,14 @@ RUNS = [
     ("step_by_step.py", ["--iterations", "130"], r"test images: (\d+\.\d+)%", 80.0),
     ("neuron_to_98.py", [], r"784-64-10: (\d+\.\d+)%", 97.2),
     ("embedded.py", [], r"in C: (\d+\.\d+)%", 95.5),
+    ("mnist_cnn.py", ["--epochs", "1"], r"seed \d+: (\d+\.\d+)%", 97.5),
     ("deep_residual.py", ["--epochs", "2", "--plot", "deep.png"], r"residual: (\d+\.\d+)%", 97.5),
 ]
 
 pytestmark = pytest.mark.slow
 
 
-def run(name: str, arguments: list[str], folder: Path) -> str:
+def run(name: str | Path, arguments: list[str], folder: Path) -> str:
     program = [sys.executable, str(EXAMPLES / name), *arguments]
     done = subprocess.run(program, capture_output=True, text=True, cwd=folder, timeout=180, check=False)
     assert (done.returncode, done.stderr) == (0, "")
@@ -34,6 +35,8 @@ def run(name: str, arguments: list[str], folder: Path) -> str:
 
 def test_every_example_is_run() -> None:
     assert {path.name for path in EXAMPLES.glob("*.py")} == {name for name, *_ in RUNS} | {
+        "keras_convnet.py",
+        "keras_lenet.py",
         "keras_slides.py",
         "search_on_a_cluster.py",
     }
@@ -61,6 +64,24 @@ def test_the_program_of_the_slides_predicts_the_first_digits(tmp_path: Path) -> 
     assert out.splitlines()[-2:] == ["[7 2 1 0 4]", "[7 2 1 0 4]"]
     (accuracy,) = re.findall(r"^loss: .* - accuracy: (\d+\.\d+)$", out, re.MULTILINE)
     assert float(accuracy) > 0.95  # 20 seeds gave 95.4 to 96.8%, and Keras itself is no better
+
+
+@pytest.mark.usefixtures("mnist_dir")
+@pytest.mark.parametrize(
+    ("name", "epochs", "pattern"),
+    [
+        ("keras_convnet.py", "epochs = 15", r"Test accuracy: (\d\.\d+)"),
+        ("keras_lenet.py", "epochs=20", r"test accuracy: (\d\.\d+)"),
+    ],
+)
+def test_a_program_of_keras_learns_in_its_first_epoch(name: str, epochs: str, pattern: str, tmp_path: Path) -> None:
+    program = (EXAMPLES / name).read_text(encoding="utf-8")
+    assert program.count(epochs) == 1
+    short = tmp_path / name
+    short.write_text(program.replace(epochs, re.sub(r"\d+", "1", epochs)), encoding="utf-8")
+    out = run(short, [], tmp_path)
+    (accuracy,) = re.findall(pattern, out)
+    assert float(accuracy) > 0.94
 
 
 def test_settings_are_searched_on_a_cluster_of_two_processes(tmp_path: Path) -> None:

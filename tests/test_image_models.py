@@ -198,6 +198,19 @@ def test_targets_of_images_must_fit() -> None:
 # --- Files and tables ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("teams_of_any_size")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batch_normalization_has_the_moments_of_all_images_of_a_batch(threads: int) -> None:
+    first = [layers.Conv2D(16, 3, use_bias=False, input_shape=(26, 26, 1)), layers.BatchNormalization(momentum=0.0)]
+    model = fn.Sequential([*first, layers.GlobalAveragePooling2D(), layers.Dense(2)], seed=0)
+    model.compile(fn.optimizers.SGD(1e-6), "mse")
+    x = np.random.default_rng(0).random((24, 26, 26, 1), np.float32)  # more images than a block of the core
+    maps = model.activations(x)["conv2d"]
+    fn.set_num_threads(threads)
+    model.fit(x, np.zeros((24, 2)), batch_size=24, epochs=1, verbose=0)
+    assert_allclose(first[1].get_weights()[2], maps.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-6)
+
+
 def test_a_model_file_keeps_everything(tmp_path: Path) -> None:
     model = classifier()
     model.fit(IMAGES, LABELS, epochs=1, verbose=0)

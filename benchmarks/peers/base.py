@@ -5,9 +5,10 @@ from typing import Any
 
 import numpy as np
 
+from ..cases import Gemm, Prediction, Training
 from ..data import Samples, Weights
+from ..image_cases import ImagePrediction, ImageTraining
 from ..table_cases import Table
-from ..workloads import Gemm, Prediction, Training
 
 
 class Trainer:
@@ -64,6 +65,13 @@ class Library:
 
     def predictor(self, case: Prediction, weights: Weights, x: np.ndarray) -> Callable[[], Any]:
         """Return a function that computes the probabilities of x, something that `np.asarray` takes."""
+        raise NotImplementedError
+
+    def image_trainer(self, case: ImageTraining, data: Samples) -> Trainer:
+        raise NotImplementedError
+
+    def image_predictor(self, case: ImagePrediction, weights: Weights, x: np.ndarray) -> Callable[[], Any]:
+        """Return what `predictor` does, of images of float32."""
         raise NotImplementedError
 
     def fit(self, case: Table) -> Callable[[], Any]:

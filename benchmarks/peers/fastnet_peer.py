@@ -6,10 +6,11 @@ import numpy as np
 
 import fastnet as fn
 
+from ..cases import INTEGERS, ZEROS_SKIPPED, Gemm, Prediction, Training
 from ..data import Samples, Weights
+from ..image_cases import Convolution, Dense, Dropout, Flatten, ImagePrediction, ImageTraining, Network, Pooling
 from ..table_cases import Table
 from ..tables_as_read import read
-from ..workloads import INTEGERS, ZEROS_SKIPPED, Gemm, Prediction, Training
 from . import base
 
 Array = np.ndarray
@@ -34,20 +35,43 @@ def make_model(sizes: tuple[int, ...], hidden: str, form: str = "") -> fn.Sequen
     return model
 
 
+def make_image_model(network: Network, first: tuple[fn.layers.Layer, ...] = ()) -> fn.Sequential:
+    model = fn.Sequential([fn.Input(network.shape), *first], seed=0)
+    for layer in network.layers:
+        activation = "softmax" if layer is network.layers[-1] else "relu"
+        match layer:
+            case Convolution(filters, size, same):
+                model.add(fn.layers.Conv2D(filters, size, padding="same" if same else "valid", activation=activation))
+            case Pooling(size):
+                model.add(fn.layers.MaxPooling2D(size))
+            case Flatten():
+                model.add(fn.layers.Flatten())
+            case Dropout(rate):
+                model.add(fn.layers.Dropout(rate))
+            case Dense(units):
+                model.add(fn.layers.Dense(units, activation=activation))
+    return model
+
+
 class Trainer(base.Trainer):
     def __init__(self, case: Training, data: Samples) -> None:
         self.case, self.x, self.y = case, data.x, data.y
-        self.model = make_model(case.sizes, case.hidden, case.form)
-        # Other libraries multiply the zeros of images, too. There is no public name for that.
-        self.model._network.set_input_form("automatic" if case.skips_zeros else "dense")
+        self.model = self.make_model()
         self.loss = "sparse_categorical_crossentropy" if case.sizes[-1] > 1 else "binary_crossentropy"
+
+    def make_model(self) -> fn.Sequential:
+        case = self.case
+        model = make_model(case.sizes, case.hidden, case.form)
+        # Other libraries multiply the zeros of images, too. There is no public name for that.
+        model._network.set_input_form("automatic" if case.skips_zeros else "dense")
+        return model
 
     def optimizer(self) -> fn.optimizers.Optimizer:
         rate = self.case.learning_rate
         if self.case.one_cycle:
             if not hasattr(fn, "schedules"):
                 raise NotImplementedError
-            rate = fn.schedules.OneCycle(rate, self.case.epochs * self.case.steps)
+            rate = fn.schedules.OneCycle(rate, self.case.epochs * self.case.steps, self.case.rise)
         if self.case.optimizer == "adam":
             return fn.optimizers.Adam(rate, epsilon=1e-8)
         return fn.optimizers.SGD(rate, momentum=self.case.momentum)
@@ -64,6 +88,13 @@ class Trainer(base.Trainer):
 
     def weights(self) -> Weights:
         return self.model.get_weights()
+
+
+class ImageTrainer(Trainer):
+    case: ImageTraining
+
+    def make_model(self) -> fn.Sequential:
+        return make_image_model(self.case.network, (fn.Rescaling(1 / 255),))
 
 
 class Library(base.Library):
@@ -94,6 +125,14 @@ class Library(base.Library):
         model.set_weights(weights)
         if case.form == INTEGERS:
             model = model.quantize(x[:256])
+        return lambda: model(x)
+
+    def image_trainer(self, case: ImageTraining, data: Samples) -> Trainer:
+        return ImageTrainer(case, data)
+
+    def image_predictor(self, case: ImagePrediction, weights: Weights, x: Array) -> Callable[[], Array]:
+        model = make_image_model(case.network)
+        model.set_weights(weights)
         return lambda: model(x)
 
     def fit(self, case: Table) -> Callable[[], object]:

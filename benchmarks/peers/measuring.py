@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from .. import data, estimator_units
+from ..cases import INTEGERS, Gemm, Peak, Prediction, Training
 from ..estimator_cases import Estimator
+from ..image_cases import ImagePrediction, ImageTraining
 from ..table_cases import Table
-from ..workloads import INTEGERS, Case, Gemm, Peak, Prediction, Training
+from ..workloads import Case
 from .base import Library, Trainer
 
 UNIT = 0.015  # seconds that a unit takes at least
-FIRST_STEPS = 100  # of a training, after which all peers must have the same loss
 Values = dict[str, float]
 
 
@@ -76,12 +77,12 @@ def _(case: Training, library: Library, check: bool) -> Prepared:
     few = min(case.samples, case.few_samples or case.samples)
     count = few if library.slow_steps else case.samples
     samples = data.samples(case, count)
-    trainer = library.trainer(case, samples)
+    trainer = make_trainer(library, case, samples)
     if case.one_cycle:
         whole_training(case, trainer, samples, 0)
         return Prepared(lambda seed: whole_training(case, trainer, samples, seed))
     checks = checked(case, library, few) if check and case.check_epochs else {}
-    trainer.reset(data.initial_weights(case.sizes, 0))
+    trainer.reset(data.weights_of(case, 0))
 
     def train() -> None:
         trainer.train(case.in_a_row, case.shuffle)
@@ -90,29 +91,34 @@ def _(case: Training, library: Library, check: bool) -> Prepared:
     return Prepared(lambda _: {"seconds": timed(train, repeats) / case.in_a_row * case.samples / count}, checks)
 
 
+def make_trainer(library: Library, case: Training, samples: data.Samples) -> Trainer:
+    return library.image_trainer(case, samples) if isinstance(case, ImageTraining) else library.trainer(case, samples)
+
+
 def checked(case: Training, library: Library, count: int) -> dict[str, list[Values]]:
     """Train on samples in the order in which they lie, and return how good the network is afterwards.
 
-    "start" is after the first steps: later on rounding alone leads the peers apart. "end" is after all `count` samples,
-    from the initial weights of each seed.
+    "start" is after the first steps, without dropout: later on rounding alone leads the peers apart. "end" is after all
+    `count` samples, from the initial weights of each seed.
     """
 
-    def train(count: int, seeds: int) -> list[Values]:
+    def train(case: Training, count: int, seeds: int) -> list[Values]:
         samples = data.samples(case, count)
-        trainer = library.trainer(case, samples)
+        trainer = make_trainer(library, case, samples)
         results = []
         for seed in range(seeds):
-            trainer.reset(data.initial_weights(case.sizes, seed))
+            trainer.reset(data.weights_of(case, seed))
             trainer.train(case.check_epochs, shuffle=False)
             results.append(data.quality(trainer.weights(), case, samples))
         return results
 
-    return {"start": train(min(count, FIRST_STEPS * case.batch), 1), "end": train(count, case.seeds)}
+    start = train(case.without_chance(), min(count, case.first_steps * case.batch), 1)
+    return {"start": start, "end": train(case, count, case.seeds)}
 
 
 def whole_training(case: Training, trainer: Trainer, samples: data.Samples, seed: int) -> Values:
     """Time all epochs from fresh weights on; a first call, before the rounds, has compiled what needs it."""
-    trainer.reset(data.initial_weights(case.sizes, seed))
+    trainer.reset(data.weights_of(case, seed))
     seconds = timed(lambda: trainer.train(case.epochs, shuffle=True), 1)
     accuracy = data.quality(trainer.weights(), case, samples)["accuracy"]
     time.sleep(0.2)  # until NumPy's threads, which computed it, spin no more
@@ -121,16 +127,20 @@ def whole_training(case: Training, trainer: Trainer, samples: data.Samples, seed
 
 @prepare.register
 def _(case: Prediction, library: Library, check: bool) -> Prepared:
-    weights = data.initial_weights(case.sizes, 0)
-    x = np.random.default_rng(1).random((case.batch, case.sizes[0]), dtype=np.float32)
-    work = library.predictor(case, weights, x)
+    weights, rng = data.weights_of(case, 0), np.random.default_rng(1)
+    if isinstance(case, ImagePrediction):
+        x = rng.random((case.batch, *case.network.shape), dtype=np.float32)
+        work = library.image_predictor(case, weights, x)
+    else:
+        x = rng.random((case.batch, case.sizes[0]), dtype=np.float32)
+        work = library.predictor(case, weights, x)
     repeats = repeats_for(work, library.compiles)
     if check:
         rows, tolerance = slice(100), 0.05 if case.form == INTEGERS else 1e-4
         found = np.atleast_2d(work())[rows]
         if library.logits:
             found = data.softmax(found)
-        np.testing.assert_allclose(found, data.probabilities(weights, x[rows]), atol=tolerance)
+        np.testing.assert_allclose(found, data.probabilities(case, weights, x[rows]), atol=tolerance)
     if not case.each_call:
         return Prepared(lambda _: {"seconds": timed(work, repeats)})
     return Prepared(lambda _: latencies(work, min(5_000, max(500, 3 * repeats))))

@@ -9,8 +9,8 @@ from pathlib import Path
 import mlpfile
 import numpy as np
 
+from ..cases import Prediction
 from ..data import Weights
-from ..workloads import Prediction
 from . import base
 
 Array = np.ndarray

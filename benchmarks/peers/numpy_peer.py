@@ -5,10 +5,10 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..cases import Gemm, Prediction, Training
 from ..data import Samples, Weights, learning_rates
 from ..table_cases import FULL_BATCH, PANDAS_ARRAY, Table
 from ..tables_as_read import read
-from ..workloads import Gemm, Prediction, Training
 from . import base
 
 Array = np.ndarray

@@ -6,8 +6,8 @@ from math import exp
 
 import numpy as np
 
+from ..cases import Training
 from ..data import Samples, Weights
-from ..workloads import Training
 from . import base
 
 

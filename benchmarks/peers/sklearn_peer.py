@@ -6,8 +6,8 @@ import numpy as np
 import sklearn
 from sklearn.neural_network import MLPClassifier
 
+from ..cases import Prediction, Training
 from ..data import Samples, Weights
-from ..workloads import Prediction, Training
 from . import base
 
 Array = np.ndarray

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data import Samples, Weights
-from ..workloads import Gemm, Prediction, Training
+from ..cases import Gemm, Prediction, Training
+from ..data import Samples, Weights, scaled
+from ..image_cases import Convolution, Dense, Dropout, Flatten, ImagePrediction, ImageTraining, Network, Pooling
+from ..image_data import channels_first, channels_last, rows_channels_first
 from . import base
 
 Array = np.ndarray
@@ -30,10 +32,33 @@ def set_weights(model: nn.Sequential, weights: Weights) -> None:
         parameter.copy_(torch.from_numpy(weight.T.copy()))
 
 
+def make_image_model(network: Network, memory_format: torch.memory_format) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for layer, shape in network.stages():
+        match layer:
+            case Convolution(filters, size, same):
+                layers += [nn.Conv2d(shape[2], filters, size, padding="same" if same else "valid"), nn.ReLU()]
+            case Pooling(size):
+                layers.append(nn.MaxPool2d(size))
+            case Flatten():
+                layers.append(nn.Flatten())
+            case Dropout(rate):
+                layers.append(nn.Dropout(rate))
+            case Dense(units):
+                layers += [nn.Linear(shape[0], units), nn.ReLU()]
+    return nn.Sequential(*layers[:-1]).to(memory_format=memory_format)
+
+
+@torch.no_grad()
+def set_image_weights(model: nn.Sequential, network: Network, weights: Weights) -> None:
+    for parameter, weight in zip(model.parameters(), channels_first(network, weights), strict=True):
+        parameter.copy_(torch.from_numpy(weight))
+
+
 class Trainer(base.Trainer):
     def __init__(self, case: Training, data: Samples) -> None:
         self.case = case
-        self.model = make_model(case.sizes, case.hidden)
+        self.model = self.make_model()
         self.x, self.y = torch.from_numpy(data.x), torch.from_numpy(data.y)
         if case.sizes[-1] == 1:
             self.y = self.y[:, None].float()
@@ -41,9 +66,15 @@ class Trainer(base.Trainer):
         self.batch_x = torch.empty((case.batch, case.sizes[0]))
         self.batch_y = torch.empty((case.batch, *self.y.shape[1:]), dtype=self.y.dtype)
 
+    def make_model(self) -> nn.Sequential:
+        return make_model(self.case.sizes, self.case.hidden)
+
+    def set_weights(self, weights: Weights) -> None:
+        set_weights(self.model, weights)
+
     def reset(self, weights: Weights) -> None:
         case, parameters = self.case, self.model.parameters()
-        set_weights(self.model, weights)
+        self.set_weights(weights)
         if case.optimizer == "adam":
             self.optimizer = torch.optim.Adam(parameters, case.learning_rate, fused=True)
         else:
@@ -52,7 +83,7 @@ class Trainer(base.Trainer):
         if case.one_cycle:
             steps = case.epochs * case.steps
             self.schedule = torch.optim.lr_scheduler.OneCycleLR(
-                self.optimizer, case.learning_rate, steps, cycle_momentum=False
+                self.optimizer, case.learning_rate, steps, pct_start=case.rise, cycle_momentum=False
             )
 
     def weights(self) -> Weights:
@@ -79,6 +110,50 @@ class Trainer(base.Trainer):
         self.optimizer.step()
         if self.schedule is not None:
             self.schedule.step()
+
+
+class ImageTrainer(Trainer):
+    """Batches are selected as rows and seen as images in either order of the axes."""
+
+    case: ImageTraining
+
+    def __init__(self, case: ImageTraining, data: Samples, memory_format: torch.memory_format) -> None:
+        self.memory_format = memory_format
+        images = scaled(data.x)
+        if memory_format == torch.contiguous_format:
+            images = rows_channels_first(images)
+        super().__init__(case, data._replace(x=images.reshape(len(images), -1)))
+
+    def make_model(self) -> nn.Sequential:
+        return make_image_model(self.case.network, self.memory_format)
+
+    def set_weights(self, weights: Weights) -> None:
+        set_image_weights(self.model, self.case.network, weights)
+
+    def weights(self) -> Weights:
+        return channels_last(self.case.network, [p.detach().contiguous().numpy() for p in self.model.parameters()])
+
+    def step(self, x: torch.Tensor, y: torch.Tensor) -> None:
+        height, width, channels = self.case.network.shape
+        if self.memory_format == torch.contiguous_format:
+            images = x.view(-1, channels, height, width)
+        else:
+            images = x.view(-1, height, width, channels).permute(0, 3, 1, 2)
+        super().step(images, y)
+
+
+def image_predictor(
+    case: ImagePrediction, weights: Weights, x: Array, memory_format: torch.memory_format
+) -> Callable[[], torch.Tensor]:
+    model = make_image_model(case.network, memory_format).eval()
+    set_image_weights(model, case.network, weights)
+    samples = torch.from_numpy(x).permute(0, 3, 1, 2).contiguous(memory_format=memory_format)
+
+    @torch.inference_mode()
+    def predict() -> torch.Tensor:
+        return model(samples).softmax(1)
+
+    return predict
 
 
 class Library(base.Library):
@@ -114,3 +189,11 @@ class Library(base.Library):
             return model(samples).softmax(1)
 
         return predict
+
+    def image_trainer(self, case: ImageTraining, data: Samples) -> Trainer:
+        if case.one_cycle:  # minutes; with channels last it is faster
+            raise NotImplementedError
+        return ImageTrainer(case, data, torch.contiguous_format)
+
+    def image_predictor(self, case: ImagePrediction, weights: Weights, x: Array) -> Callable[[], torch.Tensor]:
+        return image_predictor(case, weights, x, torch.contiguous_format)

@@ -76,7 +76,8 @@ template <class T> T* Chain<T>::kept_of(const Batch<T>& batch, std::size_t i) co
 
 template <class T>
 void Chain<T>::forward(Share<T>& share, const Batch<T>& batch, bool leave_logits, std::size_t first) const {
-    if (first < images_) {
+    const bool layer_by_layer = needs_whole_batch_ && batch.step != 0;  // which blocks of images would cut
+    if (first < images_ && !layer_by_layer) {
         forward_images(share, batch, leave_logits, [](Range) {});
         first = images_;
     }

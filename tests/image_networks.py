@@ -18,8 +18,6 @@ LOSSES = {  # what a network ends in, and the targets of that
     "categorical_crossentropy": ("softmax",),
 }
 _OFTEN = ("conv2d",) * 6 + ("max_pooling2d", "residual", "residual", "activation")
-# Pixels that were copied are equal but for rounding, between which the largest is no smooth choice.
-_COPYING = ("upsampling2d",)
 
 
 @dataclass(frozen=True)
@@ -55,13 +53,14 @@ def residual(picked: Pick, random: Random, shape: Shape) -> list[Description]:
 
 def random_layers(random: Random, shape: Shape) -> tuple[list[Description], Shape]:
     """Return one to six layers for images of a shape, and the shape of what they make."""
-    picked, copied = partial(pick, random), False
+    picked = partial(pick, random)
+    copied = False  # pixels are equal but for rounding, between which the largest is no smooth choice
     layers: list[Description] = []
     for _ in range(int(random.integers(1, 7))):
         name = picked(*LAYERS, *_OFTEN)
         if name == "max_pooling2d" and copied:
             name = "average_pooling2d"
-        copied |= name in _COPYING
+        copied |= name == "upsampling2d"
         match name:
             case "residual":
                 made = residual(picked, random, shape)

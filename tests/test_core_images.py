@@ -224,6 +224,21 @@ def test_a_residual_block_of_convolutions_is_the_reference(batch: int) -> None:
     assert_is_the_reference(layers, prod(shape), batch)
 
 
+@pytest.mark.parametrize("batch", [7, 64, 130, 300])
+@pytest.mark.parametrize("shape", [(8, 8, 6), (3, 4, 16)])
+@pytest.mark.parametrize("behind", ["conv2d", "max_pooling2d"])
+def test_a_batch_normalization_takes_the_whole_batch_whatever_is_behind_it(
+    behind: str, shape: Shape, batch: int
+) -> None:
+    rng = np.random.default_rng(1)
+    conv = describe.conv2d(shape, describe.windows(shape, (3, 3), padding="same"), shape[2], "tanh")
+    normalized = describe.by_channel(
+        "batch_normalization", shape, momentum=0.9, epsilon=0.1, use_gamma=True, use_beta=True
+    )
+    last = LAYERS[behind](lambda *choices: choices[rng.integers(len(choices))], shape)
+    assert_is_the_reference([conv, normalized, last], prod(shape), batch)
+
+
 @settings(max_examples=30)
 @given(data=st.data())
 def test_convolutions_in_a_row_are_the_reference(data: st.DataObject) -> None:

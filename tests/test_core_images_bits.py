@@ -13,6 +13,7 @@ import image_descriptions as describe
 from cases import DTYPES, LAYOUTS, THREADS
 from image_cases import LAYERS, core_of
 from image_descriptions import Description, Shape
+from test_core_images_training import residual
 
 SHAPES = (12, 12, 1), (7, 9, 3), (8, 6, 16), (3, 31, 17)
 
@@ -85,6 +86,21 @@ def test_training_gives_the_same_bits_on_any_number_of_threads(side: int, batch:
     for arrays in results[1:]:
         for one, first in zip(arrays, results[0], strict=True):
             assert one.tobytes() == first.tobytes()
+
+
+@pytest.mark.usefixtures("teams_of_any_size")
+@pytest.mark.parametrize("batch", [3, 64, 200])
+def test_batch_statistics_of_images_are_the_same_on_any_number_of_threads(batch: int) -> None:
+    images = residual()
+    x, labels = batch_of((1, 1, images.size), 200, np.float32), np.random.default_rng(2).integers(0, 10, 200)
+    results = []
+    for threads in THREADS:
+        fn.set_num_threads(threads)
+        core = core_of(images.layers, images.size, np.float32, loss="categorical_crossentropy")[0]
+        core.train_epoch(x, labels, None, batch, None, None)
+        results.append(core.get_parameters())
+    for threads, parameters in zip(THREADS, results, strict=True):
+        assert parameters.tobytes() == results[0].tobytes(), f"on {threads} threads"
 
 
 def many_weights(shape: Shape) -> list[Description]:

@@ -1,6 +1,7 @@
 """Random networks of every layer, activation, loss and optimizer compute in float64 what PyTorch's autograd computes."""
 
 import ast
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import fastnet.layers as _  # noqa: F401  which registers the layers
 from fastnet.layers.base import layers
 from fastnet.losses.base import losses
 from fastnet.optimizers.base import optimizers
-from oracle import networks
-from oracle.networks import random_case
+from oracle import image_networks, networks
+from oracle.image_networks import random_image_case
+from oracle.networks import Case, random_case
 
 TOLERANCE = 1e-9
 NETWORKS, GROUPS = 300, 30
@@ -26,14 +28,22 @@ def table(module: str, name: str) -> set[str]:
 
 
 def test_the_oracle_has_everything_that_networks_are_made_of() -> None:
+    drawn = {
+        "LAYERS": {*networks.LAYERS, *image_networks.IMAGES, *image_networks.LINES, *image_networks.ANY},
+        "LOSSES": {*networks.LOSSES},
+        "OPTIMIZERS": {*networks.OPTIMIZERS},
+    }
     for name, registry in {"LAYERS": layers, "LOSSES": losses, "OPTIMIZERS": optimizers}.items():
         classes = {cls.__name__ for cls in registry._classes.values()} - {"InputLayer"}
-        assert set(getattr(networks, name)) == classes
+        assert drawn[name] == classes
         assert table(*{"OPTIMIZERS": ("optimizers", "RULES")}.get(name, (name.lower(), name))) == classes
 
 
+@pytest.mark.parametrize("draw", [random_case, random_image_case])
 @pytest.mark.parametrize("group", range(GROUPS))
-def test_random_networks_are_those_of_the_installed_pytorch(group: int, request: pytest.FixtureRequest) -> None:
+def test_random_networks_are_those_of_the_installed_pytorch(
+    group: int, draw: Callable[[int], Case], request: pytest.FixtureRequest
+) -> None:
     torch = pytest.importorskip("torch")
     threads = torch.get_num_threads()
     from oracle.training import by_fastnet, by_torch, distances, inputs_of, sensitivity
@@ -41,7 +51,7 @@ def test_random_networks_are_those_of_the_installed_pytorch(group: int, request:
     torch.set_num_threads(1)  # of OpenMP, which fastnet asks as well: put back below
     request.addfinalizer(lambda: torch.set_num_threads(threads))
     for seed in range(group, NETWORKS, GROUPS):
-        case = random_case(seed)
+        case = draw(seed)
         inputs = inputs_of(case)
         truth = by_torch(case, inputs)
         far = {name: d for name, d in distances(by_fastnet(case), truth).items() if d > TOLERANCE}

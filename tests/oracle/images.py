@@ -1,18 +1,50 @@
-"""What the core's layers for images compute, in PyTorch, whose images are channels x rows x columns; autograd does the rest."""
+"""What layers for images compute, in PyTorch, whose images are channels x rows x columns; a line is an image of one row."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from image_descriptions import described_axes
-from oracle.image_networks import Array, ImageCase
-from oracle.layers import activation
+import reference_images as reference
+from oracle.activations import activation
 from reference_images import Axes
 
-Description = Mapping[str, Any]
+Config = Mapping[str, Any]
+Output = Callable[[Any, Config, str, Tensor], Tensor]
+SAMES = {"valid": reference.valid, "same": reference.same, "causal": reference.causal}
+TRANSPOSED = {"valid": reference.transposed_valid, "same": reference.transposed_same}
+
+
+def of_images(compute: Output) -> Output:
+    """Let a function of images compute lines as well, and give both channels last as they came."""
+
+    @wraps(compute)
+    def computed(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+        line = x.ndim == 3
+        y = compute(run, config, path, (x.unsqueeze(1) if line else x).movedim(3, 1))
+        y = y.movedim(1, 3) if y.ndim == 4 else y
+        return y.squeeze(1) if line and y.ndim == 4 else y
+
+    return computed
+
+
+def pair(value: Any, other: Any = 1) -> tuple[Any, Any]:
+    """Return what a configuration has for both axes; it has one for lines, whose height is not touched."""
+    values = list(value) if isinstance(value, list | tuple) else [value]
+    return (other, *values) if len(values) == 1 else tuple(values)
+
+
+def axes_of(config: Config, x: Tensor, window: Any) -> Axes:
+    settings = pair(window), pair(config["strides"]), pair(config.get("dilation_rate", 1))
+    rows, columns = (SAMES[config["padding"]](*each) for each in zip(x.shape[2:], *settings, strict=True))
+    return rows, columns
+
+
+def both(axes: Axes, name: str) -> tuple[int, int]:
+    return getattr(axes[0], name), getattr(axes[1], name)
 
 
 def framed(x: Tensor, axes: Axes, value: float = 0.0) -> Tensor:
@@ -24,142 +56,115 @@ def framed(x: Tensor, axes: Axes, value: float = 0.0) -> Tensor:
     return F.pad(x, sides, value=value)
 
 
-def steps(axes: Axes, *names: str) -> tuple[tuple[int, int], ...]:
-    return tuple((getattr(axes[0], name), getattr(axes[1], name)) for name in names)
+# ---- Convolutions ----------------------------------------------------------------------------------------------------
 
 
-def transposed(x: Tensor, kernel: Tensor, axes: Axes) -> Tensor:
-    """Convolve and cut: what is behind the kernel's last reach is zero."""
-    stride, dilation = steps(axes, "stride", "dilation")
-    whole = F.conv_transpose2d(x, kernel, stride=stride, dilation=dilation)
-    sides: list[int] = []
+def four(kernel: Tensor) -> Tensor:
+    return kernel.unsqueeze(0) if kernel.ndim == 3 else kernel
+
+
+def finished(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    """Add the bias and apply the activation, both of the channels."""
+    x = x.movedim(1, 3)
+    x = x + run.weights[path + "bias"] if config["use_bias"] else x
+    return activation(config["activation"], x).movedim(3, 1)
+
+
+def convolved(config: Config, x: Tensor, kernel: Tensor, groups: int) -> Tensor:
+    axes = axes_of(config, x, list(kernel.shape[:2]))
+    weight = kernel.permute(3, 2, 0, 1).contiguous()  # as its gradient must be
+    return F.conv2d(
+        framed(x, axes), weight, stride=both(axes, "stride"), dilation=both(axes, "dilation"), groups=groups
+    )
+
+
+def by_channel(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    kernel = run.weights[path + "depthwise"]
+    return convolved(config, x, kernel.reshape(*kernel.shape[:2], 1, -1), x.shape[1])
+
+
+@of_images
+def convolution(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    return finished(run, config, path, convolved(config, x, four(run.weights[path + "kernel"]), config["groups"]))
+
+
+@of_images
+def depthwise_convolution(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    return finished(run, config, path, by_channel(run, config, path, x))
+
+
+@of_images
+def separable_convolution(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    between = by_channel(run, config, path, x)
+    weight = run.weights[path + "pointwise"].permute(3, 2, 0, 1).contiguous()
+    return finished(run, config, path, F.conv2d(between, weight))
+
+
+@of_images
+def transposed_convolution(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    kernel = four(run.weights[path + "kernel"])
+    margins = pair(config["output_padding"] or (None, None), None)
+    settings = kernel.shape[:2], pair(config["strides"]), pair(config["dilation_rate"]), margins
+    rows, columns = (TRANSPOSED[config["padding"]](*each) for each in zip(x.shape[2:], *settings, strict=True))
+    axes = rows, columns
+    weight = kernel.permute(3, 2, 0, 1).contiguous()
+    whole = F.conv_transpose2d(x, weight, stride=both(axes, "stride"), dilation=both(axes, "dilation"))
+    sides: list[int] = []  # what is behind the last kernel is 0
     for axis, size in zip(reversed(axes), reversed(whole.shape[2:]), strict=True):
         sides += [-axis.before, axis.image + axis.before - size]
-    return F.pad(whole, sides)
+    return finished(run, config, path, F.pad(whole, sides))
 
 
-def scaled(layer: Description, x: Tensor, gamma_and_beta: list[Tensor]) -> Tensor:
-    given = iter(gamma_and_beta)
-    x = x * next(given) if layer["use_gamma"] else x
-    return x + next(given) if layer["use_beta"] else x
+# ---- Pooling ---------------------------------------------------------------------------------------------------------
 
 
-class Forward:
-    """A pass of samples through described layers, with the weights in the core's order; averages stay as they are."""
-
-    def __init__(self, weights: list[Tensor], training: bool) -> None:
-        self._weights, self._training = iter(weights), training
-        self.trained: list[Tensor] = []
-
-    def weight(self) -> Tensor:
-        self.trained.append(next(self._weights))
-        return self.trained[-1]
-
-    def statistics(self) -> tuple[Tensor, Tensor]:
-        return next(self._weights).detach(), next(self._weights).detach()
-
-    def through(self, layers: list[Description], x: Tensor) -> Tensor:
-        kept: list[Tensor] = []
-        for layer in layers:
-            match layer["type"]:
-                case "residual_begin":
-                    kept.append(x)
-                case "residual_end":
-                    x = x + kept.pop()
-                case _:
-                    x = self.after(layer, x)
-        return x
-
-    def after(self, layer: Description, x: Tensor) -> Tensor:
-        """Return what a layer makes of samples, all as rows."""
-        if "height" in layer:
-            shape = layer["height"], layer["width"], layer["channels"]
-            y = self.image(layer, x.reshape(-1, *shape).movedim(3, 1)).movedim(1, 3)
-        elif layer["type"] == "permutation":
-            y = x.reshape(-1, *layer["shape"]).permute(0, *(axis + 1 for axis in layer["axes"]))
-        elif layer["type"] == "spatial_dropout":
-            return x  # drops nothing, as `image_networks` has it
-        else:
-            y = self.rows(layer, x.reshape(len(x) * layer["positions"], -1))
-        if layer.get("use_bias"):
-            y = y + self.weight()
-        if "activation" in layer:
-            # A name alone has the default of Keras.
-            given = {"name": layer["activation"], "negative_slope": layer["alpha"], "alpha": layer["alpha"]}
-            y = activation(given, y.reshape(-1, y.shape[-1])).reshape(y.shape)
-        return y.reshape(len(x), -1)
-
-    def image(self, layer: Description, x: Tensor) -> Tensor:
-        axes = described_axes(layer) if "output_height" in layer else None
-        kind, channels = layer["type"], layer["channels"]
-        if axes is None:
-            factors = layer["factor_height"], layer["factor_width"]
-            if layer["bilinear"]:
-                return F.interpolate(x, scale_factor=factors, mode="bilinear", align_corners=False)
-            return x.repeat_interleave(factors[0], 2).repeat_interleave(factors[1], 3)
-        window, stride, dilation = steps(axes, "window", "stride", "dilation")
-        match kind:
-            case "conv2d":
-                kernel = self.weight().reshape(*window, channels // layer["groups"], layer["filters"])
-                kernel = kernel.permute(3, 2, 0, 1).contiguous()  # as its gradient must be
-                return F.conv2d(framed(x, axes), kernel, stride=stride, dilation=dilation, groups=layer["groups"])
-            case "conv2d_transpose":
-                kernel = self.weight().reshape(*window, layer["filters"], channels)
-                return transposed(x, kernel.permute(3, 2, 0, 1).contiguous(), axes)
-            case "max_pooling2d":
-                return F.max_pool2d(framed(x, axes, -torch.inf), window, stride)
-            case "average_pooling2d":
-                inside = F.avg_pool2d(framed(torch.ones_like(x), axes), window, stride)
-                return F.avg_pool2d(framed(x, axes), window, stride) / inside
-        return framed(x, axes)
-
-    def rows(self, layer: Description, x: Tensor) -> Tensor:
-        width = x.shape[1]
-
-        match layer["type"]:
-            case "dense":
-                return x @ self.weight().reshape(width, -1)
-            case "layer_normalization":
-                gamma_and_beta = [self.weight() for each in ("use_gamma", "use_beta") if layer[each]]
-                return scaled(layer, F.layer_norm(x, (width,), eps=layer["epsilon"]), gamma_and_beta)
-            case "batch_normalization":
-                gamma_and_beta = [self.weight() for each in ("use_gamma", "use_beta") if layer[each]]
-                mean, variance = self.statistics()
-                if self._training:
-                    mean, variance = x.mean(0), x.var(0, unbiased=False)
-                return scaled(layer, (x - mean) / torch.sqrt(variance + layer["epsilon"]), gamma_and_beta)
-            case "normalization":
-                mean, variance = self.statistics()
-                return (x - mean) / torch.sqrt(variance + layer["epsilon"])
-            case "prelu":
-                return F.prelu(x, self.weight())
-        return x  # an activation
+@of_images
+def max_pooling(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    axes = axes_of(config, x, config["pool_size"])
+    return F.max_pool2d(framed(x, axes, -torch.inf), both(axes, "window"), both(axes, "stride"))
 
 
-LOSSES = {
-    "mse": lambda y, out: ((y - out) ** 2).mean(1),
-    "binary_crossentropy": lambda y, out: F.binary_cross_entropy_with_logits(out, y, reduction="none").mean(1),
-    "categorical_crossentropy": lambda y, out: -(y * F.log_softmax(out, 1)).sum(1),
-}
+@of_images
+def average_pooling(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    axes = axes_of(config, x, config["pool_size"])
+    window, stride = both(axes, "window"), both(axes, "stride")
+    inside = F.avg_pool2d(framed(torch.ones_like(x), axes), window, stride)
+    return F.avg_pool2d(framed(x, axes), window, stride) / inside
 
 
-def by_torch(case: ImageCase, weights: list[Array], y: Array) -> dict[str, list[Array]]:
-    """Return predictions, the derivatives of y times them by the samples, the loss and its gradients."""
-    x, leaves = (
-        torch.tensor(case.x, requires_grad=True),
-        [torch.tensor(weight, requires_grad=True) for weight in weights],
-    )
-    outputs = Forward(leaves, False).through(case.layers, x)
-    (by_input,) = torch.autograd.grad(outputs, x, torch.tensor(y))
+@of_images
+def global_max_pooling(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    largest = F.max_pool2d(x, x.shape[2:])
+    return largest if config["keepdims"] else largest.flatten(1)
 
-    run, last = Forward(leaves, True), case.layers[-1]
-    logits = last if case.loss == "mse" else {**last, "activation": "linear"}
-    losses = LOSSES[case.loss](torch.tensor(case.y), run.through([*case.layers[:-1], logits], x.detach()))
-    loss = (losses if case.weight is None else losses * torch.tensor(case.weight)).mean()
-    gradients = torch.autograd.grad(loss, run.trained, allow_unused=True, materialize_grads=True)
-    return {
-        "predictions": [outputs.detach().numpy()],
-        "input gradients": [by_input.numpy()],
-        "loss": [loss.detach().numpy()],
-        "gradients": [gradient.numpy() for gradient in gradients],
-    }
+
+@of_images
+def global_average_pooling(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    return x.mean((2, 3), keepdim=config["keepdims"])
+
+
+# ---- Other sizes -----------------------------------------------------------------------------------------------------
+
+
+def frame(given: Any) -> list[int]:
+    """Return a padding as PyTorch takes it: of the columns, then of the rows."""
+    sides = given if isinstance(given[0], list | tuple) else [(0, 0), given]
+    return [*sides[1], *sides[0]]
+
+
+@of_images
+def zero_padding(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    return F.pad(x, frame(config["padding"]))
+
+
+@of_images
+def cropping(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    return F.pad(x, [-side for side in frame(config["cropping"])])
+
+
+@of_images
+def upsampling(run: Any, config: Config, path: str, x: Tensor) -> Tensor:
+    factors = pair(config["size"])
+    if config.get("interpolation") == "bilinear":
+        return F.interpolate(x, scale_factor=factors, mode="bilinear", align_corners=False)
+    return x.repeat_interleave(factors[0], 2).repeat_interleave(factors[1], 3)

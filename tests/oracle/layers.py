@@ -4,58 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-import reference_activations
-from fastnet.functional.activations.table import ACTIVATIONS
+from oracle import images
+from oracle.activations import FUNCTIONS, activation
 
 Config = Mapping[str, Any]
 Weights = dict[str, Tensor]  # by path: "0.kernel", "3.1.gamma"
-
-# Where PyTorch's module is another function or loses digits, as that of gelu does in the tail.
-_FUNCTIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
-    "linear": lambda x, alpha: x,
-    "elu": lambda x, alpha: torch.where(x > 0, x, alpha * torch.expm1(torch.clamp(x, max=0.0))),
-    "gelu": lambda x, alpha: x * 0.5 * torch.special.erfc(-x / 2**0.5),
-    "softplus": lambda x, alpha: F.softplus(x, threshold=40),
-    "hard_sigmoid": lambda x, alpha: torch.clamp(x / 6 + 0.5, 0, 1),
-}
-_PARAMETERS = {"leaky_relu": ("negative_slope", 0.2), "elu": ("alpha", 1.0)}  # and Keras's default of the name alone
-
-
-def activation(config: Any, x: Tensor) -> Tensor:
-    """Apply the activation that a configuration names: a string, or a dictionary with the parameter."""
-    given = config if isinstance(config, dict) else {"name": config}
-    name = given["name"]
-    parameter, default = _PARAMETERS.get(name, ("", 0.0))
-    alpha = given.get(parameter, default)
-    if name in _FUNCTIONS:
-        return _FUNCTIONS[name](x, alpha)
-    module = ACTIVATIONS[name].torch
-    if module is None:
-        return _ByReference.apply(x, name)
-    return eval(f"torch.nn.{module.format(alpha=alpha)}")(x)
-
-
-class _ByReference(torch.autograd.Function):
-    """An activation that PyTorch does not have, and its gradient, as the NumPy reference has them."""
-
-    @staticmethod
-    def forward(context: Any, x: Tensor, name: str) -> Tensor:
-        context.save_for_backward(x)
-        context.name = name
-        with np.errstate(over="ignore"):
-            return torch.from_numpy(reference_activations.ACTIVATIONS[name][0](x.detach().numpy()))
-
-    @staticmethod
-    def backward(context: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        (x,) = context.saved_tensors
-        backward = reference_activations.ACTIVATIONS[context.name][1]
-        with np.errstate(over="ignore"):
-            return torch.from_numpy(backward(gradient.numpy(), x.numpy())), None
 
 
 @dataclass
@@ -104,7 +61,8 @@ def batch_normalization(run: Forward, config: Config, path: str, x: Tensor) -> T
     mean, variance = (run.weights[name] for name in names)
     if run.training and config.get("trainable", True):  # frozen, it works as in inference
         momentum = config["momentum"]
-        batch = x.mean(0), x.var(0, unbiased=False)
+        every = tuple(range(x.ndim - 1))  # axis but that of the channels
+        batch = x.mean(every), x.var(every, unbiased=False)
         for name, old, new in zip(names, (mean, variance), batch, strict=True):
             run.moving[name] = (momentum * old + (1 - momentum) * new).detach()
         mean, variance = batch
@@ -127,12 +85,16 @@ def slope(run: Forward, config: Config, path: str, x: Tensor) -> Tensor:
     return F.leaky_relu(x, config["negative_slope"])
 
 
+def named(*kernels: str) -> Callable[[Config], list[str]]:
+    return lambda config: [*kernels, *["bias"] * config["use_bias"]]
+
+
 LAYERS: dict[str, Layer] = {
-    "Dense": Layer(dense, lambda config: ["kernel", *["bias"] * config["use_bias"]]),
+    "Dense": Layer(dense, named("kernel")),
     "Activation": Layer(lambda run, config, path, x: activation(config["activation"], x)),
     "ReLU": Layer(slope),
     "LeakyReLU": Layer(slope),
-    "ELU": Layer(lambda run, config, path, x: _FUNCTIONS["elu"](x, config["alpha"])),
+    "ELU": Layer(lambda run, config, path, x: FUNCTIONS["elu"](x, config["alpha"])),
     "Softmax": Layer(lambda run, config, path, x: F.softmax(x, -1)),
     "PReLU": Layer(prelu, lambda config: ["alpha"]),
     "BatchNormalization": Layer(batch_normalization, gamma_and_beta, lambda config: ["moving_mean", "moving_variance"]),
@@ -141,6 +103,29 @@ LAYERS: dict[str, Layer] = {
     "Normalization": Layer(normalization, other=lambda config: ["mean", "variance"]),
     "Dropout": Layer(lambda run, config, path, x: x),  # of nothing, as `networks` has it
     "GaussianNoise": Layer(lambda run, config, path, x: x),  # likewise
+    "SpatialDropout2D": Layer(lambda run, config, path, x: x),
+    "SpatialDropout1D": Layer(lambda run, config, path, x: x),
+    "Conv2D": Layer(images.convolution, named("kernel")),
+    "Conv1D": Layer(images.convolution, named("kernel")),
+    "DepthwiseConv2D": Layer(images.depthwise_convolution, named("depthwise")),
+    "SeparableConv2D": Layer(images.separable_convolution, named("depthwise", "pointwise")),
+    "Conv2DTranspose": Layer(images.transposed_convolution, named("kernel")),
+    "Conv1DTranspose": Layer(images.transposed_convolution, named("kernel")),
+    "MaxPooling2D": Layer(images.max_pooling),
+    "MaxPooling1D": Layer(images.max_pooling),
+    "AveragePooling2D": Layer(images.average_pooling),
+    "AveragePooling1D": Layer(images.average_pooling),
+    "GlobalMaxPooling2D": Layer(images.global_max_pooling),
+    "GlobalMaxPooling1D": Layer(images.global_max_pooling),
+    "GlobalAveragePooling2D": Layer(images.global_average_pooling),
+    "GlobalAveragePooling1D": Layer(images.global_average_pooling),
+    "ZeroPadding2D": Layer(images.zero_padding),
+    "ZeroPadding1D": Layer(images.zero_padding),
+    "Cropping2D": Layer(images.cropping),
+    "Cropping1D": Layer(images.cropping),
+    "UpSampling2D": Layer(images.upsampling),
+    "UpSampling1D": Layer(images.upsampling),
+    "Permute": Layer(lambda run, config, path, x: x.permute(0, *config["dims"])),
     "Flatten": Layer(lambda run, config, path, x: x.reshape(len(x), -1)),
     "Reshape": Layer(lambda run, config, path, x: x.reshape(len(x), *config["target_shape"])),
     "Residual": Layer(lambda run, config, path, x: x + run.through(config["layers"], x, path)),
@@ -170,7 +155,7 @@ def penalty(layers: list[Config], weights: Weights, path: str = "") -> Any:
         if not config.get("trainable", True):
             continue
         total = total + penalty(config.get("layers", []), weights, here)
-        for name in ("kernel", "bias"):
+        for name in ("kernel", "depthwise", "pointwise", "bias"):
             if f"{name}_regularizer" in config and here + name in weights:
                 factors, weight = config[f"{name}_regularizer"]["config"], weights[here + name]
                 total = total + factors.get("l1", 0.0) * weight.abs().sum() + factors.get("l2", 0.0) * (weight**2).sum()

@@ -279,28 +279,37 @@ INPUTS = (1, 2, 3, 5, 8, 13, 16, 20, 33, 64, 100, 600, 1100)
 BATCHES = (1, 2, 3, 7, 16, 31, 32, 50, 300, 5000)  # the last is computed in parts
 
 
-def random_case(seed: int) -> Case:
-    """Return a network. Losses and optimizers take turns, so that few seeds have them all."""
+def random_rows(random: Random) -> tuple[tuple[int, ...], list[layers.Layer]]:
+    """Return the shape of rows of numbers, and layers for them."""
+    inputs = pick(random, *INPUTS)
+    return (inputs,), random_layers(random, inputs, int(random.integers(0, 6)))[0]
+
+
+def random_case(
+    seed: int,
+    drawn: Callable[[Random], tuple[tuple[int, ...], list[layers.Layer]]] = random_rows,
+    batches: tuple[int, ...] = BATCHES,
+) -> Case:
+    """Return a network of layers. Losses and optimizers take turns, so that few seeds have them all."""
     random = np.random.default_rng(seed)
     loss, last = random_loss(random, list(LOSSES)[seed % len(LOSSES)])
     optimizer = random_optimizer(random, list(OPTIMIZERS)[(seed + seed // len(LOSSES)) % len(OPTIMIZERS)])
     targets = LOSSES[type(loss).__name__]
     several = targets.classes or last in ("softmax", "log_softmax")
     outputs = int(random.integers(2, 12)) if several else pick(random, 1, 1, 2, 3, 5, 10, 17)
-    inputs = pick(random, *INPUTS)
-    chosen, _ = random_layers(random, inputs, int(random.integers(0, 6)))
+    shape, chosen = drawn(random)
     joined = chance(random, 0.7)
     output = [fn.Dense(outputs, last if joined else None), *([] if joined else [layers.Activation(last)])]
-    model = fn.Sequential([fn.Input((inputs,)), *chosen, *output], seed=seed, dtype="float64")
+    model = fn.Sequential([fn.Input(shape), *chosen, *output], seed=seed, dtype="float64")
     freeze_some(random, chosen)
     model.compile(optimizer, loss)
     set_random_weights(random, model)
-    batch_size = pick(random, *BATCHES)
+    batch_size = pick(random, *batches)
     rows = 3 * batch_size - (int(random.integers(0, batch_size)) if chance(random, 0.3) else 0)
     return Case(
         seed,
         model,
-        random_samples(random, rows, inputs),
+        random_samples(random, rows, shape),
         targets.draw(random, rows, outputs),
         random.uniform(0.1, 3.0, rows) if chance(random, 0.3) else None,
         batch_size,
@@ -322,20 +331,22 @@ def set_random_weights(random: Random, model: fn.Sequential) -> None:
             layer.set_weights(
                 [
                     weight + 0.1 * random.normal(size=weight.shape)
-                    if weight.ndim == 2
+                    if weight.ndim > 1
                     else np.abs(weight + 0.3 * random.normal(size=weight.shape)) + 0.05
                     for weight in layer.get_weights()
                 ]
             )
 
 
-def random_samples(random: Random, rows: int, inputs: int) -> Any:
-    x = random.normal(size=(rows, inputs))
+def random_samples(random: Random, rows: int, shape: tuple[int, ...]) -> Any:
+    x = random.normal(size=(rows, *shape))
     kind = pick(random, "float64", "float64", "float64", "float32", "uint8", "sparse")
+    if kind == "float32" or len(shape) > 1:  # of images, whole numbers are often equal, and none is sparse
+        return x.astype("float32" if kind == "float32" else "float64")
     if kind == "uint8":
         return random.integers(0, 4, x.shape).astype(np.uint8)
     if kind == "sparse":
         import scipy.sparse
 
         return scipy.sparse.csr_matrix(x * (random.random(x.shape) < 0.15))
-    return x.astype(kind)
+    return x

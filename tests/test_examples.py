@@ -71,7 +71,7 @@ def test_the_program_of_the_slides_predicts_the_first_digits(tmp_path: Path) -> 
     ("name", "epochs", "pattern"),
     [
         ("keras_convnet.py", "epochs = 15", r"Test accuracy: (\d\.\d+)"),
-        ("keras_lenet.py", "epochs=20", r"test accuracy: (\d\.\d+)"),
+        ("keras_lenet.py", "epochs=15", r"test accuracy: (\d\.\d+)"),
     ],
 )
 def test_a_program_of_keras_learns_in_its_first_epoch(name: str, epochs: str, pattern: str, tmp_path: Path) -> None:

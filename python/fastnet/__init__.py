@@ -1,4 +1,4 @@
-"""fastnet: dense neural networks on the CPU, trained and run by a C++ core.
+"""fastnet: dense and convolutional neural networks on the CPU, trained and run by a C++ core.
 
 The names that Keras users know are here and in the modules of the same names: `Sequential` and the layers, and
 `fastnet.models`, `layers`, `losses`, `optimizers`, `schedules`, `initializers`, `callbacks`, `utils`.

@@ -6,9 +6,10 @@
 // image_table.h. This is the direct convolution of Georganas et al., "Anatomy of High-Performance Deep Learning
 // Convolutions on SIMD Architectures" (SC18), without blocked layouts.
 
-// With 32 registers a tile has up to 24 rows of one vector or 14 of two; with 16 registers 13 or 6.
+// With 32 registers a tile has up to 16 rows of one vector or 14 of two; with 16 registers 13 or 6. Larger ones would
+// only take longer to compile.
 #if defined(__AVX512F__) || defined(__aarch64__)
-inline constexpr int window_rows[] = {0, 24, 14};
+inline constexpr int window_rows[] = {0, 16, 14};
 #else
 inline constexpr int window_rows[] = {0, 13, 6};
 #endif
@@ -111,7 +112,8 @@ template <class T, int groups, int rows, int vectors> void gradient_tile(const W
                            columns(v));
 }
 
-inline constexpr int most_gradient_groups = 3;
+// A group of more rows fills a tile well enough by itself.
+inline constexpr int most_gradient_groups = 3, most_rows_of_groups = 5;
 
 template <class T> using GradientTile = void (*)(const WindowGradient<T>&);
 
@@ -124,7 +126,10 @@ template <class T> struct GradientTiles {
         fill_groups<2>(std::make_integer_sequence<int, most_gradient_groups>());
     }
     template <int vectors, int... i> constexpr void fill_groups(std::integer_sequence<int, i...>) {
-        (fill<vectors, i + 1>(std::make_integer_sequence<int, window_rows[vectors] / (i + 1)>()), ...);
+        (fill<vectors, i + 1>(std::make_integer_sequence<int, rows_of_groups(window_rows[vectors], i + 1)>()), ...);
+    }
+    static constexpr int rows_of_groups(int most, int groups) {
+        return groups > 1 && most / groups > most_rows_of_groups ? most_rows_of_groups : most / groups;
     }
     template <int vectors, int groups, int... i> constexpr void fill(std::integer_sequence<int, i...>) {
         ((table[vectors][groups][i + 1] = gradient_tile<T, groups, i + 1, vectors>), ...);
@@ -136,7 +141,7 @@ template <class T> inline constexpr GradientTiles<T> gradient_tiles{};
 template <class T> void add_window_gradient(const WindowGradient<T>& g) {
     const Index vectors = (g.columns + lanes<T> - 1) / lanes<T>, most = window_rows[vectors];
     const Panels rows = Panels::of(g.rows, most);
-    const Index together = rows.count > 1 ? 1 : most / g.rows;
+    const Index together = g.rows > most_rows_of_groups ? 1 : most / g.rows;
     const Panels groups = Panels::of(g.groups, together < most_gradient_groups ? together : most_gradient_groups);
     for (Index i = 0; i < groups.count; ++i)
         for (Index r = 0; r < rows.count; ++r) {

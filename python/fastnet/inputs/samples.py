@@ -245,7 +245,7 @@ def fits(shape: tuple[int, ...], input_shape: tuple[int, ...]) -> bool:
 
 
 def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...], values: Any) -> None:
-    if not fits(shape, input_shape):
+    if shape[1:] != input_shape and not fits(shape, input_shape):
         expected = ", ".join(["samples", *map(str, input_shape)])
         one = "to_frame().T" if hasattr(values, "iloc") else "[None]"
         hint = f": one sample is {name}{'.' * hasattr(values, 'iloc')}{one}" if fits((1, *shape), input_shape) else ""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from fastnet.files.names import hint_for
 
 LONGEST_REASON = 400  # characters; a file may have long names
+_AT_THE_END = 150  # of these: what came, after a list of what is accepted
 
 
 @contextmanager
@@ -18,5 +19,6 @@ def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
         raise ValueError(f"cannot load {os.fspath(path)}: it is nested too deep") from error
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         reason = f"its configuration lacks {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
-        reason = reason if len(reason) <= LONGEST_REASON else reason[:LONGEST_REASON] + "..."
+        if len(reason) > LONGEST_REASON:
+            reason = f"{reason[: LONGEST_REASON - _AT_THE_END]} ... {reason[-_AT_THE_END:]}"
         raise ValueError(f"cannot load {os.fspath(path)}: {reason or type(error).__name__}{hint_for(path)}") from error

@@ -242,4 +242,5 @@ class Conv1D(_Convolution):
     paddings = ("causal",)
 
 
-Convolution1D, Convolution2D = Conv1D, Conv2D
+Convolution1D = Conv1D
+Convolution2D = Conv2D

@@ -130,4 +130,5 @@ class Conv1DTranspose(_Transposed):
     rank = 1
 
 
-Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
+Convolution1DTranspose = Conv1DTranspose
+Convolution2DTranspose = Conv2DTranspose

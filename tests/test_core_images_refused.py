@@ -131,6 +131,12 @@ def test_images_can_be_moved_out_of_sight_but_not_out_of_memory(key: str, value:
     refused({**WHOLE["padding2d"], key: value})
 
 
+@pytest.mark.parametrize("kind", ["conv2d", "conv2d_transpose"])
+def test_a_kernel_that_reaches_far_beyond_the_image_is_refused(kind: str) -> None:
+    apart = {"dilation_width": 2**20, "stride_width": 1, "kernel_width": 2}
+    refused({**WHOLE[kind], **apart}, match=r"a kernel may reach over 1048576 values of a smaller image, got 1048577")
+
+
 @pytest.mark.parametrize("kind", WHOLE)
 @settings(max_examples=100)
 @given(data=st.data())

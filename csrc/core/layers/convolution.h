@@ -27,7 +27,8 @@ template <class T> class Convolution final : public ImageLayer<T> {
     double operations_per_row() const override { return geometry_.operations(); }
     Index kept_size() const override { return forward_.packed_size() + backward_.packed_size(); }
     Index scratch_size() const override {
-        return std::max({forward_.scratch_size(), backward_.scratch_size(), gradients_.scratch_size()});
+        const Index copy = transposed_ ? this->input_size : 0;  // see parameter_gradients
+        return std::max({forward_.scratch_size(), backward_.scratch_size(), gradients_.scratch_size() + copy});
     }
 
     // The sums begin with the bias.
@@ -45,8 +46,12 @@ template <class T> class Convolution final : public ImageLayer<T> {
             std::fill_n(gradients, parameter_count(), T(0));
         T* const bias = gradients + geometry_.kernel_size();
         for (Index i = 0; i < pass.rows && pass.crew.team.goes_on(geometry_.operations()); ++i) {
-            const T* const image = x.rows + i * this->input_size;
+            const T* image = x.rows + i * this->input_size;
             const T* const slopes = dy + i * this->output_size;
+            // A vector behind a map is read as well. The memory of a user may end there.
+            if (transposed_)
+                image =
+                    std::copy_n(image, this->input_size, pass.scratch() + gradients_.scratch_size()) - this->input_size;
             gradients_.add(transposed_ ? slopes : image, transposed_ ? image : slopes, gradients, pass.scratch());
             if (use_bias_)
                 kernels<T>().images.add_pixels(this->output_size / features(), features(), slopes, bias);

@@ -38,7 +38,12 @@ inline Axis checked_axis(Index source, Index result, Index kernel, Index stride,
     checked_product({result, stride}, "a window"), checked_product({kernel, dilation}, "a window");
     if (stride > 1 && dilation > 1)
         throw std::invalid_argument("strides and dilations cannot both be greater than 1");
+    // Lines are padded by as much as a kernel reaches beyond them.
+    constexpr Index largest_extent = Index(1) << 20;
     const Index extent = (kernel - 1) * dilation + 1;
+    if (extent > largest_extent && extent > source)
+        throw std::invalid_argument("a kernel may reach over " + std::to_string(largest_extent) +
+                                    " values of a smaller image, got " + std::to_string(extent));
     if (before < 0 || before >= extent || before > extent + source || (result - 1) * stride - before >= source)
         throw std::invalid_argument(std::to_string(result) + " windows of " + std::to_string(extent) + " values, " +
                                     std::to_string(stride) + " apart, from " + std::to_string(-before) +

@@ -58,7 +58,7 @@ fuzz: $(VENV)/.installed $(VENV)/.test $(VENV)/.fuzz ## Fuzz everything that rea
 # Without its runtime and C++'s in Python from the start, the sanitizer sees neither allocations nor exceptions. Python itself leaks, and
 # tests ask for more memory than there is.
 SANITIZED := build/sanitize
-SANITIZED_TESTS := activations bad_input bfloat16 core_images core_layers functional_losses gemm gradients int8_kernels isa layers losses \
+SANITIZED_TESTS := activations bad_input bfloat16 core_images core_images_refused core_layers functional_losses gemm gradients int8_kernels isa layers losses \
 	more_activations nan normalization optimizers packed_kernels quantization random_layers robustness robustness_network rows \
 	shared_models small sparse sparse_input steps threads trainable training
 sanitize: $(SANITIZED)/.installed $(VENV)/.test ## Run the tests of the C++ core under ASan and UBSan (gcc on Linux).

@@ -44,10 +44,10 @@ inline Axis checked_axis(Index source, Index result, Index kernel, Index stride,
     if (extent > largest_extent && extent > source)
         throw std::invalid_argument("a kernel may reach over " + std::to_string(largest_extent) +
                                     " values of a smaller image, got " + std::to_string(extent));
-    if (before < 0 || before >= extent || before > extent + source || (result - 1) * stride - before >= source)
+    if (before < 0 || before >= extent || (result - 1) * stride - before >= source)
         throw std::invalid_argument(std::to_string(result) + " windows of " + std::to_string(extent) + " values, " +
-                                    std::to_string(stride) + " apart, from " + std::to_string(-before) +
-                                    " on, do not fit on " + std::to_string(source));
+                                    std::to_string(stride) + " apart, with " + std::to_string(before) +
+                                    " zeros in front, do not fit on " + std::to_string(source));
     return {source, result, kernel, stride, dilation, before};
 }
 

@@ -252,3 +252,16 @@ def test_convolutions_in_a_row_are_the_reference(data: st.DataObject) -> None:
         layers.append(conv2d(pick, shape, pick("linear", "relu", "tanh", "gelu")))
         shape = describe.output_shape(layers[-1], shape)
     assert_is_the_reference(layers, size, batch)
+
+
+def test_a_softmax_of_pixels_is_not_joined_with_the_cross_entropy_of_a_row() -> None:
+    """The loss is that of the outputs, which have several distributions in a row."""
+    shape = 2, 3, 4
+    layer = describe.conv2d(shape, describe.windows(shape, (1, 1)), 4, "softmax")
+    core = core_of([layer], prod(shape), np.float64, loss="categorical_crossentropy")[0]
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(3, prod(shape))), rng.dirichlet(np.ones(24), 3)
+    shares = core.predict(x, 3)
+    np.testing.assert_allclose(shares.reshape(3, 6, 4).sum(axis=2), 1.0)
+    expected = -(y * np.log(shares / shares.sum(axis=1, keepdims=True))).sum(axis=1).mean()
+    np.testing.assert_allclose(core.loss_and_gradients(x, y, None)[0], expected, rtol=1e-12)

@@ -55,7 +55,7 @@ template <class T> class Pooling final : public ImageLayer<T> {
   private:
     // Whether windows lie side by side.
     bool apart() const { return g_.y.stride == g_.y.kernel && g_.x.stride == g_.x.kernel; }
-    // Zeros where there are no windows, behind all of them.
+    // Writes zeros behind the last windows, where no window reads.
     void clear_rest(T* image) const {
         const Index line = g_.x.source * g_.channels, lines = end_of(g_.y), used = end_of(g_.x) * g_.channels;
         for (Index i = 0; used < line && i < lines; ++i)

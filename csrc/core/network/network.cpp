@@ -108,9 +108,10 @@ template <class T> void Network<T>::prepare(const Samples& samples, Index rows, 
             list.resize(static_cast<std::size_t>(size));
     };
     grow(workspaces_, threads);
-    for (auto& workspace : workspaces_) {
-        workspace.reserve(threads);
-        workspace.reserve_scratch(threads, chain_.scratch_size());
+    for (std::size_t i = 0; i < workspaces_.size(); ++i) {
+        workspaces_[i].reserve(threads);
+        // The first one serves whole teams, the others a member alone.
+        workspaces_[i].reserve_scratch(i == 0 ? threads : 1, chain_.scratch_size());
     }
     grow(arenas_, arenas);
     for (Arena<T>& arena : arenas_) {

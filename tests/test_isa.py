@@ -83,6 +83,26 @@ def deep(dtype: str) -> fn.Sequential:
     return fn.Sequential([fn.Input((37,)), *layers, fn.Dense(3, "softmax")], dtype=dtype, seed=0)
 
 
+def of_images(dtype: str) -> list[np.ndarray]:
+    """Return predictions of a network for images, and the weights of another one after training."""
+    layers, rng = fn.layers, np.random.default_rng(2)
+    x, labels = rng.normal(size=(100, 9, 8, 3)).astype(dtype), rng.integers(0, 3, size=100)
+    sharp = [layers.Conv2D(5, 3, strides=2, padding="same", activation="relu"), layers.MaxPooling2D(2)]
+    smooth = [
+        layers.Conv2D(20, 3, padding="same", activation="tanh"),
+        layers.AveragePooling2D(2),
+        layers.DepthwiseConv2D(3, padding="same", use_bias=False),
+        layers.BatchNormalization(),
+        layers.Conv2DTranspose(5, 3, strides=2, activation="tanh"),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(3, "softmax"),
+    ]
+    predicting, trained = (fn.Sequential([fn.Input((9, 8, 3)), *some], dtype=dtype, seed=0) for some in (sharp, smooth))
+    trained.compile("sgd", loss="sparse_categorical_crossentropy")
+    trained.fit(x, labels, batch_size=32, epochs=3, shuffle=False, verbose=0)
+    return [predicting.predict(x, verbose=0), *trained.get_weights()]
+
+
 def compute() -> dict[str, np.ndarray]:
     """Return the results of fixed operations, by a name that tells the dtype and the kind."""
     results: dict[str, np.ndarray] = {}
@@ -121,6 +141,8 @@ def compute() -> dict[str, np.ndarray]:
             results[f"{dtype} training loss {optimizer}"] = np.array(history["loss"])
             results[f"{dtype} training weights {optimizer}"] = np.concatenate([w.ravel() for w in model.get_weights()])
             results[f"{dtype} training predictions {optimizer}"] = model.predict(x, verbose=0)
+        for number, array in enumerate(of_images(dtype)):
+            results[f"{dtype} training images {number}"] = array
         few = np.where(rng.random((300, 600)) < 0.1, rng.normal(size=(300, 600)), 0).astype(dtype)
         for form in FORMS:
             for units in (3, 37, 300):

@@ -46,10 +46,11 @@ template <class T> struct PoolLine {
     Index pixels, channels, height, width;
     const T* x;
     Index x_line, x_step;
-    T* y;          // of the forward pass
-    const T* dy;   // of the backward pass, which writes to dx
-    T* dx;         // laid out like x
-    bool overlap;  // whether windows may overlap: gradients are then added to dx
+    T* y;                   // of the forward pass
+    const T* dy;            // of the backward pass, which writes to dx
+    T* dx;                  // laid out like x
+    unsigned char* places;  // laid out like y: the number of the largest value in its window
+    bool overlap;           // whether windows may overlap: gradients are then added to dx
 };
 
 inline constexpr int max_window_vectors = 2;
@@ -70,6 +71,9 @@ template <class T> struct ImageKernels {
     void (*add_pixels)(Index pixels, Index channels, const T* x, T* sums);
     void (*add_overlapping)(Index pixels, Index columns, Index step, const T* x, T* y);
     void (*largest)(const PoolLine<T>&);
+    // The same that writes the places as well, and the backward pass that reads them, for windows that do not overlap.
+    void (*largest_with_places)(const PoolLine<T>&);
+    void (*largest_backward_by_places)(const PoolLine<T>&);
     void (*largest_backward)(const PoolLine<T>&);
     void (*average)(const PoolLine<T>&);
     void (*average_backward)(const PoolLine<T>&);

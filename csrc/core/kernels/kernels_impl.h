@@ -111,6 +111,8 @@ inline constexpr ImageKernels<T> image_kernels{
     .add_pixels = add_pixels<T>,
     .add_overlapping = add_overlapping<T>,
     .largest = pool_largest<T>,
+    .largest_with_places = pool_largest_with_places<T>,
+    .largest_backward_by_places = pool_largest_backward_by_places<T>,
     .largest_backward = pool_largest_backward<T>,
     .average = pool_average<T>,
     .average_backward = pool_average_backward<T>,

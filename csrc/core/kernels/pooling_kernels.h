@@ -58,6 +58,69 @@ FASTNET_INLINE void for_windows(const PoolLine<T>& line, Visit visit) {
         for_vectors<T>(line.channels, [&](Index j, Index n) { visit(p, j, n); });
 }
 
+// Places of vectors, one byte each.
+template <class T> FASTNET_INLINE Bits<T> load_places(const unsigned char* places) {
+    typedef unsigned char Bytes __attribute__((vector_size(lanes<T>)));
+    Bytes bytes;
+    __builtin_memcpy(&bytes, places, sizeof bytes);
+    return __builtin_convertvector(bytes, Bits<T>);
+}
+template <class T> FASTNET_INLINE void store_places(unsigned char* places, Bits<T> values, Index n) {
+    typedef unsigned char Bytes __attribute__((vector_size(lanes<T>)));
+    const Bytes bytes = __builtin_convertvector(values, Bytes);
+    if (n == lanes<T>)
+        return static_cast<void>(__builtin_memcpy(places, &bytes, sizeof bytes));
+    unsigned char each[lanes<T>];
+    __builtin_memcpy(each, &bytes, sizeof bytes);
+    for (Index i = 0; i < n; ++i)
+        places[i] = each[i];
+}
+
+// The largest values of a window and the places of the first of them. NaN counts as largest.
+template <class Window, class T>
+FASTNET_INLINE Vec<T> find_largest(const Window& window, const T* x, const PoolLine<T>& line, Index n, Bits<T>& place) {
+    Vec<T> best = load_some(x, n);
+    place = Bits<T>{};
+    for_window(window, x, line.x_line, line.channels, [&](const T* at, Index number) {
+        if (number == 0)
+            return;
+        const Vec<T> value = load_some(at, n);
+        const Bits<T> wins = (value > best) | (value != value);
+        best = select<T>(wins, value, best);
+        place = wins ? Bits<T>{} + static_cast<Integer<T>>(number) : place;
+    });
+    return best;
+}
+
+// Writes the slope to its place in a window, and zeros elsewhere, or adds it.
+template <bool overlap, class Window, class T>
+FASTNET_INLINE void place_slope(const Window& window, T* dx, const PoolLine<T>& line, Index n, Vec<T> slope,
+                                Bits<T> place) {
+    for_window(window, dx, line.x_line, line.channels, [&](T* at, Index number) {
+        const Vec<T> own = select<T>(place == static_cast<Integer<T>>(number), slope, Vec<T>{});
+        store_some(at, overlap ? load_some(at, n) + own : own, n);
+    });
+}
+
+template <class T, Index size> void pool_with_places(const PoolLine<T>& line) {
+    const WindowOf<size> window(line);
+    for_windows(line, [&](Index p, Index j, Index n) {
+        Bits<T> place;
+        const Vec<T> best = find_largest(window, line.x + p * line.x_step + j, line, n, place);
+        store_some(line.y + p * line.channels + j, best, n);
+        store_places<T>(line.places + p * line.channels + j, place, n);
+    });
+}
+
+template <class T, Index size> void place_slopes(const PoolLine<T>& line) {
+    const WindowOf<size> window(line);
+    for_windows(line, [&](Index p, Index j, Index n) {
+        place_slope<false>(window, line.dx + p * line.x_step + j, line, n,
+                           load_some(line.dy + p * line.channels + j, n),
+                           load_places<T>(line.places + p * line.channels + j));
+    });
+}
+
 // NaN in a window gives NaN.
 template <class T, Index size> void pool_largest_of(const PoolLine<T>& line) {
     const WindowOf<size> window(line);
@@ -74,20 +137,10 @@ template <class T, Index size> void pool_largest_of(const PoolLine<T>& line) {
 template <class T, Index size, bool overlap> void pool_largest_backward_of(const PoolLine<T>& line) {
     const WindowOf<size> window(line);
     for_windows<!overlap>(line, [&](Index p, Index j, Index n) {
-        const T* const x = line.x + p * line.x_step + j;
-        Vec<T> best = load_some(x, n);
-        Bits<T> place{};
-        for_window(window, x, line.x_line, line.channels, [&](const T* at, Index number) {
-            const Vec<T> value = load_some(at, n);
-            const Bits<T> wins = (value > best) | (value != value);
-            best = select<T>(wins, value, best);
-            place = wins ? Bits<T>{} + static_cast<Integer<T>>(number) : place;
-        });
-        const Vec<T> slope = load_some(line.dy + p * line.channels + j, n);
-        for_window(window, line.dx + p * line.x_step + j, line.x_line, line.channels, [&](T* at, Index number) {
-            const Vec<T> own = select<T>(place == static_cast<Integer<T>>(number), slope, Vec<T>{});
-            store_some(at, overlap ? load_some(at, n) + own : own, n);
-        });
+        Bits<T> place;
+        find_largest(window, line.x + p * line.x_step + j, line, n, place);
+        place_slope<overlap>(window, line.dx + p * line.x_step + j, line, n,
+                             load_some(line.dy + p * line.channels + j, n), place);
     });
 }
 
@@ -114,6 +167,14 @@ template <class T, bool overlap> void pool_average_backward_of(const PoolLine<T>
 
 template <class T> void pool_largest(const PoolLine<T>& line) {
     (line.height == 2 && line.width == 2 ? pool_largest_of<T, 2> : pool_largest_of<T, 0>)(line);
+}
+
+template <class T> void pool_largest_with_places(const PoolLine<T>& line) {
+    (line.height == 2 && line.width == 2 ? pool_with_places<T, 2> : pool_with_places<T, 0>)(line);
+}
+
+template <class T> void pool_largest_backward_by_places(const PoolLine<T>& line) {
+    (line.height == 2 && line.width == 2 ? place_slopes<T, 2> : place_slopes<T, 0>)(line);
 }
 
 template <class T> void pool_largest_backward(const PoolLine<T>& line) {

@@ -62,6 +62,7 @@ template <class T> struct Pass {
     Index gradients = 1;        // rows of the backward pass for each row of the forward pass
     const T* packed = nullptr;  // the layer's kernel as `pack` left it, or null
     bool fresh = true;          // see kept
+    bool goes_back = true;      // whether a backward pass follows
     Index kept_offset = 0;
 
     bool training() const { return step != 0; }

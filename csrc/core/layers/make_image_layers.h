@@ -6,8 +6,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "convolution.h"
-#include "pooling.h"
+#include "pooled_convolution.h"
 #include "rearranging.h"
 
 namespace fastnet {

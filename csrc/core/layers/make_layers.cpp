@@ -1,5 +1,6 @@
 #include "layers.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <stdexcept>
 
@@ -114,6 +115,16 @@ template <class T> class Builder {
             set_activation(kind.activation, kind.positions);
         else if constexpr (requires { kind.activation; })
             set_activation(kind.activation, 1);
+    }
+    // Max pooling becomes a part of the convolution in front, unless a residual needs that one's output.
+    void append(const MaxPooling2DSpec& kind) {
+        Made<T> pooling = make<T>(size_, kind, number_ - first_);
+        const bool alone = !layers.empty() && std::count(open_.begin(), open_.end(), last()) == 0;
+        Made<T> both = alone ? with_pooling(*layers.back(), *pooling) : nullptr;
+        if (!both)
+            return append_layer(std::move(pooling));
+        size_ = both->output_size;
+        layers.back() = std::move(both);
     }
     void append(const ActivationLayerSpec& kind) {
         row_size(size_, kind.positions);

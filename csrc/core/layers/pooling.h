@@ -20,6 +20,38 @@ template <class T> class Pooling final : public ImageLayer<T> {
         return static_cast<double>(this->output_size) * static_cast<double>(g_.y.kernel * g_.x.kernel);
     }
 
+    // Whether windows lie side by side.
+    bool apart() const { return g_.y.stride == g_.y.kernel && g_.x.stride == g_.x.kernel; }
+    // Whether the places of the largest values fit into bytes, and each line of the result reads lines of its own.
+    bool keeps_places() const {
+        return pool_ == Pool::largest && apart() && g_.y.before == 0 && g_.x.before == 0 &&
+               g_.y.kernel * g_.x.kernel <= 256;
+    }
+    const Geometry& geometry() const { return g_; }
+    // The largest values of one line of the result, and their places unless null. The image begins at `x`, of which
+    // the first `origin` values are not there.
+    void pool_line(Index line, const T* x, Index origin, T* y, unsigned char* places) const {
+        const auto pool = places ? kernels<T>().images.largest_with_places : kernels<T>().images.largest;
+        for_windows(line, [&](PoolLine<T> windows, Index at, Index pixel) {
+            windows.x = x + (at - origin);
+            windows.y = y + pixel * g_.channels;
+            windows.places = places ? places + pixel * g_.channels : nullptr;
+            pool(windows);
+        });
+    }
+    // The gradient with respect to an image, by the places of all lines.
+    void by_places(const T* dy, unsigned char* places, T* dx) const {
+        clear_rest(dx);
+        const Index line_size = g_.x.result * g_.channels;
+        for (Index line = 0; line < g_.y.result; ++line, dy += line_size, places += line_size)
+            for_windows(line, [&](PoolLine<T> windows, Index at, Index pixel) {
+                windows.dx = dx + at;
+                windows.dy = dy + pixel * g_.channels;
+                windows.places = places + pixel * g_.channels;
+                kernels<T>().images.largest_backward_by_places(windows);
+            });
+    }
+
     void forward(const Pass<T>& pass, const Input<T>& x, T* y, const Epilogue<T>& epilogue) const override {
         const auto pool = pool_ == Pool::largest ? kernels<T>().images.largest : kernels<T>().images.average;
         const Index line_size = g_.x.result * g_.channels;
@@ -53,8 +85,6 @@ template <class T> class Pooling final : public ImageLayer<T> {
     }
 
   private:
-    // Whether windows lie side by side.
-    bool apart() const { return g_.y.stride == g_.y.kernel && g_.x.stride == g_.x.kernel; }
     // Writes zeros behind the last windows, where no window reads.
     void clear_rest(T* image) const {
         const Index line = g_.x.source * g_.channels, lines = end_of(g_.y), used = end_of(g_.x) * g_.channels;

@@ -24,6 +24,7 @@ template <class T>
 inline Pass<T> Chain<T>::pass(const Crew<T>& crew, const Batch<T>& batch, Range rows, bool fresh) const {
     Pass<T> result{crew, rows.size(), batch.first_row + rows.begin, batch.step};
     result.fresh = fresh;
+    result.goes_back = batch.goes_back();
     result.gradients = batch.gradients();
     return result;
 }

@@ -85,7 +85,7 @@ format: $(VENV)/.lint ## Format the Python and C++ sources.
 	$(BIN)/clang-format -i $(CXX_SOURCES)
 
 # BENCH holds options, as in: make bench BENCH="--quick --peers numpy,torch"
-bench: $(VENV)/.installed $(VENV)/.bench ## Measure fastnet side by side with the peers that are installed (35 to 60 minutes).
+bench: $(VENV)/.installed $(VENV)/.bench ## Measure fastnet side by side with the peers that are installed (60 to 80 minutes).
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks $(BENCH)
 
 # PyTorch first: it decides which versions of its dependencies the others share.

@@ -6,6 +6,7 @@ usage: python -m benchmarks [--peers numpy,torch] [--workloads gemm,momentum] [-
 import argparse
 import sys
 import time
+from functools import reduce
 from pathlib import Path
 
 from . import checks, fresh, machine, peers, plots, processors, report
@@ -38,7 +39,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", default="1,2", help="numbers of threads, 1,2 by default")
     parser.add_argument("--quick", action="store_true", help="two rounds of small cases: a look, not a record")
     parser.add_argument("--out", type=Path, help="folder of the report; of a whole run benchmarks/, of others build/")
-    parser.add_argument("--report", type=Path, metavar="JSON", help="write the report of earlier results again")
+    parser.add_argument(
+        "--report", type=Path, nargs="+", metavar="JSON", help="write the report of earlier results, the last ones last"
+    )
     arguments = parser.parse_args()
     arguments.threads = sorted({int(count) for count in arguments.threads.split(",")})
     arguments.whole = arguments.peers == list(others)
@@ -72,7 +75,7 @@ def measure(arguments: argparse.Namespace) -> Results:
 
 def main() -> None:
     arguments = parse_arguments()
-    results = Results.load(arguments.report) if arguments.report else measure(arguments)
+    results = reduce(Results.joined, map(Results.load, arguments.report)) if arguments.report else measure(arguments)
     whole = arguments.whole and not results.quick and set(NAMES) <= {*results.records, "kernels"}
     out = arguments.out or (ROOT / "benchmarks" if whole else FOLDER)
     out.mkdir(parents=True, exist_ok=True)

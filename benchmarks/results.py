@@ -3,7 +3,7 @@
 import json
 import statistics
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -121,6 +121,28 @@ class Results:
     def title(self, peer: str) -> str:
         """The name that a peer gives itself before its version."""
         return self.versions[peer].split()[0]
+
+    def joined(self, later: "Results") -> "Results":
+        """Return the results of two runs; those of the later one replace earlier ones.
+
+        Raises
+        ------
+        ValueError
+            The runs are not of the same kind of processor, threads and size of cases.
+        """
+        for name in ("kind", "threads", "quick"):
+            if getattr(self, name) != getattr(later, name):
+                raise ValueError(f"runs differ in {name}: {getattr(self, name)} and {getattr(later, name)}")
+        records = self.records | later.records
+        kept = ", ".join(name for name in self.records if name not in later.records)
+        note = f"measured in an earlier run of {self.machine['date']}: {kept}" if kept else ""
+        return replace(
+            later,
+            versions=self.versions | later.versions,
+            notes=[text for text in dict.fromkeys([*self.notes, *later.notes, note]) if text],
+            records={name: records[name] for name in sorted(records, key=[*WORKLOADS, *records].index)},
+            kernels=later.kernels or self.kernels,
+        )
 
     def save(self, path: Path) -> None:
         path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")

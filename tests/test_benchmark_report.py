@@ -1,5 +1,6 @@
 """RESULTS.md: a section for each kind of processor, their summaries side by side, and what the sections show."""
 
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -97,6 +98,18 @@ def test_a_run_replaces_the_section_of_its_kind_and_leaves_the_others() -> None:
     assert "NumPy 150 ms" in replaced.text
     assert "NumPy 300 ms" not in newer
     assert sections.merge(newer, first) == sections.split(newer)  # a report of earlier figures replaces nothing newer
+
+
+def test_joined_runs_take_the_later_figures_of_a_workload_and_keep_the_others() -> None:
+    earlier = results(
+        Record("wide", [row("fastnet", 1.0, WIDE.key)]), Record("momentum", [row("fastnet", 5.0, MOMENTUM.key)])
+    )
+    joined = earlier.joined(momentum(2.0))
+    assert list(joined.records) == ["momentum", "wide"]
+    assert joined.records["momentum"] == momentum(2.0).records["momentum"]
+    assert joined.notes == ["measured in an earlier run of 2026-12-01: wide"]
+    with pytest.raises(ValueError, match=f"runs differ in kind: {re.escape(ZEN_4)} and {re.escape(ZEN_3)}"):
+        momentum(2.0, kind=ZEN_4).joined(momentum(2.0))
 
 
 def test_the_table_at_the_top_says_what_the_sections_say() -> None:

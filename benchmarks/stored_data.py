@@ -1,7 +1,7 @@
 """Throughput of training on data that stay on the disk, side by side with PyTorch and TensorFlow on the same files.
 
-    python -m benchmarks.stored_data make FOLDER --rows 2000000
-    python -m benchmarks.stored_data run FOLDER fastnet-memory fastnet-npy fastnet-parquet fastnet-csv torch-parquet ...
+    python benchmarks/stored_data.py make FOLDER --rows 2000000
+    python benchmarks/stored_data.py run FOLDER fastnet-memory fastnet-npy fastnet-parquet fastnet-csv torch-parquet ...
 
 `make` writes one table of float32 columns and a label as Parquet, CSV and .npy. Each `run` trains the same network for
 one epoch in a process of its own and prints samples per second, without the first step, and the peak of memory. The

@@ -96,8 +96,11 @@ def _convert(path: Path, layout: Layout, dtype: str | None, folder: Path, stamp:
         about = _written(path, layout, dtype, temporary, encode)
         about |= {"sizes": {name: (temporary / name).stat().st_size for name in about.pop("files")}, "stamp": stamp}
         (temporary / "about.json").write_text(json.dumps(about), encoding="utf-8")
-        with suppress(OSError):  # another process was faster
+        try:
             temporary.rename(folder)
+        except OSError:
+            if _about(folder) is None:  # no other process was faster
+                raise
     except OSError as error:
         if error.filename is not None and str(folder.parent) not in str(error.filename):
             raise

@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 import fastnet as fn
 from fastnet.callbacks import BackupAndRestore, Callback, LambdaCallback
+from fastnet.exceptions import NonFiniteLossWarning
 from fastnet.files.rows import FileRows, rows_of
 from fastnet.inputs import windows
 from fastnet.inputs.windows import Reading, stored_samples
@@ -145,6 +146,31 @@ def test_a_part_is_the_same_rows_in_memory(tmp_path: Path) -> None:
     rows = np.concatenate([np.arange(*block) for block in blocks])
     arguments = {"sample_weight": weights, "shuffle": False}
     assert fitted(data.with_blocks(blocks), **arguments) == fitted(X[rows], Y[rows], **arguments)
+
+
+def test_the_steps_of_an_epoch_are_counted_over_all_windows(tmp_path: Path) -> None:
+    x = X.copy()
+    x[741] = 1e30
+    made = model("sgd", dropout=False)
+    steps: set[int] = set()
+    count = LambdaCallback(on_train_progress=lambda step, all_steps, logs: steps.add(all_steps))
+    data = fn.datasets.open(written(tmp_path, x))
+    with pytest.warns(NonFiniteLossWarning, match="not finite from epoch 1, batch 107 of 143"):
+        made.fit(data, batch_size=7, shuffle=False, verbose=0, max_time=1e9, callbacks=[count])
+    assert steps <= {143}
+
+
+@pytest.mark.parametrize(
+    ("window", "done"),
+    [((0, 11), None), ((2, 14), None), ((1, 12), (0, 0.0, 0.0, -1)), ((3, 10), (3, 0.0, 0.0, -1)), ((0, 0), None)],
+)
+def test_a_window_that_lacks_rows_of_its_steps_is_refused(window: Any, done: Any) -> None:
+    made = model("sgd", dropout=False)
+    network = made._trainable_network("fit", X)
+    whole = network.train_epoch(X[:10], Y[:10].astype("i8"), None, 4, None, None, window=(-1, 6))
+    assert whole[0] == 2  # the first step is before the epoch
+    with pytest.raises(ValueError, match="window must be a step and the samples of an epoch that has 10 from there on"):
+        network.train_epoch(X[:10], Y[:10].astype("i8"), None, 4, None, None, done=done, window=window)
 
 
 # --- The same bits ---------------------------------------------------------------------------------------------------

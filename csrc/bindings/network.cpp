@@ -161,8 +161,7 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
                                          const OptionalArray& sample_weight, const py::object& progress,
                                          const std::optional<LearningRates>& learning_rate, double interval,
                                          const py::object& hook, const std::optional<Done>& done,
-                                         const std::optional<Index>& end,
-                                         const std::optional<GivenSharding>& sharding,
+                                         const std::optional<Index>& end, const std::optional<GivenSharding>& sharding,
                                          const std::optional<Window>& window) {
     require_positive(batch_size, "batch_size");
     const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);

@@ -128,12 +128,24 @@ template <class T> BatchHook<T> batch_hook(const py::object& function, Index out
 
 // Steps, sums of the loss and the metric, and the first step that was not finite, as returned by an earlier call.
 using Done = std::tuple<Index, double, double, Index>;
+// The step that begins with the first sample, and the number of samples in the epoch.
+using Window = std::pair<Index, Index>;
 
-EpochPart epoch_part(const std::optional<Done>& done, const std::optional<Index>& end, Index samples,
-                     Index batch_size) {
+EpochPart epoch_part(const std::optional<Done>& done, const std::optional<Index>& end,
+                     const std::optional<Window>& window, Index samples, Index batch_size) {
     EpochPart part;
     if (end)
         part.end = *end;
+    if (window) {
+        std::tie(part.first, part.rows) = *window;
+        const Index begin = part.first * batch_size, end = begin + ((samples - 1) / batch_size + 1) * batch_size;
+        const Index from = done ? std::get<0>(*done) : 0;
+        if (part.rows <= begin || part.first > from || std::min(end, part.rows) - begin > samples)
+            throw py::value_error("window must be a step and the samples of an epoch that has " +
+                                  std::to_string(samples) + " from there on, got " + std::to_string(part.first) +
+                                  " and " + std::to_string(part.rows));
+        samples = part.rows;
+    }
     if (!done)
         return part;
     EpochResult& before = part.done;
@@ -149,15 +161,15 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
                                          const OptionalArray& sample_weight, const py::object& progress,
                                          const std::optional<LearningRates>& learning_rate, double interval,
                                          const py::object& hook, const std::optional<Done>& done,
-                                         const std::optional<Index>& end,
-                                         const std::optional<GivenSharding>& sharding) {
+                                         const std::optional<Index>& end, const std::optional<GivenSharding>& sharding,
+                                         const std::optional<Window>& window) {
     require_positive(batch_size, "batch_size");
     const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);
-    const EpochPart part = epoch_part(done, end, checked.samples.count, batch_size);
+    const EpochPart part = epoch_part(done, end, window, checked.samples.count, batch_size);
     const std::vector<double> rates = learning_rates(learning_rate, checked.samples.count, batch_size);
     Callbacks callbacks;
-    const PythonSharding<T> shards(sharding, self.shape().value_count(), std::min(batch_size, checked.samples.count),
-                                   callbacks);
+    const Index samples = part.rows > 0 ? part.rows : checked.samples.count;
+    const PythonSharding<T> shards(sharding, self.shape().value_count(), std::min(batch_size, samples), callbacks);
     const auto report = [&](const EpochResult& result, Index total) {
         return callbacks.guard([&] {
             check_signals();
@@ -271,7 +283,8 @@ template <class T> void register_class(py::module_& module, const char* name) {
              py::arg("batch_size"), py::arg("sample_weight").none(true), py::arg("progress").none(true),
              py::arg("learning_rate").none(true) = py::none(), py::arg("interval") = 0.05,
              py::arg("hook").none(true) = py::none(), py::arg("done").none(true) = py::none(),
-             py::arg("end").none(true) = py::none(), py::arg("sharding").none(true) = py::none())
+             py::arg("end").none(true) = py::none(), py::arg("sharding").none(true) = py::none(),
+             py::arg("window").none(true) = py::none())
         .def(
             "loss_and_gradients",
             [](Self& self, const py::object& x, const py::array& y, const OptionalArray& sample_weight,

@@ -219,6 +219,7 @@ class _Network:
         done: tuple[int, float, float, int] | None = None,
         end: int | None = None,
         sharding: tuple[int, int, int, Callable[[NDArray[Any], NDArray[np.float64]], bool] | None] | None = None,
+        window: tuple[int, int] | None = None,
     ) -> tuple[int, float, float, int, tuple[float, float]]: ...
     def loss_and_gradients(
         self,

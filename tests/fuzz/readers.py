@@ -64,6 +64,13 @@ def read_data(path: Path) -> None:
         assert len(data.y) == len(data.x)
 
 
+def read_stored(path: Path) -> None:
+    data = fn.datasets.open(path)
+    x, y = data.read(0, min(len(data), 1000))
+    assert len(x) == min(len(data), 1000)
+    assert y is None or len(y) == len(x)
+
+
 # ---- Models ---------------------------------------------------------------------------------------------------------
 
 
@@ -219,6 +226,8 @@ READERS: dict[str, Reader] = {
     "csv": Reader(read_data, "input.csv"),
     "npz": Reader(read_data, prepare=in_npz),
     "npy": Reader(read_data),
+    "npy_open": Reader(read_stored),
+    "parquet_open": Reader(read_stored),
     "parquet": Reader(fn.datasets.parquet.read_parquet),
     "model": Reader(read_model, prepare=with_checksum),
     "quantized": Reader(read_model, prepare=with_checksum),

@@ -159,6 +159,8 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "csv": csv,
     "npz": npz,
     "npy": npy,
+    "npy_open": lambda: npy()[:2],
+    "parquet_open": parquet,
     "parquet": parquet,
     "model": model,
     "quantized": quantized,

@@ -22,11 +22,14 @@ struct EpochResult {
 };
 
 // The part of an epoch to run: the steps after those that an earlier call finished, and before `end`. Means,
-// first_nonfinite and sums continue from the earlier call. However an epoch is cut, its results are the same bit for
-// bit.
+// first_nonfinite and sums continue from the earlier call. The samples may be a window: those of step `first`, which
+// may be before the epoch, and of the steps after it, where the epoch has `rows` samples in all. However an epoch is
+// cut, its results are the same bit for bit.
 struct EpochPart {
     EpochResult done;
     Index end = std::numeric_limits<Index>::max();
+    Index first = 0;
+    Index rows = 0;  // 0 where the samples are those of the epoch
 };
 
 // Sums over samples in their order, regardless of which thread computed them.
@@ -60,21 +63,24 @@ template <class T> class Course {
   public:
     Course(const Updater<T>& updater, Metric metric, const Samples& samples, Index batch_size,
            const std::vector<double>& learning_rates, const EpochPart& part)
-        : updater_(updater), rates_(learning_rates), total_(samples.count), batch_size_(batch_size),
-          steps_(ceiling(total_, batch_size)), end_(std::min(steps_, part.end)),
+        : updater_(updater), rates_(learning_rates), first_(part.first),
+          total_(part.rows > 0 ? part.rows : samples.count), batch_size_(batch_size),
+          steps_(ceiling(total_, batch_size)),
+          end_(std::min({steps_, part.end, part.first + ceiling(samples.count, batch_size)})),
           finished_(updater.finished_steps() - part.done.steps), result_(part.done),
           mean_(metric, part.done, std::min(part.done.steps * batch_size, total_)) {
         if (part.done.steps > 0)
             result_ = mean_.result(part.done.steps, part.done.first_nonfinite);
     }
 
-    Index begin(Index i) const { return i * batch_size_; }
-    Index rows(Index i) const { return std::min(batch_size_, total_ - begin(i)); }
+    // The first row of step i among the samples.
+    Index begin(Index i) const { return (i - first_) * batch_size_; }
+    Index rows(Index i) const { return std::min(batch_size_, total_ - i * batch_size_); }
     // The number of step i among all steps of the network, counted from 1.
     std::int64_t number(Index i) const { return finished_ + i + 1; }
     double learning_rate(Index i) const {
         return rates_.empty() ? updater_.learning_rate()
-                              : rates_[std::min(static_cast<std::size_t>(i), rates_.size() - 1)];
+                              : rates_[std::min(static_cast<std::size_t>(i - first_), rates_.size() - 1)];
     }
     void hyperparameters(Index i, Hyperparameters& values) const {
         updater_.prepare(number(i), learning_rate(i), values);
@@ -96,7 +102,7 @@ template <class T> class Course {
     static Index ceiling(Index n, Index d) { return (n + d - 1) / d; }
     const Updater<T>& updater_;
     const std::vector<double>& rates_;
-    const Index total_, batch_size_;
+    const Index first_, total_, batch_size_;
     const Index steps_, end_;
     const std::int64_t finished_;  // before the epoch
     EpochResult result_;           // except for the means

@@ -30,7 +30,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, Index batch_size, co
     objective_.begin(hook);
     sharding_ = sharding;
     after_step_ = AfterStep::goes_on;
-    batch_size = std::min(batch_size, samples.count);
+    batch_size = std::min(batch_size, part.rows > 0 ? part.rows : samples.count);
     const Index rows = rows_at_once(batch_size);
     feed_.choose(samples, in_parts(rows) ? block_rows() : rows);
     const int threads = threads_for_rows(rows, Use::training);

@@ -23,7 +23,8 @@ class History(Callback):
         "loss", the metrics, and the same with the prefix "val_". Training figures are means over the epoch's
         batches, each computed before its step.
     epoch : list of int
-        The numbers of the epochs, from 0.
+        The numbers of the epochs, from 0. The end of `max_time` may cut the last one: its figures are those of the
+        batches so far, without validation.
     params : dict
         "epochs", "steps" and "verbose".
     model : Sequential

@@ -5,8 +5,9 @@ from typing import Any
 
 from fastnet.callbacks import BackupAndRestore
 from fastnet.cli._output import note
-from fastnet.cli._recipe import Parts
-from fastnet.training.fingerprints import Fingerprint
+from fastnet.cli._parts import Parts
+from fastnet.datasets import Dataset, StoredDataset
+from fastnet.training.fingerprints import Fingerprint, of_stored
 
 __all__ = ["HOW_TO_RESUME", "backup_of"]
 
@@ -42,10 +43,11 @@ def backup_of(arguments: argparse.Namespace, parts: Parts) -> BackupAndRestore |
 
 
 def fingerprints(parts: Parts) -> list[dict[str, Any]]:
-    """Return hashes that identify the training and validation data, down to the last row."""
-    return [
+    """Return hashes that identify the training and validation data, down to the last row unless they are on the disk."""
+    stored = [of_stored(parts.training)] if isinstance(parts.training, StoredDataset) else []
+    return stored + [
         Fingerprint(array).as_dict()
         for data in (parts.training, parts.validation)
-        for array in (() if data is None else (data.x, data.y))
+        for array in ((data.x, data.y) if isinstance(data, Dataset) else ())
         if array is not None
     ]

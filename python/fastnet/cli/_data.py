@@ -8,16 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from fastnet.cli._output import note
-from fastnet.datasets import Dataset, load
+from fastnet.datasets import Dataset, StoredDataset, load
+from fastnet.datasets import open as open_stored
 from fastnet.datasets._dialect import Remembered
 from fastnet.datasets._label_column import Asked, LabelColumn, ModelColumns
+from fastnet.datasets._load import NAMES
+from fastnet.datasets._open import kind_of
 from fastnet.datasets._pipes import short_name
 from fastnet.inputs.tables import order_of
 from fastnet.models import Sequential
 from fastnet.models.classes import class_names_of
 from fastnet.quantization import QuantizedModel
 
-__all__ = ["dialect_of", "load_for_model", "source_name", "source_of"]
+__all__ = ["dialect_of", "load_for_model", "open_for_model", "source_name", "source_of", "stays_on_disk"]
+
+LARGE_FILE = 1 << 30  # bytes from which a file stays on the disk
 
 
 def source_name(source: str) -> str:
@@ -28,6 +33,31 @@ def source_name(source: str) -> str:
 def source_of(data: str) -> str:
     """Return the path that an argument names: "-" is standard input."""
     return "/dev/stdin" if data == "-" else data
+
+
+def stays_on_disk(source: str) -> bool:
+    """Return whether data are a folder that can be opened, or a large file of such a format."""
+    path = Path(source)
+    if source in NAMES or not (path.is_dir() or path.is_file()):
+        return False
+    return (path.is_dir() or path.stat().st_size >= LARGE_FILE) and kind_of(path) is not None
+
+
+def open_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedModel) -> StoredDataset:
+    """Open data on the disk, with labels, for a trained model; by default their column is that of training."""
+    assert model.input_shape is not None
+    label = _label_of(model) or LabelColumn("label", 0)
+    target = arguments.target if arguments.target is not None else label.index if label.name is None else label.name
+    separator, decimal = dialect_of(arguments, (model.receipt or {}).get("dialect"))
+    data = open_stored(
+        source_of(arguments.data), separator=separator, decimal=decimal, target=target, require_labels=True
+    )
+    if math.prod(data.shape[1:]) != math.prod(model.input_shape):
+        raise ValueError(
+            f"{arguments.data} has {math.prod(data.shape[1:])} features in a row; the model takes "
+            f"{math.prod(model.input_shape)}"
+        )
+    return data.reshaped(model.input_shape)
 
 
 def load_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedModel, *, with_labels: bool) -> Dataset:

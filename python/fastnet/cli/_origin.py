@@ -8,11 +8,11 @@ from typing import Any
 
 from fastnet.cli._arguments import parse_arguments
 from fastnet.cli._data import source_name
-from fastnet.cli._recipe import Parts
+from fastnet.cli._parts import Parts
 from fastnet.cli._report import Result
-from fastnet.datasets import Dataset
+from fastnet.datasets import Dataset, StoredDataset
 from fastnet.models import Sequential
-from fastnet.training.fingerprints import Fingerprint
+from fastnet.training.fingerprints import Fingerprint, of_stored
 
 __all__ = ["arguments_again", "hashes_of", "note_origin", "words"]
 
@@ -43,7 +43,7 @@ def note_origin(model: Sequential, arguments: argparse.Namespace, parts: Parts, 
         "arguments": {name: value for name, value in given.items() if value is not None},
         "data": {"name": source_name(arguments.data), **hashes_of(parts.source)},
     }
-    model.figures["training_data" if parts.measured is parts.training else "held_out"] = {
+    model.figures["training_data" if parts.measured is parts.sample else "held_out"] = {
         "accuracy": result.accuracy,
         "correct": result.correct,
         "rows": result.rows,
@@ -51,8 +51,10 @@ def note_origin(model: Sequential, arguments: argparse.Namespace, parts: Parts, 
     }
 
 
-def hashes_of(data: Dataset) -> dict[str, Any]:
-    """Return the hashes of all bytes of the data, and of their test part."""
+def hashes_of(data: Dataset | StoredDataset) -> dict[str, Any]:
+    """Return the hashes of all bytes of the data, and of their test part; of data on the disk, of some rows."""
+    if isinstance(data, StoredDataset):
+        return {name: part for name, part in of_stored(data).items() if part is not None}
     assert data.y is not None
     hashes: dict[str, Any] = {"x": Fingerprint(data.x).as_dict(), "y": Fingerprint(data.y).as_dict()}
     if data.test is not None and data.test.y is not None:

@@ -4,25 +4,21 @@ import argparse
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import asdict
+from typing import Any
 
 from fastnet import optimizers
 from fastnet.callbacks import Callback
 from fastnet.cli._arguments.layers import NETWORKS
-from fastnet.cli._data import source_name, source_of
-from fastnet.cli._networks import HIDDEN, hidden_layers, input_shape, text_of, with_image_shape
-from fastnet.cli._output import note
+from fastnet.cli._networks import HIDDEN, hidden_layers, input_shape, text_of
+from fastnet.cli._parts import Parts
 from fastnet.cli._scaling import dtype_for, scaling
-from fastnet.datasets import Dataset, load, train_test_split
+from fastnet.datasets import Dataset, StoredDataset
 from fastnet.exceptions import NonFiniteLossWarning
 from fastnet.layers import Dense, Input, Layer
 from fastnet.models import Sequential
 
-__all__ = ["Parts", "fit", "load_parts", "make_model", "resolved"]
+__all__ = ["fit", "make_model", "resolved"]
 
 # Chosen together: over 40 seeds they give 98.3% of digits on average, and 98.4% of MNIST after 6 epochs.
 LEARNING_RATES = {"adam": 3e-3, "rmsprop": 1e-3, "sgd": 0.1, "lion": 3e-4, "adagrad": 0.03}
@@ -36,28 +32,14 @@ FEWEST_EPOCHS, MOST_EPOCHS = 5, 50
 LAST_LEARNING_RATE = 0.01  # relative to the first
 
 
-class Parts(NamedTuple):
-    """The data, split by purpose."""
-
-    source: Dataset
-    """All data, as loaded."""
-    training: Dataset
-    validation: Dataset | None
-    """Held out from the training data, for the figures of every epoch."""
-    measured: Dataset
-    """The data for the result."""
-    measured_is: str
-    """Description of `measured`."""
-
-
-def resolved(arguments: argparse.Namespace, data: Dataset) -> argparse.Namespace:
+def resolved(arguments: argparse.Namespace, parts: Parts) -> argparse.Namespace:
     """Return the arguments with defaults filled in that depend on the training data."""
-    rows = len(data)
+    rows = len(parts.training)
     layers = arguments.layers or NETWORKS.get(arguments.network)
     chosen = {
         "hidden": None if layers else HIDDEN,
         "layers": layers,
-        "dtype": arguments.dtype or dtype_for(data),
+        "dtype": arguments.dtype or dtype_for(parts.sample),
         "lr": LEARNING_RATES.get(arguments.optimizer, OTHER_LEARNING_RATE),
         "epochs": min(max(math.ceil(ROWS_TO_SHOW / rows), FEWEST_EPOCHS), MOST_EPOCHS),
         "batch_size": BATCH_SIZES[rows >= MANY_ROWS],
@@ -65,52 +47,6 @@ def resolved(arguments: argparse.Namespace, data: Dataset) -> argparse.Namespace
     given = {name: value for name, value in vars(arguments).items() if value is not None}
     # The layers stand for the network, so that they are recorded as they are in this version.
     return argparse.Namespace(**{**vars(arguments), **chosen, **given, "network": None})
-
-
-# ---- Data -----------------------------------------------------------------------------------------------------------
-
-
-def load_parts(arguments: argparse.Namespace) -> Parts:
-    """Load the data and hold out validation rows."""
-    loaded = load(
-        source_of(arguments.data),
-        separator=arguments.separator,
-        decimal=arguments.decimal or ".",
-        target=arguments.target,
-        require_labels=True,
-    )
-    data = with_image_shape(loaded, arguments.image_shape)
-    assert data.y is not None
-    if data.n_classes < 2:
-        raise ValueError(f"{arguments.data} has only one class; a classifier needs at least two")
-    name = source_name(arguments.data)
-    # The classes are named before the split, because a part may lack a rare one.
-    training, validation = replace(data, classes=data.class_names, test=None), None
-    if arguments.validation:
-        training, validation = _split(training, data.y, arguments)
-    if data.test is not None and data.test.y is not None:
-        return Parts(data, training, validation, data.test, f"the test set of {name}")
-    if validation is not None:
-        return Parts(data, training, validation, validation, f"{100 * arguments.validation:g}% of {name}, held out")
-    return Parts(data, training, None, training, f"the training data, because nothing was held out of {name}")
-
-
-def _split(data: Dataset, y: NDArray[np.int64], arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
-    """Split the rows at random, stratified by class if each class has enough rows."""
-    held_out = math.ceil(arguments.validation * len(y))
-    counts = np.bincount(y)
-    smallest = int(counts[counts > 0].min())
-    stratified = smallest > 1 and np.count_nonzero(counts) <= min(held_out, len(y) - held_out)
-    if not stratified:
-        note("some classes have too few rows to be split in proportion: all rows are split at random", arguments.quiet)
-    x_train, x_held_out, y_train, y_held_out = train_test_split(
-        data.x,
-        y,
-        test_size=arguments.validation,
-        random_state=arguments.seed,
-        stratify=y if stratified else None,
-    )
-    return replace(data, x=x_train, y=y_train), replace(data, x=x_held_out, y=y_held_out)
 
 
 # ---- Model ----------------------------------------------------------------------------------------------------------
@@ -171,11 +107,16 @@ def fit(model: Sequential, parts: Parts, arguments: argparse.Namespace, callback
     """Train the model for the epochs of the arguments; Ctrl-C ends it early, as in `Sequential.fit`."""
     training, validation = parts.training, parts.validation
     shape = (-1, *(model.input_shape or ()))
+    x: Any
+    if isinstance(training, StoredDataset):
+        x, y = training.reshaped(shape[1:]), None
+    else:
+        x, y = training.x.reshape(shape), training.y
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NonFiniteLossWarning)  # the progress callback reports it and ends training
         model.fit(
-            training.x.reshape(shape),
-            training.y,
+            x,
+            y,
             batch_size=arguments.batch_size,
             epochs=arguments.epochs,
             verbose=0,

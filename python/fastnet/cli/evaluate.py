@@ -3,17 +3,20 @@
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from fastnet.cli._data import load_for_model
+from fastnet.cli._data import load_for_model, open_for_model, source_of, stays_on_disk
 from fastnet.cli._output import check_output, note, print_json
 from fastnet.cli._page import write_page
 from fastnet.cli._report import Result, format_confusion_matrix
 from fastnet.cli._run_folder import RunFolder
 from fastnet.cli._terminal import styled
-from fastnet.datasets import Dataset
+from fastnet.datasets import Dataset, StoredDataset
+from fastnet.inputs.tables import order_of
 from fastnet.metrics import confusion_matrix
 from fastnet.models import Sequential
 from fastnet.models.classes import as_classes, class_names_of
@@ -22,7 +25,10 @@ from fastnet.reports.report import require_packages
 from fastnet.serialization import load_model
 from fastnet.support.config import set_num_threads
 
-__all__ = ["run"]
+__all__ = ["measure", "run"]
+
+WINDOW_BYTES = 1 << 24  # of rows on the disk that are measured together
+ROWS_OF_REPORT = 10_000  # on the page about such rows
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,9 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
         set_num_threads(arguments.threads)
     folder = RunFolder(arguments.run_dir) if arguments.run_dir else None
     model = load_model(arguments.model)
-    data = load_for_model(arguments, model, with_labels=True)
+    stored = open_for_model(arguments, model) if stays_on_disk(source_of(arguments.data)) else None
+    data = load_for_model(arguments, model, with_labels=True) if stored is None else _sample_of(stored, model)
     started = time.perf_counter()
-    result = measure(model, data)
+    result = measure(model, data if stored is None else stored)
     seconds = time.perf_counter() - started
     if arguments.report:
         title = f"{Path(arguments.model).name} on {data.name}"
@@ -58,10 +65,34 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def measure(model: Sequential | QuantizedModel, data: Dataset) -> Result:
-    """Return the result of a model on data with the codes of its classes."""
+def measure(model: Sequential | QuantizedModel, data: Dataset | StoredDataset) -> Result:
+    """Return the result of a model on data, those in memory with the codes of its classes."""
     assert model.input_shape is not None
-    assert data.y is not None
     names = class_names_of(model)
-    predicted, _ = as_classes(model.predict(data.x.reshape(-1, *model.input_shape), verbose=0))
-    return Result(confusion_matrix(data.y, predicted, labels=np.arange(len(names))), names)
+    matrix = np.zeros((len(names), len(names)), np.int64)
+    for part in _windows_of(data, model) if isinstance(data, StoredDataset) else [data]:
+        assert part.y is not None
+        predicted, _ = as_classes(model.predict(part.x.reshape(-1, *model.input_shape), verbose=0))
+        matrix += confusion_matrix(part.y, predicted, labels=np.arange(len(names)))
+    return Result(matrix, names)
+
+
+def _windows_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Iterator[Dataset]:
+    """Yield all rows of data on the disk, some at a time, in the model's columns and codes."""
+    rows = max(WINDOW_BYTES // stored.row_bytes, 1)
+    for start in range(0, len(stored), rows):
+        yield _as_dataset(stored, stored.read(start, start + rows), model)
+
+
+def _sample_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Dataset:
+    """Return rows from all over data on the disk, for the report."""
+    return _as_dataset(stored, stored.sample(ROWS_OF_REPORT), model)
+
+
+def _as_dataset(stored: StoredDataset, rows: tuple[Any, Any], model: Sequential | QuantizedModel) -> Dataset:
+    x, y = rows
+    x = x.reshape(len(x), -1)
+    names = stored.feature_names
+    order = order_of(stored.name, names, model.feature_names) if names and model.feature_names else None
+    data = Dataset(x if order is None else x[:, order], y.astype(np.int64), stored.class_names, name=stored.name)
+    return data.with_classes(class_names_of(model))

@@ -148,6 +148,8 @@ def _hash(part: dict[str, Any]) -> str:
         return f"{shape}, sparse"
     every = part.get("every", 1)
     of = "" if every == 1 else f" of every {every}th row"
+    if "places" in part:
+        of = f" of {part.get('rows_hashed')} rows"
     return f"{shape} {part.get('dtype')}, sha256 {part['sha256']}{of}"
 
 

@@ -11,8 +11,9 @@ from fastnet.cli._checkpoints import HOW_TO_RESUME, backup_of
 from fastnet.cli._data import source_name
 from fastnet.cli._origin import note_origin
 from fastnet.cli._output import check_output, describe_size, note, print_json, shortened
+from fastnet.cli._parts import Parts, load_parts
 from fastnet.cli._progress import TrainingProgress
-from fastnet.cli._recipe import Parts, fit, load_parts, make_model, resolved
+from fastnet.cli._recipe import fit, make_model, resolved
 from fastnet.cli._report import Result, format_confusion_matrix
 from fastnet.cli._run_folder import RunFolder
 from fastnet.cli._terminal import styled
@@ -34,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     files = [*([folder.model] if folder else []), *([arguments.out] if arguments.out else [])]
     parts = load_parts(arguments)
     rows = len(parts.training)
-    arguments = resolved(arguments, parts.training)
-    model = make_model(arguments, parts.training)
+    arguments = resolved(arguments, parts)
+    model = make_model(arguments, parts.sample)
     note(_describe(arguments, parts, model), arguments.quiet)
 
     started = time.perf_counter()
@@ -56,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         "seconds": seconds,
         "samples_per_second": rows * arguments.epochs / seconds,
     }
-    key = "training_accuracy" if parts.measured is parts.training else "held_out"
+    key = "training_accuracy" if parts.measured is parts.sample else "held_out"
     document = {
         "data": arguments.data,
         key: {"measured_on": parts.measured_is, **result.as_json()},
@@ -114,11 +115,11 @@ def _fit(
 
 def _describe(arguments: argparse.Namespace, parts: Parts, model: Sequential) -> str:
     """Return two lines about the data and the model, printed before training."""
-    data = parts.training
-    rows = [f"{len(data):,} rows to train on"]
+    data = parts.sample
+    rows = [f"{len(parts.training):,} rows to train on"]
     if parts.validation is not None:
         rows.append(f"{len(parts.validation):,} held out")
-    if parts.measured not in (parts.training, parts.validation):
+    if parts.measured not in (parts.sample, parts.validation):
         rows.append(f"{len(parts.measured):,} to test with")
     if arguments.layers:
         sizes = " x ".join(map(str, model.input_shape or ())) + f", {arguments.layers}, dense {data.n_classes}"
@@ -136,7 +137,7 @@ def _describe(arguments: argparse.Namespace, parts: Parts, model: Sequential) ->
 
 def _report(result: Result, parts: Parts, training: dict[str, Any], model: Sequential, files: list[str]) -> str:
     """Return the result as text."""
-    what = "Training accuracy" if parts.measured is parts.training else "Held-out accuracy"
+    what = "Training accuracy" if parts.measured is parts.sample else "Held-out accuracy"
     threads = f"{training['threads']} thread{'s' if training['threads'] > 1 else ''}"
     if files:
         size = describe_size(Path(files[0]).stat().st_size)

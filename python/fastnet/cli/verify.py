@@ -11,8 +11,9 @@ from fastnet.cli._data import dialect_of
 from fastnet.cli._networks import are_hidden_in, hidden_layers, text_of
 from fastnet.cli._origin import arguments_again, hashes_of
 from fastnet.cli._output import note, print_json
+from fastnet.cli._parts import Parts, load_parts
 from fastnet.cli._progress import TrainingProgress
-from fastnet.cli._recipe import Parts, fit, load_parts, make_model, resolved
+from fastnet.cli._recipe import fit, make_model, resolved
 from fastnet.cli.evaluate import measure
 from fastnet.diagnostics.verification import environment_differences, largest_difference
 from fastnet.models import Sequential
@@ -78,7 +79,7 @@ def _data_and_arguments(
     original.separator, original.decimal = dialect_of(arguments, vars(original))
     original.quiet = arguments.quiet
     parts = load_parts(original)
-    return parts, resolved(original, parts.training)
+    return parts, resolved(original, parts)
 
 
 def _compare_data(command: dict[str, Any], parts: Parts, model: Sequential) -> Comparison | None:
@@ -106,7 +107,7 @@ def _train_and_compare(
     model: Sequential,
     receipt: dict[str, Any],
 ) -> Comparison:
-    again = make_model(original, parts.training)
+    again = make_model(original, parts.sample)
     note(f"training again for {original.epochs} epochs, as in the receipt of {arguments.model}", original.quiet)
     history, started = History(), time.perf_counter()
     fit(again, parts, original, [TrainingProgress(len(parts.training), original.batch_size, original.quiet), history])

@@ -211,6 +211,10 @@ class Extremes:
             self._low = np.minimum(self._low, chunk.min(axis=0).astype(np.float64, copy=False))
             self._high = np.maximum(self._high, chunk.max(axis=0).astype(np.float64, copy=False))
 
+    def are_bytes(self) -> bool:
+        """Return whether all values are from 0 to 255."""
+        return bool(np.min(self._low) >= 0 and np.max(self._high) <= 255)
+
     def fit_float32(self) -> bool:
         """Return whether float32 represents every column: its values are in range, and do not all become equal.
 
@@ -238,9 +242,11 @@ class Chunks:
         self._any_dtype = dtype is None
         self._extremes = Extremes()
         self._chunks: list[NDArray[Any]] = []
+        self._empty = True
 
     def add(self, values: NDArray[Any]) -> None:
         """Store more rows; raises ValueError for a value that is not finite."""
+        self._empty = False
         _check_finite(values, "float64" if self._any_dtype else self._dtype, "the chunk", 0)
         if self._any_dtype:
             self._extremes.include(values)
@@ -253,7 +259,13 @@ class Chunks:
     @property
     def fit(self) -> bool:
         """Whether the rows so far are stored with sufficient precision."""
-        return not self._any_dtype or not self._chunks or self._extremes.fit_float32()
+        return not self._any_dtype or self._empty or self._extremes.fit_float32()
+
+    def taken(self) -> NDArray[Any]:
+        """Return the last rows that were added, and keep none of them."""
+        chunk = self._chunks.pop()
+        self._chunks.clear()
+        return chunk
 
     def joined(self) -> NDArray[Any]:
         """Return the matrix."""

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,9 @@ __all__ = ["encode"]
 MOST_DIGITS = 4000  # of a label that is a number; the limit of Python's conversion
 
 
-def encode(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[str] | None]:
+def encode(
+    labels: NDArray[Any], where: str, rows: Sequence[int] | None = None
+) -> tuple[NDArray[np.int64], list[str] | None]:
     """Return integer codes for labels, and the text of each code.
 
     Parameters
@@ -23,6 +26,8 @@ def encode(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[st
         text.
     where : str
         A description of the labels, for messages.
+    rows : sequence of int, optional
+        The numbers of the rows for messages; by default they count from 0.
 
     Returns
     -------
@@ -38,13 +43,14 @@ def encode(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[st
     """
     if labels.ndim == 2 and labels.shape[1] > 1:
         return _from_one_hot(labels, where)
+    rows = range(len(labels)) if rows is None else rows
     if labels.ndim not in (1, 2):
         raise ValueError(f"{where} have shape {labels.shape}; expected (samples,) or one-hot rows (samples, classes)")
     labels = labels.reshape(-1)
     if labels.dtype.kind in "OUST":
-        return _from_text(labels, where)
+        return _from_text(labels, where, rows)
     if labels.dtype.kind in "buif":
-        return _from_numbers(labels, where)
+        return _from_numbers(labels, where, rows)
     raise ValueError(f"{where} have dtype {labels.dtype}; expected integers or text")
 
 
@@ -54,23 +60,23 @@ def _from_one_hot(rows: NDArray[Any], where: str) -> tuple[NDArray[np.int64], li
     return rows.argmax(axis=1).astype(np.int64), None
 
 
-def _from_numbers(numbers: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[str] | None]:
+def _from_numbers(numbers: NDArray[Any], where: str, rows: Sequence[int]) -> tuple[NDArray[np.int64], list[str] | None]:
     if numbers.dtype.kind == "f":
         with np.errstate(invalid="ignore", over="ignore"):
             wrong = ~np.isfinite(numbers) | (numbers != np.floor(numbers)) | (np.abs(numbers) >= 2.0**63)
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise ValueError(f"{where} must be whole numbers or text; got {numbers[row]:g} in row {row}")
+            raise ValueError(f"{where} must be whole numbers or text; got {numbers[row]:g} in row {rows[row]}")
         numbers = numbers.astype(np.int64)
     distinct, codes = np.unique(numbers, return_inverse=True)
     own_codes = np.array_equal(distinct, np.arange(len(distinct)))
     return codes.astype(np.int64), None if own_codes else [str(int(number)) for number in distinct]
 
 
-def _from_text(labels: NDArray[Any], where: str) -> tuple[NDArray[np.int64], list[str] | None]:
+def _from_text(labels: NDArray[Any], where: str, rows: Sequence[int]) -> tuple[NDArray[np.int64], list[str] | None]:
     first_rows: dict[str, int] = {}
     texts = []
-    for row, label in enumerate(labels.tolist()):
+    for row, label in zip(rows, labels.tolist(), strict=True):
         text = _text(label)
         if not text:
             raise ValueError(f"{where}: the label in row {row} is missing")

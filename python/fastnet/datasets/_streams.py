@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-__all__ = ["GZIP", "ZIP", "exists", "is_named_tsv", "is_npz", "open_data", "read_at_most"]
+__all__ = ["GZIP", "ZIP", "exists", "is_named_tsv", "is_npz", "open_data", "outer_file", "read_at_most"]
 
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
@@ -71,6 +71,11 @@ def read_at_most(stream: BinaryIO, size: int) -> bytearray:
     while len(data) < size and (piece := stream.read(min(CHUNK, size - len(data)))):
         data += piece
     return data
+
+
+def outer_file(path: Path) -> Path:
+    """Return the file that a path leads to: the archive, if it names a file inside one."""
+    return _outer(path)[0]
 
 
 def _outer(path: Path) -> tuple[Path, str | None]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.datasets._damage import in_short, refusing
+from fastnet.files.rows import FileRows
 
 __all__ = ["read_npy", "read_npz"]
 
@@ -38,6 +39,23 @@ def read_npy(path: str | os.PathLike[str]) -> NDArray[Any]:
             _check_header(file, path.stat().st_size, str(path))
         array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
+
+
+def npy_rows(path: Path) -> FileRows:
+    """Return the rows of the array in a .npy file, which stay there.
+
+    Raises ValueError, naming the file, as `read_npy` does, or if the rows are not contiguous.
+    """
+    with refusing(path, "cannot be read"), path.open("rb") as file:
+        shape, in_columns, dtype, offset = _check_header(file, path.stat().st_size, str(path))
+    if not shape:
+        raise ValueError(f"{path} has shape (); expected rows")
+    if in_columns and len(shape) > 1 and shape[0] > 1:
+        raise ValueError(
+            f"{path} is in Fortran order, whose rows are not contiguous: numpy.save(path, numpy.ascontiguousarray(x)) "
+            "writes one whose rows are"
+        )
+    return FileRows(str(path), offset, shape, dtype)
 
 
 def read_npz(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[Any] | None, dict[str, NDArray[Any]]]:
@@ -95,13 +113,16 @@ def _read_member(archive: zipfile.ZipFile, name: str, path: Path) -> NDArray[Any
     return array
 
 
-def _check_header(stream: IO[bytes], size: int, where: str) -> None:
-    """Compare the size in a header with the data, before memory is allocated."""
+def _check_header(stream: IO[bytes], size: int, where: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Compare the size in a header with the data, before memory is allocated.
+
+    Returns the shape, whether the array is in Fortran order, the dtype, and the number of bytes before the data.
+    """
     head = io.BytesIO(stream.read(LONGEST_HEADER))
     try:
         version = np.lib.format.read_magic(head)
         read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        shape, _, dtype = read_header(head)
+        shape, in_columns, dtype = read_header(head)
     except Exception as error:  # the header is parsed as Python, which can fail in many ways, even with a MemoryError
         raise ValueError(f"{where} is damaged or not a NumPy array: {in_short(error)}") from error
     if dtype.hasobject:
@@ -110,3 +131,4 @@ def _check_header(stream: IO[bytes], size: int, where: str) -> None:
     found = size - head.tell()
     if found < promised:
         raise ValueError(f"{where} is truncated: header promises {promised} bytes, {found} found")
+    return shape, in_columns, dtype, head.tell()

@@ -111,7 +111,7 @@ def _table(columns: NamedColumns, index: set[str], rule: Asked | ModelColumns, p
     )
 
 
-def _index_of(metadata: str | bytes | None) -> set[str]:
+def index_of(metadata: str | bytes | None) -> set[str]:
     """Return the index columns from the metadata that pandas writes."""
     try:
         described = json.loads(metadata or "{}")
@@ -140,7 +140,7 @@ def _polars(path: Path) -> tuple[NamedColumns, set[str]]:
     # Older releases do not read the metadata; an index without a name is still recognized by its name in the file.
     with suppress(AttributeError, pl.exceptions.PolarsError):
         metadata = pl.read_parquet_metadata(path)
-    return [(column.name, column.to_numpy()) for column in table], _index_of(metadata.get("pandas"))
+    return [(column.name, column.to_numpy()) for column in table], index_of(metadata.get("pandas"))
 
 
 def _pyarrow(path: Path) -> tuple[NamedColumns, set[str]]:
@@ -152,7 +152,7 @@ def _pyarrow(path: Path) -> tuple[NamedColumns, set[str]]:
     except (pa.ArrowException, OSError) as error:
         raise _unreadable(path, error) from error
     columns = [(name, column.to_numpy()) for name, column in zip(table.column_names, table.columns, strict=True)]
-    return columns, _index_of((table.schema.metadata or {}).get(b"pandas"))
+    return columns, index_of((table.schema.metadata or {}).get(b"pandas"))
 
 
 def _pandas(path: Path) -> tuple[NamedColumns, set[str]]:

@@ -8,8 +8,9 @@ all of them.
 
 import itertools
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -22,7 +23,7 @@ from fastnet.datasets._layout import Layout, Lines, sniff, warn_of
 from fastnet.datasets._pipes import as_file
 from fastnet.datasets._streams import open_data
 
-__all__ = ["Table", "read_csv"]
+__all__ = ["Sink", "Table", "engine_for", "read_csv", "read_rows"]
 
 CELLS_AT_ONCE = 1 << 21  # float64 numbers of numpy.loadtxt in memory at a time: 16 MB
 BYTES_AT_ONCE = 1 << 25  # parsed by a library at a time
@@ -47,6 +48,33 @@ class Table(NamedTuple):
     labels: NDArray[Any] | None
     feature_names: list[str] | None
     label: LabelColumn | None
+
+
+class Sink(Protocol):
+    """Where the rows of a file go, a block at a time."""
+
+    def add(self, numbers: NDArray[Any], cells: list[str], size: int) -> None:
+        """Take the features of some rows and the cells of their label column, which are `size` bytes of the file.
+
+        Raises ValueError for a number that is not finite.
+        """
+
+
+class _Kept:
+    """Rows that are kept in memory."""
+
+    def __init__(self, dtype: str | None) -> None:
+        self.chunks = Chunks(dtype)
+        self.labels: list[str] = []
+
+    def add(self, numbers: NDArray[Any], cells: list[str], size: int) -> None:
+        """Take some rows."""
+        del size
+        self.chunks.add(numbers)
+        self.labels += cells
+
+
+_Sink = TypeVar("_Sink", bound=Sink)
 
 
 def read_csv(
@@ -114,31 +142,36 @@ def read_csv(
     rule = target if isinstance(target, ModelColumns) else Asked(target, require_labels)
     with as_file(path) as file:
         layout = sniff(file, rule, separator, decimal)
-        if engine is None:
-            small = file.exists() and file.stat().st_size < SMALL_FILE
-            engine = "numpy" if small or layout.columns.count > MOST_COLUMNS else _readers.installed()
-        chunks, labels = _read(file, layout, dtype, engine)
-        if not chunks.fit:
-            chunks, labels = _read(file, layout, "float64", engine)
+        engine = engine or engine_for(file, layout)
+        kept = read_rows(file, layout, dtype, engine, lambda: _Kept(dtype))
+        if not kept.chunks.fit:
+            kept = read_rows(file, layout, "float64", engine, lambda: _Kept("float64"))
     warn_of(path, layout.notes)
     return Table(
-        chunks.joined(),
-        None if layout.label is None else np.array(labels, dtype=object),
+        kept.chunks.joined(),
+        None if layout.label is None else np.array(kept.labels, dtype=object),
         layout.feature_names,
         None if layout.label is None else LabelColumn.of(layout.columns, layout.label),
     )
 
 
-def _read(path: Path, layout: Layout, dtype: str | None, engine: str) -> tuple[Chunks, list[str]]:
-    """Return the features and the cells of the label column."""
-    parsed = None if engine == "numpy" else _read_with_library(path, layout, dtype, engine)
-    return parsed if parsed is not None else _read_with_numpy(path, layout, dtype)
+def engine_for(path: Path, layout: Layout) -> str:
+    """Return the library that parses the numbers of a file fastest, "numpy" if there is none."""
+    small = path.exists() and path.stat().st_size < SMALL_FILE
+    return "numpy" if small or layout.columns.count > MOST_COLUMNS else _readers.installed()
 
 
-def _read_with_library(path: Path, layout: Layout, dtype: str | None, engine: str) -> tuple[Chunks, list[str]] | None:
-    """Return the features and the labels, or None if `numpy.loadtxt` must decide."""
-    chunks = Chunks(dtype)
-    labels: list[str] = []
+def read_rows(path: Path, layout: Layout, dtype: str | None, engine: str, sink: Callable[[], _Sink]) -> _Sink:
+    """Return a sink with the rows of a file, the second one if the library leaves them to `numpy.loadtxt`."""
+    if engine != "numpy" and _read_with_library(path, layout, engine, filled := sink()):
+        return filled
+    filled = sink()
+    _read_with_numpy(path, layout, dtype, filled)
+    return filled
+
+
+def _read_with_library(path: Path, layout: Layout, engine: str, sink: Sink) -> bool:
+    """Give the rows to the sink; return False if `numpy.loadtxt` must decide."""
     with open_data(path) as stream:
         stream.seek(layout.body)
         while body := stream.read(BYTES_AT_ONCE):
@@ -146,31 +179,28 @@ def _read_with_library(path: Path, layout: Layout, dtype: str | None, engine: st
                 body += stream.readline(BYTES_AT_ONCE)
             parsed = _readers.read(engine, body, layout)
             if parsed is None:
-                return None
-            numbers, cells = parsed
+                return False
             try:
-                chunks.add(numbers)
+                sink.add(*parsed, len(body))
             except ValueError:  # not finite: numpy.loadtxt produces the message with its location
-                return None
-            labels += cells
-    return chunks, labels
+                return False
+    return True
 
 
 # ---- NumPy ----------------------------------------------------------------------------------------------------------
 
 
-def _read_with_numpy(path: Path, layout: Layout, dtype: str | None) -> tuple[Chunks, list[str]]:
-    chunks = Chunks(dtype)
-    labels: list[str] = []
+def _read_with_numpy(path: Path, layout: Layout, dtype: str | None, sink: Sink) -> None:
     rows = max(1, CELLS_AT_ONCE // layout.columns.count)
     with open_data(path) as stream:
         lines = _rows(path, stream, layout)
         while chunk := list(itertools.islice(lines, rows)):
+            cells: list[str] = []
             try:
-                chunks.add(_parse(chunk, layout, labels))
+                numbers = _parse(chunk, layout, cells)
+                sink.add(numbers, cells, sum(map(len, chunk)))
             except ValueError as error:
                 raise _explained(path, layout, error, dtype) from error
-    return chunks, labels
 
 
 def _rows(path: Path, stream: Any, layout: Layout) -> Lines:

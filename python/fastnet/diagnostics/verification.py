@@ -42,7 +42,7 @@ class Verification:
 def verify(
     model: Inspector,
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     sample_weight: ArrayLike | None = None,
     validation_data: Sequence[Any] | None = None,
@@ -56,7 +56,7 @@ def verify(
     ----------
     model : Sequential
         The model; it is not changed.
-    x, y, sample_weight : array_like
+    x, y, sample_weight : array_like, or StoredDataset and None
         The training data, which are first compared with the hashes in the receipt.
     validation_data : tuple, optional
         The validation data, if callbacks depend on them.
@@ -100,7 +100,7 @@ def verify(
     if again._weights.sha256() != receipt["initial_weights"]:
         copy_fixed_weights(model, again)
     again._trainable_network("verify", x)
-    others = _compared(run["data"], to_json(sampled(again._samples(x, y, sample_weight))))
+    others = _compared(run["data"], to_json(sampled(again._data(x, y, sample_weight))))
     if others:
         return Verification(False, others, None)
     begun = _compared({"weights": receipt["initial_weights"]}, {"weights": again._weights.sha256()})

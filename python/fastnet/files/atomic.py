@@ -225,8 +225,12 @@ class Beside(Generic[_T]):
 
         In a child that was forked meanwhile the thread does not exist; the result is None.
         """
-        if self._thread is not None:
-            self._thread.join()
+        self.wait()
         if self._error is not None:
             raise self._error
         return self._outcome[0] if self._outcome else None
+
+    def wait(self) -> None:
+        """Wait for the call to end, whether it returns or raises."""
+        if self._thread is not None:
+            self._thread.join()

@@ -1,7 +1,7 @@
 """Checked samples, targets and weights in the form that the core reads."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,8 +13,8 @@ from fastnet.inputs.repacking import is_foreign, quick_to_gather, repacked
 from fastnet.inputs.sparse import as_sparse_rows, is_sparse
 from fastnet.inputs.tables import columns_of, from_table, is_table, names_of, numbers_of, order_of
 from fastnet.losses import Loss
-from fastnet.losses.domains import DISTRIBUTIONS, NOT_NEGATIVE, PROBABILITIES, SIGNS
-from fastnet.support.validation import LARGEST_INTEGER, check_integer, check_number, describe, without_mask
+from fastnet.losses.domains import DISTRIBUTIONS, NOT_NEGATIVE
+from fastnet.support.validation import check_number, describe, without_mask
 
 Array = NDArray[Any]
 Features = Array | SparseRows
@@ -54,34 +54,31 @@ class Samples:
         weight = None if self.weight is None else self.weight[start:stop]
         return Samples(self.x[start:stop], self.y[start:stop], weight)
 
+    def parts(self, rows: int) -> Iterator["Samples"]:
+        """Yield the samples, so many at a time, as views."""
+        for start in range(0, len(self), rows):
+            yield self.rows(start, min(start + rows, len(self)))
+
     def split(self, validation_split: Any) -> tuple["Samples", "Samples"]:
         """Return the first samples, and the last fraction for validation."""
-        fraction = check_number("validation_split", validation_split, minimum=0.0, below=1.0)
-        boundary = math.floor(len(self) * (1.0 - fraction))
-        if boundary in (0, len(self)):
-            raise ValueError(
-                f"validation_split={fraction:g} of {len(self)} samples leaves {boundary} to train on and "
-                f"{len(self) - boundary} to validate with; both must be at least 1"
-            )
+        boundary = boundary_of(len(self), validation_split)
         return self.rows(0, boundary), self.rows(boundary, len(self))
 
     def labels_and_rows(self, rows: slice | NDArray[np.int64]) -> tuple[Array, Array | None]:
         """Return the targets and the weights of some rows."""
         return self.y[rows], None if self.weight is None else self.weight[rows]
 
-    def with_class_weight(self, class_weight: Mapping[int, float], loss: Loss, outputs: int, dtype: str) -> "Samples":
-        """Return the samples with their weights multiplied by class weights; a missing class has weight 1."""
-        labels, known, are = _labels_of(self.y, loss, outputs)
-        if unknown := [label for label in class_weight if label not in known]:
-            raise ValueError(
-                f"class_weight has labels that no sample can have: {', '.join(map(str, unknown))}; labels are {are}"
-            )
-        weight = np.ones(len(self), dtype) if self.weight is None else self.weight.copy()
-        with np.errstate(over="ignore"):
-            for label, factor in class_weight.items():
-                weight[labels == label] *= factor
-        check_finite("class_weight times sample_weight", weight, dtype)
-        return Samples(self.x, self.y, weight)
+
+def boundary_of(rows: int, validation_split: Any) -> int:
+    """Return the number of the first row for validation."""
+    fraction = check_number("validation_split", validation_split, minimum=0.0, below=1.0)
+    boundary = math.floor(rows * (1.0 - fraction))
+    if boundary in (0, rows):
+        raise ValueError(
+            f"validation_split={fraction:g} of {rows} samples leaves {boundary} to train on and "
+            f"{rows - boundary} to validate with; both must be at least 1"
+        )
+    return boundary
 
 
 # ---- Arrays of numbers ----------------------------------------------------------------------------------------------
@@ -146,19 +143,31 @@ def _of_eight_bytes(array: Array) -> Array:
     return array
 
 
-def check_finite(name: str, array: Features, dtype: str, columns: Sequence[str] | None = None) -> None:
-    """Refuse numbers that are not finite, also after rounding to `dtype`; `columns` are names for messages."""
+def core_array(array: Array, dtype: str) -> Array:
+    """Return any numbers in a dtype that the core reads: their own if it can, else the one of the model."""
+    return _as_core_array(_of_eight_bytes(array), dtype)
+
+
+def check_finite(
+    name: str, array: Features, dtype: str, columns: Sequence[str] | None = None, first_row: int = 0
+) -> None:
+    """Refuse numbers that are not finite, also after rounding to `dtype`.
+
+    `columns` are names, and `first_row` is the number of the first row, for messages.
+    """
     row = _first_nonfinite_row(array, dtype == "float32")
     if row >= 0:
-        _refuse_row(name, array, row, dtype, columns)
+        _refuse_row(name, array, row, dtype, columns, first_row)
 
 
-def _refuse_row(name: str, array: Features | Columns, row: int, dtype: str, columns: Sequence[str] | None) -> None:
+def _refuse_row(
+    name: str, array: Features | Columns, row: int, dtype: str, columns: Sequence[str] | None, first_row: int = 0
+) -> None:
     """Raise ValueError for a row with numbers that are not finite."""
     wrong = array[row : row + 1]
     if isinstance(wrong, np.ndarray):
         wrong = _as_core_array(wrong, "float64")
-    place = f"row {row}"
+    place = f"row {first_row + row}"
     if columns is not None and isinstance(wrong, np.ndarray) and wrong.size == len(columns):
         with np.errstate(over="ignore"):
             place += f", column {columns[int(np.isfinite(wrong.reshape(-1).astype(dtype)).argmin())]!r}"
@@ -207,7 +216,7 @@ def _as_rows(
 ) -> Features | Columns:
     """Return samples as rows, or the columns of a table, in a dtype that the core can at least repack."""
     if is_sparse(values):
-        _check_shape(name, shape_of(name, values), input_shape, values)
+        check_shape(name, shape_of(name, values), input_shape, values)
         return as_sparse_rows(name, values, dtype)
     array = columns_of(name, values, columns) if is_table(values) else as_array(name, values, columns)
     if isinstance(array, Columns):
@@ -217,7 +226,7 @@ def _as_rows(
     names = names_of(name, values) if array.ndim == 1 and input_shape == (1,) else None
     if names is not None and columns is not None:
         order_of(name, names, columns)
-    _check_shape(name, array.shape, input_shape, values)
+    check_shape(name, array.shape, input_shape, values)
     return _of_eight_bytes(array.reshape(len(array), math.prod(input_shape)))
 
 
@@ -244,7 +253,8 @@ def fits(shape: tuple[int, ...], input_shape: tuple[int, ...]) -> bool:
     return bool(shape) and (input_shape in (sample, (*sample, 1)) or sample == (*input_shape, 1))
 
 
-def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...], values: Any) -> None:
+def check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...], values: Any) -> None:
+    """Refuse samples whose shape is not `input_shape`."""
     if shape[1:] != input_shape and not fits(shape, input_shape):
         expected = ", ".join(["samples", *map(str, input_shape)])
         one = "to_frame().T" if hasattr(values, "iloc") else "[None]"
@@ -253,9 +263,18 @@ def _check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...]
 
 
 def as_targets(
-    name: str, values: Any, rows: int, output_shape: tuple[int, ...], loss: Loss, dtype: str, any_sum: bool = False
+    name: str,
+    values: Any,
+    rows: int,
+    output_shape: tuple[int, ...],
+    loss: Loss,
+    dtype: str,
+    any_sum: bool = False,
+    first_row: int = 0,
 ) -> Array:
     """Return targets as int64 labels or as rows of numbers; with `any_sum`, rows need not sum to 1.
+
+    `first_row` is the number of the first row, for messages.
 
     Raises
     ------
@@ -266,7 +285,7 @@ def as_targets(
     if array.ndim == 0 or len(array) != rows:
         raise ValueError(f"{name} must have as many rows as x, {rows}; got shape {array.shape}")
     if loss.takes_labels and outputs > 1 and (array.ndim == 1 or array.shape[1:] == (1,)):
-        return _as_labels(name, array.reshape(-1), outputs)
+        return _as_labels(name, array.reshape(-1), outputs, first_row)
     if array.ndim == 1 and outputs == 1:
         array = array[:, None]
     expected = (rows, *output_shape)
@@ -274,41 +293,41 @@ def as_targets(
         hint = ": for labels use fastnet.utils.to_categorical" if array.ndim == 1 else ""
         raise ValueError(f"{name} must have shape {expected} for {loss.name}; got {array.shape}{hint}")
     array = _as_core_array(array.reshape(rows, outputs), dtype)
-    _check_targets(name, array, loss, dtype, any_sum)
+    _check_targets(name, array, loss, dtype, any_sum, first_row)
     return array
 
 
-def _check_targets(name: str, targets: Array, loss: Loss, dtype: str, any_sum: bool) -> None:
+def _check_targets(name: str, targets: Array, loss: Loss, dtype: str, any_sum: bool, first_row: int) -> None:
     """Refuse targets that are not finite, or for which the loss is not defined."""
     domain = NOT_NEGATIVE if any_sum and loss.domain is DISTRIBUTIONS else loss.domain
     if domain is None:
-        check_finite(name, targets, dtype)
+        check_finite(name, targets, dtype, None, first_row)
         return
     row = domain.first_row_outside(targets)
     if row >= 0 or not math.isfinite(domain.ranges[0][1]):
-        check_finite(name, targets, dtype)
+        check_finite(name, targets, dtype, None, first_row)
     if row >= 0:
         shown = ", ".join(f"{value:g}" for value in targets[row, :10].tolist()) + ", ..." * (targets.shape[1] > 10)
-        raise ValueError(f"{name} has {shown} in row {row}; {loss.name} takes {domain.words}")
+        raise ValueError(f"{name} has {shown} in row {first_row + row}; {loss.name} takes {domain.words}")
 
 
-def _as_labels(name: str, labels: Array, outputs: int) -> Array:
+def _as_labels(name: str, labels: Array, outputs: int, first_row: int) -> Array:
     if labels.dtype.kind == "f":
         labels = labels.astype(np.float64, copy=False)
-        check_finite(name, labels, "float64")
+        check_finite(name, labels, "float64", None, first_row)
         if (fractional := labels != np.floor(labels)).any():
             row = int(fractional.argmax())
-            raise ValueError(f"{name} has label {labels[row]} at row {row}; labels must be whole numbers")
+            raise ValueError(f"{name} has label {labels[row]} at row {first_row + row}; labels must be whole numbers")
     if (wrong := (labels < 0) | (labels >= outputs)).any():
         row = int(wrong.argmax())
         raise ValueError(
-            f"{name} has label {labels[row]:g} at row {row}; the output layer has {outputs} units, "
+            f"{name} has label {labels[row]:g} at row {first_row + row}; the output layer has {outputs} units, "
             f"so labels must be in 0..{outputs - 1}"
         )
     return labels.astype(np.int64, copy=False)
 
 
-def as_sample_weight(name: str, values: Any, rows: int, dtype: str) -> Array | None:
+def as_sample_weight(name: str, values: Any, rows: int, dtype: str, first_row: int = 0) -> Array | None:
     """Return one weight for every row, or None for no weights."""
     if values is None:
         return None
@@ -316,49 +335,8 @@ def as_sample_weight(name: str, values: Any, rows: int, dtype: str) -> Array | N
     if array.shape not in ((rows,), (rows, 1)):
         raise ValueError(f"{name} must have shape ({rows},), one weight for every row of x; got {array.shape}")
     array = _as_core_array(array.reshape(-1), dtype)
-    check_finite(name, array, dtype)
+    check_finite(name, array, dtype, None, first_row)
     return np.ascontiguousarray(array, dtype)
-
-
-def as_class_weight(class_weight: Any) -> dict[int, float]:
-    """Return the weights of labels, checked."""
-    if not isinstance(class_weight, Mapping):
-        raise TypeError(f"class_weight must be a dictionary from label to weight; got {describe(class_weight)}")
-    weights = {}
-    for label, weight in class_weight.items():
-        whole = isinstance(label, bool | np.bool_ | float | np.floating) and label == np.floor(label)
-        number = int(label) if whole else check_integer("a label of class_weight", label, minimum=-LARGEST_INTEGER)
-        weights[number] = check_number(f"class_weight[{label}]", weight, minimum=0.0)
-    return weights
-
-
-def _labels_of(y: Array, loss: Loss, outputs: int) -> tuple[Array, Collection[int], str]:
-    """Return the label of every row of targets, the possible labels, and a description of these."""
-    if y.ndim == 1 or y.shape[1] > 1:
-        return y if y.ndim == 1 else _single_labels(y, loss), range(outputs), f"0 to {outputs - 1}"
-    labels = y[:, 0]
-    if loss.domain is SIGNS and (labels < 0).any():
-        return labels, (-1, 1), "-1 and 1"
-    if loss.domain in (SIGNS, PROBABILITIES):
-        return np.rint(labels), (0, 1), "0 and 1"
-    if (fractional := labels != np.floor(labels)).any():
-        row = int(fractional.argmax())
-        raise ValueError(f"class_weight needs targets that are labels; y has {labels[row]} in row {row}")
-    return labels, {0, 1, *map(int, np.unique(labels))}, "those in y"
-
-
-def _single_labels(rows: Array, loss: Loss) -> Array:
-    """Return the label of every row of targets, the index of its maximum; multi-label rows are refused."""
-    if not loss.takes_labels:
-        answers = loss.domain in (SIGNS, PROBABILITIES) or ((rows == 0) | (rows == 1)).all(axis=1)
-        wrong = answers & (np.count_nonzero(rows > 0.5, axis=1) != 1)
-        if wrong.any():
-            row = int(wrong.argmax())
-            raise ValueError(
-                f"class_weight needs one label for every sample; y has {rows[row].tolist()} in row {row}: give sample_weight"
-            )
-    labels: Array = rows.argmax(axis=1)
-    return labels
 
 
 def as_samples(

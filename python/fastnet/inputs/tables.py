@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.files.stored import StoredDataset
 from fastnet.inputs.columns import Columns, as_columns
 from fastnet.support.text import closest
 from fastnet.support.validation import describe
@@ -64,7 +65,7 @@ def _readable(name: str, table: Any) -> Any:
 
 
 def names_of(name: str, values: Any) -> list[str] | None:
-    """Return the column names of a table or series; None without names, or if they are not strings.
+    """Return the column names of a table, series or stored data set; None without names, or if they are not strings.
 
     Raises
     ------
@@ -73,6 +74,8 @@ def names_of(name: str, values: Any) -> list[str] | None:
     """
     if isinstance(values, _NO_TABLES):
         return None
+    if isinstance(values, StoredDataset):
+        return values.feature_names
     if is_table(values):
         names = _all_names(_readable(name, values))
     else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from numpy.typing import DTypeLike, NDArray
 
+from fastnet.files.stored import StoredDataset
 from fastnet.layers import Layer
 from fastnet.network.summary import summary_html, summary_lines
 from fastnet.support.validation import check_bool, reject_keywords
@@ -13,6 +14,9 @@ from fastnet.training.inspection import Inspector
 
 if TYPE_CHECKING:
     from fastnet.models.quantized import QuantizedModel
+
+
+_WATCHED_ROWS = 2000  # of stored data, in which `fit(debug=True)` looks for problems
 
 
 class Sequential(Inspector):
@@ -89,6 +93,8 @@ class Sequential(Inspector):
     def _watch(self, x: Any, y: Any, validation_data: Any, shuffle: bool) -> Any:
         from fastnet.diagnostics.doctor import Watch
 
+        if isinstance(x, StoredDataset):
+            x, y = x.sample(_WATCHED_ROWS)
         return Watch(self, x, y, validation_data, shuffle)
 
     # --- Summary ---

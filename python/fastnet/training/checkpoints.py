@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fastnet.callbacks.backup import BackupAndRestore
 from fastnet.inputs.samples import Samples
+from fastnet.inputs.windows import StoredSamples
 from fastnet.network.layered import tensor_names
 from fastnet.support.json_values import json_value
 from fastnet.training.fingerprints import sampled, to_json
@@ -308,7 +309,7 @@ def identity(run: Run, more: dict[str, Any]) -> dict[str, Any]:
 
 
 def _described(data: Any) -> str:
-    if isinstance(data, Samples):
+    if isinstance(data, Samples | StoredSamples):
         return f"{len(data)} rows" + ("" if data.weight is None else " with weights")
     return "batches" if data.steps is None else f"{data.steps} batches"
 

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,11 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.callbacks.progress import format_logs
 from fastnet.callbacks.running import CallbackList, check_verbose
+from fastnet.files.stored import StoredDataset
 from fastnet.inputs.batches import Batches, as_batches, features_of_batches
 from fastnet.inputs.repacking import predict
 from fastnet.inputs.samples import Features, Samples, as_features, as_samples, shape_of
+from fastnet.inputs.windows import Data, as_stored, stored_features, stored_samples
 from fastnet.layers.weights import Network
 from fastnet.losses import Loss
 from fastnet.network.compiled import Compiled
@@ -128,7 +130,7 @@ class Evaluator(Compiled):
     def _built_network(self, x: Any) -> Network:
         """Return the network, built for the shape of `x` if it was not built before."""
         if self._network is None:
-            shape = shape_of("x", x)
+            shape = x.shape if isinstance(x, StoredDataset) else shape_of("x", x)
             if len(shape) < 2:
                 raise ValueError(f"x must have a row for every sample, as (samples, features); got shape {shape}")
             self.build(shape[1:])
@@ -191,6 +193,16 @@ class Evaluator(Compiled):
         form = self.input_shape, self._output_shape, loss, self.dtype, columns or self.feature_names, any_sum
         return as_samples(x, y, sample_weight, of, *form, passes, most_rows)
 
+    def _data(self, x: Any, y: Any, weight: Any = None, of: str = "", columns: Any = None, **reads: Any) -> Data:
+        """Return data as `_samples` does; those that stay on the disk are checked as their rows are read."""
+        stored = as_stored(x, y)
+        if stored is None:
+            return self._samples(x, y, weight, of=of, columns=columns, **reads)
+        assert self.input_shape is not None
+        assert self.loss is not None
+        form = self.input_shape, self._output_shape, self.loss, self.dtype, columns or self.feature_names
+        return stored_samples(stored, weight, of, *form)
+
     # --- Evaluation and prediction ---
 
     @names_arguments
@@ -210,7 +222,7 @@ class Evaluator(Compiled):
         Parameters
         ----------
         x, y, sample_weight
-            As in `fit`.
+            As in `fit`, stored data included.
         batch_size : int, optional
             How many samples are evaluated at a time.
         verbose : {"auto", 0, 1, 2}, default "auto"
@@ -233,8 +245,8 @@ class Evaluator(Compiled):
         source = None if y is not None else as_batches("x", x, self.input_shape, batch_size)
         if source is None or not self._is_built():
             self._trainable_network("evaluate", x if source is None else source.peek()[0])
-        data = self._samples(x, y, sample_weight) if source is None else source
-        known = -(-len(data) // batch_size) if isinstance(data, Samples) else data.steps
+        data = self._data(x, y, sample_weight) if source is None else source
+        known = data.steps if isinstance(data, Batches) else -(-len(data) // batch_size)
         params = {"steps": steps if known is None else known, "verbose": verbose}
         logs, done = self._evaluate_any(data, batch_size, CallbackList.of(callbacks, self, params), steps)
         if not done:
@@ -252,16 +264,18 @@ class Evaluator(Compiled):
         return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
 
     def _evaluate_any(
-        self, data: Samples | Batches, batch_size: int, callbacks: CallbackList, steps: int | None, *, of: str = ""
+        self, data: Data, batch_size: int, callbacks: CallbackList, steps: int | None, *, of: str = ""
     ) -> tuple[Logs, int]:
         """Evaluate samples, or the batches of a source, `steps` batches at most; return the figures and how many there were."""
         callbacks.call("on_test_begin", {})
         compilation = self._compiled("evaluating")
         compilation.reset()
-        if isinstance(data, Samples):
+        parts: Iterator[Samples]
+        if not isinstance(data, Batches):
             by_batch = callbacks.override(*_TEST_BATCH_HOOKS) or steps is not None
-            ranges = itertools.islice(batches(len(data), batch_size if by_batch else len(data)), steps)
-            parts = (data.rows(start, stop) for start, stop in ranges)
+            some = [data] if isinstance(data, Samples) else data.in_order(batch_size)
+            every = (part for samples in some for part in samples.parts(batch_size if by_batch else len(samples)))
+            parts = itertools.islice(every, steps)
         else:
             data.start_over()
             parts = (
@@ -310,7 +324,7 @@ class Evaluator(Compiled):
         Parameters
         ----------
         x : array_like, table or sparse matrix, shape (n, *input_shape)
-            The samples, none at all included; or a generator or loader of batches, x alone or (x, y). The columns of a
+            The samples, none at all included; a data set of `fastnet.datasets.open`; or a generator or loader of batches, x alone or (x, y). The columns of a
             table are taken by their names, as in `fit`. NaN in a row, or a missing value, gives NaN in its outputs. Sparse
             matrices are read as in `fit`, `batch_size` rows at a time.
         batch_size : int, optional
@@ -329,6 +343,14 @@ class Evaluator(Compiled):
         """
         batch_size = prediction_batch("batch_size", batch_size)
         steps = None if steps is None else check_integer("steps", steps)
+        if isinstance(x, StoredDataset):
+            self._built_network(x)
+            rows = len(x) if steps is None else min(len(x), steps * batch_size)
+            check_steps(-(-rows // batch_size), steps)
+            stored = np.empty((rows, *self._output_shape), self.dtype)
+            for start, part in stored_features(x, rows, batch_size, self.feature_names):
+                stored[start : start + len(part)] = self.predict(part, batch_size, verbose, callbacks=callbacks)
+            return stored
         if (parts := features_of_batches(x)) is not None:
             limited = itertools.islice(parts, steps)
             predicted = [self.predict(part, batch_size, verbose, callbacks=callbacks) for part in limited]

@@ -9,11 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._core import __version__, build_config
+from fastnet.files.rows import Rows, bytes_of_row, read_ranges
+from fastnet.files.stored import StoredDataset
 from fastnet.inputs.batches import Batches
 from fastnet.inputs.columns import Columns
-from fastnet.inputs.samples import Samples
+from fastnet.inputs.windows import Data, StoredSamples
 
 SAMPLED_BYTES = 1 << 18  # that `fit` hashes of each array, in about 0.2 ms
+SAMPLED_PLACES = 8  # of stored data, from which they are read
 KEPT_BYTES = 4096  # up to which an array is faster to copy than to hash
 
 
@@ -62,8 +65,27 @@ def _sha256(content: bytes | memoryview) -> Any:
     return hashlib.sha256(content)
 
 
-def sampled(samples: Samples | Batches) -> dict[str, Any]:
+def of_stored(data: StoredDataset, weight: Rows | None = None) -> dict[str, Any]:
+    """Return the fingerprints of some rows of stored data, from evenly spaced places."""
+    return {
+        "x": _of_rows(data, data.x_rows),
+        "y": None if data.y_rows is None else _of_rows(data, data.y_rows),
+        "sample_weight": None if weight is None else _of_rows(data, weight),
+    }
+
+
+def _of_rows(data: StoredDataset, rows: Rows) -> dict[str, Any]:
+    each = min(max(SAMPLED_BYTES // SAMPLED_PLACES // bytes_of_row(rows), 1), len(data))
+    some = read_ranges(rows, data.spread(SAMPLED_PLACES, each))
+    found = {**Fingerprint(some).as_dict(), "shape": [len(data), *rows.shape[1:]], "places": SAMPLED_PLACES}
+    del found["every"]
+    return found
+
+
+def sampled(samples: Data) -> dict[str, Any]:
     """Return the fingerprints of the data that `fit` reads; of large arrays, some rows are hashed."""
+    if isinstance(samples, StoredSamples):
+        return of_stored(samples.data, samples.weight)
     if isinstance(samples, Batches):
         return {"source": "batches, which are not hashed"}
     y = Fingerprint(samples.y, SAMPLED_BYTES)

@@ -3,7 +3,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from fastnet.callbacks.history import History
 from fastnet.exceptions import NonFiniteLossWarning
 from fastnet.inputs.batches import Batches, warn_of_few
 from fastnet.inputs.samples import Samples
+from fastnet.inputs.windows import Data, Reading, StoredSamples, Window
 from fastnet.layers.weights import finite
 from fastnet.training.checkpoints import Checkpoints
 from fastnet.training.figures import RunningMean
@@ -35,7 +36,9 @@ class Fitting:
         self._seconds_known = False
         self._ends_early = False
         self._warned: set[object] = set()
-        self._order: NDArray[np.int64] | None = None  # of the samples in the current pass over the data
+        # Of the samples in the current pass over the data; of stored samples, the number that it is drawn from.
+        self._order: NDArray[np.int64] | None = None
+        self._reading: Reading | None = None
         self._partial_loss = math.nan
         run.model.stop_training = False
         self._checkpoints = Checkpoints(run, run.callbacks.backup)
@@ -62,9 +65,11 @@ class Fitting:
             checkpoints.after_last_epoch(complete=not self._ends_early)
             if self._ends_early:
                 self._keep_the_best()
+                self._record_partial_epoch()
             else:
                 model._use_average()
         finally:
+            self._end_reading()
             checkpoints.close()
             self._callbacks.call("on_train_end", self._run.logs)
         if not (self._history.interrupted or self._ends_early):
@@ -86,9 +91,7 @@ class Fitting:
                 figures = self._validate(plan.validation)
             latest |= figures
             self._run.position.validations += 1
-        optimizer = self._model.optimizer
-        if optimizer.scheduled:
-            latest["learning_rate"] = optimizer.learning_rate
+        latest |= self._scheduled_rate()
         is_best = self._remember_if_best(latest)
         if plan.watch is not None:
             plan.watch.after_epoch(epoch)
@@ -100,6 +103,20 @@ class Fitting:
         self._run.position.next_epoch()
         self._ends_early = self._is_out_of_time()
         self._checkpoints.after_epoch(best=is_best)
+
+    def _record_partial_epoch(self) -> None:
+        """Give the history the figures of the epoch that the time limit cut, over its steps so far."""
+        position = self._run.position
+        if position.steps:
+            means = position.loss / position.rows, position.metric / position.rows
+            self._history.on_epoch_end(
+                position.epoch, self._model._compiled("training").logs(*means) | self._scheduled_rate()
+            )
+
+    def _scheduled_rate(self) -> Logs:
+        """Return the learning rate for the logs, if it follows a schedule."""
+        optimizer = self._model.optimizer
+        return {"learning_rate": optimizer.learning_rate} if optimizer.scheduled else {}
 
     # --- One epoch ---
 
@@ -115,35 +132,77 @@ class Fitting:
         passed = plan.batches_passed(epoch)
         if not position.steps and not passed:
             self._order = None
+            self._end_reading()
             if self._checkpoints.wanted:
                 position.random = dict(generator.bit_generator.state)
         items = data.items if isinstance(data, Batches) else len(data)
         if plan.shuffle and items is not None and self._order is None:
-            self._order = generator.permutation(items)
+            stored = isinstance(data, StoredSamples)
+            self._order = generator.integers(2**63, size=1) if stored else generator.permutation(items)
         if isinstance(data, Batches):
             return self._by_batches(data, passed)
-        order = self._order
+        rows = len(data)
         if plan.steps is not None:
-            order = np.arange(len(data)) if order is None else order
-            order = order[passed * plan.batch_size : (passed + plan.steps) * plan.batch_size]
-            self._warn_of_few("x", -(-len(order) // plan.batch_size), "steps_per_epoch", plan.steps)
+            rows = min(plan.steps * plan.batch_size, rows - passed * plan.batch_size)
+            self._warn_of_few("x", -(-rows // plan.batch_size), "steps_per_epoch", plan.steps)
+        window_at = self._windows(data, rows, passed)
         if plan.watch is not None or self._callbacks.override(*_TRAIN_BATCH_HOOKS):
-            return self._one_by_one(data, np.arange(len(data)) if order is None else order)
-        return self._as_a_whole(epoch, data, order)
+            logs = self._one_by_one(rows, window_at)
+        else:
+            logs = self._as_a_whole(epoch, rows, window_at)
+        if passed * plan.batch_size + rows == len(data):
+            self._end_reading()  # which frees memory for the validation
+        return logs
 
-    def _as_a_whole(self, epoch: int, data: Samples, order: NDArray[np.int64] | None) -> Logs:
-        """Run an epoch in the core, with pauses for checkpoints."""
+    def _windows(self, data: Samples | StoredSamples, rows: int, passed: int) -> Callable[[int], Window]:
+        """Return a function of a step that returns the window with its rows, for an epoch after `passed` batches."""
+        size = self._plan.batch_size
+        if isinstance(data, Samples):
+            order = self._order
+            if self._plan.steps is not None:
+                order = np.arange(len(data)) if order is None else order
+                order = order[passed * size : passed * size + rows]
+            whole = Window(data, order, 0, -(-rows // size))
+            return lambda step: whole  # noqa: ARG005
+
+        def window_at(step: int) -> Window:
+            if self._reading is None:
+                self._reading = Reading(data, size, None if self._order is None else int(self._order[0]), passed + step)
+            window = self._reading.at(passed + step)
+            return window._replace(first=window.first - passed, last=window.last - passed)
+
+        return window_at
+
+    def _end_reading(self) -> None:
+        """End the thread that reads stored samples."""
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    def _as_a_whole(self, epoch: int, rows: int, window_at: Callable[[int], Window]) -> Logs:
+        """Run an epoch in the core, window by window, with pauses for checkpoints."""
         plan, model, position, checkpoints = self._plan, self._model, self._run.position, self._checkpoints
-        rows = len(data) if order is None else len(order)
         steps = -(-rows // plan.batch_size)
-        rates: float | NDArray[np.float64] | None = position.rate
-        if rates is None:  # a schedule is evaluated for the whole epoch, wherever it was cut
-            rates = model.optimizer.learning_rates(steps, position.steps)
+        window: Window | None = None
         report = self._reporter(epoch, 0)
         interval = min(_REPORT_SECONDS if plan.max_time is None else 0.0, checkpoints.interval)
         while True:
+            if window is None or window.last <= position.steps < steps:
+                window = window_at(min(position.steps, steps - 1))
+                rates: float | NDArray[np.float64] | None = position.rate
+                if rates is None:  # a schedule is evaluated for a whole window, wherever it was cut
+                    count = window.last - window.first
+                    rates = model.optimizer.learning_rates(count, position.steps - window.first)
             done, loss, metric, bad, sums = model._step(
-                data, order, plan.batch_size, report, interval, rates, position.done, checkpoints.end
+                window.samples,
+                window.order,
+                plan.batch_size,
+                report,
+                interval,
+                rates,
+                position.done,
+                checkpoints.end,
+                (window.first, rows),
             )
             position.steps, position.bad, (position.loss, position.metric) = done, bad, sums
             position.rows = min(done * plan.batch_size, rows)
@@ -154,11 +213,18 @@ class Fitting:
         self._warn_if_not_finite(epoch, bad, done)
         return model._compiled("training").logs(loss, metric)
 
-    def _one_by_one(self, data: Samples, order: NDArray[np.int64]) -> Logs:
+    def _one_by_one(self, rows: int, window_at: Callable[[int], Window]) -> Logs:
         """Run an epoch batch by batch, for callbacks with hooks for batches."""
         size = self._plan.batch_size
-        batches = (order[start : start + size] for start in range(self._run.position.steps * size, len(order), size))
-        return self._steps((data, rows, len(rows)) for rows in batches)
+
+        def batches() -> Iterator[tuple[Samples, NDArray[np.int64], int]]:
+            for step in range(self._run.position.steps, -(-rows // size)):
+                window = window_at(step)
+                begin, count = (step - window.first) * size, min(size, rows - step * size)
+                every = np.arange(begin, begin + count)
+                yield window.samples, every if window.order is None else window.order[every], count
+
+        return self._steps(batches())
 
     def _by_batches(self, source: Batches, passed: int) -> Logs:
         """Run an epoch of batches from a source; end training once the source is exhausted."""
@@ -176,7 +242,7 @@ class Fitting:
                 self._model.stop_training = True
         return logs
 
-    def _validate(self, data: Samples | Batches) -> Logs:
+    def _validate(self, data: Data) -> Logs:
         """Return the results of a validation; empty once its source of batches is exhausted."""
         plan = self._plan
         size, steps = plan.validation_batch_size, plan.validation_steps
@@ -275,7 +341,7 @@ class Fitting:
     def _validation_in_steps(self) -> float:
         """Return the duration of a validation, measured in training steps."""
         validation = self._plan.validation
-        rows = len(validation) if isinstance(validation, Samples) else 0
+        rows = 0 if validation is None or isinstance(validation, Batches) else len(validation)
         return _FORWARD_SHARE * rows / self._plan.batch_size
 
     def _report_estimate(self, seconds: float) -> None:

@@ -12,8 +12,7 @@ from typing import Any
 from fastnet import schedules
 from fastnet._core import recent_num_threads
 from fastnet.callbacks.history import History
-from fastnet.inputs.batches import Batches
-from fastnet.inputs.samples import Samples
+from fastnet.inputs.windows import Data
 from fastnet.support.json_values import json_value
 from fastnet.support.validation import describe
 from fastnet.training.fingerprints import environment, sampled, to_json
@@ -41,7 +40,7 @@ VOLATILE_FIELDS = ("threads", "started", "seconds")
 class RunRecord:
     """Record of one run of `fit`."""
 
-    def __init__(self, model: Stepper, plan: Plan, data: Samples | Batches, others: Mapping[str, Any]) -> None:
+    def __init__(self, model: Stepper, plan: Plan, data: Data, others: Mapping[str, Any]) -> None:
         given = None if others["validation_split"] else plan.validation
         self._data = sampled(data)
         self._validation = None if given is None else sampled(given)

@@ -13,6 +13,7 @@ from fastnet.callbacks.history import History
 from fastnet.callbacks.running import CallbackList
 from fastnet.inputs.batches import Batches
 from fastnet.inputs.samples import Samples
+from fastnet.inputs.windows import Data
 from fastnet.layers.weights import Network
 from fastnet.training.stepping import Stepper
 
@@ -32,8 +33,8 @@ class Watch(Protocol):
 class Plan(NamedTuple):
     """The data and settings of a run of `fit`."""
 
-    data: Samples | Batches
-    validation: Samples | Batches | None
+    data: Data
+    validation: Data | None
     batch_size: int
     epochs: range
     shuffle: bool

@@ -112,10 +112,12 @@ class Stepper(Evaluator, Layered):
         rates: float | NDArray[np.float64] | None = None,
         done: tuple[int, float, float, int] | None = None,
         end: int | None = None,
+        window: tuple[int, int] | None = None,
     ) -> tuple[int, float, float, int, tuple[float, float]]:
         """Run the steps of an epoch after those that are `done` and before `end`.
 
-        Return how many steps are done, the means of loss and metric, the first bad step, and the sums of the means.
+        `window` is the step that begins with the first sample, and the number of samples in the epoch, if the samples
+        are some of them. Return how many steps are done, the means of loss and metric, the first bad step, and the sums of the means.
         """
         network = self._trainable_network("fit", samples.x)
         compilation = self._compiled("training")
@@ -125,7 +127,18 @@ class Stepper(Evaluator, Layered):
         hook = batch_hook(compilation, samples, order)
         try:
             return network.train_epoch(
-                samples.x, samples.y, order, batch_size, samples.weight, progress, rates, interval, hook, done, end
+                samples.x,
+                samples.y,
+                order,
+                batch_size,
+                samples.weight,
+                progress,
+                rates,
+                interval,
+                hook,
+                done,
+                end,
+                window=window,
             )
         finally:
             optimizer._count(network.finished_steps)

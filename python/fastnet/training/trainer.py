@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -10,9 +11,12 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.history import History, LastHistory
 from fastnet.callbacks.running import CallbackList, check_verbose
+from fastnet.files.stored import StoredDataset
 from fastnet.inputs.batches import Batches, as_batches
-from fastnet.inputs.samples import Samples, as_class_weight
+from fastnet.inputs.class_weights import as_class_weight, with_class_weight
+from fastnet.inputs.samples import Samples
 from fastnet.inputs.tables import names_to_learn
+from fastnet.inputs.windows import Data
 from fastnet.layers.base import Layer
 from fastnet.support.validation import (
     check_bool,
@@ -109,13 +113,14 @@ class Trainer(Stepper):
         """Train for a number of epochs.
 
         Ctrl-C and the end of `max_time` end training: the model gets its best weights, and the history of the finished
-        epochs is returned. `max_time` lets the current batch finish. Ctrl-C aborts a long batch, which then changes no
+        epochs is returned. `max_time` lets the current batch finish, and the history gets the figures of the epoch that
+        it cuts, over the batches so far; other callbacks see finished epochs only. Ctrl-C aborts a long batch, which then changes no
         weight, and a validation. The best weights are those of the epoch with the lowest validation loss. Without
         validation, they are the current weights, unless an earlier epoch had a lower loss than the current one so far.
 
         Parameters
         ----------
-        x : array_like, table, sparse matrix or source of batches
+        x : array_like, table, sparse matrix, StoredDataset or source of batches
             The samples, shape (n, *input_shape). Arrays of float32, float64 and integers, also memory-mapped ones, are
             read in place. Layouts that are slow to gather from, such as Fortran order, are copied once; the copy is
             never larger than the array. Other types are converted.
@@ -124,6 +129,10 @@ class Trainer(Stepper):
             from then on the model selects the columns of tables by name, in any order, and refuses tables with other
             columns. Arrays, and columns without names, are taken by position. A matrix or array of scipy.sparse is
             never made dense as a whole; CSR is read in place, other formats are converted to CSR.
+
+            A `fastnet.datasets.StoredDataset`, which has the targets, is read from the disk block by block, and so are
+            memory-mapped arrays of more than 1 GiB. Its rows are shuffled within windows of 64 MB, of blocks in random
+            order; a NaN is found when its row is read.
 
             Without `y`, a source of (x, y) or (x, y, sample_weight): a generator of batches, an object that can be
             iterated in every epoch, or one with a length whose items are samples or batches. An item is a sample if its
@@ -142,10 +151,10 @@ class Trainer(Stepper):
             See `fastnet.callbacks`.
         validation_split : float, default 0.0
             The fraction of the samples, taken from the end before shuffling, to validate with after every epoch.
-        validation_data : tuple (x, y) or (x, y, sample_weight), optional
+        validation_data : tuple (x, y) or (x, y, sample_weight), or StoredDataset, optional
             Samples to validate with; overrides `validation_split`.
         shuffle : bool, default True
-            Whether to shuffle the samples before every epoch.
+            Whether to shuffle the samples before every epoch; those on the disk as described above.
         class_weight : dict, optional
             The weight of the samples of each label; labels that are missing have weight 1.
         sample_weight : array_like, shape (n,), optional
@@ -202,14 +211,12 @@ class Trainer(Stepper):
         steps = None if steps_per_epoch is None else check_integer("steps_per_epoch", steps_per_epoch)
         watch = self._watch(x, y, validation_data, shuffle) if check_bool("debug", debug) else None
         if source is None:
-            if y is None and x is not None:
+            if y is None and x is not None and not isinstance(x, StoredDataset):
                 raise ValueError("y is missing: got None, and x yields no batches of (x, y)")
             self._trainable_network("fit", x)
             names = self.feature_names or names_to_learn("x", x)
             rows = math.inf if steps is None else len(span) * steps * batch_size
-            data: Samples | Batches = self._samples(
-                x, y, sample_weight, columns=names, passes=len(span), most_rows=rows
-            )
+            data: Data = self._data(x, y, sample_weight, columns=names, passes=len(span), most_rows=rows)
         else:
             names = self.feature_names or _names_in(validation_data)
             data = self._batches(source, class_weight, sample_weight)
@@ -221,9 +228,10 @@ class Trainer(Stepper):
             if isinstance(data, Batches):
                 raise ValueError("validation_split needs x to be an array; with batches give validation_data")
             data, validation = data.split(validation_split)
-        if class_weight is not None and isinstance(data, Samples):
+        if class_weight is not None and not isinstance(data, Batches):
             class_weight = as_class_weight(class_weight)
-            data = self._weighted(data, class_weight)
+            weighted = partial(self._weighted, class_weight=class_weight)
+            data = weighted(data) if isinstance(data, Samples) else data.with_weights(partial(weighted, some=True))
         plan = Plan(
             data,
             validation,
@@ -271,13 +279,13 @@ class Trainer(Stepper):
     def _watch(self, x: Any, y: Any, validation_data: Any, shuffle: bool) -> Watch:
         """Return the observer of a run with `debug`; it warns at once of problems found before training."""
 
-    def _weighted(self, samples: Samples, class_weight: dict[int, float]) -> Samples:
-        """Return samples with the weights of their classes."""
+    def _weighted(self, samples: Samples, class_weight: dict[int, float], *, some: bool = False) -> Samples:
+        """Return samples with the weights of their classes; `some` are a part of the data."""
         assert self._network is not None
         assert self.loss is not None
         if len(self._output_shape) > 1:
             raise ValueError(f"class_weight needs one label for every sample; outputs have shape {self._output_shape}")
-        return samples.with_class_weight(class_weight, self.loss, self._network.output_size, self.dtype)
+        return with_class_weight(samples, class_weight, self.loss, self._network.output_size, self.dtype, some=some)
 
     def _batches(self, source: Batches, class_weight: Any, sample_weight: Any) -> Batches:
         """Refuse arguments that do not go with batches, and build the model for the first batch if needed."""
@@ -289,9 +297,9 @@ class Trainer(Stepper):
         self._trainable_network("fit", None)
         return source
 
-    def _validation_samples(
-        self, validation_data: Any, batch_size: int, names: list[str] | None, passes: int
-    ) -> Samples | Batches:
+    def _validation_samples(self, validation_data: Any, batch_size: int, names: list[str] | None, passes: int) -> Data:
+        if isinstance(validation_data, StoredDataset):
+            return self._data(validation_data, None, of=" of validation_data", columns=names)
         of_batches = isinstance(validation_data, list) and all(isinstance(item, tuple) for item in validation_data)
         if of_batches or not (isinstance(validation_data, tuple | list) and len(validation_data) in (2, 3)):
             source = as_batches("validation_data", validation_data, self.input_shape, batch_size)
@@ -302,7 +310,7 @@ class Trainer(Stepper):
             )
         x, y, *weight = validation_data
         weights = weight[0] if weight else None
-        return self._samples(x, y, weights, of=" of validation_data", columns=names, passes=passes)
+        return self._data(x, y, weights, of=" of validation_data", columns=names, passes=passes)
 
     @names_arguments
     def train_on_batch(

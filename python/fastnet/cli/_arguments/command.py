@@ -26,7 +26,8 @@ Container = argparse._ActionsContainer  # a parser or a group of its arguments
 
 DATA_HELP = (
     "digits, mnist or fashion_mnist; or a path: a folder of IDX files, a .csv, .csv.gz or .csv.zip with a header, "
-    "a .npz, a .parquet; or - for standard input"
+    "a .npz, a .parquet; a folder of x*.npy and y*.npy or of .parquet files, which stay on the disk; or - for standard "
+    "input"
 )
 THAT_OF_TRAINING = "that of training, or "
 

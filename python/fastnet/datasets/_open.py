@@ -1,0 +1,235 @@
+"""Opening of data sets that stay on the disk."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from fastnet.datasets import arrays
+from fastnet.datasets._codes import coded
+from fastnet.datasets._dataset import check_dtype
+from fastnet.datasets._dialect import check_dialect
+from fastnet.datasets._label_column import Asked
+from fastnet.datasets._streams import ZIP, exists, is_npz, open_data, outer_file
+from fastnet.files.rows import ArrayRows, JoinedRows, Rows
+from fastnet.files.stored import StoredDataset
+from fastnet.support.validation import check_bool
+
+__all__ = ["kind_of", "open"]
+
+NPY, PARQUET = b"\x93NUMPY", b"PAR1"
+
+
+def open(
+    source: str | os.PathLike[str],
+    y: str | os.PathLike[str] | NDArray[Any] | None = None,
+    *,
+    separator: str | None = None,
+    decimal: str = ".",
+    target: str | int | None = "label",
+    require_labels: bool = False,
+    dtype: DTypeLike | None = None,
+    encode: bool = True,
+) -> StoredDataset:
+    """Open a data set that stays on the disk, however large it is.
+
+    `fit`, `evaluate` and `predict` read it block by block, so that memory does not depend on its size.
+
+    Parameters
+    ----------
+    source : str or os.PathLike
+        One of
+
+        - an .npy file of samples in C order;
+        - a folder of .npy files: all files x*.npy, in the order of their names, each with the targets in the file whose
+          name begins with y instead, or all without;
+        - a Parquet file with a column for each feature, or a folder of such files with the same columns; pyarrow reads
+          a row group at a time;
+        - a CSV file, also compressed, which is converted once: the rows are kept as binary files in the folder
+          ``tables`` of the cache, which FASTNET_CACHE names, until the file changes. The header and the columns of an
+          index are found as in `load`.
+    y : str, os.PathLike or ndarray, optional
+        The targets of an .npy file: another .npy file, or an array. By default, if the name of the file begins with x,
+        the file in the same folder whose name begins with y instead, if it is there.
+    separator, decimal
+        Of a CSV file, as in `load`.
+    target : str, int or None, default "label"
+        The label column of a CSV or Parquet file, as in `load`.
+    require_labels : bool, default False
+        Whether it is an error when there are no targets.
+    dtype : {"float32", "float64"}, optional
+        The dtype of samples of a CSV or Parquet file other than bytes, as in `load`.
+    encode : bool, default True
+        Whether the targets are labels. They are read once, and become codes by the rules of `load`. With False the
+        targets are numbers, as for a regression, or one-hot rows, and stay as they are.
+
+    Returns
+    -------
+    StoredDataset
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file or folder.
+    ValueError
+        If a file is damaged, in another format or in Fortran order; if samples and targets differ in number; if the
+        files of a folder differ in shape, dtype or columns; if labels are numbers with a fraction, or missing.
+    ImportError
+        If a Parquet file needs pyarrow, which is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> rng = np.random.default_rng(0)
+    >>> x = np.lib.format.open_memmap("x.npy", "w+", "uint8", (5000, 20))
+    >>> x[:] = rng.integers(0, 256, x.shape)
+    >>> np.save("y.npy", x[:, 0] > 127)
+    >>> data = fn.datasets.open("x.npy", "y.npy")
+    >>> model = fn.Sequential([fn.Rescaling(1 / 255), fn.Dense(2, "softmax")], seed=0)
+    >>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    >>> history = model.fit(data, epochs=3, verbose=0)
+    >>> len(history.history["loss"])
+    3
+    """
+    dtype = check_dtype(dtype)
+    check_dialect(separator, decimal)
+    check_bool("encode", encode)
+    path = Path(source)
+    if not exists(path):
+        raise FileNotFoundError(f"there is no file or folder {path}")
+    rule = Asked(target, require_labels)
+    kind = kind_of(path)
+    if kind is None:
+        expected = "x*.npy or *.parquet files" if path.is_dir() else "be an .npy, Parquet or CSV file"
+        raise ValueError(f"{path} must {'have ' * path.is_dir()}{expected}; load reads others, into memory")
+    if y is not None and (kind != "npy" or path.is_dir()):
+        raise ValueError(f"y is for a single .npy file; {path} is not one")
+    if kind == "csv":
+        from fastnet.datasets._csv_cache import open_csv
+
+        return open_csv(path, rule, separator, decimal, dtype, encode=encode)
+    if kind == "parquet":
+        return _open_parquet(_files(path, "*.parquet") if path.is_dir() else [path], path, rule, dtype, encode)
+    if path.is_dir():
+        x_rows, y_rows = _pairs(path)
+    else:
+        x_rows, y_rows = arrays.npy_rows(path), _targets_of(path, y)
+    return _of_arrays(x_rows, y_rows, path, require_labels, encode)
+
+
+def kind_of(path: Path) -> str | None:
+    """Return what a file is, or what a folder has: "npy", "parquet" or "csv"; None for anything else."""
+    if path.is_dir():
+        patterns = {"npy": "x*.npy", "parquet": "*.parquet"}
+        return next((kind for kind, pattern in patterns.items() if any(path.glob(pattern))), None)
+    if not outer_file(path).is_file():
+        return None
+    with outer_file(path).open("rb") as file:
+        head = file.read(6)
+    for magic, kind in ((NPY, "npy"), (PARQUET, "parquet")):
+        if head.startswith(magic):
+            return kind
+    if head.startswith(ZIP) and path.is_file() and is_npz(path):
+        return None
+    with open_data(path) as stream:
+        head = stream.read(4096)
+    return None if b"\0" in head or head.startswith(ZIP) or not head else "csv"
+
+
+def _files(folder: Path, pattern: str) -> list[Path]:
+    return sorted(folder.glob(pattern), key=lambda path: path.name)
+
+
+# ---- NumPy files ----------------------------------------------------------------------------------------------------
+
+
+def _targets_of(path: Path, y: Any) -> Rows | None:
+    """Return the targets of a .npy file: the given ones, or those in the file beside it."""
+    if isinstance(y, str | os.PathLike):
+        return arrays.npy_rows(Path(y))
+    if y is not None:
+        return ArrayRows(np.asarray(y))
+    beside = _partner(path)
+    return arrays.npy_rows(beside) if beside.is_file() else None
+
+
+def _partner(path: Path) -> Path:
+    """Return the file that may have the targets of a file whose name begins with x."""
+    return path.with_name(f"y{path.name[1:]}") if path.name.startswith("x") else path / "none"
+
+
+def _pairs(folder: Path) -> tuple[Rows, Rows | None]:
+    """Return the rows of all pairs of .npy files in a folder."""
+    files = _files(folder, "x*.npy")
+    partners = [_partner(path) for path in files]
+    found = [path for path in partners if path.is_file()]
+    if found and len(found) < len(files):
+        missing = next(path for path in partners if not path.is_file())
+        raise ValueError(f"{folder} has no file {missing.name}; {found[0].name} and others have targets")
+    if stray := {path.name for path in folder.glob("y*.npy")} - {path.name for path in partners}:
+        raise ValueError(f"{folder} has {min(stray)}, but no file x{min(stray)[1:]} of samples")
+    x, y = ([arrays.npy_rows(path) for path in paths] for paths in (files, found))
+    for samples, targets in zip(x, y, strict=False):
+        _check_lengths(samples, targets, samples.path)
+    return _joined(x, files), _joined(y, found) if y else None
+
+
+def _joined(parts: Sequence[Rows], paths: Sequence[Path]) -> Rows:
+    """Return the rows of several files, whose shapes and dtypes must agree."""
+    first = parts[0]
+    for part, path in zip(parts, paths, strict=True):
+        if part.shape[1:] != first.shape[1:] or part.dtype != first.dtype:
+            raise ValueError(
+                f"{path} has rows of shape {part.shape[1:]} and dtype {part.dtype}; {paths[0].name} has rows of shape "
+                f"{first.shape[1:]} and dtype {first.dtype}"
+            )
+    return first if len(parts) == 1 else JoinedRows(parts, [path.name for path in paths])
+
+
+def _check_lengths(x: Rows, y: Rows, where: object) -> None:
+    if not y.shape or x.shape[0] != y.shape[0]:
+        raise ValueError(f"{where} has {x.shape[0]} rows; its targets have shape {y.shape}")
+
+
+def _of_arrays(x: Rows, y: Rows | None, path: Path, require_labels: bool, encode: bool) -> StoredDataset:
+    if len(x.shape) < 2 or x.dtype.kind not in "buif":
+        raise ValueError(f"{path} has shape {x.shape} and dtype {x.dtype}; expected rows of numbers")
+    if 0 in x.shape:
+        raise ValueError(f"{path} has shape {x.shape}; expected at least one sample and one feature")
+    if y is None:
+        if require_labels:
+            raise ValueError(f"{path} has no labels: give y, or the file y*.npy beside x*.npy")
+        return StoredDataset(x, name=path.name)
+    _check_lengths(x, y, path)
+    classes, n_classes = None, 0
+    if encode:
+        y, classes, n_classes = coded(y, f"{path}: the labels")
+    return StoredDataset(x, y, name=path.name, classes=classes, n_classes=n_classes)
+
+
+# ---- Parquet --------------------------------------------------------------------------------------------------------
+
+
+def _open_parquet(paths: list[Path], path: Path, rule: Asked, dtype: str | None, encode: bool) -> StoredDataset:
+    from fastnet.datasets._parquet_rows import ParquetFiles, ParquetRows
+
+    files = ParquetFiles(paths, rule)
+    y: Rows | None = None
+    classes, n_classes = None, 0
+    if files.target is not None:
+        y = ParquetRows(files, [files.target], files.dtype_of_target(), single=True)
+        if encode:
+            y, classes, n_classes = coded(y, f"{path}: the labels")
+    return StoredDataset(
+        ParquetRows(files, files.names, files.dtype_of(dtype)),
+        y,
+        name=path.name,
+        classes=classes,
+        n_classes=n_classes,
+        feature_names=files.names,
+        label=files.label,
+    )

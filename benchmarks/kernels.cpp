@@ -2,7 +2,8 @@
 //   {"name": "fma_peak", "threads": 1, "gflops": ...}
 //   {"name": "gemm", "case": "NN", "m": ..., "n": ..., "k": ..., "threads": 1, "dtype": "float32", "gflops": ...}
 // and those of kernels_windows.cpp and, where LIBXSMM is installed, of kernels_xsmm.cpp. With `--peak THREADS` only the
-// first of these. Each figure is the median of `rounds` measurements, each long enough (20 ms) for the clock.
+// first of these, with `--team THREADS` those of kernels_teams.cpp. Each figure is the median of `rounds` measurements,
+// each long enough (20 ms) for the clock.
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -16,8 +17,9 @@
 
 namespace fastnet {
 
-void measure_convolutions();  // kernels_windows.cpp
-void compare_with_xsmm();     // kernels_xsmm.cpp
+void measure_convolutions();   // kernels_windows.cpp
+void compare_with_xsmm();      // kernels_xsmm.cpp
+void print_team(int threads);  // kernels_teams.cpp
 
 namespace {
 
@@ -141,6 +143,8 @@ void run() {
 int main(int count, char** arguments) {
     if (count == 3 && !std::strcmp(arguments[1], "--peak"))
         fastnet::print_peak(std::max(1, std::atoi(arguments[2])));
+    else if (count == 3 && !std::strcmp(arguments[1], "--team"))
+        fastnet::print_team(std::max(1, std::atoi(arguments[2])));
     else {
         fastnet::run();
         fastnet::measure_convolutions();

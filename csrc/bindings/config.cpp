@@ -50,6 +50,7 @@ void register_config(py::module_& module) {
     module.def("recent_num_threads", [] { return threads_for(1e30); });
     module.def("set_num_threads", &set_num_threads, py::arg("n"));
     module.def("rest_teams", &rest_teams, py::arg("may_rest"));
+    module.def("team_barriers", &team_barriers);
     py::class_<Pace>(module, "Pace")
         .def(py::init())
         .def("begin", &Pace::begin, py::arg("rows"), py::arg("threads"))

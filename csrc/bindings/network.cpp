@@ -12,6 +12,7 @@
 #include "network_state.h"
 #include "prediction.h"
 #include "quantized.h"
+#include "sharding.h"
 
 namespace fastnet {
 namespace {
@@ -148,12 +149,15 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
                                          const OptionalArray& sample_weight, const py::object& progress,
                                          const std::optional<LearningRates>& learning_rate, double interval,
                                          const py::object& hook, const std::optional<Done>& done,
-                                         const std::optional<Index>& end) {
+                                         const std::optional<Index>& end,
+                                         const std::optional<GivenSharding>& sharding) {
     require_positive(batch_size, "batch_size");
     const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);
     const EpochPart part = epoch_part(done, end, checked.samples.count, batch_size);
     const std::vector<double> rates = learning_rates(learning_rate, checked.samples.count, batch_size);
     Callbacks callbacks;
+    const PythonSharding<T> shards(sharding, self.shape().value_count(), std::min(batch_size, checked.samples.count),
+                                   callbacks);
     const auto report = [&](const EpochResult& result, Index total) {
         return callbacks.guard([&] {
             check_signals();
@@ -163,7 +167,8 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
     };
     const BatchHook<T> on_batch = batch_hook<T>(hook, self.shape().output_size(), callbacks);
     const EpochResult result = self.with([&](Network<T>& network) {
-        return network.train_epoch(checked.samples, batch_size, rates, {report, interval}, on_batch, part);
+        return network.train_epoch(checked.samples, batch_size, rates, {report, interval}, on_batch, part,
+                                   shards.get());
     });
     callbacks.rethrow();
     return py::make_tuple(result.steps, result.loss, result.metric, result.first_nonfinite,
@@ -266,7 +271,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
              py::arg("batch_size"), py::arg("sample_weight").none(true), py::arg("progress").none(true),
              py::arg("learning_rate").none(true) = py::none(), py::arg("interval") = 0.05,
              py::arg("hook").none(true) = py::none(), py::arg("done").none(true) = py::none(),
-             py::arg("end").none(true) = py::none())
+             py::arg("end").none(true) = py::none(), py::arg("sharding").none(true) = py::none())
         .def(
             "loss_and_gradients",
             [](Self& self, const py::object& x, const py::array& y, const OptionalArray& sample_weight,

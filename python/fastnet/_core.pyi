@@ -20,6 +20,9 @@ def set_num_threads(n: int) -> None: ...
 # Whether a team is currently avoided because it is slower than one thread, as with more threads than processors.
 def rest_teams(may_rest: bool) -> None: ...
 
+# The barriers at which teams of threads have met, modulo 2**32.
+def team_barriers() -> int: ...
+
 # How an epoch chooses between a team and one thread, for tests: begin, then for each segment threads and record.
 class Pace:
     def __init__(self) -> None: ...
@@ -194,6 +197,14 @@ class _Network:
     # whose loss was not finite, or -1, and the sums of loss and metric.
     # done = (steps, loss_sum, metric_sum, first_nonfinite) continues in the same order after these steps; end stops
     # before that step. The results of an epoch are bitwise the same, however it is split.
+    # sharding = (shards, first, last, exchange): every batch is cut into shards, part k being its rows
+    # n * k // shards to n * (k + 1) // shards, of which this process computes first to last - 1. After that it calls
+    # exchange(sums, figures) once a step. `sums` has a row for each of the largest aligned blocks of shards that lie in
+    # the range, block i of level l being the shards i * 2**l to (i + 1) * 2**l: the gradients of the parameters and
+    # then the changes of the statistics. The first row must become the sum of all shards, added up as a binary tree of
+    # these blocks. `figures` has the loss and the metric of every sample of the batch and must be filled in for all. A
+    # return value of False ends the epoch after the step, an exception before it. Without an exchange, this process
+    # computes all shards, with the same bits.
     def train_epoch(
         self,
         x: NDArray[Any] | SparseRows,
@@ -207,6 +218,7 @@ class _Network:
         hook: Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None = None,
         done: tuple[int, float, float, int] | None = None,
         end: int | None = None,
+        sharding: tuple[int, int, int, Callable[[NDArray[Any], NDArray[np.float64]], bool] | None] | None = None,
     ) -> tuple[int, float, float, int, tuple[float, float]]: ...
     def loss_and_gradients(
         self,

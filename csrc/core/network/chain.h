@@ -132,7 +132,9 @@ template <class T> class Chain {
     // gradients of the rows must be ready.
     void parameter_gradients(const Crew<T>& crew, const Batch<T>& batch, std::size_t first, T* gradients,
                              bool accumulate, const Optimization<T>* optimization) const;
-    void learn_statistics(const Crew<T>& crew, const Batch<T>& batch) const;
+    // The statistics of all layers, to which those of a batch are added.
+    T* statistics() const { return parameters_.data() + parameter_count_; }
+    void learn_statistics(const Crew<T>& crew, const Batch<T>& batch, T* statistics) const;
 
   private:
     struct PackedKernel {
@@ -154,7 +156,7 @@ template <class T> class Chain {
     }
     void forward_layers(Share<T>& share, const Batch<T>& batch, bool leave_logits, std::size_t first,
                         std::size_t end) const;
-    T* statistics(std::size_t layer) const { return parameters_.data() + parameter_count_ + statistic_offsets_[layer]; }
+    T* statistics(std::size_t layer) const { return statistics() + statistic_offsets_[layer]; }
     // The input of a layer in the batch.
     Input<T> input_of(const Batch<T>& batch, std::size_t layer) const {
         return layer == 0 ? batch.input : Input<T>{batch.arena.outputs[layer - 1].data()};

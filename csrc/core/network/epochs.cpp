@@ -23,17 +23,21 @@ template <class Body> void run_network_team(int threads, Interruption* interrupt
 
 template <class T>
 EpochResult Network<T>::train_epoch(const Samples& samples, Index batch_size, const std::vector<double>& learning_rates,
-                                    const Progress& progress, const BatchHook<T>& hook, const EpochPart& part) {
+                                    const Progress& progress, const BatchHook<T>& hook, const EpochPart& part,
+                                    const Sharding<T>* sharding) {
     require_backward();
     require_compiled();
     objective_.begin(hook);
+    sharding_ = sharding;
+    after_step_ = AfterStep::goes_on;
     batch_size = std::min(batch_size, samples.count);
-    feed_.choose(samples, in_parts(batch_size) ? block_rows() : batch_size);
-    const int threads = threads_for_rows(batch_size, Use::training);
+    const Index rows = rows_at_once(batch_size);
+    feed_.choose(samples, in_parts(rows) ? block_rows() : rows);
+    const int threads = threads_for_rows(rows, Use::training);
     Arena<T>& arena = prepare_training(samples, batch_size, threads);
     chain_.forget_packed_kernels();
     Course<T> course(updater_, objective_.metric(), samples, batch_size, learning_rates, part);
-    const bool small = trains_small(samples, batch_size);
+    const bool small = !sharding && trains_small(samples, batch_size);
     if (small) {
         const NoForks no_forks;
         arena.input.reserve(batch_size * input_size());  // for rows that cannot be read in place
@@ -59,7 +63,7 @@ EpochResult Network<T>::train_epoch(const Samples& samples, Index batch_size, co
             small_steps(course, samples, arena, goes_on);
         else
             proceed = steps_of_team(course, samples, arena, adapts ? pace_.threads(threads) : threads,
-                                    in_parts(batch_size) && !objective_.has_hook(), goes_on);
+                                    in_parts(rows) && !objective_.has_hook(), goes_on);
         pace_.record(course.taken() - before, Clock::now() - begun);
         if (proceed && progress.function && Clock::now() - reported >= interval) {
             proceed = progress.function(course.result(), course.steps());
@@ -71,7 +75,8 @@ EpochResult Network<T>::train_epoch(const Samples& samples, Index batch_size, co
     return course.result();
 }
 
-// Runs steps with a team, at least one, until goes_on returns false. Returns false if a step was broken off.
+// Runs steps with a team, at least one, until goes_on returns false. Returns false if a step was broken off or was the
+// last one of all processes.
 template <class T>
 template <class GoesOn>
 bool Network<T>::steps_of_team(Course<T>& course, const Samples& samples, Arena<T>& arena, int threads, bool parted,
@@ -102,10 +107,11 @@ bool Network<T>::steps_of_team(Course<T>& course, const Samples& samples, Arena<
                 more = proceed = false;
             } else if (team.leads()) {
                 course.add(i, arena);
-                more = goes_on(i + 1);
+                proceed = after_step_ == AfterStep::goes_on;
+                more = proceed && goes_on(i + 1);
             }
             team.barrier();  // the new parameters, and whether to continue, are visible to all
-            if (team.leads() && proceed) {
+            if (team.leads() && finished) {
                 updater_.set_finished_steps(now.step);
                 commit_.end();
             }
@@ -141,6 +147,8 @@ double Network<T>::loss_and_gradients(const Samples& samples, T* gradients, cons
     require_compiled();
     objective_.begin(hook);
     feed_.choose(samples, in_parts(samples.count) ? block_rows() : samples.count);
+    sharding_ = nullptr;
+    after_step_ = AfterStep::goes_on;
     const int threads = threads_for_rows(samples.count, Use::training);
     Arena<T>& arena = prepare_training(samples, samples.count, threads);
     if (!chain_.trains_all())
@@ -252,9 +260,9 @@ template <class T> void Network<T>::predict(const Samples& samples, Index chunk,
 }
 
 template EpochResult Network<float>::train_epoch(const Samples&, Index, const std::vector<double>&, const Progress&,
-                                                 const BatchHook<float>&, const EpochPart&);
+                                                 const BatchHook<float>&, const EpochPart&, const Sharding<float>*);
 template EpochResult Network<double>::train_epoch(const Samples&, Index, const std::vector<double>&, const Progress&,
-                                                  const BatchHook<double>&, const EpochPart&);
+                                                  const BatchHook<double>&, const EpochPart&, const Sharding<double>*);
 template double Network<float>::loss_and_gradients(const Samples&, float*, const BatchHook<float>&);
 template double Network<double>::loss_and_gradients(const Samples&, double*, const BatchHook<double>&);
 template EpochResult Network<float>::evaluate(const Samples&, Index);

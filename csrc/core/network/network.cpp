@@ -122,19 +122,27 @@ template <class T> void Network<T>::prepare(const Samples& samples, Index rows, 
     feed_.reserve(arenas_, samples, rows, use);
 }
 
+// The most rows of a batch that are computed together: those of a shard, or all.
+template <class T> Index Network<T>::rows_at_once(Index batch_size) const {
+    return sharding_ ? (batch_size - 1) / sharding_->tree.shards() + 1 : batch_size;
+}
+
 // Makes room for training on batches of this many rows. Returns the arena that receives the losses of a whole batch.
-template <class T> Arena<T>& Network<T>::prepare_training(const Samples& samples, Index rows, int threads) {
+template <class T> Arena<T>& Network<T>::prepare_training(const Samples& samples, Index batch_size, int threads) {
     const NoForks no_forks;
+    const Index rows = rows_at_once(batch_size);
     if (objective_.has_hook() || !in_parts(rows)) {
         prepare(samples, rows, Use::training, threads, 1);
         part_gradients_.reserve(image_parts() * chain_.offset(chain_.images()));
+        arenas_[0].loss.reserve(batch_size);
+        arenas_[0].metric.reserve(batch_size);
         return arenas_[0];
     }
     prepare(samples, block_rows(), Use::training, threads, threads + 1);
     part_gradients_.reserve(parts * chain_.parameter_count());
     Arena<T>& whole = arenas_[static_cast<std::size_t>(threads)];
-    whole.loss.reserve(rows);
-    whole.metric.reserve(rows);
+    whole.loss.reserve(batch_size);
+    whole.metric.reserve(batch_size);
     return whole;
 }
 

@@ -14,6 +14,7 @@
 #include "course.h"
 #include "feed.h"
 #include "objective.h"
+#include "sharding.h"
 #include "small.h"
 #include "training.h"
 #include "updater.h"
@@ -86,8 +87,10 @@ template <class T> class Network {
 
     // One epoch over the samples in batches, the last of which may be short. There is a learning rate for each step or
     // one for all; none stands for the one of compile.
+    // With a sharding, batches are computed in shards, of which this process has some.
     EpochResult train_epoch(const Samples& samples, Index batch_size, const std::vector<double>& learning_rates,
-                            const Progress& progress, const BatchHook<T>& hook = {}, const EpochPart& part = {});
+                            const Progress& progress, const BatchHook<T>& hook = {}, const EpochPart& part = {},
+                            const Sharding<T>* sharding = nullptr);
     // The mean loss and, in `gradients` (parameter_count values), its gradient, which is 0 for parameters that are not
     // trained.
     double loss_and_gradients(const Samples& samples, T* gradients, const BatchHook<T>& hook = {});
@@ -118,13 +121,16 @@ template <class T> class Network {
     Share<T> share_of(Team& team, Index rows);
 
     void prepare(const Samples& samples, Index rows, Use use, int threads, int arenas);
-    Arena<T>& prepare_training(const Samples& samples, Index rows, int threads);
+    Arena<T>& prepare_training(const Samples& samples, Index batch_size, int threads);
+    Index rows_at_once(Index batch_size) const;
     Batch<T> batch(const Samples& samples, Arena<T>& arena, Index begin, Index rows) const;
 
     // See steps.cpp.
     bool step(Team& team, const Batch<T>& batch, bool parted, T* gradients, const Optimization<T>* optimization);
     bool gradients_of(Team& team, const Batch<T>& batch, bool parted, T* gradients,
                       const Optimization<T>* optimization);
+    bool gradients_of_rows(Team& team, const Batch<T>& batch, bool parted, T* gradients,
+                           const Optimization<T>* optimization);
     bool step_together(Team& team, const Batch<T>& batch, T* gradients, const Optimization<T>* optimization);
     bool step_by_images(Team& team, const Batch<T>& batch, T* gradients, const Optimization<T>* optimization);
     void sum_parts(Team& team, const Batch<T>& batch, bool goes_back);
@@ -133,6 +139,12 @@ template <class T> class Network {
     bool by_stretches(const Batch<T>& batch, int threads) const;
     bool step_by_stretches(Team& team, Batch<T> batch, T* gradients, const Optimization<T>* optimization);
     bool trains_small(const Samples& samples, Index rows) const;
+
+    // See shards.cpp.
+    void gradients_in_shards(Team& team, const Batch<T>& whole, bool parted, T* gradients);
+    bool gradients_of_shard(Team& team, const Batch<T>& whole, Index shard, bool parted, T* sum);
+    void exchange(const Batch<T>& whole);
+    void learn_statistics_of_shards(Team& team);
 
     // See epochs.cpp.
     template <class GoesOn> bool steps_of_team(Course<T>& course, const Samples& samples, Arena<T>& arena, int threads,
@@ -152,6 +164,8 @@ template <class T> class Network {
     Small<T> small_;
     Commit commit_;
     Pace pace_;
+    const Sharding<T>* sharding_ = nullptr;  // of the steps in progress; null where they are not shared
+    AfterStep after_step_ = AfterStep::goes_on;
     std::vector<GemmWorkspace<T>> workspaces_;  // one per thread
     std::vector<Arena<T>> arenas_;              // one per thread that works through its own chunks
     Buffer<T> part_gradients_;

@@ -108,6 +108,9 @@ template <class T> bool Objective<T>::call_hook(Team& team, const Batch<T>& batc
         proceeds_ = (*hook_)(batch.begin, batch.rows, batch.output, custom_ ? &loss : nullptr, gradient);
         if (custom_)
             std::fill_n(batch.arena.loss.data(), batch.rows, loss);
+        if (custom_ && batch.of != batch.rows)  // the gradient of the mean over these rows
+            kernels<T>().scale(batch.rows * chain_.output_size(), gradient,
+                               static_cast<T>(batch.rows) / static_cast<T>(batch.of));
     }
     team.barrier();
     return proceeds_;

@@ -226,7 +226,8 @@ void Chain<T>::parameter_gradients(const Crew<T>& crew, const Batch<T>& batch, s
     }
 }
 
-template <class T> void Chain<T>::learn_statistics(const Crew<T>& crew, const Batch<T>& batch) const {
+template <class T>
+void Chain<T>::learn_statistics(const Crew<T>& crew, const Batch<T>& batch, T* statistics) const {
     if (statistic_count_ == 0)
         return;
     Pass<T> pass = this->pass(crew, batch, {0, batch.rows});
@@ -234,7 +235,7 @@ template <class T> void Chain<T>::learn_statistics(const Crew<T>& crew, const Ba
         if (layers_[i]->frozen)
             continue;
         enter(pass, batch, i, 0);
-        layers_[i]->learn_statistics(pass, statistics(i));
+        layers_[i]->learn_statistics(pass, statistics + statistic_offsets_[i]);
     }
 }
 
@@ -248,7 +249,7 @@ template void Chain<float>::backward_to_input(Share<float>&, const Batch<float>&
 template void Chain<float>::part_gradients(Share<float>&, const Batch<float>&, bool, float*, bool) const;
 template void Chain<float>::parameter_gradients(const Crew<float>&, const Batch<float>&, std::size_t, float*, bool,
                                                 const Optimization<float>*) const;
-template void Chain<float>::learn_statistics(const Crew<float>&, const Batch<float>&) const;
+template void Chain<float>::learn_statistics(const Crew<float>&, const Batch<float>&, float*) const;
 template Pass<double> Chain<double>::pass_of(std::size_t, const Crew<double>&, const Batch<double>&, Range) const;
 template Epilogue<double> Chain<double>::elementwise(const Batch<double>&, std::size_t, Index, bool) const;
 template void Chain<double>::forward(Share<double>&, const Batch<double>&, bool, std::size_t) const;
@@ -259,6 +260,6 @@ template void Chain<double>::backward_to_input(Share<double>&, const Batch<doubl
 template void Chain<double>::part_gradients(Share<double>&, const Batch<double>&, bool, double*, bool) const;
 template void Chain<double>::parameter_gradients(const Crew<double>&, const Batch<double>&, std::size_t, double*, bool,
                                                  const Optimization<double>*) const;
-template void Chain<double>::learn_statistics(const Crew<double>&, const Batch<double>&) const;
+template void Chain<double>::learn_statistics(const Crew<double>&, const Batch<double>&, double*) const;
 
 }  // namespace fastnet

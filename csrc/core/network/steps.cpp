@@ -22,7 +22,7 @@ bool Network<T>::step(Team& team, const Batch<T>& batch, bool parted, T* gradien
     if (team.leads())
         commit_.step_begins(chain_.operations() * static_cast<double>(batch.rows));
     const bool updated = gradients_of(team, batch, parted, gradients, gradients_first ? nullptr : optimization);
-    if (!objective_.proceeds() || team.was_broken_off())
+    if (!objective_.proceeds() || after_step_ == AfterStep::fails || team.was_broken_off())
         return false;
     if (penalized && team.leads())
         batch.arena.loss.data()[0] += penalties.sum() * penalties.factor(batch.divisor) * static_cast<double>(batch.of);
@@ -34,7 +34,10 @@ bool Network<T>::step(Team& team, const Batch<T>& batch, bool parted, T* gradien
     if (!updated)
         team.barrier();
     if (optimization) {
-        chain_.learn_statistics(crew, batch);
+        if (sharding_)
+            learn_statistics_of_shards(team);
+        else
+            chain_.learn_statistics(crew, batch, chain_.statistics());
         updater_.finish_step(team, batch.step);
     }
     return true;
@@ -45,6 +48,15 @@ bool Network<T>::step(Team& team, const Batch<T>& batch, bool parted, T* gradien
 template <class T>
 bool Network<T>::gradients_of(Team& team, const Batch<T>& batch, bool parted, T* gradients,
                               const Optimization<T>* optimization) {
+    if (!sharding_)
+        return gradients_of_rows(team, batch, parted, gradients, optimization);
+    gradients_in_shards(team, batch, parted, gradients);
+    return false;
+}
+
+template <class T>
+bool Network<T>::gradients_of_rows(Team& team, const Batch<T>& batch, bool parted, T* gradients,
+                                   const Optimization<T>* optimization) {
     if (objective_.has_hook())
         return step_together(team, batch, gradients, optimization);
     if (parted)
@@ -224,10 +236,10 @@ bool Network<T>::step_in_parts(Team& team, const Batch<T>& whole, T* gradients, 
             std::fill_n(sums, chain_.parameter_count(), T(0));
         for (Index begin = rows.begin; begin < rows.end && own.goes_on(0); begin += block_rows) {
             Batch<T> block = batch(whole.samples, arena, whole.begin + begin, std::min(block_rows, rows.end - begin));
-            block.of = whole.rows;
+            block.of = whole.of;
             block.divisor = whole.divisor;
             block.step = whole.step;
-            block.first_row = begin;
+            block.first_row = whole.first_row + begin;
             Share<T> all{own, workspaces_[rank], {0, block.rows}};
             feed_.gather(own, block, all.rows);
             chain_.forward(all, block, objective_.takes_logits());
@@ -265,6 +277,9 @@ template <class T> bool Network<T>::trains_small(const Samples& samples, Index r
 
 template bool Network<float>::step(Team&, const Batch<float>&, bool, float*, const Optimization<float>*);
 template bool Network<double>::step(Team&, const Batch<double>&, bool, double*, const Optimization<double>*);
+template bool Network<float>::gradients_of_rows(Team&, const Batch<float>&, bool, float*, const Optimization<float>*);
+template bool Network<double>::gradients_of_rows(Team&, const Batch<double>&, bool, double*,
+                                                 const Optimization<double>*);
 template bool Network<float>::trains_small(const Samples&, Index) const;
 template bool Network<double>::trains_small(const Samples&, Index) const;
 

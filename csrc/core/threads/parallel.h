@@ -105,6 +105,9 @@ void run_team(int threads, TeamFunction function, void* context, Interruption* i
 void rest_teams(bool may_rest);
 bool teams_may_rest();
 
+// The barriers at which teams of this process have met, modulo 2^32.
+unsigned team_barriers();
+
 // Runs body(team) on at most `threads` threads, with the caller as rank 0. There are fewer where others need the
 // processors: while another thread of this process leads a team, while other programs keep processors so busy that a
 // team does not pay off, and inside of a team. body must not throw or call anything that might. The interruption may

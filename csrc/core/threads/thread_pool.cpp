@@ -287,6 +287,8 @@ void rest_teams(bool may_rest) { ThreadPool::instance().rest_teams(may_rest); }
 
 bool teams_may_rest() { return ThreadPool::instance().teams_may_rest(); }
 
+unsigned team_barriers() { return ThreadPool::instance().barriers(); }
+
 void detail::run_team(int threads, TeamFunction function, void* context, Interruption* interruption) {
     if (threads > 1)
         return ThreadPool::instance().run(threads, function, context, interruption);

@@ -21,6 +21,7 @@ class TeamState {
     void reset(int size, Clock::duration spin, Interruption* interruption);
     void barrier(int rank);
     bool agreed() const { return agreed_; }
+    unsigned barriers() const { return phase_.load(std::memory_order_relaxed); }
     int size() const { return size_; }
     Interruption* interruption() const { return interruption_; }
     Clock::duration& waited(int rank) { return waits_[static_cast<std::size_t>(rank)].total; }
@@ -77,6 +78,7 @@ class ThreadPool {
     void run(int threads, detail::TeamFunction function, void* context, Interruption* interruption);
     void rest_teams(bool may_rest) { may_rest_.store(may_rest, std::memory_order_relaxed); }
     bool teams_may_rest() const { return may_rest_.load(std::memory_order_relaxed); }
+    unsigned barriers() const { return state_.barriers(); }
     void desert() { state_.desert(); }
 
   private:

@@ -16,6 +16,7 @@ from fastnet.inputs.samples import Samples
 from fastnet.layers.weights import finite
 from fastnet.training.checkpoints import Checkpoints
 from fastnet.training.figures import RunningMean
+from fastnet.training.ranks import INTERRUPTED, OUT_OF_TIME, STOPPED, shared
 from fastnet.training.run import Run
 
 _TRAIN_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
@@ -34,10 +35,12 @@ class Fitting:
         self._first_report: tuple[float, int] | None = None
         self._seconds_known = False
         self._ends_early = False
+        self._agreed = 0  # why training ends on all ranks, as flags
         self._warned: set[object] = set()
         self._order: NDArray[np.int64] | None = None  # of the samples in the current pass over the data
         self._partial_loss = math.nan
         run.model.stop_training = False
+        self._ranks, self._sharding = shared(run, self._wishes, self._obey)
         self._checkpoints = Checkpoints(run, run.callbacks.backup)
 
     def run(self) -> History:
@@ -46,15 +49,19 @@ class Fitting:
         resumed = checkpoints.begin()
         if resumed:
             self._pass_over_batches()
-            self._ends_early = self._is_out_of_time()
-        over = resumed and (model.stop_training or self._ends_early)
+            self._decide("the checkpoint")
+        over = resumed and self._ends_epoch
         try:
             with checkpoints.holding_interrupts():
                 for epoch in range(self._run.position.epoch, self._plan.epochs.stop) if not over else ():
                     self._epoch(epoch)
-                    if model.stop_training or self._ends_early:
+                    if self._ends_epoch:
                         break
+                if self._ranks is not None:
+                    self._ranks.agree("the end of training")
         except KeyboardInterrupt:
+            if self._ranks is not None and not self._agreed & INTERRUPTED:
+                raise  # the second Ctrl-C, which does not wait for the other ranks
             self._history.interrupted = True
             self._keep_the_best()
         else:
@@ -86,6 +93,7 @@ class Fitting:
                 figures = self._validate(plan.validation)
             latest |= figures
             self._run.position.validations += 1
+        figures = dict(latest)
         optimizer = self._model.optimizer
         if optimizer.scheduled:
             latest["learning_rate"] = optimizer.learning_rate
@@ -97,8 +105,8 @@ class Fitting:
             len(plan.epochs) * (time.perf_counter() - self._run.started) / (len(self._history.epoch) or 1)
         )
         self._run.logs = latest
+        self._decide(f"the end of epoch {epoch + 1}", figures)
         self._run.position.next_epoch()
-        self._ends_early = self._is_out_of_time()
         self._checkpoints.after_epoch(best=is_best)
 
     # --- One epoch ---
@@ -127,7 +135,8 @@ class Fitting:
             order = np.arange(len(data)) if order is None else order
             order = order[passed * plan.batch_size : (passed + plan.steps) * plan.batch_size]
             self._warn_of_few("x", -(-len(order) // plan.batch_size), "steps_per_epoch", plan.steps)
-        if plan.watch is not None or self._callbacks.override(*_TRAIN_BATCH_HOOKS):
+        one_by_one = plan.watch is not None or self._callbacks.override(*_TRAIN_BATCH_HOOKS)
+        if one_by_one if self._ranks is None else self._ranks.any(one_by_one, f"the beginning of epoch {epoch + 1}"):
             return self._one_by_one(data, np.arange(len(data)) if order is None else order)
         return self._as_a_whole(epoch, data, order)
 
@@ -143,7 +152,7 @@ class Fitting:
         interval = min(_REPORT_SECONDS if plan.max_time is None else 0.0, checkpoints.interval)
         while True:
             done, loss, metric, bad, sums = model._step(
-                data, order, plan.batch_size, report, interval, rates, position.done, checkpoints.end
+                data, order, plan.batch_size, report, interval, rates, position.done, checkpoints.end, self._sharding
             )
             position.steps, position.bad, (position.loss, position.metric) = done, bad, sums
             position.rows = min(done * plan.batch_size, rows)
@@ -163,10 +172,12 @@ class Fitting:
     def _by_batches(self, source: Batches, passed: int) -> Logs:
         """Run an epoch of batches from a source; end training once the source is exhausted."""
         steps, done = self._plan.steps, self._run.position.steps
-        batches = (
+        batches: Iterable[Samples] = (
             self._model._training_samples(*batch, of=f" of batch {number}")
             for number, batch in enumerate(source.epoch(steps, self._order, passed, done), done + 1)
         )
+        if self._ranks is not None:
+            batches = map(self._ranks.same_batch, batches)
         logs = self._steps((samples, None, len(samples)) for samples in batches)
         if not self._ends_epoch:
             if not logs and not self._history.epoch:
@@ -217,7 +228,7 @@ class Fitting:
         for batch, (samples, order, rows) in enumerate(batches, position.steps):
             callbacks.call("on_train_batch_begin", batch, {})
             before = np.empty(0) if watch is None else model._values()
-            _, loss, metric, bad, _ = model._step(samples, order, rows, None, 0.0)
+            _, loss, metric, bad, _ = model._step(samples, order, rows, None, 0.0, sharding=self._sharding)
             if watch is None:
                 self._warn_if_not_finite(position.epoch, batch if bad >= 0 else -1, None)
             elif bad >= 0 or not finite(model._values()):
@@ -227,6 +238,8 @@ class Fitting:
             position.steps, position.rows, (position.loss, position.metric) = batch + 1, mean.rows, mean.sums
             self._reporter(position.epoch, batch)(1, self._plan.steps_per_epoch or batch + 1, *mean.values)
             callbacks.call("on_train_batch_end", batch, logs)
+            if self._ranks is not None:
+                self._ranks.agree(f"the end of batch {batch + 1} of epoch {position.epoch + 1}")
             if self._ends_epoch:
                 break
             self._checkpoints.save_if_due()
@@ -244,15 +257,41 @@ class Fitting:
                 started[0] = now
                 logs = self._model._compiled("training").logs(loss, metric, quick=True)
                 self._callbacks.call("on_train_progress", before + step, steps, logs)
+            if self._ranks is not None:
+                return True  # ranks report at different times: an epoch ends in `_obey`
             self._ends_early = self._is_out_of_time()
             return not (self._ends_epoch or self._checkpoints.must_pause())
 
         return report
 
+    # --- The end of training, which all ranks decide together ---
+
     @property
     def _ends_epoch(self) -> bool:
-        """Whether the current epoch ends before its last step."""
-        return self._ends_early or self._model.stop_training
+        """Whether training ends after this step."""
+        stops = self._model.stop_training if self._ranks is None else bool(self._agreed & STOPPED)
+        return self._ends_early or stops
+
+    def _decide(self, place: str, figures: Logs | None = None) -> None:
+        """Decide at a place between two epochs whether training ends."""
+        if self._ranks is None:
+            self._ends_early = self._is_out_of_time()
+        else:
+            self._ranks.agree(place, figures)
+
+    def _wishes(self) -> int:
+        """Return why training should end according to this rank, as flags."""
+        stopped, over = bool(self._model.stop_training), self._is_out_of_time()
+        return STOPPED * stopped | OUT_OF_TIME * over | INTERRUPTED * self._checkpoints.noted
+
+    def _obey(self, wishes: int) -> bool:
+        """Do what any rank wishes, and return whether the epoch goes on."""
+        self._agreed |= wishes
+        self._model.stop_training |= bool(wishes & STOPPED)
+        self._ends_early |= bool(wishes & OUT_OF_TIME)
+        if wishes & INTERRUPTED:
+            self._checkpoints.interrupt()
+        return not (wishes or self._checkpoints.must_pause())
 
     # --- Time ---
 

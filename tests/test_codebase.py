@@ -135,7 +135,7 @@ def test_every_exported_name_exists(name: str) -> None:
 
 
 def test_importing_fastnet_imports_no_optional_package() -> None:
-    optional = "starlette uvicorn msgspec sklearn matplotlib tqdm pyarrow pandas polars pooch onnx scipy h5py"
+    optional = "starlette uvicorn msgspec sklearn matplotlib tqdm pyarrow pandas polars pooch onnx scipy h5py mpi4py"
     program = (
         f"import sys, fastnet; fastnet.Sequential; print(*[name for name in {optional.split()} if name in sys.modules])"
     )

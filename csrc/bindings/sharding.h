@@ -38,6 +38,7 @@ template <class T> class PythonSharding {
             sharding_->exchange = [this, exchange = py::handle(exchange), &callbacks](Index blocks, Index rows) {
                 AfterStep after = AfterStep::fails;
                 callbacks.guard([&] {
+                    const FlushSubnormals flush;  // sums of several processes are added up as those of one are
                     const py::object answer = called(py::reinterpret_borrow<py::object>(exchange),
                                                      rows_of_array(sums_, blocks), rows_of_array(figures_, rows));
                     after = answer.is(py::bool_(false)) ? AfterStep::ends : AfterStep::goes_on;

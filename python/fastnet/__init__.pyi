@@ -2,6 +2,7 @@
 # when the name is first used.
 from fastnet import callbacks as callbacks
 from fastnet import datasets as datasets
+from fastnet import distributed as distributed
 from fastnet import exceptions as exceptions
 from fastnet import functional as functional
 from fastnet import initializers as initializers
@@ -21,6 +22,7 @@ from fastnet._core import __version__ as __version__
 from fastnet.diagnostics.doctor import doctor as doctor
 from fastnet.diagnostics.learning_rates import find_learning_rate as find_learning_rate
 from fastnet.diagnostics.verification import verify as verify
+from fastnet.distributed import distribute as distribute
 from fastnet.functional import elu as elu
 from fastnet.functional import gelu as gelu
 from fastnet.functional import gemm as gemm

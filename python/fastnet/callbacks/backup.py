@@ -84,6 +84,8 @@ class BackupAndRestore(WithArguments):
     'checkpoint-000002-000000000.safetensors'
     """
 
+    rank_0_alone = True
+
     def __init__(
         self,
         backup_dir: str | os.PathLike[str],

@@ -2,12 +2,19 @@
 
 from typing import Any, ClassVar
 
+from fastnet.distributed.distribution import is_main
 from fastnet.network.compiled import Compiled
 from fastnet.support.attributes import Sealed, is_own
 from fastnet.support.missing_names import NamesItsAttributes
 from fastnet.support.validation import NamesItsArguments
 
 Logs = dict[str, float]
+
+
+def say(text: str) -> None:
+    """Print a line; of several ranks, the first one alone does."""
+    if is_main():
+        print(text, flush=True)
 
 
 class Callback(NamesItsArguments, NamesItsAttributes):
@@ -28,6 +35,9 @@ class Callback(NamesItsArguments, NamesItsAttributes):
     state_names : tuple of str
         The attributes that a checkpoint keeps: state that lasts from one epoch to the next. They must hold numbers,
         strings, arrays, or lists and dictionaries of these.
+    rank_0_alone : bool
+        Whether rank 0 alone runs the callback in a distributed `fit`. It is True for callbacks that only print or write
+        files; others run on every rank, with equal logs.
 
     Examples
     --------
@@ -45,6 +55,7 @@ class Callback(NamesItsArguments, NamesItsAttributes):
 
     state_names: ClassVar[tuple[str, ...]] = ()
     validates: bool = False
+    rank_0_alone: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}

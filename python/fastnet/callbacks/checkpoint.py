@@ -45,6 +45,7 @@ class ModelCheckpoint(Monitor):
     >>> best = fn.callbacks.ModelCheckpoint("best.safetensors", monitor="val_accuracy", save_best_only=True)
     """
 
+    rank_0_alone = True
     state_names = ("best", "_epoch", "_batches", "_written", "_best_written")
 
     def __init__(

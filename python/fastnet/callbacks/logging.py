@@ -5,7 +5,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from fastnet.callbacks.base import Logs, WithArguments
+from fastnet.callbacks.base import Logs, WithArguments, say
 from fastnet.files.names import check_name
 from fastnet.support.validation import check_bool, check_integer, describe
 
@@ -41,6 +41,8 @@ class CSVLogger(WithArguments):
     >>> import fastnet as fn
     >>> log = fn.callbacks.CSVLogger("training.csv")
     """
+
+    rank_0_alone = True
 
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         super().__init__()
@@ -156,6 +158,8 @@ class TensorBoard(WithArguments):
     >>> board = fn.callbacks.TensorBoard("logs", histogram_freq=1)
     """
 
+    rank_0_alone = True
+
     def __init__(self, log_dir: str | os.PathLike[str] = "logs", histogram_freq: int = 0) -> None:
         super().__init__()
         self.log_dir = os.fspath(log_dir)
@@ -222,7 +226,7 @@ class TerminateOnNaN(WithArguments):
             return
         if self.raise_error:
             raise RuntimeError(f"the loss is {loss} {when}: training ends")
-        print(f"The loss is {loss} {when}: training ends.", flush=True)
+        say(f"The loss is {loss} {when}: training ends.")
         self.model.stop_training = True
 
 

@@ -4,7 +4,7 @@ import math
 import warnings
 from typing import Any
 
-from fastnet.callbacks.base import Logs, WithArguments
+from fastnet.callbacks.base import Logs, WithArguments, say
 from fastnet.support.text import did_you_mean
 from fastnet.support.validation import check_bool, check_choice, check_integer, check_number, describe
 
@@ -174,10 +174,10 @@ class EarlyStopping(Monitor):
 
     def on_train_end(self, logs: Logs | None = None) -> None:  # noqa: ARG002
         if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
+            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self._best_weights is not None:
             if self.verbose:
-                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.", flush=True)
+                say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self._best_weights)
             self._best_weights = None
 
@@ -264,4 +264,4 @@ class ReduceLROnPlateau(Monitor):
             self._cooling, self._wait = self.cooldown, 0
             if self.verbose:
                 now = self.model.optimizer.learning_rate
-                print(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {now}.", flush=True)
+                say(f"Epoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {now}.")

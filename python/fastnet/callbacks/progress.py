@@ -24,6 +24,8 @@ class ProgressBar(Callback):
         Whether to draw a bar. By default that depends on the file and on tqdm.
     """
 
+    rank_0_alone = True
+
     def __init__(self, file: TextIO | None = None, bar: bool | None = None) -> None:
         super().__init__()
         self._file = file

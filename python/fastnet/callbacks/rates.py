@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from fastnet.callbacks.base import Logs, WithArguments
+from fastnet.callbacks.base import Logs, WithArguments, say
 from fastnet.support.validation import check_number, describe
 
 
@@ -46,7 +46,7 @@ class LearningRateScheduler(WithArguments):
             rate = self.schedule(epoch)
         self.model.optimizer.learning_rate = check_number("the result of schedule", rate, minimum=0.0)
         if self.verbose:
-            print(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate)}.", flush=True)
+            say(f"Epoch {epoch + 1}: LearningRateScheduler setting learning rate to {float(rate)}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:  # noqa: ARG002
         if logs is not None:

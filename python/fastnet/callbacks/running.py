@@ -7,6 +7,7 @@ from fastnet.callbacks.backup import BackupAndRestore
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.history import History
 from fastnet.callbacks.progress import ProgressBar
+from fastnet.distributed.distribution import is_main
 from fastnet.network.compiled import Compiled
 from fastnet.support.validation import describe
 
@@ -19,6 +20,7 @@ class CallbackList:
 
     def __init__(self, callbacks: Iterable[Callback], model: Compiled, params: dict[str, Any]) -> None:
         self._callbacks = list(callbacks)
+        self._called = [callback for callback in self._callbacks if is_main() or not callback.rank_0_alone]
         for callback in self._callbacks:
             callback.set_params(params)
             callback.set_model(model)
@@ -74,22 +76,26 @@ class CallbackList:
 
     def set_states(self, states: Iterable[dict[str, Any]]) -> None:
         """Restore the states that `states` returned."""
-        rest = iter(states)
-        for callback in self._callbacks:
+        for callback, state in self._with_states(states):
             if callback.has_state:
-                callback.set_state(next(rest))
+                callback.set_state(state)
 
     def resume(self, states: Iterable[dict[str, Any]]) -> None:
         """Resume every callback; those with state get it back."""
+        for callback, state in self._with_states(states):
+            callback.on_train_resume(state)
+
+    def _with_states(self, states: Iterable[dict[str, Any]]) -> list[tuple[Callback, dict[str, Any]]]:
+        """Return the callbacks of this rank with their states, empty where they have none."""
         rest = iter(states)
-        for callback in self._callbacks:
-            callback.on_train_resume(next(rest) if callback.has_state else {})
+        pairs = [(callback, next(rest) if callback.has_state else {}) for callback in self._callbacks]
+        return [(callback, state) for callback, state in pairs if callback in self._called]
 
     # --- Hooks ---
 
     def call(self, hook: str, *arguments: Any) -> None:
-        """Call one hook of every callback."""
-        for callback in self._callbacks:
+        """Call one hook of every callback that runs on this rank."""
+        for callback in self._called:
             getattr(callback, hook)(*arguments)
 
     def override(self, *hooks: str) -> bool:

@@ -7,6 +7,7 @@ from fastnet.callbacks import BackupAndRestore
 from fastnet.cli._output import note
 from fastnet.cli._parts import Parts
 from fastnet.datasets import Dataset, StoredDataset
+from fastnet.distributed.distribution import from_main
 from fastnet.training.fingerprints import Fingerprint, of_stored
 
 __all__ = ["HOW_TO_RESUME", "backup_of"]
@@ -31,7 +32,7 @@ def backup_of(arguments: argparse.Namespace, parts: Parts) -> BackupAndRestore |
         arguments.checkpoint, delete_checkpoint=False, seconds=arguments.every or SECONDS_BETWEEN, **keep
     )
     backup.identity = {"all_data": fingerprints(parts), "epochs": arguments.epochs}
-    found = backup.folder().paths()
+    found = from_main(lambda: backup.folder().paths())
     if found and not arguments.resume:
         raise ValueError(
             f"{arguments.checkpoint} has checkpoints: --resume continues from the last one; to start over, remove them "

@@ -31,7 +31,7 @@ ARGUMENTS = (
         "batch_size",
         "seed",
     ),
-    *("validation", "target", "separator", "decimal"),
+    *("validation", "target", "separator", "decimal", "shards"),
 )
 
 
@@ -70,7 +70,8 @@ def words(command: Mapping[str, Any]) -> list[str]:
             given[name] = ",".join(map(str, given[name])) or "none"
     if given.get("separator") == "\t":
         given["separator"] = "tab"
-    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
+    flags = ["--distributed"] if "shards" in given else []
+    return [*flags, *(f"--{name.replace('_', '-')}={value}" for name, value in given.items())]
 
 
 def arguments_again(command: Mapping[str, Any], data: str) -> argparse.Namespace:

@@ -13,11 +13,13 @@ from fastnet.cli._origin import note_origin
 from fastnet.cli._output import check_output, describe_size, note, print_json, shortened
 from fastnet.cli._parts import Parts, load_parts
 from fastnet.cli._progress import TrainingProgress
+from fastnet.cli._ranks import distributed
 from fastnet.cli._recipe import fit, make_model, resolved
 from fastnet.cli._report import Result, format_confusion_matrix
 from fastnet.cli._run_folder import RunFolder
 from fastnet.cli._terminal import styled
 from fastnet.cli.evaluate import measure
+from fastnet.distributed.distribution import Distribution, from_main, is_main
 from fastnet.files.names import MODEL_FORMATS
 from fastnet.models import Sequential
 from fastnet.support.config import get_num_threads, set_num_threads
@@ -27,21 +29,28 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Train a classifier, write it on request, and print its accuracy on data that it has not seen."""
-    if arguments.out:
-        check_output(arguments.out, inputs=[arguments.data], formats=MODEL_FORMATS)
+    with distributed(arguments) as ranks:
+        return _run(arguments, ranks)
+
+
+def _run(arguments: argparse.Namespace, ranks: Distribution | None) -> int:
     if arguments.threads:
         set_num_threads(arguments.threads)
-    folder = RunFolder(arguments.run_dir, resumes=arguments.resume) if arguments.run_dir else None
+    folder = from_main(lambda: _prepared_output(arguments))
+    if not is_main():
+        arguments.out = folder = None
     files = [*([folder.model] if folder else []), *([arguments.out] if arguments.out else [])]
     parts = load_parts(arguments)
     rows = len(parts.training)
     arguments = resolved(arguments, parts)
     model = make_model(arguments, parts.sample)
-    note(_describe(arguments, parts, model), arguments.quiet)
+    note(_describe(arguments, parts, model, ranks), arguments.quiet)
 
     started = time.perf_counter()
     backup = backup_of(arguments, parts)
     history = _fit(model, parts, arguments, backup, files, folder)
+    if not is_main():
+        return 0
     seconds = time.perf_counter() - started + (backup.seconds_before if backup else 0.0)
     result = measure(model, parts.measured)
     note_origin(model, arguments, parts, result)
@@ -54,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         "batch_size": arguments.batch_size,
         "seed": arguments.seed,
         "threads": get_num_threads(),
+        **({"ranks": ranks.size, "shards": ranks.shards} if ranks else {}),
         "seconds": seconds,
         "samples_per_second": rows * arguments.epochs / seconds,
     }
@@ -77,6 +87,13 @@ def run(arguments: argparse.Namespace) -> int:
     if backup:
         backup.delete()
     return 0
+
+
+def _prepared_output(arguments: argparse.Namespace) -> RunFolder | None:
+    """Check that the files can be written, and return the folder of the run."""
+    if arguments.out:
+        check_output(arguments.out, inputs=[arguments.data], formats=MODEL_FORMATS)
+    return RunFolder(arguments.run_dir, resumes=arguments.resume) if arguments.run_dir else None
 
 
 def _fit(
@@ -113,8 +130,8 @@ def _fit(
 # ---- Words ----------------------------------------------------------------------------------------------------------
 
 
-def _describe(arguments: argparse.Namespace, parts: Parts, model: Sequential) -> str:
-    """Return two lines about the data and the model, printed before training."""
+def _describe(arguments: argparse.Namespace, parts: Parts, model: Sequential, ranks: Distribution | None) -> str:
+    """Return lines about the data, the model and the ranks, printed before training."""
     data = parts.sample
     rows = [f"{len(parts.training):,} rows to train on"]
     if parts.validation is not None:
@@ -132,6 +149,7 @@ def _describe(arguments: argparse.Namespace, parts: Parts, model: Sequential) ->
         f"{data.n_classes} classes ({classes})\n"
         f"model: {sizes}, {arguments.activation}, {model.count_params():,} parameters{dtype}; "
         f"{arguments.optimizer}, learning rate {model.optimizer.learning_rate:g}"
+        + (f"\nranks: {ranks.size}, which share {ranks.shards} shards of every batch" if ranks else "")
     )
 
 
@@ -139,6 +157,8 @@ def _report(result: Result, parts: Parts, training: dict[str, Any], model: Seque
     """Return the result as text."""
     what = "Training accuracy" if parts.measured is parts.sample else "Held-out accuracy"
     threads = f"{training['threads']} thread{'s' if training['threads'] > 1 else ''}"
+    if "ranks" in training:
+        threads = f"{training['ranks']} rank{'s' if training['ranks'] > 1 else ''} of {threads}"
     if files:
         size = describe_size(Path(files[0]).stat().st_size)
         kept = f"Model: {model.count_params():,} parameters, {size}, written to {' and '.join(files)}"

@@ -16,6 +16,7 @@ from fastnet.cli._progress import TrainingProgress
 from fastnet.cli._recipe import fit, make_model, resolved
 from fastnet.cli.evaluate import measure
 from fastnet.diagnostics.verification import environment_differences, largest_difference
+from fastnet.distributed.distribution import on_one_rank
 from fastnet.models import Sequential
 from fastnet.serialization import load_model, read_metadata
 from fastnet.support.config import set_num_threads, show_config
@@ -110,7 +111,9 @@ def _train_and_compare(
     again = make_model(original, parts.sample)
     note(f"training again for {original.epochs} epochs, as in the receipt of {arguments.model}", original.quiet)
     history, started = History(), time.perf_counter()
-    fit(again, parts, original, [TrainingProgress(len(parts.training), original.batch_size, original.quiet), history])
+    progress = TrainingProgress(len(parts.training), original.batch_size, original.quiet)
+    with on_one_rank(original.shards):
+        fit(again, parts, original, [progress, history])
     if history.interrupted:
         raise KeyboardInterrupt("before there was anything to compare")
     seconds = time.perf_counter() - started

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from fastnet.callbacks import Callback
 from fastnet.callbacks.running import CallbackList
+from fastnet.distributed.distribution import on_one_rank
 from fastnet.layers import deserialize
 from fastnet.support.attributes import own_class
 from fastnet.support.validation import describe
@@ -105,9 +106,16 @@ def verify(
         return Verification(False, others, None)
     begun = _compared({"weights": receipt["initial_weights"]}, {"weights": again._weights.sha256()})
     differences = {f"initial_{name}": both for name, both in begun.items()} | environment_differences(receipt)
-    again.fit(
-        x, y, sample_weight=sample_weight, validation_data=validation_data, callbacks=callbacks, verbose=0, **arguments
-    )
+    with on_one_rank(arguments.pop("shards", None)):
+        again.fit(
+            x,
+            y,
+            sample_weight=sample_weight,
+            validation_data=validation_data,
+            callbacks=callbacks,
+            verbose=0,
+            **arguments,
+        )
     same = again._weights.sha256() == receipt["weights"]
     return Verification(same, differences, largest_difference(model, again))
 

@@ -114,7 +114,8 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "use fastnet.regularizers.Regularizer": "Regularizer",
         "use fastnet.__version__": "version",
         "use NumPy and fastnet.datasets": "preprocessing",
-        _NONE: "applications constraints distillation distribution legacy visualization",
+        "use fastnet.distribute": "distribution",
+        _NONE: "applications constraints distillation legacy visualization",
     },
     "layers": {
         "its images have two dimensions; use Keras for this": "Conv3D Conv3DTranspose Convolution3D Convolution3DTranspose "

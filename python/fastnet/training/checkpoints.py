@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from fastnet.callbacks.backup import BackupAndRestore
+from fastnet.distributed.distribution import from_main, is_main, several
 from fastnet.inputs.samples import Samples
 from fastnet.inputs.windows import StoredSamples
 from fastnet.network.layered import tensor_names
@@ -19,6 +20,8 @@ from fastnet.training.fingerprints import sampled, to_json
 from fastnet.training.run import Position, Run
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fastnet.files.atomic import Beside
 
 __all__ = ["Checkpoints"]
@@ -27,11 +30,18 @@ OPTIMIZER_STATE, BEST_WEIGHTS = "optimizer.state", "best.weights"
 
 
 class Checkpoints:
-    """The checkpoints of one run, as its `BackupAndRestore` asks for them; does nothing without one."""
+    """The checkpoints of one run, as its `BackupAndRestore` asks for them; does nothing without one.
+
+    Of several ranks, the first one writes them, and reads them for all. Ctrl-C is then noted, and becomes an interrupt when
+    all ranks have agreed on it.
+    """
 
     def __init__(self, run: Run, backup: BackupAndRestore | None) -> None:
         self._run = run
-        self._backup = backup
+        self._resumes_with = backup
+        self._backup = backup if is_main() else None
+        self._waits_for_ranks = several() is not None
+        self.noted = False
         self._interrupted = False
         self._validating = False
         self._writing: Beside[None] | None = None  # training continues while a file is written
@@ -51,13 +61,12 @@ class Checkpoints:
 
     def begin(self) -> bool:
         """Call `on_train_begin`, or resume from the newest checkpoint; return whether there was one."""
-        run, backup = self._run, self._backup
+        run, backup = self._run, self._resumes_with
         if backup is None:
             run.callbacks.call("on_train_begin", {})
             return False
-        self._folder.make()
         backup.resumed_from, backup.seconds_before = None, 0.0
-        found = self._folder.newest()
+        found = from_main(self._newest)
         if found is None:
             run.callbacks.call("on_train_begin", {})
         else:
@@ -71,6 +80,10 @@ class Checkpoints:
             self._written_position = (run.position.epoch, run.position.steps)
         self._written_at, self._written_when = run.finished_steps, time.perf_counter()
         return found is not None
+
+    def _newest(self) -> tuple["Path", dict[str, Any], dict[str, NDArray[Any]]] | None:
+        self._folder.make()
+        return self._folder.newest()
 
     def _resume(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         run = self._run
@@ -120,11 +133,10 @@ class Checkpoints:
     def after_epoch(self, *, best: bool) -> None:
         """Write a checkpoint at the end of an epoch, if one is due or the epoch is the best so far."""
         backup = self._backup
-        if backup is None:
-            return
-        keeps = best and backup.keep_best
-        if keeps or self._is_due() or (backup.save_freq == "epoch" and backup.seconds is None):
-            self._save(best=keeps)
+        if backup is not None:
+            keeps = best and backup.keep_best
+            if keeps or self._is_due() or (backup.save_freq == "epoch" and backup.seconds is None):
+                self._save(best=keeps)
         self._raise_interrupt()
 
     def after_last_epoch(self, *, complete: bool) -> None:
@@ -148,6 +160,8 @@ class Checkpoints:
             self._folder.delete()
 
     def _save(self, *, best: bool = False) -> None:
+        if self._backup is None:
+            return
         from fastnet.files.atomic import Beside
         from fastnet.files.checkpoint_file import contents_of
 
@@ -172,25 +186,33 @@ class Checkpoints:
 
     def holding_interrupts(self) -> AbstractContextManager[None]:
         """Delay Ctrl-C until the current step is done and a checkpoint is written; a second Ctrl-C acts at once."""
-        return nullcontext() if self._backup is None else self._holding()
+        return self._holding() if self._backup is not None or self._waits_for_ranks else nullcontext()
+
+    def interrupt(self) -> None:
+        """Let the next `save_if_due` or `after_epoch` write a checkpoint, and raise KeyboardInterrupt."""
+        self._interrupted = True
 
     @contextmanager
     def _holding(self) -> Iterator[None]:
-        from fastnet.support.interrupts import interrupts_held
+        from fastnet.support.interrupts import InterruptHandler, interrupts_held
 
         def note() -> None:
-            self._interrupted = True
-            if self._validating:
-                raise KeyboardInterrupt
+            self.noted = True
+            if not self._waits_for_ranks:
+                self._interrupted = True
+                if self._validating:
+                    raise KeyboardInterrupt
 
-        with interrupts_held(note):
+        # mpiexec of Open MPI turns Ctrl-C into SIGTERM.
+        ends_too = InterruptHandler().installed() if self._waits_for_ranks else nullcontext()
+        with ends_too, interrupts_held(note):
             yield
             self._raise_interrupt()
 
     @contextmanager
     def validating(self) -> Iterator[None]:
         """Let Ctrl-C end a validation at once, with a checkpoint of the state before the validation."""
-        if self._backup is None:
+        if self._backup is None or self._waits_for_ranks:
             yield
             return
         metrics = [(metric, metric.get_state()) for _, metric in _metrics_of(self._run)]
@@ -298,6 +320,7 @@ def identity(run: Run, more: dict[str, Any]) -> dict[str, Any]:
             "steps_per_epoch": plan.steps,
             "validation_steps": plan.validation_steps,
             "initial_epoch": plan.epochs.start,
+            **({} if plan.shards is None else {"shards": plan.shards}),
             "callbacks": run.callbacks.stateful,
         },
         "data": to_json(sampled(plan.data)),
@@ -325,20 +348,21 @@ def refuse_another(name: str, state: dict[str, Any], now: dict[str, Any]) -> Non
     # In a notebook the model is the one that was interrupted: its changes since the run began are no difference.
     changed = {part: value for part, value in state["now"].items() if value == now[part]}
     then = {**state["run"], **changed}
-    for place, before, after in _differences(then, now, ""):
+    for place, before, after in differences(then, now, ""):
         raise ValueError(
             f"{name} is a checkpoint of another run: {place} was {before}, now it is {after}; restore the former "
             "value, or start over in an empty folder"
         )
 
 
-def _differences(then: Any, now: Any, place: str) -> Iterator[tuple[str, str, str]]:
+def differences(then: Any, now: Any, place: str) -> Iterator[tuple[str, str, str]]:
+    """Yield where two JSON values differ, and the two values there, shortened."""
     if isinstance(then, dict) and isinstance(now, dict):
         for key in dict.fromkeys([*then, *now]):
-            yield from _differences(then.get(key), now.get(key), f"{place}.{key}" if place else key)
+            yield from differences(then.get(key), now.get(key), f"{place}.{key}" if place else key)
     elif isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
         for number, (before, after) in enumerate(zip(then, now, strict=True)):
-            yield from _differences(before, after, f"{place}[{number}]")
+            yield from differences(before, after, f"{place}[{number}]")
     elif then != now:
         yield place, _shortened(then), _shortened(now)
 

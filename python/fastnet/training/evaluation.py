@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet.callbacks.base import Callback, Logs
+from fastnet.callbacks.base import Callback, Logs, say
 from fastnet.callbacks.progress import format_logs
 from fastnet.callbacks.running import CallbackList, check_verbose
 from fastnet.files.stored import StoredDataset
@@ -253,7 +253,7 @@ class Evaluator(Compiled):
             raise ValueError("x must have at least one batch to evaluate; got none")
         check_steps(done, steps)
         if verbose:
-            print(format_logs(logs), flush=True)
+            say(format_logs(logs))
         return result(logs, return_dict)
 
     @names_arguments

@@ -13,10 +13,12 @@ from fastnet.callbacks.history import History
 from fastnet.exceptions import NonFiniteLossWarning
 from fastnet.inputs.batches import Batches, warn_of_few
 from fastnet.inputs.samples import Samples
-from fastnet.inputs.windows import Data, Reading, StoredSamples, Window
+from fastnet.inputs.windows import Data, Window
 from fastnet.layers.weights import finite
 from fastnet.training.checkpoints import Checkpoints
 from fastnet.training.figures import RunningMean
+from fastnet.training.passes import Pass
+from fastnet.training.ranks import INTERRUPTED, OUT_OF_TIME, STOPPED, shared
 from fastnet.training.run import Run
 
 _TRAIN_BATCH_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
@@ -35,12 +37,12 @@ class Fitting:
         self._first_report: tuple[float, int] | None = None
         self._seconds_known = False
         self._ends_early = False
+        self._agreed = 0  # why training ends on all ranks, as flags
         self._warned: set[object] = set()
-        # Of the samples in the current pass over the data; of stored samples, the number that it is drawn from.
-        self._order: NDArray[np.int64] | None = None
-        self._reading: Reading | None = None
+        self._pass = Pass(run.plan)
         self._partial_loss = math.nan
         run.model.stop_training = False
+        self._ranks, self._sharding = shared(run, self._wishes, self._obey)
         self._checkpoints = Checkpoints(run, run.callbacks.backup)
 
     def run(self) -> History:
@@ -49,15 +51,19 @@ class Fitting:
         resumed = checkpoints.begin()
         if resumed:
             self._pass_over_batches()
-            self._ends_early = self._is_out_of_time()
-        over = resumed and (model.stop_training or self._ends_early)
+            self._decide("the checkpoint")
+        over = resumed and self._ends_epoch
         try:
             with checkpoints.holding_interrupts():
                 for epoch in range(self._run.position.epoch, self._plan.epochs.stop) if not over else ():
                     self._epoch(epoch)
-                    if model.stop_training or self._ends_early:
+                    if self._ends_epoch:
                         break
+                if self._ranks is not None:
+                    self._ranks.agree("the end of training")
         except KeyboardInterrupt:
+            if self._ranks is not None and not self._agreed & INTERRUPTED:
+                raise  # the second Ctrl-C, which does not wait for the other ranks
             self._history.interrupted = True
             self._keep_the_best()
         else:
@@ -69,7 +75,7 @@ class Fitting:
             else:
                 model._use_average()
         finally:
-            self._end_reading()
+            self._pass.end_reading()
             checkpoints.close()
             self._callbacks.call("on_train_end", self._run.logs)
         if not (self._history.interrupted or self._ends_early):
@@ -91,6 +97,7 @@ class Fitting:
                 figures = self._validate(plan.validation)
             latest |= figures
             self._run.position.validations += 1
+        figures = dict(latest)
         latest |= self._scheduled_rate()
         is_best = self._remember_if_best(latest)
         if plan.watch is not None:
@@ -100,8 +107,8 @@ class Fitting:
             len(plan.epochs) * (time.perf_counter() - self._run.started) / (len(self._history.epoch) or 1)
         )
         self._run.logs = latest
+        self._decide(f"the end of epoch {epoch + 1}", figures)
         self._run.position.next_epoch()
-        self._ends_early = self._is_out_of_time()
         self._checkpoints.after_epoch(best=is_best)
 
     def _record_partial_epoch(self) -> None:
@@ -131,53 +138,25 @@ class Fitting:
             position.rate = None if optimizer.scheduled else optimizer.learning_rate
         passed = plan.batches_passed(epoch)
         if not position.steps and not passed:
-            self._order = None
-            self._end_reading()
+            self._pass.start_over()
             if self._checkpoints.wanted:
                 position.random = dict(generator.bit_generator.state)
-        items = data.items if isinstance(data, Batches) else len(data)
-        if plan.shuffle and items is not None and self._order is None:
-            stored = isinstance(data, StoredSamples)
-            self._order = generator.integers(2**63, size=1) if stored else generator.permutation(items)
+        self._pass.draw(generator)
         if isinstance(data, Batches):
             return self._by_batches(data, passed)
         rows = len(data)
         if plan.steps is not None:
             rows = min(plan.steps * plan.batch_size, rows - passed * plan.batch_size)
             self._warn_of_few("x", -(-rows // plan.batch_size), "steps_per_epoch", plan.steps)
-        window_at = self._windows(data, rows, passed)
-        if plan.watch is not None or self._callbacks.override(*_TRAIN_BATCH_HOOKS):
+        window_at = self._pass.windows(data, rows, passed)
+        one_by_one = plan.watch is not None or self._callbacks.override(*_TRAIN_BATCH_HOOKS)
+        if one_by_one if self._ranks is None else self._ranks.any(one_by_one, f"the beginning of epoch {epoch + 1}"):
             logs = self._one_by_one(rows, window_at)
         else:
             logs = self._as_a_whole(epoch, rows, window_at)
         if passed * plan.batch_size + rows == len(data):
-            self._end_reading()  # which frees memory for the validation
+            self._pass.end_reading()  # which frees memory for the validation
         return logs
-
-    def _windows(self, data: Samples | StoredSamples, rows: int, passed: int) -> Callable[[int], Window]:
-        """Return a function of a step that returns the window with its rows, for an epoch after `passed` batches."""
-        size = self._plan.batch_size
-        if isinstance(data, Samples):
-            order = self._order
-            if self._plan.steps is not None:
-                order = np.arange(len(data)) if order is None else order
-                order = order[passed * size : passed * size + rows]
-            whole = Window(data, order, 0, -(-rows // size))
-            return lambda step: whole  # noqa: ARG005
-
-        def window_at(step: int) -> Window:
-            if self._reading is None:
-                self._reading = Reading(data, size, None if self._order is None else int(self._order[0]), passed + step)
-            window = self._reading.at(passed + step)
-            return window._replace(first=window.first - passed, last=window.last - passed)
-
-        return window_at
-
-    def _end_reading(self) -> None:
-        """End the thread that reads stored samples."""
-        if self._reading is not None:
-            self._reading.close()
-            self._reading = None
 
     def _as_a_whole(self, epoch: int, rows: int, window_at: Callable[[int], Window]) -> Logs:
         """Run an epoch in the core, window by window, with pauses for checkpoints."""
@@ -203,6 +182,7 @@ class Fitting:
                 position.done,
                 checkpoints.end,
                 (window.first, rows),
+                self._sharding,
             )
             position.steps, position.bad, (position.loss, position.metric) = done, bad, sums
             position.rows = min(done * plan.batch_size, rows)
@@ -229,10 +209,12 @@ class Fitting:
     def _by_batches(self, source: Batches, passed: int) -> Logs:
         """Run an epoch of batches from a source; end training once the source is exhausted."""
         steps, done = self._plan.steps, self._run.position.steps
-        batches = (
+        batches: Iterable[Samples] = (
             self._model._training_samples(*batch, of=f" of batch {number}")
-            for number, batch in enumerate(source.epoch(steps, self._order, passed, done), done + 1)
+            for number, batch in enumerate(source.epoch(steps, self._pass.order, passed, done), done + 1)
         )
+        if self._ranks is not None:
+            batches = map(self._ranks.same_batch, batches)
         logs = self._steps((samples, None, len(samples)) for samples in batches)
         if not self._ends_epoch:
             if not logs and not self._history.epoch:
@@ -283,7 +265,7 @@ class Fitting:
         for batch, (samples, order, rows) in enumerate(batches, position.steps):
             callbacks.call("on_train_batch_begin", batch, {})
             before = np.empty(0) if watch is None else model._values()
-            _, loss, metric, bad, _ = model._step(samples, order, rows, None, 0.0)
+            _, loss, metric, bad, _ = model._step(samples, order, rows, None, 0.0, sharding=self._sharding)
             if watch is None:
                 self._warn_if_not_finite(position.epoch, batch if bad >= 0 else -1, None)
             elif bad >= 0 or not finite(model._values()):
@@ -293,6 +275,8 @@ class Fitting:
             position.steps, position.rows, (position.loss, position.metric) = batch + 1, mean.rows, mean.sums
             self._reporter(position.epoch, batch)(1, self._plan.steps_per_epoch or batch + 1, *mean.values)
             callbacks.call("on_train_batch_end", batch, logs)
+            if self._ranks is not None:
+                self._ranks.agree(f"the end of batch {batch + 1} of epoch {position.epoch + 1}")
             if self._ends_epoch:
                 break
             self._checkpoints.save_if_due()
@@ -310,15 +294,41 @@ class Fitting:
                 started[0] = now
                 logs = self._model._compiled("training").logs(loss, metric, quick=True)
                 self._callbacks.call("on_train_progress", before + step, steps, logs)
+            if self._ranks is not None:
+                return True  # ranks report at different times: an epoch ends in `_obey`
             self._ends_early = self._is_out_of_time()
             return not (self._ends_epoch or self._checkpoints.must_pause())
 
         return report
 
+    # --- The end of training, which all ranks decide together ---
+
     @property
     def _ends_epoch(self) -> bool:
-        """Whether the current epoch ends before its last step."""
-        return self._ends_early or self._model.stop_training
+        """Whether training ends after this step."""
+        stops = self._model.stop_training if self._ranks is None else bool(self._agreed & STOPPED)
+        return self._ends_early or stops
+
+    def _decide(self, place: str, figures: Logs | None = None) -> None:
+        """Decide at a place between two epochs whether training ends."""
+        if self._ranks is None:
+            self._ends_early = self._is_out_of_time()
+        else:
+            self._ranks.agree(place, figures)
+
+    def _wishes(self) -> int:
+        """Return why training should end according to this rank, as flags."""
+        stopped, over = bool(self._model.stop_training), self._is_out_of_time()
+        return STOPPED * stopped | OUT_OF_TIME * over | INTERRUPTED * self._checkpoints.noted
+
+    def _obey(self, wishes: int) -> bool:
+        """Do what any rank wishes, and return whether the epoch goes on."""
+        self._agreed |= wishes
+        self._model.stop_training |= bool(wishes & STOPPED)
+        self._ends_early |= bool(wishes & OUT_OF_TIME)
+        if wishes & INTERRUPTED:
+            self._checkpoints.interrupt()
+        return not (wishes or self._checkpoints.must_pause())
 
     # --- Time ---
 

@@ -44,6 +44,7 @@ class Plan(NamedTuple):
     validates: Callable[[int], bool]
     max_time: float | None
     watch: Watch | None = None
+    shards: int | None = None  # of every batch, if training is distributed
 
     def without_given(self) -> "Plan":
         """Return the plan without references to samples that have been copied."""

@@ -2,11 +2,13 @@
 
 import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.distributed.batches import Observer
 from fastnet.inputs.samples import Samples
 from fastnet.inputs.tables import names_to_learn
 from fastnet.layers.weights import Network, Weights
@@ -14,6 +16,7 @@ from fastnet.network.layered import Layered
 from fastnet.network.settings import Place, Settings
 from fastnet.training.compilation import Compilation
 from fastnet.training.evaluation import Evaluator
+from fastnet.training.sharding import Sharding
 
 
 class Stepper(Evaluator, Layered):
@@ -113,8 +116,9 @@ class Stepper(Evaluator, Layered):
         done: tuple[int, float, float, int] | None = None,
         end: int | None = None,
         window: tuple[int, int] | None = None,
+        sharding: Sharding | None = None,
     ) -> tuple[int, float, float, int, tuple[float, float]]:
-        """Run the steps of an epoch after those that are `done` and before `end`.
+        """Run the steps of an epoch after those that are `done` and before `end`; with `sharding`, this rank's part.
 
         `window` is the step that begins with the first sample, and the number of samples in the epoch, if the samples
         are some of them. Return how many steps are done, the means of loss and metric, the first bad step, and the sums of the means.
@@ -122,22 +126,19 @@ class Stepper(Evaluator, Layered):
         network = self._trainable_network("fit", samples.x)
         compilation = self._compiled("training")
         optimizer = compilation.optimizer
+        rows = len(samples if order is None else order)
         if rates is None:
-            rates = optimizer.learning_rates(-(-len(samples if order is None else order) // batch_size))
-        hook = batch_hook(compilation, samples, order)
+            rates = optimizer.learning_rates(-(-rows // batch_size))
+        join: Callable[[Observer], Observer] | None = None
+        if sharding is not None:
+            first = 0 if done is None else (done[0] - (window[0] if window else 0)) * batch_size
+            join = partial(sharding.joined, rows, batch_size, first, network.output_size, self.dtype)
+        hook = batch_hook(compilation, samples, order, join=join)
+        division = None if sharding is None else sharding.for_core
         try:
             return network.train_epoch(
-                samples.x,
-                samples.y,
-                order,
-                batch_size,
-                samples.weight,
-                progress,
-                rates,
-                interval,
-                hook,
-                done,
-                end,
+                *(samples.x, samples.y, order, batch_size, samples.weight, progress, rates, interval, hook, done, end),
+                sharding=division,
                 window=window,
             )
         finally:
@@ -145,18 +146,38 @@ class Stepper(Evaluator, Layered):
 
 
 def batch_hook(
-    compilation: Compilation, samples: Samples, order: NDArray[np.int64] | None, *, observe: bool = True
+    compilation: Compilation,
+    samples: Samples,
+    order: NDArray[np.int64] | None,
+    *,
+    observe: bool = True,
+    join: Callable[[Observer], Observer] | None = None,
 ) -> Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None:
-    """Return the callback for the outputs of every batch, if a custom loss or a metric needs them."""
+    """Return the callback for the outputs of every batch, if a custom loss or a metric needs them.
+
+    If it is called with parts of a batch, `join` wraps the observer of whole batches.
+    """
     custom = compilation.custom_loss
-    if custom is None and not (observe and compilation.observed):
+    observes = observe and bool(compilation.observed)
+    if custom is None and not observes:
         return None
 
-    def hook(first: int, outputs: NDArray[Any]) -> tuple[float, NDArray[Any]] | None:
+    def targets_of(first: int, outputs: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
         rows: Any = slice(first, first + len(outputs))
-        y, weight = samples.labels_and_rows(rows if order is None else order[rows])
-        if observe:
-            compilation.observe(y, outputs, weight)
-        return None if custom is None else custom.value_and_gradient(y, outputs, weight)
+        return samples.labels_and_rows(rows if order is None else order[rows])
+
+    def observe_batch(first: int, outputs: NDArray[Any]) -> None:
+        y, weight = targets_of(first, outputs)
+        compilation.observe(y, outputs, weight)
+
+    observer = join(observe_batch) if observes and join is not None else observe_batch
+
+    def hook(first: int, outputs: NDArray[Any]) -> tuple[float, NDArray[Any]] | None:
+        if observes:
+            observer(first, outputs)
+        if custom is None:
+            return None
+        y, weight = targets_of(first, outputs)
+        return custom.value_and_gradient(y, outputs, weight)
 
     return hook

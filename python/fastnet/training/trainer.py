@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from fastnet.callbacks.base import Callback
 from fastnet.callbacks.history import History, LastHistory
 from fastnet.callbacks.running import CallbackList, check_verbose
+from fastnet.distributed.distribution import current, together
 from fastnet.files.stored import StoredDataset
 from fastnet.inputs.batches import Batches, as_batches
 from fastnet.inputs.class_weights import as_class_weight, with_class_weight
@@ -88,6 +89,7 @@ class Trainer(Stepper):
         return {"config": self.get_config(), **self._receipt.as_dict(self._weights.sha256())}
 
     @names_arguments
+    @together
     def fit(
         self,
         x: Any = None,
@@ -244,6 +246,7 @@ class Trainer(Stepper):
             _validation_schedule(validation_freq),
             None if max_time is None else check_number("max_time", max_time, minimum=0.0),
             watch,
+            None if (distribution := current()) is None else distribution.shards,
         )
         params = {"epochs": epochs, "steps": plan.steps_per_epoch, "verbose": check_verbose(verbose)}
         running = CallbackList.for_fit(callbacks, self, params, validates=validation is not None)
@@ -255,6 +258,7 @@ class Trainer(Stepper):
             "validation_steps": validation_steps,
             "max_time": max_time,
             "callbacks": running.names,
+            "shards": plan.shards,
         }
         self._learn_names(names)
         record, plan = RunRecord(self, plan, given, others), plan.without_given()

@@ -96,6 +96,18 @@ def _add_training_options(group: Container) -> None:
         help="seed of the split, the weights and the order (default: 0)",
     )
     add_threads(group)
+    add_flag(
+        group,
+        "--distributed",
+        help="share every batch among the processes that mpiexec started, as in mpiexec -n 4 fastnet train ... "
+        "--distributed",
+    )
+    group.add_argument(
+        "--shards",
+        type=integer(1),
+        metavar="N",
+        help="parts of every batch, which the processes compute; the result depends on their number alone (default: 8)",
+    )
 
 
 def _add_checkpoint_options(group: Container) -> None:
@@ -140,6 +152,8 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
     }
     if len(both := [option for option, is_given in networks.items() if is_given]) > 1:
         parser.error(f"argument {both[0]}: not together with {both[1]}: each gives the hidden layers")
+    if arguments.shards and not arguments.distributed:
+        parser.error("argument --shards: needs --distributed")
     if not arguments.checkpoint:
         given = {"--every": arguments.every, "--keep": arguments.keep, "--resume": arguments.resume}
         for option in [option for option, value in given.items() if value]:
@@ -162,6 +176,7 @@ COMMAND = Command(
         ("train train.csv --hidden 256,128 --epochs 20 --target species", ""),
         ("train train.csv --optimizer sgd --lr 0.1 --momentum 0.9 --seed 7", ""),
         ("train mnist --checkpoint kept --resume", "resume after an interruption"),
+        ("train mnist --distributed --threads 1", "with mpiexec -n 4 before it"),
     ),
     add_arguments=add_arguments,
     check=check,

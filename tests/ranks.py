@@ -1,0 +1,128 @@
+"""Several ranks in threads of one process, in place of the processes that mpiexec starts."""
+
+import pickle
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnet.distributed.communicator import Communicator
+from fastnet.distributed.distribution import Distribution
+
+
+class AbortedError(Exception):
+    """A rank has ended all of them."""
+
+
+class World:
+    """What the ranks share: a place for the message of each."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.barrier = threading.Barrier(size)
+        self.failures = threading.Barrier(size)
+        self.posted: list[Any] = [None] * size
+        self.aborts: list[str] = []
+        self.messages = 0
+
+
+class ThreadCommunicator(Communicator):
+    """One rank."""
+
+    def __init__(self, world: World, rank: int) -> None:
+        self.world, self.rank, self.size = world, rank, world.size
+
+    def gather(self, value: Any) -> list[Any]:
+        world = self.world
+        world.posted[self.rank] = pickle.dumps(value)  # processes have nothing in common, either
+        self._wait()
+        found = list(map(pickle.loads, world.posted))
+        self._wait()
+        return found
+
+    def _wait(self) -> None:
+        try:
+            self.world.barrier.wait(60)
+        except threading.BrokenBarrierError:
+            raise AbortedError from None
+
+    def broadcast(self, value: Any) -> Any:
+        return self.gather(value)[0]
+
+    def gather_in_place(self, buffer: NDArray[np.uint8], lengths: Sequence[int]) -> None:
+        ends = np.cumsum(lengths)
+        places = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
+        assert len(buffer) == ends[-1]
+        for place, message in zip(places, self.gather(buffer[places[self.rank]].copy()), strict=True):
+            buffer[place] = message
+        if self.rank == 0:
+            self.world.messages += 1
+
+    def exchange_pieces(
+        self, sent: NDArray[np.uint8], given: Sequence[int], received: NDArray[np.uint8], taken: Sequence[int]
+    ) -> None:
+        pieces = np.split(sent, np.cumsum(given)[:-1])
+        own = [all_pieces[self.rank] for all_pieces in self.gather(pieces)]
+        assert [len(piece) for piece in own] == list(taken)
+        received[:] = np.concatenate(own)
+        if self.rank == 0:
+            self.world.messages += 1
+
+    def all_fail(self, seconds: float) -> bool:
+        try:
+            self.world.failures.wait(0.2)
+        except threading.BrokenBarrierError:
+            return False
+        return True
+
+    def abort(self, text: str) -> NoReturn:
+        if not self.world.aborts:
+            self.world.aborts.append(f"rank {self.rank} {text}")
+        self.world.barrier.abort()
+        raise AbortedError
+
+    def free(self) -> None:
+        """Do nothing."""
+
+
+class Ranks:
+    """The outcome of a function on several ranks.
+
+    Attributes
+    ----------
+    results, errors : list
+        What it returned or raised on each rank.
+    aborts : list of str
+        Why ranks ended the others.
+    messages : int
+        How many messages every rank has sent in steps.
+    """
+
+    def __init__(self, size: int, shards: int, function: Callable[[int], Any]) -> None:
+        self.results: list[Any] = [None] * size
+        self.errors: list[BaseException | None] = [None] * size
+        world = World(size)
+
+        def run(rank: int) -> None:
+            try:
+                with Distribution(shards, ThreadCommunicator(world, rank)) as ranks:
+                    ranks.tracebacks = False
+                    self.results[rank] = function(rank)
+            except BaseException as error:
+                self.errors[rank] = error
+
+        threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.aborts, self.messages = world.aborts, world.messages
+
+    @property
+    def result(self) -> Any:
+        """The result, which must be the same on all ranks."""
+        assert self.errors == [None] * len(self.errors)
+        assert all(result == self.results[0] for result in self.results)
+        return self.results[0]

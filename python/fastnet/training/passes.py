@@ -30,7 +30,7 @@ class Pass:
         self.order = None
         self.end_reading()
 
-    def draw(self, generator: np.random.Generator) -> None:
+    def draw(self, generator: "np.random.Generator") -> None:
         """Draw the order, unless it is drawn or the samples are not shuffled."""
         data = self._plan.data
         items = data.items if isinstance(data, Batches) else len(data)

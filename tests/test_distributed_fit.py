@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 import fastnet as fn
+import stored
 from fastnet.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, LambdaCallback, ModelCheckpoint
 from fastnet.distributed import exchange as exchanges
 from fastnet.distributed.distribution import current
 from fastnet.training.checkpoints import Checkpoints
 from ranks import Ranks
 from runs import BATCH, EPOCHS, LABELS, ROWS, Killed, Run, X
+from stored import in_small_blocks  # noqa: F401
 
 SIZES = (2, 3, 5, 8)
 SHARDS = 8
@@ -447,3 +449,22 @@ def test_an_error_on_all_ranks_is_an_ordinary_one() -> None:
             Run(data=lambda: (X, LABELS[1:]))()
 
     assert Ranks(3, SHARDS, train).result is None
+
+
+# ---- Data on the disk ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("in_small_blocks")
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_ranks_read_data_on_the_disk(shuffle: bool, tmp_path: Path) -> None:
+    path = stored.written(tmp_path)
+
+    def train(data: Any, *targets: Any) -> Any:
+        made = stored.model(metrics=("accuracy", "AUC"))
+        arguments = {"batch_size": 23, "epochs": 2, "shuffle": shuffle, "verbose": 0}
+        return stored.outcome(made, made.fit(data, *targets, **arguments))
+
+    alone = Ranks(1, 5, lambda rank: train(fn.datasets.open(path))).result
+    assert Ranks(3, 5, lambda rank: train(fn.datasets.open(path))).result == alone
+    if not shuffle:
+        assert Ranks(1, 5, lambda rank: train(stored.X, stored.Y)).result == alone

@@ -89,8 +89,11 @@ class MPICommunicator(Communicator):
         self.size: int = comm.Get_size()
 
     def gather_in_place(self, buffer: Bytes, lengths: Sequence[int]) -> None:
-        messages = [buffer, lengths, _offsets(lengths), self._mpi.BYTE]
-        self._guarded(self._comm.Allgatherv, self._mpi.IN_PLACE, messages)
+        # Not Allgatherv, which in MPICH takes twice as long between two hosts.
+        offsets, others = _offsets(lengths), [int(rank != self.rank) for rank in range(self.size)]
+        sent = [buffer, [lengths[self.rank] * sends for sends in others], [offsets[self.rank]] * self.size]
+        received = [buffer, [length * takes for length, takes in zip(lengths, others, strict=True)], offsets]
+        self._guarded(self._comm.Alltoallv, [*sent, self._mpi.BYTE], [*received, self._mpi.BYTE])
 
     def exchange_pieces(self, sent: Bytes, given: Sequence[int], received: Bytes, taken: Sequence[int]) -> None:
         pieces = ([sent, given, _offsets(given), self._mpi.BYTE], [received, taken, _offsets(taken), self._mpi.BYTE])

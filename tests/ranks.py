@@ -8,6 +8,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+import fastnet as fn
 from fastnet.distributed.communicator import Communicator
 from fastnet.distributed.distribution import Distribution
 
@@ -114,10 +115,12 @@ class Ranks:
                 self.errors[rank] = error
 
         threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+        before = fn.get_num_threads()
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        fn.set_num_threads(before)  # which the ranks may have changed
         self.aborts, self.messages = world.aborts, world.messages
 
     @property

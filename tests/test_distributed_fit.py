@@ -104,11 +104,12 @@ def test_convolutions(teams_of_any_size: None) -> None:
         model.fit(x, np.arange(60) % 3, batch_size=25, epochs=2, verbose=0)
         return [array.tobytes() for array in model.get_weights()]
 
-    alone = Ranks(1, 6, train).result
+    alone, before = Ranks(1, 6, train).result, fn.get_num_threads()
     for threads in (1, 2):
         fn.set_num_threads(threads)
         for size in (1, 2, 4, 6):
             assert Ranks(size, 6, train).result == alone, (threads, size)
+    fn.set_num_threads(before)
 
 
 def test_sums_of_subnormal_size_give_the_same_bits() -> None:

@@ -125,7 +125,8 @@ def test_a_signal_to_one_rank_ends_fit_on_all_with_a_checkpoint(number: int, tmp
     options = {"backup": {"seconds": 3600.0}, "epochs": 10**6}
     process = start(3, PROGRAM, "dense", tmp_path, json.dumps(options))
     assert process.stdout is not None
-    next(process.stdout)  # the first epoch
+    first = process.stdout.readline()
+    assert first.startswith("Epoch 1/"), process.communicate()[1]
     os.kill(pid(tmp_path, 1), number)
     _, err = process.communicate(timeout=LONGEST)
     assert process.returncode == 0, err

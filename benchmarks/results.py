@@ -12,6 +12,7 @@ from .workloads import WORKLOADS, Case
 C = TypeVar("C", bound=Case)
 
 WIN = 1.15  # a smaller ratio is not called a difference
+EARLIER = "measured in earlier runs"
 
 
 class Ratio(NamedTuple):
@@ -135,11 +136,11 @@ class Results:
                 raise ValueError(f"runs differ in {name}: {getattr(self, name)} and {getattr(later, name)}")
         records = self.records | later.records
         kept = ", ".join(name for name in self.records if name not in later.records)
-        note = f"measured in an earlier run of {self.machine['date']}: {kept}" if kept else ""
+        notes = [text for text in self.notes if not text.startswith(EARLIER)] + later.notes
         return replace(
             later,
             versions=self.versions | later.versions,
-            notes=[text for text in dict.fromkeys([*self.notes, *later.notes, note]) if text],
+            notes=[*dict.fromkeys(notes), *([f"{EARLIER} of {self.machine['date']}: {kept}"] if kept else [])],
             records={name: records[name] for name in sorted(records, key=[*WORKLOADS, *records].index)},
             kernels=later.kernels or self.kernels,
         )

@@ -107,7 +107,8 @@ def test_joined_runs_take_the_later_figures_of_a_workload_and_keep_the_others() 
     joined = earlier.joined(momentum(2.0))
     assert list(joined.records) == ["momentum", "wide"]
     assert joined.records["momentum"] == momentum(2.0).records["momentum"]
-    assert joined.notes == ["measured in an earlier run of 2026-12-01: wide"]
+    assert joined.notes == ["measured in earlier runs of 2026-12-01: wide"]
+    assert joined.joined(results()).notes == ["measured in earlier runs of 2026-12-01: momentum, wide"]
     with pytest.raises(ValueError, match=f"runs differ in kind: {re.escape(ZEN_4)} and {re.escape(ZEN_3)}"):
         momentum(2.0, kind=ZEN_4).joined(momentum(2.0))
 

@@ -2,10 +2,8 @@
 //   {"name": "fma_peak", "threads": 1, "gflops": ...}
 //   {"name": "gemm", "case": "NN", "m": ..., "n": ..., "k": ..., "threads": 1, "dtype": "float32", "gflops": ...}
 // and those of kernels_windows.cpp and, where LIBXSMM is installed, of kernels_xsmm.cpp. With `--peak THREADS` only the
-// first of these, with `--team THREADS` those of kernels_teams.cpp. Each figure is the median of `rounds` measurements,
-// each long enough (20 ms) for the clock.
+// first of these, with `--team THREADS` those of kernels_teams.cpp.
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -23,16 +21,7 @@ void print_team(int threads);  // kernels_teams.cpp
 
 namespace {
 
-constexpr int rounds = 9;
-
-template <class F> double median_rate(double operations, F work) {
-    const long repeats = repeats_for(0.02, work);
-    std::array<double, rounds> rates;
-    for (double& rate : rates)
-        rate = operations * static_cast<double>(repeats) / seconds_of(repeats, work);
-    std::nth_element(rates.begin(), rates.begin() + rounds / 2, rates.end());
-    return rates[rounds / 2] / 1e9;
-}
+template <class F> double median_rate(double operations, F work) { return operations / median_seconds(work) / 1e9; }
 
 constexpr long steps = 100000;
 constexpr int chains = 12;  // independent multiply-adds: two units of latency 4 need 8, and AVX2 has 16 registers

@@ -3,7 +3,6 @@
 // `handover_us` is the time to write a line of 64 bytes that another thread has just written, `read_gb_s` the speed at
 // which the team reads an array that fits into no cache.
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <vector>
 
@@ -13,17 +12,8 @@
 namespace fastnet {
 namespace {
 
-constexpr int rounds = 9;
-
 // The median time of one of `count` things that work() does.
-template <class F> double median_microseconds(double count, F work) {
-    const long repeats = repeats_for(0.02, work);
-    std::array<double, rounds> times;
-    for (double& time : times)
-        time = seconds_of(repeats, work) / static_cast<double>(repeats) / count * 1e6;
-    std::nth_element(times.begin(), times.begin() + rounds / 2, times.end());
-    return times[rounds / 2];
-}
+template <class F> double median_microseconds(double count, F work) { return median_seconds(work) / count * 1e6; }
 
 volatile float sink;
 

@@ -38,6 +38,15 @@ def teams_of_any_size() -> Iterator[None]:
     fn.set_num_threads(before)
 
 
+@pytest.fixture(params=[1, 2, 3])
+def thread_count(request: pytest.FixtureRequest) -> Iterator[int]:
+    """The number of threads that work; it is put back at the end."""
+    before = fn.get_num_threads()
+    fn.set_num_threads(request.param)
+    yield request.param
+    fn.set_num_threads(before)
+
+
 @pytest.fixture(scope="session")
 def fastnet_data() -> Path:
     """Folder that the environment variable FASTNET_DATA names; the test is skipped where it is not set."""

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, needs_mpi, pytest.mark.skipif(os.name != "posix"
 
 PROGRAM = HERE / "mpi_programs.py"
 SIZES = (1, 2, 3, 4, 5, 8)
-TRIES = 5  # of training that is killed
+TRIES = 3  # of training that is killed
 
 
 def trained(case: str, size: int, folder: Path, threads: int = 1, **options: Any) -> bytes:

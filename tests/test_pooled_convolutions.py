@@ -1,6 +1,5 @@
 """A convolution and the max pooling behind it, which the core computes together, give the bits of the two layers."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -57,14 +56,6 @@ def assert_equal(arrays: Any, others: Any) -> None:
             np.testing.assert_array_equal(array, other)
 
 
-@pytest.fixture(params=[1, 2, 3])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = fn.get_num_threads()
-    fn.set_num_threads(request.param)
-    yield request.param
-    fn.set_num_threads(before)
-
-
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("activation", ["linear", "relu", "tanh"])
 @pytest.mark.parametrize("case", CASES)
@@ -80,7 +71,7 @@ def test_predictions_and_gradients_are_those_of_two_layers(case: str, activation
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_training_gives_the_same_bits_on_any_number_of_threads(case: str, threads: int) -> None:
+def test_training_gives_the_same_bits_on_any_number_of_threads(case: str, thread_count: int) -> None:
     x, y = data(case)
     trained = model(case, "relu", "float32", apart=False)
     trained.fit(x, y, batch_size=16, epochs=2, verbose=0)
@@ -88,7 +79,7 @@ def test_training_gives_the_same_bits_on_any_number_of_threads(case: str, thread
     one = model(case, "relu", "float32", apart=False)
     one.fit(x, y, batch_size=16, epochs=2, verbose=0)
     for array, other in zip(trained.get_weights(), one.get_weights(), strict=True):
-        assert array.tobytes() == other.tobytes(), threads
+        assert array.tobytes() == other.tobytes(), thread_count
 
 
 def test_the_first_of_equal_values_gets_the_gradient() -> None:

@@ -1,7 +1,7 @@
 """Steps in shards: batches cut into parts that several processes compute, here several networks in threads."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -163,14 +163,6 @@ def in_ranks(shards: int, ranks: int, make: Callable[[], Training], **options: A
 # ---- Tests -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=[1, 2, 3])
-def threads(request: pytest.FixtureRequest) -> Iterator[int]:
-    before = fn.get_num_threads()
-    fn.set_num_threads(request.param)
-    yield request.param
-    fn.set_num_threads(before)
-
-
 @pytest.mark.parametrize("name", MODELS)
 @pytest.mark.parametrize(("shards", "ranks"), [(8, 2), (8, 3), (8, 5), (8, 8), (5, 2), (5, 4), (9, 7), (1, 1), (2, 2)])
 def test_ranks_compute_the_bits_of_one(name: str, shards: int, ranks: int) -> None:
@@ -182,13 +174,13 @@ def test_ranks_compute_the_bits_of_one(name: str, shards: int, ranks: int) -> No
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_threads_do_not_change_bits(name: str, threads: int) -> None:
+def test_threads_do_not_change_bits(name: str, thread_count: int) -> None:
     training = Training(name)
     training.epoch((6, 0, 6, None))
     fn.set_num_threads(1)
     one = Training(name)
     one.epoch((6, 0, 6, None))
-    assert training.values.tobytes() == one.values.tobytes(), threads
+    assert training.values.tobytes() == one.values.tobytes(), thread_count
 
 
 @pytest.mark.parametrize("name", ["dense", "images"])

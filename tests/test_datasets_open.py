@@ -1,6 +1,7 @@
 """Opening data sets that stay on the disk: .npy files, folders, Parquet, CSV and its cache."""
 
 import gzip
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -137,7 +138,7 @@ def test_a_folder_that_does_not_hold_together_is_refused(files: dict[str, Any], 
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="there is no file or folder"):
+    with pytest.raises(FileNotFoundError, match=r"source must be a file or a folder; .* does not exist"):
         fn.datasets.open(tmp_path / "none.npy")
     np.savez(tmp_path / "d.npz", x=X)
     with pytest.raises(ValueError, match=r"d\.npz must be an \.npy, Parquet or CSV file; load reads others"):
@@ -318,3 +319,29 @@ def test_a_sample_is_from_all_over_the_data(tmp_path: Path) -> None:
     assert (x[0, 0], x[-1, 0]) == (0, ROWS - 1)
     assert np.diff(x[:, 0]).max() < 2 * ROWS / 20
     assert_array_equal(data.sample(5000)[0], rows)
+
+
+@pytest.mark.parametrize(
+    ("given", "files"),
+    [
+        ({"target": "digit"}, "CSV or Parquet"),
+        ({"separator": ";"}, "CSV"),
+        ({"decimal": ","}, "CSV"),
+        ({"dtype": "float64"}, "CSV or Parquet"),
+    ],
+)
+def test_arguments_without_use_are_refused(given: dict[str, Any], files: str, tmp_path: Path) -> None:
+    ((name, value),) = given.items()
+    with pytest.raises(ValueError, match=f"{name} is for a {files} file; got {value!r} for .*x.npy"):
+        fn.datasets.open(written(tmp_path), **given)
+
+
+def test_a_source_is_a_path() -> None:
+    with pytest.raises(TypeError, match=re.escape("source must be a path; got 5 (int)")):
+        fn.datasets.open(5)  # type: ignore[arg-type]
+
+
+def test_attributes_without_effect_are_refused(tmp_path: Path) -> None:
+    data = fn.datasets.open(written(tmp_path))
+    with pytest.raises(AttributeError, match=r"StoredDataset\.blocks cannot change"):
+        data.blocks = data.blocks[:1]

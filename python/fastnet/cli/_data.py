@@ -47,8 +47,11 @@ def open_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedM
     """Open data on the disk, with labels, for a trained model; by default their column is that of training."""
     assert model.input_shape is not None
     label = _label_of(model) or LabelColumn("label", 0)
+    kind = kind_of(Path(source_of(arguments.data)))
     target = arguments.target if arguments.target is not None else label.index if label.name is None else label.name
-    separator, decimal = dialect_of(arguments, (model.receipt or {}).get("dialect"))
+    if arguments.target is None and kind == "npy":  # which has no columns
+        target = "label"
+    separator, decimal = dialect_of(arguments, (model.receipt or {}).get("dialect") if kind == "csv" else None)
     data = open_stored(
         source_of(arguments.data), separator=separator, decimal=decimal, target=target, require_labels=True
     )

@@ -1,7 +1,7 @@
 """Opening of data sets that stay on the disk."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,19 @@ from fastnet.datasets._label_column import Asked
 from fastnet.datasets._streams import ZIP, exists, is_npz, open_data, outer_file
 from fastnet.files.rows import ArrayRows, JoinedRows, Rows
 from fastnet.files.stored import StoredDataset
-from fastnet.support.validation import check_bool
+from fastnet.support.validation import check_bool, describe
 
 __all__ = ["kind_of", "open"]
 
 NPY, PARQUET = b"\x93NUMPY", b"PAR1"
+# The kinds of files that use an argument, and its default.
+_USED_BY: Mapping[str, tuple[tuple[str, ...], Any]] = {
+    "separator": (("csv",), None),
+    "decimal": (("csv",), "."),
+    "target": (("csv", "parquet"), "label"),
+    "dtype": (("csv", "parquet"), None),
+}
+_NAMES = {"csv": "CSV", "parquet": "Parquet"}
 
 
 def open(
@@ -59,7 +67,7 @@ def open(
     target : str, int or None, default "label"
         The label column of a CSV or Parquet file, as in `load`.
     require_labels : bool, default False
-        Whether it is an error when there are no targets.
+        Whether missing targets are an error.
     dtype : {"float32", "float64"}, optional
         The dtype of samples of a CSV or Parquet file other than bytes, as in `load`.
     encode : bool, default True
@@ -73,9 +81,11 @@ def open(
     Raises
     ------
     FileNotFoundError
-        If there is no such file or folder.
+        If the file or folder does not exist.
+    TypeError
+        If `source` is not a path.
     ValueError
-        If a file is damaged, in another format or in Fortran order; if samples and targets differ in number; if the
+        If an argument is given that files of this kind have no use for; if a file is damaged, in another format or in Fortran order; if samples and targets differ in number; if the
         files of a folder differ in shape, dtype or columns; if labels are numbers with a fraction, or missing.
     ImportError
         If a Parquet file needs pyarrow, which is not installed.
@@ -98,9 +108,11 @@ def open(
     dtype = check_dtype(dtype)
     check_dialect(separator, decimal)
     check_bool("encode", encode)
+    if not isinstance(source, str | os.PathLike):
+        raise TypeError(f"source must be a path; got {describe(source)}")
     path = Path(source)
     if not exists(path):
-        raise FileNotFoundError(f"there is no file or folder {path}")
+        raise FileNotFoundError(f"source must be a file or a folder; {path} does not exist")
     rule = Asked(target, require_labels)
     kind = kind_of(path)
     if kind is None:
@@ -108,6 +120,7 @@ def open(
         raise ValueError(f"{path} must {'have ' * path.is_dir()}{expected}; load reads others, into memory")
     if y is not None and (kind != "npy" or path.is_dir()):
         raise ValueError(f"y is for a single .npy file; {path} is not one")
+    _refuse_others(path, kind, separator=separator, decimal=decimal, target=target, dtype=dtype)
     if kind == "csv":
         from fastnet.datasets._csv_cache import open_csv
 
@@ -119,6 +132,15 @@ def open(
     else:
         x_rows, y_rows = arrays.npy_rows(path), _targets_of(path, y)
     return _of_arrays(x_rows, y_rows, path, require_labels, encode)
+
+
+def _refuse_others(path: Path, kind: str, **given: Any) -> None:
+    """Refuse arguments that files of this kind have no use for."""
+    for name, value in given.items():
+        kinds, default = _USED_BY[name]
+        if kind not in kinds and value != default:
+            files = " or ".join(_NAMES[one] for one in kinds)
+            raise ValueError(f"{name} is for a {files} file; got {value!r} for {path}")
 
 
 def kind_of(path: Path) -> str | None:

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from fastnet.distributed.communicator import Alone, Communicator, MPICommunicator, world
-from fastnet.support.validation import check_integer
+from fastnet.support.attributes import Sealed
+from fastnet.support.validation import check_integer, describe
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -29,7 +30,7 @@ class _Active(threading.local):
 _active = _Active()
 
 
-class Distribution:
+class Distribution(Sealed):
     """The ranks among which `fit` distributes every batch, as `distribute` returns it.
 
     Attributes
@@ -45,6 +46,8 @@ class Distribution:
     tracebacks : bool
         Whether a rank that ends the others because of an error prints where it was raised.
     """
+
+    _settable = frozenset({"tracebacks"})
 
     def __init__(self, shards: int, communicator: Communicator) -> None:
         self.rank, self.size, self.shards = communicator.rank, communicator.size, shards
@@ -142,6 +145,8 @@ def distribute(shards: int = 8, *, comm: Any = None) -> Distribution:
     ------
     ImportError
         ``mpiexec`` started several processes, and mpi4py or its MPI library is missing.
+    TypeError
+        `shards` is not an integer, or `comm` not a communicator.
     ValueError
         There are more ranks than shards.
 
@@ -170,6 +175,8 @@ def distribute(shards: int = 8, *, comm: Any = None) -> Distribution:
     (0, 1, 4)
     """
     check_integer("shards", shards, maximum=_MOST_SHARDS)
+    if comm is not None and not hasattr(comm, "Dup"):
+        raise TypeError(f"comm must be a communicator of mpi4py; got {describe(comm)}")
     communicator: Communicator = world() if comm is None else MPICommunicator(comm)
     if communicator.size > shards:
         raise ValueError(f"shards must be at least the number of ranks, {communicator.size}; got {shards}")

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.files.rows import Range, ReshapedRows, Rows, bytes_of_row, read_ranges
+from fastnet.support.attributes import Sealed
 
 Array = NDArray[Any]
 
@@ -16,7 +17,7 @@ BYTES_BESIDE = 24  # of a row in memory: its target, its weight and its place in
 _FEWEST_RUNS, _MOST_RUNS = 8, 64  # of neighboring rows in a sample
 
 
-class StoredDataset:
+class StoredDataset(Sealed):
     """Samples and their targets on the disk, as `fastnet.datasets.open` returns them.
 
     `fit`, `evaluate` and `predict` take it in place of `x`. They read it block by block, so that memory does not depend

@@ -74,6 +74,15 @@ def test_the_order_depends_on_the_key_and_mixes_all_blocks(tmp_path: Path) -> No
     assert max(abs(np.diff(one[:50]))) > 1
 
 
+def test_every_window_has_an_order_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(windows, "WINDOW_BYTES", 1)  # a block each
+    data = numbered(tmp_path, 1000)
+    rows = int(data.blocks[0, 1])
+    seen = rows_read(data, rows, 5)
+    orders = {tuple(row % rows for row in seen[start : start + rows]) for start in range(0, len(seen) - rows, rows)}
+    assert len(orders) == len(data.blocks) - 1  # but for the short one, which is somewhere between the others
+
+
 def test_rows_in_order_give_the_bits_of_arrays_in_memory(tmp_path: Path) -> None:
     stored = fitted(opened(tmp_path), shuffle=False)
     assert stored == fitted(X, Y, shuffle=False)

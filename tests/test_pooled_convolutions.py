@@ -68,6 +68,7 @@ def test_predictions_and_gradients_are_those_of_two_layers(case: str, activation
     assert loss == expected
     assert_equal(gradients, of_two)
     np.testing.assert_array_equal(both.input_gradients(x, y), two.input_gradients(x, y))
+    np.testing.assert_array_equal(both.jacobian(x[:5]), two.jacobian(x[:5]))
 
 
 @pytest.mark.parametrize("case", CASES)

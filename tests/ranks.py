@@ -32,6 +32,8 @@ class World:
 class ThreadCommunicator(Communicator):
     """One rank."""
 
+    has_threads = True
+
     def __init__(self, world: World, rank: int) -> None:
         self.world, self.rank, self.size = world, rank, world.size
 
@@ -52,7 +54,9 @@ class ThreadCommunicator(Communicator):
     def broadcast(self, value: Any) -> Any:
         return self.gather(value)[0]
 
-    def gather_in_place(self, buffer: NDArray[np.uint8], lengths: Sequence[int]) -> None:
+    def gather_in_place(
+        self, buffer: NDArray[np.uint8], lengths: Sequence[int], awaited: threading.Event | None = None
+    ) -> None:
         ends = np.cumsum(lengths)
         places = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
         assert len(buffer) == ends[-1]
@@ -62,7 +66,12 @@ class ThreadCommunicator(Communicator):
             self.world.messages += 1
 
     def exchange_pieces(
-        self, sent: NDArray[np.uint8], given: Sequence[int], received: NDArray[np.uint8], taken: Sequence[int]
+        self,
+        sent: NDArray[np.uint8],
+        given: Sequence[int],
+        received: NDArray[np.uint8],
+        taken: Sequence[int],
+        awaited: threading.Event | None = None,
     ) -> None:
         pieces = np.split(sent, np.cumsum(given)[:-1])
         own = [all_pieces[self.rank] for all_pieces in self.gather(pieces)]
@@ -126,6 +135,6 @@ class Ranks:
     @property
     def result(self) -> Any:
         """The result, which must be the same on all ranks."""
-        assert self.errors == [None] * len(self.errors)
+        assert self.errors == [None] * len(self.errors), self.errors
         assert all(result == self.results[0] for result in self.results)
         return self.results[0]

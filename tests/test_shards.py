@@ -115,6 +115,7 @@ class Exchange:
         self.shards, self.ranks = shards, ranks
         self.barrier = threading.Barrier(ranks)
         self.posted: dict[range, Any] = {}
+        self.begun: dict[int, list[tuple[int, int, Any]]] = {rank: [] for rank in range(ranks)}
         self.figures: dict[int, Any] = {}
 
     def range_of(self, rank: int) -> tuple[int, int]:
@@ -126,28 +127,44 @@ class Exchange:
         def exchange(sums: Any, figures: Any) -> bool:
             blocks = largest_blocks(self.shards, first, last)
             assert len(sums) == len(blocks)
+            for begin, end, early in self.begun[rank]:
+                assert sums[:, begin:end].tobytes() == early.tobytes(), "sums changed after they were announced"
             self.posted.update(zip(blocks, sums.copy(), strict=True))
             rows = len(figures)
             self.figures[rank] = figures[rows * first // self.shards : rows * last // self.shards].copy()
             self.barrier.wait()
             sums[0] = total(self.posted, self.shards)
             figures[:] = np.concatenate([self.figures[other] for other in range(self.ranks)])
+            self.ranges = {tuple(one[:2] for one in self.begun[other]) for other in range(self.ranks)}
             self.barrier.wait()
+            self.begun[rank].clear()
             return True
 
         return exchange
 
+    def begin(self, rank: int) -> Callable[[Any, int, int], None]:
+        def begin(sums: Any, first: int, last: int) -> None:
+            self.begun[rank].append((first, last, sums[:, first:last].copy()))
 
-def in_ranks(shards: int, ranks: int, make: Callable[[], Training], **options: Any) -> list[tuple[Training, Any]]:
-    """Train an epoch in networks of several ranks; return each with its result."""
+        return begin
+
+
+def in_ranks(
+    shards: int, ranks: int, make: Callable[[], Training], least: int | None = None, **options: Any
+) -> list[tuple[Training, Any]]:
+    """Train an epoch in networks of several ranks; return each with its result.
+
+    With `least`, gradients of layers with as many parameters are announced, the same ones on all ranks.
+    """
     exchange = Exchange(shards, ranks)
     trainings = [make() for _ in range(ranks)]
     results: dict[int, Any] = {}
 
     def run(rank: int) -> None:
         sharding = (shards, *exchange.range_of(rank), exchange.of_rank(rank))
+        early = None if least is None else (exchange.begin(rank), least)
         try:
-            results[rank] = trainings[rank].epoch(sharding, **options)
+            results[rank] = trainings[rank].epoch(sharding, early=early, **options)
         except BaseException:
             exchange.barrier.abort()
             raise
@@ -157,6 +174,8 @@ def in_ranks(shards: int, ranks: int, make: Callable[[], Training], **options: A
         thread.start()
     for thread in threads:
         thread.join()
+    assert len(exchange.ranges) == 1
+    assert (exchange.ranges == {()}) == (least is None)
     return [(trainings[rank], results[rank]) for rank in range(ranks)]
 
 
@@ -171,6 +190,51 @@ def test_ranks_compute_the_bits_of_one(name: str, shards: int, ranks: int) -> No
     for rank, figures in in_ranks(shards, ranks, lambda: Training(name)):
         assert rank.values.tobytes() == alone.values.tobytes()
         assert figures == result
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize(("shards", "ranks"), [(8, 3), (30, 7), (2, 2)])
+def test_announced_gradients_are_complete(name: str, shards: int, ranks: int, thread_count: int) -> None:
+    """Shards without rows announce theirs, too: 30 shards share 20 rows, and in the last step 7."""
+    alone = Training(name)
+    alone.epoch((shards, 0, shards, None))
+    for rank, _ in in_ranks(shards, ranks, lambda: Training(name), least=1):
+        assert rank.values.tobytes() == alone.values.tobytes(), thread_count
+
+
+@pytest.mark.parametrize("rows", [8, 300, 9000])
+@pytest.mark.parametrize("units", [50, 300])
+def test_large_layers_are_announced_in_pieces(rows: int, units: int, teams_of_any_size: None) -> None:
+    """Whatever the number of threads, and the way in which a step is computed that follows from it."""
+    x, y = rng.normal(size=(rows, 800)).astype(np.float32), rng.integers(0, LABELS, rows)
+    values: set[bytes] = set()
+    ranges: set[tuple[tuple[int, int], ...]] = set()
+    for threads in (1, 2, 3):
+        for least in (None, 10_000):
+            fn.set_num_threads(threads)
+            model = fn.Sequential(
+                [fn.Dense(units, "relu", input_shape=(800,)), fn.Dense(40, "relu"), fn.Dense(LABELS, "softmax")], seed=1
+            )
+            model.compile("adam", "sparse_categorical_crossentropy")
+            network: Any = model._trainable_network("fit", x)
+            found: list[tuple[int, int]] = []
+
+            def begin(sums: Any, first: int, last: int, found: list[tuple[int, int]] = found) -> None:
+                assert np.isfinite(sums).all()
+                found.append((first, last))
+
+            early = None if least is None else (begin, least)
+            network.train_epoch(x, y, None, rows, None, None, sharding=(2, 0, 2, lambda *_: True), early=early)
+            values.add(network.get_state()[0].tobytes())
+            if least is not None:
+                ranges.add(tuple(found))
+    assert len(values) == 1
+    (announced,) = ranges
+    size = 800 * units
+    assert 1 < len([one for one in announced if one[1] <= size]) < 5
+    assert [first for first, _ in announced[1:]][: len(announced) - 2] == [last for _, last in announced][:-2]
+    assert (announced[0][0], max(last for _, last in announced if last <= size)) == (0, size)
+    assert (size + units, size + units + units * 40 + 40) == announced[-1] or units * 40 + 40 < 10_000
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -283,6 +347,20 @@ def test_an_exchange_that_fails_changes_no_weight() -> None:
     assert training.network.finished_steps == 0
 
 
+def test_an_announcement_that_fails_changes_no_weight() -> None:
+    training = Training()
+    before = training.values.copy()
+
+    def begin(sums: Any, first: int, last: int) -> None:
+        raise ConnectionError("rank 1 is gone")
+
+    with pytest.raises(ConnectionError, match="rank 1 is gone"):
+        training.epoch((2, 0, 1, lambda *_: True), early=(begin, 1))
+    assert training.values.tobytes() == before.tobytes()
+    assert training.network.finished_steps == 0
+    training.epoch()
+
+
 def test_an_epoch_in_shards_resumes_at_any_step() -> None:
     whole, cut = Training(), Training()
     expected = whole.epoch((4, 0, 4, None))
@@ -304,3 +382,9 @@ def test_the_arrays_of_an_exchange_outlive_the_epoch() -> None:
 def test_shards_that_do_not_exist_are_refused(sharding: Any) -> None:
     with pytest.raises(ValueError, match=r"sharding must have 1..65536 shards and 0 <= first < last <= shards, got"):
         Training().epoch(sharding)
+
+
+@pytest.mark.parametrize(("sharding", "least"), [(None, 1), ((2, 0, 2, None), 1), ((2, 0, 2, print), 0)])
+def test_announcements_need_an_exchange(sharding: Any, least: int) -> None:
+    with pytest.raises(ValueError, match="early needs a sharding with an exchange, and at least 1 parameter"):
+        Training().epoch(sharding, early=(print, least))

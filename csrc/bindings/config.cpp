@@ -3,6 +3,7 @@
 
 #include "arrays.h"
 #include "core/machine/cpu.h"
+#include "core/threads/float_mode.h"
 #include "core/threads/pace.h"
 
 #define FASTNET_TEXT_OF(x) #x
@@ -51,6 +52,7 @@ void register_config(py::module_& module) {
     module.def("set_num_threads", &set_num_threads, py::arg("n"));
     module.def("rest_teams", &rest_teams, py::arg("may_rest"));
     module.def("team_barriers", &team_barriers);
+    module.def("flush_subnormals", [] { set_float_mode(float_mode() | flushes_subnormals); });
     py::class_<Pace>(module, "Pace")
         .def(py::init())
         .def("begin", &Pace::begin, py::arg("rows"), py::arg("threads"))

@@ -162,14 +162,15 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
                                          const std::optional<LearningRates>& learning_rate, double interval,
                                          const py::object& hook, const std::optional<Done>& done,
                                          const std::optional<Index>& end, const std::optional<GivenSharding>& sharding,
-                                         const std::optional<Window>& window) {
+                                         const std::optional<Window>& window, const std::optional<GivenEarly>& early) {
     require_positive(batch_size, "batch_size");
     const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, order, sample_weight);
     const EpochPart part = epoch_part(done, end, window, checked.samples.count, batch_size);
     const std::vector<double> rates = learning_rates(learning_rate, checked.samples.count, batch_size);
     Callbacks callbacks;
     const Index samples = part.rows > 0 ? part.rows : checked.samples.count;
-    const PythonSharding<T> shards(sharding, self.shape().value_count(), std::min(batch_size, samples), callbacks);
+    const PythonSharding<T> shards(sharding, early, self.shape().value_count(), std::min(batch_size, samples),
+                                   callbacks);
     const auto report = [&](const EpochResult& result, Index total) {
         return callbacks.guard([&] {
             check_signals();
@@ -284,7 +285,7 @@ template <class T> void register_class(py::module_& module, const char* name) {
              py::arg("learning_rate").none(true) = py::none(), py::arg("interval") = 0.05,
              py::arg("hook").none(true) = py::none(), py::arg("done").none(true) = py::none(),
              py::arg("end").none(true) = py::none(), py::arg("sharding").none(true) = py::none(),
-             py::arg("window").none(true) = py::none())
+             py::arg("window").none(true) = py::none(), py::arg("early").none(true) = py::none())
         .def(
             "loss_and_gradients",
             [](Self& self, const py::object& x, const py::array& y, const OptionalArray& sample_weight,

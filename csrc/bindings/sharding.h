@@ -14,12 +14,17 @@ namespace fastnet {
 
 // The number of shards, the first and the last (excluded) of this process, and the exchange with the others or None.
 using GivenSharding = std::tuple<Index, Index, Index, py::object>;
+// What begins the exchange of some parameters, and how many at least.
+using GivenEarly = std::tuple<py::object, Index>;
 
 // Makes a Sharding whose exchange is a function of (sums, figures), which returns whether training goes on. The
 // function sees the core's memory through arrays that own it, so that it may keep them.
 template <class T> class PythonSharding {
   public:
-    PythonSharding(const std::optional<GivenSharding>& given, Index values, Index batch_size, Callbacks& callbacks) {
+    PythonSharding(const std::optional<GivenSharding>& given, const std::optional<GivenEarly>& early, Index values,
+                   Index batch_size, Callbacks& callbacks) {
+        if (early && (!given || std::get<3>(*given).is_none() || std::get<1>(*early) < 1))
+            throw py::value_error("early needs a sharding with an exchange, and at least 1 parameter");
         if (!given)
             return;
         const auto& [shards, first, last, exchange] = *given;
@@ -33,7 +38,7 @@ template <class T> class PythonSharding {
         figures_ = py::array_t<double>({batch_size, Index{2}});
         std::fill_n(sums_.mutable_data(), sums_.size(), T(0));
         std::fill_n(figures_.mutable_data(), figures_.size(), 0.0);
-        sharding_.emplace(Sharding<T>{std::move(tree), sums_.mutable_data(), figures_.mutable_data(), {}});
+        sharding_.emplace(Sharding<T>{std::move(tree), sums_.mutable_data(), figures_.mutable_data(), {}, {}});
         if (!exchange.is_none())
             sharding_->exchange = [this, exchange = py::handle(exchange), &callbacks](Index blocks, Index rows) {
                 AfterStep after = AfterStep::fails;
@@ -46,6 +51,17 @@ template <class T> class PythonSharding {
                 });
                 return after;
             };
+        if (!early)
+            return;
+        const auto& [begin, least] = *early;
+        sharding_->least = least;
+        sharding_->begin = [this, begin = py::handle(begin), &callbacks](Index blocks, Range parameters) {
+            return callbacks.guard([&] {
+                called(py::reinterpret_borrow<py::object>(begin), rows_of_array(sums_, blocks),
+                       py::int_(parameters.begin), py::int_(parameters.end));
+                return true;
+            });
+        };
     }
     const Sharding<T>* get() const { return sharding_ ? &*sharding_ : nullptr; }
 

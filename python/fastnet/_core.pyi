@@ -23,6 +23,9 @@ def rest_teams(may_rest: bool) -> None: ...
 # The barriers at which teams of threads have met, modulo 2**32.
 def team_barriers() -> int: ...
 
+# From now on, this thread computes as training does, which treats subnormal numbers as zero.
+def flush_subnormals() -> None: ...
+
 # How an epoch chooses between a team and one thread, for tests: begin, then for each segment threads and record.
 class Pace:
     def __init__(self) -> None: ...
@@ -205,6 +208,9 @@ class _Network:
     # these blocks. `figures` has the loss and the metric of every sample of the batch and must be filled in for all. A
     # return value of False ends the epoch after the step, an exception before it. Without an exchange, this process
     # computes all shards, with the same bits.
+    # early = (begin, least): while other gradients are computed, begin(sums, first, last) is called with parameters
+    # first to last - 1 whose sums are complete, `least` of them or a few less. A step has the same ranges, in ascending
+    # order, in all processes. `exchange` follows and must take care of the others; it finds these in `sums`, too.
     def train_epoch(
         self,
         x: NDArray[Any] | SparseRows,
@@ -220,6 +226,7 @@ class _Network:
         end: int | None = None,
         sharding: tuple[int, int, int, Callable[[NDArray[Any], NDArray[np.float64]], bool] | None] | None = None,
         window: tuple[int, int] | None = None,
+        early: tuple[Callable[[NDArray[Any], int, int], object], int] | None = None,
     ) -> tuple[int, float, float, int, tuple[float, float]]: ...
     def loss_and_gradients(
         self,

@@ -27,14 +27,15 @@ template <class T> struct Batch {
     const Samples& samples;
     Arena<T>& arena;
     Index begin, rows;
-    Index of;               // rows of the whole batch, of which these may be a part
-    double divisor;         // divides the sum of their losses; 0 where all weights are 0 and there is nothing to learn
-    Input<T> input;         // in the arena, or in place in the data
-    const T* target;        // likewise
-    T* output;              // of the last layer
-    std::int64_t step = 0;  // of training, counted from 1; 0 outside of training
-    Index first_row = 0;    // index of these rows in the batch, if they are a part of it
-    Index derivatives = 0;  // rows of derivatives per sample, where a prediction is differentiated
+    Index of;                // rows of the whole batch, of which these may be a part
+    double divisor;          // divides the sum of their losses; 0 where all weights are 0 and there is nothing to learn
+    Input<T> input;          // in the arena, or in place in the data
+    const T* target;         // likewise
+    T* output;               // of the last layer
+    std::int64_t step = 0;   // of training, counted from 1; 0 outside of training
+    Index first_row = 0;     // index of these rows in the batch, if they are a part of it
+    bool announced = false;  // whether other processes get the gradients of large layers as soon as they are complete
+    Index derivatives = 0;   // rows of derivatives per sample, where a prediction is differentiated
 
     bool goes_back() const { return step != 0 || derivatives != 0; }
     Index gradients() const { return derivatives > 1 ? derivatives : 1; }  // rows of gradients per sample

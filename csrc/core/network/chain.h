@@ -132,6 +132,12 @@ template <class T> class Chain {
     // gradients of the rows must be ready.
     void parameter_gradients(const Crew<T>& crew, const Batch<T>& batch, std::size_t first, T* gradients,
                              bool accumulate, const Optimization<T>* optimization) const;
+    // The same for one layer, of whose parameters those of some inputs.
+    void parameter_gradients_of(std::size_t i, const Crew<T>& crew, const Batch<T>& batch, Range inputs,
+                                T* gradients) const {
+        layers_[i]->parameter_gradients(pass_of(i, crew, batch, {0, batch.rows}), inputs, input_of(batch, i),
+                                        batch.arena.gradients[i].data(), gradients + offsets_[i], false, nullptr);
+    }
     // The statistics of all layers, to which those of a batch are added.
     T* statistics() const { return parameters_.data() + parameter_count_; }
     void learn_statistics(const Crew<T>& crew, const Batch<T>& batch, T* statistics) const;

@@ -47,6 +47,11 @@ class Commit {
             interruption_->hold(true);
         update_.emplace();
     }
+    // Called by the leader when others come to rely on the step's completion. Forks may go on.
+    void hold() {
+        if (interruption_)
+            interruption_->hold(true);
+    }
     void end() {
         update_.reset();  // before signal handlers, which may fork, can run again
         if (interruption_)

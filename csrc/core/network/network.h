@@ -133,6 +133,8 @@ template <class T> class Network {
                            const Optimization<T>* optimization);
     bool step_together(Team& team, const Batch<T>& batch, T* gradients, const Optimization<T>* optimization);
     bool step_by_images(Team& team, const Batch<T>& batch, T* gradients, const Optimization<T>* optimization);
+    void gradients_of_layers(Team& team, const Batch<T>& batch, std::size_t first, T* gradients,
+                             const Optimization<T>* optimization);
     void sum_parts(Team& team, const Batch<T>& batch, bool goes_back);
     void add_parts(Team& team, Index rows, T* gradients, const Optimization<T>* optimization);
     bool step_in_parts(Team& team, const Batch<T>& batch, T* gradients, const Optimization<T>* optimization);
@@ -143,6 +145,11 @@ template <class T> class Network {
     // See shards.cpp.
     void gradients_in_shards(Team& team, const Batch<T>& whole, bool parted, T* gradients);
     bool gradients_of_shard(Team& team, const Batch<T>& whole, Index shard, bool parted, T* sum);
+    void add_up_shards(const Team& team, Index place, Index additions, Range range) const;
+    void announce_gradients(Team& team, const Batch<T>& batch, std::size_t first, T* gradients);
+    void announce_layers(Team& team, std::size_t first, std::size_t end);
+    template <class F> bool for_pieces(std::size_t i, F f) const;
+    void announce(Team& team, Range parameters);
     void exchange(const Batch<T>& whole);
     void learn_statistics_of_shards(Team& team);
 
@@ -166,6 +173,7 @@ template <class T> class Network {
     Pace pace_;
     const Sharding<T>* sharding_ = nullptr;  // of the steps in progress; null where they are not shared
     AfterStep after_step_ = AfterStep::goes_on;
+    std::vector<Range> announced_;  // the parameters whose gradients the other processes already get, in this step
     std::vector<GemmWorkspace<T>> workspaces_;  // one per thread
     std::vector<Arena<T>> arenas_;              // one per thread that works through its own chunks
     Buffer<T> part_gradients_;

@@ -82,6 +82,11 @@ template <class T> struct Sharding {
     // The first sum must become that over all shards, and all figures must be filled in. With AfterStep::fails the step
     // changes no weight. None where this process computes all shards.
     std::function<AfterStep(Index blocks, Index rows)> exchange;
+    // Called on the calling thread, while gradients are still computed, with a range of parameters whose sums are
+    // complete, so that the processes can exchange them meanwhile. The ranges of a step ascend; `exchange` follows and
+    // takes care of the rest. Returns false where it fails, which fails the step. None where nothing is gained.
+    std::function<bool(Index blocks, Range parameters)> begin;
+    Index least = 0;  // parameters of such a range
 };
 
 }  // namespace fastnet

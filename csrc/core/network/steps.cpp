@@ -103,7 +103,7 @@ bool Network<T>::step_together(Team& team, const Batch<T>& batch, T* gradients, 
     constexpr Index few_parameters = 1024;
     const bool together =
         optimization && !updater_.penalties().any() && team.size() == 1 && chain_.parameter_count() <= few_parameters;
-    chain_.parameter_gradients({team, workspaces_[0]}, batch, 0, gradients, false, together ? nullptr : optimization);
+    gradients_of_layers(team, batch, 0, gradients, together ? nullptr : optimization);
     add_parts(team, batch.rows, gradients, together ? nullptr : optimization);
     if (together)
         chain_.for_trained({0, chain_.parameter_count()},
@@ -155,7 +155,9 @@ bool Network<T>::step_by_stretches(Team& team, Batch<T> batch, T* gradients, con
     if (!first.frozen)
         first.parameter_gradients(pass, inputs, batch.input, batch.arena.gradients[0].data(), gradients, false,
                                   optimization);
-    chain_.parameter_gradients({team, workspaces_[0]}, batch, 1, gradients, false, optimization);
+    if (batch.announced)
+        announce_layers(team, 0, 1);
+    gradients_of_layers(team, batch, 1, gradients, optimization);
     team.barrier();
     return optimization;
 }
@@ -178,6 +180,13 @@ bool Network<T>::step_by_images(Team& team, const Batch<T>& batch, T* gradients,
     share.team.barrier();
     const bool goes_back = chain_.lowest_trained() >= 0 && chain_.lowest_trained() < images;
     chain_.backward(share, batch, goes_back ? images - 1 : chain_.lowest_trained());
+    if (batch.announced) {
+        // Other processes get these gradients while the images go back.
+        team.barrier();
+        if (team.was_broken_off())
+            return false;
+        gradients_of_layers(team, batch, chain_.images(), gradients, nullptr);
+    }
     if (goes_back) {
         team.barrier();  // parts may contain rows of others
         sum_parts(team, batch, true);
@@ -186,10 +195,20 @@ bool Network<T>::step_by_images(Team& team, const Batch<T>& batch, T* gradients,
         optimization = nullptr;
     if (team.was_broken_off())
         return false;
-    chain_.parameter_gradients({team, workspaces_[0]}, batch, chain_.images(), gradients, false, optimization);
+    if (!batch.announced)
+        gradients_of_layers(team, batch, chain_.images(), gradients, optimization);
     add_parts(team, batch.rows, gradients, optimization);
     team.barrier();
     return optimization;
+}
+
+template <class T>
+void Network<T>::gradients_of_layers(Team& team, const Batch<T>& batch, std::size_t first, T* gradients,
+                                     const Optimization<T>* optimization) {
+    if (batch.announced)
+        announce_gradients(team, batch, first, gradients);
+    else
+        chain_.parameter_gradients({team, workspaces_[0]}, batch, first, gradients, false, optimization);
 }
 
 // The sums of the gradients in the parts of a batch, for the layers that compute images.
@@ -262,6 +281,8 @@ bool Network<T>::step_in_parts(Team& team, const Batch<T>& whole, T* gradients, 
         if (optimization)
             optimization->kernels.update(optimization->arguments, r.begin, r.size());
     });
+    if (whole.announced)
+        announce_layers(team, 0, chain_.layers().size());
     team.barrier();
     return optimization;
 }

@@ -1,15 +1,9 @@
 """The division of the batches of a run into shards, in the form that the core takes it."""
 
-from collections.abc import Callable
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from fastnet.distributed.batches import Observer, WholeBatches
 from fastnet.distributed.exchange import Exchange
-
-Division = tuple[int, int, int, Callable[[NDArray[Any], NDArray[np.float64]], bool] | None]
 
 
 class Sharding:
@@ -27,10 +21,12 @@ class Sharding:
         self._shards, self._exchange = shards, exchange
 
     @property
-    def for_core(self) -> Division:
-        """The argument of the core."""
-        part = range(self._shards) if self._exchange is None else self._exchange.part
-        return self._shards, part.start, part.stop, self._exchange
+    def for_core(self) -> dict[str, Any]:
+        """The arguments of the core."""
+        if self._exchange is None:
+            return {"sharding": (self._shards, 0, self._shards, None)}
+        part = self._exchange.part
+        return {"sharding": (self._shards, part.start, part.stop, self._exchange), "early": self._exchange.early}
 
     def joined(self, rows: int, batch_size: int, first: int, width: int, dtype: str, observer: Observer) -> Observer:
         """Return an observer of the outputs of this rank's shards, which calls the given one with whole batches.

@@ -134,12 +134,11 @@ class Stepper(Evaluator, Layered):
             first = 0 if done is None else (done[0] - (window[0] if window else 0)) * batch_size
             join = partial(sharding.joined, rows, batch_size, first, network.output_size, self.dtype)
         hook = batch_hook(compilation, samples, order, join=join)
-        division = None if sharding is None else sharding.for_core
         try:
             return network.train_epoch(
                 *(samples.x, samples.y, order, batch_size, samples.weight, progress, rates, interval, hook, done, end),
-                sharding=division,
                 window=window,
+                **({} if sharding is None else sharding.for_core),
             )
         finally:
             optimizer._count(network.finished_steps)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -230,11 +231,13 @@ def test_large_layers_are_announced_in_pieces(rows: int, units: int, teams_of_an
                 ranges.add(tuple(found))
     assert len(values) == 1
     (announced,) = ranges
-    size = 800 * units
-    assert 1 < len([one for one in announced if one[1] <= size]) < 5
-    assert [first for first, _ in announced[1:]][: len(announced) - 2] == [last for _, last in announced][:-2]
-    assert (announced[0][0], max(last for _, last in announced if last <= size)) == (0, size)
-    assert (size + units, size + units + units * 40 + 40) == announced[-1] or units * 40 + 40 < 10_000
+    kernel, size = 800 * units, 801 * units
+    pieces = [one for one in announced if one[0] < kernel]
+    assert len(pieces) > 1
+    assert (pieces[0][0], pieces[-1][1]) == (0, kernel)
+    assert all(before[1] == after[0] for before, after in pairwise(pieces))
+    second = (size, size + 40 * (units + 1))
+    assert list(announced[len(pieces) :]) == ([second] if 40 * (units + 1) >= 10_000 else [])
 
 
 @pytest.mark.parametrize("name", MODELS)

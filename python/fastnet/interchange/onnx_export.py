@@ -12,7 +12,8 @@ from fastnet.files.atomic import atomic_write
 from fastnet.files.names import check_name
 from fastnet.interchange.checking import check_outputs, in_full_precision, sample_inputs
 from fastnet.interchange.onnx_graph import Graph, add_operations
-from fastnet.operations.steps import Activating, operations_of
+from fastnet.operations.making import operations_of
+from fastnet.operations.steps import Activating
 from fastnet.support.validation import check_bool, check_choice, check_integer
 from fastnet.training.trainer import Trainer
 

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from math import prod
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 
@@ -46,6 +47,8 @@ from fastnet.layers import (
     ZeroPadding1D,
     ZeroPadding2D,
 )
+from fastnet.operations import making
+from fastnet.operations.steps import Operation
 
 Shape = tuple[int, ...]
 
@@ -252,3 +255,24 @@ def _built(shape: Shape, layers: list[Layer], dtype: str, seed: int) -> fn.Seque
 def _values(rng: np.random.Generator, name: str, weight: Any) -> np.ndarray:
     values = rng.normal(scale=1 / np.sqrt(max(1, prod(weight.shape[:-1]))), size=weight.shape)
     return np.abs(values) + 0.1 if "variance" in name else values
+
+
+def block_with_shortcut() -> tuple[list[Operation], list[fn.Sequential]]:
+    """Return the operations of a block that adds a convolution to one of 1 x 1, and a model of each of the two."""
+    convolutions = [Conv2D(5, 3, strides=2, padding="same", use_bias=False), Conv2D(5, 1, strides=2)]
+    models = [_built((4, 6, 3), [layer], "float32", seed) for seed, layer in enumerate(convolutions)]
+    first, second = (layer.description((4, 6, 3)) for layer in convolutions)
+    block = SimpleNamespace(
+        name="block",
+        input_shape=(4, 6, 3),
+        weight_names=["f.kernel", "g.kernel", "g.bias"],
+        descriptions=lambda _: [
+            ((), {"type": "residual_begin"}),
+            (("f.kernel",), first),
+            ((), {"type": "residual_shortcut"}),
+            (("g.kernel", "g.bias"), second),
+            ((), {"type": "residual_end"}),
+        ],
+    )
+    weights = [array for model in models for array in model.get_weights()]
+    return list(making._operations_of_layer(cast(Layer, block), weights)), models

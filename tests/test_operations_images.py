@@ -105,3 +105,11 @@ def test_scalings_of_channels_are_quantized() -> None:
     quantized = model.quantize(x)
     assert [operation.size for operation in quantized.operations] == [72, 72, 2]
     assert_allclose(quantized.predict(x), model.predict(x), atol=0.5)
+
+
+def test_a_shortcut_begins_where_its_block_does() -> None:
+    operations, models = images.block_with_shortcut()
+    assert [operation.size for operation in operations] == [72, 30, 72, 30, 30]
+    x = np.random.default_rng(0).standard_normal((7, 4, 6, 3)).astype(np.float32)
+    expected = sum(model.predict(x) for model in models)
+    assert_allclose(compute(operations, x.reshape(7, -1)), np.reshape(expected, (7, -1)), rtol=1e-5, atol=1e-6)

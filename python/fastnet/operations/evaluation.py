@@ -41,6 +41,8 @@ def trace(operations: Iterable[Operation], x: Array) -> Iterator[Array]:
     for operation in operations:
         if isinstance(operation, steps.Remembering):
             stack.append(values)
+        elif isinstance(operation, steps.Exchanging):
+            values, stack[-1] = stack[-1], values
         elif isinstance(operation, steps.Addition):
             values = values + stack.pop()
         else:

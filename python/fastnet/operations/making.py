@@ -19,6 +19,7 @@ from fastnet.operations.steps import (
     Addition,
     Array,
     Convolution,
+    Exchanging,
     ImageOperation,
     LayerNormalizing,
     Multiplication,
@@ -81,9 +82,17 @@ def _operations_of_layer(layer: Layer, arrays: list[Array]) -> Iterator[Operatio
     weights = dict(zip(layer.weight_names, arrays, strict=True))
     shape = layer.input_shape or ()
     size, image = prod(shape), _image_of(shape)
+    inputs: list[tuple[int, Image | None]] = []  # of the residual blocks that have not ended
     for names, description in layer.descriptions(shape):
         own = {name.rpartition(".")[2]: weights[name] for name in names}
         operation: Operation | None
+        match description["type"]:
+            case "residual_begin":
+                inputs.append((size, image))
+            case "residual_shortcut":
+                size, image = inputs[-1]
+            case "residual_end":
+                inputs.pop()
         if "output_height" in description or "factor_height" in description:
             operation = _image_operation(layer.name, description, own)
         elif description["type"] == "dense" and "positions" in description:
@@ -129,6 +138,8 @@ def _operation(size: int, layer: str, description: Description, own: dict[str, A
             return Permuting(size, layer, tuple(description["shape"]), tuple(description["axes"]))
         case "residual_begin":
             return Remembering(size, layer)
+        case "residual_shortcut":
+            return Exchanging(size, layer)
         case "residual_end":
             return Addition(size, layer)
         case "activation":

@@ -17,6 +17,7 @@ __all__ = [
     "Activating",
     "Addition",
     "Convolution",
+    "Exchanging",
     "ImageOperation",
     "LayerNormalizing",
     "Multiplication",
@@ -109,6 +110,11 @@ class LayerNormalizing(Operation):
 @dataclass(frozen=True, eq=False)
 class Remembering(Operation):
     """Leaves the values as they are, and puts them on a stack."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exchanging(Operation):
+    """Takes the values that were last put on the stack, and puts those that it gets there instead."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,9 @@ from fastnet._core import __version__
 from fastnet.files.atomic import atomic_write
 from fastnet.files.names import check_name
 from fastnet.interchange.checking import check_outputs, in_full_precision, sample_inputs
-from fastnet.interchange.onnx_graph import Graph, add_operations
+from fastnet.interchange.onnx_axes import Tensor, of_shape
+from fastnet.interchange.onnx_graph import Graph
+from fastnet.interchange.onnx_steps import add_operations
 from fastnet.operations.making import operations_of
 from fastnet.operations.steps import Activating
 from fastnet.support.validation import check_bool, check_choice, check_integer
@@ -148,24 +150,21 @@ def _shape(shape: tuple[int, ...] | None) -> tuple[int, ...]:
     return shape
 
 
-def _add_input(graph: Graph, model: Trainer, input_dtype: str) -> str:
-    """Add what makes rows of numbers in the dtype of the model from the input."""
+def _add_input(graph: Graph, model: Trainer, input_dtype: str) -> Tensor:
+    """Add what makes numbers in the dtype of the model from the input."""
     x = "input"
     if input_dtype != model.dtype:
         x = graph.add("Cast", x, to=_type(model.dtype))
-    return graph.add("Flatten", x, axis=1) if len(_shape(model.input_shape)) > 1 else x
+    return Tensor.of(x, _shape(model.input_shape))
 
 
-def _add_output(graph: Graph, model: Trainer, x: str, name: str) -> str:
+def _add_output(graph: Graph, model: Trainer, x: Tensor, name: str) -> str:
     """Give the result the shape of the model's output, and its name."""
-    shape = _shape(model.output_shape)
-    if len(shape) > 1:  # 0 keeps the size of the batch
-        target = graph.constant("output_shape", np.array([0, *shape], np.int64))
-        return graph.add("Reshape", x, target, output=name)
-    if graph.nodes and graph.nodes[-1].output[0] == x:
+    x = of_shape(graph, x, _shape(model.output_shape))
+    if graph.nodes and graph.nodes[-1].output[0] == x.name:
         graph.nodes[-1].output[0] = name
         return name
-    return graph.add("Identity", x, output=name)  # of a model that computes nothing
+    return graph.add("Identity", x.name, output=name)  # of a model that computes nothing
 
 
 def _add_label(graph: Graph, model: Trainer, activation: str, x: str) -> None:

@@ -40,8 +40,9 @@ def export_onnx(
 
     The graph has one input, `input`, of shape (batch, ...), and the output `probabilities`, where the last activation
     is a softmax or a sigmoid, or else `output`. The size of the batch is free. Rescaling and normalization are part of
-    it, dropout and noise are not, and a batch normalization behind a `Dense` is folded into its weights. The metadata
-    have `fastnet_version` and, as JSON, `class_names` and `feature_names`.
+    it, dropout and noise are not, and a batch normalization behind a `Dense` or a convolution is folded into its weights.
+    Images have their channels last, as in the model. The metadata have `fastnet_version` and, as JSON, `class_names` and
+    `feature_names`.
 
     Before the file is written, its outputs are compared with the model's. onnxruntime runs it where installed, otherwise
     onnx itself, which is slow for large models.
@@ -68,6 +69,8 @@ def export_onnx(
     ValueError
         The model is not built, its weights need more than 2 GiB, an argument is out of its range, or the output
         allows no label.
+    NotImplementedError
+        A layer is in float64 and needs an operator that onnxruntime has in float32 alone, such as a convolution.
     RuntimeError
         What the file computes differs from the model by more than 1e-5, or the installed onnxruntime does not run it.
     OSError

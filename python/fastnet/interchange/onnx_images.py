@@ -57,7 +57,7 @@ def _along(sizes: Sequence[T], axes: Axes) -> list[T]:
 def _add(graph: Graph, operator: str, *inputs: str, **attributes: Any) -> str:
     if graph.dtype == np.float64 and operator in _IN_FLOAT32:
         raise NotImplementedError(
-            f"fastnet: layer {graph.layer!r} is in float64, in which onnxruntime has no {operator}: "
+            f"layer {graph.layer!r} is in float64, in which onnxruntime has no {operator}: "
             "give the weights to a model with dtype='float32'"
         )
     return graph.add(operator, *inputs, **attributes)

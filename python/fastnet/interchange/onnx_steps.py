@@ -88,10 +88,10 @@ def _as_needed(graph: Graph, operations: Sequence[Operation], x: Tensor) -> Tens
 
 
 def _add_sum(graph: Graph, one: Tensor, other: Tensor) -> Tensor:
-    """Add a sum of tensors, in the order of the one that has its channels first."""
+    """Add a sum of tensors, in the order of the one that has another than the model."""
     kept, moved = (other, one) if one == Tensor.of(one.name, one.shape) else (one, other)
-    moved = as_image(graph, moved, kept.shape) if kept.order[0] else of_shape(graph, moved, kept.shape)
-    return replace(kept, name=graph.add("Add", moved.name, kept.name))
+    moved = moved if moved.shape == kept.shape else of_shape(graph, moved, kept.shape)
+    return replace(kept, name=graph.add("Add", in_order(graph, moved, kept.order).name, kept.name))
 
 
 def _add_permutation(graph: Graph, shape: tuple[int, ...], axes: tuple[int, ...], x: Tensor) -> Tensor:
@@ -103,8 +103,9 @@ def _add_permutation(graph: Graph, shape: tuple[int, ...], axes: tuple[int, ...]
 
 def _add_scaling(graph: Graph, scaling: steps.Scaling, x: Tensor) -> str:
     center, factor, offset = scaling.center, scaling.factor, scaling.offset
-    if np.all(np.abs(center * factor) <= _NEAR_ZERO):
-        center, offset = np.zeros(()), offset - center.astype(np.float64) * factor
+    shift = center.astype(np.float64) * factor
+    if np.all(np.abs(shift) <= _NEAR_ZERO):
+        center, offset = np.zeros(()), offset - shift
     name = x.name
     parts = [("Sub", "center", center, 0), ("Mul", "factor", factor, 1), ("Add", "offset", offset, 0)]
     for operator, constant, values, neutral in parts:

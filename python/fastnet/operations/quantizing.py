@@ -72,7 +72,7 @@ def quantize_operations(operations: list[Operation], samples: Features, input_si
     for operation in operations:
         if not isinstance(operation, steps.OPERATIONS) or getattr(operation, "rows", 1) > 1:
             raise NotImplementedError(
-                f"fastnet: layer {operation.layer!r} cannot be quantized: models of layers that take a row of features can; "
+                f"layer {operation.layer!r} cannot be quantized: models of layers that take a row of features can; "
                 "to_c and to_onnx write models of images in float32"
             )
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found, and named

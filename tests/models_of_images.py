@@ -1,6 +1,6 @@
 """Built models of images: every layer of them, and random stacks, whose weights and statistics are no defaults."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 from types import SimpleNamespace
 from typing import Any, cast
@@ -157,6 +157,14 @@ _LAYERS: dict[str, tuple[Shape, Callable[[], list[Layer]]]] = {
         ],
     ),
     "residual_in_front": (_IMAGE, lambda: [Residual([Conv2D(4, 3, padding="same")]), Residual([Dense(4)])]),
+    "residual_permuted": (
+        (5, 5, 2),
+        lambda: [
+            Residual([Permute((2, 1, 3))]),
+            Residual([Conv2D(2, 3, padding="same"), Permute((2, 1, 3))]),
+            Residual([Flatten(), Dense(50), Reshape((5, 5, 2)), Permute((2, 1, 3)), Conv2D(2, 3, padding="same")]),
+        ],
+    ),
     "lenet": (
         (28, 28, 1),
         lambda: [
@@ -262,17 +270,20 @@ def block_with_shortcut() -> tuple[list[Operation], list[fn.Sequential]]:
     convolutions = [Conv2D(5, 3, strides=2, padding="same", use_bias=False), Conv2D(5, 1, strides=2)]
     models = [_built((4, 6, 3), [layer], "float32", seed) for seed, layer in enumerate(convolutions)]
     first, second = (layer.description((4, 6, 3)) for layer in convolutions)
-    block = SimpleNamespace(
-        name="block",
-        input_shape=(4, 6, 3),
-        weight_names=["f.kernel", "g.kernel", "g.bias"],
-        descriptions=lambda _: [
-            ((), {"type": "residual_begin"}),
-            (("f.kernel",), first),
-            ((), {"type": "residual_shortcut"}),
-            (("g.kernel", "g.bias"), second),
-            ((), {"type": "residual_end"}),
-        ],
-    )
+    descriptions = [
+        ((), {"type": "residual_begin"}),
+        (("f.kernel",), first),
+        ((), {"type": "residual_shortcut"}),
+        (("g.kernel", "g.bias"), second),
+        ((), {"type": "residual_end"}),
+    ]
     weights = [array for model in models for array in model.get_weights()]
-    return list(making._operations_of_layer(cast(Layer, block), weights)), models
+    return operations_of_descriptions((4, 6, 3), descriptions, ["f.kernel", "g.kernel", "g.bias"], weights), models
+
+
+def operations_of_descriptions(
+    shape: Shape, descriptions: list[Any], names: Sequence[str] = (), weights: Sequence[np.ndarray] = ()
+) -> list[Operation]:
+    """Return the operations of a layer with these descriptions for the core."""
+    layer = SimpleNamespace(name="layer", input_shape=shape, weight_names=names, descriptions=lambda _: descriptions)
+    return list(making._operations_of_layer(cast(Layer, layer), list(weights)))

@@ -18,6 +18,7 @@ from fastnet.operations.steps import (
     ImageOperation,
     Multiplication,
     Operation,
+    Padding,
     Scaling,
     scaled,
     takes_scaling,
@@ -113,3 +114,21 @@ def test_a_shortcut_begins_where_its_block_does() -> None:
     x = np.random.default_rng(0).standard_normal((7, 4, 6, 3)).astype(np.float32)
     expected = sum(model.predict(x) for model in models)
     assert_allclose(compute(operations, x.reshape(7, -1)), np.reshape(expected, (7, -1)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["random_flip", "random_affine", "random_elastic", "random_levels"])
+def test_what_acts_in_training_only_has_no_operation(kind: str) -> None:
+    description = {"type": kind, "height": 4, "width": 6, "channels": 3}
+    assert images.operations_of_descriptions((4, 6, 3), [((), description)]) == []
+
+
+def test_a_crop_at_random_cuts_out_a_fixed_part() -> None:
+    crop = fn.layers.Cropping2D(((1, 2), (0, 1))).description((5, 6, 3))
+    (operation,) = images.operations_of_descriptions((5, 6, 3), [((), {**crop, "type": "random_crop", "seed": 0})])
+    assert isinstance(operation, Padding)
+    assert (operation.before, operation.output) == ((-1, 0), (2, 5, 3))
+
+
+def test_a_layer_without_an_operation_is_refused() -> None:
+    with pytest.raises(NotImplementedError, match=r"layer 'layer' \(quantized_dense\) cannot be exported or quantized"):
+        images.operations_of_descriptions((3,), [((), {"type": "quantized_dense"})])

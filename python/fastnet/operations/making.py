@@ -36,7 +36,14 @@ from fastnet.operations.steps import (
 
 __all__ = ["operations_of"]
 
-_TRAINING_ONLY = ("dropout", "spatial_dropout", "gaussian_noise")
+# Types of descriptions for the core.
+_TRAINING_ONLY = (
+    *("dropout", "spatial_dropout", "gaussian_noise"),
+    *("random_flip", "random_affine", "random_elastic", "random_levels"),
+)
+_PADDING = ("padding2d", "random_crop")  # a prediction cuts out the middle
+_POOLING = ("max_pooling2d", "average_pooling2d")
+_OF_IMAGES = ("conv2d", "conv2d_transpose", "upsampling2d", *_PADDING, *_POOLING)
 _KERNELS = ("kernel", "depthwise_kernel", "pointwise_kernel")
 
 Description = dict[str, Any]  # of a layer for the core
@@ -93,7 +100,7 @@ def _operations_of_layer(layer: Layer, arrays: list[Array]) -> Iterator[Operatio
                 size, image = inputs[-1]
             case "residual_end":
                 inputs.pop()
-        if "output_height" in description or "factor_height" in description:
+        if description["type"] in _OF_IMAGES:
             operation = _image_operation(layer.name, description, own)
         elif description["type"] == "dense" and "positions" in description:
             operation = _pointwise(layer.name, description["positions"], image, own)
@@ -148,7 +155,7 @@ def _operation(size: int, layer: str, description: Description, own: dict[str, A
             return None
         case other:
             raise NotImplementedError(
-                f"fastnet: layer {layer!r} ({other}) cannot be exported or quantized: there is no operation for it; "
+                f"layer {layer!r} ({other}) cannot be exported or quantized: there is no operation for it; "
                 "Sequential.save() keeps every model"
             )
 
@@ -167,9 +174,9 @@ def _image_operation(layer: str, description: Description, own: dict[str, Array]
     output = Image(*pair("output"), description.get("filters", image.channels))
     ends = prod(output), layer, image, output
     before = description["top"], description["left"]
-    if kind == "padding2d":
+    if kind in _PADDING:
         return Padding(*ends, before)
-    if kind in ("max_pooling2d", "average_pooling2d"):
+    if kind in _POOLING:
         return Pooling(*ends, kind.partition("_")[0], pair("pool"), pair("stride"), before)
     kernel = next(own[name] for name in _KERNELS if name in own)
     windows = own.get("bias"), pair("stride"), pair("dilation"), before

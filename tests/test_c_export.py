@@ -15,7 +15,7 @@ from fastnet import _core
 from fastnet.interchange import c_check, c_file, c_functions, c_source, c_text, checking
 from fastnet.layers import Layer
 from fastnet.operations import evaluation
-from fastnet.operations.steps import operations_of
+from fastnet.operations.making import operations_of
 from models_of_all_layers import MODELS, build
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}

@@ -92,7 +92,7 @@ def test_labels_and_casts_are_left_out(input_dtype: str, tmp_path: Path) -> None
     model.to_onnx(tmp_path / "model.onnx", label=True, input_dtype=input_dtype)
     again = fn.from_onnx(tmp_path / "model.onnx")
     x = np.arange(30, dtype=np.uint8).reshape(5, 2, 3)
-    assert names(again.layers) == ["Flatten", "Rescaling", "Dense"]
+    assert names(again.layers) == ["Rescaling", "Flatten", "Dense"]
     assert_allclose(again.predict(x), model.predict(x), rtol=1e-6)
 
 

@@ -10,6 +10,7 @@ import fastnet as fn
 import reference
 import reference_layers
 from fastnet.interchange import checking
+from fastnet.operations.making import operations_of
 from fastnet.operations.steps import (
     Activating,
     Addition,
@@ -18,7 +19,6 @@ from fastnet.operations.steps import (
     Remembering,
     Scaling,
     SlopedActivating,
-    operations_of,
 )
 from models_of_all_layers import MODELS, build
 

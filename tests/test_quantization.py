@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import fastnet as fn
 import reference
 import reference_activations
+from fastnet.operations.making import operations_of
 from fastnet.operations.quantizing import QuantizedMultiplication, fold_scalings
 from fastnet.operations.steps import (
     Activating,
@@ -20,7 +21,6 @@ from fastnet.operations.steps import (
     Remembering,
     Scaling,
     SlopedActivating,
-    operations_of,
 )
 from fastnet.quantization import QuantizedModel, quantize
 from models_of_all_layers import INPUTS, MODELS, build

@@ -12,7 +12,8 @@ from fastnet.interchange.c_functions import functions_for, needs_math
 from fastnet.interchange.c_text import REALS, filled, in_comment, number, number_lines, packed, string
 from fastnet.interchange.checking import TOLERANCE, in_full_precision, sample_inputs
 from fastnet.layers.base import Layer
-from fastnet.operations.steps import Activating, Array, Operation, operations_of
+from fastnet.operations.making import operations_of
+from fastnet.operations.steps import Activating, Array, Operation
 from fastnet.support.validation import describe
 from fastnet.training.trainer import Trainer
 

@@ -5,7 +5,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.operations.steps import Scaling, operations_of
+from fastnet.operations.making import operations_of
+from fastnet.operations.steps import Scaling, repeated
 from fastnet.support.attributes import own_class
 from fastnet.training.trainer import Trainer
 
@@ -48,8 +49,9 @@ def sample_inputs(model: Trainer, rows: int = 16) -> NDArray[Any]:
         return generator.standard_normal((rows, size)).astype(model.dtype)
     uniform = first.factor.ndim == 0
     wanted = generator.random((rows, size)) if uniform else generator.standard_normal((rows, size))
-    factor = np.where(first.factor == 0.0, np.inf, first.factor.astype(np.float64))
-    return ((wanted - first.offset) / factor + first.center).astype(model.dtype)
+    center, factor, offset = (repeated(array, size) for array in (first.center, first.factor, first.offset))
+    factor = np.where(factor == 0.0, np.inf, factor.astype(np.float64))
+    return ((wanted - offset) / factor + center).astype(model.dtype)
 
 
 def check_outputs(export: str, outputs: NDArray[Any], expected: NDArray[Any]) -> None:

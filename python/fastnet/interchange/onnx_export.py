@@ -11,8 +11,11 @@ from fastnet._core import __version__
 from fastnet.files.atomic import atomic_write
 from fastnet.files.names import check_name
 from fastnet.interchange.checking import check_outputs, in_full_precision, sample_inputs
-from fastnet.interchange.onnx_graph import Graph, add_operations
-from fastnet.operations.steps import Activating, operations_of
+from fastnet.interchange.onnx_axes import Tensor, of_shape
+from fastnet.interchange.onnx_graph import Graph
+from fastnet.interchange.onnx_steps import add_operations
+from fastnet.operations.making import operations_of
+from fastnet.operations.steps import Activating
 from fastnet.support.validation import check_bool, check_choice, check_integer
 from fastnet.training.trainer import Trainer
 
@@ -37,8 +40,9 @@ def export_onnx(
 
     The graph has one input, `input`, of shape (batch, ...), and the output `probabilities`, where the last activation
     is a softmax or a sigmoid, or else `output`. The size of the batch is free. Rescaling and normalization are part of
-    it, dropout and noise are not, and a batch normalization behind a `Dense` is folded into its weights. The metadata
-    have `fastnet_version` and, as JSON, `class_names` and `feature_names`.
+    it, dropout and noise are not, and a batch normalization behind a `Dense` or a convolution is folded into its weights.
+    Images have their channels last, as in the model. The metadata have `fastnet_version` and, as JSON, `class_names` and
+    `feature_names`.
 
     Before the file is written, its outputs are compared with the model's. onnxruntime runs it where installed, otherwise
     onnx itself, which is slow for large models.
@@ -65,6 +69,8 @@ def export_onnx(
     ValueError
         The model is not built, its weights need more than 2 GiB, an argument is out of its range, or the output
         allows no label.
+    NotImplementedError
+        A layer is in float64 and needs an operator that onnxruntime has in float32 alone, such as a convolution.
     RuntimeError
         What the file computes differs from the model by more than 1e-5, or the installed onnxruntime does not run it.
     OSError
@@ -147,24 +153,21 @@ def _shape(shape: tuple[int, ...] | None) -> tuple[int, ...]:
     return shape
 
 
-def _add_input(graph: Graph, model: Trainer, input_dtype: str) -> str:
-    """Add what makes rows of numbers in the dtype of the model from the input."""
+def _add_input(graph: Graph, model: Trainer, input_dtype: str) -> Tensor:
+    """Add what makes numbers in the dtype of the model from the input."""
     x = "input"
     if input_dtype != model.dtype:
         x = graph.add("Cast", x, to=_type(model.dtype))
-    return graph.add("Flatten", x, axis=1) if len(_shape(model.input_shape)) > 1 else x
+    return Tensor.of(x, _shape(model.input_shape))
 
 
-def _add_output(graph: Graph, model: Trainer, x: str, name: str) -> str:
+def _add_output(graph: Graph, model: Trainer, x: Tensor, name: str) -> str:
     """Give the result the shape of the model's output, and its name."""
-    shape = _shape(model.output_shape)
-    if len(shape) > 1:  # 0 keeps the size of the batch
-        target = graph.constant("output_shape", np.array([0, *shape], np.int64))
-        return graph.add("Reshape", x, target, output=name)
-    if graph.nodes and graph.nodes[-1].output[0] == x:
+    x = of_shape(graph, x, _shape(model.output_shape))
+    if graph.nodes and graph.nodes[-1].output[0] == x.name:
         graph.nodes[-1].output[0] = name
         return name
-    return graph.add("Identity", x, output=name)  # of a model that computes nothing
+    return graph.add("Identity", x.name, output=name)  # of a model that computes nothing
 
 
 def _add_label(graph: Graph, model: Trainer, activation: str, x: str) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 from fastnet._core import Network32
 from fastnet.inputs.samples import check_finite
 from fastnet.operations import steps
+from fastnet.operations.making import operations_of
 from fastnet.operations.quantizing import QuantizedMultiplication, quantize_operations
-from fastnet.operations.steps import Operation, arrays_of, operations_of
+from fastnet.operations.steps import Operation, arrays_of
 from fastnet.support.html import html_table, html_text
 from fastnet.support.text import visible
 from fastnet.support.validation import describe

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _KINDS: dict[str, type[Operation]] = {kind.__name__: kind for kind in (QuantizedMultiplication, *steps.OPERATIONS)}
 _OPTIONAL = {"bias", "gamma", "beta"}
 _ARRAYS = {"kernel", "scale", "center", "factor", "offset", "slope", *_OPTIONAL}
+_ONE = {"rows"}  # is 1 in a quantized model, and not in the file
 _MOST_OPERATIONS = 30_000
 _LEAST_SCALE = 1e-37  # its reciprocal is finite in float32
 
@@ -57,7 +58,7 @@ def save_quantized(
 
 def _entry(operation: Operation) -> dict[str, Any]:
     """Return the JSON entry of an operation: everything but its arrays."""
-    numbers = {name: value for name, value in vars(operation).items() if name not in _ARRAYS}
+    numbers = {name: value for name, value in vars(operation).items() if name not in _ARRAYS | _ONE}
     return {"kind": type(operation).__name__, **numbers}
 
 
@@ -95,7 +96,7 @@ def _checked_tensors(i: int, entry: Any, inputs: int, tensors: Mapping[str, Tens
     if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
         raise ValueError(f"operation {i} must have a kind; got {describe(entry)}")
     kind = _KINDS[check_choice(f"the kind of operation {i}", entry["kind"], _KINDS)]
-    names = {field.name for field in fields(kind)}
+    names = {field.name for field in fields(kind)} - _ONE
     if set(entry) != {"kind", *(names - _ARRAYS)}:
         raise ValueError(
             f"operation {i} must have the entries {sorted({'kind', *(names - _ARRAYS)})}; got {describe(entry)}"

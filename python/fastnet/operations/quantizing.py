@@ -14,8 +14,18 @@ from numpy.typing import NDArray
 
 from fastnet._core import Network32
 from fastnet.inputs.samples import Features
+from fastnet.operations import steps
 from fastnet.operations.evaluation import trace
-from fastnet.operations.steps import Array, Multiplication, Operation, Scaling, scaled
+from fastnet.operations.steps import (
+    Array,
+    Multiplication,
+    Operation,
+    Scaling,
+    arrays_of,
+    repeated,
+    scaled,
+    takes_scaling,
+)
 
 __all__ = ["MOST_INPUTS", "QuantizedMultiplication", "fold_scalings", "quantize_operations"]
 
@@ -56,7 +66,15 @@ def quantize_operations(operations: list[Operation], samples: Features, input_si
     ------
     ValueError
         A value on the way, or a scale, is not finite in float32, or a product has too many inputs.
+    NotImplementedError
+        An operation is one of images, or works on the rows of a sample.
     """
+    for operation in operations:
+        if not isinstance(operation, steps.OPERATIONS) or getattr(operation, "rows", 1) > 1:
+            raise NotImplementedError(
+                f"layer {operation.layer!r} cannot be quantized: models of layers that take a row of features can; "
+                "to_c and to_onnx write models of images in float32"
+            )
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found, and named
         return _quantize(fold_scalings(operations), samples, input_size)
 
@@ -87,7 +105,7 @@ def fold_scalings(operations: list[Operation]) -> list[Operation]:
     result: list[Operation] = []
     for operation in operations:
         before = result[-1] if result else None
-        if isinstance(operation, Scaling) and isinstance(before, Multiplication):
+        if before is not None and isinstance(operation, Scaling) and takes_scaling(before, operation):
             result[-1] = scaled(before, operation)
         elif isinstance(operation, Multiplication) and isinstance(before, Scaling) and _is_uniform(before):
             result[-1] = _scaled_in_front(before, operation)
@@ -125,9 +143,9 @@ def _inputs_of_products(operations: list[Operation], samples: Array) -> Iterator
 
 
 def _in_float32(operation: Operation) -> Operation:
-    arrays: dict[str, Any] = {
-        name: value.astype(np.float32) for name, value in vars(operation).items() if isinstance(value, np.ndarray)
-    }
+    arrays: dict[str, Any] = {name: array.astype(np.float32) for name, array in arrays_of(operation).items()}
+    if isinstance(operation, Scaling | steps.SlopedActivating):
+        arrays = {name: repeated(array, operation.size) for name, array in arrays.items()}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ValueError(f"layer {operation.layer!r} has numbers that are not finite in float32")
     return replace(operation, **arrays)

@@ -1,31 +1,38 @@
-"""A built model as a list of simple operations, which each exporter writes down in its own language.
+"""The simple operations that a prediction consists of, which each exporter writes down in its own language.
 
-What prediction has no use for, dropout and noise, is left out, and so are reshapes: a sample is one row of values here.
-Normalization by known numbers, rescaling included, is one operation, `Scaling`. A layer with an activation gives two operations.
+A sample is one row of values here, an image in the order (height, width, channels); a sequence is an image of height 1.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.layers.base import Layer
-from fastnet.network.layered import Layered
+from fastnet.layers.base import Shape
+from fastnet.layers.geometry import Image, Pair
 
 __all__ = [
     "OPERATIONS",
     "Activating",
     "Addition",
+    "Convolution",
+    "Exchanging",
+    "ImageOperation",
     "LayerNormalizing",
     "Multiplication",
     "Operation",
+    "Padding",
+    "Permuting",
+    "Pooling",
     "Remembering",
     "Scaling",
     "SlopedActivating",
-    "operations_of",
+    "TransposedConvolution",
+    "Upsampling",
+    "repeated",
     "scaled",
+    "takes_scaling",
 ]
 
 Array = NDArray[Any]
@@ -57,7 +64,11 @@ class Multiplication(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Scaling(Operation):
-    """``(x - center) * factor + offset``, each of them an array of shape (size,) or (), a single number."""
+    """``(x - center) * factor + offset``.
+
+    Each of the three is an array of shape (size,), a single number of shape (), or a shorter array, one entry for each
+    channel, which repeats along the row.
+    """
 
     center: Array
     factor: Array
@@ -66,26 +77,34 @@ class Scaling(Operation):
 
 @dataclass(frozen=True, eq=False)
 class Activating(Operation):
-    """A function of `fastnet.functional`, other than linear, with the parameter of those that have one."""
+    """A function of `fastnet.functional`, other than linear, with the parameter of those that have one.
+
+    A softmax works on each of the `rows` of a sample, which lie one after the other, by itself; there is one of all others.
+    """
 
     function: str
     alpha: float
+    rows: int = 1
 
 
 @dataclass(frozen=True, eq=False)
 class SlopedActivating(Operation):
-    """``x if x > 0 else slope * x``, with a slope for every value: PReLU."""
+    """``x if x > 0 else slope * x``: PReLU. The slopes are an array like those of `Scaling`."""
 
     slope: Array
 
 
 @dataclass(frozen=True, eq=False)
 class LayerNormalizing(Operation):
-    """``gamma * (x - mean(x)) / sqrt(variance(x) + epsilon) + beta`` for each sample; gamma and beta may be None."""
+    """``gamma * (x - mean(x)) / sqrt(variance(x) + epsilon) + beta`` for each of the `rows` of a sample.
+
+    Gamma and beta, of the size of a row, may be None.
+    """
 
     epsilon: float
     gamma: Array | None
     beta: Array | None
+    rows: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,10 +113,132 @@ class Remembering(Operation):
 
 
 @dataclass(frozen=True, eq=False)
+class Exchanging(Operation):
+    """Takes the values that were last put on the stack, and puts those that it gets there instead."""
+
+
+@dataclass(frozen=True, eq=False)
 class Addition(Operation):
     """Adds the values that were last put on the stack, and takes them from it."""
 
 
+@dataclass(frozen=True, eq=False)
+class ImageOperation(Operation):
+    """An operation that makes one image of another.
+
+    Attributes
+    ----------
+    image, output : Image
+        The shapes of its input and of its output, which has `size` values.
+    """
+
+    image: Image
+    output: Image
+
+
+@dataclass(frozen=True, eq=False)
+class Convolution(ImageOperation):
+    """A cross-correlation; windows that reach over the edges of the image see zeros there.
+
+    Attributes
+    ----------
+    kernel : ndarray of shape (height, width, channels / groups, filters)
+        That of a depthwise convolution has ``groups=channels``.
+    bias : ndarray of shape (filters,), or None
+    strides, dilation : (int, int)
+        Along the height and the width.
+    before : (int, int)
+        How many zeros lie above the image and at its left; those below and at the right follow from the sizes.
+    groups : int
+    """
+
+    kernel: Array
+    bias: Array | None
+    strides: Pair
+    dilation: Pair
+    before: Pair
+    groups: int
+
+
+@dataclass(frozen=True, eq=False)
+class TransposedConvolution(ImageOperation):
+    """Every value of the image times the kernel, added to a window of the output.
+
+    Attributes
+    ----------
+    kernel : ndarray of shape (height, width, filters, channels)
+    bias : ndarray of shape (filters,), or None
+    strides, dilation : (int, int)
+        Along the height and the width: value i of the image times entry u of the kernel is added at ``i * stride + u *
+        dilation - before`` of the output, if that is in it. What no window reaches is the bias.
+    before : (int, int)
+        How much is cut off at the top and at the left.
+    """
+
+    kernel: Array
+    bias: Array | None
+    strides: Pair
+    dilation: Pair
+    before: Pair
+
+
+@dataclass(frozen=True, eq=False)
+class Pooling(ImageOperation):
+    """The maximum or the mean of windows, channel by channel, of the values that are inside the image.
+
+    Attributes
+    ----------
+    function : {"max", "average"}
+    window, strides : (int, int)
+        Along the height and the width. A window as large as the image stands for global pooling.
+    before : (int, int)
+        How far the first window begins above the image and left of it.
+    """
+
+    function: str
+    window: Pair
+    strides: Pair
+    before: Pair
+
+
+@dataclass(frozen=True, eq=False)
+class Padding(ImageOperation):
+    """Zeros around an image, or less of it.
+
+    Attributes
+    ----------
+    before : (int, int)
+        How many rows and columns of zeros lie above the image and at its left; less than 0 are cut off. Those below and at
+        the right follow from the sizes.
+    """
+
+    before: Pair
+
+
+@dataclass(frozen=True, eq=False)
+class Upsampling(ImageOperation):
+    """An image with its rows and its columns repeated, or with others interpolated between the centers of its pixels.
+
+    Attributes
+    ----------
+    factors : (int, int)
+        Those of the height and of the width.
+    interpolation : {"nearest", "bilinear"}
+    """
+
+    factors: Pair
+    interpolation: str
+
+
+@dataclass(frozen=True, eq=False)
+class Permuting(Operation):
+    """Values of `shape` with the axes in another order: axis i of the result is axis ``axes[i]``, counted from 0."""
+
+    shape: Shape
+    axes: tuple[int, ...]
+
+
+# What quantized models consist of.
 OPERATIONS = (
     Multiplication,
     Scaling,
@@ -109,118 +250,39 @@ OPERATIONS = (
 )
 
 
-# Layers that do to every value the same whatever its sample's shape is: their weights are repeated for every row of it.
-_ELEMENTWISE = ("normalization", "batch_normalization", "prelu")
+Factors = Multiplication | Convolution | TransposedConvolution
 
 
-def operations_of(model: Layered) -> list[Operation]:
-    """Return what a prediction of a built model does, step by step.
+def scaled(product: Factors, scaling: Scaling) -> Factors:
+    """Return a product or a convolution that does the scaling behind it as well; see `takes_scaling`.
 
-    Parameters
-    ----------
-    model : Sequential
-        A built model. The arrays are copies of its weights, in its dtype; what is computed from them, such as the factor
-        of a normalization, is computed in float64 first.
-
-    Returns
-    -------
-    list of Operation
-
-    Raises
-    ------
-    ValueError
-        The model is not built.
-    NotImplementedError
-        A layer has no operation, such as a convolution, or works on the rows of samples of several dimensions.
-
-    Examples
-    --------
-    >>> import fastnet as fn
-    >>> from fastnet.operations.steps import operations_of
-    >>> model = fn.Sequential([fn.Dense(2, "relu", input_shape=(3,)), fn.Dropout(0.5), fn.Dense(1)])
-    >>> [type(operation).__name__ for operation in operations_of(model)]
-    ['Multiplication', 'Activating', 'Multiplication']
+    Its kernel and its bias are in float64.
     """
-    model._require_built("operations_of")
-    size = int(np.prod(model.input_shape or ()))
-    result: list[Operation] = []
-    for layer, weights in model._layers_with_weights():
-        for operation in _operations_of_layer(layer, weights, size):
-            result.append(operation)
-            size = operation.size
-    return result
-
-
-def _operations_of_layer(layer: Layer, arrays: list[Array], size: int) -> Iterator[Operation]:
-    weights = dict(zip(layer.weight_names, arrays, strict=True))
-    for names, description in layer.descriptions(layer.input_shape or ()):
-        own = {name.rpartition(".")[2]: weights[name] for name in names}
-        if (positions := description.get("positions", 1)) > 1:
-            if description["type"] not in _ELEMENTWISE:
-                raise _no_operation(layer.name, f"{description['type']} on samples of several dimensions")
-            own = {name: np.tile(array.reshape(-1), positions) for name, array in own.items()}
-        size = description.get("units", size)
-        operation = _operation(size, layer.name, description, own)
-        if operation is not None:
-            yield operation
-        function = description.get("activation", "linear")
-        if function != "linear":
-            yield Activating(size, layer.name, function, description["alpha"])
-
-
-def _operation(size: int, layer: str, description: dict[str, Any], own: dict[str, Array]) -> Operation | None:
-    """Return the operation that a description for the core stands for, without its activation."""
-    match description["type"]:
-        case "dense":
-            return Multiplication(size, layer, own["kernel"], own.get("bias"))
-        case "rescaling":
-            return Scaling(size, layer, np.zeros(()), np.array(description["scale"]), np.array(description["offset"]))
-        case "normalization":
-            return _scaling(size, layer, own["mean"], own["variance"], description["epsilon"], None, None)
-        case "batch_normalization":
-            moments = own["moving_mean"], own["moving_variance"]
-            return _scaling(size, layer, *moments, description["epsilon"], own.get("gamma"), own.get("beta"))
-        case "layer_normalization":
-            return LayerNormalizing(size, layer, description["epsilon"], own.get("gamma"), own.get("beta"))
-        case "prelu":
-            return SlopedActivating(size, layer, own["alpha"].reshape(-1))
-        case "residual_begin":
-            return Remembering(size, layer)
-        case "residual_end":
-            return Addition(size, layer)
-        case "activation" | "dropout" | "gaussian_noise":
-            return None
-        case other:
-            raise _no_operation(layer, other)
-
-
-def _no_operation(layer: str, kind: str) -> NotImplementedError:
-    return NotImplementedError(
-        f"fastnet: layer {layer!r} ({kind}) cannot be exported or quantized: models of Dense, activations, normalizations, "
-        "Rescaling, Dropout, Flatten, Reshape and Residual can; Sequential.save() keeps every model"
-    )
-
-
-def _scaling(
-    size: int,
-    layer: str,
-    mean: Array,
-    variance: Array,
-    epsilon: float,
-    gamma: Array | None,
-    beta: Array | None,
-) -> Scaling:
-    inverse = 1.0 / np.sqrt(variance.astype(np.float64) + epsilon)
-    factor = inverse if gamma is None else gamma * inverse
-    offset = np.zeros(()) if beta is None else beta
-    return Scaling(size, layer, mean, factor.astype(mean.dtype), offset.astype(mean.dtype))
-
-
-def scaled(product: Multiplication, scaling: Scaling) -> Multiplication:
-    """Return a product that does the scaling behind it as well; its kernel and its bias are in float64."""
-    factor, bias = scaling.factor.astype(np.float64), np.zeros(product.size) if product.bias is None else product.bias
-    bias = np.broadcast_to((bias - scaling.center.astype(np.float64)) * factor + scaling.offset, product.size)
+    filters = _filters_of(product)
+    center, factor, offset = (repeated(array.astype(np.float64), filters) for array in _arrays(scaling))
+    bias = np.zeros(filters) if product.bias is None else product.bias
+    bias = np.broadcast_to((bias - center) * factor + offset, filters)
+    if isinstance(product, TransposedConvolution) and factor.ndim:
+        factor = factor[:, np.newaxis]
     return replace(product, kernel=product.kernel * factor, bias=bias)
+
+
+def takes_scaling(operation: Operation, scaling: Scaling) -> TypeGuard[Factors]:
+    """Return whether an operation is a product or a convolution, each of whose filters the scaling treats alike."""
+    return isinstance(operation, Factors) and not any(_filters_of(operation) % array.size for array in _arrays(scaling))
+
+
+def _arrays(scaling: Scaling) -> tuple[Array, Array, Array]:
+    return scaling.center, scaling.factor, scaling.offset
+
+
+def _filters_of(product: Factors) -> int:
+    return product.size if isinstance(product, Multiplication) else product.output.channels
+
+
+def repeated(array: Array, size: int) -> Array:
+    """Return an array of a scaling as a row of `size` values, or as the single number that it is."""
+    return np.tile(array, size // array.size) if array.ndim else array
 
 
 def arrays_of(operation: Operation) -> dict[str, NDArray[Any]]:

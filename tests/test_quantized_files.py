@@ -137,7 +137,7 @@ def forge(path: Path, change: Callable[[list[Any], dict[str, Any], dict[str, Any
         (lambda o, c, a: o[0].update(input_scale=0.0), "input_scale of operation 0 must be at least"),
         (lambda o, c, a: o[0].update(input_scale=1e39), "input_scale of operation 0 must be"),
         (lambda o, c, a: o[0].update(input_scale="1"), "input_scale of operation 0 must be a number"),
-        (lambda o, c, a: o[1].update(size=9), "operation 1 must have size 8; got 9"),
+        (lambda o, c, a: o[1].update(size=9), "operation 1 must have 8 inputs and size 8; got 8 and 9"),
         (lambda o, c, a: o[1].update(function="frelu"), "function of operation 1 must be one of"),
         (lambda o, c, a: o[1].update(alpha=-1.0), "alpha of operation 1"),
         (lambda o, c, a: o.append({"kind": "Addition", "size": 3, "layer": ""}), "residual_end"),
@@ -239,3 +239,46 @@ def test_the_command_reads_quantized_models(run: Run, tmp_path: Path) -> None:
     assert "QuantizedMultiplication" in about
     assert "int8" in about
     assert run("info", path, "--json").json["parameters"] == quantized.count_params()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda o, a: o[0].update(image=[6, 6]), "image of operation 0 must be 3 integers"),
+        (lambda o, a: o[0].update(image=[6, 6, 0]), "image of operation 0 must be at least 1"),
+        (lambda o, a: o[0].update(image=[6, 3, 4]), "must have shape"),
+        (lambda o, a: o[0].update(image=[3, 12, 2]), "do not fit"),
+        (lambda o, a: o[0].update(output=[4, 4, 4]), "operation 0 must have 72 inputs and size 64"),
+        (lambda o, a: o[0].update(output=[2, 8, 3]), "do not fit"),
+        (lambda o, a: o[0].update(strides=[0, 1]), "at least 1"),
+        (lambda o, a: o[0].update(strides=[2**40, 1]), "at most 2147483647"),
+        (lambda o, a: o[0].update(strides=3), "strides of operation 0 must be 2 integers"),
+        (lambda o, a: o[0].update(before=[-1, 0]), "do not fit"),
+        (lambda o, a: a.update({"operations.0.kernel": np.zeros((3, 3, 3, 2), "i1")}), "must have shape"),
+        (lambda o, a: a.update({"operations.0.kernel": np.zeros((9, 2, 3), "i1")}), "must have shape"),
+        (lambda o, a: a.update({"operations.0.scale": np.ones(48, "f4")}), r"must have shape \(3,\)"),
+        (lambda o, a: o[1].update(function="relu"), "function of operation 1 must be one of"),
+        (lambda o, a: o[1].update(window=[0, 1]), "at least 1"),
+        (lambda o, a: o[2].update(axes=[0, 1, 1]), "axes must be 0, 1 and 2"),
+        (lambda o, a: o[2].update(shape=[2, 2, 4]), "operation 2 must have 12 inputs"),
+        (lambda o, a: o[3].update(rows=5), "5 rows"),
+        (lambda o, a: o[3].update(rows=0), "rows of operation 3 must be at least 1"),
+        (lambda o, a: o[4].update(interpolation="cubic"), "interpolation of operation 4 must be one of"),
+        (lambda o, a: o[4].update(factors=[2**31 - 1, 2**31 - 1]), "and size 5534"),
+        (lambda o, a: o[4].update(factors=[1, 2]), "operation 4 must have 12 inputs and size 24"),
+        (lambda o, a: o[4].update(output=[4, 4, 9], size=144), "operation 4 must have 12 inputs and size 48"),
+        (lambda o, a: o[1].update(output=[2, 2, 4], size=16), "operation 1 must have 48 inputs and size 12"),
+    ],
+)
+def test_forged_files_of_images_are_refused(change: Any, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    layers = [
+        *(fn.Input((6, 6, 2)), fn.Conv2D(3, 3), fn.MaxPooling2D(2), fn.layers.Permute((2, 1, 3)), fn.layers.Softmax()),
+        fn.layers.UpSampling2D(2),
+    ]
+    model = fn.Sequential(layers, seed=0)
+    model.quantize(np.random.default_rng(0).normal(size=(5, 6, 6, 2))).save(path)
+    forge(path, lambda operations, config, arrays: change(operations, arrays))
+    with pytest.raises(ValueError, match=message) as refusal:
+        fn.load_model(path)
+    assert str(refusal.value).startswith(f"cannot load {path}: ")

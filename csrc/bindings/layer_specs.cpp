@@ -48,8 +48,10 @@ template <class Kind> void read(Description& from, Kind& kind) {
     kind.keys([&](const char* key, auto& value) { from.read(key, value); });
 }
 
-void read(Description& from, QuantizedDenseSpec& kind) {
-    read<QuantizedDenseSpec>(from, kind);
+template <class Kind>
+    requires requires(Kind kind) { kind.weights; }
+void read(Description& from, Kind& kind) {
+    kind.keys([&](const char* key, auto& value) { from.read(key, value); });
     for (const char* const key : {"kernel", "kernel_scale", "input_scale", "zero_point"})
         from.take(key);
     kind.weights = quantized_kernel(from.dict());

@@ -231,8 +231,8 @@ template <class T> void register_class(py::module_& module, const char* name) {
         .def("quantized_kernels",
              [](const Self& self) {
                  py::dict result;
-                 for (const auto& [layer, quantized] : self.shape().quantized_layers())
-                     result[py::int_(layer)] = quantized_kernel(*quantized);
+                 for (const auto& [layer, kernel] : self.shape().quantized_kernels())
+                     result[py::int_(layer)] = quantized_kernel(*kernel);
                  return result;
              })
         .def(

@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "core/layers/quantized_dense.h"
+#include "core/layers/quantized_kernel.h"
 
 namespace fastnet {
 
@@ -31,9 +31,9 @@ std::shared_ptr<const QuantizedKernel> quantized_kernel(const py::dict& dict) {
     return quantized;
 }
 
-py::array quantized_kernel(const QuantizedDense& layer) {
-    py::array_t<std::int8_t> result({layer.input_size, layer.output_size});
-    layer.unpack(result.mutable_data());
+py::array quantized_kernel(const Int8Weights& kernel) {
+    py::array_t<std::int8_t> result({kernel.inputs(), kernel.units()});
+    kernel.unpack(result.mutable_data());
     return result;
 }
 

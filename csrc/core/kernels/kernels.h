@@ -244,7 +244,7 @@ template <class T> struct LayerKernels {
 };
 
 // y = epilogue(scale (x w + correction)), where x holds quantized rows, w the 8-bit weights as packed by
-// QuantizedDense, and y rows of n values. correction and scale have a value for every lane of every vector of units.
+// Int8Weights, and y rows of n values. correction and scale have a value for every lane of every vector of units.
 struct Int8Product {
     Index rows, n;
     Index steps;  // along k; each covers the values that the kernels take at once

@@ -55,19 +55,21 @@ inline void check_images(const ImageSizes& s, Index size) {
     checked_product({s.output_height, s.output_width, s.channels}, "an image");
 }
 
-template <class T> std::unique_ptr<Layer<T>> make(Index size, const Conv2DSpec& spec, Index) {
+inline Geometry geometry_of(Index size, const KernelSpec& spec, Index groups) {
     const ImageSizes& s = spec.sizes;
     const WindowSizes& w = spec.windows;
     check_images(s, size);
     checked_product({s.output_height, s.output_width, spec.filters}, "an image");
-    if (spec.groups < 1 || s.channels % spec.groups != 0 || spec.filters % spec.groups != 0)
-        throw std::invalid_argument("groups must divide channels and filters, got " + std::to_string(spec.groups));
+    if (groups < 1 || s.channels % groups != 0 || spec.filters % groups != 0)
+        throw std::invalid_argument("groups must divide channels and filters, got " + std::to_string(groups));
     checked_product({spec.kernel_height, spec.kernel_width, s.channels, spec.filters}, "a kernel");
-    const Geometry geometry{
-        checked_axis(s.height, s.output_height, spec.kernel_height, w.stride_height, spec.dilation_height, w.top),
-        checked_axis(s.width, s.output_width, spec.kernel_width, w.stride_width, spec.dilation_width, w.left),
-        s.channels, spec.filters, spec.groups};
-    return std::make_unique<Convolution<T>>(geometry, false, spec.use_bias);
+    return {checked_axis(s.height, s.output_height, spec.kernel_height, w.stride_height, spec.dilation_height, w.top),
+            checked_axis(s.width, s.output_width, spec.kernel_width, w.stride_width, spec.dilation_width, w.left),
+            s.channels, spec.filters, groups};
+}
+
+template <class T> std::unique_ptr<Layer<T>> make(Index size, const Conv2DSpec& spec, Index) {
+    return std::make_unique<Convolution<T>>(geometry_of(size, spec, spec.groups), false, spec.use_bias);
 }
 
 template <class T> std::unique_ptr<Layer<T>> make(Index size, const Conv2DTransposeSpec& spec, Index) {

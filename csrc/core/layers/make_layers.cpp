@@ -7,6 +7,7 @@
 #include "dense.h"
 #include "make_image_layers.h"
 #include "normalization.h"
+#include "quantized_convolution.h"
 #include "quantized_dense.h"
 #include "row_layers.h"
 
@@ -45,6 +46,22 @@ template <class T> Made<T> make(Index size, const QuantizedDenseSpec& spec, Inde
                                         std::to_string(size) + " inputs needs a kernel of that shape, of at most " +
                                         std::to_string(QuantizedKernel::most_inputs) + " inputs");
         return std::make_unique<QuantizedDense>(size, static_cast<Index>(units), spec.use_bias, *spec.weights);
+    }
+    throw std::invalid_argument("a quantized layer is for a network of float32 only");
+}
+
+template <class T> Made<T> make(Index size, const QuantizedConv2DSpec& spec, Index) {
+    const Geometry geometry = geometry_of(size, spec, 1);
+    if constexpr (sizeof(T) == sizeof(float)) {
+        const Index inputs = geometry.kernel_size() / geometry.filters;
+        if (!spec.weights || spec.weights->scale.size() != static_cast<std::size_t>(geometry.filters) ||
+            inputs > QuantizedKernel::most_inputs ||
+            spec.weights->kernel.size() != static_cast<std::size_t>(geometry.kernel_size()))
+            throw std::invalid_argument("a quantized convolution of " + std::to_string(geometry.filters) +
+                                        " filters for windows of " + std::to_string(inputs) +
+                                        " values needs a kernel of that shape, of at most " +
+                                        std::to_string(QuantizedKernel::most_inputs) + " values");
+        return std::make_unique<QuantizedConvolution>(geometry, spec.use_bias, *spec.weights);
     }
     throw std::invalid_argument("a quantized layer is for a network of float32 only");
 }

@@ -59,6 +59,11 @@ struct QuantizedDenseSpec {
     }
 };
 
+struct QuantizedConv2DSpec : KernelSpec {
+    static constexpr const char* type = "quantized_conv2d";
+    std::shared_ptr<const QuantizedKernel> weights;  // likewise
+};
+
 struct RescalingSpec {
     static constexpr const char* type = "rescaling";
     double scale = 1, offset = 0;
@@ -151,11 +156,11 @@ struct ResidualEndSpec {
     template <class Read> void keys(Read) {}
 };
 
-using LayerKind =
-    std::variant<DenseSpec, QuantizedDenseSpec, ActivationLayerSpec, RescalingSpec, NormalizationSpec, DropoutSpec,
-                 GaussianNoiseSpec, PReluSpec, BatchNormalizationSpec, LayerNormalizationSpec, ResidualBeginSpec,
-                 ResidualEndSpec, Conv2DSpec, Conv2DTransposeSpec, MaxPooling2DSpec, AveragePooling2DSpec,
-                 Padding2DSpec, UpSampling2DSpec, PermutationSpec, SpatialDropoutSpec>;
+using LayerKind = std::variant<DenseSpec, QuantizedDenseSpec, QuantizedConv2DSpec, ActivationLayerSpec, RescalingSpec,
+                               NormalizationSpec, DropoutSpec, GaussianNoiseSpec, PReluSpec, BatchNormalizationSpec,
+                               LayerNormalizationSpec, ResidualBeginSpec, ResidualEndSpec, Conv2DSpec,
+                               Conv2DTransposeSpec, MaxPooling2DSpec, AveragePooling2DSpec, Padding2DSpec,
+                               UpSampling2DSpec, PermutationSpec, SpatialDropoutSpec>;
 
 // The description of a layer of this kind. Throws std::invalid_argument for a different kind.
 template <class Kind> const Kind& spec_of(const LayerKind& kind) {

@@ -1,6 +1,6 @@
 #include "chain.h"
 
-#include "core/layers/quantized_dense.h"
+#include "core/layers/quantized_kernel.h"
 
 namespace fastnet {
 
@@ -65,12 +65,12 @@ template <class T> std::vector<std::uint64_t*> Chain<T>::seeds() {
     return result;
 }
 
-template <class T> std::vector<std::pair<Index, const QuantizedDense*>> Chain<T>::quantized_layers() const {
-    std::vector<std::pair<Index, const QuantizedDense*>> result;
+template <class T> std::vector<std::pair<Index, const Int8Weights*>> Chain<T>::quantized_kernels() const {
+    std::vector<std::pair<Index, const Int8Weights*>> result;
     if constexpr (sizeof(T) == sizeof(float))
         for (const auto& layer : layers_)
-            if (const auto* quantized = dynamic_cast<const QuantizedDense*>(layer.get()))
-                result.emplace_back(layer->spec, quantized);
+            if (const auto* quantized = dynamic_cast<const QuantizedLayer*>(layer.get()))
+                result.emplace_back(layer->spec, &quantized->kernel());
     return result;
 }
 

@@ -12,7 +12,7 @@
 
 namespace fastnet {
 
-class QuantizedDense;
+class Int8Weights;
 
 template <class T> bool is_identity(const ActivationKernels<T>& activation) {
     return &activation == kernels<T>().activations;
@@ -44,7 +44,7 @@ template <class T> class Chain {
     // The seeds of the layers that draw random numbers.
     std::vector<std::uint64_t*> seeds();
     // Every layer that computes in 8-bit integers, with the index of its description.
-    std::vector<std::pair<Index, const QuantizedDense*>> quantized_layers() const;
+    std::vector<std::pair<Index, const Int8Weights*>> quantized_kernels() const;
 
     // The parameters, followed by the statistics, which no gradient changes.
     Index parameter_count() const { return parameter_count_; }

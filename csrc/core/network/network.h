@@ -53,7 +53,7 @@ template <class T> class Network {
     // The floating-point operations of a sample when none of its zeros is skipped.
     double operations_of_dense_row() const { return chain_.operations(); }
     // Every layer that computes in 8-bit integers, with the index of its description.
-    std::vector<std::pair<Index, const QuantizedDense*>> quantized_layers() const { return chain_.quantized_layers(); }
+    std::vector<std::pair<Index, const Int8Weights*>> quantized_kernels() const { return chain_.quantized_kernels(); }
 
     // Takes over the settings that may change in the layers' descriptions: what is trained, the dropout rate, the noise
     // level. A layer that is trained again continues with its optimizer state.

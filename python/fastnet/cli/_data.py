@@ -63,7 +63,9 @@ def open_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedM
     return data.reshaped(model.input_shape)
 
 
-def load_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedModel, *, with_labels: bool) -> Dataset:
+def load_for_model(
+    arguments: argparse.Namespace, model: Sequential | QuantizedModel, *, with_labels: bool, of_training: bool = False
+) -> Dataset:
     """Load data for a trained model: the test part if there is one, with the model's columns and codes.
 
     Parameters
@@ -75,6 +77,8 @@ def load_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedM
         The data are returned with its number of features, in the order of its feature names.
     with_labels : bool
         Whether labels are needed. They are returned as codes of the model's classes.
+    of_training : bool
+        Whether the training part is returned instead.
 
     Raises
     ------
@@ -99,7 +103,7 @@ def load_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedM
     )
     if target is None and data.label is not None and data.label.name is None:
         _check_place_of_label(data, model, known=label is not None, quiet=quiet or (with_labels and label is not None))
-    part = _in_model_order(data if data.test is None else data.test, model.feature_names, source, quiet)
+    part = _in_model_order(data if data.test is None or of_training else data.test, model.feature_names, source, quiet)
     if part.x.shape[1] != features:
         raise ValueError(f"{source} has {part.x.shape[1]} features in a row; the model takes {features}")
     if with_labels:

@@ -11,13 +11,13 @@ import numpy as np
 
 from fastnet._core import Network32
 from fastnet.inputs.samples import check_finite
+from fastnet.models.quantized_network import network_of
 from fastnet.operations import steps
 from fastnet.operations.making import operations_of
-from fastnet.operations.quantizing import QuantizedMultiplication, quantize_operations
+from fastnet.operations.quantizing import Quantized, quantize_operations
 from fastnet.operations.steps import Operation, arrays_of
 from fastnet.support.html import html_table, html_text
 from fastnet.support.text import visible
-from fastnet.support.validation import describe
 from fastnet.training.evaluation import Evaluator
 from fastnet.training.trainer import Trainer
 
@@ -26,7 +26,9 @@ _NOT_LEARNING = "a quantized model cannot be trained: fit the model that it was 
 
 
 def quantize(model: Trainer, calibration_data: Any) -> "QuantizedModel":
-    """Return a model with 8-bit integer matrix multiplications, except those with fewer than 4 inputs.
+    """Return a model with matrix multiplications and convolutions in 8-bit integers.
+
+    Those with fewer than 4 inputs, convolutions in groups, as of `DepthwiseConv2D`, and transposed ones stay in float32.
 
     Parameters
     ----------
@@ -145,22 +147,15 @@ class QuantizedModel(Evaluator):
         self.input_shape: tuple[int, ...] = input_shape
         self._output_shape = output_shape
         self._maps_rows = len(input_shape) == len(output_shape) == 1
-        network = Network32(int(np.prod(input_shape)), [_description(operation) for operation in operations])
-        network.set_pieces(
-            [
-                (offset, np.ascontiguousarray(_parameters(operations[index])[name], np.float32).reshape(-1))
-                for index, name, offset, _, _ in network.parameter_slots
-            ]
-        )
-        self._network: Network32 = network
+        self._network: Network32 = network_of(operations, int(np.prod(input_shape)))
         arrays = [list(arrays_of(operation).values()) for operation in operations]
         for array in itertools.chain(*arrays):  # a change would not reach the network
             array.flags.writeable = False
         self._sizes = [(sum(a.size for a in some), sum(a.nbytes for a in some)) for some in arrays]
         # The compiled network keeps the kernels in its own layout; a copy here would double the memory.
         self._operations = [
-            replace(operation, kernel=np.empty((0, operation.size), np.int8))
-            if isinstance(operation, QuantizedMultiplication)
+            replace(operation, kernel=np.empty((0, *operation.kernel.shape), np.int8))
+            if isinstance(operation, Quantized)
             else operation
             for operation in operations
         ]
@@ -170,7 +165,9 @@ class QuantizedModel(Evaluator):
         """The steps of a prediction, with copies of the kernels."""
         kernels = self._network.quantized_kernels()
         return [
-            replace(operation, kernel=kernels[i]) if isinstance(operation, QuantizedMultiplication) else operation
+            replace(operation, kernel=kernels[i].reshape(operation.kernel.shape[1:]))
+            if isinstance(operation, Quantized)
+            else operation
             for i, operation in enumerate(self._operations)
         ]
 
@@ -289,53 +286,3 @@ class QuantizedModel(Evaluator):
         return (
             f"<QuantizedModel {self.name!r}: {self.input_shape} -> {self.output_shape}, {self.size_in_bytes:,} bytes>"
         )
-
-
-def _description(operation: Operation) -> dict[str, Any]:
-    """Return the description of an operation for the core."""
-    match operation:
-        case QuantizedMultiplication():
-            return {
-                "type": "quantized_dense",
-                "use_bias": operation.bias is not None,
-                "kernel": operation.kernel,
-                "kernel_scale": operation.scale,
-                "input_scale": operation.input_scale,
-                "zero_point": operation.zero_point,
-            }
-        case steps.Multiplication(size=size, bias=bias):
-            return {"type": "dense", "units": size, "use_bias": bias is not None}
-        case steps.Scaling(center=center, factor=factor, offset=offset):
-            if factor.ndim == center.ndim == offset.ndim == 0:
-                return {"type": "rescaling", "scale": float(factor), "offset": float(offset - center * factor)}
-            return {"type": "batch_normalization"}  # of variance 1
-        case steps.Activating(function=function, alpha=alpha):
-            return {"type": "activation", "activation": function, "alpha": alpha}
-        case steps.SlopedActivating():
-            return {"type": "prelu"}
-        case steps.LayerNormalizing(epsilon=epsilon, gamma=gamma, beta=beta):
-            given = {"use_gamma": gamma is not None, "use_beta": beta is not None}
-            return {"type": "layer_normalization", "epsilon": epsilon, **given}
-        case steps.Remembering():
-            return {"type": "residual_begin"}
-        case steps.Addition():
-            return {"type": "residual_end"}
-        case other:
-            raise TypeError(f"a quantized model cannot compute {describe(other)}")
-
-
-def _parameters(operation: Operation) -> dict[str, Any]:
-    """Return the arrays of an operation under their names in the core."""
-    match operation:
-        case steps.Scaling(center=center, factor=factor, offset=offset):
-            one = np.ones(operation.size)
-            return {
-                "gamma": factor * one,
-                "beta": offset * one,
-                "moving_mean": center * one,
-                "moving_variance": one,
-            }
-        case steps.SlopedActivating(slope=slope):
-            return {"alpha": slope}
-        case _:
-            return arrays_of(operation)

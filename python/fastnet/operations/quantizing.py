@@ -1,8 +1,9 @@
-"""The matrix products of a model in 8-bit integers.
+"""The matrix products and the convolutions of a model in 8-bit integers.
 
-A kernel w becomes integers from -127 to 127 and a scale for each unit; the values x that it is multiplied with become
-integers q from 0 to 255, x = input_scale * (q - zero_point), over the range that they have in calibration data. Zero is
-exact. Everything else, biases and activations too, stays in float32, and so do products of few inputs.
+A kernel w becomes integers from -127 to 127 and a scale for each unit or filter; the values x that it is multiplied with
+become integers q from 0 to 255, x = input_scale * (q - zero_point), over the range that they have in calibration data.
+Zero is exact, so that images can be padded with it. Everything else, biases and activations too, stays in float32, and so
+do products of few inputs and convolutions in groups.
 """
 
 from collections.abc import Iterator
@@ -14,20 +15,28 @@ from numpy.typing import NDArray
 
 from fastnet._core import Network32
 from fastnet.inputs.samples import Features
-from fastnet.operations import steps
+from fastnet.layers.geometry import Pair
 from fastnet.operations.evaluation import trace
 from fastnet.operations.steps import (
     Array,
+    Convolution,
+    ImageOperation,
     Multiplication,
     Operation,
     Scaling,
     arrays_of,
-    repeated,
     scaled,
     takes_scaling,
 )
 
-__all__ = ["MOST_INPUTS", "QuantizedMultiplication", "fold_scalings", "quantize_operations"]
+__all__ = [
+    "MOST_INPUTS",
+    "Quantized",
+    "QuantizedConvolution",
+    "QuantizedMultiplication",
+    "fold_scalings",
+    "quantize_operations",
+]
 
 MOST_INPUTS = 65_536  # of a product whose sums have 32 bits
 # The integers of 4 inputs are multiplied at once. Fewer save next to nothing, take as long, and the roundings of the
@@ -59,6 +68,32 @@ class QuantizedMultiplication(Operation):
     zero_point: int
 
 
+@dataclass(frozen=True, eq=False)
+class QuantizedConvolution(ImageOperation):
+    """A `Convolution` without groups, in integers.
+
+    Attributes
+    ----------
+    kernel : ndarray of int8, shape (height, width, channels, filters)
+    scale, bias, input_scale, zero_point
+        As in `QuantizedMultiplication`, with filters for units.
+    strides, dilation, before : (int, int)
+        As in `Convolution`.
+    """
+
+    kernel: Array
+    scale: Array
+    bias: Array | None
+    input_scale: float
+    zero_point: int
+    strides: Pair
+    dilation: Pair
+    before: Pair
+
+
+Quantized = QuantizedMultiplication | QuantizedConvolution
+
+
 def quantize_operations(operations: list[Operation], samples: Features, input_size: int) -> list[Operation]:
     """Return the operations with products in integers; `samples` tell the ranges of their inputs.
 
@@ -66,15 +101,7 @@ def quantize_operations(operations: list[Operation], samples: Features, input_si
     ------
     ValueError
         A value on the way, or a scale, is not finite in float32, or a product has too many inputs.
-    NotImplementedError
-        An operation is one of images, or works on the rows of a sample.
     """
-    for operation in operations:
-        if not isinstance(operation, steps.OPERATIONS) or getattr(operation, "rows", 1) > 1:
-            raise NotImplementedError(
-                f"layer {operation.layer!r} cannot be quantized: models of layers that take a row of features can; "
-                "to_c and to_onnx write models of images in float32"
-            )
     with np.errstate(over="ignore", invalid="ignore"):  # what overflows is found, and named
         return _quantize(fold_scalings(operations), samples, input_size)
 
@@ -92,8 +119,15 @@ def _quantize(operations: list[Operation], samples: Features, input_size: int) -
     ]
 
 
-def _is_worthwhile(operation: Operation) -> TypeGuard[Multiplication]:
-    return isinstance(operation, Multiplication) and len(operation.kernel) >= FEWEST_INPUTS
+def _is_worthwhile(operation: Operation) -> TypeGuard[Multiplication | Convolution]:
+    if isinstance(operation, Convolution) and operation.groups > 1:
+        return False
+    return isinstance(operation, Multiplication | Convolution) and len(_as_matrix(operation.kernel)) >= FEWEST_INPUTS
+
+
+def _as_matrix(kernel: Array) -> Array:
+    """Return a kernel in the shape (inputs, units)."""
+    return kernel.reshape(-1, kernel.shape[-1])
 
 
 def fold_scalings(operations: list[Operation]) -> list[Operation]:
@@ -107,22 +141,39 @@ def fold_scalings(operations: list[Operation]) -> list[Operation]:
         before = result[-1] if result else None
         if before is not None and isinstance(operation, Scaling) and takes_scaling(before, operation):
             result[-1] = scaled(before, operation)
-        elif isinstance(operation, Multiplication) and isinstance(before, Scaling) and _is_uniform(before):
+        elif isinstance(before, Scaling) and _takes_scaling_in_front(operation, before):
             result[-1] = _scaled_in_front(before, operation)
         else:
             result.append(operation)
     return result
 
 
-def _is_uniform(scaling: Scaling) -> bool:
-    """Return whether all values are scaled alike."""
-    return all(array.min() == array.max() for array in (scaling.center, scaling.factor, scaling.offset))
+def _takes_scaling_in_front(operation: Operation, scaling: Scaling) -> TypeGuard[Multiplication | Convolution]:
+    """Return whether an operation can do a scaling in front of it, which must scale all values alike.
+
+    The zeros that pad an image are not scaled, so that zero must remain zero there.
+    """
+    if any(array.min() != array.max() for array in (scaling.center, scaling.factor, scaling.offset)):
+        return False
+    if isinstance(operation, Convolution):
+        return _factor_and_shift(scaling)[1] == 0.0 or not _pads(operation)
+    return isinstance(operation, Multiplication)
 
 
-def _scaled_in_front(scaling: Scaling, product: Multiplication) -> Multiplication:
-    factor, kernel = float(scaling.factor.flat[0]), product.kernel.astype(np.float64)
-    shift = float(scaling.offset.flat[0]) - float(scaling.center.flat[0]) * factor
-    bias = shift * kernel.sum(axis=0) + (0.0 if product.bias is None else product.bias)
+def _pads(operation: Convolution) -> bool:
+    axes = zip(*(operation.output[:2], operation.strides, operation.kernel.shape, operation.dilation), strict=False)
+    reach = [(number - 1) * stride + (kernel - 1) * dilation + 1 for number, stride, kernel, dilation in axes]
+    return any(operation.before) or reach[0] > operation.image.height or reach[1] > operation.image.width
+
+
+def _factor_and_shift(scaling: Scaling) -> tuple[float, float]:
+    factor = float(scaling.factor.flat[0])
+    return factor, float(scaling.offset.flat[0]) - float(scaling.center.flat[0]) * factor
+
+
+def _scaled_in_front(scaling: Scaling, product: Multiplication | Convolution) -> Multiplication | Convolution:
+    kernel, (factor, shift) = product.kernel.astype(np.float64), _factor_and_shift(scaling)
+    bias = shift * _as_matrix(kernel).sum(axis=0) + (0.0 if product.bias is None else product.bias)
     return replace(product, kernel=kernel * factor, bias=bias)
 
 
@@ -134,7 +185,7 @@ def _as_floats(samples: Features, input_size: int) -> NDArray[np.float32]:
 def _inputs_of_products(operations: list[Operation], samples: Array) -> Iterator[tuple[int, Array]]:
     """Yield the index of each product and the values that it gets from some samples."""
     for i, (operation, x) in enumerate(zip(operations, trace(operations, samples), strict=False)):
-        if isinstance(operation, Multiplication):
+        if isinstance(operation, Multiplication | Convolution):
             if not np.isfinite(x).all():
                 raise ValueError(
                     f"layer {operation.layer!r} gets values from calibration_data that are not finite in float32"
@@ -144,21 +195,17 @@ def _inputs_of_products(operations: list[Operation], samples: Array) -> Iterator
 
 def _in_float32(operation: Operation) -> Operation:
     arrays: dict[str, Any] = {name: array.astype(np.float32) for name, array in arrays_of(operation).items()}
-    if isinstance(operation, Scaling | steps.SlopedActivating):
-        arrays = {name: repeated(array, operation.size) for name, array in arrays.items()}
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ValueError(f"layer {operation.layer!r} has numbers that are not finite in float32")
     return replace(operation, **arrays)
 
 
-def _quantized(product: Multiplication, low: float, high: float) -> QuantizedMultiplication:
+def _quantized(product: Multiplication | Convolution, low: float, high: float) -> Quantized:
     """Return a product whose inputs are from `low` to `high`, zero included, in integers."""
-    if len(product.kernel) > MOST_INPUTS:
-        raise ValueError(
-            f"layer {product.layer!r} has {len(product.kernel)} inputs; at most {MOST_INPUTS} can be quantized"
-        )
+    kernel = _as_matrix(product.kernel.astype(np.float64))
+    if len(kernel) > MOST_INPUTS:
+        raise ValueError(f"layer {product.layer!r} has {len(kernel)} inputs; at most {MOST_INPUTS} can be quantized")
     input_scale = _step((high - low) / 255)
-    kernel = product.kernel.astype(np.float64)
     scale = np.array([_step(largest / 127) for largest in np.abs(kernel).max(axis=0)], np.float32)
     bias = None if product.bias is None else product.bias.astype(np.float32)
     finite = np.isfinite(kernel).all() and (bias is None or np.isfinite(bias).all())
@@ -167,15 +214,17 @@ def _quantized(product: Multiplication, low: float, high: float) -> QuantizedMul
         raise ValueError(
             f"layer {product.layer!r} has weights, or weights times inputs, that are not finite in float32"
         )
-    return QuantizedMultiplication(
-        product.size,
-        product.layer,
-        np.rint(kernel / scale).astype(np.int8),
-        scale,
-        bias,
-        input_scale,
-        int(np.clip(np.rint(-low / input_scale), 0, 255)),
-    )
+    parts: dict[str, Any] = {
+        "kernel": np.rint(kernel / scale).astype(np.int8).reshape(product.kernel.shape),
+        "scale": scale,
+        "bias": bias,
+        "input_scale": input_scale,
+        "zero_point": int(np.clip(np.rint(-low / input_scale), 0, 255)),
+    }
+    if isinstance(product, Multiplication):
+        return QuantizedMultiplication(product.size, product.layer, **parts)
+    windows = {name: getattr(product, name) for name in ("image", "output", "strides", "dilation", "before")}
+    return QuantizedConvolution(product.size, product.layer, **windows, **parts)
 
 
 def _step(step: float) -> float:

@@ -238,7 +238,6 @@ class Permuting(Operation):
     axes: tuple[int, ...]
 
 
-# What quantized models consist of.
 OPERATIONS = (
     Multiplication,
     Scaling,
@@ -247,6 +246,12 @@ OPERATIONS = (
     LayerNormalizing,
     Remembering,
     Addition,
+    Convolution,
+    TransposedConvolution,
+    Pooling,
+    Padding,
+    Upsampling,
+    Permuting,
 )
 
 

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose
 import fastnet as fn
 import models_of_images as images
 from fastnet.interchange import checking
-from fastnet.layers import BatchNormalization, Conv2D, Dense, Flatten, LayerNormalization, Softmax
+from fastnet.layers import BatchNormalization, Dense, Flatten
 from fastnet.operations.evaluation import compute
 from fastnet.operations.making import operations_of
 from fastnet.operations.steps import (
@@ -84,16 +84,6 @@ def test_dense_layers_at_several_positions_are_convolutions_of_the_image() -> No
     assert isinstance(product, Multiplication)
     assert isinstance(last, Activating)
     assert (activation.rows, last.rows) == (24, 1)
-
-
-@pytest.mark.parametrize(
-    "layer",
-    [Conv2D(3, 3, name="wrong"), Dense(3, name="wrong"), LayerNormalization(name="wrong"), Softmax(name="wrong")],
-)
-def test_quantization_names_the_layer_that_it_cannot_take(layer: fn.layers.Layer) -> None:
-    model = fn.Sequential([fn.Input((4, 6, 3)), BatchNormalization(), layer, Flatten(), Dense(2)])
-    with pytest.raises(NotImplementedError, match="layer 'wrong' cannot be quantized"):
-        model.quantize(np.zeros((1, 4, 6, 3)))
 
 
 def test_scalings_of_channels_are_quantized() -> None:

@@ -123,40 +123,53 @@ struct Int8Tile {
     Index y_row, columns;
     const std::int32_t* correction;
     const float* scale;
+    Index segments;
+    const Index* offsets;
+    const char* flag;
+    Index flag_row;
+    const float* bias;
 };
+
+inline constexpr Index no_offset = 0;
 
 // y = scale (sum of products + correction) for `rows` rows and `vectors` vectors of units.
 template <int rows, int vectors> void int8_micro_kernel(const Int8Tile& t) {
     Bits<float> sums[rows][vectors] = {};
     const char* x = t.x + sizeof(float);
     const std::int8_t* w = t.w;
-    for (Index p = 0; p < t.steps; ++p, x += 4, w += vectors * int8_step) {
-        Int8::Weights wv[vectors];
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v)
-            wv[v] = Int8::weights(w + v * int8_step);
-#pragma GCC unroll 8
-        for (int i = 0; i < rows; ++i) {
-            std::int32_t group;
-            __builtin_memcpy(&group, x + i * t.x_row, sizeof group);
-            const Bits<float> xv = group - Bits<float>{};
+    for (Index s = 0; s < t.segments; ++s) {
+        const char* from = x + t.offsets[s];
+        for (Index p = 0; p < t.steps; ++p, from += 4, w += vectors * int8_step) {
+            Int8::Weights wv[vectors];
 #pragma GCC unroll 4
             for (int v = 0; v < vectors; ++v)
-                sums[i][v] = Int8::multiply_add(xv, wv[v], sums[i][v]);
+                wv[v] = Int8::weights(w + v * int8_step);
+#pragma GCC unroll 8
+            for (int i = 0; i < rows; ++i) {
+                std::int32_t group;
+                __builtin_memcpy(&group, from + i * t.x_row, sizeof group);
+                const Bits<float> xv = group - Bits<float>{};
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; ++v)
+                    sums[i][v] = Int8::multiply_add(xv, wv[v], sums[i][v]);
+            }
         }
     }
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
         float flag;
-        __builtin_memcpy(&flag, t.x + i * t.x_row, sizeof flag);
+        __builtin_memcpy(&flag, t.flag + i * t.flag_row, sizeof flag);
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v) {
             const Index first = v * lanes<float>, left = t.columns - first;
             Bits<float> correction;
             __builtin_memcpy(&correction, t.correction + first, sizeof correction);
             const Vec<float> product = __builtin_convertvector(sums[i][v] + correction, Vec<float>);
-            store_some(t.y + i * t.y_row + first, product * load(t.scale + first) + flag,
-                       left < lanes<float> ? left : lanes<float>);
+            const Index some = left < lanes<float> ? left : lanes<float>;
+            Vec<float> y = product * load(t.scale + first) + flag;
+            if (t.bias)
+                y = y + load_some(t.bias + first, some);
+            store_some(t.y + i * t.y_row + first, y, some);
         }
     }
 }
@@ -196,18 +209,23 @@ inline void multiply_int8(const Int8Product& product, Index first_panel, Index l
             const Int8Tile tile{product.steps,
                                 product.x + i * product.x_row,
                                 product.x_row,
-                                product.weights + columns.start(panel) * int8_step * product.steps,
+                                product.weights + columns.start(panel) * int8_step * product.steps * product.segments,
                                 product.y + i * product.n + j,
                                 product.n,
                                 product.n - j,
                                 product.correction + j,
-                                product.scale + j};
+                                product.scale + j,
+                                product.segments,
+                                product.offsets ? product.offsets : &no_offset,
+                                product.flag ? product.flag : product.x + i * product.x_row,
+                                product.flag ? 0 : product.x_row,
+                                product.bias ? product.bias + j : nullptr};
             int8_micro_kernels.table[columns.size(panel)][height](tile);
-            if (product.rows > 1)
+            if (product.rows > 1 && product.epilogue)
                 apply(i, height, j, column(panel + 1));
         }
     }
-    if (product.rows == 1)
+    if (product.rows == 1 && product.epilogue)
         apply(0, 1, column(first_panel), column(last_panel));
 }
 

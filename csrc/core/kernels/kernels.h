@@ -249,12 +249,18 @@ struct Int8Product {
     Index rows, n;
     Index steps;  // along k; each covers the values that the kernels take at once
     const char* x;
-    Index x_row;  // in bytes
+    Index x_row;  // in bytes, which rows may have in common
     const std::int8_t* weights;
     const std::int32_t* correction;
     const float* scale;
     float* y;
     const Epilogue<float>* epilogue;
+    // The values of a window of an image lie in `segments` places, this many bytes behind the row, with `steps` each.
+    // Then all rows share one flag, and the bias, or null, is added where the epilogue is null.
+    Index segments = 1;
+    const Index* offsets = nullptr;
+    const char* flag = nullptr;
+    const float* bias = nullptr;
 };
 
 // Packing of weights, quantization of rows, and the product: see int8_kernels.h.

@@ -41,6 +41,14 @@ LAYERS: dict[str, Callable[[], list[fn.layers.Layer]]] = {
     "layer-norm": lambda: [fn.Dense(5, input_shape=(6,)), fn.LayerNormalization(), fn.Dense(3, "softmax")],
     "prelu": lambda: [fn.Dense(5, input_shape=(6,)), fn.PReLU(), fn.Dense(3, "softmax")],
     "residual": lambda: [fn.Residual([fn.Dropout(0.2), fn.Dense(6, "gelu")], input_shape=(6,)), fn.Dense(3, "softmax")],
+    "augmentation": lambda: [
+        fn.Reshape((2, 3, 1), input_shape=(6,)),
+        fn.RandomRotation(0.3),
+        fn.RandomElasticTransform((1, 1), value_range=(-9, 9), alpha=1.0, sigma=0.5),
+        fn.RandomFlip(),
+        fn.Flatten(),
+        *plain()[1:],
+    ],
     "penalties": lambda: [fn.Dense(5, kernel_regularizer="l1l2", input_shape=(6,)), fn.Dense(3, "softmax")],
     "rescaling": lambda: [fn.Rescaling(0.5, 0.1, input_shape=(6,)), *plain()[1:]],
 }

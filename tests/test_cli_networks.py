@@ -18,7 +18,7 @@ SMALL = "conv 4 3, pool 2, dropout 0.25, dense 12"
 
 
 def made(text: str, activation: str = "relu") -> list[fn.layers.Layer]:
-    return hidden_layers(Namespace(layers=text, network=None, hidden=None, activation=activation))
+    return hidden_layers(Namespace(layers=text, network=None, hidden=None, activation=activation, augment=None))
 
 
 def save_digits(path: Path, *, shaped: bool = False) -> Path:

@@ -30,6 +30,7 @@ CONVOLUTION = {
     "activation": "elu",
     "alpha": 0.5,
 }
+RESAMPLED = {**IMAGE, "fill_mode": "reflect", "fill_value": 0.0, "nearest": False, "seed": 1}
 # Every type with all that it takes.
 WHOLE: dict[str, Description] = {
     "dense": {"units": 3, "use_bias": True, "activation": "elu", "alpha": 0.5, "bfloat16": True, "positions": 2},
@@ -60,6 +61,37 @@ WHOLE: dict[str, Description] = {
     "upsampling2d": {**IMAGE, "factor_height": 1, "factor_width": 1, "bilinear": False},
     "permutation": {"shape": [1, 2, 2], "axes": [0, 2, 1]},
     "spatial_dropout": {"channels": 1, "rate": 0.5, "seed": 1},
+    "random_affine": {
+        **RESAMPLED,
+        "transformation": "zoom",
+        "lower": -0.5,
+        "upper": 0.5,
+        "width_lower": 0.0,
+        "width_upper": 0.0,
+        "proportional": True,
+    },
+    "random_elastic": {
+        **RESAMPLED,
+        "lower": 0.0,
+        "upper": 1.0,
+        "scale_lower": 0.0,
+        "scale_upper": 1.0,
+        "alpha": 1.0,
+        "sigma": 1.0,
+        "low": 0.0,
+        "high": 1.0,
+    },
+    "random_flip": {**IMAGE, "horizontal": True, "vertical": True, "seed": 1},
+    "random_crop": {**IMAGE, "top": 0, "left": 0, "output_height": 2, "output_width": 2, "seed": 1},
+    "random_levels": {
+        "channels": 1,
+        "contrast": True,
+        "lower": 0.5,
+        "upper": 1.5,
+        "low": 0.0,
+        "high": 1.0,
+        "seed": 1,
+    },
 }
 KEYS = sorted({key for taken in WHOLE.values() for key in taken} | {"rates", "Units", "", "\udc80"})
 
@@ -103,7 +135,7 @@ def test_a_misspelled_key_is_named_with_those_that_there_are() -> None:
 
 
 def test_types_that_there_are_not_are_named_with_those_that_there_are() -> None:
-    with pytest.raises(ValueError, match=r"layer type must be one of dense, .*conv2d.*spatial_dropout; got 'lstm'"):
+    with pytest.raises(ValueError, match=r"layer type must be one of dense, .*conv2d.*random_levels; got 'lstm'"):
         _core.Network32(4, [{"type": "lstm", "units": 3}])
 
 

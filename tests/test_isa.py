@@ -103,6 +103,34 @@ def of_images(dtype: str) -> list[np.ndarray]:
     return [predicting.predict(x, verbose=0), *trained.get_weights()]
 
 
+def augmented(dtype: str) -> list[np.ndarray]:
+    """Return what layers make of images in a step of training."""
+    layers, rng = fn.layers, np.random.default_rng(3)
+    x = rng.normal(size=(4, 13, 11, 1)).astype(dtype)
+    changes = [
+        layers.RandomTranslation(0.4, 0.3, seed=1),
+        layers.RandomRotation(0.5, "constant", seed=2),
+        layers.RandomZoom(0.4, fill_mode="wrap", seed=3),
+        layers.RandomZoom(0.4, fill_mode="nearest", interpolation="nearest", seed=4),
+        layers.RandomContrast(0.5, (-2, 2), seed=5),
+        layers.RandomBrightness(0.5, (-2, 2), seed=6),
+    ]
+    results: list[np.ndarray] = []
+
+    def kept(_true: np.ndarray, predicted: np.ndarray) -> float:
+        results.append(predicted.copy())
+        return 0.0
+
+    for change in changes:
+        for channels in (1, 3):
+            once = change.from_config(change.get_config())
+            model = fn.Sequential([once, fn.PReLU("ones"), fn.Flatten()], dtype=dtype)
+            model.compile("sgd", "mse", metrics=[kept])
+            images = np.repeat(x, channels, axis=-1)
+            model.train_on_batch(images, images.reshape(4, -1))
+    return results
+
+
 def compute() -> dict[str, np.ndarray]:
     """Return the results of fixed operations, by a name that tells the dtype and the kind."""
     results: dict[str, np.ndarray] = {}
@@ -143,6 +171,8 @@ def compute() -> dict[str, np.ndarray]:
             results[f"{dtype} training predictions {optimizer}"] = model.predict(x, verbose=0)
         for number, array in enumerate(of_images(dtype)):
             results[f"{dtype} training images {number}"] = array
+        for number, array in enumerate(augmented(dtype)):
+            results[f"{dtype} augmented {number}"] = array
         few = np.where(rng.random((300, 600)) < 0.1, rng.normal(size=(300, 600)), 0).astype(dtype)
         for form in FORMS:
             for units in (3, 37, 300):
@@ -188,7 +218,10 @@ def tolerance(name: str) -> float:
         kind == "gemm"
     ):  # two sums of k terms, each off by k eps / 2 of the sum of magnitudes, itself some 20 times larger
         return 20.0 * int(name.rsplit(maxsplit=1)[-1])
-    if kind == "bfloat16":  # products are exact, and each term is rounded once, fused or not
+    if kind in (
+        "bfloat16",
+        "augmented",
+    ):  # products are exact, and each term is rounded once, fused or not; or none is fused
         return 0.0
     if kind == "training":  # two runs, each as near to the exact one as the tests of training ask: 1e-5 in float32
         return 160.0 if "float32" in name else 9000.0

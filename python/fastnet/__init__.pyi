@@ -69,6 +69,14 @@ from fastnet.layers import MaxPooling2D as MaxPooling2D
 from fastnet.layers import Normalization as Normalization
 from fastnet.layers import Permute as Permute
 from fastnet.layers import PReLU as PReLU
+from fastnet.layers import RandomBrightness as RandomBrightness
+from fastnet.layers import RandomContrast as RandomContrast
+from fastnet.layers import RandomCrop as RandomCrop
+from fastnet.layers import RandomElasticTransform as RandomElasticTransform
+from fastnet.layers import RandomFlip as RandomFlip
+from fastnet.layers import RandomRotation as RandomRotation
+from fastnet.layers import RandomTranslation as RandomTranslation
+from fastnet.layers import RandomZoom as RandomZoom
 from fastnet.layers import ReLU as ReLU
 from fastnet.layers import Rescaling as Rescaling
 from fastnet.layers import Reshape as Reshape

@@ -53,6 +53,35 @@ template <class T> struct PoolLine {
     bool overlap;           // whether windows may overlap: gradients are then added to dx
 };
 
+// Where the pixels of a line lie along one axis of the image that they are taken from: pixel p at first + p step +
+// moved[p], or at the lowest or the highest position if it lies beyond. A null `moved` counts as zeros.
+template <class T> struct SampledAxis {
+    T first, step;
+    const T* moved;
+    T lowest, highest;
+};
+
+// A line of pixels that lie between those of another image, the source. Each is made of the four that surround it, by
+// linear interpolation, or of the nearest one. Pixel (i, j) of the source begins at source[i * source_line + j *
+// channels]. The source has all pixels that surround a position within the limits, also where i or j is negative.
+template <class T> struct SampledLine {
+    Index pixels, channels;
+    bool nearest;
+    SampledAxis<T> y, x;
+    const T* source;
+    Index source_line;
+    T* result;        // of the forward pass
+    const T* slopes;  // of the backward pass, laid out like the result
+    T* gradient;      // laid out like the source; the backward pass adds to it
+};
+
+// y = (x - center) factor + offset between low and high, with a center and an offset for every channel.
+template <class T> struct Levels {
+    Index pixels, channels;
+    const T *center, *offset;
+    T factor, low, high;
+};
+
 inline constexpr int max_window_vectors = 2;
 
 template <class T> struct ImageKernels {
@@ -77,6 +106,15 @@ template <class T> struct ImageKernels {
     void (*largest_backward)(const PoolLine<T>&);
     void (*average)(const PoolLine<T>&);
     void (*average_backward)(const PoolLine<T>&);
+    void (*sample)(const SampledLine<T>&);
+    // The same for lines of one channel that follow each other, each at one height, with the same positions along it.
+    void (*sample_level)(const SampledLine<T>&, Index lines, const T* heights);
+    void (*sample_backward)(const SampledLine<T>&);
+    // y[j] = the sum over k < taps of weights[k] x[k * step + j] for j < n
+    void (*blur)(Index n, Index taps, const T* weights, const T* x, Index step, T* y);
+    void (*adjust)(const Levels<T>&, const T* x, T* y);
+    // dx = dy where y is between low and high, else 0
+    void (*adjust_backward)(const Levels<T>&, const T* x, const T* dy, T* dx);
 };
 
 }  // namespace fastnet

@@ -225,6 +225,7 @@ template <class T> struct NormalizationGradient {
 template <class T> struct LayerKernels {
     void (*multiply)(Index n, const T* x, const T* factor, T* y);
     void (*add)(Index n, const T* x, const T* other, T* y);
+    void (*uniform)(const RandomRow& row, Index n, T* numbers);
     void (*dropout)(const RandomRow& row, Index n, const T* x, T rate, T* mask, T* y);
     void (*add_noise)(const RandomRow& row, Index n, const T* x, T deviation, T* y);
     void (*prelu)(Index n, const T* x, const T* slope, T* y);

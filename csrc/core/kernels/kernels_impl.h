@@ -47,6 +47,8 @@ namespace fastnet::FASTNET_NAMESPACE {
 
 #include "pooling_kernels.h"
 
+#include "resampling_kernels.h"
+
 #include "int8_kernels.h"
 
 // With 16 registers, chains run best in tiles of two vectors (6 x 2: 98 of 102 GFLOP/s on a Zen 3, 4 x 3: 91).
@@ -82,6 +84,7 @@ template <class T>
 inline constexpr LayerKernels<T> layer_kernels{
     .multiply = multiply_elements<T>,
     .add = add_elements<T>,
+    .uniform = uniform_row<T>,
     .dropout = dropout<T>,
     .add_noise = add_noise<T>,
     .prelu = prelu<T>,
@@ -116,6 +119,12 @@ inline constexpr ImageKernels<T> image_kernels{
     .largest_backward = pool_largest_backward<T>,
     .average = pool_average<T>,
     .average_backward = pool_average_backward<T>,
+    .sample = sample_line<T>,
+    .sample_level = sample_level_lines<T>,
+    .sample_backward = sample_line_backward<T>,
+    .blur = blur<T>,
+    .adjust = adjust_levels<T>,
+    .adjust_backward = adjust_levels_backward<T>,
 };
 
 template <class T>

@@ -74,6 +74,12 @@ template <class T> FASTNET_INLINE Vec<T> uniform(const std::uint32_t* words) {
     return __builtin_convertvector(reinterpret_cast<Signed>(some >> 8), Vec<T>) * static_cast<T>(0x1p-24);
 }
 
+// The first n numbers of a row, in [0, 1).
+template <class T> void uniform_row(const RandomRow& row, Index n, T* numbers) {
+    for_random_vectors<T>(
+        row, n, [&](Index j, Index m, const std::uint32_t* words) { store_some(numbers + j, uniform<T>(words), m); });
+}
+
 // The normal distribution's quantile sqrt(2) erfinv(x), -1 < x < 1, to 1e-6: Giles, "Approximating the erfinv
 // function", GPU Computing Gems Jade Edition, 2011, ch. 10.
 template <class T> FASTNET_INLINE Vec<T> normal_quantile(Vec<T> x) {

@@ -29,6 +29,19 @@ template <class T> FASTNET_INLINE void keep_in_register(const T*& p) { asm("" : 
 // Compilers must not move memory accesses across this.
 FASTNET_INLINE void keep_order() { asm volatile("" : : : "memory"); }
 
+// v as it is. Compilers must not combine the operation that gives it with one that takes it, as in a fused
+// multiply-add.
+template <class T> FASTNET_INLINE Vec<T> kept_apart(Vec<T> v) {
+#if defined(__aarch64__)
+    asm("" : "+w"(v));
+#elif defined(__SSE2__)
+    asm("" : "+x"(v));
+#else
+    asm("" : "+m"(v));
+#endif
+    return v;
+}
+
 // x - 0 is x for every x, including -0. Compilers know it and emit a plain broadcast.
 template <class T> FASTNET_INLINE Vec<T> broadcast(T x) { return x - Vec<T>{}; }
 

@@ -5,6 +5,7 @@
 #include <stdexcept>
 
 #include "dense.h"
+#include "make_augmentation.h"
 #include "make_image_layers.h"
 #include "normalization.h"
 #include "quantized_convolution.h"

@@ -9,6 +9,7 @@
 #include <variant>
 
 #include "activation_spec.h"
+#include "augmentation_specs.h"
 #include "image_specs.h"
 
 namespace fastnet {
@@ -160,7 +161,8 @@ using LayerKind = std::variant<DenseSpec, QuantizedDenseSpec, QuantizedConv2DSpe
                                NormalizationSpec, DropoutSpec, GaussianNoiseSpec, PReluSpec, BatchNormalizationSpec,
                                LayerNormalizationSpec, ResidualBeginSpec, ResidualEndSpec, Conv2DSpec,
                                Conv2DTransposeSpec, MaxPooling2DSpec, AveragePooling2DSpec, Padding2DSpec,
-                               UpSampling2DSpec, PermutationSpec, SpatialDropoutSpec>;
+                               UpSampling2DSpec, PermutationSpec, SpatialDropoutSpec, RandomAffineSpec,
+                               RandomElasticSpec, RandomFlipSpec, RandomCropSpec, RandomLevelsSpec>;
 
 // The description of a layer of this kind. Throws std::invalid_argument for a different kind.
 template <class Kind> const Kind& spec_of(const LayerKind& kind) {

@@ -19,6 +19,10 @@ from fastnet.layers import (
     Layer,
     MaxPooling2D,
     Normalization,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
     Rescaling,
 )
 from fastnet.models import Sequential
@@ -42,6 +46,14 @@ _MAKERS: dict[str, Callable[..., Layer]] = {
     "norm": lambda *_: BatchNormalization(),
 }
 
+# By word: how images are changed in training. What comes in from beyond an edge is like the edge, as digits have zeros there.
+_AUGMENTATIONS: dict[str, Callable[[], Layer]] = {
+    "shift": lambda: RandomTranslation(0.1, 0.1, fill_mode="nearest"),
+    "rotate": lambda: RandomRotation(10 / 360, fill_mode="nearest"),
+    "zoom": lambda: RandomZoom(0.1, fill_mode="nearest"),
+    "flip": lambda: RandomFlip("horizontal"),
+}
+
 
 def text_of(arguments: argparse.Namespace) -> str:
     """Return the hidden layers of the arguments as they are written."""
@@ -49,16 +61,19 @@ def text_of(arguments: argparse.Namespace) -> str:
     return written or dense_layers(HIDDEN if arguments.hidden is None else arguments.hidden)
 
 
-def _take_images(text: str) -> bool:
-    return any(spec.takes_images for spec in parse_layers(text))
+def _take_images(arguments: argparse.Namespace) -> bool:
+    return bool(arguments.augment) or any(spec.takes_images for spec in parse_layers(text_of(arguments)))
 
 
 def hidden_layers(arguments: argparse.Namespace) -> list[Layer]:
-    """Return the layers between the scaling and the output, with a `Flatten` where rows must be made of images."""
+    """Return the layers between the scaling and the output, with a `Flatten` where rows must be made of images.
+
+    What changes images in training comes first.
+    """
     initializer = "he_normal" if arguments.activation in ("relu", "leaky_relu") else "glorot_uniform"
     kernel = {"activation": arguments.activation, "kernel_initializer": initializer}
-    layers: list[Layer] = []
-    are_images = _take_images(text_of(arguments))
+    layers = [_AUGMENTATIONS[word]() for word in (arguments.augment or "").split(",") if word]
+    are_images = _take_images(arguments)
     for spec in parse_layers(text_of(arguments)):
         if spec.word == "dense" and are_images:
             layers.append(Flatten())
@@ -110,14 +125,14 @@ def input_shape(arguments: argparse.Namespace, data: Dataset) -> tuple[int, ...]
         They take images, and the samples have no shape.
     """
     features = data.x.shape[1]
-    text = text_of(arguments)
-    if not _take_images(text):
+    if not _take_images(arguments):
         return (features,)
     height_and_width, channels = (data.image_shape or ())[:2], (data.image_shape or ())[2:] or (1,)
     if len(height_and_width) != 2 or len(channels) != 1:
         got = f"{features} features in a row" if data.image_shape is None else f"samples of shape {data.image_shape}"
+        what = f"--augment {arguments.augment} takes" if arguments.augment else f"the layers {text_of(arguments)} take"
         raise ValueError(
-            f"the layers {text} take images, and {data.name} has {got}: give their shape, as in --image-shape 28,28,1, "
+            f"{what} images, and {data.name} has {got}: give their shape, as in --image-shape 28,28,1, "
             "or --image-shape square"
         )
     return (*height_and_width, *channels)

@@ -21,6 +21,7 @@ ARGUMENTS = (
     *(
         "hidden",
         "layers",
+        "augment",
         "image_shape",
         "activation",
         "dtype",

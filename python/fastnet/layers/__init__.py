@@ -5,10 +5,12 @@ the arithmetic of the whole network in one place.
 """
 
 from fastnet.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
+from fastnet.layers.augmentation import RandomCrop, RandomFlip, RandomRotation, RandomTranslation, RandomZoom
 from fastnet.layers.base import Layer
 from fastnet.layers.base import layers as _layers
 from fastnet.layers.convolution import Conv1D, Conv2D, Convolution1D, Convolution2D
 from fastnet.layers.core import Dense, Input, InputLayer
+from fastnet.layers.distortion import RandomBrightness, RandomContrast, RandomElasticTransform
 from fastnet.layers.merging import Residual
 from fastnet.layers.normalization import BatchNormalization, LayerNormalization
 from fastnet.layers.pooling import (
@@ -80,6 +82,14 @@ __all__ = [
     "Normalization",
     "PReLU",
     "Permute",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomElasticTransform",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "Rescaling",
     "Reshape",

@@ -7,7 +7,7 @@ from fastnet.layers.geometry import Image, ImageLayer, check_data_format
 from fastnet.support.validation import check_integer, check_number, unsupported
 
 
-class _RandomLayer(Layer):
+class RandomLayer(Layer):
     """A layer that draws random numbers."""
 
     def __init__(self, seed: int | None, keywords: dict[str, Any]) -> None:
@@ -21,7 +21,7 @@ class _RandomLayer(Layer):
 
 
 @layers.add()
-class Dropout(_RandomLayer):
+class Dropout(RandomLayer):
     """Sets a share of its inputs to zero in training, at random, and leaves them alone in prediction.
 
     The others are multiplied by ``1 / (1 - rate)``, so that the expected sum stays what it is ("inverted" dropout):
@@ -54,7 +54,7 @@ class Dropout(_RandomLayer):
     array([[1., 1., 1., 1.]], dtype=float32)
     """
 
-    _changeable = _RandomLayer._changeable | {"rate"}
+    _changeable = RandomLayer._changeable | {"rate"}
 
     def __init__(self, rate: float, noise_shape: None = None, seed: int | None = None, **keywords: Any) -> None:
         if noise_shape is not None:
@@ -69,10 +69,10 @@ class Dropout(_RandomLayer):
         return {"rate": self.rate, "seed": self.seed, **super().get_config()}
 
 
-class _SpatialDropout(ImageLayer, _RandomLayer):
+class _SpatialDropout(ImageLayer, RandomLayer):
     """What dropouts of whole channels have in common."""
 
-    _changeable = _RandomLayer._changeable | {"rate"}
+    _changeable = RandomLayer._changeable | {"rate"}
 
     def __init__(self, rate: float, seed: int | None, keywords: dict[str, Any]) -> None:
         super().__init__(seed, keywords)
@@ -147,7 +147,7 @@ class SpatialDropout1D(_SpatialDropout):
 
 
 @layers.add()
-class GaussianNoise(_RandomLayer):
+class GaussianNoise(RandomLayer):
     """Adds noise from a normal distribution in training, and nothing in prediction.
 
     Parameters
@@ -165,7 +165,7 @@ class GaussianNoise(_RandomLayer):
     >>> model = fn.Sequential([fn.layers.GaussianNoise(0.1, input_shape=(4,)), fn.Dense(2)])
     """
 
-    _changeable = _RandomLayer._changeable | {"stddev"}
+    _changeable = RandomLayer._changeable | {"stddev"}
 
     def __init__(self, stddev: float, seed: int | None = None, **keywords: Any) -> None:
         super().__init__(seed, keywords)

@@ -131,9 +131,9 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "Minimum Multiply Subtract add average concatenate dot maximum minimum multiply subtract",
         "prepare data with NumPy before fit; Normalization and Rescaling are layers": "CategoryEncoding Discretization Hashing "
         "HashedCrossing IntegerLookup StringLookup TextVectorization MelSpectrogram STFTSpectrogram Resizing CenterCrop "
-        "RandomBrightness RandomColorDegeneration RandomColorJitter RandomContrast RandomCrop RandomElasticTransform "
-        "RandomErasing RandomFlip RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization "
-        "RandomRotation RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom RandAugment AugMix AutoContrast "
+        "RandomColorDegeneration RandomColorJitter "
+        "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization "
+        "RandomSaturation RandomSharpness RandomShear RandAugment AugMix AutoContrast "
         "ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization MaxNumBoundingBoxes MixUp Solarization Pipeline",
         "use Dropout, GaussianNoise or Keras": "AlphaDropout GaussianDropout",
         "use BatchNormalization, LayerNormalization or Keras": "GroupNormalization RMSNormalization "

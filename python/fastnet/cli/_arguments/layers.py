@@ -7,12 +7,20 @@ from typing import NamedTuple
 from fastnet.cli._arguments.types import fraction, integer
 from fastnet.support.text import did_you_mean
 
-__all__ = ["NETWORKS", "LayerSpec", "dense_layers", "layers", "parse_layers"]
+__all__ = ["AUGMENTATIONS", "NETWORKS", "LayerSpec", "augmentations", "dense_layers", "layers", "parse_layers"]
 
 # Keras's mnist_convnet, and LeNet-5 as it is usually taught today; they end in a layer with one output for each class.
 NETWORKS = {
     "cnn": "conv 32 3, pool 2, conv 64 3, pool 2, flatten, dropout 0.5",
     "lenet": "conv 6 5, pool 2, conv 16 5, pool 2, dense 120, dense 84",
+}
+
+# What images can be changed by in training, and how much: small enough for digits, letters and most photographs.
+AUGMENTATIONS = {
+    "shift": "up to a tenth of the height and the width",
+    "rotate": "up to 10 degrees",
+    "zoom": "up to a tenth",
+    "flip": "left and right, not for digits and letters",
 }
 
 _SIZE = integer(1, 2**31 - 1)
@@ -79,6 +87,18 @@ class LayerSpec(NamedTuple):
 def layers(text: str) -> str:
     """Return the layers in a text in their usual form: the type of ``--layers``."""
     return ", ".join(map(str, parse_layers(text or " ")))
+
+
+def augmentations(text: str) -> str:
+    """Return the words in a text, each once: the type of ``--augment``."""
+    words = [word.strip().lower() for word in text.split(",")]
+    for word in words:
+        if word not in AUGMENTATIONS:
+            known = ", ".join(AUGMENTATIONS)
+            raise argparse.ArgumentTypeError(
+                f"must be some of {known}, with commas between them; got {word!r}{did_you_mean(word, AUGMENTATIONS)}"
+            )
+    return ",".join(dict.fromkeys(words))
 
 
 def dense_layers(units: tuple[int, ...]) -> str:

@@ -15,7 +15,7 @@ from fastnet.cli._arguments.command import (
     add_table,
     add_threads,
 )
-from fastnet.cli._arguments.layers import NETWORKS, USAGE, layers
+from fastnet.cli._arguments.layers import AUGMENTATIONS, NETWORKS, USAGE, augmentations, layers
 from fastnet.cli._arguments.types import fraction, hidden_layers, image_shape, integer, positive_number, seconds
 
 __all__ = ["ACTIVATIONS", "COMMAND", "OPTIMIZERS"]
@@ -58,6 +58,14 @@ def _add_model_options(group: Container) -> None:
         help=f"the hidden layers written out, with commas between them, in place of a network: {USAGE}",
     )
     group.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)")
+    group.add_argument(
+        "--augment",
+        type=augmentations,
+        metavar="WORD,...",
+        help="change the images at random in training, each time in another way, with commas between the words: "
+        + "; ".join(f"{word}: {how}" for word, how in AUGMENTATIONS.items())
+        + " (default: leave them as they are)",
+    )
     group.add_argument(
         "--dtype",
         choices=DTYPES,

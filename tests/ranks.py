@@ -1,6 +1,5 @@
 """Several ranks in threads of one process, in place of the processes that mpiexec starts."""
 
-import pickle
 import threading
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 import fastnet as fn
 from fastnet.distributed.communicator import Communicator
 from fastnet.distributed.distribution import Distribution
+from fastnet.distributed.messages import read, written
 
 
 class AbortedError(Exception):
@@ -39,9 +39,10 @@ class ThreadCommunicator(Communicator):
 
     def gather(self, value: Any) -> list[Any]:
         world = self.world
-        world.posted[self.rank] = pickle.dumps(value)  # processes have nothing in common, either
+        world.posted[self.rank] = written(value)
         self._wait()
-        found = list(map(pickle.loads, world.posted))
+        # Copies: processes have nothing in common, either.
+        found = [read(text, [array.copy() for array in arrays]) for text, arrays in world.posted]
         self._wait()
         return found
 
@@ -93,7 +94,7 @@ class ThreadCommunicator(Communicator):
         self.world.barrier.abort()
         raise AbortedError
 
-    def free(self) -> None:
+    def leave(self) -> None:
         """Do nothing."""
 
 

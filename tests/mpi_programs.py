@@ -12,6 +12,8 @@ import numpy as np
 import fastnet as fn
 from fastnet.callbacks import BackupAndRestore, EarlyStopping, LambdaCallback
 from fastnet.distributed import communicator
+from fastnet.distributed.distribution import current
+from fastnet.training.checkpoints import Checkpoints
 
 Options = dict[str, Any]
 
@@ -81,8 +83,16 @@ def fit_table(folder: Path, options: Options) -> None:
 
 def train(folder: Path, options: Options) -> None:
     """Train models of some cases, and with some numbers of threads, each in a folder of its own."""
-    rank = os.environ.get("OMPI_COMM_WORLD_RANK", os.environ.get("PMI_RANK", "0"))
-    (folder / f"pid-{rank}").write_text(str(os.getpid()))
+    begin = Checkpoints.begin
+
+    def begin_and_tell(self: Checkpoints) -> bool:
+        resumes = begin(self)
+        ranks = current()
+        assert ranks is not None
+        (folder / f"pid-{ranks.rank}").write_text(str(os.getpid()))
+        return resumes
+
+    Checkpoints.begin = begin_and_tell  # type: ignore[method-assign]
     for threads in options.get("threads", [1]):
         fn.set_num_threads(threads)
         for case in options["cases"]:

@@ -1,5 +1,6 @@
 """`fit` on several ranks, in threads of one process: the same bits on any number of them."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ import pytest
 
 import fastnet as fn
 import stored
+from fastnet.callbacks import LambdaCallback
 from fastnet.distributed import exchange as exchanges
 from fastnet.distributed.distribution import current
+from fastnet.distributed.division import Division
 from ranks import RUNS, SHARDS, Ranks, on
 from runs import BATCH, LABELS, ROWS, Run, X
 from stored import in_small_blocks  # noqa: F401
@@ -172,3 +175,111 @@ def test_ranks_read_data_on_the_disk(shuffle: bool, tmp_path: Path) -> None:
     assert Ranks(3, 5, lambda rank: train(fn.datasets.open(path))).result == alone
     if not shuffle:
         assert Ranks(1, 5, lambda rank: train(stored.X, stored.Y)).result == alone
+
+
+# ---- Validation ------------------------------------------------------------------------------------------------------
+
+
+def unlike(y_true: Any, y_pred: Any) -> Any:
+    error = y_pred - np.eye(3)[y_true]
+    return np.mean(error**2), 2 * error / error.size
+
+
+VALIDATIONS = {
+    "loss alone": {},
+    "metric of the core": {"metrics": ["accuracy"]},
+    "metrics in Python": {"metrics": ["mse", "AUC"]},
+    "custom loss": {"loss": unlike, "metrics": ["accuracy"]},
+    "weights": {"metrics": ["accuracy"], "weighted": True},
+    "two rows": {"metrics": ["accuracy", "AUC"], "rows": 2},
+    "many rows": {"metrics": ["accuracy", "AUC"], "rows": 9001},  # more than are predicted at a time
+    "in batches": {"metrics": ["accuracy", "AUC"], "fit": {"validation_steps": 3, "validation_batch_size": 7}},
+    "a penalty": {"layers": "penalties"},
+}
+
+
+@pytest.mark.parametrize("case", VALIDATIONS)
+def test_a_validation_has_the_figures_of_one_process(case: str) -> None:
+    given: dict[str, Any] = VALIDATIONS[case]
+    rng = np.random.default_rng(0)
+    rows = given.get("rows", 43)
+    x, y = rng.normal(size=(rows, 6)).astype(np.float32), rng.integers(0, 3, rows)
+    data: Any = (x, y, rng.uniform(0, 2, rows)) if given.get("weighted") else (x, y)
+
+    def train(rank: int) -> Any:
+        model = Run(given.get("layers", "dense")).model()
+        loss = given.get("loss", "sparse_categorical_crossentropy")
+        model.compile(fn.optimizers.SGD(0.1), loss, metrics=given.get("metrics"))
+        history = model.fit(
+            X, LABELS, batch_size=BATCH, epochs=2, verbose=0, validation_data=data, **given.get("fit", {})
+        )
+        return {name: [value.hex() for value in values] for name, values in history.history.items()}
+
+    alone = Ranks(1, SHARDS, train).result
+    for size in SIZES:
+        assert Ranks(size, SHARDS, train).result == alone, size
+
+
+@pytest.mark.usefixtures("in_small_blocks")
+def test_a_validation_on_the_disk_has_the_figures_of_one_process(tmp_path: Path) -> None:
+    path = stored.written(tmp_path)
+
+    def train(rank: int) -> Any:
+        made = stored.model(metrics=("accuracy", "AUC"))
+        return repr(made.fit(stored.X, stored.Y, verbose=0, validation_data=fn.datasets.open(path)).history)
+
+    assert Ranks(3, SHARDS, train).result == Ranks(1, SHARDS, train).result
+
+
+def test_hooks_of_one_rank_for_batches_of_a_validation_are_called() -> None:
+    def train(rank: int) -> Any:
+        seen: list[int] = []
+        hook = LambdaCallback(on_test_batch_end=lambda batch, logs: seen.append(batch))
+        outcome = Run(callbacks=lambda: [hook] * (rank == 1), metrics=lambda: ["AUC"])()
+        assert bool(seen) == (rank == 1)
+        return outcome
+
+    assert Ranks(3, SHARDS, train).result == on(1, Run(metrics=lambda: ["AUC"]))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, 10])
+def test_every_row_is_computed_on_one_rank(rows: int) -> None:
+    x = np.arange(2.0 * rows).reshape(rows, 2)
+    computed: list[float] = []
+
+    def divide(rank: int) -> Any:
+        distribution = current()
+        assert distribution is not None
+        division = Division(distribution.communicator)
+
+        def square(part: Any) -> Any:
+            computed.extend(part[:, 0])
+            return part**2
+
+        first, last, fill = division.part(rows)
+        figures = np.where((first <= np.arange(rows)) & (np.arange(rows) < last), x.T, math.nan)
+        fill(figures)
+        return division.predicted(x, square).tolist(), figures.tolist()
+
+    assert Ranks(4, SHARDS, divide).result == ((x**2).tolist(), x.T.tolist())
+    assert sorted(computed) == x[:, 0].tolist()
+
+
+def test_the_core_evaluates_the_part_that_it_is_told() -> None:
+    model = Run(metrics=lambda: ["accuracy"]).model()
+    network, weight = model._trainable_network("evaluate", X), np.linspace(0.5, 2.0, ROWS).astype(np.float32)
+    whole = np.full((2, ROWS), math.nan)
+    expected = network.evaluate(X, LABELS, 8, weight, (0, ROWS, lambda figures: np.copyto(whole, figures)))
+    assert expected == network.evaluate(X, LABELS, 8, weight)
+    assert expected == pytest.approx(whole.mean(1), rel=1e-12)
+
+    def fill(figures: Any) -> None:
+        np.testing.assert_array_equal(figures[:, 5:31], whole[:, 5:31])
+        assert not figures[:, :5].any()
+        assert not figures[:, 31:].any()
+        figures[...] = whole
+
+    assert network.evaluate(X, LABELS, 8, weight, (5, 31, fill)) == expected
+    for first, last in ((-1, 3), (3, 2), (0, ROWS + 1)):
+        with pytest.raises(ValueError, match=r"part must have 0 <= first <= last <= 44"):
+            network.evaluate(X, LABELS, 8, weight, (first, last, fill))

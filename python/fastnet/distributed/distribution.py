@@ -165,8 +165,8 @@ def distribute(shards: int = 8, *, comm: Any = None) -> Distribution:
     -----
     All ranks must call `fit` with the same model, data and arguments, which `fit` compares. A model without a seed gets
     the weights of rank 0. `batch_size` is that of all ranks together. Rank 0 alone prints, and writes the files of
-    callbacks; a program writes its own where ``rank == 0``. Only `fit` is distributed. Each rank evaluates all validation
-    data. `train_on_batch`, `evaluate` and `predict` compute in each process alone.
+    callbacks; a program writes its own where ``rank == 0``. Only `fit` is distributed, with its validation.
+    `train_on_batch`, `evaluate` and `predict` compute in each process alone.
 
     Batch normalization takes the mean and the variance of each shard, not of the whole batch, as data-parallel training
     in PyTorch and Keras does.

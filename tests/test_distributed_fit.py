@@ -1,9 +1,8 @@
-"""`fit` on several ranks, in threads of one process: the same bits on any number of them, and one decision of all."""
+"""`fit` on several ranks, in threads of one process: the same bits on any number of them."""
 
 import math
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,51 +11,15 @@ import pytest
 
 import fastnet as fn
 import stored
-from fastnet.callbacks import BackupAndRestore, Callback, CSVLogger, EarlyStopping, LambdaCallback, ModelCheckpoint
+from fastnet.callbacks import LambdaCallback
 from fastnet.distributed import exchange as exchanges
 from fastnet.distributed.distribution import current
-from fastnet.training.checkpoints import Checkpoints
-from ranks import Ranks
-from runs import BATCH, EPOCHS, LABELS, ROWS, Killed, Run, X
+from fastnet.distributed.division import Division
+from ranks import RUNS, SHARDS, Ranks, on
+from runs import BATCH, LABELS, ROWS, Run, X
 from stored import in_small_blocks  # noqa: F401
 
 SIZES = (2, 3, 5, 8)
-SHARDS = 8
-
-
-def on(size: int, run: Run, shards: int = SHARDS) -> Any:
-    """The weights and the history of a training on some ranks, the same on all of them."""
-    return Ranks(size, shards, lambda rank: run()).result
-
-
-def cubed(y_true: Any, y_pred: Any) -> Any:
-    error = y_pred - np.eye(3)[y_true]
-    return np.mean(np.abs(error) ** 3), 3 * error * np.abs(error) / error.size
-
-
-RUNS = {
-    "dense": Run(),
-    "dropout, momentum": Run("dropout", "momentum"),
-    "batch norm": Run("batch-norm", "momentum"),
-    "residual, schedule": Run("residual", "schedule"),
-    "penalties, average": Run("penalties", "average"),
-    "accumulated gradients": Run("noise", "accumulation"),
-    "muon": Run("prelu", "muon"),
-    "clipped": Run("layer-norm", "lion", dtype="float64"),
-    "metrics": Run(metrics=lambda: ["accuracy", "AUC", "mse"]),
-    "custom loss": Run(loss=cubed, metrics=lambda: ["accuracy", "mse"]),
-    "batch by batch": Run(
-        metrics=lambda: ["AUC"], callbacks=lambda: [LambdaCallback(on_train_batch_end=lambda batch, logs: None)]
-    ),
-    "weights": Run(sample_weight=np.linspace(0.0, 2.0, ROWS), class_weight={0: 2.0}),
-    "steps": Run(steps_per_epoch=2, batch_size=11, epochs=7, validation_freq=2),
-    "one batch": Run(batch_size=1000),
-    "single rows": Run("dropout", batch_size=1, epochs=1),
-    "in order": Run(shuffle=False, validation=None),
-}
-
-
-# ---- The same bits ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", RUNS)
@@ -195,263 +158,6 @@ def test_files_do_not_depend_on_the_number_of_ranks(tmp_path: Path) -> None:
     assert save(1, tmp_path / "1") == save(4, tmp_path / "4")
 
 
-# ---- Callbacks -------------------------------------------------------------------------------------------------------
-
-
-def test_rank_0_alone_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    def train(rank: int) -> None:
-        folder = tmp_path / str(rank)
-        model = Run().model()
-        callbacks = [
-            CSVLogger(f"{folder}.csv"),
-            ModelCheckpoint(f"{folder}.safetensors"),
-            BackupAndRestore(folder, delete_checkpoint=False),
-            EarlyStopping("loss", min_delta=9.0, verbose=1),
-        ]
-        model.fit(X, LABELS, verbose=2, epochs=5, callbacks=callbacks)
-        model.evaluate(X, LABELS)
-
-    assert Ranks(3, 3, train).result is None
-    assert {path.name for path in tmp_path.iterdir()} == {"0", "0.csv", "0.safetensors"}
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(" ")[0] for line in lines] == ["Epoch", "Epoch", "Epoch", "loss:"]
-
-
-def test_callbacks_see_the_same_on_all_ranks() -> None:
-    def train(rank: int) -> Any:
-        seen: list[Any] = []
-        hooks = {
-            "on_epoch_end": lambda epoch, logs: seen.append((epoch, dict(logs))),
-            "on_train_batch_end": lambda batch, logs: seen.append((batch, dict(logs))),
-        }
-        Run(callbacks=lambda: [LambdaCallback(**hooks)])()
-        return repr(seen)
-
-    assert Ranks(3, SHARDS, train).result == Ranks(1, SHARDS, train).result
-
-
-@pytest.mark.parametrize("where", ["on_train_batch_end", "on_train_batch_begin", "on_epoch_end"])
-@pytest.mark.parametrize("who", [None, 0, 2])
-def test_training_stops_on_all_ranks_where_one_wants_it(where: str, who: int | None) -> None:
-    def train(rank: int) -> Any:
-        model = Run().model()
-
-        def stop(number: int, logs: Any) -> None:
-            if number == 2 and (who is None or rank == who or size == 1):
-                model.stop_training = True
-
-        history = model.fit(X, LABELS, batch_size=BATCH, epochs=9, verbose=0, callbacks=LambdaCallback(**{where: stop}))
-        return repr(history.history), model.optimizer.iterations, model.get_weights()[0].tobytes()
-
-    size = 1
-    alone = Ranks(size, SHARDS, train).result
-    size = 3
-    assert Ranks(size, SHARDS, train).result == alone
-    assert alone[1] == (15 if where == "on_epoch_end" else 3)
-
-
-def test_a_callback_of_one_rank_may_have_hooks_for_batches() -> None:
-    def train(rank: int) -> Any:
-        seen: list[int] = []
-        own = [LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(batch))] if rank == 1 else []
-        outcome = Run(callbacks=lambda: own)()
-        assert len(seen) == (EPOCHS * 5 if rank == 1 else 0)
-        return outcome
-
-    assert Ranks(2, SHARDS, train).result == on(1, Run())
-
-
-class Slow(Callback):
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.seconds = seconds
-
-    def on_train_progress(self, step: int, steps: int, logs: Any = None) -> None:
-        time.sleep(self.seconds)
-
-
-def test_when_the_time_of_one_rank_is_over_all_end_after_the_same_step() -> None:
-    def train(rank: int) -> Any:
-        model = Run().model()
-        started = time.perf_counter()
-        history = model.fit(X, LABELS, epochs=10**6, verbose=0, max_time=0.3, callbacks=[Slow(0.01 * rank)])
-        assert time.perf_counter() - started < 20
-        assert history.out_of_time
-        return repr(history.history), model.optimizer.iterations, model.get_weights()[0].tobytes()
-
-    assert Ranks(3, SHARDS, train).result[1] > 0
-
-
-# ---- Checkpoints -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("case", ["dropout, momentum", "metrics", "batch by batch", "steps"])
-def test_resumed_on_another_number_of_ranks_after_every_checkpoint(
-    case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run = RUNS[case]
-    expected = on(1, run)
-    save = Checkpoints._save
-
-    def save_and_die(self: Checkpoints, **keywords: Any) -> None:
-        save(self, **keywords)
-        self.wait()
-        raise Killed
-
-    monkeypatch.setattr(Checkpoints, "_save", save_and_die)
-    for kills in range(100):
-        size = (1, 3, 2, 8, 5)[kills % 5]
-        ranks = Ranks(size, SHARDS, lambda rank: run(BackupAndRestore(tmp_path / "backup", save_freq=4)))
-        if ranks.errors == [None] * size:
-            break
-        assert size == 1 or ranks.aborts == ["rank 0 ended with Killed"], ranks.errors
-    assert kills > 2
-    assert ranks.result == expected
-
-
-def test_another_number_of_shards_is_refused_on_all_ranks(tmp_path: Path) -> None:
-    def train(rank: int) -> Any:
-        return Run()(BackupAndRestore(tmp_path, delete_checkpoint=False))
-
-    assert Ranks(2, 8, train).result
-    ranks = Ranks(2, 4, train)
-    assert not ranks.aborts
-    for error in ranks.errors:
-        assert "fit.shards was 8, now it is 4" in str(error)
-    with pytest.raises(ValueError, match=r"fit.shards was 8, now it is null"):
-        train(0)
-
-
-# ---- Ranks that differ -----------------------------------------------------------------------------------------------
-
-
-def differing(**changes: Any) -> str:
-    """Return the error of three ranks, of which the second one has a changed run."""
-
-    def train(rank: int) -> None:
-        Run(**(changes if rank == 1 else {}))()
-
-    ranks = Ranks(3, SHARDS, train)
-    messages = {str(error) for error in ranks.errors}
-    assert [type(error) for error in ranks.errors] == [ValueError] * 3
-    assert len(messages) == 1
-    assert not ranks.aborts
-    return messages.pop()
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"data": lambda: (np.where(np.arange(ROWS) == 43, 0, X.T).T, LABELS)}, "data.x.sha256 is"),
-        ({"data": lambda: (X[:-1], LABELS[:-1])}, 'fit.x is "44 rows" on ranks 0 and 2, "43 rows" on rank 1'),
-        ({"batch_size": 11}, "fit.batch_size is 10 on ranks 0 and 2, 11 on rank 1"),
-        ({"epochs": 4}, "epochs[1] is 3 on ranks 0 and 2, 4 on rank 1"),
-        ({"validation": None}, "fit.validation_data is"),
-        ({"optimizer": "nadam"}, "compile.optimizer.class_name is"),
-        ({"layers": "rescaling"}, "model.layers[0].class_name is"),
-        ({"seed": 1}, "weights is"),
-        ({"seed": None}, "weights is"),
-        ({"callbacks": lambda: [EarlyStopping("loss")]}, "fit.callbacks is"),
-    ],
-)
-def test_what_differs_is_named_on_all_ranks(changes: dict[str, Any], message: str) -> None:
-    text = differing(**changes)
-    assert text.startswith("all ranks must call fit with the same model, data and arguments: ")
-    assert message in text
-    assert "ranks 0 and 2" in text
-
-
-def test_one_byte_in_the_middle_of_large_data_is_found() -> None:
-    x = np.zeros((1000, 6000), np.uint8)
-    other = x.copy()
-    other[501, 7] = 1
-    y = np.arange(1000) % 2
-
-    def train(rank: int) -> None:
-        model = fn.Sequential([fn.Dense(2, "softmax", input_shape=(6000,))], seed=0)
-        model.compile("sgd", "sparse_categorical_crossentropy")
-        model.fit(other if rank == 1 else x, y, verbose=0)
-
-    ranks = Ranks(2, SHARDS, train)
-    assert all("all of x and y is" in str(error) for error in ranks.errors)
-
-
-def test_batches_that_differ_are_found() -> None:
-    def batches(rank: int) -> Iterator[Any]:
-        for number in range(10):
-            yield X[: 5 + (number == 3 and rank == 1)], LABELS[: 5 + (number == 3 and rank == 1)]
-
-    def train(rank: int) -> None:
-        Run().model().fit(batches(rank), steps_per_epoch=5, epochs=2, verbose=0)
-
-    ranks = Ranks(2, SHARDS, train)
-    assert not ranks.aborts
-    assert all(str(error).startswith("the ranks have come apart: content is") for error in ranks.errors)
-
-
-def test_a_source_that_ends_early_on_one_rank_is_found() -> None:
-    def train(rank: int) -> None:
-        batches = [(X[:5], LABELS[:5])] * (7 - rank)
-        Run().model().fit(iter(batches), steps_per_epoch=7, verbose=0)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the source has no more batches
-        ranks = Ranks(2, SHARDS, train)
-    assert all("the ranks have come apart: place is" in str(error) for error in ranks.errors)
-
-
-def test_weights_that_a_callback_changes_on_one_rank_are_found() -> None:
-    def train(rank: int) -> None:
-        model = Run().model()
-
-        def change(epoch: int, logs: Any) -> None:
-            model.set_weights([(1 + rank * epoch) * array for array in model.get_weights()])
-
-        model.fit(X, LABELS, epochs=5, verbose=0, callbacks=[LambdaCallback(on_epoch_end=change)])
-
-    ranks = Ranks(2, SHARDS, train)
-    for error in ranks.errors:
-        assert "the ranks have come apart: content is" in str(error)
-        assert "ranks 0" in str(error) or "rank 0" in str(error)
-
-
-def fail(*_: Any) -> Any:
-    raise OverflowError("too much")
-
-
-def fails_on_rank_1(y_true: Any, y_pred: Any) -> Any:
-    distribution = current()
-    assert distribution is not None
-    return fail() if distribution.rank == 1 else cubed(y_true, y_pred)
-
-
-def infinite_on_rank_1(rank: int) -> tuple[Any, Any]:
-    return np.where(np.arange(ROWS)[:, None] == 3, math.inf, X) if rank == 1 else X, LABELS
-
-
-@pytest.mark.parametrize(
-    ("run", "message"),
-    [
-        (lambda rank: Run(data=lambda: infinite_on_rank_1(rank)), "ValueError: x has a NaN or an infinity in row 3"),
-        (lambda rank: Run(callbacks=lambda: [LambdaCallback(on_epoch_end=fail)] * (rank == 1)), "OverflowError: too"),
-        (lambda rank: Run(loss=fails_on_rank_1), "OverflowError: too much"),
-    ],
-    ids=["data", "callback", "loss"],
-)
-def test_an_error_on_one_rank_ends_all(run: Callable[[int], Run], message: str) -> None:
-    ranks = Ranks(3, SHARDS, lambda rank: run(rank)())
-    assert len(ranks.aborts) == 1
-    assert ranks.aborts[0].startswith(f"rank 1 ended with {message}")
-
-
-def test_an_error_on_all_ranks_is_an_ordinary_one() -> None:
-    def train(rank: int) -> None:
-        with pytest.raises(ValueError, match="y must have"):
-            Run(data=lambda: (X, LABELS[1:]))()
-
-    assert Ranks(3, SHARDS, train).result is None
-
-
 # ---- Data on the disk ------------------------------------------------------------------------------------------------
 
 
@@ -469,3 +175,111 @@ def test_ranks_read_data_on_the_disk(shuffle: bool, tmp_path: Path) -> None:
     assert Ranks(3, 5, lambda rank: train(fn.datasets.open(path))).result == alone
     if not shuffle:
         assert Ranks(1, 5, lambda rank: train(stored.X, stored.Y)).result == alone
+
+
+# ---- Validation ------------------------------------------------------------------------------------------------------
+
+
+def unlike(y_true: Any, y_pred: Any) -> Any:
+    error = y_pred - np.eye(3)[y_true]
+    return np.mean(error**2), 2 * error / error.size
+
+
+VALIDATIONS = {
+    "loss alone": {},
+    "metric of the core": {"metrics": ["accuracy"]},
+    "metrics in Python": {"metrics": ["mse", "AUC"]},
+    "custom loss": {"loss": unlike, "metrics": ["accuracy"]},
+    "weights": {"metrics": ["accuracy"], "weighted": True},
+    "two rows": {"metrics": ["accuracy", "AUC"], "rows": 2},
+    "many rows": {"metrics": ["accuracy", "AUC"], "rows": 9001},  # more than are predicted at a time
+    "in batches": {"metrics": ["accuracy", "AUC"], "fit": {"validation_steps": 3, "validation_batch_size": 7}},
+    "a penalty": {"layers": "penalties"},
+}
+
+
+@pytest.mark.parametrize("case", VALIDATIONS)
+def test_a_validation_has_the_figures_of_one_process(case: str) -> None:
+    given: dict[str, Any] = VALIDATIONS[case]
+    rng = np.random.default_rng(0)
+    rows = given.get("rows", 43)
+    x, y = rng.normal(size=(rows, 6)).astype(np.float32), rng.integers(0, 3, rows)
+    data: Any = (x, y, rng.uniform(0, 2, rows)) if given.get("weighted") else (x, y)
+
+    def train(rank: int) -> Any:
+        model = Run(given.get("layers", "dense")).model()
+        loss = given.get("loss", "sparse_categorical_crossentropy")
+        model.compile(fn.optimizers.SGD(0.1), loss, metrics=given.get("metrics"))
+        history = model.fit(
+            X, LABELS, batch_size=BATCH, epochs=2, verbose=0, validation_data=data, **given.get("fit", {})
+        )
+        return {name: [value.hex() for value in values] for name, values in history.history.items()}
+
+    alone = Ranks(1, SHARDS, train).result
+    for size in SIZES:
+        assert Ranks(size, SHARDS, train).result == alone, size
+
+
+@pytest.mark.usefixtures("in_small_blocks")
+def test_a_validation_on_the_disk_has_the_figures_of_one_process(tmp_path: Path) -> None:
+    path = stored.written(tmp_path)
+
+    def train(rank: int) -> Any:
+        made = stored.model(metrics=("accuracy", "AUC"))
+        return repr(made.fit(stored.X, stored.Y, verbose=0, validation_data=fn.datasets.open(path)).history)
+
+    assert Ranks(3, SHARDS, train).result == Ranks(1, SHARDS, train).result
+
+
+def test_hooks_of_one_rank_for_batches_of_a_validation_are_called() -> None:
+    def train(rank: int) -> Any:
+        seen: list[int] = []
+        hook = LambdaCallback(on_test_batch_end=lambda batch, logs: seen.append(batch))
+        outcome = Run(callbacks=lambda: [hook] * (rank == 1), metrics=lambda: ["AUC"])()
+        assert bool(seen) == (rank == 1)
+        return outcome
+
+    assert Ranks(3, SHARDS, train).result == on(1, Run(metrics=lambda: ["AUC"]))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, 10])
+def test_every_row_is_computed_on_one_rank(rows: int) -> None:
+    x = np.arange(2.0 * rows).reshape(rows, 2)
+    computed: list[float] = []
+
+    def divide(rank: int) -> Any:
+        distribution = current()
+        assert distribution is not None
+        division = Division(distribution.communicator)
+
+        def square(part: Any) -> Any:
+            computed.extend(part[:, 0])
+            return part**2
+
+        first, last, fill = division.part(rows)
+        figures = np.where((first <= np.arange(rows)) & (np.arange(rows) < last), x.T, math.nan)
+        fill(figures)
+        return division.predicted(x, square).tolist(), figures.tolist()
+
+    assert Ranks(4, SHARDS, divide).result == ((x**2).tolist(), x.T.tolist())
+    assert sorted(computed) == x[:, 0].tolist()
+
+
+def test_the_core_evaluates_the_part_that_it_is_told() -> None:
+    model = Run(metrics=lambda: ["accuracy"]).model()
+    network, weight = model._trainable_network("evaluate", X), np.linspace(0.5, 2.0, ROWS).astype(np.float32)
+    whole = np.full((2, ROWS), math.nan)
+    expected = network.evaluate(X, LABELS, 8, weight, (0, ROWS, lambda figures: np.copyto(whole, figures)))
+    assert expected == network.evaluate(X, LABELS, 8, weight)
+    assert expected == pytest.approx(whole.mean(1), rel=1e-12)
+
+    def fill(figures: Any) -> None:
+        np.testing.assert_array_equal(figures[:, 5:31], whole[:, 5:31])
+        assert not figures[:, :5].any()
+        assert not figures[:, 31:].any()
+        figures[...] = whole
+
+    assert network.evaluate(X, LABELS, 8, weight, (5, 31, fill)) == expected
+    for first, last in ((-1, 3), (3, 2), (0, ROWS + 1)):
+        with pytest.raises(ValueError, match=r"part must have 0 <= first <= last <= 44"):
+            network.evaluate(X, LABELS, 8, weight, (first, last, fill))

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -168,15 +170,36 @@ def test_a_wrong_number_of_shards_is_refused(shards: Any, error: type[Exception]
     assert current() is None
 
 
-def test_the_result_and_the_error_of_rank_0_are_those_of_all() -> None:
+def test_the_result_of_rank_0_is_that_of_all() -> None:
     assert Ranks(3, 3, lambda rank: from_main(lambda: rank + 7)).result == 7
 
-    def fails(rank: int) -> None:
-        from_main(lambda: [][rank])
 
-    ranks = Ranks(3, 3, fails)
-    assert [type(error) for error in ranks.errors] == [IndexError] * 3
-    assert not ranks.aborts  # it is the same on all
+class OfOurOwnError(ValueError):
+    """An error that the other ranks cannot have."""
+
+
+def raises(error: Exception) -> Any:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("function", "error", "text"),
+    [
+        ([].pop, IndexError, "pop from empty list"),
+        (lambda: {}["a"], KeyError, "'a'"),
+        (Path("/nowhere/to/be").read_text, FileNotFoundError, "[Errno 2] No such file or directory: '/nowhere/to/be'"),
+        (lambda: raises(PermissionError("not yours")), OSError, "not yours"),
+        (lambda: raises(OfOurOwnError("3", 4)), ValueError, "('3', 4)"),
+        ("\udc80".encode, ValueError, "'utf-8' codec can't encode character"),
+        (lambda: raises(StopIteration(5)), RuntimeError, "StopIteration: 5"),
+    ],
+)
+def test_the_error_of_rank_0_is_that_of_all(function: Callable[[], Any], error: type[Exception], text: str) -> None:
+    ranks = Ranks(3, 3, lambda rank: from_main(function))
+    assert not ranks.aborts
+    for found in ranks.errors[1:]:
+        assert isinstance(found, error)
+        assert str(found).startswith(text)
 
 
 def test_an_error_of_one_rank_ends_all() -> None:

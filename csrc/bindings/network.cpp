@@ -188,6 +188,37 @@ template <class T> py::tuple train_epoch(LockedNetwork<T>& self, const py::objec
                           py::make_tuple(result.loss_sum, result.metric_sum));
 }
 
+// Some of the rows to evaluate, from the first to the last (excluded), and what fills in the figures of the others.
+using GivenPart = std::tuple<Index, Index, py::object>;
+
+// Returns the mean loss and metric of samples. With a part, a function gets the losses and metrics of all of them,
+// shape (2, n), of which the columns of the part are there.
+template <class T> py::tuple evaluated(LockedNetwork<T>& self, const Samples& samples, Index batch_size,
+                                       const std::optional<GivenPart>& part) {
+    const Index count = samples.count;
+    py::array_t<double> figures({Index{2}, count});
+    std::fill_n(figures.mutable_data(), 2 * count, 0.0);
+    double* const losses = figures.mutable_data();
+    double* const metrics = losses + count;
+    EpochResult result;
+    if (!part) {
+        result = self.with([&](Network<T>& network) {
+            network.evaluate(samples, batch_size, {0, count}, losses, metrics);
+            return network.mean_of(samples, losses, metrics);
+        });
+        return py::make_tuple(result.loss, result.metric);
+    }
+    const auto& [first, last, exchange] = *part;
+    if (first < 0 || first > last || last > count)
+        throw py::value_error("part must have 0 <= first <= last <= " + std::to_string(count) + ", got first " +
+                              std::to_string(first) + " and last " + std::to_string(last));
+    const Range rows{first, last};
+    self.with([&](Network<T>& network) { network.evaluate(samples, batch_size, rows, losses, metrics); });
+    called(exchange, figures);
+    result = self.with([&](Network<T>& network) { return network.mean_of(samples, losses, metrics); });
+    return py::make_tuple(result.loss, result.metric);
+}
+
 template <class T> py::array_t<T> differentiate(LockedNetwork<T>& self, const py::object& x, const std::string& name,
                                                 const OptionalArray& y, const OptionalArray& sample_weight) {
     const Derivative of = derivative_named(name);
@@ -305,15 +336,14 @@ template <class T> void register_class(py::module_& module, const char* name) {
         .def(
             "evaluate",
             [](Self& self, const py::object& x, const py::array& y, Index batch_size,
-               const OptionalArray& sample_weight) {
+               const OptionalArray& sample_weight, const std::optional<GivenPart>& part) {
                 require_positive(batch_size, "batch_size");
                 const CheckedSamples checked(self.shape().input_size(), self.shape().output_size(), x, y, {},
                                              sample_weight);
-                const EpochResult result =
-                    self.with([&](Network<T>& network) { return network.evaluate(checked.samples, batch_size); });
-                return py::make_tuple(result.loss, result.metric);
+                return evaluated<T>(self, checked.samples, batch_size, part);
             },
-            py::arg("x"), py::arg("y"), py::arg("batch_size"), py::arg("sample_weight").none(true))
+            py::arg("x"), py::arg("y"), py::arg("batch_size"), py::arg("sample_weight").none(true),
+            py::arg("part").none(true) = py::none())
         .def("differentiate", &differentiate<T>, py::arg("x"), py::arg("of"), py::arg("y").none(true) = py::none(),
              py::arg("sample_weight").none(true) = py::none());
     define_prediction<T>(network);

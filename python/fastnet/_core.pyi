@@ -235,8 +235,15 @@ class _Network:
         sample_weight: NDArray[Any] | None,
         hook: Callable[[int, NDArray[Any]], tuple[float, NDArray[Any]] | None] | None = None,
     ) -> tuple[float, NDArray[Any]]: ...
+    # part: the first and the last row (excluded) to evaluate, and a function that fills in the losses and metrics of the
+    # others, in an array of shape (2, n).
     def evaluate(
-        self, x: NDArray[Any] | SparseRows, y: NDArray[Any], batch_size: int, sample_weight: NDArray[Any] | None
+        self,
+        x: NDArray[Any] | SparseRows,
+        y: NDArray[Any],
+        batch_size: int,
+        sample_weight: NDArray[Any] | None,
+        part: tuple[int, int, Callable[[NDArray[np.float64]], None]] | None = None,
     ) -> tuple[float, float]: ...
     def predict(self, x: NDArray[Any] | SparseRows, batch_size: int) -> NDArray[Any]: ...
     # The derivatives with respect to the inputs of "outputs", (n, output_size, input_size), or of "loss" or

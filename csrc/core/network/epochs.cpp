@@ -173,12 +173,12 @@ double Network<T>::loss_and_gradients(const Samples& samples, T* gradients, cons
 // it.
 template <class T>
 template <class Finish>
-void Network<T>::forward_chunks(const Samples& samples, Index chunk, Use use, T* output, Finish finish) {
+void Network<T>::forward_chunks(const Samples& samples, Index chunk, Range part, Use use, T* output, Finish finish) {
     const Index most_rows = chain_.images() > 0 ? block_rows() : 4096;  // larger chunks are no faster
     const Index total = samples.count;
     chunk = std::min({chunk, total, most_rows});
     feed_.choose(samples, chunk);
-    const int threads = threads_for_rows(total, use);
+    const int threads = threads_for_rows(part.size(), use);
     {
         const NoForks no_forks;
         prepare(samples, chunk, use, threads, threads);
@@ -187,10 +187,11 @@ void Network<T>::forward_chunks(const Samples& samples, Index chunk, Use use, T*
     // The loss is that of all samples, whatever the chunks.
     const double divided_by = objective_.divisor(samples, 0, total);
     run_network_team(threads, commit_.interruption(), [&](Team& team) {
-        Share<T> share = share_of(team, total);
+        Share<T> share = share_of(team, part.size());
+        const Index first = part.begin + share.rows.begin, last = part.begin + share.rows.end;
         Arena<T>& arena = arenas_[share.team.size() == team.size() ? 0 : static_cast<std::size_t>(team.rank())];
-        for (Index begin = share.rows.begin; begin < share.rows.end && !share.team.was_broken_off(); begin += chunk) {
-            const Index rows = std::min(chunk, share.rows.end - begin);
+        for (Index begin = first; begin < last && !share.team.was_broken_off(); begin += chunk) {
+            const Index rows = std::min(chunk, last - begin);
             Batch<T> piece = batch(samples, arena, begin, rows);
             piece.of = total, piece.divisor = divided_by;
             if (output)
@@ -198,7 +199,7 @@ void Network<T>::forward_chunks(const Samples& samples, Index chunk, Use use, T*
             const Range mine = share.team.share(rows);
             feed_.gather(share.team, piece, mine);
             share.team.barrier();
-            Share<T> all{share.team, share.workspace, {0, rows}, begin == share.rows.begin};
+            Share<T> all{share.team, share.workspace, {0, rows}, begin == first};
             chain_.forward(all, piece, use == Use::evaluation && objective_.takes_logits());
             finish(piece, mine);
             share.team.barrier();
@@ -206,20 +207,23 @@ void Network<T>::forward_chunks(const Samples& samples, Index chunk, Use use, T*
     });
 }
 
-template <class T> EpochResult Network<T>::evaluate(const Samples& samples, Index chunk) {
+template <class T>
+void Network<T>::evaluate(const Samples& samples, Index chunk, Range rows, double* losses, double* metrics) {
     require_compiled();
-    std::vector<double> losses(static_cast<std::size_t>(samples.count)), metrics(losses.size());
-    forward_chunks(samples, chunk, Use::evaluation, nullptr, [&](const Batch<T>& batch, Range rows) {
-        objective_.apply(batch, rows, false);
+    forward_chunks(samples, chunk, rows, Use::evaluation, nullptr, [&](const Batch<T>& batch, Range mine) {
+        objective_.apply(batch, mine, false);
         const Arena<T>& arena = batch.arena;
-        std::copy(arena.loss.data() + rows.begin, arena.loss.data() + rows.end,
-                  losses.data() + batch.begin + rows.begin);
+        std::copy(arena.loss.data() + mine.begin, arena.loss.data() + mine.end, losses + batch.begin + mine.begin);
         if (objective_.metric() != Metric::none)
-            std::copy(arena.metric.data() + rows.begin, arena.metric.data() + rows.end,
-                      metrics.data() + batch.begin + rows.begin);
+            std::copy(arena.metric.data() + mine.begin, arena.metric.data() + mine.end,
+                      metrics + batch.begin + mine.begin);
     });
+}
+
+template <class T>
+EpochResult Network<T>::mean_of(const Samples& samples, const double* losses, const double* metrics) {
     RunningMean mean(objective_.metric());
-    mean.add(losses.data(), metrics.data(), samples.count);
+    mean.add(losses, metrics, samples.count);
     EpochResult result = mean.result(0);
     Team alone = Team::solo();
     Penalties<T>& penalties = updater_.penalties();
@@ -256,7 +260,7 @@ template <class T> void Network<T>::predict_small(const Samples& samples, T* out
 template <class T> void Network<T>::predict(const Samples& samples, Index chunk, T* output) {
     if (predicts_small(samples))
         return predict_small(samples, output);
-    forward_chunks(samples, chunk, Use::prediction, output, [](const Batch<T>&, Range) {});
+    forward_chunks(samples, chunk, {0, samples.count}, Use::prediction, output, [](const Batch<T>&, Range) {});
 }
 
 template EpochResult Network<float>::train_epoch(const Samples&, Index, const std::vector<double>&, const Progress&,
@@ -265,8 +269,10 @@ template EpochResult Network<double>::train_epoch(const Samples&, Index, const s
                                                   const BatchHook<double>&, const EpochPart&, const Sharding<double>*);
 template double Network<float>::loss_and_gradients(const Samples&, float*, const BatchHook<float>&);
 template double Network<double>::loss_and_gradients(const Samples&, double*, const BatchHook<double>&);
-template EpochResult Network<float>::evaluate(const Samples&, Index);
-template EpochResult Network<double>::evaluate(const Samples&, Index);
+template void Network<float>::evaluate(const Samples&, Index, Range, double*, double*);
+template EpochResult Network<float>::mean_of(const Samples&, const double*, const double*);
+template void Network<double>::evaluate(const Samples&, Index, Range, double*, double*);
+template EpochResult Network<double>::mean_of(const Samples&, const double*, const double*);
 template void Network<float>::predict(const Samples&, Index, float*);
 template void Network<double>::predict(const Samples&, Index, double*);
 

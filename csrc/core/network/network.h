@@ -94,9 +94,12 @@ template <class T> class Network {
     // The mean loss and, in `gradients` (parameter_count values), its gradient, which is 0 for parameters that are not
     // trained.
     double loss_and_gradients(const Samples& samples, T* gradients, const BatchHook<T>& hook = {});
-    // Both process the samples in chunks of at most `chunk` rows, which bounds the memory they take.
-    EpochResult evaluate(const Samples& samples, Index chunk);
+    // Both process samples in chunks of at most `chunk` rows, which bounds the memory they take. The losses and metrics
+    // are those of all samples, of which some rows are filled in.
+    void evaluate(const Samples& samples, Index chunk, Range rows, double* losses, double* metrics);
     void predict(const Samples& samples, Index chunk, T* output);
+    // The mean loss, with penalties, and the mean metric of samples that have been evaluated.
+    EpochResult mean_of(const Samples& samples, const double* losses, const double* metrics);
     // The derivatives with respect to the inputs, with layers acting as in prediction. Each sample has a row of
     // input_size values for every output, or one row.
     void differentiate(const Samples& samples, Derivative of, T* derivatives);
@@ -158,7 +161,8 @@ template <class T> class Network {
                                                bool parted, GoesOn goes_on);
     template <class GoesOn>
     void small_steps(Course<T>& course, const Samples& samples, Arena<T>& arena, GoesOn goes_on);
-    template <class Finish> void forward_chunks(const Samples& samples, Index chunk, Use use, T* output, Finish finish);
+    template <class Finish>
+    void forward_chunks(const Samples& samples, Index chunk, Range part, Use use, T* output, Finish finish);
     bool predicts_small(const Samples& samples) const;
     void predict_small(const Samples& samples, T* output);
 

@@ -107,6 +107,11 @@ class CallbackList:
                     return True
         return False
 
+    @property
+    def see_test_batches(self) -> bool:
+        """Whether any callback has hooks for the batches of an evaluation."""
+        return self.override("on_test_batch_begin", "on_test_batch_end")
+
 
 def _as_list(callbacks: Any) -> list[Callback]:
     """Return the callbacks that a user gave as a new list."""

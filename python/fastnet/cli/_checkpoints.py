@@ -32,7 +32,7 @@ def backup_of(arguments: argparse.Namespace, parts: Parts) -> BackupAndRestore |
         arguments.checkpoint, delete_checkpoint=False, seconds=arguments.every or SECONDS_BETWEEN, **keep
     )
     backup.identity = {"all_data": fingerprints(parts), "epochs": arguments.epochs}
-    found = from_main(lambda: backup.folder().paths())
+    found = from_main(lambda: [str(path) for path in backup.folder().paths()])
     if found and not arguments.resume:
         raise ValueError(
             f"{arguments.checkpoint} has checkpoints: --resume continues from the last one; to start over, remove them "

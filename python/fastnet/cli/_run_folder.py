@@ -5,7 +5,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fastnet.cli._arguments.config import option_name
 from fastnet.cli._data import source_name
@@ -29,26 +29,29 @@ class RunFolder:
     Parameters
     ----------
     path : str
-        The folder to create.
-    resumes : bool, default False
-        Whether the folder may contain files of the same run.
-
-    Raises
-    ------
-    ValueError
-        The folder is not empty: it probably belongs to another run.
-    OSError
-        The folder cannot be created.
+        The folder.
     """
 
-    def __init__(self, path: str, resumes: bool = False) -> None:
+    def __init__(self, path: str) -> None:
         self.path = Path(path)
+
+    def create(self, *, resumes: bool = False) -> Self:
+        """Create the folder, and return this object; with `resumes` it may contain files of the same run.
+
+        Raises
+        ------
+        ValueError
+            It is not empty: it probably belongs to another run.
+        OSError
+            It cannot be created.
+        """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except FileExistsError:
-            raise FileExistsError(f"--run-dir {path} is a file: name a folder for this run only") from None
+            raise FileExistsError(f"--run-dir {self.path} is a file: name a folder for this run only") from None
         if not resumes and any(self.path.iterdir()):
-            raise ValueError(f"--run-dir {path} is not empty: name a folder for this run only")
+            raise ValueError(f"--run-dir {self.path} is not empty: name a folder for this run only")
+        return self
 
     @property
     def model(self) -> str:

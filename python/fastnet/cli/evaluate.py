@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_output(arguments.report, inputs=[arguments.model, arguments.data], option="--report", formats=["HTML"])
     if arguments.threads:
         set_num_threads(arguments.threads)
-    folder = RunFolder(arguments.run_dir) if arguments.run_dir else None
+    folder = RunFolder(arguments.run_dir).create() if arguments.run_dir else None
     model = load_model(arguments.model)
     stored = open_for_model(arguments, model) if stays_on_disk(source_of(arguments.data)) else None
     data = load_for_model(arguments, model, with_labels=True) if stored is None else _sample_of(stored, model)

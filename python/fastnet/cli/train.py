@@ -36,9 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
 def _run(arguments: argparse.Namespace, ranks: Distribution | None) -> int:
     if arguments.threads:
         set_num_threads(arguments.threads)
-    folder = from_main(lambda: _prepared_output(arguments))
+    from_main(lambda: _prepare_output(arguments))
     if not is_main():
-        arguments.out = folder = None
+        arguments.out = None
+    folder = RunFolder(arguments.run_dir) if arguments.run_dir and is_main() else None
     files = [*([folder.model] if folder else []), *([arguments.out] if arguments.out else [])]
     parts = load_parts(arguments)
     rows = len(parts.training)
@@ -89,11 +90,12 @@ def _run(arguments: argparse.Namespace, ranks: Distribution | None) -> int:
     return 0
 
 
-def _prepared_output(arguments: argparse.Namespace) -> RunFolder | None:
-    """Check that the files can be written, and return the folder of the run."""
+def _prepare_output(arguments: argparse.Namespace) -> None:
+    """Check that the files can be written, and create the folder of the run."""
     if arguments.out:
         check_output(arguments.out, inputs=[arguments.data], formats=MODEL_FORMATS)
-    return RunFolder(arguments.run_dir, resumes=arguments.resume) if arguments.run_dir else None
+    if arguments.run_dir:
+        RunFolder(arguments.run_dir).create(resumes=arguments.resume)
 
 
 def _fit(

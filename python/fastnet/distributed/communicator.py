@@ -9,10 +9,15 @@ from threading import Event
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import numpy as np
-from numpy.typing import NDArray
 
-Bytes = NDArray[np.uint8]
+from fastnet.distributed.messages import Bytes, read, room, written
+
 R = TypeVar("R")
+
+_MOST_TEXT = 2**31 - 1  # bytes, which MPI counts in an int
+_PIECE = 1 << 30  # bytes that are sent at a time
+_LEAVING = -1  # in place of the length of a message
+_MOST_SECONDS = 20.0  # until MPI has ended a rank after another one has called MPI_Abort
 
 # Set for every process by the launchers of Open MPI; of MPICH, Intel MPI and MS-MPI; and of Slurm.
 _NUMBERS_OF_PROCESSES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS")
@@ -42,10 +47,13 @@ class Communicator(Protocol):
         """Send the n-th of the pieces in `sent` to rank n; `given` and `taken` are the lengths of the pieces."""
 
     def gather(self, value: Any) -> list[Any]:
-        """Return the objects of all ranks."""
+        """Return the values of all ranks: numbers, strings, arrays of numbers, None, lists and dictionaries of them.
+
+        Tuples become lists.
+        """
 
     def broadcast(self, value: Any) -> Any:
-        """Return the object of rank 0."""
+        """Return the value of rank 0, as `gather` does."""
 
     def all_fail(self, seconds: float) -> bool:
         """Return whether every rank calls this, too, before the time is over. It is independent of the others."""
@@ -53,8 +61,8 @@ class Communicator(Protocol):
     def abort(self, text: str) -> NoReturn:
         """Print one line about this rank, and end all ranks."""
 
-    def free(self) -> None:
-        """Free the resources."""
+    def leave(self) -> None:
+        """End the communication, as soon as all ranks do. If others go on instead, end all ranks."""
 
 
 class Alone(Communicator):
@@ -88,7 +96,7 @@ class Alone(Communicator):
     def abort(self, text: str) -> NoReturn:
         raise SystemExit(text)
 
-    def free(self) -> None:
+    def leave(self) -> None:
         """Do nothing."""
 
 
@@ -131,11 +139,53 @@ class MPICommunicator(Communicator):
         self._guarded(self._mpi.Request.Waitall, requests)
 
     def gather(self, value: Any) -> list[Any]:
-        found: list[Any] = self._guarded(self._comm.allgather, value)
-        return found
+        text, arrays = written(value)
+        lengths = self._announced(len(text))
+        if sum(lengths) > _MOST_TEXT:
+            raise ValueError(f"the values of all ranks must take {_MOST_TEXT} bytes at most; got {sum(lengths)}")
+        texts = _parts(buffer := np.empty(sum(lengths), np.uint8), lengths)
+        texts[self.rank][:] = text
+        self.gather_in_place(buffer, lengths)
+        return [self._read(one, arrays, rank) for rank, one in enumerate(texts)]
 
     def broadcast(self, value: Any) -> Any:
-        return self._guarded(self._comm.bcast, value)
+        text, arrays = written(value if self.rank == 0 else None)
+        length, *_ = self._announced(len(text))
+        if self.rank:
+            text = np.empty(length, np.uint8)
+        self._share(text, 0)
+        return self._read(text, arrays, 0)
+
+    def _read(self, text: Bytes, arrays: list[Bytes], sender: int) -> Any:
+        """Return the value of a text, whose arrays the sender has, and sends."""
+        if sender != self.rank:
+            arrays = room(text)
+        for array in arrays:
+            self._share(array, sender)
+        return read(text, arrays)
+
+    def _share(self, message: Bytes, sender: int) -> None:
+        """Send all other ranks an array, or receive it, in pieces: MPI counts bytes in an int."""
+        for start in range(0, len(message), _PIECE):
+            self._guarded(self._comm.Bcast, [message[start : start + _PIECE], self._mpi.BYTE], sender)
+
+    def _announced(self, length: int) -> list[int]:
+        """Tell the other ranks the length of a message to come, or that none will come; return what all tell.
+
+        Every message but those of a step begins here, so nobody waits for the message of a rank that has left.
+        """
+        lengths = np.empty(self.size, np.int64)
+        lengths[self.rank] = length
+        # The others may take long to leave, such as rank 0 with its files: nobody awaits that.
+        awaited = Event() if length == _LEAVING else None
+        self.gather_in_place(lengths.view(np.uint8), [lengths.itemsize] * self.size, awaited)
+        left = np.flatnonzero(lengths == _LEAVING)
+        if 0 < len(left) < self.size:
+            if self.rank == left[0]:
+                self.abort("ended while others go on training")
+            time.sleep(_MOST_SECONDS)
+            os._exit(1)
+        return lengths.tolist()
 
     def all_fail(self, seconds: float) -> bool:
         request = self._guarded(self._failures.Ibarrier)
@@ -149,11 +199,13 @@ class MPICommunicator(Communicator):
     def abort(self, text: str) -> NoReturn:
         line = f"fastnet: rank {self.rank} of {self.size} {text}; the other ranks are ended, too"
         print(line, file=sys.stderr, flush=True)
+        time.sleep(0.1)  # or the launcher's own words come before the line, or within it
         self._comm.Abort(1)
         os._exit(1)  # if MPI cannot
 
-    def free(self) -> None:
+    def leave(self) -> None:
         if not self._mpi.Is_finalized():
+            self._announced(_LEAVING)
             self._comm.Free()
             self._failures.Free()
 

@@ -1,5 +1,6 @@
 """The distribution of training among ranks: which one is active, and what its ranks do together."""
 
+import atexit
 import functools
 import os
 import sys
@@ -18,6 +19,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _MOST_SHARDS = 1 << 12
+# The kinds of errors that rank 0 may have for all ranks; those of other kinds become RuntimeError on the others.
+_KINDS = (
+    *(OSError, ValueError, TypeError, AttributeError, IndexError, KeyError, ImportError, ArithmeticError, MemoryError),
+    *(NotImplementedError, RuntimeError),
+)
 _PATIENCE = 2.0  # seconds for the other ranks to fail, too, before one that failed ends them
 
 
@@ -59,14 +65,19 @@ class Distribution(Sealed):
         self._is_active = False
 
     def end(self) -> None:
-        """Let later calls of `fit` train in this process alone. All ranks must call it."""
-        if not self._is_active:
+        """Let later calls of `fit` train in this process alone.
+
+        All ranks must call it, or come to the end of the program, which calls it; it waits for them. If others train
+        again instead, it ends all ranks.
+        """
+        if not self._is_active or self._process != os.getpid():
             return
         self._is_active = False
+        atexit.unregister(self.end)
         _active.distribution = self._before
         if self._excepthook is not None:
             sys.excepthook, self._excepthook = self._excepthook, None
-        self.communicator.free()
+        self.communicator.leave()
 
     def _activate(self) -> Self:
         self._before, self._is_active = current(), True
@@ -154,8 +165,8 @@ def distribute(shards: int = 8, *, comm: Any = None) -> Distribution:
     -----
     All ranks must call `fit` with the same model, data and arguments, which `fit` compares. A model without a seed gets
     the weights of rank 0. `batch_size` is that of all ranks together. Rank 0 alone prints, and writes the files of
-    callbacks; a program writes its own where ``rank == 0``. Only `fit` is distributed. Each rank evaluates all validation
-    data. `train_on_batch`, `evaluate` and `predict` compute in each process alone.
+    callbacks; a program writes its own where ``rank == 0``. Only `fit` is distributed, with its validation.
+    `train_on_batch`, `evaluate` and `predict` compute in each process alone.
 
     Batch normalization takes the mean and the variance of each shard, not of the whole batch, as data-parallel training
     in PyTorch and Keras does.
@@ -185,6 +196,7 @@ def distribute(shards: int = 8, *, comm: Any = None) -> Distribution:
     distribution = Distribution(shards, communicator)._activate()
     if distribution.size > 1:
         distribution._end_all_when_uncaught()
+        atexit.register(distribution.end)  # also after sys.exit, or the other ranks would wait forever
     return distribution
 
 
@@ -217,7 +229,10 @@ def is_main() -> bool:
 
 
 def from_main(function: Callable[[], R]) -> R:
-    """Call a function on rank 0, and return its result, or raise its error, on all ranks."""
+    """Call a function on rank 0, and return its result, or raise an error of the same kind and text, on all ranks.
+
+    The result is made of numbers, strings, arrays of numbers, None, lists and dictionaries of them.
+    """
     active = several()
     if active is None:
         return function()
@@ -228,10 +243,25 @@ def from_main(function: Callable[[], R]) -> R:
             result = function()
         except Exception as raised:
             error = raised
-    result, error = active.broadcast((result, error))
-    if error is not None:
-        raise error
+    result, described = active.broadcast((result, None if error is None else _described(error)))
+    if described is not None:
+        raise error or _error(*described)
     return result  # type: ignore[no-any-return]
+
+
+def _described(error: Exception) -> list[Any]:
+    """Return the name of a kind of errors, and the arguments with which one says the same as this one."""
+    kind = next((kind for kind in _KINDS if isinstance(error, kind)), None)
+    if kind is None:
+        return [RuntimeError.__name__, f"{type(error).__name__}: {error}"]
+    if isinstance(error, OSError) and error.errno is not None:
+        return [kind.__name__, error.errno, error.strerror, None if error.filename is None else str(error.filename)]
+    return [kind.__name__, *(error.args if len(error.args) == 1 and isinstance(error.args[0], str) else [str(error)])]
+
+
+def _error(name: str, *arguments: Any) -> Exception:
+    """Return the error that is described."""
+    return {kind.__name__: kind for kind in _KINDS}[name](*arguments)
 
 
 def together(method: Callable[P, R]) -> Callable[P, R]:

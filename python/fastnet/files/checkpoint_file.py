@@ -2,9 +2,8 @@
 
 The weights are tensors with their names in a model file, ``layers.<i>.<layer name>.kernel``. ``optimizer.state`` holds
 the optimizer state and ``best.weights`` the weights after the best epoch so far, each as one vector. The rest of the
-state is one JSON document, ``state`` in the metadata. In it, an array is ``{"$tensor": name}``, with ``"bool": true``
-if its values are booleans, and a float that JSON lacks is ``{"$float": "nan"}``, ``"inf"`` or ``"-inf"``. The metadata
-are strings:
+state is one JSON document, ``state`` in the metadata, in which arrays and floats that JSON lacks stand as in
+`fastnet.support.packing`. The metadata are strings:
 
 =================== ================================================================
 ``format``          ``fastnet-checkpoint``
@@ -16,25 +15,21 @@ are strings:
 """
 
 import json
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._core import __version__
 from fastnet.files import safetensors
-from fastnet.support.validation import describe
+from fastnet.support.packing import Arrays, packed, unpacked
 
 __all__ = ["Contents", "DamagedError", "OtherFormatError", "contents_of", "read_checkpoint", "write_checkpoint"]
 
 FORMAT = "fastnet-checkpoint"
 FORMAT_VERSION = "1"
-
-Arrays = dict[str, NDArray[Any]]
 
 
 class DamagedError(ValueError):
@@ -64,13 +59,14 @@ def contents_of(state: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) ->
         The state has an object of another type; the message says where.
     """
     tensors = dict(arrays)
+    in_json = packed(state, "state", tensors)
     metadata = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "fastnet_version": __version__,
-        "state": json.dumps(_packed(state, "state", tensors), allow_nan=False),
+        "state": json.dumps(in_json, allow_nan=False),
     }
-    return Contents(tensors, metadata)
+    return Contents({name: array if name in arrays else array.copy() for name, array in tensors.items()}, metadata)
 
 
 def write_checkpoint(path: str | os.PathLike[str], contents: Contents) -> None:
@@ -102,7 +98,7 @@ def read_checkpoint(path: str | os.PathLike[str]) -> tuple[dict[str, Any], Array
         _check_format(path, metadata)
         if "checksum" not in metadata:  # other files may lack it
             raise DamagedError("it has no checksum")
-        return _unpacked(safetensors.parse_json(metadata["state"]), tensors), tensors
+        return unpacked(safetensors.parse_json(metadata["state"]), tensors), tensors
     except OtherFormatError:
         raise
     except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -118,39 +114,3 @@ def _check_format(path: str | os.PathLike[str], metadata: Mapping[str, str]) -> 
             f"{os.fspath(path)} was written by fastnet {metadata.get('fastnet_version', 'unknown')} in format version "
             f"{version}; fastnet {__version__} resumes from format version {FORMAT_VERSION}"
         )
-
-
-def _packed(value: Any, place: str, tensors: Arrays) -> Any:
-    """Return a value as JSON; arrays go to `tensors`, named after their place in the state."""
-    if isinstance(value, np.ndarray):
-        while place in tensors:  # the key "a.b" and the key "b" within "a" give the same name
-            place += "_"
-        tensors[place] = value.astype(np.uint8 if value.dtype == np.bool_ else value.dtype)
-        return {"$tensor": place} | ({"bool": True} if value.dtype == np.bool_ else {})
-    if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
-        return {key: _packed(part, f"{place}.{key}", tensors) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_packed(part, f"{place}.{number}", tensors) for number, part in enumerate(value)]
-    if isinstance(value, np.generic):
-        return _packed(value.item(), place, tensors)
-    if isinstance(value, float) and not math.isfinite(value):
-        return {"$float": repr(value)}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    raise TypeError(
-        f"a checkpoint holds numbers, strings, arrays, and lists and dictionaries of them; got {describe(value)} as {place}"
-    )
-
-
-def _unpacked(value: Any, tensors: Arrays) -> Any:
-    """Return the value that `_packed` converted; its arrays are taken out of `tensors`."""
-    if isinstance(value, list):
-        return [_unpacked(part, tensors) for part in value]
-    if not isinstance(value, dict):
-        return value
-    if "$tensor" in value:
-        array = tensors.pop(value["$tensor"])
-        return array.view(np.bool_) if value.get("bool") else array
-    if "$float" in value:
-        return float(value["$float"])
-    return {key: _unpacked(part, tensors) for key, part in value.items()}

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -20,8 +21,6 @@ from fastnet.training.fingerprints import sampled, to_json
 from fastnet.training.run import Position, Run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fastnet.files.atomic import Beside
 
 __all__ = ["Checkpoints"]
@@ -72,18 +71,19 @@ class Checkpoints:
         else:
             path, state, arrays = found
             try:
-                refuse_another(path.name, state, self._identity)
+                refuse_another(Path(path).name, state, self._identity)
                 self._resume(state, arrays)
             except (AttributeError, LookupError, StopIteration, TypeError) as error:
                 raise ValueError(f"cannot resume from {path}: {type(error).__name__}: {error}") from error
-            backup.resumed_from, backup.seconds_before = str(path), state["seconds"]
+            backup.resumed_from, backup.seconds_before = path, state["seconds"]
             self._written_position = (run.position.epoch, run.position.steps)
         self._written_at, self._written_when = run.finished_steps, time.perf_counter()
         return found is not None
 
-    def _newest(self) -> tuple["Path", dict[str, Any], dict[str, NDArray[Any]]] | None:
+    def _newest(self) -> tuple[str, dict[str, Any], dict[str, NDArray[Any]]] | None:
         self._folder.make()
-        return self._folder.newest()
+        found = self._folder.newest()
+        return None if found is None else (str(found[0]), *found[1:])
 
     def _resume(self, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> None:
         run = self._run

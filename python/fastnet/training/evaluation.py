@@ -3,6 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet.callbacks.base import Callback, Logs, say
 from fastnet.callbacks.progress import format_logs
 from fastnet.callbacks.running import CallbackList, check_verbose
+from fastnet.distributed.division import Division
 from fastnet.files.stored import StoredDataset
 from fastnet.inputs.batches import Batches, as_batches, features_of_batches
 from fastnet.inputs.repacking import predict
@@ -26,7 +28,6 @@ from fastnet.training.figures import PREDICTION_BATCH, RunningMean, batches, che
 
 _OBSERVED_ROWS = 4096  # whose outputs are there at a time for metrics in Python
 
-_TEST_BATCH_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
 _PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
 
 
@@ -248,7 +249,7 @@ class Evaluator(Compiled):
         data = self._data(x, y, sample_weight) if source is None else source
         known = data.steps if isinstance(data, Batches) else -(-len(data) // batch_size)
         params = {"steps": steps if known is None else known, "verbose": verbose}
-        logs, done = self._evaluate_any(data, batch_size, CallbackList.of(callbacks, self, params), steps)
+        logs, done = self._evaluate_any(data, batch_size, CallbackList.of(callbacks, self, params), steps, "", None)
         if not done:
             raise ValueError("x must have at least one batch to evaluate; got none")
         check_steps(done, steps)
@@ -264,7 +265,7 @@ class Evaluator(Compiled):
         return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
 
     def _evaluate_any(
-        self, data: Data, batch_size: int, callbacks: CallbackList, steps: int | None, *, of: str = ""
+        self, data: Data, batch_size: int, callbacks: CallbackList, steps: int | None, of: str, among: Division | None
     ) -> tuple[Logs, int]:
         """Evaluate samples, or the batches of a source, `steps` batches at most; return the figures and how many there were."""
         callbacks.call("on_test_begin", {})
@@ -272,12 +273,13 @@ class Evaluator(Compiled):
         compilation.reset()
         parts: Iterator[Samples]
         if not isinstance(data, Batches):
-            by_batch = callbacks.override(*_TEST_BATCH_HOOKS) or steps is not None
+            by_batch = callbacks.see_test_batches or steps is not None
             some = [data] if isinstance(data, Samples) else data.in_order(batch_size)
             every = (part for samples in some for part in samples.parts(batch_size if by_batch else len(samples)))
             parts = itertools.islice(every, steps)
         else:
             data.start_over()
+            among = None  # they need not be the same on all ranks
             parts = (
                 self._samples(*batch, of=f" of batch {number}{of}") for number, batch in enumerate(data.epoch(steps), 1)
             )
@@ -286,29 +288,30 @@ class Evaluator(Compiled):
         batch = -1
         for batch, part in enumerate(parts):
             callbacks.call("on_test_batch_begin", batch, {})
-            mean.add(len(part), *self._figures_of(part, batch_size))
+            mean.add(len(part), *self._figures_of(part, batch_size, among))
             logs = compilation.logs(*mean.values)
             callbacks.call("on_test_batch_end", batch, logs)
         if logs:
             callbacks.call("on_test_end", logs)
         return logs, batch + 1
 
-    def _figures_of(self, samples: Samples, batch_size: int) -> tuple[float, float]:
+    def _figures_of(self, samples: Samples, batch_size: int, among: Division | None) -> tuple[float, float]:
         """Return the loss and the core's metric of samples, and let the other metrics see them."""
         network, compilation = self._trainable_network("evaluate", samples.x), self._compiled("evaluating")
         if compilation.observed or compilation.custom_loss is not None:
             step = max(batch_size, _OBSERVED_ROWS)
-            custom = RunningMean()
+            custom, outputs_of = RunningMean(), partial(network.predict, batch_size=batch_size)
             for start, stop in batches(len(samples), step):
                 part = samples.rows(start, stop)
-                outputs = network.predict(part.x, batch_size)
+                outputs = outputs_of(part.x) if among is None else among.predicted(part.x, outputs_of)
                 compilation.observe(part.y, outputs, part.weight)
                 if compilation.custom_loss is not None:
                     value, _ = compilation.custom_loss.value_and_gradient(part.y, outputs, part.weight)
                     custom.add(stop - start, value, math.nan)
             if compilation.custom_loss is not None:
                 return custom.values
-        return network.evaluate(samples.x, samples.y, batch_size, samples.weight)
+        part_of_rank = None if among is None else among.part(len(samples))
+        return network.evaluate(samples.x, samples.y, batch_size, samples.weight, part_of_rank)
 
     @names_arguments
     def predict(

@@ -228,7 +228,9 @@ class Fitting:
         """Return the results of a validation; empty once its source of batches is exhausted."""
         plan = self._plan
         size, steps = plan.validation_batch_size, plan.validation_steps
-        results, done = self._model._evaluate_any(data, size, self._callbacks, steps, of=" of validation_data")
+        division = None if self._ranks is None else self._ranks.division_of_validation(self._callbacks)
+        arguments = data, size, self._callbacks, steps, " of validation_data", division
+        results, done = self._model._evaluate_any(*arguments)
         if not (done or self._run.position.validations):
             raise ValueError("validation_data must have at least one batch; got none")
         self._warn_of_few("validation_data", done, "validation_steps", steps, ends=not done)

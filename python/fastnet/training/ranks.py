@@ -7,7 +7,9 @@ import numpy as np
 
 from fastnet._core import Checksum
 from fastnet.callbacks.base import Logs
+from fastnet.callbacks.running import CallbackList
 from fastnet.distributed.distribution import Distribution, current
+from fastnet.distributed.division import Division
 from fastnet.distributed.exchange import Exchange
 from fastnet.inputs.samples import Samples
 from fastnet.support.json_values import json_value
@@ -76,6 +78,11 @@ class Ranks:
         """
         content = "" if figures is None else f"{figures}, {_hash([self._run.network.values])}"
         self._obey(self._united(self._wishes(), place, content))
+
+    def division_of_validation(self, callbacks: CallbackList) -> Division | None:
+        """Return how the ranks share a validation; None if callbacks of any of them have hooks for its batches."""
+        by_batch = self.any(callbacks.see_test_batches, "the beginning of a validation")
+        return None if by_batch else Division(self._distribution.communicator)
 
     def same_batch(self, samples: Samples) -> Samples:
         """Return a batch from a source, which must be the same on all ranks."""

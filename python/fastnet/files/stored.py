@@ -1,5 +1,6 @@
 """A data set that stays on the disk."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,12 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.files.rows import Range, ReshapedRows, Rows, bytes_of_row, read_ranges
+from fastnet.files.rows import Range, ReorderedRows, ReshapedRows, Rows, bytes_of_row, grouped, read_ranges
 from fastnet.support.attributes import Sealed
 
 Array = NDArray[Any]
 
 BLOCK_BYTES = 1 << 23  # of rows that are read together
+LARGEST_BLOCK = 1 << 26  # bytes of samples, from files whose blocks can be of any size
 BYTES_BESIDE = 24  # of a row in memory: its target, its weight and its place in the order
 _FEWEST_RUNS, _MOST_RUNS = 8, 64  # of neighboring rows in a sample
 
@@ -124,11 +126,20 @@ class StoredDataset(Sealed):
         y : ndarray or None
             None if there are no targets.
         """
+        x = self.read_samples(first, last)
+        return x, None if self.y_rows is None else read_ranges(self.y_rows, list(self._ranges(first, first + len(x))))
+
+    def read_samples(self, first: int, last: int) -> Array:
+        """Return the samples of some rows, as `read` does, without their targets."""
         last = min(last, len(self))
         if not 0 <= first <= last:
             raise ValueError(f"first and last must be rows of 0..{len(self)} in this order; got {first} and {last}")
-        parts = list(self._ranges(first, last))
-        return read_ranges(self.x_rows, parts), None if self.y_rows is None else read_ranges(self.y_rows, parts)
+        return read_ranges(self.x_rows, list(self._ranges(first, last)))
+
+    def spans(self, size: int) -> Iterator[Range]:
+        """Yield all rows in their order, as ranges of blocks that have so many bytes together, one block at least."""
+        bounds = grouped(np.diff(self._starts), max(size // self.row_bytes, 1))
+        return itertools.pairwise(self._starts[bounds].tolist())
 
     def sample(self, rows: int) -> tuple[Array, Array | None]:
         """Return about this many rows from all over the data, always the same ones.
@@ -190,14 +201,19 @@ class StoredDataset(Sealed):
             raise ValueError(f"shape must have as many values as a sample, {self.shape[1:]}; got {shape}")
         return self._with(ReshapedRows(self.x_rows, tuple(shape)), self.blocks)
 
-    def _with(self, x: Rows, blocks: Array | Sequence[Range]) -> "StoredDataset":
+    def with_columns(self, order: Sequence[int]) -> "StoredDataset":
+        """Return the data set with the columns of a table in another order; nothing is read."""
+        names = self.feature_names and [self.feature_names[column] for column in order]
+        return self._with(ReorderedRows(self.x_rows, order), self.blocks, names)
+
+    def _with(self, x: Rows, blocks: Array | Sequence[Range], names: list[str] | None = None) -> "StoredDataset":
         return StoredDataset(
             x,
             self.y_rows,
             name=self.name,
             classes=self.classes,
             n_classes=self.n_classes,
-            feature_names=self.feature_names,
+            feature_names=names or self.feature_names,
             label=self.label,
             blocks=blocks,
         )

@@ -16,7 +16,8 @@ from fastnet.cli._report import Result, format_confusion_matrix
 from fastnet.cli._run_folder import RunFolder
 from fastnet.cli._terminal import styled
 from fastnet.datasets import Dataset, StoredDataset
-from fastnet.inputs.tables import order_of
+from fastnet.inputs.samples import check_finite
+from fastnet.inputs.windows import EVALUATION_BYTES
 from fastnet.metrics import confusion_matrix
 from fastnet.models import Sequential
 from fastnet.models.classes import as_classes, class_names_of
@@ -27,7 +28,6 @@ from fastnet.support.config import set_num_threads
 
 __all__ = ["measure", "run"]
 
-WINDOW_BYTES = 1 << 24  # of rows on the disk that are measured together
 ROWS_OF_REPORT = 10_000  # on the page about such rows
 
 
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         set_num_threads(arguments.threads)
     folder = RunFolder(arguments.run_dir) if arguments.run_dir else None
     model = load_model(arguments.model)
-    stored = open_for_model(arguments, model) if stays_on_disk(source_of(arguments.data)) else None
+    stored = open_for_model(arguments, model, with_labels=True) if stays_on_disk(source_of(arguments.data)) else None
     data = load_for_model(arguments, model, with_labels=True) if stored is None else _sample_of(stored, model)
     started = time.perf_counter()
     result = measure(model, data if stored is None else stored)
@@ -70,18 +70,22 @@ def measure(model: Sequential | QuantizedModel, data: Dataset | StoredDataset) -
     assert model.input_shape is not None
     names = class_names_of(model)
     matrix = np.zeros((len(names), len(names)), np.int64)
-    for part in _windows_of(data, model) if isinstance(data, StoredDataset) else [data]:
+    first = 0
+    for part in _parts_of(data, model) if isinstance(data, StoredDataset) else [data]:
         assert part.y is not None
-        predicted, _ = as_classes(model.predict(part.x.reshape(-1, *model.input_shape), verbose=0))
+        outputs = model.predict(part.x.reshape(-1, *model.input_shape), verbose=0)
+        predicted, _ = as_classes(outputs, first)
         matrix += confusion_matrix(part.y, predicted, labels=np.arange(len(names)))
+        first += len(outputs)
     return Result(matrix, names)
 
 
-def _windows_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Iterator[Dataset]:
-    """Yield all rows of data on the disk, some at a time, in the model's columns and codes."""
-    rows = max(WINDOW_BYTES // stored.row_bytes, 1)
-    for start in range(0, len(stored), rows):
-        yield _as_dataset(stored, stored.read(start, start + rows), model)
+def _parts_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Iterator[Dataset]:
+    """Yield all rows of data on the disk, some at a time, in the model's codes."""
+    for first, last in stored.spans(EVALUATION_BYTES):
+        x, y = stored.read(first, last)
+        check_finite(stored.name, x, model.dtype, model.feature_names, first)
+        yield _as_dataset(stored, (x, y), model)
 
 
 def _sample_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Dataset:
@@ -91,8 +95,5 @@ def _sample_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Dat
 
 def _as_dataset(stored: StoredDataset, rows: tuple[Any, Any], model: Sequential | QuantizedModel) -> Dataset:
     x, y = rows
-    x = x.reshape(len(x), -1)
-    names = stored.feature_names
-    order = order_of(stored.name, names, model.feature_names) if names and model.feature_names else None
-    data = Dataset(x if order is None else x[:, order], y.astype(np.int64), stored.class_names, name=stored.name)
+    data = Dataset(x.reshape(len(x), -1), y.astype(np.int64), stored.class_names, name=stored.name)
     return data.with_classes(class_names_of(model))

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -67,25 +66,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 def measure(model: Sequential | QuantizedModel, data: Dataset | StoredDataset) -> Result:
     """Return the result of a model on data, those in memory with the codes of its classes."""
+    matrix: Any = 0
+    if isinstance(data, StoredDataset):
+        for first, last in data.spans(EVALUATION_BYTES):
+            matrix = matrix + _matrix_of(model, _rows_of(data, model, first, last), first)
+    else:
+        matrix = _matrix_of(model, data, 0)
+    return Result(matrix, class_names_of(model))
+
+
+def _matrix_of(model: Sequential | QuantizedModel, data: Dataset, first: int) -> Any:
+    """Return the confusion matrix of rows of which the first has a number."""
     assert model.input_shape is not None
-    names = class_names_of(model)
-    matrix = np.zeros((len(names), len(names)), np.int64)
-    first = 0
-    for part in _parts_of(data, model) if isinstance(data, StoredDataset) else [data]:
-        assert part.y is not None
-        outputs = model.predict(part.x.reshape(-1, *model.input_shape), verbose=0)
-        predicted, _ = as_classes(outputs, first)
-        matrix += confusion_matrix(part.y, predicted, labels=np.arange(len(names)))
-        first += len(outputs)
-    return Result(matrix, names)
+    assert data.y is not None
+    predicted, _ = as_classes(model.predict(data.x.reshape(-1, *model.input_shape), verbose=0), first)
+    return confusion_matrix(data.y, predicted, labels=np.arange(len(class_names_of(model))))
 
 
-def _parts_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Iterator[Dataset]:
-    """Yield all rows of data on the disk, some at a time, in the model's codes."""
-    for first, last in stored.spans(EVALUATION_BYTES):
-        x, y = stored.read(first, last)
-        check_finite(stored.name, x, model.dtype, model.feature_names, first)
-        yield _as_dataset(stored, (x, y), model)
+def _rows_of(stored: StoredDataset, model: Sequential | QuantizedModel, first: int, last: int) -> Dataset:
+    """Return some rows of data on the disk, in the model's codes."""
+    x, y = stored.read(first, last)
+    check_finite(stored.name, x, model.dtype, model.feature_names, first)
+    return _as_dataset(stored, (x, y), model)
 
 
 def _sample_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Dataset:

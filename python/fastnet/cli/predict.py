@@ -4,7 +4,6 @@ import argparse
 import csv
 import json
 import sys
-import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, NamedTuple, cast
@@ -27,6 +26,9 @@ from fastnet.serialization import load_model
 from fastnet.support.config import set_num_threads
 
 __all__ = ["run"]
+
+
+ROWS_AT_ONCE = 4096  # as objects of Python
 
 
 class Part(NamedTuple):
@@ -53,9 +55,12 @@ class Predictions:
     def rows(self) -> Iterator[tuple[str, float, list[float]]]:
         """Yield the class of each row, its probability and, if requested, those of all classes."""
         for part in self.parts:
-            every = [[]] * len(part.codes) if part.probabilities is None else part.probabilities.tolist()
-            for code, probability, others in zip(part.codes.tolist(), part.probability.tolist(), every, strict=True):
-                yield self.names[code], probability, others
+            for first in range(0, len(part.codes), ROWS_AT_ONCE):
+                rows = slice(first, first + ROWS_AT_ONCE)
+                codes, probability = part.codes[rows].tolist(), part.probability[rows].tolist()
+                every = [[]] * len(codes) if part.probabilities is None else part.probabilities[rows].tolist()
+                for code, one, others in zip(codes, probability, every, strict=True):
+                    yield self.names[code], one, others
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,8 +93,9 @@ def _predict(arguments: argparse.Namespace) -> Predictions:
     data: Dataset | StoredDataset
     parts: Iterable[Part]
     if stays_on_disk(source_of(arguments.data)):
-        data = open_for_model(arguments, model, with_labels=False)
-        parts = _parts_of(data, model, arguments.probabilities)
+        data = stored = open_for_model(arguments, model, with_labels=False)
+        spans = stored.spans(EVALUATION_BYTES)
+        parts = (_stored_part(model, stored, first, last, arguments.probabilities) for first, last in spans)
     else:
         data = load_for_model(arguments, model, with_labels=False)
         # Before anything is written, so that nothing is if a row is refused.
@@ -97,11 +103,12 @@ def _predict(arguments: argparse.Namespace) -> Predictions:
     return Predictions(arguments.model, arguments.data, names, len(data), parts, arguments.probabilities)
 
 
-def _parts_of(data: StoredDataset, model: Sequential | QuantizedModel, with_all: bool) -> Iterator[Part]:
-    for first, last in data.spans(EVALUATION_BYTES):
-        x = data.read_samples(first, last)
-        check_finite(data.name, x, model.dtype, model.feature_names, first)
-        yield _part(model, x, first, with_all)
+def _stored_part(
+    model: Sequential | QuantizedModel, data: StoredDataset, first: int, last: int, with_all: bool
+) -> Part:
+    x = data.read_samples(first, last)
+    check_finite(data.name, x, model.dtype, model.feature_names, first)
+    return _part(model, x, first, with_all)
 
 
 def _part(model: Sequential | QuantizedModel, x: NDArray[Any], first: int, with_all: bool) -> Part:
@@ -134,11 +141,12 @@ def _write_json(file: IO[str], predictions: Predictions) -> None:
     count = predictions.count
     facts = {"model": predictions.model, "data": predictions.data, "rows": count, "classes": predictions.names}
     head, end = json.dumps(as_document("predict", {**facts, "predictions": [0]}), indent=2).split("\n    0\n")
+    encode = json.JSONEncoder(indent=2, allow_nan=False).encode
     file.write(head)
     for number, (name, probability, every) in enumerate(predictions.rows()):
         row = {"class": name, "probability": probability, **({"probabilities": every} if every else {})}
-        text = json.dumps(row, indent=2, allow_nan=False)
-        file.write(f"{',' * bool(number)}\n{textwrap.indent(text, '    ')}")
+        text = f"\n{encode(row)}".replace("\n", "\n    ")  # of the document's third level
+        file.write(f",{text}" if number else text)
     file.write(f"\n{end}\n")
 
 

@@ -350,3 +350,4 @@ def stored_features(
         used = len(x) if last == rows else len(x) // batch_size * batch_size
         yield last - len(x), x[:used]
         left = x[used:].copy()
+        del x  # before the next rows are read

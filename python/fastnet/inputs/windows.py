@@ -19,6 +19,7 @@ from fastnet.inputs.samples import (
     as_array,
     as_sample_weight,
     as_targets,
+    as_weights,
     boundary_of,
     check_finite,
     check_shape,
@@ -321,10 +322,7 @@ def _weights(name: str, given: Any, data: StoredDataset) -> Rows | None:
     """Return the weights of stored samples, at the places of their rows in the files."""
     if given is None:
         return None
-    rows = len(data)
-    array = as_array(name, given)
-    if array.shape not in ((rows,), (rows, 1)):
-        raise ValueError(f"{name} must have shape ({rows},), one weight for every row of x; got {array.shape}")
+    array = as_weights(name, given, len(data))
     return PlacedRows(rows_of(given if isinstance(given, np.memmap) else array), data.blocks)
 
 

@@ -176,7 +176,7 @@ def test_a_folder_that_does_not_fit_the_model_is_refused(run: Run, tmp_path: Pat
     (tmp_path / "other" / "notes.txt").touch()
     for command in (("predict", "m.safetensors"), ("evaluate", "m.safetensors"), ("train",)):
         err = run(*command, tmp_path / "other").err
-        assert "but notes.txt" in err
+        assert "it has notes.txt" in err
         assert "x*.npy or *.parquet" in err
 
 

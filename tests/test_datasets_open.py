@@ -165,6 +165,9 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.csv").touch()
     with pytest.raises(ValueError, match=r"empty\.csv must be an \.npy, Parquet or CSV file; it is empty"):
         fn.datasets.open(tmp_path / "empty.csv")
+    (tmp_path / "empty.npy").touch()
+    with pytest.raises(ValueError, match=r"empty\.npy is empty"):
+        fn.datasets.open(written(tmp_path), tmp_path / "empty.npy")
     path = written(tmp_path)
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(ValueError, match="is truncated"):

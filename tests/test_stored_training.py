@@ -142,3 +142,23 @@ def test_the_columns_of_a_table_in_another_order(tmp_path: Path) -> None:
     assert turned.feature_names is None
     assert_array_equal(turned.read(20, 90)[0], X[20:90, [5, 0, 2, 1, 3, 4]])
     assert_array_equal(turned.read(20, 90)[1], Y[20:90])
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda data: data.read(5, 3), r"first and last must be rows of 0\.\.1000 in this order; got 5 and 3"),
+        (lambda data: data.read(0.5, 3), "first must be an integer"),
+        (lambda data: data.part(-3, 5), "first must be at least 0; got -3"),
+        (lambda data: data.part(5000, 6000), "in this order; got 5000 and 1000"),
+        (lambda data: data.sample(0), "rows must be at least 1; got 0"),
+        (lambda data: data.with_blocks([(900, 1001)]), "blocks must be ranges of the 1000 rows in the files"),
+        (lambda data: data.with_blocks([(9, 8)]), "blocks must be ranges"),
+        (lambda data: data.with_columns([0, 0, 1, 2, 3, 4]), "order must have each of the 6 columns of a table once"),
+        (lambda data: data.reshaped((-1, 6)), "shape must be at least 1"),
+    ],
+)
+def test_rows_and_columns_that_are_not_there_are_refused(use: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        use(opened(tmp_path))
+    assert len(opened(tmp_path).part(990, 5000)) == 10

@@ -39,21 +39,24 @@ def run(arguments: argparse.Namespace) -> int:
         set_num_threads(arguments.threads)
     folder = RunFolder(arguments.run_dir) if arguments.run_dir else None
     model = load_model(arguments.model)
-    stored = open_for_model(arguments, model, with_labels=True) if stays_on_disk(source_of(arguments.data)) else None
-    data = load_for_model(arguments, model, with_labels=True) if stored is None else _sample_of(stored, model)
+    data: Dataset | StoredDataset
+    if stays_on_disk(source_of(arguments.data)):
+        data = open_for_model(arguments, model, with_labels=True)
+    else:
+        data = load_for_model(arguments, model, with_labels=True)
     started = time.perf_counter()
-    result = measure(model, data if stored is None else stored)
+    result = measure(model, data)
     seconds = time.perf_counter() - started
     if arguments.report:
         title = f"{Path(arguments.model).name} on {data.name}"
-        write_page(arguments.report, model, data, title=title, source=arguments.data)
+        write_page(arguments.report, model, _shown(data, model), title=title, source=arguments.data)
         note(f"report written to {arguments.report}", arguments.quiet)
     files = {"model": arguments.model, "data": arguments.data, "report": arguments.report}
     document = {**files, **result.as_json(), "seconds": seconds}
     if folder:
         folder.write_configuration(arguments)
         folder.write_report("evaluate", document)
-        folder.write_page(model, data, arguments)
+        folder.write_page(model, _shown(data, model), arguments)
     if arguments.json:
         print_json("evaluate", document)
     else:
@@ -90,9 +93,9 @@ def _rows_of(stored: StoredDataset, model: Sequential | QuantizedModel, first: i
     return _as_dataset(stored, (x, y), model)
 
 
-def _sample_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Dataset:
-    """Return rows from all over data on the disk, for the report."""
-    return _as_dataset(stored, stored.sample(ROWS_OF_REPORT), model)
+def _shown(data: Dataset | StoredDataset, model: Sequential | QuantizedModel) -> Dataset:
+    """Return data for the report; of those on the disk, rows from all over them."""
+    return _as_dataset(data, data.sample(ROWS_OF_REPORT), model) if isinstance(data, StoredDataset) else data
 
 
 def _as_dataset(stored: StoredDataset, rows: tuple[Any, Any], model: Sequential | QuantizedModel) -> Dataset:

@@ -182,8 +182,8 @@ def _from_idx_folder(path: Path) -> Dataset:
     if not any(idx.find(path, name) for name in idx.FILES):
         names = ", ".join(sorted(file.name for file in path.iterdir())[:3]) or "nothing"
         raise FileNotFoundError(
-            f"the folder {path} holds none of MNIST's IDX files, such as {idx.FILES[0]}.gz, but {names}; "
-            "fastnet.datasets.open takes folders of x*.npy or *.parquet files"
+            f"the folder {path} holds none of MNIST's IDX files, such as {idx.FILES[0]}.gz; it has {names}. A folder of "
+            "x*.npy or *.parquet files is data for fastnet.datasets.open and for the command line"
         )
     x, y = idx.read_part(path, "train")
     has_test = any(idx.find(path, name) for name in idx.FILES if name.startswith("t10k"))

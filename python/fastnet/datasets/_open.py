@@ -167,7 +167,7 @@ def _other(path: Path) -> str:
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern), key=lambda path: path.name)
+    return sorted((path for path in folder.glob(pattern) if path.is_file()), key=lambda path: path.name)
 
 
 # ---- NumPy files ----------------------------------------------------------------------------------------------------
@@ -176,6 +176,8 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 def _targets_of(path: Path, y: Any) -> Rows | None:
     """Return the targets of a .npy file: the given ones, or those in the file beside it."""
     if isinstance(y, str | os.PathLike):
+        if not Path(y).is_file():
+            raise FileNotFoundError(f"y must be an .npy file or an array; there is no file {Path(y)}")
         return arrays.npy_rows(Path(y))
     if y is not None:
         return ArrayRows(np.asarray(y))

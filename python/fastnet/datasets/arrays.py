@@ -119,6 +119,8 @@ def _check_header(stream: IO[bytes], size: int, where: str) -> tuple[tuple[int, 
 
     Returns the shape, whether the array is in Fortran order, the dtype, and the number of bytes before the data.
     """
+    if not size:
+        raise ValueError(f"{where} is empty")
     head = io.BytesIO(stream.read(LONGEST_HEADER))
     try:
         version = np.lib.format.read_magic(head)

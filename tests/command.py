@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-import fastnet as fn
 from fastnet.cli import main
 
 
@@ -32,18 +31,16 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run a command in this process, in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    threads = fn.get_num_threads()
 
     def run_main(*arguments: object) -> Done:
         capsys.readouterr()
         status = main([str(argument) for argument in arguments])
         return Done(status, *capsys.readouterr())
 
-    yield run_main
-    fn.set_num_threads(threads)
+    return run_main
 
 
 def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:

@@ -28,23 +28,28 @@ def ctrl_c_interrupts() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.fixture(autouse=True)
+def same_number_of_threads() -> Iterator[None]:
+    """The number of threads is put back after each test, whatever it sets."""
+    before = fn.get_num_threads()
+    yield
+    if fn.get_num_threads() != before:
+        fn.set_num_threads(before)
+
+
 @pytest.fixture
 def teams_of_any_size() -> Iterator[None]:
-    """Teams run even where they are larger than the machine; the number of threads is put back at the end."""
-    before = fn.get_num_threads()
+    """Teams run even where they are larger than the machine."""
     _core.rest_teams(False)
     yield
     _core.rest_teams(True)
-    fn.set_num_threads(before)
 
 
 @pytest.fixture(params=[1, 2, 3])
-def thread_count(request: pytest.FixtureRequest) -> Iterator[int]:
-    """The number of threads that work; it is put back at the end."""
-    before = fn.get_num_threads()
+def thread_count(request: pytest.FixtureRequest) -> int:
+    """The number of threads that work."""
     fn.set_num_threads(request.param)
-    yield request.param
-    fn.set_num_threads(before)
+    return int(request.param)
 
 
 @pytest.fixture(scope="session")

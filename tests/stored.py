@@ -1,4 +1,4 @@
-"""Data sets on the disk for tests, read in small blocks, and a process that trains on one and is killed."""
+"""Data sets on the disk for tests, read in small blocks, training on them, and a process that does and is killed."""
 
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -51,6 +51,17 @@ def model(optimizer: Any = "adam", metrics: Any = ("accuracy",), dropout: bool =
 def outcome(made: fn.Sequential, history: Any) -> tuple[bytes, dict[str, list[float]]]:
     """Return the bytes of the weights, and the figures."""
     return b"".join(weights.tobytes() for weights in made.get_weights()), history.history
+
+
+def opened(folder: Path, **arguments: Any) -> fn.datasets.StoredDataset:
+    """Write the samples and the targets, and open them."""
+    return fn.datasets.open(written(folder), **arguments)
+
+
+def fitted(data: Any, y: Any = None, *, made: fn.Sequential | None = None, **arguments: Any) -> Any:
+    """Return the outcome of training, of this model or a new one."""
+    made = made or model()
+    return outcome(made, made.fit(data, y, **{"batch_size": 7, "epochs": 2, "verbose": 0, **arguments}))
 
 
 def train(folder: Path, threads: int, ready: Connection) -> None:

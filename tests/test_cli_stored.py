@@ -7,7 +7,7 @@ import pytest
 
 import fastnet as fn
 from command import Run
-from fastnet.cli import _data, _parts
+from fastnet.cli import _data, _parts, evaluate, predict
 from stored import X, Y, in_small_blocks  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("in_small_blocks")
@@ -77,6 +77,107 @@ def test_a_large_file_stays_on_the_disk(
     assert done.json["held_out"]["measured_on"] == "100 rows of d.csv, held out"
     assert run("evaluate", "m.safetensors", "d.csv", "--json").json["rows"] == 1000
     assert len(list((tmp_path / "cache" / "tables").iterdir())) == 1
+
+
+def stored_and_in_memory(kind: str, path: Path) -> tuple[Path, Path]:
+    """Samples and labels as data that stay on the disk, and the same in a file for `load`."""
+    np.savez(path / "same.npz", x=X, y=np.array(["red", "green", "blue"])[Y])
+    if kind == "npy":
+        return folder(path / "data"), path / "same.npz"
+    names = [f"f{number}" for number in range(X.shape[1])]
+    turned = [3, 1, 0, 2, 5, 4] if kind == "reordered" else range(X.shape[1])
+    if kind == "parquet":
+        pa = pytest.importorskip("pyarrow")
+        import pyarrow.parquet as pq
+
+        columns = {name: X[:, number] for number, name in enumerate(names)}
+        (path / "data").mkdir()
+        table = pa.table({**columns, "label": np.array(["red", "green", "blue"])[Y]})
+        pq.write_table(table, path / "data" / "a.parquet", row_group_size=130)
+        pq.write_table(table, path / "same.parquet")
+        return path / "data", path / "same.parquet"
+    lines = [
+        ",".join([*(repr(row[column]) for column in turned), ("red", "green", "blue")[y]])
+        for row, y in zip(X.tolist(), Y, strict=True)
+    ]
+    text = "\n".join([",".join([*(names[column] for column in turned), "label"]), *lines])
+    for name in ("large.csv", "same.csv"):
+        (path / name).write_text(text)
+    return path / "large.csv", path / "same.csv"
+
+
+@pytest.mark.parametrize("kind", ["npy", "parquet", "csv", "reordered"])
+def test_predict_and_evaluate_give_what_they_give_of_data_in_memory(
+    kind: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FASTNET_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(evaluate, "EVALUATION_BYTES", 24 * 100)
+    monkeypatch.setattr(predict, "EVALUATION_BYTES", 24 * 100)
+    stored, same = stored_and_in_memory(kind, tmp_path)
+    _, first = stored_and_in_memory("csv", tmp_path) if kind == "reordered" else (stored, same)
+    trained = run("train", first, *OPTIONS, "--out", "m.safetensors")
+    assert trained.status == 0, trained.err
+    stored, same = stored_and_in_memory(kind, tmp_path) if kind == "reordered" else (stored, same)
+    expected = [run("predict", "m.safetensors", same, *how).out for how in HOW]
+    report = run("evaluate", "m.safetensors", same, "--json").json
+    monkeypatch.setattr(_data, "LARGE_FILE", 1000)
+    for how, out in zip(HOW, expected, strict=True):
+        done = run("predict", "m.safetensors", stored, *how)
+        assert done.status == 0, done.err
+        assert done.out == out.replace(str(same), str(stored))
+    run("predict", "m.safetensors", stored, "--out", "p.csv")
+    assert Path("p.csv").read_text() == expected[0]
+    assert ("reordered as in the model" in done.err) == (kind == "reordered")
+    found = run("evaluate", "m.safetensors", stored, "--json").json
+    for name in ("accuracy", "correct", "rows"):
+        assert found[name] == report[name]
+
+
+HOW: list[tuple[str, ...]] = [
+    (),
+    ("--probabilities",),
+    ("--format", "kaggle"),
+    ("--json", "--probabilities"),
+    ("--json",),
+]
+
+
+def test_predictions_are_written_as_they_come(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = folder(tmp_path / "data")
+    assert run("train", data, *OPTIONS, "--out", "m.safetensors").status == 0
+    monkeypatch.setattr(predict, "EVALUATION_BYTES", 24 * 100)
+    x = X[400:].reshape(-1, 2, 3).copy()
+    x[100] = np.nan
+    np.save(data / "x-b.npy", x)
+    done = run("predict", "m.safetensors", data)
+    assert done.status == 1
+    assert "data has a NaN or an infinity in row 500" in done.err
+    assert 400 < len(done.out.splitlines()) <= 501
+    assert "data has a NaN or an infinity in row 500" in run("evaluate", "m.safetensors", data).err
+    for name, rows in (("a", 400), ("b", 600)):
+        np.save(data / f"y-{name}.npy", np.linspace(0, 1, rows))  # labels are not read
+    done = run("predict", "m.safetensors", data, "--out", "p.csv")
+    assert "data has a NaN or an infinity in row 500" in done.err
+    assert done.status == 1
+    assert not Path("p.csv").exists()
+
+
+def test_a_folder_that_does_not_fit_the_model_is_refused(run: Run, tmp_path: Path) -> None:
+    data = folder(tmp_path / "data")
+    assert run("train", data, *OPTIONS, "--out", "m.safetensors").status == 0
+    for name in ("a", "b"):
+        np.save(data / f"x-{name}.npy", np.load(data / f"x-{name}.npy")[:, :1])
+    for command in ("predict", "evaluate"):
+        assert "has 3 features in a row; the model takes 6" in run(command, "m.safetensors", data).err
+    (data / "a.parquet").touch()
+    for command in (("predict", "m.safetensors"), ("train",)):
+        assert "has files x*.npy and *.parquet; expected one kind of data" in run(*command, data).err
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "notes.txt").touch()
+    for command in (("predict", "m.safetensors"), ("evaluate", "m.safetensors"), ("train",)):
+        err = run(*command, tmp_path / "other").err
+        assert "it has notes.txt" in err
+        assert "x*.npy or *.parquet" in err
 
 
 def test_rows_are_held_out_of_every_block() -> None:

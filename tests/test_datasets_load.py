@@ -172,8 +172,8 @@ def test_float64_is_kept_where_float32_would_lose_a_column(column: list[float], 
     values = np.column_stack([np.linspace(0.5, 1, len(column)), column])
     np.save(tmp_path / "a.npy", values)
     np.savetxt(tmp_path / "a.csv", values, fmt="%.17g", delimiter=",")
-    for name in ("a.npy", "a.csv"):
-        data = load(tmp_path / name, target=None)
+    for name, how in (("a.npy", {}), ("a.csv", {"target": None})):
+        data = load(tmp_path / name, **how)
         assert data.x.dtype == dtype
         assert data.x.tolist() == values.astype(dtype).tolist()
 

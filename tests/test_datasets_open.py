@@ -2,7 +2,6 @@
 
 import gzip
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
-from fastnet.datasets import _codes, _csv_cache, tabular
+from fastnet.datasets import _cache, _codes, _csv_cache, tabular
 from fastnet.exceptions import DataFileWarning
 from stored import FEATURES, ROWS, X, Y, in_small_blocks, model, written  # noqa: F401
 
@@ -109,14 +108,34 @@ def test_a_folder_is_its_files_one_after_the_other(tmp_path: Path) -> None:
     wrong = X[107:].copy()
     wrong[500, 0] = np.inf
     np.save(tmp_path / "x-2.npy", wrong)
+    with pytest.raises(ValueError, match=r"x-2\.npy was written since it was opened; open it again"):
+        model().fit(data, verbose=0)
+    data = fn.datasets.open(tmp_path)
     with pytest.raises(ValueError, match=r"x in x-2\.npy has a NaN or an infinity in row 500"):
         model().fit(data, verbose=0)
 
 
 @pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (np.array(["b", "a", "c"]), np.array(["b", "a", "wide"])),
+        (np.arange(3, dtype="u1"), np.arange(3, dtype="i8") - 1),
+    ],
+)
+def test_labels_may_be_wider_in_some_files(one: np.ndarray, other: np.ndarray, tmp_path: Path) -> None:
+    for name, labels in (("0", one[Y]), ("1", other[Y])):
+        np.save(tmp_path / f"x{name}.npy", X)
+        np.save(tmp_path / f"y{name}.npy", labels)
+    data = fn.datasets.open(tmp_path)
+    both = np.concatenate([one[Y], other[Y]])
+    assert_array_equal(np.array(data.class_names)[data.read(990, 1010)[1]], both[990:1010].astype(str))
+
+
+@pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, r"must have x\*\.npy or \*\.parquet files"),
+        ({}, r"must have x\*\.npy or \*\.parquet files; it is empty"),
+        ({"train": X}, r"must have x\*\.npy or \*\.parquet files; it has train\.npy; load reads others"),
         ({"x1": X, "y1": Y, "x2": X}, "has no file y2.npy; y1.npy and others have targets"),
         ({"x1": X, "y1": Y, "y2": Y}, "has y2.npy, but no file x2.npy"),
         ({"x1": X, "y1": Y[1:]}, r"x1\.npy has 1000 rows; its targets have shape \(999,\)"),
@@ -141,8 +160,14 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"source must be a file or a folder; .* does not exist"):
         fn.datasets.open(tmp_path / "none.npy")
     np.savez(tmp_path / "d.npz", x=X)
-    with pytest.raises(ValueError, match=r"d\.npz must be an \.npy, Parquet or CSV file; load reads others"):
+    with pytest.raises(ValueError, match=r"d\.npz must be an \.npy, Parquet or CSV file; it is another; load reads"):
         fn.datasets.open(tmp_path / "d.npz")
+    (tmp_path / "empty.csv").touch()
+    with pytest.raises(ValueError, match=r"empty\.csv must be an \.npy, Parquet or CSV file; it is empty"):
+        fn.datasets.open(tmp_path / "empty.csv")
+    (tmp_path / "empty.npy").touch()
+    with pytest.raises(ValueError, match=r"empty\.npy is empty"):
+        fn.datasets.open(written(tmp_path), tmp_path / "empty.npy")
     path = written(tmp_path)
     path.write_bytes(path.read_bytes()[:-5])
     with pytest.raises(ValueError, match="is truncated"):
@@ -151,81 +176,6 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         fn.datasets.open(tmp_path, Y)
     with pytest.raises(ValueError, match="first and last must be rows"):
         fn.datasets.open(written(tmp_path)).read(5, 3)
-
-
-# --- Parquet ---------------------------------------------------------------------------------------------------------
-
-
-def parquet(path: Path, part: slice = slice(None), columns: Any = None, **more: Any) -> Path:
-    pa = pytest.importorskip("pyarrow")
-    import pyarrow.parquet as pq
-
-    given = {f"f{number}": X[part, number] for number in range(FEATURES)} if columns is None else columns
-    table = pa.table({**given, "label": np.array(["b", "a", "c"])[Y[part]], **more})
-    pq.write_table(table, path, row_group_size=64)
-    return path
-
-
-def test_the_row_groups_of_a_parquet_file_are_its_blocks(tmp_path: Path) -> None:
-    path = parquet(tmp_path / "d.parquet")
-    data, expected = fn.datasets.open(path), fn.datasets.load(path)
-    assert data.blocks[:2].tolist() == [[0, 64], [64, 128]]
-    assert (data.classes, data.feature_names, data.label) == (expected.classes, expected.feature_names, expected.label)
-    x, y = data.read(50, 200)
-    assert x.dtype == expected.x.dtype
-    assert_array_equal(x, expected.x[50:200])
-    assert_array_equal(y, expected.y[50:200])
-    one, other = model(), model()
-    one.fit(data, shuffle=False, verbose=0)
-    other.fit(expected.x, expected.y, shuffle=False, verbose=0)
-    assert_array_equal(one.get_weights()[0], other.get_weights()[0])
-    assert one.feature_names == data.feature_names
-
-
-@pytest.mark.parametrize("kind", ["bytes", "wide", "floats"])
-def test_columns_get_the_dtype_of_load(kind: str, tmp_path: Path) -> None:
-    scale = {"bytes": 10.0, "wide": 1e15, "floats": 1.0}[kind]
-    rows = np.abs(X.astype("f8")) * scale + (1e18 if kind == "wide" else 0)
-    columns = {f"f{number}": rows[:, number].astype("f8" if kind == "floats" else "i8") for number in range(FEATURES)}
-    path = parquet(tmp_path / "d.parquet", columns=columns)
-    data, expected = fn.datasets.open(path), fn.datasets.load(path)
-    assert data.dtype == expected.x.dtype
-    assert_array_equal(all_of(data)[0], expected.x)
-    assert fn.datasets.open(path, dtype="float64").dtype == "float64"
-
-
-def test_a_folder_of_parquet_files_is_one_table(tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    parquet(folder / "a.parquet", slice(0, 300))
-    parquet(folder / "b.parquet", slice(300, None))
-    data = fn.datasets.open(folder)
-    x, y = data.read(290, 310)
-    assert_array_equal(x, X[290:310])
-    assert_array_equal(y, np.array([1, 0, 2])[Y[290:310]])
-    mixed = fn.Sequential([fn.Dense(3, "softmax", input_shape=(6,))], seed=0)
-    mixed.compile("sgd", "sparse_categorical_crossentropy")
-    mixed.feature_names = [f"f{number}" for number in (3, 1, 0, 2, 5, 4)]
-    assert_array_equal(mixed.predict(data), mixed.predict(X[:, [3, 1, 0, 2, 5, 4]]))
-    mixed.fit(data, verbose=0)
-    shutil.copy(parquet(tmp_path / "c.parquet", other=np.ones(ROWS)), folder)
-    with pytest.raises(ValueError, match=r"c\.parquet has other columns than"):
-        fn.datasets.open(folder)
-
-
-def test_what_is_missing_in_a_parquet_file_is_refused(tmp_path: Path) -> None:
-    columns = {f"f{number}": X[:, number].tolist() for number in range(FEATURES)}
-    columns["f2"][700] = None
-    data = fn.datasets.open(parquet(tmp_path / "d.parquet", columns=columns))
-    with pytest.raises(ValueError, match=r"d\.parquet, column 'f2': the cell in row 700 is missing"):
-        model().fit(data, verbose=0)
-    with pytest.raises(ValueError, match=r"column 'f1': string is not a type of numbers"):
-        fn.datasets.open(parquet(tmp_path / "t.parquet", columns={"f1": np.array(["x"] * ROWS)}))
-    with pytest.raises(ValueError, match="has no column 'species' for the labels"):
-        fn.datasets.open(tmp_path / "d.parquet", target="species")
-    (tmp_path / "d.parquet").write_bytes(b"PAR1" + bytes(100))
-    with pytest.raises(ValueError, match=r"d\.parquet cannot be read as Parquet"):
-        fn.datasets.open(tmp_path / "d.parquet")
 
 
 # --- CSV -------------------------------------------------------------------------------------------------------------
@@ -269,7 +219,7 @@ def test_a_csv_file_is_converted_once(cache: Path, tmp_path: Path, monkeypatch: 
     fn.datasets.open(path)
     (folder,) = cache.iterdir()
     with monkeypatch.context() as patch:
-        patch.setattr(_csv_cache, "_convert", None)
+        patch.setattr(_cache, "_convert", None)
         assert len(fn.datasets.open(path)) == ROWS
     fn.datasets.open(path, dtype="float64")
     assert len(list(cache.iterdir())) == 2
@@ -319,21 +269,6 @@ def test_a_sample_is_from_all_over_the_data(tmp_path: Path) -> None:
     assert (x[0, 0], x[-1, 0]) == (0, ROWS - 1)
     assert np.diff(x[:, 0]).max() < 2 * ROWS / 20
     assert_array_equal(data.sample(5000)[0], rows)
-
-
-@pytest.mark.parametrize(
-    ("given", "files"),
-    [
-        ({"target": "digit"}, "CSV or Parquet"),
-        ({"separator": ";"}, "CSV"),
-        ({"decimal": ","}, "CSV"),
-        ({"dtype": "float64"}, "CSV or Parquet"),
-    ],
-)
-def test_arguments_without_use_are_refused(given: dict[str, Any], files: str, tmp_path: Path) -> None:
-    ((name, value),) = given.items()
-    with pytest.raises(ValueError, match=f"{name} is for a {files} file; got {value!r} for .*x.npy"):
-        fn.datasets.open(written(tmp_path), **given)
 
 
 def test_a_source_is_a_path() -> None:

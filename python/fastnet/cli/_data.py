@@ -7,11 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fastnet.cli._output import note
 from fastnet.datasets import Dataset, StoredDataset, load
 from fastnet.datasets import open as open_stored
 from fastnet.datasets._dialect import Remembered
-from fastnet.datasets._label_column import Asked, LabelColumn, ModelColumns
+from fastnet.datasets._label_column import Asked, LabelColumn, ModelColumns, Target
 from fastnet.datasets._load import NAMES
 from fastnet.datasets._open import kind_of
 from fastnet.datasets._pipes import short_name
@@ -43,24 +45,34 @@ def stays_on_disk(source: str) -> bool:
     return (path.is_dir() or path.stat().st_size >= LARGE_FILE) and kind_of(path) is not None
 
 
-def open_for_model(arguments: argparse.Namespace, model: Sequential | QuantizedModel) -> StoredDataset:
-    """Open data on the disk, with labels, for a trained model; by default their column is that of training."""
+def open_for_model(
+    arguments: argparse.Namespace, model: Sequential | QuantizedModel, *, with_labels: bool
+) -> StoredDataset:
+    """Open data on the disk for a trained model; the arguments and the errors are those of `load_for_model`.
+
+    Labels keep the codes of the data. Those of .npy files are not read unless they are needed.
+    """
     assert model.input_shape is not None
-    label = _label_of(model) or LabelColumn("label", 0)
-    kind = kind_of(Path(source_of(arguments.data)))
-    target = arguments.target if arguments.target is not None else label.index if label.name is None else label.name
-    if arguments.target is None and kind == "npy":  # which has no columns
-        target = "label"
+    source = source_of(arguments.data)
+    kind = kind_of(Path(source))
+    target: Target = _columns_for(arguments, model, with_labels)
+    if kind == "npy":  # which has no columns
+        target = "label" if arguments.target is None else arguments.target
     separator, decimal = dialect_of(arguments, (model.receipt or {}).get("dialect") if kind == "csv" else None)
     data = open_stored(
-        source_of(arguments.data), separator=separator, decimal=decimal, target=target, require_labels=True
+        source,
+        separator=separator,
+        decimal=decimal,
+        target=target,
+        require_labels=with_labels,
+        encode=with_labels or kind != "npy",
     )
-    if math.prod(data.shape[1:]) != math.prod(model.input_shape):
-        raise ValueError(
-            f"{arguments.data} has {math.prod(data.shape[1:])} features in a row; the model takes "
-            f"{math.prod(model.input_shape)}"
-        )
-    return data.reshaped(model.input_shape)
+    if arguments.target is None and data.label is not None and data.label.name is None:
+        labels = Dataset(np.empty((data.n_classes, 0)), np.arange(data.n_classes), data.class_names, name=data.name)
+        _check_place_of_label(labels, data.label, model, arguments.quiet, with_labels)
+    order = _order_in_model(data, model.feature_names, arguments.data, arguments.quiet)
+    _check_features(math.prod(data.shape[1:]), model, arguments.data)
+    return (data if order is None else data.with_columns(order)).reshaped(model.input_shape)
 
 
 def load_for_model(
@@ -85,32 +97,43 @@ def load_for_model(
     ValueError
         If the data do not fit the model or have other columns, or needed labels are missing or unknown to the model.
     """
-    assert model.input_shape is not None
-    source, target, quiet = arguments.data, arguments.target, arguments.quiet
-    features = math.prod(model.input_shape)
-    label = _label_of(model)
-    columns = ModelColumns(
-        features,
-        model.feature_names,
-        label or LabelColumn("label", 0),
-        None if target is None else Asked(target, with_labels),
-        with_labels,
-    )
+    source, quiet = arguments.data, arguments.quiet
     dtype = "float64" if model.dtype == "float64" else "float32"
     separator, decimal = dialect_of(arguments, (model.receipt or {}).get("dialect"))
+    columns = _columns_for(arguments, model, with_labels)
     data = load(
         source_of(source), separator=separator, decimal=decimal, target=columns, require_labels=with_labels, dtype=dtype
     )
-    if target is None and data.label is not None and data.label.name is None:
-        _check_place_of_label(data, model, known=label is not None, quiet=quiet or (with_labels and label is not None))
-    part = _in_model_order(data if data.test is None or of_training else data.test, model.feature_names, source, quiet)
-    if part.x.shape[1] != features:
-        raise ValueError(f"{source} has {part.x.shape[1]} features in a row; the model takes {features}")
+    if arguments.target is None and data.label is not None and data.label.name is None:
+        _check_place_of_label(data, data.label, model, quiet, with_labels)
+    part = data if data.test is None or of_training else data.test
+    order = _order_in_model(part, model.feature_names, source, quiet)
+    if order is not None:
+        part = replace(part, x=part.x[:, order], feature_names=model.feature_names)
+    _check_features(part.x.shape[1], model, source)
     if with_labels:
         if part.y is None:
             raise ValueError(f"the test part of {source} has no labels")
         part = part.with_classes(class_names_of(model))
     return part
+
+
+def _columns_for(arguments: argparse.Namespace, model: Sequential | QuantizedModel, with_labels: bool) -> ModelColumns:
+    """Return what is known of the columns of a table for a trained model."""
+    assert model.input_shape is not None
+    return ModelColumns(
+        math.prod(model.input_shape),
+        model.feature_names,
+        _label_of(model) or LabelColumn("label", 0),
+        None if arguments.target is None else Asked(arguments.target, with_labels),
+        with_labels,
+    )
+
+
+def _check_features(features: int, model: Sequential | QuantizedModel, source: str) -> None:
+    assert model.input_shape is not None
+    if features != math.prod(model.input_shape):
+        raise ValueError(f"{source} has {features} features in a row; the model takes {math.prod(model.input_shape)}")
 
 
 def dialect_of(arguments: argparse.Namespace, training: Mapping[str, Any] | None) -> tuple[str | None, str]:
@@ -119,19 +142,21 @@ def dialect_of(arguments: argparse.Namespace, training: Mapping[str, Any] | None
     if typed or training is None:
         return arguments.separator, arguments.decimal or "."
     separator = training.get("separator")
-    return separator and Remembered(separator), training.get("decimal") or "."
+    return separator and Remembered(separator), Remembered(training.get("decimal") or ".")
 
 
-def _check_place_of_label(data: Dataset, model: Sequential | QuantizedModel, *, known: bool, quiet: bool) -> None:
+def _check_place_of_label(
+    data: Dataset, label: LabelColumn, model: Sequential | QuantizedModel, quiet: bool, needed: bool
+) -> None:
     """Note which column of a table without a header is taken as the label; it must hold the model's classes."""
-    assert data.label is not None
-    place = {0: "the first", -1: "the last"}.get(data.label.index, f"number {data.label.index + 1}")
+    known = _label_of(model) is not None
+    place = {0: "the first", -1: "the last"}.get(label.index, f"number {label.index + 1}")
     taken = f"of the columns of {data.name}, {place} is taken as the label{', as in training' if known else ''}"
     try:
         data.with_classes(class_names_of(model))
     except ValueError as error:
         raise ValueError(f"{taken}, but {str(error).partition(': ')[2]}; --target names another column") from error
-    note(f"{taken}; --target names another", quiet)
+    note(f"{taken}; --target names another", quiet or (needed and known))
 
 
 def _label_of(model: Sequential | QuantizedModel) -> LabelColumn | None:
@@ -140,15 +165,16 @@ def _label_of(model: Sequential | QuantizedModel) -> LabelColumn | None:
     return LabelColumn(label["name"], label["index"]) if label else None
 
 
-def _in_model_order(data: Dataset, wanted: Sequence[str] | None, source: str, quiet: bool) -> Dataset:
-    """Return the data with the model's columns in its order, if both have names."""
+def _order_in_model(
+    data: Dataset | StoredDataset, wanted: Sequence[str] | None, source: str, quiet: bool
+) -> list[int] | None:
+    """Return the index of each feature of the model among the columns of the data; None without names or if equal."""
     if wanted is None or data.feature_names is None:
-        return data
+        return None
     try:
         order = order_of(source, data.feature_names, wanted)
     except ValueError as error:
         raise ValueError(f"{error} --target names the column of the labels, which is not a feature.") from None
-    if order is None:
-        return data
-    note(f"the columns of {data.name} are reordered as in the model", quiet)
-    return replace(data, x=data.x[:, order], feature_names=list(wanted))
+    if order is not None:
+        note(f"the columns of {data.name} are reordered as in the model", quiet)
+    return order

@@ -3,7 +3,6 @@
 import argparse
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ from fastnet.cli._report import Result, format_confusion_matrix
 from fastnet.cli._run_folder import RunFolder
 from fastnet.cli._terminal import styled
 from fastnet.datasets import Dataset, StoredDataset
-from fastnet.inputs.tables import order_of
+from fastnet.inputs.samples import check_finite
+from fastnet.inputs.windows import EVALUATION_BYTES
 from fastnet.metrics import confusion_matrix
 from fastnet.models import Sequential
 from fastnet.models.classes import as_classes, class_names_of
@@ -27,7 +27,6 @@ from fastnet.support.config import set_num_threads
 
 __all__ = ["measure", "run"]
 
-WINDOW_BYTES = 1 << 24  # of rows on the disk that are measured together
 ROWS_OF_REPORT = 10_000  # on the page about such rows
 
 
@@ -40,21 +39,24 @@ def run(arguments: argparse.Namespace) -> int:
         set_num_threads(arguments.threads)
     folder = RunFolder(arguments.run_dir).create() if arguments.run_dir else None
     model = load_model(arguments.model)
-    stored = open_for_model(arguments, model) if stays_on_disk(source_of(arguments.data)) else None
-    data = load_for_model(arguments, model, with_labels=True) if stored is None else _sample_of(stored, model)
+    data: Dataset | StoredDataset
+    if stays_on_disk(source_of(arguments.data)):
+        data = open_for_model(arguments, model, with_labels=True)
+    else:
+        data = load_for_model(arguments, model, with_labels=True)
     started = time.perf_counter()
-    result = measure(model, data if stored is None else stored)
+    result = measure(model, data)
     seconds = time.perf_counter() - started
     if arguments.report:
         title = f"{Path(arguments.model).name} on {data.name}"
-        write_page(arguments.report, model, data, title=title, source=arguments.data)
+        write_page(arguments.report, model, _shown(data, model), title=title, source=arguments.data)
         note(f"report written to {arguments.report}", arguments.quiet)
     files = {"model": arguments.model, "data": arguments.data, "report": arguments.report}
     document = {**files, **result.as_json(), "seconds": seconds}
     if folder:
         folder.write_configuration(arguments)
         folder.write_report("evaluate", document)
-        folder.write_page(model, data, arguments)
+        folder.write_page(model, _shown(data, model), arguments)
     if arguments.json:
         print_json("evaluate", document)
     else:
@@ -67,32 +69,36 @@ def run(arguments: argparse.Namespace) -> int:
 
 def measure(model: Sequential | QuantizedModel, data: Dataset | StoredDataset) -> Result:
     """Return the result of a model on data, those in memory with the codes of its classes."""
+    matrix: Any = 0
+    if isinstance(data, StoredDataset):
+        for first, last in data.spans(EVALUATION_BYTES):
+            matrix = matrix + _matrix_of(model, _rows_of(data, model, first, last), first)
+    else:
+        matrix = _matrix_of(model, data, 0)
+    return Result(matrix, class_names_of(model))
+
+
+def _matrix_of(model: Sequential | QuantizedModel, data: Dataset, first: int) -> Any:
+    """Return the confusion matrix of rows of which the first has a number."""
     assert model.input_shape is not None
-    names = class_names_of(model)
-    matrix = np.zeros((len(names), len(names)), np.int64)
-    for part in _windows_of(data, model) if isinstance(data, StoredDataset) else [data]:
-        assert part.y is not None
-        predicted, _ = as_classes(model.predict(part.x.reshape(-1, *model.input_shape), verbose=0))
-        matrix += confusion_matrix(part.y, predicted, labels=np.arange(len(names)))
-    return Result(matrix, names)
+    assert data.y is not None
+    predicted, _ = as_classes(model.predict(data.x.reshape(-1, *model.input_shape), verbose=0), first)
+    return confusion_matrix(data.y, predicted, labels=np.arange(len(class_names_of(model))))
 
 
-def _windows_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Iterator[Dataset]:
-    """Yield all rows of data on the disk, some at a time, in the model's columns and codes."""
-    rows = max(WINDOW_BYTES // stored.row_bytes, 1)
-    for start in range(0, len(stored), rows):
-        yield _as_dataset(stored, stored.read(start, start + rows), model)
+def _rows_of(stored: StoredDataset, model: Sequential | QuantizedModel, first: int, last: int) -> Dataset:
+    """Return some rows of data on the disk, in the model's codes."""
+    x, y = stored.read(first, last)
+    check_finite(stored.name, x, model.dtype, model.feature_names, first)
+    return _as_dataset(stored, (x, y), model)
 
 
-def _sample_of(stored: StoredDataset, model: Sequential | QuantizedModel) -> Dataset:
-    """Return rows from all over data on the disk, for the report."""
-    return _as_dataset(stored, stored.sample(ROWS_OF_REPORT), model)
+def _shown(data: Dataset | StoredDataset, model: Sequential | QuantizedModel) -> Dataset:
+    """Return data for the report; of those on the disk, rows from all over them."""
+    return _as_dataset(data, data.sample(ROWS_OF_REPORT), model) if isinstance(data, StoredDataset) else data
 
 
 def _as_dataset(stored: StoredDataset, rows: tuple[Any, Any], model: Sequential | QuantizedModel) -> Dataset:
     x, y = rows
-    x = x.reshape(len(x), -1)
-    names = stored.feature_names
-    order = order_of(stored.name, names, model.feature_names) if names and model.feature_names else None
-    data = Dataset(x if order is None else x[:, order], y.astype(np.int64), stored.class_names, name=stored.name)
+    data = Dataset(x.reshape(len(x), -1), y.astype(np.int64), stored.class_names, name=stored.name)
     return data.with_classes(class_names_of(model))

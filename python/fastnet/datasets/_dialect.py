@@ -17,7 +17,7 @@ DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*", re.ASCII)
 
 
 class Remembered(str):
-    """A separator from the training of a model. Unlike an option, it is checked against the file."""
+    """A separator or a decimal sign from the training of a model. Unlike an option, it is checked against the file."""
 
     __slots__ = ()
 

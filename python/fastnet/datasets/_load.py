@@ -16,6 +16,7 @@ from fastnet.datasets._dialect import check_dialect
 from fastnet.datasets._label_column import Target
 from fastnet.datasets._pipes import as_file
 from fastnet.datasets._streams import ZIP, exists, is_npz, open_data
+from fastnet.datasets._unused import refuse_unused
 from fastnet.support.text import did_you_mean
 
 __all__ = ["load"]
@@ -61,8 +62,8 @@ def load(
     require_labels : bool, default False
         Whether it is an error when there are no labels.
     dtype : {"float32", "float64"}, optional
-        The dtype of samples other than bytes. By default float32, or float64 if float32 cannot represent a column: its
-        values are out of range, or nearly equal in float32.
+        The dtype of samples other than bytes, which IDX files and the named data sets have. By default float32, or
+        float64 if float32 cannot represent a column: its values are out of range, or nearly equal in float32.
 
     Returns
     -------
@@ -73,10 +74,11 @@ def load(
     FileNotFoundError
         If there is no such file or folder.
     ValueError
-        If the content is damaged, in an unknown format, or holds anything but finite numbers; if there are no labels
-        and `require_labels` is set; if `separator`, `decimal` or `dtype` is invalid, or `separator` and `decimal` are
-        both commas; if, without `separator`, the cells seem to have another separator than the default. The message is
-        one line that names the file and, for a CSV file, the line or suitable options.
+        If `separator`, `decimal` or `target` is given for a source that has no use for it; if the content is damaged,
+        in an unknown format, or holds anything but finite numbers; if there are no labels and `require_labels` is set;
+        if `separator`, `decimal` or `dtype` is invalid, or `separator` and `decimal` are both commas; if, without
+        `separator`, the cells seem to have another separator than the default. The message is one line that names the
+        file and, for a CSV file, the line or suitable options.
     ImportError
         If a Parquet file needs a package that is not installed.
     ConnectionError
@@ -102,7 +104,9 @@ def load(
         raise TypeError(f"source must be a name or a path; got {type(source).__name__}")
     dtype = check_dtype(dtype)
     check_dialect(separator, decimal)
+    given = {"separator": separator, "decimal": decimal, "target": target}
     if isinstance(source, str) and source in NAMES:
+        refuse_unused(source, None, **given)
         return NAMES[source]()
     path = Path(source)
     with as_file(path) as file:
@@ -112,9 +116,11 @@ def load(
                 f"{did_you_mean(str(source), NAMES)}"
             )
         if file.is_dir():
+            refuse_unused(path, None, **given)
             return _from_idx_folder(file)
         kind = _kind(file)
-        if kind is tabular.read_csv or kind is parquet.read_parquet:
+        refuse_unused(path, TABLES.get(kind), **given)
+        if kind in TABLES:
             text = {"separator": separator, "decimal": decimal} if kind is tabular.read_csv else {}
             return _from_table(kind(file, target=target, require_labels=require_labels, dtype=dtype, **text), file)
         dataset: Dataset = kind(file, dtype)
@@ -174,7 +180,11 @@ def _from_fashion_mnist() -> Dataset:
 
 def _from_idx_folder(path: Path) -> Dataset:
     if not any(idx.find(path, name) for name in idx.FILES):
-        raise FileNotFoundError(f"the folder {path} holds none of MNIST's IDX files, such as {idx.FILES[0]}.gz")
+        names = ", ".join(sorted(file.name for file in path.iterdir())[:3]) or "nothing"
+        raise FileNotFoundError(
+            f"the folder {path} holds none of MNIST's IDX files, such as {idx.FILES[0]}.gz; it has {names}. A folder of "
+            "x*.npy or *.parquet files is data for fastnet.datasets.open and for the command line"
+        )
     x, y = idx.read_part(path, "train")
     has_test = any(idx.find(path, name) for name in idx.FILES if name.startswith("t10k"))
     return _dataset(x, y, path.resolve().name, test=idx.read_part(path, "t10k") if has_test else None)
@@ -244,6 +254,7 @@ NAMES: dict[str, Callable[[], Dataset]] = {
     "mnist": _from_mnist,
     "fashion_mnist": _from_fashion_mnist,
 }
+TABLES = {tabular.read_csv: "CSV", parquet.read_parquet: "Parquet"}
 MAGIC: dict[bytes, Callable[..., Any]] = {
     b"PAR1": parquet.read_parquet,
     b"\x93NUMPY": _from_npy,

@@ -1,7 +1,7 @@
 """Opening of data sets that stay on the disk."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ from fastnet.datasets import arrays
 from fastnet.datasets._codes import coded
 from fastnet.datasets._dataset import check_dtype
 from fastnet.datasets._dialect import check_dialect
-from fastnet.datasets._label_column import Asked
+from fastnet.datasets._label_column import Asked, ModelColumns, Rule, Target
 from fastnet.datasets._streams import ZIP, exists, is_npz, open_data, outer_file
+from fastnet.datasets._unused import refuse_unused
 from fastnet.files.rows import ArrayRows, JoinedRows, Rows
 from fastnet.files.stored import StoredDataset
 from fastnet.support.validation import check_bool, describe
@@ -21,13 +22,8 @@ from fastnet.support.validation import check_bool, describe
 __all__ = ["kind_of", "open"]
 
 NPY, PARQUET = b"\x93NUMPY", b"PAR1"
-# The kinds of files that use an argument, and its default.
-_USED_BY: Mapping[str, tuple[tuple[str, ...], Any]] = {
-    "separator": (("csv",), None),
-    "decimal": (("csv",), "."),
-    "target": (("csv", "parquet"), "label"),
-    "dtype": (("csv", "parquet"), None),
-}
+PATTERNS = {"npy": "x*.npy", "parquet": "*.parquet"}
+MOST_NAMES = 5  # of files in a message
 _NAMES = {"csv": "CSV", "parquet": "Parquet"}
 
 
@@ -37,7 +33,7 @@ def open(
     *,
     separator: str | None = None,
     decimal: str = ".",
-    target: str | int | None = "label",
+    target: Target = "label",
     require_labels: bool = False,
     dtype: DTypeLike | None = None,
     encode: bool = True,
@@ -55,7 +51,7 @@ def open(
         - a folder of .npy files: all files x*.npy, in the order of their names, each with the targets in the file whose
           name begins with y instead, or all without;
         - a Parquet file with a column for each feature, or a folder of such files with the same columns; pyarrow reads
-          a row group at a time;
+          a row group at a time. If one has more than 64 MB of samples, all rows are converted once, as those of CSV;
         - a CSV file, also compressed, which is converted once: the rows are kept as binary files in the folder
           ``tables`` of the cache, which FASTNET_CACHE names, until the file changes. The header and the columns of an
           index are found as in `load`.
@@ -85,8 +81,10 @@ def open(
     TypeError
         If `source` is not a path.
     ValueError
-        If an argument is given that files of this kind have no use for; if a file is damaged, in another format or in Fortran order; if samples and targets differ in number; if the
-        files of a folder differ in shape, dtype or columns; if labels are numbers with a fraction, or missing.
+        If an argument is given that files of this kind have no use for; if a file is damaged, in another format or in
+        Fortran order; if samples and targets differ in number; if the files of a folder differ in shape, dtype or
+        columns, or are of both kinds; if labels are numbers with a fraction, or missing. Reading raises it if a file
+        was written since it was opened.
     ImportError
         If a Parquet file needs pyarrow, which is not installed.
 
@@ -113,14 +111,13 @@ def open(
     path = Path(source)
     if not exists(path):
         raise FileNotFoundError(f"source must be a file or a folder; {path} does not exist")
-    rule = Asked(target, require_labels)
+    rule = target if isinstance(target, ModelColumns) else Asked(target, require_labels)
     kind = kind_of(path)
     if kind is None:
-        expected = "x*.npy or *.parquet files" if path.is_dir() else "be an .npy, Parquet or CSV file"
-        raise ValueError(f"{path} must {'have ' * path.is_dir()}{expected}; load reads others, into memory")
+        raise ValueError(_other(path))
     if y is not None and (kind != "npy" or path.is_dir()):
         raise ValueError(f"y is for a single .npy file; {path} is not one")
-    _refuse_others(path, kind, separator=separator, decimal=decimal, target=target, dtype=dtype)
+    refuse_unused(path, _NAMES.get(kind), separator=separator, decimal=decimal, target=target, dtype=dtype)
     if kind == "csv":
         from fastnet.datasets._csv_cache import open_csv
 
@@ -134,20 +131,15 @@ def open(
     return _of_arrays(x_rows, y_rows, path, require_labels, encode)
 
 
-def _refuse_others(path: Path, kind: str, **given: Any) -> None:
-    """Refuse arguments that files of this kind have no use for."""
-    for name, value in given.items():
-        kinds, default = _USED_BY[name]
-        if kind not in kinds and value != default:
-            files = " or ".join(_NAMES[one] for one in kinds)
-            raise ValueError(f"{name} is for a {files} file; got {value!r} for {path}")
-
-
 def kind_of(path: Path) -> str | None:
     """Return what a file is, or what a folder has: "npy", "parquet" or "csv"; None for anything else."""
     if path.is_dir():
-        patterns = {"npy": "x*.npy", "parquet": "*.parquet"}
-        return next((kind for kind, pattern in patterns.items() if any(path.glob(pattern))), None)
+        kinds = [kind for kind, pattern in PATTERNS.items() if _files(path, pattern)]
+        if len(kinds) > 1:
+            raise ValueError(
+                f"{path} has files {' and '.join(PATTERNS.values())}; expected one kind of data in a folder"
+            )
+        return kinds[0] if kinds else None
     if not outer_file(path).is_file():
         return None
     with outer_file(path).open("rb") as file:
@@ -162,8 +154,20 @@ def kind_of(path: Path) -> str | None:
     return None if b"\0" in head or head.startswith(ZIP) or not head else "csv"
 
 
+def _other(path: Path) -> str:
+    """Return a message about data that cannot be opened."""
+    if not path.is_dir():
+        what = "is empty" if path.is_file() and not path.stat().st_size else "is another"
+        return f"{path} must be an .npy, Parquet or CSV file; it {what}; load reads others, into memory"
+    names = sorted(file.name for file in path.iterdir())
+    found = (
+        f"it has {', '.join([*names[:MOST_NAMES], *['...'] * (len(names) > MOST_NAMES)])}" if names else "it is empty"
+    )
+    return f"{path} must have x*.npy or *.parquet files; {found}; load reads others, into memory"
+
+
 def _files(folder: Path, pattern: str) -> list[Path]:
-    return sorted(folder.glob(pattern), key=lambda path: path.name)
+    return sorted((path for path in folder.glob(pattern) if path.is_file()), key=lambda path: path.name)
 
 
 # ---- NumPy files ----------------------------------------------------------------------------------------------------
@@ -172,6 +176,8 @@ def _files(folder: Path, pattern: str) -> list[Path]:
 def _targets_of(path: Path, y: Any) -> Rows | None:
     """Return the targets of a .npy file: the given ones, or those in the file beside it."""
     if isinstance(y, str | os.PathLike):
+        if not Path(y).is_file():
+            raise FileNotFoundError(f"y must be an .npy file or an array; there is no file {Path(y)}")
         return arrays.npy_rows(Path(y))
     if y is not None:
         return ArrayRows(np.asarray(y))
@@ -201,15 +207,21 @@ def _pairs(folder: Path) -> tuple[Rows, Rows | None]:
 
 
 def _joined(parts: Sequence[Rows], paths: Sequence[Path]) -> Rows:
-    """Return the rows of several files, whose shapes and dtypes must agree."""
+    """Return the rows of several files, whose shapes and dtypes must agree; labels may be wider in some of them."""
     first = parts[0]
     for part, path in zip(parts, paths, strict=True):
-        if part.shape[1:] != first.shape[1:] or part.dtype != first.dtype:
+        same = part.dtype == first.dtype or (path.name.startswith("y") and _kind(part) == _kind(first))
+        if part.shape[1:] != first.shape[1:] or not same:
             raise ValueError(
                 f"{path} has rows of shape {part.shape[1:]} and dtype {part.dtype}; {paths[0].name} has rows of shape "
                 f"{first.shape[1:]} and dtype {first.dtype}"
             )
     return first if len(parts) == 1 else JoinedRows(parts, [path.name for path in paths])
+
+
+def _kind(rows: Rows) -> str:
+    """Return whether values are whole numbers, text or something else."""
+    return "i" if rows.dtype.kind in "iu" else rows.dtype.kind
 
 
 def _check_lengths(x: Rows, y: Rows, where: object) -> None:
@@ -236,18 +248,25 @@ def _of_arrays(x: Rows, y: Rows | None, path: Path, require_labels: bool, encode
 # ---- Parquet --------------------------------------------------------------------------------------------------------
 
 
-def _open_parquet(paths: list[Path], path: Path, rule: Asked, dtype: str | None, encode: bool) -> StoredDataset:
+def _open_parquet(paths: list[Path], path: Path, rule: Rule, dtype: str | None, encode: bool) -> StoredDataset:
+    from fastnet.datasets._parquet_cache import converted, has_large_groups
     from fastnet.datasets._parquet_rows import ParquetFiles, ParquetRows
 
     files = ParquetFiles(paths, rule)
     y: Rows | None = None
-    classes, n_classes = None, 0
-    if files.target is not None:
-        y = ParquetRows(files, [files.target], files.dtype_of_target(), single=True)
-        if encode:
-            y, classes, n_classes = coded(y, f"{path}: the labels")
+    x: Rows
+    classes, n_classes, held_as = None, 0, files.dtype_of(dtype)
+    if has_large_groups(files, held_as):
+        x, y, about = converted(files, path, held_as, encode)
+        classes, n_classes = about["classes"], about["n_classes"]
+    else:
+        x = ParquetRows(files, files.names, held_as)
+        if files.target is not None:
+            y = ParquetRows(files, [files.target], files.dtype_of_target(), single=True)
+            if encode:
+                y, classes, n_classes = coded(y, f"{path}: the labels")
     return StoredDataset(
-        ParquetRows(files, files.names, files.dtype_of(dtype)),
+        x,
         y,
         name=path.name,
         classes=classes,

@@ -1,7 +1,8 @@
-"""Rows of Parquet files that stay there; pyarrow reads them, a row group at a time."""
+"""Rows of Parquet files that stay there; pyarrow reads them, some columns of a row group at a time."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,18 @@ from numpy.typing import NDArray
 
 from fastnet.datasets._damage import refusing
 from fastnet.datasets._dataset import Extremes
-from fastnet.datasets._label_column import Asked, Columns, LabelColumn
+from fastnet.datasets._label_column import Columns, LabelColumn, Rule
 from fastnet.datasets._layout import left_out, warn_of
 from fastnet.datasets.parquet import INDEX_WITHOUT_NAME, index_of
-from fastnet.files.rows import Range
+from fastnet.files.rows import Range, check_version, version_of
 
 __all__ = ["ParquetFiles", "ParquetRows"]
 
 TILE_BYTES = 1 << 18  # of rows that are made from columns together, in a cache
+DECODED_BYTES = 1 << 22  # of columns that are decoded together, if each value has eight
+HELD_BYTES = 1 << 23  # of columns that become rows together
+BUFFER_BYTES = 1 << 18  # of a column as it is in the file
+VALUES_AT_ONCE = 1 << 18  # of a single column
 
 
 class ParquetFiles:
@@ -33,7 +38,7 @@ class ParquetFiles:
         Its name in the files.
     """
 
-    def __init__(self, paths: Sequence[Path], rule: Asked) -> None:
+    def __init__(self, paths: Sequence[Path], rule: Rule) -> None:
         try:
             import pyarrow.parquet as pq
         except ImportError as error:
@@ -42,6 +47,7 @@ class ParquetFiles:
             ) from error
         self.paths = paths
         self._metadata: list[Any] = []
+        self._versions = [version_of(path) for path in paths]
         schemas = []
         groups: list[tuple[int, int, int]] = []  # the file, the number in it, and the rows of each row group
         for number, path in enumerate(paths):
@@ -76,24 +82,56 @@ class ParquetFiles:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def read(self, group: int, names: list[str]) -> Any:
-        """Return some columns of a row group as a table of pyarrow, without missing values."""
+    @contextmanager
+    def _opened(self, group: int) -> Iterator[Any]:
+        """Open the file that has a row group."""
         import pyarrow.parquet as pq
 
-        number, at, rows = self.groups[group]
+        number = self.groups[group][0]
         path = self.paths[number]
-        with (
-            refusing(path, "cannot be read as Parquet"),
-            pq.ParquetFile(path, metadata=self._metadata[number]) as file,
-        ):
-            table = file.read_row_group(at, columns=names, use_threads=False)
-        if table.num_rows != rows or table.column_names != names:
-            raise ValueError(f"{path} cannot be read as Parquet: row group {at} is not as the file describes it")
-        for name, column in zip(table.column_names, table.columns, strict=True):
-            if column.null_count:
-                where, row = self.place(int(self.starts[group]) + column.is_null().to_pylist().index(True))
-                raise ValueError(f"{path.with_name(where)}, column {name!r}: the cell in row {row} is missing")
-        return table
+        with refusing(path, "cannot be read as Parquet"):
+            check_version(path, self._versions[number])
+            with pq.ParquetFile(path, metadata=self._metadata[number], buffer_size=BUFFER_BYTES) as file:
+                yield file
+
+    def columns(self, group: int, names: Sequence[str]) -> Iterator[NDArray[Any]]:
+        """Yield columns of a row group. Few are decoded together, because the reader of each holds a page or two."""
+        _, at, rows = self.groups[group]
+        together = max(DECODED_BYTES // (8 * rows), 1)
+        with self._opened(group) as file:
+            for start in range(0, len(names), together):
+                some = list(names[start : start + together])
+                table = file.read_row_group(at, columns=some, use_threads=False)
+                if table.num_rows != rows or table.column_names != some:
+                    raise self._not_as_described(group)
+                for name, column in zip(some, table.columns, strict=True):
+                    self._refuse_missing(column, name, int(self.starts[group]))
+                    yield column.to_numpy()
+
+    def stream(self, group: int, names: Sequence[str]) -> Iterator[NDArray[Any]]:
+        """Yield the values of columns of a row group, one column after the other, some values at a time."""
+        _, at, rows = self.groups[group]
+        with self._opened(group) as file:
+            for name in names:
+                first = int(self.starts[group])
+                end = first + rows
+                for batch in file.iter_batches(VALUES_AT_ONCE, row_groups=[at], columns=[name], use_threads=False):
+                    self._refuse_missing(batch.column(0), name, first)
+                    first += len(batch)
+                    yield batch.column(0).to_numpy(zero_copy_only=False)
+                if first != end:
+                    raise self._not_as_described(group)
+
+    def _refuse_missing(self, column: Any, name: str, first: int) -> None:
+        """Refuse missing values in a column that begins with a row."""
+        if column.null_count:
+            where, row = self.place(first + column.is_null().to_pylist().index(True))
+            raise ValueError(f"{self.paths[0].with_name(where)}, column {name!r}: the cell in row {row} is missing")
+
+    def _not_as_described(self, group: int) -> ValueError:
+        number, at, _ = self.groups[group]
+        path = self.paths[number]
+        return ValueError(f"{path} cannot be read as Parquet: row group {at} is not as the file describes it")
 
     def place(self, row: int) -> tuple[str, int]:
         """Return the file that has a row, and the row's number in it."""
@@ -183,12 +221,15 @@ class ParquetRows:
             group = int(np.searchsorted(self._files.starts, first, side="right")) - 1
             begin, end = self._files.starts[group : group + 2].tolist()
             rows = min(end - first, len(out))
-            table = self._files.read(group, self._names).slice(first - begin, rows)
-            columns = [table.column(name).to_numpy() for name in self._names]
+            part = slice(first - begin, first - begin + rows)
+            columns = self._files.columns(group, self._names)
             if len(self.shape) == 1:
-                out[:rows] = columns[0]
+                out[:rows] = next(columns)[part]
             else:
-                _into_rows(columns, out[:rows])
+                together = max(HELD_BYTES // (8 * (end - begin)), 1)
+                for at in range(0, len(self._names), together):
+                    some = [column[part] for column in itertools.islice(columns, together)]
+                    _into_rows(some, out[:rows, at : at + together])
             first, out = first + rows, out[rows:]
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.datasets._damage import in_short, refusing
-from fastnet.files.rows import FileRows
+from fastnet.files.rows import FileRows, version_of
 
 __all__ = ["read_npy", "read_npz"]
 
@@ -47,7 +47,8 @@ def npy_rows(path: Path) -> FileRows:
     Raises ValueError, naming the file, as `read_npy` does, or if the rows are not contiguous.
     """
     with refusing(path, "cannot be read"), path.open("rb") as file:
-        shape, in_columns, dtype, offset = _check_header(file, path.stat().st_size, str(path))
+        version = version_of(file.fileno())
+        shape, in_columns, dtype, offset = _check_header(file, version[0], str(path))
     if not shape:
         raise ValueError(f"{path} has shape (); expected rows")
     if in_columns and len(shape) > 1 and shape[0] > 1:
@@ -55,7 +56,7 @@ def npy_rows(path: Path) -> FileRows:
             f"{path} is in Fortran order, whose rows are not contiguous: numpy.save(path, numpy.ascontiguousarray(x)) "
             "writes one whose rows are"
         )
-    return FileRows(str(path), offset, shape, dtype)
+    return FileRows(str(path), offset, shape, dtype, version)
 
 
 def read_npz(path: str | os.PathLike[str]) -> tuple[NDArray[Any], NDArray[Any] | None, dict[str, NDArray[Any]]]:
@@ -118,6 +119,8 @@ def _check_header(stream: IO[bytes], size: int, where: str) -> tuple[tuple[int, 
 
     Returns the shape, whether the array is in Fortran order, the dtype, and the number of bytes before the data.
     """
+    if not size:
+        raise ValueError(f"{where} is empty")
     head = io.BytesIO(stream.read(LONGEST_HEADER))
     try:
         version = np.lib.format.read_magic(head)

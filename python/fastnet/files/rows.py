@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 Range = tuple[int, int]
+Version = tuple[int, int]
 
 
 class Rows(Protocol):
@@ -44,11 +45,15 @@ class FileRows:
         The number of bytes before the first row.
     shape, dtype
         Those of the array, whose rows are contiguous.
+    version : tuple, optional
+        What `version_of` returned for the file; it must stay the same.
     """
 
-    def __init__(self, path: str, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    def __init__(
+        self, path: str, offset: int, shape: tuple[int, ...], dtype: np.dtype[Any], version: Version | None = None
+    ) -> None:
         self.path, self.shape, self.dtype = path, shape, dtype
-        self._offset = offset
+        self._offset, self._version = offset, version
         self._row_bytes = _row_bytes(shape, dtype)
 
     def blocks(self, rows: int) -> list[Range]:
@@ -62,12 +67,26 @@ class FileRows:
             return
         left = out.reshape(-1).view(np.uint8).data
         with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123 - `import fastnet` does without pathlib
+            if self._version is not None:
+                check_version(self.path, self._version, file.fileno())
             file.seek(self._offset + first * self._row_bytes)
             while left:
                 read = file.readinto(left)
                 if not read:
                     raise ValueError(f"{self.path} became shorter: it ends before row {first + len(out)}")
                 left = left[read:]
+
+
+def version_of(file: str | os.PathLike[str] | int) -> Version:
+    """Return the size of a file, given by its path or descriptor, and when it was last written."""
+    status = os.stat(file)  # noqa: PTH116
+    return status.st_size, status.st_mtime_ns
+
+
+def check_version(path: str | os.PathLike[str], version: Version, file: int | None = None) -> None:
+    """Refuse a file that was written since `version_of` returned `version`."""
+    if version_of(path if file is None else file) != version:
+        raise ValueError(f"{os.fspath(path)} was written since it was opened; open it again")
 
 
 class ArrayRows:
@@ -88,13 +107,13 @@ class ArrayRows:
 
 
 class JoinedRows:
-    """The rows of several files, one after the other; their names are those of the places."""
+    """The rows of several files, one after the other, in a dtype for all; their names are those of the places."""
 
     def __init__(self, parts: Sequence[Rows], names: Sequence[str]) -> None:
         self._parts, self._names = parts, names
         self._starts = np.cumsum([0, *(part.shape[0] for part in parts)])
         self.shape = (int(self._starts[-1]), *parts[0].shape[1:])
-        self.dtype = parts[0].dtype
+        self.dtype = np.result_type(*(part.dtype for part in parts))
 
     def blocks(self, rows: int) -> list[Range]:
         starts = self._starts.tolist()
@@ -112,7 +131,11 @@ class JoinedRows:
         while len(out):
             part = self._part_of(first)
             rows = min(len(out), int(self._starts[part + 1]) - first)
-            self._parts[part].read_into(first - int(self._starts[part]), out[:rows])
+            begin = first - int(self._starts[part])
+            if self._parts[part].dtype == self.dtype:
+                self._parts[part].read_into(begin, out[:rows])
+            else:
+                out[:rows] = read_ranges(self._parts[part], [(begin, begin + rows)])
             first, out = first + rows, out[rows:]
 
     def _part_of(self, row: int) -> int:
@@ -129,6 +152,20 @@ class ReshapedRows:
 
     def read_into(self, first: int, out: Array) -> None:
         self._rows.read_into(first, out.reshape(-1, *self._rows.shape[1:]))
+
+
+class ReorderedRows:
+    """Rows with their columns in another order."""
+
+    def __init__(self, rows: Rows, order: Sequence[int]) -> None:
+        self._rows, self._order = rows, order
+        self.shape, self.dtype = rows.shape, rows.dtype
+        self.blocks, self.place = rows.blocks, rows.place
+
+    def read_into(self, first: int, out: Array) -> None:
+        given = np.empty_like(out)
+        self._rows.read_into(first, given)
+        out[...] = given[:, self._order]
 
 
 class PlacedRows:
@@ -211,3 +248,13 @@ def read_ranges(rows: Rows, ranges: Sequence[Range]) -> Array:
         rows.read_into(first, result[at : at + last - first])
         at += last - first
     return result
+
+
+def grouped(sizes: NDArray[np.int64], most: int) -> list[int]:
+    """Return where groups of at most so many rows begin, of one block at least, and the end of the last."""
+    ends = np.cumsum(sizes)
+    bounds = [0]
+    while bounds[-1] < len(sizes):
+        before = int(ends[bounds[-1] - 1]) if bounds[-1] else 0
+        bounds.append(max(int(np.searchsorted(ends, before + most, side="right")), bounds[-1] + 1))
+    return bounds

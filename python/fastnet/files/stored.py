@@ -1,5 +1,6 @@
 """A data set that stays on the disk."""
 
+import itertools
 import math
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,12 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.files.rows import Range, ReshapedRows, Rows, bytes_of_row, read_ranges
+from fastnet.files.rows import Range, ReorderedRows, ReshapedRows, Rows, bytes_of_row, grouped, read_ranges
 from fastnet.support.attributes import Sealed
+from fastnet.support.validation import check_integer
 
 Array = NDArray[Any]
 
 BLOCK_BYTES = 1 << 23  # of rows that are read together
+LARGEST_BLOCK = 1 << 26  # bytes of samples, from files whose blocks can be of any size
 BYTES_BESIDE = 24  # of a row in memory: its target, its weight and its place in the order
 _FEWEST_RUNS, _MOST_RUNS = 8, 64  # of neighboring rows in a sample
 
@@ -124,11 +127,17 @@ class StoredDataset(Sealed):
         y : ndarray or None
             None if there are no targets.
         """
-        last = min(last, len(self))
-        if not 0 <= first <= last:
-            raise ValueError(f"first and last must be rows of 0..{len(self)} in this order; got {first} and {last}")
-        parts = list(self._ranges(first, last))
-        return read_ranges(self.x_rows, parts), None if self.y_rows is None else read_ranges(self.y_rows, parts)
+        x = self.read_samples(first, last)
+        return x, None if self.y_rows is None else read_ranges(self.y_rows, list(self._ranges(first, first + len(x))))
+
+    def read_samples(self, first: int, last: int) -> Array:
+        """Return the samples of some rows, as `read` does, without their targets."""
+        return read_ranges(self.x_rows, list(self._ranges(*self._checked(first, last))))
+
+    def spans(self, size: int) -> Iterator[Range]:
+        """Yield all rows in their order, as ranges of blocks that have so many bytes together, one block at least."""
+        bounds = grouped(np.diff(self._starts), max(size // self.row_bytes, 1))
+        return itertools.pairwise(self._starts[bounds].tolist())
 
     def sample(self, rows: int) -> tuple[Array, Array | None]:
         """Return about this many rows from all over the data, always the same ones.
@@ -142,7 +151,7 @@ class StoredDataset(Sealed):
         >>> x.mean(axis=0)
         array([ 999., 1000.])
         """
-        rows = min(rows, len(self))
+        rows = min(check_integer("rows", rows), len(self))
         if rows == len(self):
             return self.read(0, rows)
         runs = min(max(len(self.blocks), _FEWEST_RUNS), _MOST_RUNS, rows)
@@ -153,6 +162,14 @@ class StoredDataset(Sealed):
         """Return the ranges in the files of some neighboring rows, from evenly spaced places."""
         starts = (np.arange(places) * (len(self) - rows) // max(places - 1, 1)).tolist()
         return [part for start in dict.fromkeys(starts) for part in self._ranges(start, start + rows)]
+
+    def _checked(self, first: int, last: int) -> Range:
+        """Return the first row and the one after the last, which are rows of the data; `last` may be larger."""
+        first, last = (check_integer(name, row, minimum=0) for name, row in (("first", first), ("last", last)))
+        last = min(last, len(self))
+        if first > last:
+            raise ValueError(f"first and last must be rows of 0..{len(self)} in this order; got {first} and {last}")
+        return first, last
 
     def _ranges(self, first: int, last: int) -> Iterator[Range]:
         """Yield the ranges of rows in the files that some rows are."""
@@ -169,11 +186,14 @@ class StoredDataset(Sealed):
 
     def part(self, first: int, last: int) -> "StoredDataset":
         """Return some of the rows as a data set; nothing is read."""
-        return self.with_blocks(list(self._ranges(first, last)))
+        return self.with_blocks(list(self._ranges(*self._checked(first, last))))
 
     def with_blocks(self, blocks: Array | Sequence[Range]) -> "StoredDataset":
         """Return the data set that consists of these rows, as numbered in the files; nothing is read."""
-        return self._with(self.x_rows, blocks)
+        ranges = np.asarray(blocks, np.int64).reshape(-1, 2)
+        if ((ranges < 0) | (ranges > self.x_rows.shape[0])).any() or (ranges[:, 0] > ranges[:, 1]).any():
+            raise ValueError(f"blocks must be ranges of the {self.x_rows.shape[0]} rows in the files; got {blocks}")
+        return self._with(self.x_rows, ranges)
 
     def reshaped(self, shape: tuple[int, ...]) -> "StoredDataset":
         """Return the data set with samples of another shape; nothing is read.
@@ -186,18 +206,26 @@ class StoredDataset(Sealed):
         >>> fn.datasets.open("images.npy").reshaped((784,)).shape
         (10, 784)
         """
+        shape = tuple(check_integer("shape", extent) for extent in shape)
         if math.prod(shape) != math.prod(self.shape[1:]):
             raise ValueError(f"shape must have as many values as a sample, {self.shape[1:]}; got {shape}")
-        return self._with(ReshapedRows(self.x_rows, tuple(shape)), self.blocks)
+        return self._with(ReshapedRows(self.x_rows, shape), self.blocks)
 
-    def _with(self, x: Rows, blocks: Array | Sequence[Range]) -> "StoredDataset":
+    def with_columns(self, order: Sequence[int]) -> "StoredDataset":
+        """Return the data set with the columns of a table in another order; nothing is read."""
+        if len(self.shape) != 2 or sorted(order) != list(range(self.shape[1])):
+            raise ValueError(f"order must have each of the {self.shape[1]} columns of a table once; got {list(order)}")
+        names = self.feature_names and [self.feature_names[column] for column in order]
+        return self._with(ReorderedRows(self.x_rows, order), self.blocks, names)
+
+    def _with(self, x: Rows, blocks: Array | Sequence[Range], names: list[str] | None = None) -> "StoredDataset":
         return StoredDataset(
             x,
             self.y_rows,
             name=self.name,
             classes=self.classes,
             n_classes=self.n_classes,
-            feature_names=self.feature_names,
+            feature_names=names or self.feature_names,
             label=self.label,
             blocks=blocks,
         )

@@ -327,14 +327,19 @@ def _as_labels(name: str, labels: Array, outputs: int, first_row: int) -> Array:
     return labels.astype(np.int64, copy=False)
 
 
+def as_weights(name: str, values: Any, rows: int) -> Array:
+    """Return an array with one weight for every row, whose values are not checked."""
+    array = as_array(name, values)
+    if array.shape not in ((rows,), (rows, 1)):
+        raise ValueError(f"{name} must have shape ({rows},), one weight for every row of x; got {array.shape}")
+    return array
+
+
 def as_sample_weight(name: str, values: Any, rows: int, dtype: str, first_row: int = 0) -> Array | None:
     """Return one weight for every row, or None for no weights."""
     if values is None:
         return None
-    array = as_array(name, values)
-    if array.shape not in ((rows,), (rows, 1)):
-        raise ValueError(f"{name} must have shape ({rows},), one weight for every row of x; got {array.shape}")
-    array = _as_core_array(array.reshape(-1), dtype)
+    array = _as_core_array(as_weights(name, values, rows).reshape(-1), dtype)
     check_finite(name, array, dtype, None, first_row)
     return np.ascontiguousarray(array, dtype)
 

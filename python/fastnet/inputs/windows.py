@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.files.rows import PlacedRows, Range, Rows, read_ranges, rows_of
+from fastnet.files.rows import PlacedRows, Range, Rows, grouped, read_ranges, rows_of
 from fastnet.files.stored import StoredDataset
 from fastnet.inputs.batches import Batches
 from fastnet.inputs.samples import (
@@ -19,6 +19,7 @@ from fastnet.inputs.samples import (
     as_array,
     as_sample_weight,
     as_targets,
+    as_weights,
     boundary_of,
     check_finite,
     check_shape,
@@ -69,17 +70,13 @@ class StoredSamples:
         The weights of the rows in the files.
     check : callable
         Makes checked samples of some rows.
-    columns : list of int or None
-        The order in which the model takes the features; None for their own.
     dtype : str
         The dtype of the model.
     """
 
-    def __init__(
-        self, data: StoredDataset, weight: Rows | None, check: Check, columns: list[int] | None, dtype: str
-    ) -> None:
+    def __init__(self, data: StoredDataset, weight: Rows | None, check: Check, dtype: str) -> None:
         self.data, self.weight = data, weight
-        self._check, self._columns, self._model_dtype = check, columns, dtype
+        self._check, self._model_dtype = check, dtype
         given = data.dtype
         self.dtype = given if given in CORE_DTYPES else core_array(np.empty(0, given), dtype).dtype
 
@@ -101,7 +98,7 @@ class StoredSamples:
         return self._with(self.data, check)
 
     def _with(self, data: StoredDataset, check: Check) -> "StoredSamples":
-        return StoredSamples(data, self.weight, check, self._columns, self._model_dtype)
+        return StoredSamples(data, self.weight, check, self._model_dtype)
 
     def in_order(self, batch_size: int) -> Iterator[Samples]:
         """Yield all rows in their order, a window of whole batches at a time; each is gone with the next one."""
@@ -119,11 +116,10 @@ class StoredSamples:
         """Read the rows of a block into a buffer, and check them."""
         first, last = block
         x = buffer.x[at : at + last - first]
-        if self._columns is None and self.dtype == self.data.dtype:
+        if self.dtype == self.data.dtype:
             self.data.x_rows.read_into(first, x.reshape(-1, *self.data.shape[1:]))
         else:
-            given = read_ranges(self.data.x_rows, [block]).reshape(len(x), -1)
-            x[...] = core_array(given if self._columns is None else given[:, self._columns], self._model_dtype)
+            x[...] = core_array(read_ranges(self.data.x_rows, [block]).reshape(len(x), -1), self._model_dtype)
         assert self.data.y_rows is not None
         y = read_ranges(self.data.y_rows, [block])
         weight = None if self.weight is None else read_ranges(self.weight, [block])
@@ -207,7 +203,7 @@ class Reading:
             blocks = blocks[np.random.default_rng((key, 0)).permutation(len(blocks))]
         self._blocks = blocks
         sizes = blocks[:, 1] - blocks[:, 0]
-        self._bounds = _grouped(sizes, max((window_bytes or WINDOW_BYTES) // samples.data.row_bytes, 1))
+        self._bounds = grouped(sizes, max((window_bytes or WINDOW_BYTES) // samples.data.row_bytes, 1))
         starts = np.concatenate([[0], np.cumsum(sizes)])[self._bounds]
         room = min(int(np.diff(starts).max()) + batch_size - 1, len(samples))
         self._buffers = [samples.buffer(room) for _ in self._bounds[1:3]]
@@ -265,16 +261,6 @@ class Reading:
         return _Read(window, buffer, order[used:])
 
 
-def _grouped(sizes: NDArray[np.int64], most: int) -> list[int]:
-    """Return where groups of at most so many rows begin, of one block at least, and the end of the last."""
-    ends = np.cumsum(sizes)
-    bounds = [0]
-    while bounds[-1] < len(sizes):
-        before = int(ends[bounds[-1] - 1]) if bounds[-1] else 0
-        bounds.append(max(int(np.searchsorted(ends, before + most, side="right")), bounds[-1] + 1))
-    return bounds
-
-
 # ---- What is stored -------------------------------------------------------------------------------------------------
 
 
@@ -322,26 +308,28 @@ def stored_samples(
     check_shape(name, data.shape, input_shape, data)
     if not len(data):
         raise ValueError(f"{name} must have at least one row; got shape {data.shape}")
-    named = columns is not None and data.feature_names is not None
-    order = order_of(name, data.feature_names or (), columns or ()) if named else None
+    data = _in_model_order(name, data, columns)
 
     def check(x: Array, y: Array, weight: Array | None, place: str, first: int) -> Samples:
         check_finite(f"x{of}{place}", x, dtype, columns, first)
         targets = as_targets(f"y{of}{place}", y, len(x), output_shape, loss, dtype, first_row=first)
         return Samples(x, targets, as_sample_weight(f"sample_weight{of}{place}", weight, len(x), dtype, first))
 
-    return StoredSamples(data, _weights(f"sample_weight{of}", sample_weight, data), check, order, dtype)
+    return StoredSamples(data, _weights(f"sample_weight{of}", sample_weight, data), check, dtype)
 
 
 def _weights(name: str, given: Any, data: StoredDataset) -> Rows | None:
     """Return the weights of stored samples, at the places of their rows in the files."""
     if given is None:
         return None
-    rows = len(data)
-    array = as_array(name, given)
-    if array.shape not in ((rows,), (rows, 1)):
-        raise ValueError(f"{name} must have shape ({rows},), one weight for every row of x; got {array.shape}")
+    array = as_weights(name, given, len(data))
     return PlacedRows(rows_of(given if isinstance(given, np.memmap) else array), data.blocks)
+
+
+def _in_model_order(name: str, data: StoredDataset, columns: Sequence[str] | None) -> StoredDataset:
+    """Return stored samples with their features in the order of the model, if both have names."""
+    order = order_of(name, data.feature_names, columns) if columns and data.feature_names else None
+    return data if order is None else data.with_columns(order)
 
 
 def stored_features(
@@ -351,9 +339,13 @@ def stored_features(
 
     `columns` are the names of the features in the order of the model.
     """
-    named = columns is not None and data.feature_names is not None
-    order = order_of("x", data.feature_names or (), columns or ()) if named else None
-    at_once = max(EVALUATION_BYTES // data.row_bytes // batch_size, 1) * batch_size
-    for start in range(0, rows, at_once):
-        x, _ = data.read(start, min(start + at_once, rows))
-        yield start, x if order is None else x[:, order]
+    data = _in_model_order("x", data, columns).part(0, rows)
+    left = np.empty((0, *data.shape[1:]), data.dtype)
+    for first, last in data.spans(EVALUATION_BYTES):
+        x = data.read_samples(first, last)
+        if len(left):
+            x = np.concatenate([left, x])
+        used = len(x) if last == rows else len(x) // batch_size * batch_size
+        yield last - len(x), x[:used]
+        left = x[used:].copy()
+        del x  # before the next rows are read

@@ -44,13 +44,15 @@ def last_activation(model: Sequential | QuantizedModel) -> str:
     return next((layer.activation.name for layer in reversed(model.layers) if hasattr(layer, "activation")), "linear")
 
 
-def as_classes(outputs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
+def as_classes(outputs: NDArray[Any], first_row: int = 0) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Return the most probable class of each row and its probability.
 
     Parameters
     ----------
     outputs : ndarray of shape (n, k)
         The predictions of a classifier. A single column is the probability of class 1 of two.
+    first_row : int
+        The number of the first of these rows, for the message.
 
     Returns
     -------
@@ -64,7 +66,9 @@ def as_classes(outputs: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """
     if (undefined := np.isnan(outputs).any(axis=1)).any():
         row = int(undefined.argmax())
-        raise ValueError(f"the model's output for row {row} is NaN: its weights are not finite or too large")
+        raise ValueError(
+            f"the model's output for row {first_row + row} is NaN: its weights are not finite or too large"
+        )
     outputs = probabilities_of(outputs)
     classes = outputs.argmax(axis=1)
     return classes, outputs[np.arange(len(outputs)), classes]

@@ -327,9 +327,10 @@ class Evaluator(Compiled):
         Parameters
         ----------
         x : array_like, table or sparse matrix, shape (n, *input_shape)
-            The samples, none at all included; a data set of `fastnet.datasets.open`; or a generator or loader of batches, x alone or (x, y). The columns of a
-            table are taken by their names, as in `fit`. NaN in a row, or a missing value, gives NaN in its outputs. Sparse
-            matrices are read as in `fit`, `batch_size` rows at a time.
+            The samples, none at all included; a data set of `fastnet.datasets.open`, which is read block by block; or a
+            generator or loader of batches, x alone or (x, y). The columns of a table are taken by their names, as in
+            `fit`. NaN in a row, or a missing value, gives NaN in its outputs. Sparse matrices are read as in `fit`,
+            `batch_size` rows at a time.
         batch_size : int, optional
             How many samples are computed at a time.
         verbose : {"auto", 0, 1, 2}, default "auto"
@@ -353,6 +354,7 @@ class Evaluator(Compiled):
             stored = np.empty((rows, *self._output_shape), self.dtype)
             for start, part in stored_features(x, rows, batch_size, self.feature_names):
                 stored[start : start + len(part)] = self.predict(part, batch_size, verbose, callbacks=callbacks)
+                del part  # before the next rows are read
             return stored
         if (parts := features_of_batches(x)) is not None:
             limited = itertools.islice(parts, steps)

@@ -1,12 +1,13 @@
 """Configurations of Keras, versions 2 and 3, as those of fastnet. Nothing in them is executed."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastnet import initializers, layers, losses, metrics, optimizers
+from fastnet.interchange.keras_graphs import Block, entries_in, row_of
 from fastnet.layers.base import Layer, Shape, check_trainable
 from fastnet.network.checks import MOST_LAYERS, check_compilation
 from fastnet.support.validation import check_shape, describe
@@ -54,12 +55,11 @@ def architecture_of(config: Any, version: int) -> Architecture:
         It is not a row of layers that fastnet has; the message names the layer.
     """
     kind, inside = _parts("the model", config)
-    if kind in ("Functional", "Model"):
-        _check_row(inside)
-    elif kind != "Sequential":
+    if kind not in ("Functional", "Model", "Sequential"):
         raise ValueError(f"it holds a model of class {kind}; fastnet has Sequential models, layers in a row")
-    entries = [_parts("a layer", entry) for entry in inside["layers"]]
-    for entry in inside["layers"]:
+    row = inside["layers"] if kind == "Sequential" or not inside["layers"] else row_of(inside)
+    entries = [_parts("a layer", entry) for entry in entries_in(row)]
+    for entry in entries_in(row):
         _refuse_custom(entry)
     shapes = [settings[key] for _, settings in entries[:1] for key in _SHAPES if settings.get(key) is not None]
     shapes += [inside["build_input_shape"]] if inside.get("build_input_shape") is not None else []
@@ -74,44 +74,12 @@ def architecture_of(config: Any, version: int) -> Architecture:
     if policies not in _DTYPES:
         raise ValueError(f"its layers must have one dtype policy that fastnet has; got {', '.join(sorted(policies))}")
     return Architecture(
-        [_layer(kind, settings, version) for kind, settings in entries],
+        [_layer_or_block(part, version) for part in row if _class_of(part) != "InputLayer"],
         check_shape("the shape of its input", shapes[0][1:]),
         _DTYPES[policies],
         inside.get("name"),
         check_trainable(inside.get("trainable", True)),
     )
-
-
-def _check_row(inside: Mapping[str, Any]) -> None:
-    """Refuse a functional model whose layers do not each take the output of the one before."""
-    last = None
-    for entry in inside["layers"]:
-        sources = [source for node in entry.get("inbound_nodes", ()) for source in _sources(node)]
-        if sources != ([] if last is None else [last]):
-            taken = f"takes {' and '.join(map(repr, sources))}" if sources else "is an input of its own"
-            raise ValueError(
-                f"layer {entry.get('name')!r} {taken}; fastnet has layers in a row, each takes the one before"
-            )
-        last = entry.get("name")
-    outputs = [*_sources(inside.get("output_layers"))]
-    if outputs != [last]:
-        raise ValueError(
-            f"its outputs are those of {' and '.join(map(repr, outputs))}; fastnet has that of the last layer"
-        )
-
-
-def _sources(node: Any) -> Iterator[Any]:
-    """Yield the names of the layers whose outputs a node of a functional model takes."""
-    if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
-        yield node["config"]["keras_history"][0]
-    elif isinstance(node, dict):  # the arguments of a call
-        for argument in (*node.get("args", ()), *node.get("kwargs", {}).values()):
-            yield from _sources(argument)
-    elif isinstance(node, list) and node and isinstance(node[0], str):  # Keras 2: name, numbers, arguments
-        yield node[0]
-    elif isinstance(node, list):
-        for part in node:
-            yield from _sources(part)
 
 
 def _parts(what: str, entry: Any) -> tuple[str, dict[str, Any]]:
@@ -142,6 +110,20 @@ def _policy(dtype: Any) -> str:
 
 
 # ---- Layers ---------------------------------------------------------------------------------------------------------
+
+
+def _class_of(part: dict[str, Any] | Block) -> str:
+    return "Add" if isinstance(part, Block) else _parts("a layer", part)[0]
+
+
+def _layer_or_block(part: dict[str, Any] | Block, version: int) -> Layer:
+    """Return the layer for a layer of Keras, and `Residual` for a block."""
+    if not isinstance(part, Block):
+        return _layer(*_parts("a layer", part), version)
+    inside = [_layer_or_block(inner, version) for inner in part.row]
+    for number, layer in enumerate(inside):  # as fastnet names them in Keras
+        layer.name = layer.name.removeprefix(f"{part.name}_{number}_") or layer.name
+    return layers.Residual(inside, name=part.name)
 
 
 def _layer(kind: str, settings: Mapping[str, Any], version: int) -> Layer:

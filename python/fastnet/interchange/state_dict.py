@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet import layers
 from fastnet.files import safetensors
 from fastnet.files.errors import refusing
-from fastnet.files.names import check_weights_name
+from fastnet.files.names import check_tensors_name
 from fastnet.interchange.parts import Parts
 from fastnet.interchange.torch_modules import TorchModule, code_of, modules_of, torch_code
 from fastnet.interchange.torch_tensors import Module, in_order, modules_in, read_tensors
@@ -136,7 +136,7 @@ def save_state_dict(model: Trainer, path: str | os.PathLike[str]) -> None:
     >>> bool((again.predict([[1.0, 2.0, 3.0]]) == model.predict([[1.0, 2.0, 3.0]])).all())
     True
     """
-    check_weights_name(path, "save_state_dict")
+    check_tensors_name(path, "save_state_dict")
     modules = modules_of(model)
     safetensors.write(path, _named_arrays(modules), {"torch_code": code_of(modules, model.dtype)})
 

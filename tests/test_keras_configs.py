@@ -154,7 +154,7 @@ def test_channels_first_are_refused_by_name(tmp_path: Path) -> None:
         lambda config: config["config"]["layers"][1]["config"].update(data_format="channels_first"),
         DATA / "keras_images.keras",
     )
-    with pytest.raises(ValueError, match="layer 'conv2d': .*data_format='channels_first' is not available"):
+    with pytest.raises(ValueError, match=r"layer 'conv2d': .*data_format='channels_first' is not available"):
         fn.load_model(path)
 
 

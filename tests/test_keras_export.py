@@ -1,5 +1,6 @@
 """Models become files of Keras 3: read back without it, and opened by Keras where it is installed."""
 
+import importlib.util
 import json
 import sys
 import warnings
@@ -227,6 +228,21 @@ def test_the_command_line_writes_a_compiled_model(run: Run, tmp_path: Path) -> N
     done = run("export", tmp_path / "m.safetensors", "--to", "keras")
     assert (done.status, done.out) == (0, "")
     assert fn.load_model(tmp_path / "m.keras").get_compile_config() == image_model().get_compile_config()
+
+
+def test_a_command_checks_before_it_works_that_it_can_write(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.csv").write_text("label,a,b\n0,1,2\n1,2,3\n0,3,4\n1,4,5\n")
+    train = ["train", tmp_path / "x.csv", "--out", tmp_path / "m.keras", "--epochs", "2"]
+    done = run(*train, "--activation", "gelu_tanh")
+    assert (done.status, "gelu_tanh" in done.err, "epoch" in done.err) == (1, True, False)
+    assert run(*train).status == 0
+    assert fn.load_model(tmp_path / "m.keras").class_names == ["0", "1"]
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("fastnet.cli._output.find_spec", lambda name: None if name == "h5py" else find_spec(name))
+    done = run(*train)
+    assert (done.status, 'h5py: pip install "fastnet-nn[keras]"' in done.err) == (1, True)
 
 
 def test_checkpoints_may_be_files_of_keras(tmp_path: Path) -> None:

@@ -148,6 +148,33 @@ def test_blocks_nested_too_deep_are_refused(tmp_path: Path) -> None:
         fn.load_model(changed(tmp_path / "model.keras", change))
 
 
+def test_what_keras_2_writes_of_every_convolution_is_left_out(tmp_path: Path) -> None:
+    kernel = {f"kernel_{name}": None for name in ("initializer", "regularizer", "constraint")}
+    more = {
+        "DepthwiseConv2D": {"groups": 1},
+        "SeparableConv2D": {"groups": 1, **kernel},
+        "Conv2DTranspose": {"groups": 1},
+    }
+
+    def change(config: dict[str, Any]) -> None:
+        for layer in config["config"]["layers"]:
+            layer["config"].update(more.get(layer["class_name"], {}))
+
+    path = changed(tmp_path / "3.keras", change, DATA / "keras_images.keras")
+    with pytest.raises(ValueError, match=r"layer 'depthwise_conv2d'.*'groups'"):
+        fn.load_model(path)
+    members = {**members_of(path), "metadata.json": b'{"keras_version": "2.15.0"}'}
+    model = fn.load_model(zipped(tmp_path / "2.keras", members))
+    assert_allclose(model.predict(inputs((6, 6, 2))), OUTPUTS["images"], rtol=1e-6, atol=1e-6)
+
+
+def test_optimizers_of_keras_2_are_its_own(tmp_path: Path) -> None:
+    path = changed(
+        tmp_path / "m.keras", lambda config: config["compile_config"]["optimizer"].update(class_name="Custom>Adam")
+    )
+    assert isinstance(fn.load_model(path).optimizer, fn.optimizers.Adam)
+
+
 def test_channels_first_are_refused_by_name(tmp_path: Path) -> None:
     path = changed(
         tmp_path / "model.keras",

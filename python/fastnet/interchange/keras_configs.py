@@ -26,6 +26,14 @@ _DTYPES = {
 _SHAPES = ("batch_shape", "batch_input_shape")
 # What says nothing about a layer's predictions in fastnet, or is dealt with elsewhere.
 _LEFT_OUT = frozenset(["dtype", "renorm_momentum", *_SHAPES])
+# What Keras 2 writes of every convolution, though it means nothing to some.
+_KERNEL = frozenset(["kernel_initializer", "kernel_regularizer", "kernel_constraint"])
+_MEANINGLESS = {
+    "Conv1DTranspose": frozenset(["groups"]),
+    "Conv2DTranspose": frozenset(["groups"]),
+    "DepthwiseConv2D": frozenset(["groups", *_KERNEL]),
+    "SeparableConv2D": frozenset(["groups", *_KERNEL]),
+}
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,8 @@ def _layer(kind: str, settings: Mapping[str, Any], version: int) -> Layer:
     layer_class = getattr(layers, kind, None)
     if not (isinstance(layer_class, type) and issubclass(layer_class, Layer)) or kind in ("Layer", "Residual"):
         raise ValueError(f"layer {name!r} is a {kind}, which fastnet does not have")
-    config = {key: _argument(key, value, version) for key, value in settings.items() if key not in _LEFT_OUT}
+    left_out = _LEFT_OUT | (_MEANINGLESS.get(kind, frozenset()) if version < 3 else frozenset())
+    config = {key: _argument(key, value, version) for key, value in settings.items() if key not in left_out}
     if kind == "LeakyReLU" and "alpha" in config:  # its name before Keras 3
         config["negative_slope"] = config.pop("alpha")
     given = {key: value for key, value in config.items() if value is not None or key == "axis"}
@@ -248,6 +257,8 @@ def _named(value: Any, custom_objects: Mapping[str, Any], registry: Any) -> Any:
 def _optimizer(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
+    if isinstance(value.get("class_name"), str):  # from 2.11 on Keras 2 writes its own as if they were a user's
+        value = {**value, "class_name": value["class_name"].removeprefix("Custom>")}
     settings = value.get("config")
     decays = isinstance(settings, dict) and settings.get("decay")  # of Keras 2, which fastnet does not have
     return optimizers.get(_object(value, ("jit_compile", "is_legacy_optimizer", *([] if decays else ["decay"]))))

@@ -153,6 +153,25 @@ def test_a_layer_that_keras_lacks_is_named_before_the_file_is_touched(layer: L.L
     assert [entry.name for entry in tmp_path.iterdir()] == ["m.keras"]
 
 
+class OwnInitializer(fn.initializers.Zeros):
+    pass
+
+
+class OwnRegularizer(fn.regularizers.L2):
+    pass
+
+
+def test_an_initializer_of_ones_own_is_left_out_and_a_regularizer_is_refused(tmp_path: Path) -> None:
+    dense = fn.Dense(2, kernel_initializer=OwnInitializer(), input_shape=(3,))
+    fn.Sequential([dense]).save(tmp_path / "m.keras")
+    assert config_in(tmp_path / "m.keras")["config"]["layers"][1]["config"]["kernel_initializer"] is None
+    assert not fn.load_model(tmp_path / "m.keras").get_weights()[0].any()
+    with pytest.raises(
+        NotImplementedError, match=r"layer 'dense' cannot be written for Keras.* regularizer OwnRegularizer"
+    ):
+        fn.Sequential([fn.Dense(2, kernel_regularizer=OwnRegularizer(), input_shape=(3,))]).save(tmp_path / "m.keras")
+
+
 def mean_error(y: Any, p: Any) -> Any:
     return (p - y).mean(), (p - y) * 0 + 1
 

@@ -46,6 +46,23 @@ def test_the_installed_pytorch_predicts_the_same_of_its_networks() -> None:
         assert by_code.get_config() == model.get_config()
 
 
+def test_modules_of_the_installed_pytorch_may_have_names_and_be_half_as_exact() -> None:
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    parts = {"conv": torch.nn.Conv2d(2, 3, 2), "rest": torch.nn.Sequential(torch.nn.ReLU(), torch.nn.Flatten())}
+    network = torch.nn.Sequential()
+    for name, module in {**parts, "head": torch.nn.Linear(48, 2)}.items():
+        network.add_module(name, module)
+    x = np.random.default_rng(0).normal(size=(3, 5, 5, 2)).astype(np.float32)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(to_torch(x))).numpy()
+    model = fn.from_state_dict(network, input_shape=(5, 5, 2))
+    assert_allclose(model.predict(x), expected, rtol=1e-5, atol=1e-6)
+    assert_allclose(
+        fn.from_state_dict(network.bfloat16(), input_shape=(5, 5, 2)).predict(x), expected, rtol=0.05, atol=0.02
+    )
+
+
 def test_padding_is_that_of_fastnet_where_it_is_the_same() -> None:
     def layers(modules: str, shape: tuple[int, ...], **shapes: list[int]) -> list[str]:
         model = fn.from_state_dict(state_of(shapes), code=code_of(modules), input_shape=shape)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from fastnet import layers, losses, metrics, schedules
+from fastnet import initializers, layers, losses, metrics, regularizers, schedules
 from fastnet.layers.base import Layer
 from fastnet.layers.functions import ActivationFunction
 from fastnet.optimizers.base import Optimizer
@@ -15,10 +15,8 @@ from fastnet.training.trainer import Trainer
 __all__ = ["compile_config_of", "config_of", "has_one_moment"]
 
 Json = dict[str, Any]
-_ACTIVATIONS = {
-    "leaky_relu": "LeakyReLU",
-    "elu": "ELU",
-}  # those with a parameter, and the layer that has it as an argument
+_ACTIVATIONS = {"leaky_relu": "LeakyReLU", "elu": "ELU"}  # those with a parameter, and the layers that take it
+_ALWAYS_TRAINABLE = (layers.SpatialDropout1D, layers.SpatialDropout2D)  # those of Keras do not take the argument
 
 
 def config_of(model: Trainer) -> Json:
@@ -85,9 +83,7 @@ class _Chain:
         for number, layer in enumerate(row):
             name = f"{prefix}_{number}_{layer.name}" if prefix else layer.name
             own: Json = {"name": name, "dtype": _policy(self._policy)}
-            if not isinstance(
-                layer, layers.SpatialDropout1D | layers.SpatialDropout2D
-            ):  # those of Keras do not take it
+            if not isinstance(layer, _ALWAYS_TRAINABLE):
                 own["trainable"] = layer.trainable
             if isinstance(layer, layers.Residual):
                 inner = self.add_all(layer.layers, tensor, name, shape)
@@ -111,13 +107,23 @@ def _settings(layer: Layer, policy: str) -> Iterator[tuple[str, Any]]:
     for key, value in kind.get_config(layer).items():
         if key == "activation":
             yield key, _activation(layer, policy)
-        elif key.endswith(("_initializer", "_regularizer")):
-            module = "keras.initializers" if key.endswith("_initializer") else "keras.regularizers"
-            yield key, None if value is None else _object(module, value["class_name"], value["config"])
+        elif key.endswith("_initializer"):  # a user's own is left out: the weights are in the file
+            known = hasattr(initializers, value["class_name"])
+            yield key, _object("keras.initializers", value["class_name"], value["config"]) if known else None
+        elif key.endswith("_regularizer"):
+            yield key, None if value is None else _regularizer(layer, value)
         elif key == "axis" and isinstance(layer, layers.Normalization):
             yield key, None if has_one_moment(layer) else -1
         else:
             yield key, value
+
+
+def _regularizer(layer: Layer, value: Json) -> Json:
+    if not hasattr(regularizers, value["class_name"]):
+        raise NotImplementedError(
+            f"fastnet: layer {layer.name!r} cannot be written for Keras, which has no regularizer {value['class_name']}"
+        )
+    return _object("keras.regularizers", value["class_name"], value["config"])
 
 
 def _activation(layer: Any, policy: str) -> str | Json:

@@ -15,8 +15,8 @@ from fastnet.interchange.state_dict import save_state_dict
 __all__ = ["run"]
 
 FOREIGN = [
-    *["m.keras", "m.h5", "m.hdf5", "m.weights.h5", "m.npz", "m.npy", "m.pt", "m.pth", "m.ckpt", "m.bin", "m.pkl"],
-    *["m.joblib", "m.tflite", "m.pb", "m.json", "m.csv", "m.parquet", "m.zip", "m.safetensors.gz", "M.KERAS", "m.H5"],
+    *["m.h5", "m.hdf5", "m.npz", "m.npy", "m.pt", "m.pth", "m.ckpt", "m.bin", "m.pkl"],
+    *["m.joblib", "m.tflite", "m.pb", "m.json", "m.csv", "m.parquet", "m.zip", "m.safetensors.gz", "m.H5", "m.PT"],
 ]
 OWN = ["model", "m.safetensors", "m.SafeTensors", "m.1", "m.v2", "m.bak", "m.fastnet", ".hidden", "m.keras.old"]
 
@@ -54,6 +54,26 @@ def test_the_name_of_another_format_is_refused_and_nothing_is_written(writer: st
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("writer", "name"),
+    [
+        ("save", "m.weights.h5"),
+        ("ModelCheckpoint", "m.weights.h5"),
+        ("save_weights", "M.KERAS"),
+        ("ModelCheckpoint of weights", "m.keras"),
+        ("save_state_dict", "m.keras"),
+        ("save_state_dict", "m.weights.h5"),
+        ("save of a quantized model", "m.keras"),
+    ],
+)
+def test_models_and_weights_of_keras_have_their_own_names(writer: str, name: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        ValueError, match=rf"^{writer.partition(' ')[0]} writes safetensors .*files such as .*{name}: use "
+    ):
+        WRITERS[writer](tmp_path / name)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("name", OWN)
 def test_other_names_are_names_of_model_files(name: str, tmp_path: Path) -> None:
     model = small()
@@ -68,6 +88,7 @@ def test_other_names_are_names_of_model_files(name: str, tmp_path: Path) -> None
         ("m.pt", r"torch\.save takes what to_state_dict returns"),
         ("m.pkl", r"pickle\.dump"),
         ("m.json", "get_config"),
+        ("m.h5", r"save writes \*\.keras, and save_weights \*\.weights\.h5, for Keras"),
     ],
 )
 def test_the_error_says_what_writes_the_format(name: str, call: str, tmp_path: Path) -> None:
@@ -123,7 +144,7 @@ def test_the_command_line_says_so_before_it_works(run: Run, tmp_path: Path) -> N
     small().save("m.safetensors")
     Path("x.csv").write_text("label,a,b,c,d\n0,1,2,3,4\n1,2,3,4,5\n2,3,4,5,6\n")
     for arguments, message in {
-        "train x.csv --out m.keras": "--out writes safetensors or ONNX or C files, not Keras files such as m.keras: use m.safetensors",
+        "train x.csv --out m.h5": "--out writes safetensors or ONNX or C or Keras files, not HDF5 files such as m.h5: use m.safetensors",
         "predict m.safetensors x.csv --out p.parquet": "--out writes CSV files, not Parquet files such as p.parquet: use p.csv",
         "predict m.safetensors x.csv --out p.json --format csv": "--out writes CSV files, not JSON",
         "export m.safetensors --to c --out m.onnx": "--out writes C files, not ONNX files such as m.onnx: use m.c",

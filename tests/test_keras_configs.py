@@ -101,6 +101,90 @@ def test_a_functional_model_with_branches_is_refused(
         fn.load_model(changed(tmp_path / "model.keras", change))
 
 
+def added(config: dict[str, Any], sources: list[str]) -> None:
+    """Put a layer Add of the outputs of some layers at the end of a functional model."""
+    functional(config)
+    nodes = [[[source, 0, 0, {}] for source in sources]]
+    add = {"class_name": "Add", "config": {"name": "add"}, "name": "add", "inbound_nodes": nodes}
+    config["config"]["layers"].append(add)
+    config["config"]["output_layers"] = ["add", 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        (["dense_1", "dense_1"], "'add' adds 'dense_1' to itself"),
+        (["dense", "batch_normalization"], "'add' takes 'dense' and 'batch_normalization'"),
+        (["normalization", "dense", "dense_1"], "'add' takes 'normalization' and 'dense' and 'dense_1'"),
+        (["dense_1", "elsewhere"], "'add' takes 'dense_1' and 'elsewhere'"),
+    ],
+)
+def test_sums_that_are_no_blocks_are_refused(sources: list[str], message: str, tmp_path: Path) -> None:
+    path = changed(tmp_path / "model.keras", lambda config: added(config, sources))
+    with pytest.raises(
+        ValueError, match=f"layer {message}; fastnet has .* blocks whose input is added to their output"
+    ):
+        fn.load_model(path)
+
+
+def test_a_sum_with_an_input_is_a_block_whose_shapes_must_fit(tmp_path: Path) -> None:
+    path = changed(tmp_path / "model.keras", lambda config: added(config, ["normalization", "dense_1"]))
+    with pytest.raises(ValueError, match=r"layer 'add' adds its input, of shape \(3,\), .* of shape \(2,\)"):
+        fn.load_model(path)
+
+
+def test_blocks_nested_too_deep_are_refused(tmp_path: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        functional(config)
+        rows, last = config["config"]["layers"], config["config"]["layers"][-1]["name"]
+        names = [layer["name"] for layer in rows]
+        for number in range(150):
+            nodes = [[[names[0], 0, 0, {}], [last, 0, 0, {}]]]
+            last = f"add_{number}"
+            rows.append({"class_name": "Add", "config": {"name": last}, "name": last, "inbound_nodes": nodes})
+        config["config"]["output_layers"] = [last, 0, 0]
+
+    with pytest.raises(ValueError, match="its layers Add are nested deeper than 100"):
+        fn.load_model(changed(tmp_path / "model.keras", change))
+
+
+def test_what_keras_2_writes_of_every_convolution_is_left_out(tmp_path: Path) -> None:
+    kernel = {f"kernel_{name}": None for name in ("initializer", "regularizer", "constraint")}
+    more = {
+        "DepthwiseConv2D": {"groups": 1},
+        "SeparableConv2D": {"groups": 1, **kernel},
+        "Conv2DTranspose": {"groups": 1},
+    }
+
+    def change(config: dict[str, Any]) -> None:
+        for layer in config["config"]["layers"]:
+            layer["config"].update(more.get(layer["class_name"], {}))
+
+    path = changed(tmp_path / "3.keras", change, DATA / "keras_images.keras")
+    with pytest.raises(ValueError, match=r"layer 'depthwise_conv2d'.*'groups'"):
+        fn.load_model(path)
+    members = {**members_of(path), "metadata.json": b'{"keras_version": "2.15.0"}'}
+    model = fn.load_model(zipped(tmp_path / "2.keras", members))
+    assert_allclose(model.predict(inputs((6, 6, 2))), OUTPUTS["images"], rtol=1e-6, atol=1e-6)
+
+
+def test_optimizers_of_keras_2_are_its_own(tmp_path: Path) -> None:
+    path = changed(
+        tmp_path / "m.keras", lambda config: config["compile_config"]["optimizer"].update(class_name="Custom>Adam")
+    )
+    assert isinstance(fn.load_model(path).optimizer, fn.optimizers.Adam)
+
+
+def test_channels_first_are_refused_by_name(tmp_path: Path) -> None:
+    path = changed(
+        tmp_path / "model.keras",
+        lambda config: config["config"]["layers"][1]["config"].update(data_format="channels_first"),
+        DATA / "keras_images.keras",
+    )
+    with pytest.raises(ValueError, match=r"layer 'conv2d': .*data_format='channels_first' is not available"):
+        fn.load_model(path)
+
+
 def test_a_functional_model_with_other_outputs_is_refused(tmp_path: Path) -> None:
     def change(config: dict[str, Any]) -> None:
         functional(config)

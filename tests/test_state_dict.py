@@ -344,6 +344,20 @@ def test_rescaling_goes_into_the_weights_behind_it() -> None:
     assert_allclose(again.predict(x), model.predict(x), rtol=1e-12, atol=1e-12)
 
 
+def test_rescaling_elsewhere_is_a_batch_normalization() -> None:
+    model = with_random_weights(
+        [L.Rescaling(0.5, 1.0, input_shape=(3,)), L.LayerNormalization(), L.Rescaling(2.0, -1.0)]
+    )
+    assert [module.code for module in modules_of(model)] == [
+        "BatchNorm1d(3, eps=0.0, momentum=0.0)",
+        "LayerNorm(3, eps=0.001)",
+        "BatchNorm1d(3, eps=0.0, momentum=0.0)",
+    ]
+    again = fn.from_state_dict(model.to_state_dict(), code=torch_code(model))
+    x = np.random.default_rng(1).normal(size=(7, 3))
+    assert_allclose(again.predict(x), model.predict(x), rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
@@ -352,8 +366,7 @@ def test_rescaling_goes_into_the_weights_behind_it() -> None:
             [L.Dense(2, "exponential", input_shape=(3,))],
             "layer 'dense' cannot.*no module for the activation 'exponential'",
         ),
-        ([L.Rescaling(0.5, input_shape=(3,)), L.BatchNormalization(), L.Dense(2)], "layer 'rescaling' cannot"),
-        ([L.Dense(2, input_shape=(3,)), L.Rescaling(0.5)], "layer 'rescaling' cannot"),
+        ([L.Rescaling(0.5, input_shape=(2, 3)), L.LayerNormalization()], "layer 'rescaling' cannot.*samples of shape"),
         ([L.PReLU(input_shape=(2, 3))], r"nothing like PReLU for samples of shape \(2, 3\)"),
     ],
 )

@@ -137,6 +137,10 @@ def read_state_dict(path: Path) -> None:
     predicting(fn.from_state_dict(path, "relu"))
 
 
+def read_torch_code(path: Path) -> None:
+    predicting(fn.from_state_dict(path, input_shape=(6, 5, 2)))
+
+
 # ---- Options and requests -------------------------------------------------------------------------------------------
 
 
@@ -237,6 +241,7 @@ READERS: dict[str, Reader] = {
     "hdf5": Reader(read_keras_weights),
     "onnx": Reader(read_onnx, "input.onnx", (ValueError, NotImplementedError)),
     "state_dict": Reader(read_state_dict),
+    "torch_code": Reader(read_torch_code),
     "toml": Reader(read_config, "input.toml"),
     "json": Reader(read_config, "input.json"),
     "json_body": Reader(read_json_body, refusals=(RequestError,)),

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 import fastnet as fn
 from fastnet.files.safetensors import write
+from fastnet.interchange.state_dict import save_state_dict
 from fuzz.readers import CHECKPOINT, SHAPE, read_checkpoint
 from keras_archives import SMALL, members_of
 from models_of_all_layers import build
@@ -127,6 +128,23 @@ def state_dict() -> list[bytes]:
     return [file_of(lambda path: write(path, arrays, {}))]
 
 
+def torch_code() -> list[bytes]:
+    layers = [
+        fn.Conv2D(3, 2, padding="same", activation="relu"),
+        fn.MaxPooling2D(2, 1, padding="same"),
+        fn.BatchNormalization(),
+    ]
+    more = [
+        fn.AveragePooling2D(2, padding="same"),
+        fn.Flatten(),
+        fn.LayerNormalization(),
+        fn.Dense(4),
+        fn.Reshape((2, 2, 1)),
+    ]
+    model = fn.Sequential([fn.Input((6, 5, 2)), *layers, *more, fn.Conv2DTranspose(1, 2)], seed=0)
+    return [file_of(lambda path: save_state_dict(model, path))]
+
+
 def toml() -> list[bytes]:
     return [
         b'data = "digits"\nepochs = 3\nlr = 0.5\nhidden = [4, 2]\n[train]\nquiet = true\n[evaluate]\nmodel = "m"\n',
@@ -170,6 +188,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "hdf5": hdf5,
     "onnx": onnx,
     "state_dict": state_dict,
+    "torch_code": torch_code,
     "toml": toml,
     "json": json_options,
     "json_body": json_body,

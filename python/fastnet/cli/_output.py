@@ -17,6 +17,7 @@ from fastnet.support.text import visible
 
 __all__ = ["as_document", "check_output", "describe_seconds", "describe_size", "note", "print_json", "shortened"]
 
+_PACKAGES = {"ONNX": ("onnx", "onnx"), "Keras": ("h5py", "keras")}  # by format: what writes it, and the extra with it
 SCHEMA = 1  # of the JSON documents; increased when an entry changes its meaning or is removed
 
 
@@ -55,7 +56,7 @@ def check_output(path: str, inputs: Iterable[str], option: str = "--out", format
     ValueError
         If `path` is one of `inputs`, or its name implies another format.
     ImportError
-        If the name implies ONNX, and onnx is not installed.
+        If what writes the format that the name implies is not installed.
     OSError
         If `path` is a folder or read-only, or no file can be created in its folder.
     """
@@ -64,8 +65,9 @@ def check_output(path: str, inputs: Iterable[str], option: str = "--out", format
         raise ValueError(f"{option} would replace {path}, which the command reads")
     if formats:
         check_name(path, option, *formats)
-    if format_of(path) == "ONNX" and not find_spec("onnx"):
-        raise ImportError(f'{path} needs onnx: pip install "fastnet-nn[onnx]"')
+    package, extra = _PACKAGES.get(format_of(path) or "", ("", ""))
+    if package and not find_spec(package):
+        raise ImportError(f'{path} needs {package}: pip install "fastnet-nn[{extra}]"')
     if target.exists() and not target.is_file():
         return
     try:

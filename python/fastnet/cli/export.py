@@ -9,15 +9,15 @@ from fastnet.serialization import load_model
 
 __all__ = ["run"]
 
-SUFFIXES = {"onnx": ".onnx", "c": ".c", "state-dict": ".state.safetensors"}
-FORMATS = {"onnx": "ONNX", "c": "C", "state-dict": "safetensors"}
+SUFFIXES = {"onnx": ".onnx", "c": ".c", "keras": ".keras", "state-dict": ".state.safetensors"}
+FORMATS = {"onnx": "ONNX", "c": "C", "keras": "Keras", "state-dict": "safetensors"}
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Write a model as ONNX, as C or as a state dict of PyTorch, next to its file unless a name is given."""
+    """Write a model as ONNX, as C, for Keras or as a state dict of PyTorch, next to its file unless a name is given."""
     out = arguments.out or str(Path(arguments.model).with_suffix(SUFFIXES[arguments.to]))
     check_output(out, inputs=[arguments.model], formats=[FORMATS[arguments.to]])
-    model = load_model(arguments.model, compile=False)
+    model = load_model(arguments.model, compile=arguments.to == "keras")  # the one format with the configuration
     if not isinstance(model, Sequential):
         raise ValueError(f"{arguments.model} is quantized; only floating-point models can be exported")
     check = _write(model, arguments.to, out)
@@ -36,6 +36,9 @@ def _write(model: Sequential, language: str, out: str) -> str:
     if language == "onnx":
         model.to_onnx(out)
         return "checked: its outputs equal those of the model"
+    if language == "keras":
+        model.save(out)
+        return "the layers, the weights and the compile configuration of the model"
     from fastnet.interchange.state_dict import save_state_dict
 
     save_state_dict(model, out)

@@ -20,7 +20,8 @@ from fastnet.cli._run_folder import RunFolder
 from fastnet.cli._terminal import styled
 from fastnet.cli.evaluate import measure
 from fastnet.distributed.distribution import Distribution, from_main, is_main
-from fastnet.files.names import MODEL_FORMATS
+from fastnet.files.names import MODEL_FORMATS, format_of
+from fastnet.interchange.keras_architecture import config_of
 from fastnet.models import Sequential
 from fastnet.support.config import get_num_threads, set_num_threads
 
@@ -45,6 +46,8 @@ def _run(arguments: argparse.Namespace, ranks: Distribution | None) -> int:
     rows = len(parts.training)
     arguments = resolved(arguments, parts)
     model = make_model(arguments, parts.sample)
+    if arguments.out and format_of(arguments.out) == "Keras":
+        config_of(model)  # raises before the training what writing the file would raise after it
     note(_describe(arguments, parts, model, ranks), arguments.quiet)
 
     started = time.perf_counter()

@@ -3,7 +3,17 @@
 import os
 from collections.abc import Mapping
 
-__all__ = ["EXPORTS", "MODEL_FORMATS", "check_model_name", "check_name", "check_weights_name", "format_of", "hint_for"]
+__all__ = [
+    "EXPORTS",
+    "MODEL_FORMATS",
+    "check_model_name",
+    "check_name",
+    "check_tensors_name",
+    "check_weights_name",
+    "format_of",
+    "hint_for",
+    "is_keras_weights_name",
+]
 
 _SUFFIXES = {
     "safetensors": (".safetensors",),
@@ -28,7 +38,7 @@ _SUFFIXES = {
 }
 _FORMATS = {suffix: name for name, suffixes in _SUFFIXES.items() for suffix in suffixes}
 
-EXPORTS = ("ONNX", "C")  # other formats for which `Sequential.save` calls a method of the model
+EXPORTS = ("ONNX", "C", "Keras")  # other formats for which `Sequential.save` calls a method of the model
 MODEL_FORMATS = ("safetensors", *EXPORTS)
 _WRITTEN_BY = {
     "ONNX": "to_onnx writes ONNX",
@@ -37,6 +47,7 @@ _WRITTEN_BY = {
     "PyTorch": "torch.save takes what to_state_dict returns",
     "pickle": "pickle.dump(model, file) writes a pickle",
     "JSON": "json.dump takes what get_config returns",
+    "HDF5": "save writes *.keras, and save_weights *.weights.h5, for Keras",
 }
 
 
@@ -91,5 +102,16 @@ def check_model_name(path: str | os.PathLike[str], method: str = "save") -> None
 
 
 def check_weights_name(path: str | os.PathLike[str], method: str = "save_weights") -> None:
+    """Refuse a file name of a format that `Sequential.save_weights` does not write."""
+    if not is_keras_weights_name(path):
+        check_tensors_name(path, method)
+
+
+def check_tensors_name(path: str | os.PathLike[str], method: str) -> None:
     """Refuse a file name of a format other than safetensors."""
     check_name(path, method, "safetensors", instead=_WRITTEN_BY)
+
+
+def is_keras_weights_name(path: str | os.PathLike[str]) -> bool:
+    """Return whether a file name is that of weights of Keras, ``*.weights.h5``."""
+    return os.fspath(path).lower().endswith(".weights.h5")

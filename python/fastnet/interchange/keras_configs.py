@@ -1,12 +1,13 @@
 """Configurations of Keras, versions 2 and 3, as those of fastnet. Nothing in them is executed."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastnet import initializers, layers, losses, metrics, optimizers
+from fastnet.interchange.keras_graphs import Block, entries_in, row_of
 from fastnet.layers.base import Layer, Shape, check_trainable
 from fastnet.network.checks import MOST_LAYERS, check_compilation
 from fastnet.support.validation import check_shape, describe
@@ -25,6 +26,14 @@ _DTYPES = {
 _SHAPES = ("batch_shape", "batch_input_shape")
 # What says nothing about a layer's predictions in fastnet, or is dealt with elsewhere.
 _LEFT_OUT = frozenset(["dtype", "renorm_momentum", *_SHAPES])
+# What Keras 2 writes of every convolution, though it means nothing to some.
+_KERNEL = frozenset(["kernel_initializer", "kernel_regularizer", "kernel_constraint"])
+_MEANINGLESS = {
+    "Conv1DTranspose": frozenset(["groups"]),
+    "Conv2DTranspose": frozenset(["groups"]),
+    "DepthwiseConv2D": frozenset(["groups", *_KERNEL]),
+    "SeparableConv2D": frozenset(["groups", *_KERNEL]),
+}
 
 
 @dataclass(frozen=True)
@@ -54,12 +63,11 @@ def architecture_of(config: Any, version: int) -> Architecture:
         It is not a row of layers that fastnet has; the message names the layer.
     """
     kind, inside = _parts("the model", config)
-    if kind in ("Functional", "Model"):
-        _check_row(inside)
-    elif kind != "Sequential":
+    if kind not in ("Functional", "Model", "Sequential"):
         raise ValueError(f"it holds a model of class {kind}; fastnet has Sequential models, layers in a row")
-    entries = [_parts("a layer", entry) for entry in inside["layers"]]
-    for entry in inside["layers"]:
+    row = inside["layers"] if kind == "Sequential" or not inside["layers"] else row_of(inside)
+    entries = [_parts("a layer", entry) for entry in entries_in(row)]
+    for entry in entries_in(row):
         _refuse_custom(entry)
     shapes = [settings[key] for _, settings in entries[:1] for key in _SHAPES if settings.get(key) is not None]
     shapes += [inside["build_input_shape"]] if inside.get("build_input_shape") is not None else []
@@ -74,44 +82,12 @@ def architecture_of(config: Any, version: int) -> Architecture:
     if policies not in _DTYPES:
         raise ValueError(f"its layers must have one dtype policy that fastnet has; got {', '.join(sorted(policies))}")
     return Architecture(
-        [_layer(kind, settings, version) for kind, settings in entries],
+        [_layer_or_block(part, version) for part in row if _class_of(part) != "InputLayer"],
         check_shape("the shape of its input", shapes[0][1:]),
         _DTYPES[policies],
         inside.get("name"),
         check_trainable(inside.get("trainable", True)),
     )
-
-
-def _check_row(inside: Mapping[str, Any]) -> None:
-    """Refuse a functional model whose layers do not each take the output of the one before."""
-    last = None
-    for entry in inside["layers"]:
-        sources = [source for node in entry.get("inbound_nodes", ()) for source in _sources(node)]
-        if sources != ([] if last is None else [last]):
-            taken = f"takes {' and '.join(map(repr, sources))}" if sources else "is an input of its own"
-            raise ValueError(
-                f"layer {entry.get('name')!r} {taken}; fastnet has layers in a row, each takes the one before"
-            )
-        last = entry.get("name")
-    outputs = [*_sources(inside.get("output_layers"))]
-    if outputs != [last]:
-        raise ValueError(
-            f"its outputs are those of {' and '.join(map(repr, outputs))}; fastnet has that of the last layer"
-        )
-
-
-def _sources(node: Any) -> Iterator[Any]:
-    """Yield the names of the layers whose outputs a node of a functional model takes."""
-    if isinstance(node, dict) and node.get("class_name") == "__keras_tensor__":
-        yield node["config"]["keras_history"][0]
-    elif isinstance(node, dict):  # the arguments of a call
-        for argument in (*node.get("args", ()), *node.get("kwargs", {}).values()):
-            yield from _sources(argument)
-    elif isinstance(node, list) and node and isinstance(node[0], str):  # Keras 2: name, numbers, arguments
-        yield node[0]
-    elif isinstance(node, list):
-        for part in node:
-            yield from _sources(part)
 
 
 def _parts(what: str, entry: Any) -> tuple[str, dict[str, Any]]:
@@ -144,6 +120,20 @@ def _policy(dtype: Any) -> str:
 # ---- Layers ---------------------------------------------------------------------------------------------------------
 
 
+def _class_of(part: dict[str, Any] | Block) -> str:
+    return "Add" if isinstance(part, Block) else _parts("a layer", part)[0]
+
+
+def _layer_or_block(part: dict[str, Any] | Block, version: int) -> Layer:
+    """Return the layer for a layer of Keras, and `Residual` for a block."""
+    if not isinstance(part, Block):
+        return _layer(*_parts("a layer", part), version)
+    inside = [_layer_or_block(inner, version) for inner in part.row]
+    for number, layer in enumerate(inside):  # as fastnet names them in Keras
+        layer.name = layer.name.removeprefix(f"{part.name}_{number}_") or layer.name
+    return layers.Residual(inside, name=part.name)
+
+
 def _layer(kind: str, settings: Mapping[str, Any], version: int) -> Layer:
     """Return the layer for a class of Keras and its configuration."""
     name = settings.get("name")
@@ -152,7 +142,8 @@ def _layer(kind: str, settings: Mapping[str, Any], version: int) -> Layer:
     layer_class = getattr(layers, kind, None)
     if not (isinstance(layer_class, type) and issubclass(layer_class, Layer)) or kind in ("Layer", "Residual"):
         raise ValueError(f"layer {name!r} is a {kind}, which fastnet does not have")
-    config = {key: _argument(key, value, version) for key, value in settings.items() if key not in _LEFT_OUT}
+    left_out = _LEFT_OUT | (_MEANINGLESS.get(kind, frozenset()) if version < 3 else frozenset())
+    config = {key: _argument(key, value, version) for key, value in settings.items() if key not in left_out}
     if kind == "LeakyReLU" and "alpha" in config:  # its name before Keras 3
         config["negative_slope"] = config.pop("alpha")
     given = {key: value for key, value in config.items() if value is not None or key == "axis"}
@@ -266,6 +257,8 @@ def _named(value: Any, custom_objects: Mapping[str, Any], registry: Any) -> Any:
 def _optimizer(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
+    if isinstance(value.get("class_name"), str):  # from 2.11 on Keras 2 writes its own as if they were a user's
+        value = {**value, "class_name": value["class_name"].removeprefix("Custom>")}
     settings = value.get("config")
     decays = isinstance(settings, dict) and settings.get("decay")  # of Keras 2, which fastnet does not have
     return optimizers.get(_object(value, ("jit_compile", "is_legacy_optimizer", *([] if decays else ["decay"]))))

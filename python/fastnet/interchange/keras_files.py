@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,17 +19,18 @@ import numpy as np
 
 from fastnet import layers
 from fastnet.interchange.hdf5_source import SIGNATURE
-from fastnet.interchange.parts import Parts
-from fastnet.layers.base import Layer, Shape
+from fastnet.interchange.leaves import Leaf, leaves_of
+from fastnet.interchange.parts import NAME_LISTS, Parts
 from fastnet.network.layered import Layered
+from fastnet.support.attributes import own_class
 
 if TYPE_CHECKING:
     from fastnet.interchange import hdf5
 
-__all__ = ["is_keras_file", "load_keras_weights", "read_keras_model"]
+__all__ = ["WEIGHTS", "is_keras_file", "load_keras_weights", "names_of", "read_keras_model"]
 
 _ZIP_SIGNATURE = b"PK\x03\x04"
-_WEIGHTS = "model.weights.h5"
+WEIGHTS = "model.weights.h5"
 
 # What the members of a file, or its arrays, may take in memory: so many times its size, or this much in any case.
 LARGEST_EXPANSION = 8
@@ -51,11 +53,13 @@ def read_keras_model(path: str | os.PathLike[str]) -> Parts:
         if contents.architecture is None:
             raise ValueError("it holds weights without an architecture: make the model, then load_weights")
         architecture = architecture_of(contents.architecture, contents.version)
-        shapes = _weight_shapes(architecture.layers, architecture.input_shape)
-        arrays = _read(contents, architecture.layers, shapes, skip_mismatch=False)
-    for layer, values in zip(architecture.layers, arrays, strict=True):
-        if values is not None:
-            layer.keep_weights(values)
+        leaves = leaves_of(architecture.layers, architecture.input_shape)
+        arrays = _read(contents, leaves, skip_mismatch=False)
+    for root, group in groupby(zip(leaves, arrays, strict=True), key=lambda pair: pair[0].root):
+        inside = list(group)
+        if any(values is not None for _, values in inside):
+            kept = [array for leaf, values in inside for array in values or leaf.initial_weights()]
+            architecture.layers[root].keep_weights(kept)
     return Parts(
         architecture.input_shape,
         architecture.layers,
@@ -63,6 +67,7 @@ def read_keras_model(path: str | os.PathLike[str]) -> Parts:
         architecture.name,
         architecture.trainable,
         compilation=contents.compilation,
+        **contents.names,
     )
 
 
@@ -83,13 +88,13 @@ def load_keras_weights(model: Layered, path: str | os.PathLike[str], skip_mismat
         The file is damaged, or its weights do not fit the model; nothing changes.
     """
     with _opened(path) as contents:
-        shapes = _weight_shapes(model.layers, model.input_shape or ())
-        arrays = _read(contents, model.layers, shapes, skip_mismatch)
+        leaves = leaves_of(model.layers, model.input_shape or ())
+        arrays = _read(contents, leaves, skip_mismatch)
     chosen: list[int] = []
     given: list[Any] = []
     count = 0
-    for layer, values in zip(model.layers, arrays, strict=True):
-        first, count = count, count + len(layer.weight_names)
+    for leaf, values in zip(leaves, arrays, strict=True):
+        first, count = count, count + len(leaf.shapes)
         if values is not None:
             chosen += range(first, count)
             given += values
@@ -108,6 +113,7 @@ class _Contents:
     version: int  # of Keras
     weights: "hdf5.Group"
     size: int  # of the file, in bytes
+    names: dict[str, list[str]]  # of classes and features, where fastnet wrote it
 
 
 @contextmanager
@@ -121,13 +127,15 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[_Contents]:
                 architecture, compilation = (_attribute(root, name) for name in ("model_config", "training_config"))
                 weights = root.group("model_weights") or root
                 version = _version(root.text("keras_version") or weights.text("keras_version"))
-                yield _Contents(architecture, compilation, version, weights, size)
+                yield _Contents(architecture, compilation, version, weights, size, {})
             return
     members = _members(path, size)
     config = _parsed("config.json", members["config.json"])
-    version = _version(_parsed("metadata.json", members["metadata.json"]).get("keras_version"))
-    with hdf5.opened(io.BytesIO(members[_WEIGHTS])) as root:
-        yield _Contents(config, config.get("compile_config"), version, root, size)
+    metadata = _parsed("metadata.json", members["metadata.json"])
+    version = _version(metadata.get("keras_version"))
+    names = {key: _texts(key, metadata[key]) for key in NAME_LISTS if key in metadata}
+    with hdf5.opened(io.BytesIO(members[WEIGHTS])) as root:
+        yield _Contents(config, config.get("compile_config"), version, root, size, names)
 
 
 def _members(path: str | os.PathLike[str], size: int) -> dict[str, bytes]:
@@ -138,7 +146,7 @@ def _members(path: str | os.PathLike[str], size: int) -> dict[str, bytes]:
         with zipfile.ZipFile(path) as archive:
             found = {info.filename: info for info in archive.infolist()}
             members = {}
-            for name in ("metadata.json", "config.json", _WEIGHTS):
+            for name in ("metadata.json", "config.json", WEIGHTS):
                 if name not in found:
                     raise ValueError(f"it is a zip archive without {name!r}, not a model of Keras")
                 if found[name].file_size > _allowed(size):
@@ -181,41 +189,32 @@ def _version(text: Any) -> int:
 # ---- Weights --------------------------------------------------------------------------------------------------------
 
 
-def _weight_shapes(all_layers: Sequence[Layer], shape: Shape) -> list[list[Shape]]:
-    """Return the shapes of every layer's weights, before any of them exists."""
-    shapes = []
-    for layer in all_layers:
-        shapes.append(list(layer.weight_shapes(shape).values()))
-        shape = layer.compute_output_shape(shape)
-    return shapes
-
-
-def _read(
-    contents: _Contents, all_layers: Sequence[Layer], shapes: list[list[Shape]], skip_mismatch: bool
-) -> list[list[Any] | None]:
+def _read(contents: _Contents, leaves: Sequence[Leaf], skip_mismatch: bool) -> list[list[Any] | None]:
     """Return the arrays for every layer; None where it has none, or keeps those that it has."""
     legacy = any(contents.weights.text(name) is not None for name in ("layer_names", "layer_names0"))
-    found = _by_order(contents.weights, all_layers, shapes) if legacy else _by_class(contents.weights, all_layers)
+    found = (_by_order if legacy else _by_class)(contents.weights, leaves)
     chosen: list[list[Any] | None] = []
-    for layer, datasets, expected in zip(all_layers, found, shapes, strict=True):
-        reason = _mismatch(layer, datasets, expected)
+    for leaf, datasets in zip(leaves, found, strict=True):
+        reason = _mismatch(leaf, datasets)
         if reason and not skip_mismatch:
             raise ValueError(reason)
-        kept = reason or not expected or (not datasets and isinstance(layer, layers.Normalization))
-        chosen.append(None if kept else datasets[: len(expected)])
+        kept = reason or not leaf.shapes or (not datasets and isinstance(leaf.layer, layers.Normalization))
+        chosen.append(None if kept else datasets[: len(leaf.shapes)])
     needed = sum(dataset.nbytes for datasets in chosen for dataset in datasets or [])
     if needed > _allowed(contents.size):
         raise ValueError(f"its arrays claim {needed} bytes; the file has {contents.size}")
     return [
-        datasets and [np.broadcast_to(dataset.read(), shape) for dataset, shape in zip(datasets, expected, strict=True)]
-        for datasets, expected in zip(chosen, shapes, strict=True)
+        datasets
+        and [np.broadcast_to(one.read(), shape) for one, shape in zip(datasets, leaf.shapes.values(), strict=True)]
+        for leaf, datasets in zip(leaves, chosen, strict=True)
     ]
 
 
-def _mismatch(layer: Layer, datasets: list[Any], expected: list[Shape]) -> str | None:
+def _mismatch(leaf: Leaf, datasets: list[Any]) -> str | None:
     """Return why arrays do not fit a layer, or None where they do."""
     from fastnet.interchange import hdf5
 
+    layer, expected = leaf.layer, list(leaf.shapes.values())
     counted = isinstance(layer, layers.Normalization)
     if counted and (not datasets or len(datasets) == 3):  # none where the numbers were arguments; the third is a count
         datasets = datasets[:2]
@@ -232,17 +231,24 @@ def _mismatch(layer: Layer, datasets: list[Any], expected: list[Shape]) -> str |
     return None
 
 
-def _by_class(root: "hdf5.Group", all_layers: Sequence[Layer]) -> list[list[Any]]:
+def names_of(leaves: Sequence[Leaf]) -> list[str]:
+    """Return the names that Keras 3 gives the weights of layers in a file: their classes, numbered."""
+    counts: Counter[str] = Counter()
+    names = []
+    for leaf in leaves:
+        kind = own_class(type(leaf.layer)).default_name()
+        names.append(f"{kind}_{counts[kind]}" if counts[kind] else kind)
+        counts[kind] += 1
+    return names
+
+
+def _by_class(root: "hdf5.Group", leaves: Sequence[Leaf]) -> list[list[Any]]:
     """Return every layer's arrays in a file of Keras 3, where layers are numbered by their classes."""
     group = root.group("layers") or root.group("_layer_checkpoint_dependencies")
     if group is None:
         raise ValueError("it is an HDF5 file without weights of Keras")
-    counts: Counter[str] = Counter()
     found = {}
-    for layer in all_layers:
-        kind = layer.default_name()
-        name = f"{kind}_{counts[kind]}" if counts[kind] else kind
-        counts[kind] += 1
+    for name in names_of(leaves):
         variables = group.group(f"{name}/vars")
         found[name] = [variables.member(str(number)) for number in range(len(variables.links))] if variables else []
     for name in group.links:
@@ -252,20 +258,27 @@ def _by_class(root: "hdf5.Group", all_layers: Sequence[Layer]) -> list[list[Any]
     return list(found.values())
 
 
-def _by_order(root: "hdf5.Group", all_layers: Sequence[Layer], shapes: list[list[Shape]]) -> list[list[Any]]:
+def _by_order(root: "hdf5.Group", leaves: Sequence[Leaf]) -> list[list[Any]]:
     """Return every layer's arrays in an older file, where layers, or those with weights, come in their order."""
     groups = [root.group(name) for name in _names(root, "layer_names")]
     stored = [[group.member(path) for path in _names(group, "weight_names")] for group in groups if group]
     filled = [datasets for datasets in stored if datasets]
-    wanted = [index for index, expected in enumerate(shapes) if expected]
+    wanted = [index for index, leaf in enumerate(leaves) if leaf.shapes]
     if len(filled) == len(wanted):
-        found: list[list[Any]] = [[] for _ in all_layers]
+        found: list[list[Any]] = [[] for _ in leaves]
         for index, datasets in zip(wanted, filled, strict=True):
             found[index] = datasets
         return found
-    if len(stored) == len(all_layers):  # a normalization by numbers that were arguments has no weights in Keras
+    if len(stored) == len(leaves):  # a normalization by numbers that were arguments has no weights in Keras
         return stored
     raise ValueError(f"it has weights of {len(filled)} layers; the model has {len(wanted)} with weights")
+
+
+def _texts(key: str, value: Any) -> list[str]:
+    """Return a list of names."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise ValueError(f"{key!r} in it must be a list of names")
+    return value
 
 
 def _names(group: "hdf5.Group", attribute: str) -> list[str]:

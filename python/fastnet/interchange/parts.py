@@ -8,6 +8,8 @@ from numpy.typing import DTypeLike
 
 from fastnet.layers import Layer
 
+NAME_LISTS = ("class_names", "feature_names")  # attributes of a model that are lists of strings, or None
+
 
 @dataclass(frozen=True)
 class Parts:

@@ -1,7 +1,7 @@
 """Weights of PyTorch: state dicts of ``torch.nn.Sequential``, read and written without PyTorch."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -11,16 +11,21 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet import layers
 from fastnet.files import safetensors
 from fastnet.files.errors import refusing
-from fastnet.files.names import check_weights_name
+from fastnet.files.names import check_tensors_name
 from fastnet.interchange.parts import Parts
+from fastnet.interchange.torch_calls import calls_in_code, calls_in_network
 from fastnet.interchange.torch_modules import TorchModule, code_of, modules_of, torch_code
+from fastnet.interchange.torch_network import network_parts
 from fastnet.interchange.torch_tensors import Module, in_order, modules_in, read_tensors
 from fastnet.layers.activation import activation_of
+from fastnet.layers.base import Shape
 from fastnet.layers.functions import ActivationFunction, with_parameter
-from fastnet.support.validation import check_number
+from fastnet.support.validation import check_number, check_shape, describe
 from fastnet.training.trainer import Trainer
 
-__all__ = ["save_state_dict", "to_state_dict", "torch_code"]
+__all__ = ["BY_MODULES", "save_state_dict", "to_state_dict", "torch_code"]
+
+BY_MODULES = "modules"  # the activation where the modules say which there are
 
 
 def read_state_dict(
@@ -29,8 +34,15 @@ def read_state_dict(
     output_activation: Any,
     epsilon: float,
     dtype: DTypeLike | None,
+    code: str | None,
+    input_shape: Sequence[int] | None,
 ) -> Parts:
     """Return the parts of the model of a PyTorch network's weights: see `fastnet.from_state_dict`."""
+    if _named(activation) == BY_MODULES:
+        shape = None if input_shape is None else check_shape("input_shape", input_shape)
+        return _parts_of_modules(state, code, shape, dtype)
+    if code is not None or input_shape is not None:
+        raise ValueError("give activation, or code and input_shape, which say where activations are; got both")
     epsilon = check_number("epsilon", epsilon, minimum=0.0)
     given = [*activation] if isinstance(activation, list | tuple) else [activation]
     prelus = "prelu" in map(_named, [*given, output_activation])
@@ -48,6 +60,28 @@ def read_state_dict(
     functions = [_function(one) for one in [*given, output_activation]]
     with naming(state):
         return _parts(modules, functions, epsilon, dtype)
+
+
+def _parts_of_modules(state: Any, code: str | None, input_shape: Shape | None, dtype: DTypeLike | None) -> Parts:
+    """Return the parts of the model of modules that are known with their arguments."""
+    if hasattr(state, "named_children") and hasattr(state, "state_dict"):
+        if code is not None:
+            raise ValueError("give code for a state dict; a network has its modules")
+        calls, tensors = [*calls_in_network(state)], read_tensors(state.state_dict())
+        return network_parts(calls, tensors, input_shape, dtype)
+    with naming(state):
+        tensors = read_tensors(state)
+        if code is None and isinstance(state, str | os.PathLike):
+            with safetensors.opened(state) as file:
+                code = file.metadata.get("torch_code")
+        if code is None:
+            raise ValueError(
+                "it has tensors alone: give activation, or code, which is that of the torch.nn.Sequential, or the network "
+                "itself as state"
+            )
+        if not isinstance(code, str):
+            raise TypeError(f"code must be a string; got {describe(code)}")
+        return network_parts(calls_in_code(code), tensors, input_shape, dtype)
 
 
 def naming(state: Any) -> AbstractContextManager[None]:
@@ -68,21 +102,22 @@ def to_state_dict(model: Trainer) -> dict[str, NDArray[Any]]:
     dict from str to ndarray
         New contiguous arrays. `torch_code` prints the `Sequential` that they belong to: a `Dense` layer is a `Linear`, whose
         weight has shape (units, inputs), and a module for its activation, so that ``"0.weight"`` may be followed by
-        ``"2.weight"``.
+        ``"2.weight"``. Where a layer takes images or sequences, the network takes them as PyTorch has them, channels first,
+        as ``numpy.moveaxis(x, -1, 1)`` makes them, and the `Linear` behind a `Flatten` has its inputs in that order.
 
     Raises
     ------
     ValueError
         The model is not built.
     NotImplementedError
-        PyTorch has no module for a layer or an activation: `Residual`, "exponential", a `Rescaling` that is not directly in
-        front of a `Dense` layer.
+        PyTorch has no module for a layer or an activation, such as `Residual`, `Permute` or "exponential", or none that
+        does the same, such as means of ``padding="same"`` whose windows of even size move by 1.
 
     Notes
     -----
     The modules predict what the model predicts, once ``eval()`` is called. `Rescaling` goes into the weights of the `Dense`
-    layer behind it, `Normalization` becomes a `BatchNorm1d` whose moments stay as they are, and `GaussianNoise` an
-    `Identity`.
+    layer or the convolution behind it; elsewhere it becomes a `BatchNorm1d` or `BatchNorm2d` whose moments stay as they are,
+    as `Normalization` does. `GaussianNoise` becomes an `Identity`.
 
     Examples
     --------
@@ -136,7 +171,7 @@ def save_state_dict(model: Trainer, path: str | os.PathLike[str]) -> None:
     >>> bool((again.predict([[1.0, 2.0, 3.0]]) == model.predict([[1.0, 2.0, 3.0]])).all())
     True
     """
-    check_weights_name(path, "save_state_dict")
+    check_tensors_name(path, "save_state_dict")
     modules = modules_of(model)
     safetensors.write(path, _named_arrays(modules), {"torch_code": code_of(modules, model.dtype)})
 

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from numpy.typing import DTypeLike
@@ -80,43 +80,55 @@ def from_onnx(path: str | os.PathLike[str]) -> Sequential:
 
 def from_state_dict(
     state: Mapping[str, Any] | str | os.PathLike[str],
-    activation: Any,
+    activation: Any = "modules",
     *,
     output_activation: Any = None,
     epsilon: float = 1e-5,
     dtype: DTypeLike | None = None,
+    code: str | None = None,
+    input_shape: Sequence[int] | None = None,
 ) -> Sequential:
-    """Return a model with the weights of a PyTorch network that is a sequence of `Linear` layers.
+    """Return a model with the weights of a PyTorch network that is a sequence of modules.
 
-    A state dict contains only tensors, so that the activations must be given as arguments. PyTorch
-    is not needed.
+    A state dict contains only tensors. What lies between them is told by the network itself, by its code, or, of `Linear`
+    layers, by the activations. PyTorch is not needed.
 
     Parameters
     ----------
-    state : dict from str to array_like, or path
-        What ``module.state_dict()`` returned, of torch tensors or NumPy arrays, or the path of a safetensors file of one.
-        Modules whose names differ only in their numbers (``0``, ``2``; ``net.0``, ``net.2``; ``fc1``, ``fc2``) are
-        ordered by these numbers. Others are taken in the order of the dictionary; a file has no such order.
+    state : torch.nn.Sequential, dict from str to array_like, or path
+        A network; or what its ``state_dict()`` returned, of torch tensors or NumPy arrays; or the path of a safetensors
+        file of that. A network, `code`, and a file of `save_state_dict` tell every module and its arguments.
+        With `activation`, modules whose names differ only in their numbers (``0``, ``2``; ``net.0``, ``net.2``; ``fc1``,
+        ``fc2``) are ordered by these numbers. Others are taken in the order of the dictionary; a file has no such order.
     activation : str, function of `fastnet.functional`, activation layer or None, or a list of them
-        The activation after every `Linear` layer but the last: one for all, or a list with one for each. Names are
-        those that `Dense` accepts, with PyTorch's parameters: "leaky_relu" has a slope of 0.01. "prelu" stands for a
-        `PReLU` module, whose slopes are in `state`. None is no activation.
+        Of a state dict without `code`: the activation after every `Linear` layer but the last, one for all, or a list with
+        one for each. Names are those that `Dense` accepts, with PyTorch's parameters: "leaky_relu" has a slope of 0.01.
+        "prelu" stands for a `PReLU` module, whose slopes are in `state`. None is no activation. The default, "modules",
+        says that the modules are known.
     output_activation : as one of `activation`, optional
         The activation after the last `Linear` layer, such as "softmax".
     epsilon : float, default 1e-5
         The `eps` of the normalization layers, which a state dict does not have. The default is PyTorch's.
     dtype : {"float32", "float64", "mixed_bfloat16"}, optional
         The dtype of the model; by default "float64" if every tensor is float64, else "float32".
+    code : str, optional
+        The code of the ``torch.nn.Sequential`` that the state dict belongs to, ``"nn.Sequential(nn.Linear(4, 2))"``, as
+        `fastnet.interchange.state_dict.torch_code` returns it. It is read and not executed.
+    input_shape : tuple of int, optional
+        The shape of one sample, as fastnet takes it: channels last. Networks of images need it.
 
     Returns
     -------
     Sequential
-        A built model that is not compiled.
+        A built model that is not compiled. It takes images and sequences with channels last: ``numpy.moveaxis(x, 1, -1)``
+        makes them of PyTorch's.
 
     Raises
     ------
     FileNotFoundError
         There is no such file.
+    NotImplementedError
+        fastnet has no layer for a module or one of its arguments; the message names the module.
     TypeError
         `state` is neither a dictionary nor a path, or a tensor does not hold floating-point numbers.
     ValueError
@@ -125,7 +137,13 @@ def from_state_dict(
 
     Notes
     -----
-    Supported modules are `Linear` (with or without bias), `BatchNorm1d`, `LayerNorm` and `PReLU`. A `weight` of two
+    The modules that are read are `Linear`, `Conv1d`, `Conv2d`, `ConvTranspose1d`, `ConvTranspose2d`, `BatchNorm1d`,
+    `BatchNorm2d`, `LayerNorm` of rows, `PReLU`, poolings, zero padding, `Upsample`, `Dropout`, `Flatten`, `Unflatten`,
+    `Identity`, the activations that fastnet has, and `Sequential` of these. The weights of a `Linear` behind a `Flatten` are
+    reordered. Padding that is not ``padding="same"`` becomes a `ZeroPadding2D`. In front of a `MaxPool2d` that is possible
+    only where no value is negative, as behind a ReLU.
+
+    With `activation`, the modules are `Linear` (with or without bias), `BatchNorm1d`, `LayerNorm` and `PReLU`. A `weight` of two
     dimensions belongs to a `Linear`, `running_mean` and `running_var` to a `BatchNorm1d`, and `weight` and `bias` of
     one dimension to a `LayerNorm`. Between two `Linear` layers with a normalization, the activation is at the number
     that the modules leave out: at 1 in ``0, 2, 3``, at 2 in ``0, 1, 3``. Modules without tensors, such as
@@ -140,10 +158,15 @@ def from_state_dict(
     >>> model = fn.from_state_dict(state, "relu")
     >>> model.predict([[1.0, 2.0, 3.0]])
     array([[13.]])
+
+    >>> code = "nn.Sequential(nn.Conv2d(1, 2, 3, bias=False), nn.ReLU(), nn.Flatten(), nn.Linear(8, 3, bias=False))"
+    >>> state = {"0.weight": np.ones((2, 1, 3, 3)), "3.weight": np.ones((3, 8))}
+    >>> fn.from_state_dict(state, code=code, input_shape=(4, 4, 1)).layers
+    [<Conv2D 'conv2d': (4, 4, 1) -> (2, 2, 2)>, <Flatten 'flatten': (2, 2, 2) -> (8,)>, <Dense 'dense': (8,) -> (3,)>]
     """
     from fastnet.interchange.state_dict import naming, read_state_dict
 
-    parts = read_state_dict(state, activation, output_activation, epsilon, dtype)
+    parts = read_state_dict(state, activation, output_activation, epsilon, dtype, code, input_shape)
     with naming(state):
         return model_of(parts)
 

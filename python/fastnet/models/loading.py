@@ -8,8 +8,9 @@ from fastnet.callbacks.history import History
 from fastnet.files import safetensors
 from fastnet.files.errors import refusing
 from fastnet.interchange.keras_files import is_keras_file
+from fastnet.interchange.parts import NAME_LISTS
 from fastnet.models.importing import load_keras_model
-from fastnet.models.model_file import NAME_LISTS, checked_metadata, checked_names, parsed
+from fastnet.models.model_file import checked_metadata, checked_names, parsed
 from fastnet.models.sequential import Sequential
 from fastnet.network.checks import check_architecture, check_compilation, check_tensors
 from fastnet.network.layered import tensor_names

@@ -9,6 +9,7 @@ from fastnet._core import __version__
 from fastnet.files import safetensors
 from fastnet.files.errors import refusing
 from fastnet.interchange.keras_files import is_keras_file
+from fastnet.interchange.parts import NAME_LISTS
 from fastnet.network.checks import check_architecture
 from fastnet.support.json_values import json_value
 from fastnet.support.validation import describe
@@ -17,7 +18,6 @@ from fastnet.training.trainer import Trainer
 
 FORMAT = "fastnet"
 FORMAT_VERSION = "1"
-NAME_LISTS = ("class_names", "feature_names")
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, str]:

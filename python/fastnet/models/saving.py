@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from fastnet.files import safetensors
 from fastnet.files.atomic import check_overwrite
 from fastnet.files.errors import refusing
-from fastnet.files.names import EXPORTS, check_model_name, check_weights_name, format_of
+from fastnet.files.names import EXPORTS, check_model_name, check_weights_name, format_of, is_keras_weights_name
 from fastnet.interchange.keras_files import is_keras_file, load_keras_weights
 from fastnet.layers.weights import sha256_of
 from fastnet.models.model_file import checked_metadata, file_metadata, metadata_of_trained
@@ -29,8 +29,9 @@ def save_model(model: Trainer, path: str | os.PathLike[str], overwrite: bool = T
         A built model.
     path : str or os.PathLike
         The file to write, conventionally ``*.safetensors``. For ``*.onnx`` and ``*.c``, `Sequential.to_onnx` and
-        `Sequential.to_c` write a file for prediction only. The names of other formats, such as ``*.keras``, are
-        refused.
+        `Sequential.to_c` write a file for prediction only; for ``*.keras``,
+        `fastnet.interchange.keras_export.export_keras` writes one for Keras 3. The names of other formats, such as
+        ``*.h5``, are refused.
     overwrite : bool, default True
         Whether an existing file may be replaced.
 
@@ -73,7 +74,8 @@ def save_weights(model: Layered, path: str | os.PathLike[str], overwrite: bool =
     model : Sequential
         A built model.
     path : str or os.PathLike
-        The file to write, conventionally ``*.safetensors``; the names of other formats, such as ``*.weights.h5``, are refused.
+        The file to write, conventionally ``*.safetensors``; for ``*.weights.h5``, a file of Keras 3, which needs h5py. The
+        names of other formats are refused.
     overwrite : bool, default True
         Whether an existing file may be replaced.
 
@@ -90,6 +92,12 @@ def save_weights(model: Layered, path: str | os.PathLike[str], overwrite: bool =
     >>> model.load_weights("weights.safetensors")
     """
     check_weights_name(path)
+    if is_keras_weights_name(path):
+        from fastnet.interchange.keras_export import export_keras_weights
+
+        check_overwrite(path, overwrite)
+        export_keras_weights(model, path)
+        return
     with model._structure:
         arrays = _arrays(model, path, overwrite)
     safetensors.write(path, arrays, file_metadata())
@@ -141,6 +149,10 @@ def _export(model: Trainer, path: str | os.PathLike[str]) -> None:
         from fastnet.interchange.onnx_export import export_onnx
 
         export_onnx(model, path)
+    elif format_of(path) == "Keras":
+        from fastnet.interchange.keras_export import export_keras
+
+        export_keras(model, path)
     else:
         from fastnet.interchange.c_source import export_c
 

@@ -157,13 +157,13 @@ class Sequential(Inspector):
     # --- Files ---
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write the model to one safetensors file: see `fastnet.serialization.save_model`."""
+        """Write the model to one safetensors file, or for Keras and others: see `fastnet.serialization.save_model`."""
         from fastnet.models.saving import save_model
 
         save_model(self, path, overwrite=overwrite)
 
     def save_weights(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write the weights alone to a safetensors file: see `fastnet.serialization.save_weights`."""
+        """Write the weights alone, to safetensors or for Keras: see `fastnet.serialization.save_weights`."""
         from fastnet.models.saving import save_weights
 
         save_weights(self, path, overwrite=overwrite)

@@ -1,0 +1,199 @@
+"""Models and what they are compiled with, as the configurations that Keras 3 keeps in its files."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from fastnet import initializers, layers, losses, metrics, regularizers, schedules
+from fastnet.layers.base import Layer
+from fastnet.layers.functions import ActivationFunction
+from fastnet.optimizers.base import Optimizer
+from fastnet.support.attributes import own_class
+from fastnet.training.trainer import Trainer
+
+__all__ = ["compile_config_of", "config_of", "has_one_moment"]
+
+Json = dict[str, Any]
+_ACTIVATIONS = {"leaky_relu": "LeakyReLU", "elu": "ELU"}  # those with a parameter, and the layers that take it
+_ALWAYS_TRAINABLE = (layers.SpatialDropout1D, layers.SpatialDropout2D)  # those of Keras do not take the argument
+
+
+def config_of(model: Trainer) -> Json:
+    """Return the configuration of a built model: ``Sequential``, or a functional model where it has a `Residual`.
+
+    Raises
+    ------
+    NotImplementedError
+        Keras has no counterpart of a layer; the message names it.
+    """
+    assert model.input_shape is not None
+    batch = [None, *model.input_shape]
+    chain = _Chain(model.dtype_policy)
+    first = chain.add("InputLayer", {"batch_shape": batch, "dtype": model.dtype, "name": "input_layer"}, [])
+    last = chain.add_all(model.layers, first, "", list(model.input_shape))
+    config = {"name": model.name, "trainable": model.trainable, "layers": chain.entries}
+    if not any(isinstance(layer, layers.Residual) for layer in model.layers):
+        for entry in chain.entries:
+            del entry["name"], entry["inbound_nodes"]
+        built = {"dtype": _policy(model.dtype_policy), "build_input_shape": batch}
+        return _object("keras", "Sequential", {**config, **built}) | {"build_config": {"input_shape": batch}}
+    ends = {"input_layers": [first.name, 0, 0], "output_layers": [last.name, 0, 0]}
+    return _object("keras", "Model", {**config, **ends}) | {"build_config": {"input_shape": None}}
+
+
+def _object(module: str, kind: str, config: Mapping[str, Any]) -> Json:
+    return {"module": module, "class_name": kind, "config": dict(config), "registered_name": None}
+
+
+def _policy(name: str) -> Json:
+    return _object("keras", "DTypePolicy", {"name": name})
+
+
+class _Tensor:
+    """The output of a layer."""
+
+    def __init__(self, name: str, shape: list[int], dtype: str) -> None:
+        self.name = name
+        config = {"shape": [None, *shape], "dtype": dtype, "keras_history": [name, 0, 0]}
+        self.config = {"class_name": "__keras_tensor__", "config": config}
+
+
+class _Chain:
+    """The layers of a functional model, one after the other."""
+
+    def __init__(self, policy: str) -> None:
+        self.entries: list[Json] = []
+        self._policy = policy
+        self._names: set[str] = set()
+
+    def add(self, kind: str, config: Json, sources: list[_Tensor], shape: list[int] | None = None) -> _Tensor:
+        """Add a layer that takes one tensor or two, under a name that no other has."""
+        while config["name"] in self._names:
+            config = {**config, "name": f"{config['name']}_"}
+        name = config["name"]
+        self._names.add(name)
+        taken = [source.config for source in sources]
+        nodes: list[Json] = [{"args": taken if len(taken) == 1 else [taken], "kwargs": {}}] if taken else []
+        self.entries.append(_object("keras.layers", kind, config) | {"name": name, "inbound_nodes": nodes})
+        return _Tensor(name, config["batch_shape"][1:] if shape is None else shape, self._policy.removeprefix("mixed_"))
+
+    def add_all(self, row: list[Layer], tensor: _Tensor, prefix: str, shape: list[int]) -> _Tensor:
+        """Add layers in a row, those of a `Residual` under its name, their number in it and their own."""
+        for number, layer in enumerate(row):
+            name = f"{prefix}_{number}_{layer.name}" if prefix else layer.name
+            own: Json = {"name": name, "dtype": _policy(self._policy)}
+            if not isinstance(layer, _ALWAYS_TRAINABLE):
+                own["trainable"] = layer.trainable
+            if isinstance(layer, layers.Residual):
+                inner = self.add_all(layer.layers, tensor, name, shape)
+                tensor = self.add("Add", own, [tensor, inner], shape)
+            else:
+                shape = list(layer.compute_output_shape(tuple(shape)))
+                kind = own_class(type(layer)).__name__
+                config = {key: value for key, value in _settings(layer, self._policy) if key != "trainable"}
+                tensor = self.add(kind, {**config, **own}, [tensor], shape)
+        return tensor
+
+
+def has_one_moment(layer: layers.Normalization) -> bool:
+    """Return whether Keras has one mean and one variance of all values; the weights may have been set to others."""
+    return layer.axis is None and all(np.unique(array).size == 1 for array in layer.get_weights())
+
+
+def _settings(layer: Layer, policy: str) -> Iterator[tuple[str, Any]]:
+    """Yield the arguments of a layer as Keras has them."""
+    kind = own_class(type(layer))
+    for key, value in kind.get_config(layer).items():
+        if key == "activation":
+            yield key, _activation(layer, policy)
+        elif key.endswith("_initializer"):  # a user's own is left out: the weights are in the file
+            known = hasattr(initializers, value["class_name"])
+            yield key, _object("keras.initializers", value["class_name"], value["config"]) if known else None
+        elif key.endswith("_regularizer"):
+            yield key, None if value is None else _regularizer(layer, value)
+        elif key == "axis" and isinstance(layer, layers.Normalization):
+            yield key, None if has_one_moment(layer) else -1
+        else:
+            yield key, value
+
+
+def _regularizer(layer: Layer, value: Json) -> Json:
+    if not hasattr(regularizers, value["class_name"]):
+        raise NotImplementedError(
+            f"fastnet: layer {layer.name!r} cannot be written for Keras, which has no regularizer {value['class_name']}"
+        )
+    return _object("keras.regularizers", value["class_name"], value["config"])
+
+
+def _activation(layer: Any, policy: str) -> str | Json:
+    """Return the activation of a layer: a name, or a layer where it has a parameter of its own."""
+    function: ActivationFunction = layer.activation
+    if function.name == "gelu_tanh":
+        raise NotImplementedError(
+            f"fastnet: layer {layer.name!r} cannot be written for Keras, whose files have no activation 'gelu_tanh': 'gelu' "
+            "is at most 0.0005 off"
+        )
+    if isinstance(function.config, str):
+        return function.config
+    (parameter,) = function.config.keys() - {"name"}
+    config = {"name": function.name, parameter: function.alpha, "dtype": _policy(policy)}
+    return _object("keras.layers", _ACTIVATIONS[function.name], config)
+
+
+# ---- Compile configuration ------------------------------------------------------------------------------------------
+
+
+def compile_config_of(model: Trainer) -> Json | None:
+    """Return what a model is compiled with, or None if it is not compiled.
+
+    Raises
+    ------
+    NotImplementedError
+        Keras has no counterpart of something; the message names it.
+    """
+    config = model.get_compile_config()
+    if config is None:
+        return None
+    assert model.optimizer is not None
+    lists = {name: [_part("metrics", one) for one in config.get(name, ())] for name in ("metrics", "weighted_metrics")}
+    return {
+        "optimizer": _optimizer(model.optimizer),
+        "loss": _part("losses", config["loss"]),
+        "loss_weights": None,
+        **{name: given or None for name, given in lists.items()},
+        "run_eagerly": False,
+        "steps_per_execution": 1,
+        "jit_compile": False,
+    }
+
+
+def _part(room: str, value: Any) -> Any:
+    """Return a loss or a metric; names are those of Keras."""
+    if not isinstance(value, dict):
+        if value == "quantile":
+            raise _lacking("the loss 'quantile'")
+        return value
+    if "function" in value:
+        raise _lacking(f"the function {value['function']!r}, which is in no file")
+    kind = value["class_name"]
+    if kind == "Quantile" or not hasattr({"losses": losses, "metrics": metrics}[room], kind):
+        raise _lacking(f"{kind} among its {room}")
+    return _object(f"keras.{room}", kind, value["config"])
+
+
+def _optimizer(optimizer: Optimizer) -> Json:
+    kind = own_class(type(optimizer))
+    config = kind.get_config(optimizer)
+    if config.pop("dampening", 0.0):
+        raise _lacking("SGD with dampening")
+    rate = config["learning_rate"]
+    if isinstance(rate, dict):
+        if rate["class_name"] in ("InverseScaling", "OneCycle") or not hasattr(schedules, rate["class_name"]):
+            raise _lacking(f"the learning rate schedule {rate['class_name']}")
+        config["learning_rate"] = _object("keras.optimizers.schedules", rate["class_name"], rate["config"])
+    return _object("keras.optimizers", kind.__name__, config)
+
+
+def _lacking(what: str) -> NotImplementedError:
+    return NotImplementedError(f"Keras has not {what}")

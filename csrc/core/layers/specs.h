@@ -145,6 +145,13 @@ struct ResidualBeginSpec {
     template <class Read> void keys(Read) {}
 };
 
+// What follows takes the input of the residual, up to its end: the output of the layers before is added to it there.
+struct ResidualShortcutSpec {
+    static constexpr const char* type = "residual_shortcut";
+
+    template <class Read> void keys(Read) {}
+};
+
 struct ResidualEndSpec {
     static constexpr const char* type = "residual_end";
 
@@ -154,8 +161,8 @@ struct ResidualEndSpec {
 using LayerKind =
     std::variant<DenseSpec, QuantizedDenseSpec, ActivationLayerSpec, RescalingSpec, NormalizationSpec, DropoutSpec,
                  GaussianNoiseSpec, PReluSpec, BatchNormalizationSpec, LayerNormalizationSpec, ResidualBeginSpec,
-                 ResidualEndSpec, Conv2DSpec, Conv2DTransposeSpec, MaxPooling2DSpec, AveragePooling2DSpec,
-                 Padding2DSpec, UpSampling2DSpec, PermutationSpec, SpatialDropoutSpec>;
+                 ResidualShortcutSpec, ResidualEndSpec, Conv2DSpec, Conv2DTransposeSpec, MaxPooling2DSpec,
+                 AveragePooling2DSpec, Padding2DSpec, UpSampling2DSpec, PermutationSpec, SpatialDropoutSpec>;
 
 // The description of a layer of this kind. Throws std::invalid_argument for a different kind.
 template <class Kind> const Kind& spec_of(const LayerKind& kind) {

@@ -45,10 +45,11 @@ test: $(VENV)/.installed $(VENV)/.test ## Run all tests against the installed pa
 # What the other tests skip where these libraries are not installed. PyTorch first, as in `peers`.
 interop: $(VENV)/.installed $(VENV)/.test ## Test with PyTorch and Keras themselves, which are downloaded.
 	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
-	$(BIN)/python -m pip install --quiet 'keras>=3.10'
+	$(BIN)/python -m pip install --quiet 'keras>=3.10' 'onnxscript>=0.5'
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -n logical --maxprocesses 4 -k installed \
 		tests/test_state_dict.py tests/test_torch_images.py tests/test_keras_files.py tests/test_keras_export.py \
-		tests/test_onnx_import.py tests/test_oracle.py tests/test_missing_names.py tests/test_more_activations.py
+		tests/test_onnx_import.py tests/test_onnx_exporters.py tests/test_oracle.py tests/test_missing_names.py \
+		tests/test_more_activations.py
 
 # FUZZ holds options, as in: make fuzz FUZZ="--seconds 600 onnx csv"
 fuzz: $(VENV)/.installed $(VENV)/.test $(VENV)/.fuzz ## Fuzz everything that reads a file or a request (60 s each; Linux and macOS).

@@ -60,6 +60,14 @@ def hard_sigmoid_backward(gradient: Array, z: Array) -> Array:
     return gradient * (np.abs(z) < 3.0) / 6.0
 
 
+def hard_silu(z: Array) -> Array:
+    return z * hard_sigmoid(z)
+
+
+def hard_silu_backward(gradient: Array, z: Array) -> Array:
+    return gradient * np.where(np.abs(z) < 3, z / 3 + 0.5, z > 0)
+
+
 def silu(z: Array) -> Array:
     return z * special.expit(z)
 
@@ -132,6 +140,7 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
     "softplus": (softplus, softplus_backward),
     "softsign": (softsign, softsign_backward),
     "hard_sigmoid": (hard_sigmoid, hard_sigmoid_backward),
+    "hard_silu": (hard_silu, hard_silu_backward),
     "silu": (silu, silu_backward),
     "gelu": (gelu, gelu_backward),
     "gelu_tanh": (gelu_tanh, gelu_tanh_backward),

@@ -175,7 +175,8 @@ def test_a_name_is_a_layer_and_a_function_of_the_same_values(name: str) -> None:
 
 def test_swish_is_silu_and_functions_name_themselves() -> None:
     assert Dense(2, activation="swish").get_config()["activation"] == "silu"
-    for function in (fn.gelu, fn.mish, fn.elu, fn.functional.exponential):
+    assert Dense(2, activation="hard_swish").get_config()["activation"] == "hard_silu"
+    for function in (fn.gelu, fn.mish, fn.elu, fn.functional.exponential, fn.functional.hard_silu):
         assert Dense(2, activation=function).get_config()["activation"] == function.__name__
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import fastnet as fn
 from models_of_all_layers import build
+from onnx_image_graphs import network
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 
@@ -35,6 +36,11 @@ OPERATORS = [
     "Where",
     "Clip",
     "PRelu",
+    "Conv",
+    "MaxPool",
+    "Pad",
+    "Resize",
+    "Transpose",
 ]
 NUMBERS = [-(2**63), -(2**31), -7, -1, 0, 1, 2, 3, 5, 6, 8, 100, 2**20, 2**31 - 1, 2**40, 2**63 - 1]
 FLOATS = [-1.0, 0.0, 1e-30, 1.0, 1e30, np.inf, np.nan]
@@ -46,7 +52,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     for name in NAMES:
         for dtype, opset in [("float32", 17), ("float64", 13)]:
             build(name, dtype).to_onnx(folder / f"{name}_{dtype}.onnx", opset=opset)
-    return [path.read_bytes() for path in sorted(folder.iterdir())]
+    return [*(path.read_bytes() for path in sorted(folder.iterdir())), *[network().SerializeToString()] * 6]
 
 
 # ---- Bytes ----------------------------------------------------------------------------------------------------------

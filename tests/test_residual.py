@@ -31,6 +31,13 @@ BLOCKS: dict[str, Any] = {
     "behind-dropout": lambda: [Dropout(0.3), Residual([Dense(5, "tanh")]), Dropout(0.3), Residual([Dropout(0.2), Dense(5)]), Dense(2)],
     "no-weights": lambda: [Dense(5), Residual([Activation("tanh")]), Dense(2)],
     "behind-flatten": lambda: [Flatten(), Residual([Dense(5), Dense(5, "tanh")]), Dense(2)],
+    "shortcut": lambda: [Dense(4, "tanh"), Residual([Dense(3, "tanh"), Dense(6)], [Dense(6)]), Dense(2)],
+    "shortcut-first": lambda: [Residual([Dense(3, "tanh")], [Dense(3, "sigmoid"), BatchNormalization()]), Dense(2)],
+    "shortcut-last": lambda: [Dense(4, "tanh"), Residual([Dense(2)], [Dense(3), Activation("softmax"), Dense(2)])],
+    "shortcut-of-activations": lambda: [Dense(4), Residual([Dense(4)], [Activation("tanh")]), Activation("tanh"), Dense(2)],
+    "shortcut-without-weights": lambda: [Dense(4), Residual([Activation("sigmoid")], [Activation("tanh")]), Dense(2)],
+    "shortcuts-nested": lambda: [Residual([Residual([Dense(4)], [Dense(4, "tanh")]), Dense(3)], [Residual([Dense(5, "tanh")]), Dense(3)]), Dense(2)],
+    "shortcut-behind-dropout": lambda: [Dropout(0.3), Residual([Dropout(0.2), Dense(3)], [Dropout(0.3), Dense(3)]), Dense(2)],
     "behind-rescaling": lambda: [fn.layers.Rescaling(0.5), Residual([Dense(5, "tanh")]), Dense(2)],
 }  # fmt: skip
 
@@ -42,10 +49,10 @@ def model_of(name: str, **options: Any) -> fn.Sequential:
 
 
 def forward(layers: list[fn.layers.Layer], x: np.ndarray) -> np.ndarray:
-    """Run layers of any kind in prediction, one by one: a block through its own definition, y = x + f(x)."""
+    """Run layers of any kind in prediction, one by one: a block through its own definition, y = g(x) + f(x)."""
     for layer in layers:
         if isinstance(layer, Residual):
-            x = x + forward(layer.layers, x)
+            x = forward(layer.shortcut, x) + forward(layer.layers, x)
         else:
             alone = fn.Sequential([type(layer).from_config(layer.get_config())], dtype="float64")
             alone.build(x.shape[1:])
@@ -119,6 +126,61 @@ def test_layers_inside_have_names_weights_and_shapes() -> None:
     assert_array_equal(first.get_weights()[0], np.zeros((3, 4)))
 
 
+def test_the_layers_of_a_shortcut_come_behind_the_others() -> None:
+    block = Residual([Dense(4)], shortcut=[Dense(4, use_bias=False)])
+    model = fn.Sequential([fn.Input((3,)), block, Dense(2)], seed=0)
+    assert block.weight_names == ["0.dense.kernel", "0.dense.bias", "1.dense.kernel"]
+    assert (block.output_shape, block.shortcut[0].input_shape) == ((4,), (3,))
+    assert block.count_flops() == block.layers[0].count_flops() + block.shortcut[0].count_flops() + 4
+    block.trainable = False
+    assert (block.count_trainable_params(), model.layers[1].count_trainable_params()) == (0, 10)
+    assert not block.shortcut[0].trainable
+
+
+@pytest.mark.usefixtures("teams_of_any_size")
+def test_images_take_a_shortcut() -> None:
+    def layers() -> list[fn.layers.Layer]:
+        f = [
+            fn.Conv2D(4, 3, 2, "same", use_bias=False),
+            BatchNormalization(),
+            fn.layers.ReLU(),
+            fn.Conv2D(4, 3, padding="same"),
+        ]
+        return [
+            fn.Conv2D(3, 3, activation="relu"),
+            Residual(f, [fn.Conv2D(4, 1, 2)]),
+            fn.layers.ReLU(),
+            Flatten(),
+            Dense(2),
+        ]
+
+    x, y = RNG.normal(size=(90, 7, 8, 2)), RNG.normal(size=(90, 2))
+    results = []
+    for threads in THREADS:
+        fn.set_num_threads(threads)
+        model = fn.Sequential([fn.Input((7, 8, 2)), *layers()], seed=1, dtype="float64")
+        model.compile(fn.optimizers.SGD(0.1), "mse")
+        model.fit(x, y, epochs=1, batch_size=40, verbose=0)
+        results.append([*model.get_weights(), model.predict(x)])
+        assert_allclose(model.predict(x), forward(model.layers, x), rtol=1e-12, atol=1e-14)
+    for arrays in results[1:]:
+        for one, other in zip(arrays, results[0], strict=True):
+            assert_array_equal(one, other)
+    _, gradients = model.loss_and_gradients(x[:4], y[:4])
+    weights = model.get_weights()
+    for place, index in ((2, (1, 0, 1, 2)), (9, (0, 0, 2, 1)), (0, (2, 1, 1, 0))):
+        names = [slot.name for slot in model._weights.slots]
+        kept, losses = weights[place][index], []
+        for moved in (kept + STEP, kept - STEP):
+            weights[place][index] = moved
+            model.set_weights(weights)
+            losses.append(model.loss_and_gradients(x[:4], y[:4])[0])
+        weights[place][index] = kept
+        trainable = [name for name, slot in zip(names, model._weights.slots, strict=True) if slot.trainable]
+        gradient = gradients[trainable.index(names[place])]
+        assert_allclose(gradient[index], (losses[0] - losses[1]) / (2 * STEP), rtol=1e-6, atol=1e-8)
+
+
 def test_a_block_keeps_its_weights_when_the_model_grows_and_when_it_leaves() -> None:
     block = Residual([Dense(3)])
     model = fn.Sequential([fn.Input((3,)), block], seed=0)
@@ -138,6 +200,12 @@ def test_a_block_keeps_its_weights_when_the_model_grows_and_when_it_leaves() -> 
         (lambda: Residual([]), ValueError, "at least one layer"),
         (lambda: Residual(Dense(3)), TypeError, "layers must be a list of layers"),
         (lambda: Residual(["dense"]), TypeError, "layers must be a list of layers"),
+        (lambda: Residual([Dense(3)], Dense(3)), TypeError, "shortcut must be a list of layers"),
+        (
+            lambda: fn.Sequential([fn.Input((3,)), Residual([Dense(4)], [Dense(5)])]),
+            ValueError,
+            r"adds the output of its shortcut, of shape \(5,\), to the output of layer 'dense', of shape \(4,\)",
+        ),
         (lambda: fn.Sequential([fn.Input((3,)), Residual([Dense(4)])]), ValueError, r"\(3,\).*layer 'dense'.*\(4,\)"),
         (lambda: Residual([fn.Sequential([inner := Dense(3)]) and inner]), ValueError, "in a model already"),
     ],

@@ -114,6 +114,19 @@ struct Silu {
     }
 };
 
+// x times HardSigmoid. Howard et al., ICCV 2019.
+struct HardSilu {
+    static constexpr const char* name = "hard_silu";
+    template <class T> static Vec<T> forward(Vec<T> x, T) {
+        const Vec<T> bent = x * (x + T(3)) * static_cast<T>(1.0 / 6);
+        return select<T>(x <= T(-3), Vec<T>{}, select<T>(x >= T(3), x, bent));
+    }
+    template <class T> static Vec<T> slope(Vec<T> x, T) {
+        const Vec<T> bent = x * static_cast<T>(1.0 / 3) + static_cast<T>(0.5);
+        return select<T>(x <= T(-3), Vec<T>{}, select<T>(x >= T(3), broadcast(T(1)), bent));
+    }
+};
+
 // x times the normal distribution function at x. Hendrycks and Gimpel, arXiv:1606.08415.
 struct Gelu {
     static constexpr const char* name = "gelu";
@@ -305,6 +318,7 @@ inline constexpr ActivationKernels<T> activations[] = {
     elementwise<Softsign, T>,
     elementwise<HardSigmoid, T>,
     elementwise<Silu, T>,
+    elementwise<HardSilu, T>,
     elementwise<Gelu, T>,
     elementwise<GeluTanh, T>,
     elementwise<Mish, T>,

@@ -58,7 +58,7 @@ template <class T> struct Pass {
     const T* parameters = nullptr;
     const T* statistics = nullptr;
     T* memory = nullptr;        // kept for these rows by the forward pass for the backward pass
-    const T* skip = nullptr;    // the second operand of an addition
+    const T* skip = nullptr;    // the second operand of an addition, or where a shortcut begins
     Index gradients = 1;        // rows of the backward pass for each row of the forward pass
     const T* packed = nullptr;  // the layer's kernel as `pack` left it, or null
     bool fresh = true;          // see kept
@@ -81,7 +81,7 @@ template <class T> class Layer {
 
     const Index input_size, output_size;
     // Set by make_layers: the activation that follows, its parameter and its rows, the index of the layer's description
-    // and, for an addition, the layer whose output it adds.
+    // and, for an addition or a shortcut, the layer whose output it takes.
     const ActivationKernels<T>* activation = nullptr;
     T alpha = 0;
     Index activation_rows = 1;  // of an output: the activation acts on each

@@ -156,6 +156,15 @@ template <class T> class Builder {
             append_layer(make_identity<T>(size_));
         open_.push_back(last());
     }
+    // The output of the layers so far waits for the end. A layer brings the input of the residual back.
+    void append(const ResidualShortcutSpec&) {
+        if (open_.empty())
+            throw std::invalid_argument("a residual_shortcut has no residual_begin");
+        const Index begin = open_.back();
+        open_.back() = last();
+        append_layer(std::make_unique<Recall<T>>(size_, layers[static_cast<std::size_t>(begin)]->output_size));
+        layers.back()->skip = begin;
+    }
     void append(const ResidualEndSpec&) {
         if (open_.empty())
             throw std::invalid_argument("a residual_end has no residual_begin");

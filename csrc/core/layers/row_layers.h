@@ -101,6 +101,33 @@ template <class T> class Addition final : public TransparentLayer<T> {
     }
 };
 
+// y = the output of an earlier layer, whatever x is. That layer gets the gradient, and x none.
+template <class T> class Recall final : public Layer<T> {
+  public:
+    using Layer<T>::Layer;
+
+    void forward(const Pass<T>& pass, const Input<T>&, T* y, const Epilogue<T>& epilogue) const override {
+        const Index width = this->output_size;
+        for_rows(pass, width, [&](Index i) {
+            std::copy_n(pass.skip + i * width, width, y + i * width);
+            epilogue.function(1, width, y + i * width, width, epilogue.at(i, 0));
+        });
+    }
+    void backward(const Pass<T>& pass, const Input<T>&, const T*, T* dx, const Epilogue<T>*) const override {
+        const Index width = this->input_size;
+        for_rows(pass, width, [&](Index i) { std::fill_n(dx + i * width, width, T(0)); });
+    }
+
+  private:
+    template <class Visit> static void for_rows(const Pass<T>& pass, Index width, Visit visit) {
+        const double operations = operations_per_move * static_cast<double>(width);
+        in_pieces(pass.crew.team, pass.crew.team.share(pass.rows), operations, [&](Range piece) {
+            for (Index i = piece.begin; i < piece.end; ++i)
+                visit(i);
+        });
+    }
+};
+
 // The random numbers of a layer.
 struct RandomStream {
     std::uint64_t seed;

@@ -151,6 +151,13 @@ struct ResidualBeginSpec {
     template <class Read> void keys(Read) {}
 };
 
+// What follows takes the input of the residual, up to its end: the output of the layers before is added to it there.
+struct ResidualShortcutSpec {
+    static constexpr const char* type = "residual_shortcut";
+
+    template <class Read> void keys(Read) {}
+};
+
 struct ResidualEndSpec {
     static constexpr const char* type = "residual_end";
 
@@ -159,8 +166,8 @@ struct ResidualEndSpec {
 
 using LayerKind = std::variant<DenseSpec, QuantizedDenseSpec, QuantizedConv2DSpec, ActivationLayerSpec, RescalingSpec,
                                NormalizationSpec, DropoutSpec, GaussianNoiseSpec, PReluSpec, BatchNormalizationSpec,
-                               LayerNormalizationSpec, ResidualBeginSpec, ResidualEndSpec, Conv2DSpec,
-                               Conv2DTransposeSpec, MaxPooling2DSpec, AveragePooling2DSpec, Padding2DSpec,
+                               LayerNormalizationSpec, ResidualBeginSpec, ResidualShortcutSpec, ResidualEndSpec,
+                               Conv2DSpec, Conv2DTransposeSpec, MaxPooling2DSpec, AveragePooling2DSpec, Padding2DSpec,
                                UpSampling2DSpec, PermutationSpec, SpatialDropoutSpec, RandomAffineSpec,
                                RandomElasticSpec, RandomFlipSpec, RandomCropSpec, RandomLevelsSpec>;
 

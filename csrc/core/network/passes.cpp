@@ -36,12 +36,12 @@ Pass<T> Chain<T>::pass_of(std::size_t i, const Crew<T>& crew, const Batch<T>& ba
     return result;
 }
 
-// The rows of an earlier layer's output that an addition adds, beginning with `row`.
+// The rows of an earlier layer's output that an addition adds or a shortcut begins with, beginning with `row`.
 template <class T> const T* Chain<T>::skip_of(const Batch<T>& batch, const Layer<T>& layer, Index row) const {
     std::size_t after = static_cast<std::size_t>(layer.skip) + 1;
     while (after > 0 && leaves_out(after - 1, batch.goes_back()))
         --after;
-    return input_of(batch, after).rows + row * layer.input_size;
+    return input_of(batch, after).rows + row * layer.output_size;
 }
 
 // Prediction skips a layer that would only copy, except the last one, which writes the output. If a backward pass

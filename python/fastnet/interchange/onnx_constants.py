@@ -14,6 +14,8 @@ __all__ = ["BATCH", "computed_constant", "sizes_of"]
 Array = NDArray[Any]
 BATCH = 2**61 - 1  # stands for the size of the batch in shapes; what is computed from it is recognized as no size
 
+LARGEST_FILLED = 2**10  # of values that a file states by one: those of pads
+
 _TYPES: dict[int, type] = {1: np.float32, 6: np.int32, 7: np.int64, 11: np.float64}  # of TensorProto.DataType
 
 
@@ -55,6 +57,12 @@ def computed_constant(operator: str, attributes: Mapping[str, Any], inputs: Sequ
             return np.concatenate([array for array in inputs if array is not None], attributes["axis"])
         case "Gather" if second is not None and second.size <= first.size:
             return np.asarray(first.take(second, attributes.get("axis", 0)))
+        case "ConstantOfShape" if 0 <= math.prod(first.tolist()) <= LARGEST_FILLED:
+            return np.full(first, np.reshape(attributes.get("value", np.float32(0.0)), ()))
+        case "Shape":
+            return np.array(first.shape, np.int64)[attributes.get("start", 0) : attributes.get("end")]
+        case "Slice":
+            return _sliced(first, attributes, inputs[1:])
         case "Squeeze" | "Unsqueeze":
             axes = attributes.get("axes") if second is None else second.reshape(-1).tolist()
             if operator == "Unsqueeze":
@@ -63,6 +71,20 @@ def computed_constant(operator: str, attributes: Mapping[str, Any], inputs: Sequ
         case "Reshape" if second is not None:
             return first.reshape(sizes_of(second, first.shape, attributes))
     return _function(operator, attributes, inputs)
+
+
+def _sliced(array: Array, attributes: Mapping[str, Any], inputs: Sequence[Array | None]) -> Array | None:
+    """Return a part of a constant; starts, ends, axes and steps are inputs, or, before opset 10, attributes."""
+    given = [None if one is None else one.reshape(-1).tolist() for one in inputs]
+    given = given or [attributes.get(name) for name in ("starts", "ends", "axes")]
+    starts, ends, axes, steps = [*given, None, None, None, None][:4]
+    if starts is None or ends is None or 0 in (steps or ()):
+        return None
+    parts = [slice(None)] * array.ndim
+    places = axes or range(len(starts))
+    for start, end, axis, step in zip(starts, ends, places, steps or [1] * len(starts), strict=True):
+        parts[axis] = slice(start, end, step)
+    return array[tuple(parts)]
 
 
 def _function(operator: str, attributes: Mapping[str, Any], inputs: Sequence[Array | None]) -> Array | None:

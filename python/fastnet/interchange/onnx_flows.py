@@ -15,8 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.interchange.onnx_functions import COMPARISONS, ROW_FUNCTIONS
-from fastnet.interchange.onnx_recognition import recognized_function, recognized_row_function, row_probes, value_probes
-from fastnet.interchange.pieces import Block, Piece, Plain, Product, scaling_pieces
+from fastnet.interchange.onnx_layouts import Layout
+from fastnet.interchange.onnx_recognition import (
+    Limits,
+    recognized_function,
+    recognized_row_function,
+    row_probes,
+    value_probes,
+)
+from fastnet.interchange.pieces import Activating, Block, Piece, Plain, Product, scaling_pieces
+from fastnet.layers.functions import ActivationFunction
 
 __all__ = ["Budget", "Flow", "Refusal", "settle"]
 
@@ -54,8 +62,8 @@ class Flow:
 
     Attributes
     ----------
-    shape : tuple of int
-        The shape for one sample.
+    layout : Layout
+        The shape for one sample, and how the graph sees it.
     chain : tuple of Piece or None
         What computes it from the input of the graph; None where it has not been recognized yet, and is `function` of
         `arguments`, other flows and constants, and None where an optional input is left out.
@@ -67,7 +75,7 @@ class Flow:
         Whether its values have a type other than float and double, in which operators round and overflow otherwise.
     """
 
-    shape: Shape
+    layout: Layout
     chain: tuple[Piece, ...] | None = None
     function: Callable[..., Array] | None = None
     arguments: Sequence["Flow | Array | None"] = ()
@@ -81,6 +89,16 @@ class Flow:
     def __post_init__(self) -> None:
         """The base is the flow with a chain from which the others are computed."""
         self.base = self if self.chain is not None else self.sources[0].base
+
+    @property
+    def shape(self) -> Shape:
+        """The shape for one sample in fastnet."""
+        return self.layout.shape
+
+    @property
+    def view(self) -> Shape:
+        """The shape for one sample in the graph."""
+        return self.layout.view
 
     @property
     def sources(self) -> list["Flow"]:
@@ -128,12 +146,13 @@ def _complaint(points: Sequence[Flow], end: int) -> str:
 
 
 def _extended(chain: tuple[Piece, ...], end: Flow, pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """Return a chain with more pieces; what is added to a product without a bias becomes its bias."""
+    """Return a chain with more pieces; what is added to a product goes into its bias."""
     if chain and pieces and isinstance(pieces[0], _Scaling) and not end.joint:
         product, scaling = chain[-1], pieces[0]
-        if isinstance(product, Product) and product.bias is None and scaling.is_offset:
-            bias = np.broadcast_to(scaling.offset, scaling.shape)
-            return _extended((*chain[:-1], Product(product.kernel, bias)), end, pieces[1:])
+        if isinstance(product, Product) and scaling.is_offset:
+            offset = np.broadcast_to(scaling.offset, scaling.shape[-1:])
+            bias = offset if product.bias is None else product.bias + offset
+            return _extended((*chain[:-1], replace(product, bias=bias)), end, pieces[1:])
     return (*chain, *itertools.chain.from_iterable(p.pieces() if isinstance(p, _Scaling) else [p] for p in pieces))
 
 
@@ -185,13 +204,14 @@ def _recognized(points: Sequence[Flow], budget: Budget) -> tuple[list[Piece], in
             if found is not None:
                 best[stop] = [*pieces, found]
     end = max(index for index, pieces in enumerate(best) if pieces is not None)
-    return best[end] or [], end
+    parts = (piece.parts() if isinstance(piece, _Limited) else [piece] for piece in best[end] or [])
+    return list(itertools.chain.from_iterable(parts)), end
 
 
 def _piece(points: Sequence[Flow], budget: Budget) -> Piece | None:
     """Return the one piece that computes the last point from the first, if there is one."""
     start, end = points[0], points[-1]
-    if start.shape != end.shape or end.is_boolean:
+    if start.layout != end.layout or end.is_boolean:
         return None
     return _scaling(points) or _normalization_or_activation(start, end, budget) or _block(start, end, budget)
 
@@ -202,25 +222,32 @@ def _normalization_or_activation(start: Flow, end: Flow, budget: Budget) -> Piec
     if flows is None or len(flows) > LONGEST_PIECE:
         return None
     constants = [array for flow in flows for array in flow.arguments if isinstance(array, np.ndarray)]
-    is_uniform = all(array.size == 1 for array in constants)
     is_row_function = any(flow.operator in ROW_FUNCTIONS for flow in flows)
-    if math.prod(end.shape) > WIDEST_ROW and (is_row_function or not is_uniform):
+    # Along an axis without constants for every value, one stands for all.
+    rank = len(end.shape)
+    shape = np.broadcast_shapes((1,) * rank, *(array.shape for array in constants))
+    if is_row_function:
+        shape = (*shape[:-1], end.shape[-1])
+    if math.prod(shape) > WIDEST_ROW or (is_row_function and math.prod(shape[:-1]) > 1):
         return None
     cost = len(flows) + COST_OF_COMPARING
     if is_row_function:
-        x = row_probes(end.shape[0])
+        x = row_probes(end.shape[-1])
         budget.spend(cost * x.size)
         return recognized_row_function(_function(start, flows), x, constants)
-    # Without constants for every column, one column stands for all; with them, a few are tried first.
-    shape = (1,) * len(end.shape) if is_uniform else end.shape
+    # Of many columns, a few are tried first.
     for columns in (min(4, shape[-1]), shape[-1]):
         x = value_probes((*shape[:-1], columns))
         budget.spend(cost * x.size)
         found = recognized_function(_function(start, flows, columns), x)
         if found is None:
             return None
+    if isinstance(found, Limits):
+        return _Limited(end.shape, found)
     if isinstance(found, Plain):  # slopes
-        return replace(found, weights=[np.broadcast_to(array, end.shape) for array in found.weights])
+        shared = next((axis for axis in range(rank - 1) if shape[axis] > 1), rank - 1)
+        slopes = [np.broadcast_to(array, (1,) * shared + end.shape[shared:]) for array in found.weights]
+        return Plain(found.layer, {"shared_axes": [*range(1, shared + 1)]} if shared else {}, slopes)
     return found
 
 
@@ -267,10 +294,30 @@ class _Scaling(Piece):
 
     @property
     def is_offset(self) -> bool:
-        return bool((self.center == 0.0).all() and (self.factor == 1.0).all() and len(self.shape) == 1)
+        return bool((self.center == 0.0).all() and (self.factor == 1.0).all() and self.offset.ndim <= 1)
 
     def pieces(self) -> list[Piece]:
         return scaling_pieces(self.shape, self.center, self.factor, self.offset)
+
+
+@dataclass(frozen=True, eq=False)
+class _Limited(Piece):
+    """Values kept between limits, of which one may be infinite."""
+
+    shape: Shape
+    limits: Limits
+
+    def parts(self) -> list[Piece]:
+        """Return the rectifier or the hard sigmoid that does it, with the scaling before and after it."""
+        low, high = self.limits.low, self.limits.high
+        zero, one = np.zeros(()), np.ones(())
+        if math.isfinite(low) and math.isfinite(high):
+            before = _Scaling(self.shape, zero, one * 6.0 / (high - low), -3.0 * one * (high + low) / (high - low))
+            after = _Scaling(self.shape, zero, one * (high - low), one * low)
+            return [before, Activating(ActivationFunction("hard_sigmoid")), after]
+        limit, sign = (low, one) if math.isfinite(low) else (high, -one)
+        before = _Scaling(self.shape, zero, sign, -sign * limit)
+        return [before, Activating(ActivationFunction("relu")), _Scaling(self.shape, zero, sign, one * limit)]
 
 
 def _scaling(points: Sequence[Flow]) -> _Scaling | None:

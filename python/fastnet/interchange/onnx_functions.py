@@ -109,6 +109,7 @@ FUNCTIONS: dict[str, Callable[[Attributes], Function]] = {
     "Exp": _plain(np.exp),
     "Gelu": _gelu,
     "HardSigmoid": _hard_sigmoid,
+    "HardSwish": _plain(functional.hard_silu),
     "LeakyRelu": _leaky_relu,
     "Log": _plain(np.log),
     "Max": _plain(lambda *arrays: functools.reduce(np.maximum, arrays)),

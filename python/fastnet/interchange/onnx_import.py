@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet.interchange.onnx_channels import order_of_channels
 from fastnet.interchange.onnx_constants import BATCH
 from fastnet.interchange.onnx_flows import Flow, Refusal, settle
-from fastnet.interchange.onnx_operators import FLOATS, Importer
+from fastnet.interchange.onnx_operators import Importer
 from fastnet.interchange.onnx_tensors import TensorReader, read_model
+from fastnet.interchange.onnx_values import FLOATS
 from fastnet.interchange.parts import Parts
 from fastnet.interchange.pieces import make_layers
-from fastnet.support.validation import check_shape, describe
+from fastnet.support.validation import check_choice, check_shape, describe
 
 Array = NDArray[Any]
 
@@ -24,35 +26,43 @@ UNDEFINED = 0  # of TensorProto.DataType
 OLDEST_OPSET = 7  # since when operators broadcast as NumPy does
 
 
-def read_onnx(path: str | os.PathLike[str]) -> Parts:
+def read_onnx(source: Any, channels: str | None = None) -> Parts:
     """Return the parts of the model in an ONNX file: see `fastnet.from_onnx`."""
-    with refusing(path), np.errstate(all="ignore"):
-        return _parts(read_model(path), TensorReader(Path(path).parent))
+    is_proto = hasattr(source, "graph") and hasattr(source, "opset_import")
+    if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview) and not is_proto:
+        raise TypeError(f"path must be a path, bytes or an onnx.ModelProto; got {describe(source)}")
+    if channels is not None:
+        check_choice("channels", channels, ["first", "last"])
+    folder = Path(source).parent if isinstance(source, str | os.PathLike) else None
+    with refusing(source), np.errstate(all="ignore"):
+        return _parts(read_model(source), TensorReader(folder), channels)
 
 
 @contextmanager
-def refusing(path: str | os.PathLike[str]) -> Iterator[None]:
+def refusing(source: Any) -> Iterator[None]:
     """Make an error that names the file out of everything that a bad file can cause."""
+    name = os.fspath(source) if isinstance(source, str | os.PathLike) else "the ONNX model"
     try:
         yield
     except (Refusal, NotImplementedError) as error:
-        raise NotImplementedError(f"fastnet cannot import {os.fspath(path)}: {error}") from error
+        raise NotImplementedError(f"fastnet cannot import {name}: {error}") from error
     except (ArithmeticError, AttributeError, LookupError, MemoryError, RecursionError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"cannot load {os.fspath(path)}: {reason}") from error
+        raise ValueError(f"cannot load {name}: {reason}") from error
 
 
-def _parts(proto: Any, tensors: TensorReader) -> Parts:
+def _parts(proto: Any, tensors: TensorReader, channels: str | None) -> Parts:
     constants = {tensor.name: tensors.array(tensor) for tensor in proto.graph.initializer}
     opset = _opset(proto)
     entry = _input(proto, constants)
-    input_shape = _input_shape(proto, entry, constants)
+    view = _input_shape(proto, entry, constants)
+    moved = order_of_channels(proto.graph.node, entry.name, view, channels)
     importer = Importer(tensors, opset, constants)
     element = entry.type.tensor_type.elem_type
-    start = Flow(input_shape, chain=(), node=entry.name, is_integer=element not in (UNDEFINED, *FLOATS))
+    start = Flow(moved.layout, moved.chain, node=entry.name, is_integer=element not in (UNDEFINED, *FLOATS))
     importer.run(proto.graph.node, entry.name, start, _batch(entry))
     flow, class_names = _output(proto, importer)
-    pieces = settle(flow, importer.budget)
+    pieces = settle(importer.arranged(flow, moved.output_order(len(flow.view))), importer.budget)
     dtype = (
         "float64"
         if np.dtype(np.float64) in (importer.dtypes or ({np.dtype(np.float64)} if element == FLOATS[1] else ()))
@@ -61,7 +71,9 @@ def _parts(proto: Any, tensors: TensorReader) -> Parts:
     accounted = sum(array.size for array in constants.values()) + importer.constant_count
     layers = make_layers(pieces, largest=16 * accounted + 1024)
     names = {"class_names": class_names, "feature_names": None, **_named(proto)}
-    return Parts(input_shape, layers, dtype, class_names=names["class_names"], feature_names=names["feature_names"])
+    return Parts(
+        moved.input_shape, layers, dtype, class_names=names["class_names"], feature_names=names["feature_names"]
+    )
 
 
 def _opset(proto: Any) -> int:

@@ -1,6 +1,8 @@
 """Which activation or normalization a function is, told by its values."""
 
+import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.interchange.pieces import Activating, Piece, Plain
 from fastnet.layers.functions import ActivationFunction, with_parameter
 
-__all__ = ["recognized_function", "recognized_row_function", "row_probes", "value_probes"]
+__all__ = ["Limits", "recognized_function", "recognized_row_function", "row_probes", "value_probes"]
 
 Array = NDArray[Any]
 Function = Callable[[Array], Array]
@@ -58,7 +60,26 @@ def recognized_function(function: Function, x: Array) -> Piece | None:
     alpha = at_minus_one / np.expm1(-1.0)
     if _is_one_number(alpha) and _agree(values, np.maximum(x, 0.0) + alpha * np.expm1(negative), x):
         return Activating(with_parameter("elu", float(alpha.flat[0])))
-    return None
+    return _limits(function, values, x)
+
+
+@dataclass(frozen=True, eq=False)
+class Limits(Piece):
+    """What keeps values between limits, of which one may be infinite."""
+
+    low: float
+    high: float
+
+
+def _limits(function: Function, values: Array, x: Array) -> Limits | None:
+    """Return the limits of a function that changes nothing between them."""
+    ends = [function(np.full_like(x[:1], end)) for end in (x.min(), x.max())]
+    if not all(bool((end == end.flat[0]).all()) for end in ends):
+        return None
+    low, high = (float(end.flat[0]) for end in ends)
+    if not low < high or not _agree(values, np.clip(x, low, high), x):
+        return None
+    return Limits(-math.inf if low == x.min() else low, math.inf if high == x.max() else high)
 
 
 def _sloped(slope: Array) -> Piece:

@@ -21,14 +21,15 @@ _TYPES = {
     6: ("<i4", "int32_data"),
     7: ("<i8", "int64_data"),
     9: ("|b1", "int32_data"),
+    10: ("<f2", "int32_data"),  # the bits of each
     11: ("<f8", "double_data"),
 }
-_STRING = 8
+_FLOAT16, _STRING = 10, 8
 _EXTERNAL = 1  # TensorProto.DataLocation
 
 
-def read_model(path: str | os.PathLike[str]) -> Any:
-    """Return the ModelProto in a file.
+def read_model(source: Any) -> Any:
+    """Return the ModelProto in a file, in bytes, or what is one already.
 
     Raises
     ------
@@ -38,6 +39,8 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         The file cannot be read.
     ValueError
         It is not an ONNX file.
+    TypeError
+        `source` is something else.
     """
     try:
         import onnx
@@ -45,16 +48,23 @@ def read_model(path: str | os.PathLike[str]) -> Any:
         raise ImportError('from_onnx needs onnx: pip install "fastnet-nn[onnx]"') from None
     from google.protobuf.message import DecodeError
 
-    if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
-        raise ValueError("it is not a regular file")
-    content = Path(path).read_bytes()
-    try:
-        proto = onnx.ModelProto.FromString(content)
-    except (DecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"it is no ONNX file, or damaged or cut short ({error})") from error
+    if isinstance(source, onnx.ModelProto):
+        proto = source
+    else:
+        content = bytes(source) if isinstance(source, bytes | bytearray | memoryview) else _content(source)
+        try:
+            proto = onnx.ModelProto.FromString(content)
+        except (DecodeError, UnicodeDecodeError) as error:
+            raise ValueError(f"it is no ONNX file, or damaged or cut short ({error})") from error
     if not proto.HasField("graph"):
         raise ValueError("it is no ONNX file: it has no graph")
     return proto
+
+
+def _content(path: str | os.PathLike[str]) -> bytes:
+    if Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir():
+        raise ValueError("it is not a regular file")
+    return Path(path).read_bytes()
 
 
 def attributes_of(node: Any) -> dict[str, Any]:
@@ -99,15 +109,15 @@ class TensorReader:
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or None
         Where files that hold the values of tensors, as PyTorch writes them for large ones, may lie.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path | None) -> None:
         self._folder = folder
 
     def array(self, tensor: Any) -> Array:
-        """Return the values of a TensorProto, in the dtype that they have there; strings as objects.
+        """Return the values of a TensorProto, in the dtype that they have there; float16 as float32, strings as objects.
 
         Raises
         ------
@@ -132,11 +142,13 @@ class TensorReader:
         elif tensor.HasField("raw_data"):
             raw = bytes(tensor.raw_data)
         else:
-            values = np.array(getattr(tensor, field), dtype)
+            values = np.array(getattr(tensor, field), "<u2" if tensor.data_type == _FLOAT16 else dtype)
             self._check_size(tensor, values.size, size, "values")
-            return values.reshape(dimensions)
+            raw = values.tobytes()
         self._check_size(tensor, len(raw), size * np.dtype(dtype).itemsize, "bytes")
         array = np.frombuffer(raw, dtype).reshape(dimensions)
+        if tensor.data_type == _FLOAT16:
+            return array.astype(np.float32)
         return array.astype(array.dtype.newbyteorder("="), copy=False)
 
     def _check_size(self, tensor: Any, found: int, expected: int, unit: str) -> None:
@@ -147,6 +159,10 @@ class TensorReader:
         """Return what a file beside the model has for a tensor."""
         entries = {entry.key: entry.value for entry in tensor.external_data}
         location = entries.get("location", "")
+        if self._folder is None:
+            raise ValueError(
+                f"the values of tensor {tensor.name!r} are in {location!r}: from_onnx needs the path of the model"
+            )
         path = self._folder / location
         if Path(location).name != location or "\\" in location or location in ("", "..") or path.is_symlink():
             raise ValueError(

@@ -32,10 +32,26 @@ class Plain(Piece):
 
 @dataclass(frozen=True, eq=False)
 class Product(Piece):
-    """A matrix multiplication: `Dense`, which includes the activation after it."""
+    """A layer that multiplies by a kernel, `Dense` or a convolution, which includes the activation after it.
+
+    Attributes
+    ----------
+    kernel : ndarray
+    bias : ndarray of shape (outputs,) or None
+    layer : type
+    arguments : dict
+        Those of the layer beside its activation and whether it has a bias.
+    """
 
     kernel: Array
     bias: Array | None
+    layer: type[layers.Layer]
+    arguments: dict[str, Any]
+
+    @classmethod
+    def dense(cls, kernel: Array, bias: Array | None) -> "Product":
+        """Return the multiplication by a matrix."""
+        return cls(kernel, bias, layers.Dense, {"units": kernel.shape[1]})
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,15 +63,16 @@ class Activating(Piece):
 
 @dataclass(frozen=True, eq=False)
 class Block(Piece):
-    """Pieces whose output is added to their input."""
+    """Pieces whose output is added to their input, or to what other pieces make of it."""
 
     pieces: Sequence[Piece]
+    shortcut: Sequence[Piece] = ()
 
 
 def scaling_pieces(shape: Shape, center: Array, factor: Array, offset: Array) -> list[Piece]:
     """Return the pieces of ``(x - center) * factor + offset`` for numbers or rows in float64.
 
-    One number for all values gives a `Rescaling`. Otherwise it is a `Normalization`, where that can be done without a
+    One number for all values gives a `Rescaling`. A row has a number for each channel. Otherwise it is a `Normalization`, where that can be done without a
     loss of digits, or else a `BatchNormalization`.
     """
     shifted = offset - center * factor
@@ -63,7 +80,9 @@ def scaling_pieces(shape: Shape, center: Array, factor: Array, offset: Array) ->
     if is_number and (center == 0.0 or abs(shifted) <= 10.0):
         neutral = factor == 1.0 and shifted == 0.0
         return [] if neutral else [Plain(layers.Rescaling, {"scale": float(factor), "offset": float(shifted)})]
-    center, factor, offset = (np.broadcast_to(array, shape).reshape(-1) for array in (center, factor, offset))
+    by_channel = max(center.ndim, factor.ndim, offset.ndim) <= 1
+    row = shape[-1:] if by_channel else shape
+    center, factor, offset = (np.broadcast_to(array, row).reshape(-1) for array in (center, factor, offset))
     variance = 1.0 / factor**2 - layers.Normalization.epsilon
     mean = center - offset / factor
     simple = not (center.any() and offset.any())
@@ -72,7 +91,7 @@ def scaling_pieces(shape: Shape, center: Array, factor: Array, offset: Array) ->
     else:
         weights = [factor, offset, center, np.broadcast_to(1.0, factor.shape)]
         piece = Plain(layers.BatchNormalization, {"epsilon": 0.0}, weights)
-    if len(shape) == 1:
+    if by_channel:
         return [piece]
     return [Plain(layers.Flatten, {}), piece, Plain(layers.Reshape, {"target_shape": shape})]
 
@@ -96,16 +115,17 @@ def _layers(pieces: Sequence[Piece]) -> list[tuple[layers.Layer, Sequence[Array]
 def _made(pieces: Sequence[Piece]) -> Iterator[tuple[layers.Layer, Sequence[Array]]]:
     for before, piece, after in zip([None, *pieces], pieces, [*pieces[1:], None], strict=False):
         match piece:
-            case Product(kernel=kernel, bias=bias):
+            case Product(kernel=kernel, bias=bias, layer=kind, arguments=arguments):
                 activation = after.function if isinstance(after, Activating) else None
-                dense = layers.Dense(kernel.shape[1], activation, use_bias=bias is not None)
-                yield dense, [kernel] if bias is None else [kernel, bias]
+                layer = kind(**arguments, activation=activation, use_bias=bias is not None)
+                yield layer, [kernel] if bias is None else [kernel, bias]
             case Activating(function=function):
                 if not isinstance(before, Product):
                     yield layers.Activation(function), []
-            case Block(pieces=inner):
-                inside = _layers(inner)
-                yield layers.Residual([layer for layer, _ in inside]), [w for _, weights in inside for w in weights]
+            case Block(pieces=inner, shortcut=shortcut):
+                inside, beside = _layers(inner), list(_made(shortcut))
+                block = layers.Residual([layer for layer, _ in inside], [layer for layer, _ in beside])
+                yield block, [w for _, weights in [*inside, *beside] for w in weights]
             case Plain(layer=kind, arguments=arguments, weights=weights):
                 yield kind(**arguments), weights
             case _:

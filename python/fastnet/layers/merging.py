@@ -15,7 +15,7 @@ from fastnet.support.validation import describe
 
 @registry.add()
 class Residual(Layer):
-    """Layers in a row whose output is added to their input: ``y = x + f(x)``.
+    """Layers in a row whose output is added to their input: ``y = x + f(x)``, or ``y = g(x) + f(x)`` with a shortcut.
 
     The gradient reaches the layers in front through the sum as well as through `f`, which lets networks of many layers
     train: He, Zhang, Ren and Sun, CVPR 2016, arXiv:1512.03385.
@@ -24,21 +24,24 @@ class Residual(Layer):
     ----------
     layers : list of Layer
         The layers of `f`, from its input on; other residuals may be among them. The output must have the shape of the
-        input.
+        input, or of what the shortcut makes of it.
+    shortcut : list of Layer, optional
+        The layers of `g`, for an `f` that changes the shape: a convolution of 1 x 1 with the strides of `f`, say. By
+        default the input is added as it is.
     input_shape, input_dim, name
         See `Layer`.
 
     Attributes
     ----------
-    layers : list of Layer
-        The layers of `f`; a list that cannot be changed.
+    layers, shortcut : list of Layer
+        The layers of `f` and of `g`; lists that cannot be changed.
     trainable : bool
-        To set it sets it for all layers of `f`. In a block that is frozen no layer is trained, whatever its own `trainable`.
+        To set it sets it for all layers inside. In a block that is frozen no layer is trained, whatever its own `trainable`.
 
     Raises
     ------
     ValueError
-        There are no layers, or the output has another shape than the input.
+        There are no layers, or what is added has different shapes.
 
     Examples
     --------
@@ -47,16 +50,25 @@ class Residual(Layer):
     >>> model = fn.Sequential([fn.Dense(64, input_shape=(784,)), block, fn.Dense(10, activation="softmax")])
     >>> block.count_params()
     8448
+
+    A block of a residual network that halves the image:
+
+    >>> f = [fn.Conv2D(16, 3, strides=2, padding="same", activation="relu"), fn.Conv2D(16, 3, padding="same")]
+    >>> block = fn.layers.Residual(f, shortcut=[fn.Conv2D(16, 1, strides=2)])
+    >>> fn.Sequential([fn.Input((28, 28, 8)), block, fn.layers.ReLU()]).output_shape
+    (14, 14, 16)
     """
 
-    def __init__(self, layers: Any, **keywords: Any) -> None:
+    def __init__(self, layers: Any, shortcut: Any = None, **keywords: Any) -> None:
         super().__init__(**keywords)
-        if not isinstance(layers, Sequence) or not all(isinstance(layer, Layer) for layer in layers):
-            raise TypeError(f"layers must be a list of layers; got {describe(layers)}")
+        given = {"layers": layers, "shortcut": [] if shortcut is None else shortcut}
+        for argument, value in given.items():
+            if not isinstance(value, Sequence) or not all(isinstance(layer, Layer) for layer in value):
+                raise TypeError(f"{argument} must be a list of layers; got {describe(value)}")
         if not layers:
             raise ValueError("layers must have at least one layer; got an empty list")
-        self._layers: FixedList[Layer] = FixedList(layers, "make a new Residual")
-        for layer in self.layers:
+        self._layers, self._shortcut = (FixedList[Layer](value, "make a new Residual") for value in given.values())
+        for layer in self._inside():
             if layer.in_model:
                 raise ValueError(f"layer {layer.name!r} is in a model already")
             layer.join(layer.name)
@@ -68,40 +80,50 @@ class Residual(Layer):
         """The layers inside, from the input on."""
         return self._layers
 
+    @property
+    def shortcut(self) -> list[Layer]:
+        """The layers of the shortcut, from the input on; none where the input is added as it is."""
+        return self._shortcut
+
     def _inside(self) -> Sequence[Layer]:
-        return self._layers
+        return [*self._layers, *self._shortcut]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        for _, output_shape, layer in self._shapes(input_shape):
-            last, name = output_shape, layer.name
-        if last != input_shape:
-            raise ValueError(
-                f"layer {self.name!r} adds its input, of shape {input_shape}, to the output of layer {name!r}, "
-                f"of shape {last}: the shapes must be the same"
+        *_, (_, last, layer) = _shapes(self._layers, input_shape)
+        *_, added = input_shape, *(output for _, output, _ in _shapes(self._shortcut, input_shape))
+        if last != added:
+            what = (
+                f"the output of its shortcut, of shape {added}," if self._shortcut else f"its input, of shape {added},"
             )
-        return input_shape
+            raise ValueError(
+                f"layer {self.name!r} adds {what} to the output of layer {layer.name!r}, of shape {last}: "
+                "the shapes must be the same"
+            )
+        return last
 
     def _shapes(self, input_shape: Shape) -> Iterator[tuple[Shape, Shape, Layer]]:
         """Yield the shapes at both ends of every layer inside, and the layer."""
-        for layer in self.layers:
-            output_shape = layer.compute_output_shape(input_shape)
-            yield input_shape, output_shape, layer
-            input_shape = output_shape
+        yield from _shapes(self._layers, input_shape)
+        yield from _shapes(self._shortcut, input_shape)
 
     def descriptions(self, input_shape: Shape) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
         yield (), {"type": "residual_begin", "trainable": self.trainable}
-        for (prefix, layer), (layer_input, _, _) in zip(self._prefixes(), self._shapes(input_shape), strict=True):
+        inside = zip(self._prefixes(), self._shapes(input_shape), strict=True)
+        for number, ((prefix, layer), (layer_input, _, _)) in enumerate(inside):
+            if number == len(self._layers):
+                yield (), {"type": "residual_shortcut", "trainable": self.trainable}
             for names, description in layer.descriptions(layer_input):
                 trainable = self.trainable and description["trainable"]
                 yield tuple(prefix + name for name in names), {**description, "trainable": trainable}
         yield (), {"type": "residual_end", "trainable": self.trainable}
 
     def _flops(self, input_shape: Shape) -> int:
-        return math.prod(input_shape) + sum(layer._flops(shape) for shape, _, layer in self._shapes(input_shape))
+        added = math.prod(self.compute_output_shape(input_shape))
+        return added + sum(layer._flops(shape) for shape, _, layer in self._shapes(input_shape))
 
     def _prefixes(self) -> Iterator[tuple[str, Layer]]:
         """Yield every layer inside with what the names of its weights begin with."""
-        for number, layer in enumerate(self.layers):
+        for number, layer in enumerate(self._inside()):
             yield f"{number}.{layer.name}.", layer
 
     def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
@@ -113,15 +135,15 @@ class Residual(Layer):
 
     def initializer(self, weight_name: str) -> Initializer:
         number, _, name = weight_name.split(".", 2)
-        return self.layers[int(number)].initializer(name)
+        return self._inside()[int(number)].initializer(name)
 
     def regularizer(self, weight_name: str) -> Regularizer | None:
         number, _, name = weight_name.split(".", 2)
-        return self.layers[int(number)].regularizer(name)
+        return self._inside()[int(number)].regularizer(name)
 
     def trains(self, weight_name: str) -> bool:
         number, _, name = weight_name.split(".", 2)
-        return self.trainable and self.layers[int(number)].trains(name)
+        return self.trainable and self._inside()[int(number)].trains(name)
 
     def settings(self, path: str) -> Iterator[tuple[str, Layer, str]]:
         yield from super().settings(path)
@@ -135,17 +157,29 @@ class Residual(Layer):
 
     def detach(self) -> None:
         super().detach()
-        for layer in self.layers:
+        for layer in self._inside():
             layer.detach()
 
     def get_config(self) -> dict[str, Any]:
-        return {"layers": [registry.serialize(layer) for layer in self.layers], **super().get_config()}
+        inside = {"layers": self._layers, **({"shortcut": self._shortcut} if self._shortcut else {})}
+        own = {name: [registry.serialize(layer) for layer in layers] for name, layers in inside.items()}
+        return {**own, **super().get_config()}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return a block made from what `get_config` returned."""
-        given = {**config, "layers": [registry.deserialize(layer) for layer in config["layers"]]}
+        inside = {name: config[name] for name in ("layers", "shortcut") if config.get(name) is not None}
+        own = {name: [registry.deserialize(layer) for layer in layers] for name, layers in inside.items()}
+        given = {**config, **own}
         trainable = check_trainable(given.pop("trainable", True))
         block = cls(**given)
         block._trainable = trainable  # those inside have their own
         return block
+
+
+def _shapes(layers: Sequence[Layer], input_shape: Shape) -> Iterator[tuple[Shape, Shape, Layer]]:
+    """Yield the shapes at both ends of every layer of a row, and the layer."""
+    for layer in layers:
+        output_shape = layer.compute_output_shape(input_shape)
+        yield input_shape, output_shape, layer
+        input_shape = output_shape

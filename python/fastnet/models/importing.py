@@ -23,24 +23,29 @@ def model_of(parts: Parts) -> Sequential:
     return model
 
 
-def from_onnx(path: str | os.PathLike[str]) -> Sequential:
+def from_onnx(path: Any, channels: str | None = None) -> Sequential:
     """Return the model in an ONNX file whose operators have an equivalent in fastnet.
 
-    Files of `Sequential.to_onnx`, of PyTorch (both exporters), of scikit-learn's multi-layer perceptrons through
-    skl2onnx, with the scalers before them, and equivalent files of other programs. Layers are recognized by what they
-    compute, not by how they are written. An addition of two paths through the graph becomes a `Residual`.
+    Files of `Sequential.to_onnx`, of PyTorch (both exporters), of Keras, of tf2onnx, of scikit-learn's multi-layer
+    perceptrons through skl2onnx, with the scalers before them, and equivalent files of other programs. Layers are
+    recognized by what they compute, not by how they are written. An addition of two paths through the graph becomes a
+    `Residual`, with a shortcut where neither path is computed from the other.
 
     Parameters
     ----------
-    path : str or os.PathLike
-        The ONNX file. Values in separate files, as PyTorch writes large ones, are read only from the same folder.
-        Nothing in the file is executed.
+    path : str or os.PathLike, bytes, or onnx.ModelProto
+        The ONNX file, what is in it, or a model of the onnx package. Values in separate files, as PyTorch writes large
+        ones, are read only from the folder of the file. Nothing in it is executed.
+    channels : {"first", "last"}, optional
+        Where the images or sequences that the model takes have their channels, and those that it gives. By default
+        where they are in the file: first in files of PyTorch, last in those of Keras. Layers of fastnet take them last,
+        so a model that takes them first begins with a `Permute`.
 
     Returns
     -------
     Sequential
         A built model that is not compiled and predicts what the graph computes, in float64 if its weights are float64,
-        else in float32. It has the class names and feature names of the file.
+        else in float32, also where the file has float16. It has the class names and feature names of the file.
 
     Raises
     ------
@@ -49,7 +54,8 @@ def from_onnx(path: str | os.PathLike[str]) -> Sequential:
     OSError
         The file cannot be read.
     ValueError
-        It is not an ONNX file, it is damaged, or its sizes do not fit one another.
+        It is not an ONNX file, it is damaged, or its sizes do not fit one another. Or `channels` is given, and it takes
+        neither images nor sequences.
     NotImplementedError
         fastnet has no equivalent of an operator; the message names the first one and its node.
 
@@ -73,7 +79,7 @@ def from_onnx(path: str | os.PathLike[str]) -> Sequential:
     """
     from fastnet.interchange.onnx_import import read_onnx, refusing
 
-    parts = read_onnx(path)
+    parts = read_onnx(path, channels)
     with refusing(path):
         return model_of(parts)
 

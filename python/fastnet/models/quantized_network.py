@@ -60,6 +60,8 @@ def _description(operation: Operation) -> dict[str, Any]:
             return {"type": "layer_normalization", "epsilon": epsilon, "positions": rows, **given}
         case steps.Remembering():
             return {"type": "residual_begin"}
+        case steps.Exchanging():
+            return {"type": "residual_shortcut"}
         case steps.Addition():
             return {"type": "residual_end"}
         case steps.Permuting(shape=shape, axes=axes):

@@ -245,6 +245,7 @@ OPERATIONS = (
     SlopedActivating,
     LayerNormalizing,
     Remembering,
+    Exchanging,
     Addition,
     Convolution,
     TransposedConvolution,

@@ -215,8 +215,9 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     },
     "functional": {
         "use silu, which is the same": "swish",
+        "use hard_silu, which is the same": "hard_swish",
         "give layers names and functions": "get serialize deserialize",
-        _NONE: "celu glu hard_shrink hard_silu hard_swish hard_tanh log_sigmoid relu6 soft_shrink sparse_plus sparse_sigmoid "
+        _NONE: "celu glu hard_shrink hard_tanh log_sigmoid relu6 soft_shrink sparse_plus sparse_sigmoid "
         "sparsemax squareplus tanh_shrink threshold",
     },
     # ---- Attributes of objects ----

@@ -197,7 +197,8 @@ class Case:
 
 def all_layers(layers: Sequence[Layer]) -> list[Layer]:
     """Return the layers, with those inside residual blocks in their place."""
-    return [one for layer in layers for one in (all_layers(layer.layers) if isinstance(layer, Residual) else [layer])]
+    inside = ([*one.layers, *one.shortcut] if isinstance(one, Residual) else [] for one in layers)
+    return [one for layer, rest in zip(layers, inside, strict=True) for one in (all_layers(rest) if rest else [layer])]
 
 
 def mixes(layer: Layer) -> bool:

@@ -13,6 +13,8 @@ __all__ = [
     "exponential_backward",
     "gelu",
     "gelu_backward",
+    "hard_silu",
+    "hard_silu_backward",
     "mish",
     "mish_backward",
     "silu",
@@ -186,3 +188,34 @@ def exponential(x: ArrayLike) -> Array:
 def exponential_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
     r"""Return the gradient with respect to the input of `exponential` with output y: :math:`g y`."""
     return activate_backward("exponential", grad_output, output)
+
+
+@Facts(
+    alias="hard_swish",
+    c=C(
+        "v times (v + 3) / 6, which is kept between 0 and 1",
+        "v <= -3 ? 0 : v >= 3 ? v : v * (v + 3) * 0.166666666666666666667~",
+    ),
+    onnx=(
+        Onnx("HardSwish(x)", opset=14, float64=False),
+        Onnx("Mul(x, Clip(Add(Mul(x, 0.16666666666666666), 0.5), 0, 1))"),
+    ),
+    torch="Hardswish()",
+)
+def hard_silu(x: ArrayLike) -> Array:
+    r"""Return every value times its `hard_sigmoid`, which Keras also calls hard_swish: Howard et al. (2019), arXiv:1905.02244.
+
+    .. math:: f(x) = x \min(\max(x / 6 + 1 / 2, 0), 1)
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.functional.hard_silu([-3.0, 0.0, 3.0])
+    array([0., 0., 3.])
+    """
+    return activate("hard_silu", x)
+
+
+def hard_silu_backward(grad_output: ArrayLike, x: ArrayLike) -> Array:
+    r"""Return the gradient with respect to the input x of `hard_silu`: :math:`g` times 0, :math:`x / 3 + 1 / 2` or 1."""
+    return activate_backward("hard_silu", grad_output, x, of="x")

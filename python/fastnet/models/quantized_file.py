@@ -84,8 +84,9 @@ def read_quantized(file: "File", entries: Any, config: Mapping[str, Any]) -> tup
         raise ValueError(f"a file has at most {_MOST_OPERATIONS} operations; got {len(entries)}")
     known: set[str] = set()
     size = math.prod(shapes[0])
+    stack: list[int] = []  # the sizes of the values on it
     for i, entry in enumerate(entries):
-        known |= _checked_tensors(i, entry, size, file.tensors)
+        known |= _checked_tensors(i, entry, size, stack, file.tensors)
         size = entry["size"]
     if size != math.prod(shapes[1]):
         raise ValueError(f"the operations give {size} values, not the output shape {shapes[1]}")
@@ -98,7 +99,7 @@ def read_quantized(file: "File", entries: Any, config: Mapping[str, Any]) -> tup
     return [_operation(i, entry, arrays) for i, entry in enumerate(entries)], *shapes, config["name"]
 
 
-def _checked_tensors(i: int, entry: Any, inputs: int, tensors: Mapping[str, Tensor]) -> set[str]:
+def _checked_tensors(i: int, entry: Any, inputs: int, stack: list[int], tensors: Mapping[str, Tensor]) -> set[str]:
     """Refuse an operation that is unknown or does not fit its number of inputs; return the names of its tensors."""
     if not isinstance(entry, dict) or not isinstance(entry.get("kind"), str):
         raise ValueError(f"operation {i} must have a kind; got {describe(entry)}")
@@ -111,7 +112,7 @@ def _checked_tensors(i: int, entry: Any, inputs: int, tensors: Mapping[str, Tens
         raise TypeError(f"the layer of operation {i} must be a string; got {describe(entry['layer'])}")
     size = check_integer(f"the size of operation {i}", entry["size"])
     _check_numbers(i, kind, entry)
-    given, made = _ends(kind, entry, inputs)
+    given, made = _ends(kind, entry, inputs, stack)
     if given != inputs or made != size:
         raise ValueError(f"operation {i} must have {inputs} inputs and size {made}; got {given} and {size}")
     found = set()
@@ -125,8 +126,15 @@ def _checked_tensors(i: int, entry: Any, inputs: int, tensors: Mapping[str, Tens
     return found
 
 
-def _ends(kind: type[Operation], entry: Mapping[str, Any], inputs: int) -> tuple[int, int]:
-    """Return the numbers of values that an operation takes and makes."""
+def _ends(kind: type[Operation], entry: Mapping[str, Any], inputs: int, stack: list[int]) -> tuple[int, int]:
+    """Return the numbers of values that an operation takes and makes; the core finds a stack that is empty too early."""
+    if kind is steps.Remembering:
+        stack.append(inputs)
+    elif kind is steps.Exchanging and stack:
+        stack.append(inputs)
+        return inputs, stack.pop(-2)
+    elif kind is steps.Addition and stack:
+        stack.pop()
     if issubclass(kind, steps.ImageOperation):
         height, width, channels = entry["output"]
         if "kernel" not in {field.name for field in fields(kind)}:

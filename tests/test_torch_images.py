@@ -306,6 +306,11 @@ def test_rescaling_goes_into_convolutions_that_see_no_zeros() -> None:
     assert modules(L.Rescaling(0.5), L.Conv2D(2, 3, padding="same")) == ["Conv2d"]
     assert modules(L.Rescaling(0.5, 1.0), L.Conv2D(2, 3, padding="same")) == ["BatchNorm2d", "Conv2d"]
     assert modules(L.Rescaling(0.5), L.MaxPooling2D()) == ["BatchNorm2d", "MaxPool2d"]
+    for layer in (L.Conv2D(2, 3, use_bias=False), L.Conv2D(2, 3, groups=2), L.Conv2D(2, 3, padding="same"), L.Dense(3)):
+        model = fn.Sequential([fn.Input((5, 5, 2)), L.Rescaling(0.5, 1.0), layer, L.MaxPooling2D()], seed=0)
+        again = fn.from_state_dict(model.to_state_dict(), code=torch_code(model), input_shape=(5, 5, 2))
+        x = samples_of(model)
+        assert_allclose(again.predict(x), model.predict(x), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize(

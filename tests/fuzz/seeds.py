@@ -111,7 +111,8 @@ def checkpoint() -> list[bytes]:
 def keras() -> list[bytes]:
     members = members_of(SMALL)
     letters = {"config.json": b"c", "metadata.json": b"m", "model.weights.h5": b"w"}
-    return [SMALL.read_bytes(), *(letter + members[name] for name, letter in letters.items())]
+    blocks = file_of(build("residual").save, "m.keras")
+    return [SMALL.read_bytes(), blocks, *(letter + members[name] for name, letter in letters.items())]
 
 
 def hdf5() -> list[bytes]:

@@ -23,7 +23,7 @@ def image_modules(layer: ImageLayer, own: dict[str, Array]) -> list[TorchModule]
     ----------
     layer : ImageLayer
     own : dict from str to ndarray
-        Its weights.
+        Its weights, and perhaps a bias that the layer does not have.
 
     Raises
     ------
@@ -31,8 +31,9 @@ def image_modules(layer: ImageLayer, own: dict[str, Array]) -> list[TorchModule]
         PyTorch has no module for it.
     """
     modules: list[TorchModule] = []
-    for names, description in layer.descriptions(layer.input_shape or ()):
-        weights = [own[name] for name in names]
+    descriptions = list(layer.descriptions(layer.input_shape or ()))
+    for names, description in descriptions:
+        weights = [own[name] for name in (own if len(descriptions) == 1 else names)]
         axes = _axes(description, layer.rank)
         match description["type"]:
             case "conv2d":

@@ -35,6 +35,14 @@ from fastnet.layers import (
     Normalization,
     Permute,
     PReLU,
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomElasticTransform,
+    RandomFlip,
+    RandomRotation,
+    RandomTranslation,
+    RandomZoom,
     Rescaling,
     Reshape,
     Residual,
@@ -129,6 +137,14 @@ _LAYERS: dict[str, tuple[Shape, Callable[[], list[Layer]]]] = {
     "softmax": (_IMAGE, lambda: [Softmax(), Conv2D(3, 2, activation="softmax"), Flatten(), Activation("softmax")]),
     "rescaled": ((8, 8, 1), lambda: [Rescaling(1 / 255), Conv2D(3, 3, activation="relu"), Flatten(), Dense(2)]),
     "training_only": (_IMAGE, lambda: [SpatialDropout2D(0.5), Dropout(0.5), GaussianNoise(1.0), Conv2D(2, 2)]),
+    "augmented": (
+        _IMAGE,
+        lambda: [
+            *(RandomFlip(), RandomTranslation(0.2, 0.1), RandomRotation(0.1), RandomZoom(0.2), RandomContrast(0.3)),
+            *(RandomBrightness(0.1, (0, 1)), RandomElasticTransform(), Conv2D(2, 2)),
+        ],
+    ),
+    "random_crop": (_IMAGE, lambda: [RandomCrop(4, 3), Conv2D(2, 2)]),
     "only_dropout": ((5, 2), lambda: [SpatialDropout1D(0.5)]),
     "reshapes": (
         (6, 4),
@@ -153,6 +169,17 @@ _LAYERS: dict[str, tuple[Shape, Callable[[], list[Layer]]]] = {
             Residual([DepthwiseConv2D(3, padding="same"), Dense(4, "gelu")]),
             Flatten(),
             Residual([Dense(36)]),
+            Dense(2, "softmax"),
+        ],
+    ),
+    "residual_shortcut": (
+        _IMAGE,
+        lambda: [
+            Residual(
+                [Conv2D(6, 3, strides=2, padding="same", use_bias=False), BatchNormalization(), Activation("relu")],
+                shortcut=[Conv2D(6, 1, strides=2), BatchNormalization()],
+            ),
+            Residual([Flatten(), Dense(5)], shortcut=[GlobalAveragePooling2D(), Dense(5)]),
             Dense(2, "softmax"),
         ],
     ),

@@ -334,6 +334,14 @@ def test_a_layer_without_a_counterpart_is_named(layers: list[L.Layer], message: 
         fn.Sequential([fn.Input((6, 3, 2)), *copies]).to_state_dict()
 
 
+def test_augmentation_is_left_out() -> None:
+    augmented = [L.RandomFlip(), L.Rescaling(0.5), L.RandomRotation(0.1), L.Conv2D(2, 1)]
+    model = fn.Sequential([fn.Input((6, 3, 2)), *augmented], seed=0)
+    state = model.to_state_dict()
+    assert list(state) == ["0.weight", "0.bias"]
+    assert_array_equal(state["0.weight"][:, :, 0, 0], 0.5 * model.layers[-1].get_weights()[0][0, 0].T)
+
+
 def test_a_state_dict_of_images_is_contiguous() -> None:
     state = lenet().to_state_dict()
     assert all(array.flags.c_contiguous for array in state.values())

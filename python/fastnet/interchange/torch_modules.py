@@ -13,6 +13,7 @@ from fastnet.interchange.torch_layout import channels_first, order_of
 from fastnet.interchange.torch_module import TorchModule, no_counterpart
 from fastnet.layers.base import Layer, Shape
 from fastnet.layers.functions import ActivationFunction
+from fastnet.layers.augmentation import Augmentation
 from fastnet.layers.geometry import ImageLayer
 from fastnet.training.trainer import Trainer
 
@@ -113,6 +114,8 @@ class _Writer:
 
     def add(self, layer: Layer, own: dict[str, Array]) -> None:
         """Add the modules of a layer with its weights."""
+        if isinstance(layer, Augmentation) and layer.input_shape == layer.output_shape:
+            return  # which a prediction leaves out
         if isinstance(layer, layers.Rescaling):
             scale, offset = (1.0, 0.0) if self._rescaling is None else self._rescaling[1:]
             self._rescaling = (layer, scale * layer.scale, offset * layer.scale + layer.offset)

@@ -11,9 +11,9 @@ from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.interchange.torch_images import image_modules, pads, pointwise
 from fastnet.interchange.torch_layout import channels_first, order_of
 from fastnet.interchange.torch_module import TorchModule, no_counterpart
+from fastnet.layers.augmentation import Augmentation
 from fastnet.layers.base import Layer, Shape
 from fastnet.layers.functions import ActivationFunction
-from fastnet.layers.augmentation import Augmentation
 from fastnet.layers.geometry import ImageLayer
 from fastnet.training.trainer import Trainer
 

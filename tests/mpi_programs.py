@@ -48,7 +48,7 @@ def fit(case: str, folder: Path, options: Options) -> None:
     if "backup" in options:
         callbacks.append(BackupAndRestore(folder / "backup", **options["backup"]))
     if case == "stops":
-        callbacks.append(EarlyStopping("val_loss", patience=0, min_delta=0.05, restore_best_weights=True))
+        callbacks.append(EarlyStopping("val_loss", patience=0, min_delta=0.12, restore_best_weights=True))
     if options.get("slow"):
         callbacks.append(LambdaCallback(on_epoch_end=lambda epoch, logs: time.sleep(options["slow"])))
     if options.get("fails") == ranks.rank:

@@ -1,4 +1,4 @@
-"""The division of an evaluation among ranks: each computes some of the rows, and all get all of them, in their order."""
+"""The division of an evaluation among ranks: each computes some rows, and all get all of them, in their order."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,9 +1,9 @@
 """Throughput of training on data that stay on the disk, side by side with PyTorch and TensorFlow on the same files.
 
-    python benchmarks/stored_data.py make FOLDER --rows 2000000
+    python benchmarks/stored_data.py make FOLDER --rows 2000000 --group 40000
     python benchmarks/stored_data.py run FOLDER fastnet-memory fastnet-npy fastnet-parquet fastnet-csv torch-parquet ...
 
-`make` writes one table of float32 columns and a label as Parquet, CSV and .npy. Each `run` trains the same network for
+`make` writes one table of float32 columns and a label as Parquet, in row groups of so many rows, CSV and .npy. Each `run` trains the same network for
 one epoch in a process of its own and prints samples per second, without the first step, and the peak of memory. The
 others read as their documentation does: PyTorch a `DataLoader` over an `IterableDataset` of row groups or over a memory
 map by random batches, TensorFlow `tf.data` from a generator of row groups or from records of fixed length. All shuffle:
@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FEATURES, CLASSES, HIDDEN, BATCH = 100, 10, 64, 128
-GROUP = 40_000  # rows of a row group: 16 MB
+GROUP = 40_000  # rows that are made together
 BUFFER = (1 << 26) // (4 * FEATURES)  # rows that are shuffled together
 
 Array = NDArray[Any]
@@ -33,7 +33,7 @@ Array = NDArray[Any]
 # ---- The files ------------------------------------------------------------------------------------------------------
 
 
-def make(folder: Path, rows: int) -> None:
+def make(folder: Path, rows: int, group: int) -> None:
     """Write the table in all forms."""
     import pyarrow as pa
     import pyarrow.csv as pc
@@ -54,8 +54,10 @@ def make(folder: Path, rows: int) -> None:
             labels = block[:, :CLASSES].argmax(axis=1).astype("uint8")
             x[start : start + len(block)], y[start : start + len(block)] = block, labels
             table = pa.table([*block.T.copy(), labels], schema=schema)
-            parquet.write_table(table)
             csv.write_table(table)
+        for start in range(0, rows, group):
+            end = min(start + group, rows)
+            parquet.write_table(pa.table([*x[start:end].T.copy(), y[start:end]], schema=schema), row_group_size=group)
 
 
 def groups(folder: Path, seed: int) -> Iterator[tuple[Array, Array]]:
@@ -186,9 +188,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("cases", nargs="*")
     parser.add_argument("--rows", type=int, default=2_000_000)
+    parser.add_argument("--group", type=int, default=40_000, help="rows of a row group: 16 MB for 40,000")
     arguments = parser.parse_args()
     if arguments.action == "make":
-        make(arguments.folder, arguments.rows)
+        make(arguments.folder, arguments.rows, arguments.group)
     for case in arguments.cases:
         if arguments.action == "one":
             print(json.dumps(run(arguments.folder, case)), flush=True)

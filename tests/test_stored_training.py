@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import fastnet as fn
-from fastnet.callbacks import LambdaCallback
+from fastnet.callbacks import Callback, LambdaCallback
 from stored import CLASSES, FEATURES, ROWS, X, Y, fitted, in_small_blocks, model, opened, written  # noqa: F401
 
 pytestmark = pytest.mark.usefixtures("in_small_blocks")
@@ -126,6 +126,38 @@ def test_predictions_of_blocks_of_any_size_are_those_of_arrays(batch_size: int, 
     blocks = [(900, 1000), (0, 333), (333, 334), (334, 800)]
     rows = np.concatenate([np.arange(*block) for block in blocks])
     assert_array_equal(made.predict(data.with_blocks(blocks), batch_size), made.predict(X[rows], batch_size))
+
+
+class Noted(Callback):
+    """Notes which hooks of predictions were called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[Any] = []
+
+    def on_predict_begin(self, logs: Any = None) -> None:
+        self.calls.append(self.params["steps"])
+
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.calls.append((batch, len(logs["outputs"])))
+
+    def on_predict_end(self, logs: Any = None) -> None:
+        self.calls.append("end")
+
+
+@pytest.mark.parametrize("batch_size", [64, 100, 700])
+def test_callbacks_see_one_prediction_of_all_rows(batch_size: int, tmp_path: Path) -> None:
+    data, made, calls = opened(tmp_path), model(), []
+    for x in (X, data):
+        noted = Noted()
+        found = made.predict(x, batch_size, callbacks=[noted])
+        assert_array_equal(found, made.predict(X, batch_size))
+        calls.append(noted.calls)
+    assert calls[0] == calls[1]
+    assert calls[0][0] == -(-ROWS // batch_size)
+    noted = Noted()
+    assert made.predict(X[:0], callbacks=[noted]).shape == (0, CLASSES)
+    assert noted.calls == [0, "end"]
 
 
 def test_all_rows_are_in_spans_of_whole_blocks(tmp_path: Path) -> None:

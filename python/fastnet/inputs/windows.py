@@ -332,13 +332,8 @@ def _in_model_order(name: str, data: StoredDataset, columns: Sequence[str] | Non
     return data if order is None else data.with_columns(order)
 
 
-def stored_features(
-    data: StoredDataset, rows: int, batch_size: int, columns: Sequence[str] | None
-) -> Iterator[tuple[int, Array]]:
-    """Yield the first rows of stored samples, whole batches at a time, each with the number of its first row.
-
-    `columns` are the names of the features in the order of the model.
-    """
+def stored_features(data: StoredDataset, rows: int, batch_size: int, columns: Sequence[str] | None) -> Iterator[Array]:
+    """Yield the first rows of stored samples, whole batches at a time, with the features of these names in order."""
     data = _in_model_order("x", data, columns).part(0, rows)
     left = np.empty((0, *data.shape[1:]), data.dtype)
     for first, last in data.spans(EVALUATION_BYTES):
@@ -346,6 +341,7 @@ def stored_features(
         if len(left):
             x = np.concatenate([left, x])
         used = len(x) if last == rows else len(x) // batch_size * batch_size
-        yield last - len(x), x[:used]
+        if used:
+            yield x[:used]
         left = x[used:].copy()
         del x  # before the next rows are read

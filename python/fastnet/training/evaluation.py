@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,10 +25,9 @@ from fastnet.optimizers import Optimizer
 from fastnet.support.validation import check_integer, names_arguments, unsupported
 from fastnet.training.compilation import Compilation
 from fastnet.training.figures import PREDICTION_BATCH, RunningMean, batches, check_steps, prediction_batch, result
+from fastnet.training.predictions import predict_parts
 
 _OBSERVED_ROWS = 4096  # whose outputs are there at a time for metrics in Python
-
-_PREDICT_BATCH_HOOKS = ("on_predict_batch_begin", "on_predict_batch_end")
 
 
 class Evaluator(Compiled):
@@ -348,14 +347,11 @@ class Evaluator(Compiled):
         batch_size = prediction_batch("batch_size", batch_size)
         steps = None if steps is None else check_integer("steps", steps)
         if isinstance(x, StoredDataset):
-            self._built_network(x)
+            network = self._built_network(x)
             rows = len(x) if steps is None else min(len(x), steps * batch_size)
             check_steps(-(-rows // batch_size), steps)
-            stored = np.empty((rows, *self._output_shape), self.dtype)
-            for start, part in stored_features(x, rows, batch_size, self.feature_names):
-                stored[start : start + len(part)] = self.predict(part, batch_size, verbose, callbacks=callbacks)
-                del part  # before the next rows are read
-            return stored
+            blocks = map(partial(self._features, "x"), stored_features(x, rows, batch_size, self.feature_names))
+            return self._predicted(network, blocks, rows, batch_size, verbose, callbacks)
         if (parts := features_of_batches(x)) is not None:
             limited = itertools.islice(parts, steps)
             predicted = [self.predict(part, batch_size, verbose, callbacks=callbacks) for part in limited]
@@ -368,20 +364,22 @@ class Evaluator(Compiled):
         if steps is not None:
             features = features[: steps * batch_size]
             check_steps(-(-len(features) // batch_size), steps)
-        if not callbacks:
-            check_verbose(verbose)
-            return self._shaped(predict(network, features, self.dtype, batch_size))
-        params = {"steps": -(-len(features) // batch_size), "verbose": check_verbose(verbose)}
-        running = CallbackList.of(callbacks, self, params)
-        running.call("on_predict_begin", {})
-        by_batch = running.override(*_PREDICT_BATCH_HOOKS)
-        outputs = []
-        for batch, (start, stop) in enumerate(batches(len(features), batch_size if by_batch else len(features))):
-            running.call("on_predict_batch_begin", batch, {})
-            outputs.append(network.predict(features[start:stop], batch_size))
-            running.call("on_predict_batch_end", batch, {"outputs": outputs[-1]})
-        running.call("on_predict_end", {})
-        return self._shaped(np.concatenate(outputs))
+        if callbacks:
+            return self._predicted(network, [features], len(features), batch_size, verbose, callbacks)
+        check_verbose(verbose)
+        return self._shaped(predict(network, features, self.dtype, batch_size))
+
+    def _predicted(
+        self, network: Network, parts: Iterable[Any], rows: int, batch_size: int, verbose: Any, callbacks: Any
+    ) -> NDArray[Any]:
+        """Return the outputs for rows that come in parts of whole batches, and call the callbacks."""
+        running = CallbackList.of(callbacks, self, {"steps": -(-rows // batch_size), "verbose": check_verbose(verbose)})
+        outputs = np.empty((rows, *self._output_shape), self.dtype)
+
+        def one(part: Any) -> NDArray[Any]:
+            return self._shaped(predict(network, part, self.dtype, batch_size))
+
+        return predict_parts(one, parts, batch_size, running, outputs)
 
     def _shaped(self, outputs: NDArray[Any]) -> NDArray[Any]:
         shape = self._output_shape

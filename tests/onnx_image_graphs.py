@@ -6,11 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fastnet as fn
+
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
 onnxruntime.set_default_logger_severity(4)
 
-__all__ = ["computed", "floats", "network", "node", "proto_of"]
+__all__ = ["computed", "floats", "network", "node", "proto_of", "refused"]
 
 OPTIONS = onnxruntime.SessionOptions()
 OPTIONS.intra_op_num_threads = 1
@@ -42,6 +44,12 @@ def floats(*shape: int, seed: int = 0) -> np.ndarray:
 def computed(proto: Any, x: np.ndarray) -> np.ndarray:
     session = onnxruntime.InferenceSession(proto.SerializeToString(), OPTIONS, ["CPUExecutionProvider"])
     return np.asarray(session.run(None, {"x": x})[0])
+
+
+def refused(nodes: Sequence[Any], shape: Sequence[int], opset: int = 18, **constants: Any) -> str:
+    with pytest.raises(NotImplementedError) as caught:
+        fn.from_onnx(proto_of(nodes, shape, opset, **constants))
+    return str(caught.value)
 
 
 def network() -> Any:

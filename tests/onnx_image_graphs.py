@@ -6,9 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-onnx = pytest.importorskip("onnx", reason="needs onnx")
+import fastnet as fn
 
-__all__ = ["floats", "network", "node", "proto_of"]
+onnx = pytest.importorskip("onnx", reason="needs onnx")
+onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
+onnxruntime.set_default_logger_severity(4)
+
+__all__ = ["computed", "floats", "network", "node", "proto_of", "refused"]
+
+OPTIONS = onnxruntime.SessionOptions()
+OPTIONS.intra_op_num_threads = 1
 
 
 def node(operator: str, inputs: str, output: str = "y", **attributes: Any) -> Any:
@@ -32,6 +39,17 @@ def proto_of(nodes: Sequence[Any], shape: Sequence[int], opset: int = 18, **cons
 
 def floats(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def computed(proto: Any, x: np.ndarray) -> np.ndarray:
+    session = onnxruntime.InferenceSession(proto.SerializeToString(), OPTIONS, ["CPUExecutionProvider"])
+    return np.asarray(session.run(None, {"x": x})[0])
+
+
+def refused(nodes: Sequence[Any], shape: Sequence[int], opset: int = 18, **constants: Any) -> str:
+    with pytest.raises(NotImplementedError) as caught:
+        fn.from_onnx(proto_of(nodes, shape, opset, **constants))
+    return str(caught.value)
 
 
 def network() -> Any:

@@ -8,19 +8,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 import fastnet as fn
-from onnx_image_graphs import floats, network, node, proto_of
+from onnx_image_graphs import computed, floats, network, node, proto_of, refused
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
-onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
-onnxruntime.set_default_logger_severity(4)
-
-OPTIONS = onnxruntime.SessionOptions()
-OPTIONS.intra_op_num_threads = 1
-
-
-def computed(proto: Any, x: np.ndarray) -> np.ndarray:
-    session = onnxruntime.InferenceSession(proto.SerializeToString(), OPTIONS, ["CPUExecutionProvider"])
-    return np.asarray(session.run(None, {"x": x})[0])
 
 
 def check(nodes: Sequence[Any], shape: Sequence[int], opset: int = 18, **constants: Any) -> fn.Sequential:
@@ -33,12 +23,6 @@ def check(nodes: Sequence[Any], shape: Sequence[int], opset: int = 18, **constan
     assert predicted.shape == expected.shape
     assert_allclose(predicted, expected, rtol=1e-5, atol=1e-5)
     return model
-
-
-def refused(nodes: Sequence[Any], shape: Sequence[int], opset: int = 18, **constants: Any) -> str:
-    with pytest.raises(NotImplementedError) as caught:
-        fn.from_onnx(proto_of(nodes, shape, opset, **constants))
-    return str(caught.value)
 
 
 def names(model: fn.Sequential) -> list[str]:
@@ -279,6 +263,20 @@ def test_rows_become_images() -> None:
     check([node("Unsqueeze", "x axes", "a"), node("Conv", "a w")], (5, 6), axes=np.array([1]), w=constants["w"])
 
 
+def test_layers_of_the_last_axis() -> None:
+    model = check([node("Conv", "x w", "a"), node("Softmax", "a", axis=1)], (3, 5, 6), **KERNEL)
+    assert model.layers[1].activation.name == "softmax"
+    nodes = [node("MatMul", "x k", "a"), node("LayerNormalization", "a g b", "c"), node("Gelu", "c", "d")]
+    nodes.append(node("ReduceMean", "d axes", keepdims=0))
+    constants = {"k": floats(4, 6), "g": floats(6), "b": floats(6), "axes": np.array([1])}
+    assert names(check(nodes, (5, 4), 20, **constants)) == [
+        *["Dense", "LayerNormalization", "Activation", "GlobalAveragePooling1D"]
+    ]
+    assert "along the axes [2]" in refused(
+        [node("Conv", "x w", "a"), node("Softmax", "a", axis=2)], (3, 5, 6), **KERNEL
+    )
+
+
 # ---- Sums -----------------------------------------------------------------------------------------------------------
 
 
@@ -364,144 +362,3 @@ def test_models_come_from_bytes_and_protocol_buffers() -> None:
     tensor.external_data.add(key="location", value="weights")
     with pytest.raises(ValueError, match="from_onnx needs the path of the model"):
         fn.from_onnx(proto)
-
-
-# ---- What is refused ------------------------------------------------------------------------------------------------
-
-REFUSED = {
-    "a convolution of volumes": ([node("Conv", "x v")], (3, 4, 4, 4), "of samples of shape (3, 4, 4, 4)"),
-    "strides and dilations": ([node("Conv", "x w", strides=[2, 2], dilations=[2, 2])], (3, 9, 9), "with strides of"),
-    "weights that are computed": ([node("Conv", "x x")], (3, 4, 4), "with weights that are computed"),
-    "groups in a transposed one": ([node("ConvTranspose", "x g", group=3)], (3, 4, 4), "with groups"),
-    "indices": ([node("MaxPool", "x", "a y", kernel_shape=[2, 2])], (3, 4, 4), "only its first output is available"),
-    "dilated windows": ([node("MaxPool", "x", kernel_shape=[2, 2], dilations=[2, 2])], (3, 4, 4), "with dilations"),
-    "pads of other values": ([node("Pad", "x pads one")], (3, 4, 4), "only zeros are added"),
-    "reflections": ([node("Pad", "x pads", mode="reflect")], (3, 4, 4), "with mode=reflect"),
-    "pads of channels": (
-        [node("Pad", "x deep", "a"), node("Conv", "a w")],
-        (3, 4, 4),
-        "which is not one of the height",
-    ),
-    "a fraction": ([node("Resize", "x _ half")], (3, 4, 4), "by the factors [1.0, 1.0, 1.5, 2.0]"),
-    "corners": (
-        [node("Resize", "x _ two", mode="linear", coordinate_transformation_mode="align_corners")],
-        (3, 4, 4),
-        "with mode=linear and such places of pixels",
-    ),
-    "cubic": ([node("Resize", "x _ two", mode="cubic")], (3, 4, 4), "with mode=cubic"),
-    "a shuffle": (
-        [node("Reshape", "x split", "a"), node("Transpose", "a", perm=[0, 2, 1, 3, 4])],
-        (4, 3, 3),
-        "at most 3",
-    ),
-    "a concatenation": ([node("Conv", "x w", "a"), node("Concat", "a a", axis=1)], (3, 4, 4), "operator Concat"),
-    "a scale for every sample": (
-        [node("GlobalAveragePool", "x", "a"), node("Mul", "x a")],
-        (3, 4, 4),
-        "it takes more than one value that is computed",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_fastnet_has_not_is_named(name: str) -> None:
-    nodes, shape, message = REFUSED[name]
-    constants = {
-        "w": floats(2, 3, 2, 2),
-        "v": floats(2, 3, 2, 2, 2),
-        "g": floats(3, 2, 2, 2),
-        "pads": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
-        "deep": np.array([0, 1, 0, 0, 0, 0, 0, 0]),
-        "one": np.float32(1),
-        "half": np.array([1, 1, 1.5, 2], np.float32),
-        "two": np.array([1, 1, 2, 2], np.float32),
-        "split": np.array([0, 2, 2, 3, 3]),
-    }
-    text = refused(nodes, shape, **constants)
-    assert message in text
-    assert f"the operator {nodes[-1].op_type}" in text or name == "pads of channels"
-
-
-def test_sizes_that_do_not_fit_are_named() -> None:
-    for nodes, constants in (
-        ([node("Conv", "x w")], {"w": floats(2, 4, 2, 2)}),
-        ([node("Conv", "x w b")], {"w": floats(2, 3, 2, 2), "b": floats(3)}),
-        ([node("Conv", "x w", kernel_shape=[3, 3])], {"w": floats(2, 3, 2, 2)}),
-        ([node("Conv", "x w", strides=[0, 1])], {"w": floats(2, 3, 2, 2)}),
-        ([node("Conv", "x w", pads=[1, 1])], {"w": floats(2, 3, 2, 2)}),
-        ([node("Conv", "x w")], {"w": floats(2, 3, 9, 9)}),
-    ):
-        with pytest.raises(ValueError, match="cannot load the ONNX model: node 'the_conv'"):
-            fn.from_onnx(proto_of(nodes, (3, 5, 6), **constants))
-
-
-# ---- Random windows -------------------------------------------------------------------------------------------------
-
-
-def random_case(rng: np.random.Generator) -> tuple[list[Any], tuple[int, ...], dict[str, Any]]:
-    """Return nodes with a random operator that moves a window, with attributes of any kind."""
-    rank, channels = int(rng.integers(1, 3)), int(rng.choice([2, 4]))
-    sizes = tuple(int(size) for size in rng.integers(3, 12, rank))
-    kernel = [int(size) for size in rng.integers(1, 4, rank)]
-    attributes: dict[str, Any] = {"kernel_shape": kernel}
-    operator = str(rng.choice(["Conv", "ConvTranspose", "MaxPool", "AveragePool"]))
-    if rng.random() < 0.7:
-        attributes["strides"] = [int(one) for one in rng.integers(1, 4, rank)]
-    if rng.random() < 0.3 and operator != "AveragePool":
-        attributes["dilations"] = [int(one) for one in rng.integers(1, 3, rank)]
-    if rng.random() < 0.3 and operator != "ConvTranspose":
-        attributes["auto_pad"] = str(rng.choice(["VALID", "SAME_UPPER", "SAME_LOWER"]))
-    elif rng.random() < 0.7:
-        attributes["pads"] = [int(rng.integers(0, size)) for size in kernel * 2]
-    if "Pool" in operator and rng.random() < 0.3:
-        attributes["ceil_mode"] = 1
-    if operator == "AveragePool" and rng.random() < 0.3:
-        attributes["count_include_pad"] = 1
-    if operator == "ConvTranspose" and rng.random() < 0.5:
-        attributes["output_padding"] = [int(rng.integers(0, one)) for one in attributes.get("strides", [1] * rank)]
-    constants = {}
-    if "Conv" in operator:
-        groups = int(rng.choice([1, 2, channels])) if operator == "Conv" else 1
-        attributes["group"] = groups
-        filters = groups * int(rng.integers(1, 3))
-        shape = (filters, channels // groups) if operator == "Conv" else (channels, filters)
-        constants = {"w": floats(*shape, *kernel), "b": floats(filters)}
-    inputs = "a w b" if constants else "a"
-    return (
-        [node("Relu" if rng.integers(2) else "Tanh", "x", "a"), node(operator, inputs, **attributes)],
-        sizes,
-        {
-            "channels": channels,
-            **constants,
-        },
-    )
-
-
-def check_case(seed: int) -> bool:
-    """Compare a random case with onnxruntime; return whether both take it."""
-    nodes, sizes, constants = random_case(np.random.default_rng(seed))
-    shape = (constants.pop("channels"), *sizes)
-    proto = proto_of(nodes, shape, 22, **constants)
-    x = floats(2, *shape, seed=seed)
-    try:
-        model = fn.from_onnx(proto)
-        expected = computed(proto, x)
-    except (NotImplementedError, ValueError):
-        return False
-    except Exception as error:
-        if type(error).__module__.startswith("onnxruntime"):
-            return False
-        raise
-    predicted = model.predict(x)
-    assert predicted.shape == expected.shape, f"seed {seed}: {nodes}"
-    assert_allclose(predicted, expected, rtol=1e-5, atol=1e-5, err_msg=f"seed {seed}: {nodes}")
-    return True
-
-
-def test_random_windows_give_what_onnxruntime_computes() -> None:
-    assert sum(check_case(seed) for seed in range(150)) > 75
-
-
-@pytest.mark.slow
-def test_many_random_windows_give_what_onnxruntime_computes() -> None:
-    assert sum(check_case(seed) for seed in range(150, 2000)) > 900

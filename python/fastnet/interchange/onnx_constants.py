@@ -16,7 +16,8 @@ BATCH = 2**61 - 1  # stands for the size of the batch in shapes; what is compute
 
 LARGEST_FILLED = 2**10  # of values that a file states by one: those of pads
 
-_TYPES: dict[int, type] = {1: np.float32, 6: np.int32, 7: np.int64, 11: np.float64}  # of TensorProto.DataType
+# Of TensorProto.DataType; float16 is computed in float32.
+_TYPES: dict[int, type] = {1: np.float32, 6: np.int32, 7: np.int64, 10: np.float32, 11: np.float64}
 
 
 def _quotient(a: Array, b: Array) -> Array:

@@ -41,17 +41,39 @@ def compiler(name: str = "") -> list[str]:
     return command
 
 
-def compile_and_run(command: Sequence[str], source: str, folder: Path) -> str:
+def compiler_with_sanitizers(folder: Path) -> list[str]:
+    """A compiler whose programs end at a wrong address and at whatever is undefined; else the test is skipped."""
+    sanitized = [*compiler(), "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    (folder / "empty.c").write_text("int main(void) { return 0; }\n")
+    if subprocess.run([*sanitized, "empty.c"], cwd=folder, capture_output=True, check=False).returncode:
+        pytest.skip("needs a compiler with its sanitizers")
+    return sanitized
+
+
+def cross_compiler(machine: str, emulator: str) -> tuple[list[str], list[str]]:
+    """The commands of a compiler for another machine and of QEMU's emulator; else the test is skipped."""
+    compiling = f"{machine}-gcc"
+    for needed in (compiling, emulator):
+        if shutil.which(needed) is None:
+            pytest.skip(f"needs {needed}: apt-get install gcc-{machine} qemu-user")
+    return [compiling, "-static"], [emulator]
+
+
+def compile_and_run(command: Sequence[str], source: str, folder: Path, emulator: Sequence[str] = ()) -> str:
     """Compile a program that may include files of the folder, run it there, and return what it printed."""
     (folder / "program.c").write_text(source, encoding="ascii")
-    for step in ([*command, "program.c", "-o", "program", "-lm"], [str(folder / "program")]):
+    for step in ([*command, "program.c", "-o", "program", "-lm"], [*emulator, str(folder / "program")]):
         done = subprocess.run(step, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
 
 
 def predictions(
-    models: Mapping[str, fn.Sequential], samples: Mapping[str, np.ndarray], command: Sequence[str], folder: Path
+    models: Mapping[str, fn.Sequential],
+    samples: Mapping[str, np.ndarray],
+    command: Sequence[str],
+    folder: Path,
+    emulator: Sequence[str] = (),
 ) -> dict[str, np.ndarray]:
     """What one program with the exports of all models predicts for the samples of each, one sample a row."""
     dtype = next(iter(models.values())).dtype
@@ -78,7 +100,7 @@ def predictions(
             "    return fclose(out);\n}\n",
         ]
     )
-    compile_and_run(command, source, folder)
+    compile_and_run(command, source, folder, emulator)
     values = np.fromfile(folder / "out.bin", dtype)
     ends = np.cumsum([len(samples[name]) * sizes[name][1] for name in models])
     parts = np.split(values, ends)

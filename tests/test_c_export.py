@@ -1,8 +1,7 @@
 """A model's file of C: compiled, it predicts what the model predicts."""
 
 import re
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,15 @@ import pytest
 from numpy.testing import assert_allclose
 
 import fastnet as fn
-from c_programs import STRICT, STRICT_CPP, compile_and_run, compiler, predictions
+from c_programs import (
+    STRICT,
+    STRICT_CPP,
+    compile_and_run,
+    compiler,
+    compiler_with_sanitizers,
+    cross_compiler,
+    predictions,
+)
 from fastnet import _core
 from fastnet.interchange import c_check, c_file, c_functions, c_source, c_text, checking
 from fastnet.layers import Layer
@@ -34,7 +41,7 @@ def small(outputs: int = 3, activation: str = "softmax") -> fn.Sequential:
 # ---- Predictions ----------------------------------------------------------------------------------------------------
 
 
-def check_all_models(command: list[str], dtype: str, folder: Path) -> None:
+def check_all_models(command: list[str], dtype: str, folder: Path, emulator: Sequence[str] = ()) -> None:
     models = {name: build(name, dtype) for name in MODELS}
     samples = {name: checking.sample_inputs(model, 50) for name, model in models.items()}
     long = [fn.Dense(4, "tanh", input_shape=(1030,)), fn.Dense(520), fn.Dense(2)]
@@ -48,7 +55,7 @@ def check_all_models(command: list[str], dtype: str, folder: Path) -> None:
         finite = "softmax" in name
         samples[f"extreme_{name}"] = np.array([np.clip(np.nan_to_num(EXTREMES), -1e30, 1e30) if finite else EXTREMES])
     assert len(models) > 50
-    outputs = predictions(models, samples, command, folder)
+    outputs = predictions(models, samples, command, folder, emulator)
     for name, model in models.items():
         expected = predicted(model, samples[name].astype(dtype))
         rtol = atol = TOLERANCES[dtype]
@@ -86,13 +93,18 @@ def test_exports_are_cpp_too(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_no_export_reads_or_writes_what_is_not_its_own(tmp_path: Path) -> None:
-    command = compiler()
-    sanitized = [*command, "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    (tmp_path / "empty.c").write_text("int main(void) { return 0; }\n")
-    if subprocess.run([*sanitized, "empty.c"], cwd=tmp_path, capture_output=True, check=False).returncode:
-        pytest.skip("needs a compiler with its sanitizers")
+    sanitized = compiler_with_sanitizers(tmp_path)
     for dtype in TOLERANCES:
         check_all_models([*sanitized, *STRICT, "-g"], dtype, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("machine", "emulator"), [("arm-linux-gnueabihf", "qemu-arm"), ("riscv64-linux-gnu", "qemu-riscv64")]
+)
+def test_other_processors_predict_the_same(machine: str, emulator: str, tmp_path: Path) -> None:
+    command, run = cross_compiler(machine, emulator)
+    check_all_models([*command, *STRICT], "float32", tmp_path, run)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ import numpy as np
 
 from fastnet.interchange.c_forward import constants_of
 from fastnet.interchange.checking import check_outputs
+from fastnet.operations import steps
 from fastnet.operations.evaluation import compute
 from fastnet.operations.steps import Array, Operation
 
@@ -103,6 +104,8 @@ def check_by_computing(source: str, name: str, operations: Sequence[Operation], 
             key.rpartition("_")[0]: np.array(re.findall(r"[^\s,f]+", texts[key]), x.dtype).reshape(array.shape)
             for key, array in constants_of(index, operation).items()
         }
+        if isinstance(operation, steps.TransposedConvolution):
+            arrays["kernel"] = arrays["kernel"].swapaxes(2, 3)
         return replace(operation, **arrays)
 
     with np.errstate(all="ignore"):  # an output may be infinite

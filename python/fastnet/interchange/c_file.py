@@ -9,7 +9,8 @@ import numpy as np
 from fastnet._core import __version__
 from fastnet.interchange.c_forward import Forward, constants_of
 from fastnet.interchange.c_functions import functions_for, needs_math
-from fastnet.interchange.c_text import REALS, filled, in_comment, number, number_lines, packed, string
+from fastnet.interchange.c_images import BYTES_OF_SIZES
+from fastnet.interchange.c_text import REALS, broken, filled, in_comment, number, number_lines, packed, string
 from fastnet.interchange.checking import TOLERANCE, in_full_precision, sample_inputs
 from fastnet.layers.base import Layer
 from fastnet.operations.making import operations_of
@@ -146,7 +147,10 @@ class CFile:
         if needs_math(functions):
             yield "\n#include <math.h>\n"
         yield from (self._array(key, array) for key, array in self._constants.items())
-        yield self._filled(functions + _BUFFERS)
+        yield "\n".join(broken(self._filled(functions).split("\n")))
+        for sizes, name in self._forward.sizes.items():
+            yield self._filled(f"\nstatic const NAME_sizes NAME_{name} = {sizes};\n")
+        yield self._filled(_BUFFERS)
         yield from self._definitions()
         yield from self._self_test()
         yield self._filled("\n#endif /* PREFIX_DECLARATIONS_ONLY */\n")
@@ -159,8 +163,9 @@ class CFile:
         yield f" *\n *   {_times(self._model.input_shape)}\n"
         for layer in self._model.layers:
             yield f" *   {in_comment(layer.name)} ({_kind(layer)}) -> {_times(layer.output_shape)}\n"
+        constants = sum(array.nbytes for array in self._constants.values()) + BYTES_OF_SIZES * len(self._forward.sizes)
         values = {
-            "constants": f"{sum(array.nbytes for array in self._constants.values()):,}",
+            "constants": f"{constants:,}",
             "buffers": f"{sum(self._forward.buffers.values()) * np.dtype(self._model.dtype).itemsize:,}",
             "name": self.name,
         }
@@ -194,7 +199,7 @@ class CFile:
         yield self._filled("\nvoid NAME_predict(const REAL *input, REAL *output)\n{\n")
         for name, size in self._forward.buffers.items():
             yield self._filled(f"    PREFIX_BUFFERS REAL {name}[{size}];\n")
-        yield from (f"    {line}\n" for line in self._forward.lines)
+        yield from (f"{line}\n" for line in broken("    " + line for line in self._forward.lines))
         yield "}\n"
         if self._classes:
             yield self._filled(_ABOVE_HALF if self._outputs == 1 else _LARGEST)

@@ -1,6 +1,7 @@
 """The functions of C that a network is made of: the formulas of the compiled core, written for any C99 compiler.
 
-See `fastnet.interchange.c_text.filled` for what ``NAME_``, ``REAL`` and ``~`` stand for in these texts. `x` and `y` may be the same array, but not in those for dense layers.
+See `fastnet.interchange.c_text.filled` for what ``NAME_``, ``REAL`` and ``~`` stand for in these texts. `x` and `y` may be the
+same array, but not in those for dense layers.
 """
 
 import re
@@ -8,6 +9,7 @@ from collections.abc import Iterable
 
 from fastnet._core import activation_names
 from fastnet.functional.activations.table import ACTIVATIONS
+from fastnet.interchange.c_images import IMAGE_FUNCTIONS
 
 __all__ = ["LONGEST_PASS", "functions_for", "needs_math"]
 
@@ -204,17 +206,18 @@ _FUNCTIONS = {
     },
     "softmax": _SOFTMAX,
     "log_softmax": _LOG_SOFTMAX,
+    **IMAGE_FUNCTIONS,
 }
 
 
 def functions_for(names: Iterable[str]) -> str:
-    """Return the definitions of these functions, and before them those that they call, each one once."""
+    """Return the definitions of these functions, and before them what they need, each one once."""
     needed: set[str] = set()
     pending = set(names)
     while pending:
         name = pending.pop()
         needed.add(name)
-        pending |= set(re.findall(r"NAME_(\w+)\(", _FUNCTIONS[name])) - needed
+        pending |= (_FUNCTIONS.keys() & re.findall(r"NAME_(\w+)", _FUNCTIONS[name])) - needed
     return "".join(text for name, text in _FUNCTIONS.items() if name in needed)
 
 

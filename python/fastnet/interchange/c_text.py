@@ -1,13 +1,14 @@
 """Numbers and names as C reads them. What a user wrote can end neither a comment nor a string."""
 
 import re
+import textwrap
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["REALS", "filled", "in_comment", "number", "number_lines", "packed", "string"]
+__all__ = ["REALS", "broken", "filled", "in_comment", "number", "number_lines", "packed", "string"]
 
 REALS = {"float32": "float", "float64": "double"}
 _SUFFIX = {"float32": "f", "float64": ""}
@@ -83,3 +84,16 @@ def packed(entries: Iterable[str], width: int = 100) -> Iterator[str]:
             line = f"{line}, {entry}" if line else entry
     if line:
         yield line
+
+
+def broken(lines: Iterable[str], width: int = 120) -> Iterator[str]:
+    """Yield lines of C, those that are too long in several; comments stay as they are."""
+    for line in lines:
+        code = line.lstrip()
+        if len(line) <= width or code.startswith("/*"):
+            yield line
+        else:
+            indent = " " * (len(line) - len(code) + 4)
+            yield from textwrap.wrap(
+                line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            )

@@ -1,6 +1,7 @@
 """Exports in C, compiled together into one program that predicts for samples of a file."""
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -57,6 +58,14 @@ def cross_compiler(machine: str, emulator: str) -> tuple[list[str], list[str]]:
         if shutil.which(needed) is None:
             pytest.skip(f"needs {needed}: apt-get install gcc-{machine} qemu-user")
     return [compiling, "-static"], [emulator]
+
+
+def constants_in(program: Path) -> int:
+    """Return the bytes of all constants of a compiled file."""
+    if shutil.which("nm") is None:
+        pytest.skip("needs nm")
+    listed = subprocess.run(["nm", "-S", program], capture_output=True, text=True, check=True).stdout
+    return sum(int(size, 16) for size in re.findall(r"^\w+ (\w+) [rR] ", listed, re.MULTILINE))
 
 
 def compile_and_run(command: Sequence[str], source: str, folder: Path, emulator: Sequence[str] = ()) -> str:

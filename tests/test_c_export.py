@@ -20,6 +20,7 @@ from c_programs import (
 )
 from fastnet import _core
 from fastnet.interchange import c_check, c_file, c_functions, c_source, c_text, checking
+from fastnet.interchange.c_model import to_be_written
 from fastnet.layers import Layer
 from fastnet.operations import evaluation
 from fastnet.operations.making import operations_of
@@ -139,7 +140,7 @@ def test_buffers_are_never_overwritten_before_they_are_read(tmp_path: Path) -> N
     for seed in range(40):
         layers = random_layers(np.random.default_rng(seed), 4, depth=3)
         models[f"m{seed}"] = fn.Sequential([fn.Input((4,)), *layers], seed=seed, dtype="float64")
-    assert sum(len(c_file.CFile(model, "m")._forward.buffers) > 2 for model in models.values()) > 9
+    assert sum(len(c_file.CFile(to_be_written(model), "m")._forward.buffers) > 2 for model in models.values()) > 9
     samples = {name: checking.sample_inputs(model) for name, model in models.items()}
     outputs = predictions(models, samples, [*compiler(), *STRICT], tmp_path)
     for name, model in models.items():
@@ -283,7 +284,7 @@ def test_any_name_of_c_will_do(name: str, tmp_path: Path) -> None:
 
 
 def test_the_same_model_gives_the_same_file() -> None:
-    assert c_file.CFile(small(), "model").text() == c_file.CFile(small(), "model").text()
+    assert c_file.CFile(to_be_written(small()), "model").text() == c_file.CFile(to_be_written(small()), "model").text()
 
 
 def test_the_file_says_what_it_is_and_what_it_takes(tmp_path: Path) -> None:
@@ -307,7 +308,7 @@ def test_the_file_says_what_it_is_and_what_it_takes(tmp_path: Path) -> None:
 
 def test_mathematics_is_included_only_where_it_is_used(tmp_path: Path) -> None:
     for activation, needed in [("relu", False), ("tanh", True), ("mish", True), ("linear", False)]:
-        assert ("<math.h>" in c_file.CFile(small(2, activation), "model").text()) == needed
+        assert ("<math.h>" in c_file.CFile(to_be_written(small(2, activation)), "model").text()) == needed
     assert c_functions.needs_math("y = exp~(x);")
     assert not c_functions.needs_math("y = 0.5~ * (x);")
 
@@ -326,7 +327,7 @@ def test_mathematics_is_included_only_where_it_is_used(tmp_path: Path) -> None:
 )
 def test_a_buffer_is_used_again_when_nobody_reads_it_any_more(make: Callable[[], list], sizes: list[int]) -> None:
     model = fn.Sequential([fn.Input((6,)), *make()])
-    assert list(c_file.CFile(model, "model")._forward.buffers.values()) == sizes
+    assert list(c_file.CFile(to_be_written(model), "model")._forward.buffers.values()) == sizes
 
 
 # ---- The check of an export -----------------------------------------------------------------------------------------
@@ -359,7 +360,7 @@ def test_without_a_compiler_the_numbers_of_the_file_are_computed(tmp_path: Path)
 def test_outputs_may_be_infinite(dtype: str, compiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = fn.Sequential([fn.Dense(3, "exponential", input_shape=(2,)), fn.Rescaling(-1.0)], dtype=dtype)
     model.layers[0].set_weights([np.full((2, 3), 1e4), np.zeros(3)])
-    assert np.isinf(c_file.CFile(model, "model").expected).any()
+    assert np.isinf(to_be_written(model).expected).any()
     if not compiled:
         monkeypatch.setattr(c_source, "find_compiler", lambda: None)
         assert "largest difference 0" in model.to_c(tmp_path / "model.c")
@@ -414,7 +415,7 @@ def test_a_compiler_that_does_not_end_is_done_without(tmp_path: Path, monkeypatc
 
 def test_mixed_precision_is_exported_in_full_precision(tmp_path: Path) -> None:
     model = fn.Sequential([fn.Dense(64, "tanh", input_shape=(50,)), fn.Dense(3)], seed=0, dtype="mixed_bfloat16")
-    export = c_file.CFile(model, "model")
+    export = to_be_written(model)
     rounded = predicted(model, export.x)
     assert np.abs(rounded - export.expected).max() > 1e-4
     c_source.export_c(model, tmp_path / "model.c")

@@ -12,8 +12,9 @@ from numpy.testing import assert_allclose
 
 import fastnet as fn
 import models_of_images as images
-from c_programs import STRICT, STRICT_CPP, compiler, compiler_with_sanitizers, cross_compiler, predictions
+from c_programs import STRICT, STRICT_CPP, compiler, compiler_with_sanitizers, constants_in, cross_compiler, predictions
 from fastnet.interchange import c_file, c_source, checking
+from fastnet.interchange.c_model import to_be_written
 from fastnet.layers import (
     Activation,
     AveragePooling2D,
@@ -155,7 +156,7 @@ def strip_model(layers: list[fn.layers.Layer]) -> fn.Sequential:
 def test_a_pooled_convolution_needs_no_buffer_for_the_whole_image(tmp_path: Path) -> None:
     models = {name: strip_model(layers()) for name, layers in (STRIPS | WHOLE).items()}
     for name, model in models.items():
-        assert ("strip" in c_file.CFile(model, "m")._forward.buffers) == (name in STRIPS), name
+        assert ("strip" in c_file.CFile(to_be_written(model), "m")._forward.buffers) == (name in STRIPS), name
     samples = {name: checking.sample_inputs(model) for name, model in models.items()}
     outputs = predictions(models, samples, [*compiler(), *STRICT], tmp_path)
     for name, model in models.items():
@@ -205,14 +206,6 @@ def test_a_microcontroller_has_room_for_it(tmp_path: Path) -> None:
     weights = 4 * lenet().count_params()
     assert weights < text < weights + 2000
     assert data == bss == 0
-
-
-def constants_in(program: Path) -> int:
-    """Return the bytes of all constants of a compiled file."""
-    if shutil.which("nm") is None:
-        pytest.skip("needs nm")
-    listed = subprocess.run(["nm", "-S", program], capture_output=True, text=True, check=True).stdout
-    return sum(int(size, 16) for size in re.findall(r"^\w+ (\w+) [rR] ", listed, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", images.MODELS)

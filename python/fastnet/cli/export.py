@@ -18,9 +18,12 @@ def run(arguments: argparse.Namespace) -> int:
     out = arguments.out or str(Path(arguments.model).with_suffix(SUFFIXES[arguments.to]))
     check_output(out, inputs=[arguments.model], formats=[FORMATS[arguments.to]])
     model = load_model(arguments.model, compile=arguments.to == "keras")  # the one format with the configuration
-    if not isinstance(model, Sequential):
-        raise ValueError(f"{arguments.model} is quantized; only floating-point models can be exported")
-    check = _write(model, arguments.to, out)
+    if isinstance(model, Sequential):
+        check = _write(model, arguments.to, out)
+    elif arguments.to == "c":
+        check = model.to_c(out)
+    else:
+        raise ValueError(f"{arguments.model} is quantized, which only --to c can write; export the model of floats")
     size = Path(out).stat().st_size
     if arguments.json:
         print_json("export", {"model": arguments.model, "to": arguments.to, "file": out, "bytes": size, "check": check})

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from fastnet.interchange.c_forward import constants_of
+from fastnet.interchange.c_model import ModelInC
 from fastnet.interchange.checking import check_outputs
 from fastnet.operations import steps
-from fastnet.operations.evaluation import compute
-from fastnet.operations.steps import Array, Operation
+from fastnet.operations.steps import Operation
 
 __all__ = ["CompilerTooSlowError", "check_by_compiling", "check_by_computing", "find_compiler"]
 
@@ -88,7 +88,7 @@ def _run(compiler: Sequence[str], source: str, timeout: float) -> tuple[bool, st
     return True, printed
 
 
-def check_by_computing(source: str, name: str, operations: Sequence[Operation], x: Array, expected: Array) -> str:
+def check_by_computing(source: str, model: ModelInC, name: str) -> str:
     """Compute the operations with the constants read back from the text, and return the largest difference.
 
     Raises
@@ -101,7 +101,7 @@ def check_by_computing(source: str, name: str, operations: Sequence[Operation], 
 
     def read_back(index: int, operation: Operation) -> Operation:
         arrays: dict[str, Any] = {
-            key.rpartition("_")[0]: np.array(re.findall(r"[^\s,f]+", texts[key]), x.dtype).reshape(array.shape)
+            key.rpartition("_")[0]: np.array(re.findall(r"[^\s,f]+", texts[key]), array.dtype).reshape(array.shape)
             for key, array in constants_of(index, operation).items()
         }
         if isinstance(operation, steps.TransposedConvolution):
@@ -109,7 +109,8 @@ def check_by_computing(source: str, name: str, operations: Sequence[Operation], 
         return replace(operation, **arrays)
 
     with np.errstate(all="ignore"):  # an output may be infinite
-        outputs = compute([read_back(*item) for item in enumerate(operations)], x)
+        outputs = model.compute([read_back(*item) for item in enumerate(model.operations)], model.x)
+    expected = model.expected
     check_outputs("C export", outputs, expected)
     differences = np.subtract(outputs, expected, out=np.zeros_like(expected), where=outputs != expected)
     return f"largest difference {np.abs(differences).max(initial=0.0):.3g}"

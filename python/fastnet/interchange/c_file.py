@@ -7,20 +7,17 @@ from typing import Any
 import numpy as np
 
 from fastnet._core import __version__
-from fastnet.interchange.c_forward import Forward, constants_of
+from fastnet.interchange.c_forward import INTEGERS, Forward, constants_of
 from fastnet.interchange.c_functions import functions_for, needs_math
 from fastnet.interchange.c_images import BYTES_OF_SIZES
+from fastnet.interchange.c_integers import needs_integers
+from fastnet.interchange.c_model import ModelInC, shape_in_words
 from fastnet.interchange.c_text import REALS, broken, filled, in_comment, number, number_lines, packed, string
-from fastnet.interchange.checking import TOLERANCE, in_full_precision, sample_inputs
-from fastnet.layers.base import Layer
-from fastnet.operations.making import operations_of
-from fastnet.operations.steps import Activating, Array, Operation
+from fastnet.operations.steps import Activating, Array
 from fastnet.support.validation import describe
-from fastnet.training.trainer import Trainer
 
 __all__ = ["CFile"]
 
-_VECTORS = 16
 _PROBABILITIES = ("softmax", "log_softmax", "sigmoid")
 
 # See `filled` for what NAME_, PREFIX_, REAL and ~ stand for.
@@ -105,35 +102,25 @@ class CFile:
     ----------
     name : str
         What all names in the file begin with.
-    operations : list of Operation
-    x, expected : ndarray of shape (16, inputs) and (16, outputs)
-        Samples, and what the model predicts for them.
     """
 
-    def __init__(self, model: Trainer, name: str) -> None:
+    def __init__(self, model: ModelInC, name: str) -> None:
         if not isinstance(name, str):
             raise TypeError(f"name must be a string; got {describe(name)}")
         if not re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name):
             raise ValueError(f"name must be a letter, then letters, digits and underscores; got {name!r}")
-        model._require_built("to_c")
         for attribute in ("class_names", "feature_names"):
             _check_strings(attribute, getattr(model, attribute))
         self.name = name
-        self._model = model = in_full_precision(model)
-        self.operations: list[Operation] = operations_of(model)
+        self._model = model
         self._constants = {
             key: _finite(array, operation.layer)
-            for index, operation in enumerate(self.operations)
+            for index, operation in enumerate(model.operations)
             for key, array in constants_of(index, operation).items()
         }
-        assert model.input_shape is not None
-        assert model.output_shape is not None
         self._inputs, self._outputs = int(np.prod(model.input_shape)), int(np.prod(model.output_shape))
-        self._forward = Forward(self.operations, self._inputs, name, model.dtype)
-        self._classes = _number_of_classes(model, self.operations, self._outputs)
-        self.x = sample_inputs(model, _VECTORS)
-        predicted = model.predict(self.x.reshape(-1, *model.input_shape))
-        self.expected: Array = np.asarray(predicted).reshape(_VECTORS, -1)
+        self._forward = Forward(model.operations, self._inputs, name, model.dtype)
+        self._classes = _number_of_classes(model, self._outputs)
 
     def text(self) -> str:
         """Return the whole file."""
@@ -144,8 +131,9 @@ class CFile:
         yield from self._header()
         yield from self._declarations()
         yield self._filled("\n#ifndef PREFIX_DECLARATIONS_ONLY\n")
-        if needs_math(functions):
-            yield "\n#include <math.h>\n"
+        headers = {"math": needs_math(functions), "stdint": needs_integers(functions)}
+        if any(headers.values()):
+            yield "\n" + "".join(f"#include <{header}.h>\n" for header, needed in headers.items() if needed)
         yield from (self._array(key, array) for key, array in self._constants.items())
         yield "\n".join(broken(self._filled(functions).split("\n")))
         for sizes, name in self._forward.sizes.items():
@@ -159,14 +147,16 @@ class CFile:
         return filled(template, self.name, self._model.dtype)
 
     def _header(self) -> Iterator[str]:
-        yield f"/*\n * A neural network in C99, written by fastnet {__version__}: {in_comment(self._model.name)}\n"
-        yield f" *\n *   {_times(self._model.input_shape)}\n"
-        for layer in self._model.layers:
-            yield f" *   {in_comment(layer.name)} ({_kind(layer)}) -> {_times(layer.output_shape)}\n"
+        yield f"/*\n * A neural network in C99, written by fastnet {__version__}: {self._model.title}\n"
+        yield f" *\n *   {shape_in_words(self._model.input_shape)}\n"
+        yield from (f" *   {line}\n" for line in self._model.lines)
         constants = sum(array.nbytes for array in self._constants.values()) + BYTES_OF_SIZES * len(self._forward.sizes)
+        buffers = (
+            sum(self._forward.buffers.values()) * np.dtype(self._model.dtype).itemsize + 4 * self._forward.integers
+        )
         values = {
             "constants": f"{constants:,}",
-            "buffers": f"{sum(self._forward.buffers.values()) * np.dtype(self._model.dtype).itemsize:,}",
+            "buffers": f"{buffers:,}",
             "name": self.name,
         }
         yield re.sub("@([a-z]+)", lambda match: values[match[1]], self._filled(_USE))
@@ -191,14 +181,16 @@ class CFile:
         yield _EXTERN_C_END + "\n#endif\n"
 
     def _array(self, key: str, array: Array) -> str:
-        real = REALS[self._model.dtype]
-        return f"\nstatic const {real} {self.name}_{key}[{array.size}] = {{\n{number_lines(array)}}};\n"
+        kind = "int8_t" if array.dtype == np.int8 else REALS[self._model.dtype]
+        return f"\nstatic const {kind} {self.name}_{key}[{array.size}] = {{\n{number_lines(array)}}};\n"
 
     def _definitions(self) -> Iterator[str]:
         model = self._model
         yield self._filled("\nvoid NAME_predict(const REAL *input, REAL *output)\n{\n")
         for name, size in self._forward.buffers.items():
             yield self._filled(f"    PREFIX_BUFFERS REAL {name}[{size}];\n")
+        if self._forward.integers:
+            yield self._filled(f"    PREFIX_BUFFERS int32_t {INTEGERS}[{self._forward.integers}];\n")
         yield from (f"{line}\n" for line in broken("    " + line for line in self._forward.lines))
         yield "}\n"
         if self._classes:
@@ -209,14 +201,15 @@ class CFile:
             yield "};\n"
 
     def _self_test(self) -> Iterator[str]:
-        finite = self.expected[np.isfinite(self.expected)]
+        x, expected = self._model.x, self._model.expected
+        finite = expected[np.isfinite(expected)]
         yield "\n#ifdef SELFTEST\n\n#include <stdio.h>\n" + (
-            "" if finite.size == self.expected.size else "#include <math.h>\n"
+            "" if finite.size == expected.size else "#include <math.h>\n"
         )
-        yield self._array("test_inputs", self.x)
-        yield self._array("test_outputs", self.expected)
-        accepted = TOLERANCE * max(1.0, float(np.abs(finite).max(initial=0.0)))
-        main = _MAIN.replace("NAME_TESTS", str(_VECTORS)).replace("ACCEPTED", number(accepted, "float64"))
+        yield self._array("test_inputs", x)
+        yield self._array("test_outputs", expected)
+        accepted = self._model.tolerance * max(1.0, float(np.abs(finite).max(initial=0.0)))
+        main = _MAIN.replace("NAME_TESTS", str(len(x))).replace("ACCEPTED", number(accepted, "float64"))
         yield self._filled(main)
         yield "\n#endif /* SELFTEST */\n"
 
@@ -224,10 +217,10 @@ class CFile:
 _RULES = ("largest output", "class: 1 where the output is above 1/2, else 0")
 
 
-def _number_of_classes(model: Trainer, operations: list[Operation], outputs: int) -> int:
+def _number_of_classes(model: ModelInC, outputs: int) -> int:
     """Return 0 where the outputs stand for no classes."""
     names = model.class_names
-    last = operations[-1] if operations else None
+    last = model.operations[-1] if model.operations else None
     function = last.function if isinstance(last, Activating) else "linear"
     if function not in _PROBABILITIES and (names is None or outputs == 1):
         return 0
@@ -249,18 +242,10 @@ def _finite(array: Array, layer: str) -> Array:
     return array
 
 
-def _kind(layer: Layer) -> str:
-    """Return the class of a layer, and its activation where it has one."""
-    activation = getattr(getattr(layer, "activation", None), "name", "linear")
-    return type(layer).__name__ if activation == "linear" else f"{type(layer).__name__}, {activation}"
-
-
-def _times(shape: tuple[int, ...] | None) -> str:
-    return " x ".join(map(str, shape or ()))
-
-
 def _values(shape: tuple[int, ...] | None) -> str:
     """Describe a sample."""
     count = int(np.prod(shape or ()))
     plural = "value" if count == 1 else "values"
-    return f"{count} {plural}" + (f", {_times(shape)}, the last index changing first" if len(shape or ()) > 1 else "")
+    return f"{count} {plural}" + (
+        f", {shape_in_words(shape)}, the last index changing first" if len(shape or ()) > 1 else ""
+    )

@@ -12,12 +12,13 @@ from fastnet.interchange.c_functions import LONGEST_PASS
 from fastnet.interchange.c_images import convolution_function, sizes_of
 from fastnet.interchange.c_text import in_comment, number
 from fastnet.operations import steps
+from fastnet.operations.quantizing import QuantizedMultiplication
 from fastnet.operations.steps import Array, ImageOperation, Operation
 
-__all__ = ["Forward", "constants_of"]
+__all__ = ["INTEGERS", "Forward", "constants_of"]
 
 INPUT, OUTPUT = "input", "output"
-STRIP, SUMS = "strip", "sums"  # buffers of one call
+STRIP, SUMS, INTEGERS = "strip", "sums", "integers"  # buffers of one call
 
 _Elementwise = steps.Scaling | steps.Activating | steps.SlopedActivating | steps.LayerNormalizing
 
@@ -125,6 +126,8 @@ def constants_of(index: int, operation: Operation) -> dict[str, Array]:
     """Return the arrays of an operation by their names in C, without the prefix."""
     arrays: dict[str, Array | None] = {}
     match operation:
+        case QuantizedMultiplication():
+            arrays = {"kernel": operation.kernel, "scale": operation.scale, "bias": operation.bias}
         case steps.Multiplication() | steps.Convolution():
             arrays = {"kernel": operation.kernel, "bias": operation.bias}
         case steps.TransposedConvolution():  # the filters last: the innermost loop goes over them
@@ -156,6 +159,8 @@ class Forward:
         The functions that it calls.
     buffers : dict of str to int
         The sizes of the buffers by their names, no more of them than are needed at the same time.
+    integers : int
+        The size of the buffer of integers, of 32 bits.
     sizes : dict of str to str
         The names, without the prefix, of the constants with the sizes of images, by their text.
     lines : list of str
@@ -168,6 +173,7 @@ class Forward:
         self._dtype = dtype
         self.functions: set[str] = set()
         self.buffers: dict[str, int] = {}
+        self.integers = 0
         self.sizes: dict[str, str] = {}
         self.lines: list[str] = []
         sequence = _steps(operations)
@@ -207,6 +213,8 @@ class Forward:
         match operation:
             case steps.Multiplication():
                 yield self._multiplication(step, operation, source, target)
+            case QuantizedMultiplication():
+                yield self._quantized(step, operation, source, target)
             case steps.Convolution() if step.last > step.first:
                 yield from self._strips(step, operation, source, target)
             case steps.Convolution(output=output):
@@ -255,6 +263,12 @@ class Forward:
         return self._called(
             function, inputs, product.size, *self._scalars(step.scaling), source, *arrays, *sums, target
         )
+
+    def _quantized(self, step: _Step, product: QuantizedMultiplication, source: str, target: str) -> str:
+        self.integers = max(self.integers, product.size)
+        sizes = len(product.kernel), product.size, number(product.input_scale, self._dtype), product.zero_point
+        arrays = self._pointers(step.first, "kernel", "scale", "bias")
+        return self._called("integer_dense", *sizes, source, *arrays, INTEGERS, target)
 
     def _convolution(self, step: _Step, convolution: steps.Convolution, rows: str, source: str, target: str) -> str:
         function = ("rescaled_" if step.scaling else "") + convolution_function(convolution)

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from fastnet._core import activation_names
 from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.interchange.c_images import IMAGE_FUNCTIONS
+from fastnet.interchange.c_integers import INTEGER_FUNCTIONS
 
 __all__ = ["LONGEST_PASS", "functions_for", "needs_math"]
 
@@ -207,6 +208,7 @@ _FUNCTIONS = {
     "softmax": _SOFTMAX,
     "log_softmax": _LOG_SOFTMAX,
     **IMAGE_FUNCTIONS,
+    **INTEGER_FUNCTIONS,
 }
 
 

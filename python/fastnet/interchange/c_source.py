@@ -7,10 +7,11 @@ from fastnet.files.atomic import atomic_write
 from fastnet.files.names import check_name
 from fastnet.interchange.c_check import CompilerTooSlowError, check_by_compiling, check_by_computing, find_compiler
 from fastnet.interchange.c_file import CFile
+from fastnet.interchange.c_model import ModelInC, to_be_written
 from fastnet.support.validation import describe
 from fastnet.training.trainer import Trainer
 
-__all__ = ["export_c"]
+__all__ = ["export_c", "write_c"]
 
 
 def export_c(
@@ -66,18 +67,22 @@ def export_c(
     >>> "int flowers_classify(const float *input);" in Path("flowers.c").read_text()
     True
     """
+    return write_c(to_be_written(model), path, name, check)
+
+
+def write_c(model: ModelInC, path: str | os.PathLike[str], name: str, check: bool | str) -> str:
+    """Write a model, and return how the file was checked: see `export_c`."""
     if check not in (True, False, "auto"):
         raise ValueError(f"check must be True, False or 'auto'; got {describe(check)}")
     check_name(path, "to_c", "C", instead={"safetensors": "save writes a model file"})
-    export = CFile(model, name)
-    source = export.text()
-    how = _checked(source, export, check)
+    source = CFile(model, name).text()
+    how = _checked(source, model, name, check)
     with atomic_write(path, "w") as file:
         file.write(source)
     return how
 
 
-def _checked(source: str, export: CFile, check: bool | str) -> str:
+def _checked(source: str, model: ModelInC, name: str, check: bool | str) -> str:
     if not check:
         return "not checked"
     reason = "no C compiler was found"
@@ -89,5 +94,5 @@ def _checked(source: str, export: CFile, check: bool | str) -> str:
             reason = str(error)
     if check != "auto":
         raise RuntimeError(f"the C export cannot be compiled and run: {reason}; check='auto' does without")
-    result = check_by_computing(source, export.name, export.operations, export.x, export.expected)
+    result = check_by_computing(source, model, name)
     return f"computed by fastnet with the numbers of the file: {result} ({reason})"

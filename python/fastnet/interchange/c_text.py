@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 __all__ = ["REALS", "broken", "filled", "in_comment", "number", "number_lines", "packed", "string"]
 
 REALS = {"float32": "float", "float64": "double"}
-_SUFFIX = {"float32": "f", "float64": ""}
-_NUMBERS_PER_LINE = 8
+_SUFFIX = {"float32": "f", "float64": "", "int8": ""}
+_NUMBERS_PER_LINE, _INTEGERS_PER_LINE = 8, 19
 _PLAIN = frozenset(range(0x20, 0x7F)) - frozenset(b'"\\?')  # "?" because of trigraphs
 
 
@@ -41,7 +41,7 @@ def number(value: Any, dtype: str) -> str:
 
 
 def numbers(values: NDArray[Any]) -> list[str]:
-    """Return the constants for all values of an array of floats, in its order."""
+    """Return the constants for all values of an array of floats or of int8, in its order."""
     suffix = _SUFFIX[values.dtype.name]
     with np.printoptions(legacy=False):
         texts: list[str] = values.reshape(-1).astype(str).tolist()
@@ -54,8 +54,9 @@ def number_lines(values: NDArray[Any]) -> str:
     Infinity is a macro of <math.h>.
     """
     texts = numbers(values)
-    starts = range(0, len(texts), _NUMBERS_PER_LINE)
-    lines = ",\n".join("    " + ", ".join(texts[start : start + _NUMBERS_PER_LINE]) for start in starts)
+    count = _INTEGERS_PER_LINE if values.dtype.kind == "i" else _NUMBERS_PER_LINE
+    starts = range(0, len(texts), count)
+    lines = ",\n".join("    " + ", ".join(texts[start : start + count]) for start in starts)
     if np.isfinite(values).all():
         return lines
     return re.sub("inf(f?)", lambda match: f"HUGE_VAL{match[1].upper()}", lines)

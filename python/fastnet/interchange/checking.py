@@ -6,13 +6,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.operations.making import operations_of
-from fastnet.operations.steps import Scaling, repeated
+from fastnet.operations.quantizing import QuantizedMultiplication
+from fastnet.operations.steps import Operation, Scaling, repeated
 from fastnet.support.attributes import own_class
 from fastnet.training.trainer import Trainer
 
 Model = TypeVar("Model", bound=Trainer)
 
-__all__ = ["TOLERANCE", "check_outputs", "in_full_precision", "sample_inputs"]
+__all__ = ["TOLERANCE", "check_outputs", "in_full_precision", "sample_inputs", "samples_for"]
 
 TOLERANCE = 1e-5  # of the largest output, or of 1 where all are smaller
 
@@ -33,25 +34,32 @@ def in_full_precision(model: Model) -> Model:
 
 
 def sample_inputs(model: Trainer, rows: int = 16) -> NDArray[Any]:
-    """Return samples like those that a built model may meet, the same in each call.
+    """Return samples like those that a built model may meet: see `samples_for`."""
+    return samples_for(operations_of(model), int(np.prod(model.input_shape or ())), model.dtype, rows)
 
-    Behind a normalization at the model's front they have mean 0 and variance 1, behind a rescaling they are in [0, 1).
+
+def samples_for(operations: list[Operation], size: int, dtype: str, rows: int = 16) -> NDArray[Any]:
+    """Return samples of `size` values that operations may meet, the same in each call.
+
+    Behind a normalization at the front they have mean 0 and variance 1, behind a rescaling they are in [0, 1), and for a
+    product in integers they are in its range.
 
     Returns
     -------
-    ndarray of shape (rows, inputs)
-        In the dtype of the model.
+    ndarray of shape (rows, size)
     """
     generator = np.random.default_rng(0)
-    size = int(np.prod(model.input_shape or ()))
-    first = next(iter(operations_of(model)), None)
+    first = next(iter(operations), None)
+    if isinstance(first, QuantizedMultiplication):
+        steps = generator.uniform(-first.zero_point, 255 - first.zero_point, (rows, size))
+        return (first.input_scale * steps).astype(dtype)
     if not isinstance(first, Scaling):
-        return generator.standard_normal((rows, size)).astype(model.dtype)
+        return generator.standard_normal((rows, size)).astype(dtype)
     uniform = first.factor.ndim == 0
     wanted = generator.random((rows, size)) if uniform else generator.standard_normal((rows, size))
     center, factor, offset = (repeated(array, size) for array in (first.center, first.factor, first.offset))
     factor = np.where(factor == 0.0, np.inf, factor.astype(np.float64))
-    return ((wanted - offset) / factor + center).astype(model.dtype)
+    return ((wanted - offset) / factor + center).astype(dtype)
 
 
 def check_outputs(export: str, outputs: NDArray[Any], expected: NDArray[Any]) -> None:

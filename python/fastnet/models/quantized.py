@@ -5,7 +5,7 @@ import itertools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from fastnet.models.quantized_network import network_of
 from fastnet.operations import steps
 from fastnet.operations.making import operations_of
 from fastnet.operations.quantizing import Quantized, quantize_operations
-from fastnet.operations.steps import Operation, arrays_of
+from fastnet.operations.steps import Array, Operation, arrays_of
 from fastnet.support.html import html_table, html_text
 from fastnet.support.text import visible
 from fastnet.training.evaluation import Evaluator
@@ -281,6 +281,48 @@ class QuantizedModel(Evaluator):
         from fastnet.models.quantized_file import save_quantized
 
         save_quantized(self, self.operations, self.receipt, path, overwrite)
+
+    def to_c(self, path: str | os.PathLike[str], *, name: str = "model", check: bool | Literal["auto"] = "auto") -> str:
+        """Write the model to one C99 file, with a byte for each weight: see `fastnet.interchange.c_source.export_c`.
+
+        Inputs and outputs are floats. The integers are those of the model, bit for bit, unless something is between them
+        that libraries of C round in their own ways, such as tanh.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file to write.
+        name : str, default "model"
+            What all names in the file begin with.
+        check : {"auto", True, False}, default "auto"
+            Whether the file is compiled and run before it is written, on 16 samples. Outputs may differ from the model's by
+            1%, in units of the largest or of 1: where tanh is rounded in another way, an input may become the next integer.
+
+        Returns
+        -------
+        str
+            How the file was checked, and the largest difference.
+
+        Examples
+        --------
+        >>> from pathlib import Path
+        >>> import numpy as np
+        >>> import fastnet as fn
+        >>> x = np.random.default_rng(0).random((100, 16))
+        >>> model = fn.Sequential([fn.Dense(8, "relu", input_shape=(16,)), fn.Dense(3, "softmax")], seed=0)
+        >>> how = model.quantize(x).to_c("small.c", name="small")
+        >>> "static const int8_t small_kernel_0[128]" in Path("small.c").read_text()
+        True
+        """
+        from fastnet.interchange.c_model import quantized_to_be_written
+        from fastnet.interchange.c_source import write_c
+        from fastnet.interchange.c_text import in_comment
+
+        def predict(operations: Sequence[Operation], x: Array) -> Array:
+            return QuantizedModel(operations, (x.shape[1],), self.output_shape).predict(x, verbose=0)
+
+        lines = [f"{in_comment(layer)} ({kind}) -> {size}" for layer, kind, size, _, _ in self.rows()]
+        return write_c(quantized_to_be_written(self, self.operations, lines, predict), path, name, check)
 
     def __repr__(self) -> str:
         return (

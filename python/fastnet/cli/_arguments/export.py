@@ -19,7 +19,7 @@ COMMAND = Command(
     description=(
         "Write a model for other programs: ONNX for onnxruntime and others (needs the extra onnx), one C99 file without "
         "dependencies, a file of Keras 3 (needs the extra keras), or a safetensors file that PyTorch loads as a state "
-        "dict. ONNX and C are first checked against the model."
+        "dict. ONNX and C, also of a quantized model, are first checked against the model."
     ),
     examples=(
         ("export mnist.safetensors --to onnx", "writes mnist.onnx"),

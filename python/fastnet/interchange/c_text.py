@@ -91,7 +91,7 @@ def broken(lines: Iterable[str], width: int = 120) -> Iterator[str]:
     """Yield lines of C, those that are too long in several; comments stay as they are."""
     for line in lines:
         code = line.lstrip()
-        if len(line) <= width or code.startswith("/*"):
+        if len(line) <= width or code.startswith(("/*", "* ")):
             yield line
         else:
             indent = " " * (len(line) - len(code) + 4)

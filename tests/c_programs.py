@@ -12,6 +12,7 @@ import pytest
 
 import fastnet as fn
 from fastnet.interchange import c_check
+from fastnet.layers import Conv2D, Dense, Flatten, MaxPooling2D, Rescaling
 
 STRICT = [
     *["-std=c99", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-Wconversion", "-Wshadow", "-Wdouble-promotion"],
@@ -66,6 +67,33 @@ def constants_in(program: Path) -> int:
         pytest.skip("needs nm")
     listed = subprocess.run(["nm", "-S", program], capture_output=True, text=True, check=True).stdout
     return sum(int(size, 16) for size in re.findall(r"^\w+ (\w+) [rR] ", listed, re.MULTILINE))
+
+
+def flash_of(file: str, folder: Path) -> int:
+    """Return the bytes of code and constants for a Cortex-M4; there are no variables that live longer than a call."""
+    if shutil.which("arm-none-eabi-gcc") is None:
+        pytest.skip("needs arm-none-eabi-gcc: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi")
+    cortex = ["-mcpu=cortex-m4", "-mthumb", "-mfpu=fpv4-sp-d16", "-mfloat-abi=hard", "-Os", "-c", "-o", "device.o"]
+    subprocess.run(["arm-none-eabi-gcc", *STRICT, *cortex, file], cwd=folder, check=True)
+    size = ["arm-none-eabi-size", "device.o"]
+    printed = subprocess.run(size, cwd=folder, capture_output=True, text=True, check=True).stdout
+    text, data, bss = (int(field) for field in printed.splitlines()[1].split()[:3])
+    assert data == bss == 0
+    return text
+
+
+def lenet() -> fn.Sequential:
+    """A network for images like those of MNIST."""
+    layers = [
+        Rescaling(1 / 255),
+        Conv2D(6, 5, padding="same", activation="relu"),
+        MaxPooling2D(2),
+        Conv2D(16, 5, activation="relu"),
+        MaxPooling2D(2),
+        Flatten(),
+        *[Dense(120, "relu"), Dense(84, "relu"), Dense(10, "softmax")],
+    ]
+    return fn.Sequential([fn.Input((28, 28, 1)), *layers], seed=0)
 
 
 def compile_and_run(command: Sequence[str], source: str, folder: Path, emulator: Sequence[str] = ()) -> str:

@@ -1,7 +1,6 @@
 """Quantized models as files of C: the same integers, so the same bits where no library rounds in its own way."""
 
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
+import models_of_images as images
 from c_programs import (
     STRICT,
     STRICT_CPP,
@@ -19,6 +19,8 @@ from c_programs import (
     compiler_with_sanitizers,
     constants_in,
     cross_compiler,
+    flash_of,
+    lenet,
     predictions,
 )
 from fastnet.interchange import c_functions, c_source, checking
@@ -46,8 +48,33 @@ def exact_models() -> dict[str, QuantizedModel]:
     return models
 
 
+def exact_models_of_images() -> dict[str, QuantizedModel]:
+    """Return models of images of the same kind, and of maxima."""
+    Conv2D, MaxPooling2D = fn.layers.Conv2D, fn.layers.MaxPooling2D
+    stacks: dict[str, list[fn.layers.Layer]] = {
+        "same": [Conv2D(5, (3, 4), padding="same"), Conv2D(3, 3, strides=(2, 1), activation="relu", use_bias=False)],
+        "dilation": [Conv2D(4, (2, 3), dilation_rate=(2, 3), padding="same"), Conv2D(2, 2, dilation_rate=(1, 2))],
+        "strips": [Conv2D(4, 3, padding="same", activation="relu"), MaxPooling2D(2), Conv2D(6, 2), MaxPooling2D(2)],
+        "rescaled": [
+            fn.Rescaling(0.5, 1.0),
+            Conv2D(4, 5, padding="same"),
+            fn.PReLU(shared_axes=[1, 2]),
+            MaxPooling2D(3),
+        ],
+        "residual": [fn.Residual([Conv2D(3, 3, padding="same", activation="relu"), Conv2D(3, 1)]), MaxPooling2D(2)],
+    }
+    models = {}
+    for seed, (name, layers) in enumerate(stacks.items()):
+        rng = np.random.default_rng(seed)
+        model = fn.Sequential([fn.Input((9, 8, 3)), *layers, fn.Flatten(), fn.Dense(4)], seed=0)
+        model.set_weights([rng.normal(size=weight.shape) for weight in model.get_weights()])
+        models[name] = model.quantize(rng.normal(size=(20, 9, 8, 3)) + seed / 4)
+        assert "QuantizedConvolution" in {type(operation).__name__ for operation in models[name].operations}
+    return models
+
+
 def check_exact_models(command: Sequence[str], folder: Path, emulator: Sequence[str] = ()) -> None:
-    models = exact_models()
+    models = exact_models() | exact_models_of_images()
     rng = np.random.default_rng(1)  # half of the samples are beyond the range of the calibration data
     samples = {name: 5 * rng.normal(size=(50, *model.input_shape)).astype(np.float32) for name, model in models.items()}
     samples["ties"] = TIES
@@ -92,11 +119,28 @@ def test_every_layer_and_activation_predicts_the_same(tmp_path: Path) -> None:
 
 
 def test_a_value_that_is_not_finite_makes_all_outputs_no_numbers(tmp_path: Path) -> None:
-    model = exact_models()["random_0"]
-    x = np.zeros((3, *model.input_shape), np.float32)
-    x[0, 1], x[1, 0], x[2, 2] = np.nan, np.inf, -np.inf
-    outputs = predictions({"m": model}, {"m": x}, [*compiler_with_sanitizers(tmp_path), *STRICT], tmp_path)["m"]
-    assert np.isnan(outputs).all()
+    models = {"dense": exact_models()["random_0"], "images": exact_models_of_images()["same"]}
+    samples = {name: np.zeros((3, int(np.prod(model.input_shape))), np.float32) for name, model in models.items()}
+    for x in samples.values():
+        x[0, 1], x[1, 0], x[2, 2] = np.nan, np.inf, -np.inf
+    outputs = predictions(models, samples, [*compiler_with_sanitizers(tmp_path), *STRICT], tmp_path)
+    assert np.isnan(outputs["dense"]).all()
+    assert np.isnan(outputs["images"]).all()
+
+
+def test_every_layer_of_images_predicts_the_same(tmp_path: Path) -> None:
+    floats = {name: images.build(name) for name in images.MODELS}
+    floats |= {f"random_{seed}": images.random_model(seed) for seed in range(20)}
+    samples = {name: checking.sample_inputs(model, 10) for name, model in floats.items()}
+    models = {name: model.quantize(samples[name].reshape(-1, *model.input_shape)) for name, model in floats.items()}
+    outputs = predictions(models, samples, [*compiler(), *STRICT], tmp_path)
+    strange = []
+    for name, model in models.items():
+        expected = model.predict(samples[name].reshape(-1, *model.input_shape), verbose=0).reshape(10, -1)
+        far = np.abs(outputs[name] - expected) > 1e-5 * max(1.0, np.abs(expected).max())
+        strange.append(far.any(axis=1).mean())
+        assert_allclose(outputs[name], expected, rtol=0.03, atol=0.03 * np.abs(expected).max(), err_msg=name)
+    assert np.mean(strange) < 0.1  # a number next to the middle of two integers
 
 
 def test_a_digit_recognizer_gives_the_same_classes(tmp_path: Path) -> None:
@@ -154,14 +198,16 @@ def test_without_a_compiler_the_numbers_of_the_file_are_computed(
         assert re.fullmatch("computed by fastnet .*: largest difference 0 .*", how), (name, how)
 
 
-def test_a_microcontroller_has_room_for_it(tmp_path: Path) -> None:
-    if shutil.which("arm-none-eabi-gcc") is None:
-        pytest.skip("needs arm-none-eabi-gcc: apt-get install gcc-arm-none-eabi libnewlib-arm-none-eabi")
-    model = fn.Sequential([fn.Dense(64, "relu", input_shape=(784,)), fn.Dense(10, "softmax")], seed=0)
-    model.quantize(np.random.default_rng(0).random((9, 784))).to_c(tmp_path / "m.c", check=False)
-    cortex = ["-mcpu=cortex-m0", "-mthumb", "-Os"]
-    subprocess.run(["arm-none-eabi-gcc", *STRICT, *cortex, "-c", "m.c"], cwd=tmp_path, check=True)
-    printed = subprocess.run(["arm-none-eabi-size", "m.o"], cwd=tmp_path, capture_output=True, text=True, check=True)
-    text, data, bss = (int(size) for size in printed.stdout.splitlines()[1].split()[:3])
-    assert 50_816 < text < 52_600
-    assert data == bss == 0
+def test_a_microcontroller_has_room_for_lenet(tmp_path: Path) -> None:
+    x = 255 * np.random.default_rng(0).random((5, 28, 28, 1))
+    lenet().quantize(x).to_c(tmp_path / "lenet.c", check=False)
+    stated = re.search(
+        r"Memory    ([\d,]+) bytes of constants.* has ([\d,]+) bytes of buffers", (tmp_path / "lenet.c").read_text()
+    )
+    assert stated is not None
+    constants, buffers = (int(number.replace(",", "")) for number in stated.groups())
+    # Two pooled images, a strip of two rows, an image in integers, and the sums of the largest layer.
+    assert buffers == 4 * (14 * 14 * 6 + 5 * 5 * 16 + 2 * 28 * 6) + 14 * 14 * 6 + 4 * 120 < 12_000
+    assert constants < flash_of("lenet.c", tmp_path) < 70_000
+    subprocess.run([*compiler(), "-std=c99", "-c", "lenet.c"], cwd=tmp_path, check=True)
+    assert constants_in(tmp_path / "lenet.o") == constants

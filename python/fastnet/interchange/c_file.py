@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from fastnet._core import __version__
-from fastnet.interchange.c_forward import INTEGERS, Forward, constants_of
+from fastnet.interchange.c_forward import BYTES, STRANGE, Forward, constants_of, type_of
 from fastnet.interchange.c_functions import functions_for, needs_math
 from fastnet.interchange.c_images import BYTES_OF_SIZES
 from fastnet.interchange.c_integers import needs_integers
@@ -151,8 +151,9 @@ class CFile:
         yield f" *\n *   {shape_in_words(self._model.input_shape)}\n"
         yield from (f" *   {line}\n" for line in self._model.lines)
         constants = sum(array.nbytes for array in self._constants.values()) + BYTES_OF_SIZES * len(self._forward.sizes)
-        buffers = (
-            sum(self._forward.buffers.values()) * np.dtype(self._model.dtype).itemsize + 4 * self._forward.integers
+        buffers = sum(
+            size * np.dtype(type_of(name)[1] or self._model.dtype).itemsize
+            for name, size in self._forward.buffers.items()
         )
         values = {
             "constants": f"{constants:,}",
@@ -188,9 +189,9 @@ class CFile:
         model = self._model
         yield self._filled("\nvoid NAME_predict(const REAL *input, REAL *output)\n{\n")
         for name, size in self._forward.buffers.items():
-            yield self._filled(f"    PREFIX_BUFFERS REAL {name}[{size}];\n")
-        if self._forward.integers:
-            yield self._filled(f"    PREFIX_BUFFERS int32_t {INTEGERS}[{self._forward.integers}];\n")
+            yield self._filled(f"    PREFIX_BUFFERS {type_of(name)[0]} {name}[{size}];\n")
+        if BYTES in self._forward.buffers:
+            yield f"    float {STRANGE};\n"
         yield from (f"{line}\n" for line in broken("    " + line for line in self._forward.lines))
         yield "}\n"
         if self._classes:

@@ -12,14 +12,16 @@ from fastnet.interchange.c_functions import LONGEST_PASS
 from fastnet.interchange.c_images import convolution_function, sizes_of
 from fastnet.interchange.c_text import in_comment, number
 from fastnet.operations import steps
-from fastnet.operations.quantizing import QuantizedMultiplication
+from fastnet.operations.quantizing import Quantized, QuantizedConvolution, QuantizedMultiplication
 from fastnet.operations.steps import Array, ImageOperation, Operation
 
-__all__ = ["INTEGERS", "Forward", "constants_of"]
+__all__ = ["BYTES", "STRANGE", "Forward", "constants_of", "type_of"]
 
 INPUT, OUTPUT = "input", "output"
-STRIP, SUMS, INTEGERS = "strip", "sums", "integers"  # buffers of one call
+STRIP, SUMS, INTEGERS, BYTES = "strip", "sums", "integers", "bytes"  # buffers of one call
+STRANGE = "strange"  # 0, or not a number where an image has a value that is not finite
 
+_Convolution = steps.Convolution | QuantizedConvolution
 _Elementwise = steps.Scaling | steps.Activating | steps.SlopedActivating | steps.LayerNormalizing
 
 
@@ -57,6 +59,8 @@ def _steps(operations: Sequence[Operation]) -> list[_Step]:
         operation, last = operations[first], _end_of_strips(operations, first)
         if isinstance(operation, steps.Remembering):
             stack.append(current)
+        elif isinstance(operation, steps.Exchanging):
+            current, stack[-1] = stack[-1], current
         elif _is_uniform(operation) and _takes_scaling(operations[first + 1 : first + 2]):
             scaling = operation
         else:
@@ -82,7 +86,7 @@ def _takes_scaling(following: Sequence[Operation]) -> bool:
 def _end_of_strips(operations: Sequence[Operation], first: int) -> int:
     """Return the index of the pooling before which nothing needs whole images since operation `first`, else `first`."""
     convolution = operations[first]
-    if not isinstance(convolution, steps.Convolution):
+    if not isinstance(convolution, _Convolution):
         return first
     row = convolution.output.width * convolution.output.channels
     for index in range(first + 1, len(operations)):
@@ -126,7 +130,7 @@ def constants_of(index: int, operation: Operation) -> dict[str, Array]:
     """Return the arrays of an operation by their names in C, without the prefix."""
     arrays: dict[str, Array | None] = {}
     match operation:
-        case QuantizedMultiplication():
+        case QuantizedMultiplication() | QuantizedConvolution():
             arrays = {"kernel": operation.kernel, "scale": operation.scale, "bias": operation.bias}
         case steps.Multiplication() | steps.Convolution():
             arrays = {"kernel": operation.kernel, "bias": operation.bias}
@@ -158,9 +162,7 @@ class Forward:
     functions : set of str
         The functions that it calls.
     buffers : dict of str to int
-        The sizes of the buffers by their names, no more of them than are needed at the same time.
-    integers : int
-        The size of the buffer of integers, of 32 bits.
+        The sizes of the buffers by their names, no more of them than are needed at the same time; see `type_of`.
     sizes : dict of str to str
         The names, without the prefix, of the constants with the sizes of images, by their text.
     lines : list of str
@@ -173,7 +175,6 @@ class Forward:
         self._dtype = dtype
         self.functions: set[str] = set()
         self.buffers: dict[str, int] = {}
-        self.integers = 0
         self.sizes: dict[str, str] = {}
         self.lines: list[str] = []
         sequence = _steps(operations)
@@ -215,10 +216,13 @@ class Forward:
                 yield self._multiplication(step, operation, source, target)
             case QuantizedMultiplication():
                 yield self._quantized(step, operation, source, target)
-            case steps.Convolution() if step.last > step.first:
-                yield from self._strips(step, operation, source, target)
-            case steps.Convolution(output=output):
-                yield self._convolution(step, operation, f"0, {output.height}", source, target)
+            case steps.Convolution() | QuantizedConvolution():
+                if isinstance(operation, QuantizedConvolution):
+                    yield self._quantized_image(operation, source)
+                if step.last > step.first:
+                    yield from self._strips(step, operation, source, target)
+                else:
+                    yield self._convolution(step, operation, f"0, {operation.output.height}", source, target)
             case steps.Addition():
                 yield self._called("add", operation.size, names[step.other], source, target)
             case steps.TransposedConvolution():
@@ -265,19 +269,37 @@ class Forward:
         )
 
     def _quantized(self, step: _Step, product: QuantizedMultiplication, source: str, target: str) -> str:
-        self.integers = max(self.integers, product.size)
-        sizes = len(product.kernel), product.size, number(product.input_scale, self._dtype), product.zero_point
         arrays = self._pointers(step.first, "kernel", "scale", "bias")
-        return self._called("integer_dense", *sizes, source, *arrays, INTEGERS, target)
+        sums = self._buffer(INTEGERS, product.size)
+        sizes = len(product.kernel), product.size
+        return self._called("integer_dense", *sizes, *self._steps_of(product), source, *arrays, sums, target)
 
-    def _convolution(self, step: _Step, convolution: steps.Convolution, rows: str, source: str, target: str) -> str:
+    def _steps_of(self, product: Quantized) -> tuple[str, int]:
+        return number(product.input_scale, self._dtype), product.zero_point
+
+    def _quantized_image(self, convolution: QuantizedConvolution, source: str) -> str:
+        """Round an image, and note whether all of it is finite."""
+        size = prod(convolution.image)
+        rounded = self._buffer(BYTES, size)
+        return f"{STRANGE} = {self._called('round_all', size, *self._steps_of(convolution), source, rounded)}"
+
+    def _convolution(
+        self, step: _Step, convolution: steps.Convolution | QuantizedConvolution, rows: str, source: str, target: str
+    ) -> str:
+        sizes = self._sizes(convolution)
+        if isinstance(convolution, QuantizedConvolution):
+            arrays = self._pointers(step.first, "kernel", "scale", "bias")
+            buffers = self._buffer(BYTES, 0), *arrays, self._buffer(INTEGERS, convolution.output.channels)
+            return self._called(
+                "integer_convolve", sizes, rows, *self._steps_of(convolution), STRANGE, *buffers, target
+            )
         function = ("rescaled_" if step.scaling else "") + convolution_function(convolution)
         arrays = self._pointers(step.first, "kernel", "bias")
-        return self._called(
-            function, self._sizes(convolution), rows, *self._scalars(step.scaling), source, *arrays, target
-        )
+        return self._called(function, sizes, rows, *self._scalars(step.scaling), source, *arrays, target)
 
-    def _strips(self, step: _Step, convolution: steps.Convolution, source: str, target: str) -> Iterator[str]:
+    def _strips(
+        self, step: _Step, convolution: steps.Convolution | QuantizedConvolution, source: str, target: str
+    ) -> Iterator[str]:
         pooling = self._operations[step.last]
         assert isinstance(pooling, steps.Pooling)
         rows, down = pooling.window[0], pooling.strides[0]
@@ -318,6 +340,11 @@ class Forward:
                 return operation.function, [number(operation.alpha, self._dtype)] if has_parameter else []
             case other:
                 raise AssertionError(f"no function of C for {other!r}")
+
+
+def type_of(buffer: str) -> tuple[str, str]:
+    """Return the type of a buffer's numbers in C, and its name in NumPy; REAL and "" stand for those of the outputs."""
+    return {INTEGERS: ("int32_t", "int32"), BYTES: ("uint8_t", "uint8")}.get(buffer, ("REAL", ""))
 
 
 def _heading(layers: list[str]) -> str:

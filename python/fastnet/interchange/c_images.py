@@ -8,9 +8,10 @@ overlap.
 """
 
 from fastnet.operations import steps
+from fastnet.operations.quantizing import QuantizedConvolution
 from fastnet.operations.steps import ImageOperation
 
-__all__ = ["BYTES_OF_SIZES", "IMAGE_FUNCTIONS", "convolution_function", "sizes_of"]
+__all__ = ["BYTES_OF_SIZES", "IMAGE_FUNCTIONS", "PIXELS", "convolution_function", "sizes_of"]
 
 BYTES_OF_SIZES = 15 * 4  # where an int has 32 bits
 
@@ -38,7 +39,7 @@ def sizes_of(operation: ImageOperation) -> str:
     window = strides = dilation = (1, 1)
     before, groups = (0, 0), 1
     match operation:
-        case steps.Convolution() | steps.TransposedConvolution():
+        case steps.Convolution() | steps.TransposedConvolution() | QuantizedConvolution():
             window, strides, dilation = operation.kernel.shape[:2], operation.strides, operation.dilation
             before = operation.before
             groups = operation.groups if isinstance(operation, steps.Convolution) else 1
@@ -60,7 +61,7 @@ def convolution_function(convolution: steps.Convolution) -> str:
     return "convolve_each" if one_each else "convolve_taps"
 
 
-_PIXELS = """
+PIXELS = """
     for (int i = first; i < end; ++i)
         for (int j = 0; j < s->output.width; ++j, y += filters) {
             const int top = i * s->strides.height - s->before.height, left = j * s->strides.width - s->before.width;"""
@@ -114,7 +115,7 @@ static void NAME_{add}(int m, int n, int step, {parameters}const REAL *x, const 
  * row, column, channel and filter. What a row of a window has in the image lies side by side, and so do its weights. */{
             _signature(convolve, parameters)
         }
-    const int width = s->input.width, channels = s->input.channels, filters = s->output.channels;{_PIXELS}
+    const int width = s->input.width, channels = s->input.channels, filters = s->output.channels;{PIXELS}
             const int from = left < 0 ? -left : 0;
             const int to = left + s->window.width < width ? s->window.width : width - left;{_ROWS}
                 NAME_{add}((to - from) * channels, filters, filters,
@@ -131,7 +132,7 @@ def _by_taps(name: str, comment: str, channels: str, statements: str) -> str:
     """Return a function for convolutions of windows that are looked at value by value."""
     return f"""
 /* {comment} */{_signature(name)}
-    const int width = s->input.width, filters = s->output.channels{channels};{_PIXELS}{_ROWS}
+    const int width = s->input.width, filters = s->output.channels{channels};{PIXELS}{_ROWS}
                 for (int v = 0; v < s->window.width; ++v) {{
                     const int column = left + v * s->dilation.width;
                     if (column < 0 || column >= width)

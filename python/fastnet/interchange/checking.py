@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.operations.making import operations_of
-from fastnet.operations.quantizing import QuantizedMultiplication
+from fastnet.operations.quantizing import Quantized
 from fastnet.operations.steps import Operation, Scaling, repeated
 from fastnet.support.attributes import own_class
 from fastnet.training.trainer import Trainer
@@ -50,7 +50,7 @@ def samples_for(operations: list[Operation], size: int, dtype: str, rows: int = 
     """
     generator = np.random.default_rng(0)
     first = next(iter(operations), None)
-    if isinstance(first, QuantizedMultiplication):
+    if isinstance(first, Quantized):
         steps = generator.uniform(-first.zero_point, 255 - first.zero_point, (rows, size))
         return (first.input_scale * steps).astype(dtype)
     if not isinstance(first, Scaling):

@@ -38,7 +38,9 @@ def distance_to_kinks(network: reference.Network, x: np.ndarray, loss: str) -> f
     p = network.predict(x)
     near = [np.abs(layer.z).min() for layer in network.layers if "elu" in getattr(layer, "name", "")]
     near += [
-        np.abs(np.abs(layer.z) - 3).min() for layer in network.layers if getattr(layer, "name", "") == "hard_sigmoid"
+        np.abs(np.abs(layer.z) - 3).min()
+        for layer in network.layers
+        if getattr(layer, "name", "") in ("hard_sigmoid", "hard_silu")
     ]
     if loss == "categorical_crossentropy":
         total = p.sum(axis=1, keepdims=True)

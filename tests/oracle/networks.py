@@ -159,8 +159,8 @@ def distributions(random: Random, rows: int, outputs: int) -> Array:
 
 
 POSITIVE = ("sigmoid", "softplus", "exponential", "softmax")
-# hard_sigmoid and relu have outputs that are equal, between which the largest is no smooth choice.
-DISTINCT = tuple(name for name in ACTIVATIONS if name not in ("relu", "hard_sigmoid"))
+# Some activations have outputs that are equal, between which the largest is no smooth choice.
+DISTINCT = tuple(name for name in ACTIVATIONS if name not in ("relu", "hard_sigmoid", "hard_silu"))
 
 
 def smoothing(random: Random) -> dict[str, Any]:

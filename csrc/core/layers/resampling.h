@@ -160,10 +160,8 @@ template <class T> class Resampling : public ImageLayer<T> {
         const Index before = margin_of(columns_, width_), behind = before + width_;
         const auto pixel = [&](Index at) {
             const Index column = columns_[static_cast<std::size_t>(at)];
-            if (line && column >= 0)
-                std::copy_n(line + column * channels_, channels_, to + at * channels_);
-            else
-                std::fill_n(to + at * channels_, channels_, fill_value_);
+            for (Index c = 0; c < channels_; ++c)  // one value, more often than not: no call of memmove
+                to[at * channels_ + c] = column < 0 ? fill_value_ : line[column * channels_ + c];
         };
         if (!line)
             return std::fill_n(to, source_line(), fill_value_);

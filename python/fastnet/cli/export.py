@@ -22,8 +22,11 @@ def run(arguments: argparse.Namespace) -> int:
         check = _write(model, arguments.to, out)
     elif arguments.to == "c":
         check = model.to_c(out)
+    elif arguments.to == "onnx":
+        model.to_onnx(out)
+        check = "checked: its outputs are those of the model, to a step of 8 bits"
     else:
-        raise ValueError(f"{arguments.model} is quantized, which only --to c can write; export the model of floats")
+        raise ValueError(f"{arguments.model} is quantized, which only --to c and onnx write: export the model of floats")
     size = Path(out).stat().st_size
     if arguments.json:
         print_json("export", {"model": arguments.model, "to": arguments.to, "file": out, "bytes": size, "check": check})

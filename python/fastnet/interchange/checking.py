@@ -1,5 +1,6 @@
 """Checks that an export computes what the model does, before it is written."""
 
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -38,7 +39,7 @@ def sample_inputs(model: Trainer, rows: int = 16) -> NDArray[Any]:
     return samples_for(operations_of(model), int(np.prod(model.input_shape or ())), model.dtype, rows)
 
 
-def samples_for(operations: list[Operation], size: int, dtype: str, rows: int = 16) -> NDArray[Any]:
+def samples_for(operations: Sequence[Operation], size: int, dtype: str, rows: int = 16) -> NDArray[Any]:
     """Return samples of `size` values that operations may meet, the same in each call.
 
     Behind a normalization at the front they have mean 0 and variance 1, behind a rescaling they are in [0, 1), and for a
@@ -62,13 +63,13 @@ def samples_for(operations: list[Operation], size: int, dtype: str, rows: int = 
     return ((wanted - offset) / factor + center).astype(dtype)
 
 
-def check_outputs(export: str, outputs: NDArray[Any], expected: NDArray[Any]) -> None:
+def check_outputs(export: str, outputs: NDArray[Any], expected: NDArray[Any], tolerance: float = TOLERANCE) -> None:
     """Refuse an export whose outputs are not those of the model.
 
     Raises
     ------
     RuntimeError
-        An output differs by more than `TOLERANCE`; the message names the export and the difference.
+        An output differs by more than `tolerance`; the message names the export and the difference.
     """
     if outputs.shape != expected.shape:
         raise RuntimeError(
@@ -77,6 +78,6 @@ def check_outputs(export: str, outputs: NDArray[Any], expected: NDArray[Any]) ->
     with np.errstate(invalid="ignore"):  # an infinity is equal to itself
         differences = np.where(outputs == expected, 0.0, np.abs(outputs - expected))
     difference = float(differences.max(initial=0.0))
-    allowed = TOLERANCE * max(1.0, float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0)))
+    allowed = tolerance * max(1.0, float(np.abs(expected[np.isfinite(expected)]).max(initial=0.0)))
     if not difference <= allowed:
         raise RuntimeError(f"the {export} differs from the model by {difference:.3g}; {allowed:.3g} is accepted")

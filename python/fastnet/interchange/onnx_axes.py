@@ -27,11 +27,14 @@ class Tensor:
         The shape of a sample in the model.
     order : tuple of int
         The axes of a sample in the order in which the tensor has them.
+    is_steps : bool
+        Whether it has steps of values, from 0 to 255, which a product in integers takes.
     """
 
     name: str
     shape: Shape
     order: tuple[int, ...]
+    is_steps: bool = False
 
     @classmethod
     def of(cls, name: str, shape: Shape) -> "Tensor":

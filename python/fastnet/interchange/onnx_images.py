@@ -8,8 +8,10 @@ import numpy as np
 
 from fastnet.interchange.onnx_axes import Tensor, as_image
 from fastnet.interchange.onnx_graph import Graph
+from fastnet.interchange.onnx_integers import add_factors, add_rounded
 from fastnet.layers.geometry import Pair
 from fastnet.operations import steps
+from fastnet.operations.quantizing import QuantizedConvolution
 from fastnet.operations.steps import Array, ImageOperation
 
 __all__ = ["add_image_operation"]
@@ -32,10 +34,14 @@ def add_image_operation(graph: Graph, operation: ImageOperation, x: Tensor) -> T
     """
     heights = operation.image.height, operation.output.height, _window_of(operation)[0]
     axes = (1,) if heights == (1, 1, 1) and len(x.shape) < 3 else (0, 1)
-    x = as_image(graph, x, (*_along(operation.image, axes), operation.image.channels))
+    image = (*_along(operation.image, axes), operation.image.channels)
+    if isinstance(operation, QuantizedConvolution):
+        x = add_rounded(graph, operation, x, lambda x: as_image(graph, x, image))
+    else:
+        x = as_image(graph, x, image)
     shape = (*_along(operation.output, axes), operation.output.channels)
     match operation:
-        case steps.Convolution():
+        case steps.Convolution() | QuantizedConvolution():
             name = _add_convolution(graph, operation, x, axes)
         case steps.TransposedConvolution():
             name = _add_transposed(graph, operation, x, axes)
@@ -65,7 +71,11 @@ def _add(graph: Graph, operator: str, *inputs: str, **attributes: Any) -> str:
 
 def _window_of(operation: ImageOperation) -> Pair:
     match operation:
-        case steps.Convolution(kernel=kernel) | steps.TransposedConvolution(kernel=kernel):
+        case (
+            steps.Convolution(kernel=kernel)
+            | steps.TransposedConvolution(kernel=kernel)
+            | QuantizedConvolution(kernel=kernel)
+        ):
             return kernel.shape[0], kernel.shape[1]
         case steps.Pooling(window=window):
             return window
@@ -76,30 +86,39 @@ def _window_of(operation: ImageOperation) -> Pair:
 
 
 def _parameters(graph: Graph, kernel: Array, bias: Array | None, axes: Axes) -> list[str]:
-    """Add a kernel, whose last two axes come first in ONNX, and a bias."""
-    kernel = kernel.transpose(3, 2, 0, 1) if len(axes) == 2 else kernel[0].transpose(2, 1, 0)
+    """Add a kernel and a bias."""
     return [
-        graph.constant("kernel", kernel.astype(graph.dtype)),
+        graph.constant("kernel", _moved(kernel, axes).astype(graph.dtype)),
         *([] if bias is None else [graph.constant("bias", bias.astype(graph.dtype))]),
     ]
 
 
-def _add_convolution(graph: Graph, operation: steps.Convolution, x: Tensor, axes: Axes) -> str:
+def _moved(kernel: Array, axes: Axes) -> Array:
+    """Return a kernel with its last two axes in front, as in ONNX."""
+    return kernel.transpose(3, 2, 0, 1) if len(axes) == 2 else kernel[0].transpose(2, 1, 0)
+
+
+def _add_convolution(graph: Graph, operation: steps.Convolution | QuantizedConvolution, x: Tensor, axes: Axes) -> str:
+    if isinstance(operation, QuantizedConvolution):
+        inputs = [x.name, *add_factors(graph, operation, _moved(operation.kernel, axes), axis=0)]
+        groups = 1
+    else:
+        inputs = [x.name, *_parameters(graph, operation.kernel, operation.bias, axes)]
+        groups = operation.groups
     window = _window_of(operation)
     return _add(
         graph,
         "Conv",
-        x.name,
-        *_parameters(graph, operation.kernel, operation.bias, axes),
+        *inputs,
         kernel_shape=_along(window, axes),
-        group=operation.groups,
+        group=groups,
         dilations=_along(operation.dilation, axes),
         **_windows(operation, window, operation.dilation, axes),
     )
 
 
 def _windows(
-    operation: steps.Convolution | steps.Pooling, window: Pair, dilation: Pair, axes: Axes
+    operation: steps.Convolution | QuantizedConvolution | steps.Pooling, window: Pair, dilation: Pair, axes: Axes
 ) -> dict[str, list[int]]:
     """Return the strides, and the zeros before and behind, along each axis."""
     output, image = np.array(operation.output[:2]), np.array(operation.image[:2])

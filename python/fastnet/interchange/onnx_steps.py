@@ -12,7 +12,9 @@ from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.interchange.onnx_axes import Tensor, as_image, constant_beside, flat, in_order, of_shape, permuted
 from fastnet.interchange.onnx_graph import Graph
 from fastnet.interchange.onnx_images import add_image_operation
+from fastnet.interchange.onnx_integers import add_factors, add_rounded
 from fastnet.operations import steps
+from fastnet.operations.quantizing import QuantizedMultiplication
 from fastnet.operations.steps import Operation, scaled, takes_scaling
 
 __all__ = ["add_operations"]
@@ -29,7 +31,7 @@ def add_operations(graph: Graph, operations: Sequence[Operation], x: Tensor) -> 
     for i, operation in enumerate(operations):
         graph.layer = operation.layer
         match operation:
-            case steps.Multiplication():
+            case steps.Multiplication() | QuantizedMultiplication():
                 x = _add_product(graph, operation, x)
             case steps.Scaling():
                 x = replace(x, name=_add_scaling(graph, operation, x))
@@ -70,13 +72,16 @@ def _folded(operations: Sequence[Operation], dtype: Any) -> list[Operation]:
     return result
 
 
-def _add_product(graph: Graph, product: steps.Multiplication, x: Tensor) -> Tensor:
+def _add_product(graph: Graph, product: steps.Multiplication | QuantizedMultiplication, x: Tensor) -> Tensor:
     """Add a product with a kernel whose rows are in the order in which the values lie."""
-    kernel = product.kernel.reshape(*x.shape, product.size).transpose(*x.order, len(x.shape))
-    factors = flat(graph, x), graph.constant("kernel", kernel.reshape(-1, product.size))
-    if product.bias is None:
-        return Tensor.of(graph.add("MatMul", *factors), (product.size,))
-    return Tensor.of(graph.add("Gemm", *factors, graph.constant("bias", product.bias)), (product.size,))
+    kernel = product.kernel.reshape(*x.shape, product.size).transpose(*x.order, len(x.shape)).reshape(-1, product.size)
+    if isinstance(product, QuantizedMultiplication):
+        rows = add_rounded(graph, product, x, lambda x: Tensor.of(flat(graph, x), (prod(x.shape),)))
+        factors = [rows.name, *add_factors(graph, product, kernel, axis=1)]
+    else:
+        bias = [] if product.bias is None else [graph.constant("bias", product.bias)]
+        factors = [flat(graph, x), graph.constant("kernel", kernel), *bias]
+    return Tensor.of(graph.add("MatMul" if product.bias is None else "Gemm", *factors), (product.size,))
 
 
 def _as_needed(graph: Graph, operations: Sequence[Operation], x: Tensor) -> Tensor:

@@ -324,6 +324,59 @@ class QuantizedModel(Evaluator):
         lines = [f"{in_comment(layer)} ({kind}) -> {size}" for layer, kind, size, _, _ in self.rows()]
         return write_c(quantized_to_be_written(self, self.operations, lines, predict), path, name, check)
 
+    def to_onnx(
+        self,
+        path: str | os.PathLike[str],
+        opset: int = 17,
+        *,
+        label: bool = False,
+        input_dtype: str | None = None,
+    ) -> None:
+        """Write the model as an ONNX file, with its products and convolutions in 8-bit integers.
+
+        Each of them stands between QuantizeLinear and DequantizeLinear, with the model's own integers: kernels of uint8
+        with zero point 128 and a scale for each unit or filter, inputs of uint8 with a zero point, biases of int32. Input,
+        outputs and metadata are those of the file that `Sequential.to_onnx` writes. It is run and compared with the model
+        first. Where a value lies half way between two steps, the two may differ by a step.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file to write, conventionally ``*.onnx``. An earlier file is replaced, in one step.
+        opset : int, default 17
+            The version of ONNX's operators, from 13 to the newest that the installed onnx knows.
+        label : bool, default False
+            Whether there is a second output, `label`: see `Sequential.to_onnx`.
+        input_dtype : {"float32", "float64", "uint8"}, optional
+            The dtype of `input`, float32 by default. Where the first product has steps of 1 from 0, as for pixels, bytes
+            go into it as they are.
+
+        Raises
+        ------
+        ImportError
+            onnx is not installed.
+        ValueError
+            An argument is out of its range, or the output allows no label.
+        RuntimeError
+            What the file computes differs from the model by more than 0.01 in a quarter of the samples, or the installed
+            onnxruntime does not run it.
+        OSError
+            The file cannot be written.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastnet as fn
+        >>> model = fn.Sequential([fn.Dense(32, "relu", input_shape=(16,)), fn.Dense(3, "softmax")], seed=0)
+        >>> model.quantize(np.random.default_rng(0).random((100, 16))).to_onnx("small.onnx")
+        >>> import onnx
+        >>> [node.op_type for node in onnx.load("small.onnx").graph.node][:5]
+        ['QuantizeLinear', 'DequantizeLinear', 'DequantizeLinear', 'DequantizeLinear', 'Gemm']
+        """
+        from fastnet.interchange.onnx_export import export_quantized_onnx
+
+        export_quantized_onnx(self, self.operations, path, opset, label=label, input_dtype=input_dtype)
+
     def __repr__(self) -> str:
         return (
             f"<QuantizedModel {self.name!r}: {self.input_shape} -> {self.output_shape}, {self.size_in_bytes:,} bytes>"

@@ -45,7 +45,7 @@ from fastnet.layers import (
 )
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
-RANDOM = 40
+RANDOM = 60
 
 
 def predicted(model: fn.Sequential, x: np.ndarray) -> np.ndarray:
@@ -145,6 +145,7 @@ WHOLE: dict[str, Callable[[], list[fn.layers.Layer]]] = {
     "whole_image": lambda: [Conv2D(3, 3), GlobalAveragePooling2D()],
     "needed_again": lambda: [Conv2D(3, 3), Residual([MaxPooling2D(2), UpSampling2D(2)])],
     "numbers_of_pixels": lambda: [Conv2D(3, 3, padding="same"), PReLU(), MaxPooling2D(2)],
+    "another_image": lambda: [Conv2D(3, (3, 2)), Reshape((7, 6, 3)), MaxPooling2D(2)],
     "all_values_as_one": lambda: [
         Conv2D(3, 3),
         Flatten(),

@@ -92,7 +92,7 @@ def _end_of_strips(operations: Sequence[Operation], first: int) -> int:
     for index in range(first + 1, len(operations)):
         operation = operations[index]
         if isinstance(operation, steps.Pooling):
-            return index if _in_strips(operation) else first
+            return index if operation.image == convolution.output and _in_strips(operation) else first
         if not isinstance(operation, _Elementwise) or row % _row_of(operation, row):
             break
     return first

@@ -362,3 +362,31 @@ def test_models_come_from_bytes_and_protocol_buffers() -> None:
     tensor.external_data.add(key="location", value="weights")
     with pytest.raises(ValueError, match="from_onnx needs the path of the model"):
         fn.from_onnx(proto)
+
+
+# ---- Slices ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "axes"),
+    [
+        ([1, 2], [5, 7], [2, 3]),
+        ([-4], [-1], [3]),
+        ([0, 0, 1], [2**63 - 1, 9, 99], [0, 1, 2]),
+        ([0, 0, 2, 0], [2**31 - 1, 3, 6, -2], None),
+        ([1], [4], [-1]),
+        ([0], [100], [2]),
+    ],
+)
+def test_a_slice_of_an_image_is_a_crop(starts: list[int], ends: list[int], axes: list[int] | None) -> None:
+    constants = {"starts": np.array(starts), "ends": np.array(ends)}
+    inputs = "x starts ends"
+    if axes is not None:
+        constants["axes"], inputs = np.array(axes), f"{inputs} axes"
+    nodes = [node("Slice", inputs, "a"), node("Conv", "a w")]
+    model = check(nodes, (3, 6, 8), **constants, w=floats(2, 3, 2, 2))
+    assert ("Cropping2D" in names(model)) == (ends != [100])
+
+
+def test_an_old_slice_has_attributes() -> None:
+    check([node("Slice", "x", starts=[1], ends=[4], axes=[2])], (3, 6, 8), 9)

@@ -15,7 +15,7 @@ from fastnet.models.quantized import QuantizedModel
 from fastnet.operations.evaluation import compute
 from fastnet.operations.images import compute_images
 from fastnet.operations.quantizing import QuantizedConvolution, QuantizedMultiplication
-from fastnet.operations.steps import Addition, Convolution, Pooling, Remembering
+from fastnet.operations.steps import Addition, Convolution, Exchanging, Pooling, Remembering
 from models_of_images import MODELS, build, random_model
 
 Array = np.ndarray[Any, Any]
@@ -32,6 +32,8 @@ def in_numpy(model: QuantizedModel, x: Array) -> Array:
     for one in model.operations:
         if isinstance(one, Remembering):
             stack.append(x)
+        elif isinstance(one, Exchanging):
+            x, stack[-1] = stack[-1], x
         elif isinstance(one, Addition):
             x = x + stack.pop()
         elif isinstance(one, QuantizedMultiplication | QuantizedConvolution):

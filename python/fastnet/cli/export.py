@@ -26,7 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
         model.to_onnx(out)
         check = "checked: its outputs are those of the model, to a step of 8 bits"
     else:
-        raise ValueError(f"{arguments.model} is quantized, which only --to c and onnx write: export the model of floats")
+        raise ValueError(
+            f"{arguments.model} is quantized, which only --to c and onnx write: export the model of floats"
+        )
     size = Path(out).stat().st_size
     if arguments.json:
         print_json("export", {"model": arguments.model, "to": arguments.to, "file": out, "bytes": size, "check": check})

@@ -77,16 +77,52 @@ def _pad(steps: Steps, node: Any, attributes: dict[str, Any], inputs: Sequence[A
         return flow
     if mode != b"constant" or np.any(value):
         raise refusal(node, f"with mode={mode.decode()} and a value of {np.squeeze(value)}: only zeros are added")
-    layout = flow.layout
-    if not layout.is_transposed or rank not in (3, 4):
+    return _framed(steps, node, flow, {axis: pair for axis, pair in added.items() if any(pair)})
+
+
+_WHOLE = 2**31 - 1  # from here on, the end of a slice stands for that of the axis
+
+
+def _slice(steps: Steps, node: Any, attributes: dict[str, Any], inputs: Sequence[Any]) -> Flow:
+    flow: Flow = inputs[0]
+    given = ([*inputs[1:], None, None, None, None])[:4]
+    names = ("starts", "ends", "axes", "steps")
+    starts, ends, axes, strides = (
+        attributes.get(n) if one is None else one for n, one in zip(names, given, strict=True)
+    )
+    if starts is None or ends is None or any(isinstance(one, Flow) for one in (starts, ends, axes, strides)):
+        raise refusal(node, "from places that are computed")
+    rank, count = len(flow.view) + 1, np.size(starts)
+    places = [int(axis) % rank for axis in (range(count) if axes is None else axes)]
+    if np.size(ends) != count or len(places) != count or len(set(places)) != count:
+        raise ValueError(f"node {node.name!r} has starts, ends and axes of different lengths, or an axis twice")
+    cut: dict[int, tuple[int, int]] = {}
+    for axis, start, end in zip(places, starts, ends, strict=True):
+        size = steps.batch if axis == 0 else flow.view[axis - 1]
+        first, last, _ = slice(int(start), int(end)).indices(size)
+        if (axis == 0 and (int(start) != 0 or int(end) < min(size, _WHOLE))) or last <= first:
+            raise refusal(node, f"of axis {axis} from {start} to {end}")
+        if axis > 0 and (first > 0 or last < size):
+            cut[axis] = (-first, last - size)
+    if strides is not None and any(int(stride) != 1 for stride in strides):
+        raise refusal(node, "of every second value or fewer")
+    return _framed(steps, node, flow, cut)
+
+
+def _framed(steps: Steps, node: Any, flow: Flow, added: dict[int, tuple[int, int]]) -> Flow:
+    """Return images with so many rows and columns more before and after each of these axes, or less."""
+    if not added:
+        return flow
+    rank, layout = len(flow.view) + 1, flow.layout
+    in_place = layout.is_transposed and rank in (3, 4) and 0 not in added
+    if not in_place or any(layout.axes[axis - 1] == rank - 2 for axis in added):
         flow = image_of(steps, node, flow)
         layout = flow.layout
     by_axis: list[tuple[int, int]] = [(0, 0)] * (rank - 1)
     for axis, pair in added.items():
-        if any(pair) and (axis == 0 or layout.axes[axis - 1] == rank - 2):
+        if axis == 0 or layout.axes[axis - 1] == rank - 2:
             raise refusal(node, f"of axis {axis}, which is not one of the height and the width")
-        if axis > 0:
-            by_axis[layout.axes[axis - 1]] = pair
+        by_axis[layout.axes[axis - 1]] = pair
     shape = tuple(size + sum(pair) for size, pair in zip(layout.shape, by_axis, strict=True))
     result = Layout(shape, layout.axes, tuple(shape[axis] for axis in layout.axes))
     return steps.then(flow, result, *framing(by_axis[:-1]))
@@ -171,5 +207,6 @@ IMAGE_OPERATORS: dict[str, Callable[[Steps, Any, dict[str, Any], Sequence[Any]],
     "GlobalMaxPool": _global_pool,
     "Pad": _pad,
     "Resize": _resize,
+    "Slice": _slice,
     "Upsample": _resize,
 }

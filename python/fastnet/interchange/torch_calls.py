@@ -101,6 +101,7 @@ _SIGNATURES = {
     "Softsign": "",
     "Sigmoid": "",
     "Hardsigmoid": "inplace=False",
+    "Hardswish": "inplace=False",
     "Tanh": "",
     "Softmax": "dim=None",
     "LogSoftmax": "dim=None",

@@ -32,14 +32,16 @@ def test_a_c_file_compiles_and_passes_its_own_test(run: Run, model: Path, tmp_pa
     subprocess.run([tmp_path / "selftest"], check=True, capture_output=True)
 
 
-def test_a_quantized_model_is_written_in_c_alone(run: Run, model: Path, tmp_path: Path) -> None:
+def test_a_quantized_model_is_written_in_c_and_onnx(run: Run, model: Path, tmp_path: Path) -> None:
     fn.load_model(model).quantize(RAW).save(tmp_path / "small.safetensors")
     result = run("export", "small.safetensors", "--to", "c", "--json").json
     assert (result["file"], "largest difference" in result["check"]) == ("small.c", True)
-    for language in ("onnx", "state-dict"):
+    pytest.importorskip("onnx", reason="needs onnx")
+    assert "to a step of 8 bits" in run("export", "small.safetensors", "--to", "onnx").err
+    for language in ("keras", "state-dict"):
         done = run("export", "small.safetensors", "--to", language)
         assert done.status == 1
-        assert "small.safetensors is quantized, which only --to c can write" in done.err
+        assert "small.safetensors is quantized, which only --to c and onnx write" in done.err
 
 
 def test_a_state_dict_comes_back_as_the_same_model(run: Run, model: Path) -> None:

@@ -1,6 +1,5 @@
 """Models of images: data, outputs of several dimensions, files, tables and exporters."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -269,32 +268,6 @@ def test_a_block_of_convolutions_is_added_to_its_input() -> None:
 
 
 # --- Other formats ---------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("write", "message"),
-    [
-        (
-            lambda model, _: model.quantize(IMAGES),
-            "layer 'conv2d' cannot be quantized: models of layers that take a row",
-        ),
-        (lambda model, _: model.to_state_dict(), r"layer 'conv2d' cannot be written for PyTorch: .* like Conv2D"),
-    ],
-    ids=["int8", "torch"],
-)
-def test_what_cannot_be_exported_is_named(write: Callable[..., Any], message: str, tmp_path: Path) -> None:
-    model = fn.Sequential([Input((8, 8, 1)), Conv2D(2, 3), Flatten(), Dense(2)], seed=0)
-    with pytest.raises(NotImplementedError, match=message):
-        write(model, tmp_path / "file")
-    assert not list(tmp_path.iterdir())
-
-
-def test_rows_of_images_are_not_exported() -> None:
-    model = fn.Sequential([Input((4, 3)), Dense(2), Flatten()], seed=0)
-    with pytest.raises(NotImplementedError, match="layer 'dense' cannot be quantized"):
-        model.quantize(np.zeros((1, 4, 3)))
-    with pytest.raises(NotImplementedError, match="BatchNormalization for samples of shape"):
-        fn.Sequential([Input((4, 3)), BatchNormalization()]).to_state_dict()
 
 
 def test_normalizations_of_channels_are_exported_for_every_value() -> None:

@@ -1,7 +1,6 @@
 """Pictures show what they say: the numbers in their artists are those of the data."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,16 +24,6 @@ def axes() -> Any:
     from matplotlib.figure import Figure
 
     return Figure().subplots()
-
-
-@pytest.fixture(autouse=True)
-def no_open_figures() -> Iterator[None]:
-    from matplotlib import pyplot as plt
-
-    before = plt.get_fignums()
-    yield
-    for number in set(plt.get_fignums()) - set(before):
-        plt.close(number)
 
 
 def texts(axes: Any) -> list[str]:

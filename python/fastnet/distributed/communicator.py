@@ -9,9 +9,9 @@ from threading import Event
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fastnet.distributed.messages import Bytes, read, room, written
-
+Bytes = NDArray[np.uint8]
 R = TypeVar("R")
 
 _MOST_TEXT = 2**31 - 1  # bytes, which MPI counts in an int
@@ -104,7 +104,9 @@ class MPICommunicator(Communicator):
     """An MPI communicator. After an error of MPI, such as a lost connection, all ranks end."""
 
     def __init__(self, comm: Any) -> None:
-        self._mpi = mpi()
+        from fastnet.distributed import messages  # whose json takes longer to import than all of fastnet
+
+        self._mpi, self._messages = mpi(), messages
         # Copies: other messages of the program must not be mixed up with these, nor failures with the rest.
         self._comm, self._failures = comm.Dup(), comm.Dup()
         for copy in (self._comm, self._failures):
@@ -139,7 +141,7 @@ class MPICommunicator(Communicator):
         self._guarded(self._mpi.Request.Waitall, requests)
 
     def gather(self, value: Any) -> list[Any]:
-        text, arrays = written(value)
+        text, arrays = self._messages.written(value)
         lengths = self._announced(len(text))
         if sum(lengths) > _MOST_TEXT:
             raise ValueError(f"the values of all ranks must take {_MOST_TEXT} bytes at most; got {sum(lengths)}")
@@ -149,7 +151,7 @@ class MPICommunicator(Communicator):
         return [self._read(one, arrays, rank) for rank, one in enumerate(texts)]
 
     def broadcast(self, value: Any) -> Any:
-        text, arrays = written(value if self.rank == 0 else None)
+        text, arrays = self._messages.written(value if self.rank == 0 else None)
         length, *_ = self._announced(len(text))
         if self.rank:
             text = np.empty(length, np.uint8)
@@ -159,10 +161,10 @@ class MPICommunicator(Communicator):
     def _read(self, text: Bytes, arrays: list[Bytes], sender: int) -> Any:
         """Return the value of a text, whose arrays the sender has, and sends."""
         if sender != self.rank:
-            arrays = room(text)
+            arrays = self._messages.room(text)
         for array in arrays:
             self._share(array, sender)
-        return read(text, arrays)
+        return self._messages.read(text, arrays)
 
     def _share(self, message: Bytes, sender: int) -> None:
         """Send all other ranks an array, or receive it, in pieces: MPI counts bytes in an int."""

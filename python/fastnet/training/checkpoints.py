@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
@@ -70,6 +69,8 @@ class Checkpoints:
             run.callbacks.call("on_train_begin", {})
         else:
             path, state, arrays = found
+            from pathlib import Path  # which takes longer to import than all of fastnet
+
             try:
                 refuse_another(Path(path).name, state, self._identity)
                 self._resume(state, arrays)

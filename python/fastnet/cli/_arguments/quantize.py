@@ -33,7 +33,7 @@ COMMAND = Command(
     ),
     examples=(
         ("quantize mnist.safetensors mnist", "writes mnist.int8.safetensors"),
-        ("evaluate mnist.int8.safetensors mnist", "its accuracy"),
+        ("quantize mnist.safetensors mnist --rows 100", "reads 100 images"),
         ("quantize model.safetensors train.csv --out small.safetensors", ""),
     ),
     add_arguments=add_arguments,

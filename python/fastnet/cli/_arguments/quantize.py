@@ -33,7 +33,7 @@ COMMAND = Command(
     ),
     examples=(
         ("quantize mnist.safetensors mnist", "writes mnist.int8.safetensors"),
-        ("quantize mnist.safetensors mnist --rows 100", "reads 100 images"),
+        ("quantize mnist.safetensors mnist --rows 100", ""),
         ("quantize model.safetensors train.csv --out small.safetensors", ""),
     ),
     add_arguments=add_arguments,

@@ -1,6 +1,6 @@
 """Time of a training step on one and two hosts, which are network namespaces of this machine with a slow network.
 
-usage: sudo python -m benchmarks.hosts [--gigabits 1] [--milliseconds 0.2] [--batches 64,256,1024,4096]
+usage: sudo python -m benchmarks.hosts [--gigabits 1] [--milliseconds 0.2] [--networks LeNet] [--batches 64,256]
 
 Each host has one processor. It needs Linux with iproute2, and mpi4py with MPICH. It prints a table in Markdown with the
 measured times of a step, and those of the model: computing on one host, divided by the number of hosts, plus the delay,
@@ -24,7 +24,7 @@ import numpy as np
 
 from benchmarks.slow_network import ADDRESSES, CARD, NAMES, hosts
 
-MODELS = ("LeNet", "784-256-10")
+MODELS = ("LeNet", "784-256-10", "784-2048-2048-10")
 SHARDS = 2
 SECONDS = 2.0  # of measuring, for each batch size
 
@@ -42,7 +42,8 @@ def make_model(name: str) -> Any:
             *(fn.Dense(120, "relu"), fn.Dense(84, "relu")),
         ]
     else:
-        layers = [fn.Rescaling(1 / 255, input_shape=(784,)), fn.Dense(256, "relu")]
+        _, *hidden, _ = map(int, name.split("-"))
+        layers = [fn.Rescaling(1 / 255, input_shape=(784,)), *(fn.Dense(units, "relu") for units in hidden)]
     model = fn.Sequential([*layers, fn.Dense(10, "softmax")], seed=0)
     model.compile("adam", "sparse_categorical_crossentropy")
     return model
@@ -52,7 +53,7 @@ def note_time(times: list[float], *_: Any) -> None:
     times.append(time.perf_counter())
 
 
-def measure(batches: list[int], shards: int) -> None:
+def measure(names: list[str], batches: list[int], shards: int) -> None:
     """Print, on rank 0, the seconds of a step by model and batch size; with 0 shards, training is not distributed."""
     import fastnet as fn
 
@@ -60,10 +61,10 @@ def measure(batches: list[int], shards: int) -> None:
     fn.set_num_threads(1)
     rng = np.random.default_rng(0)
     results = []
-    for name in MODELS:
+    for name in names:
         for batch in batches:
             model = make_model(name)
-            steps = max(4, 16384 // batch)
+            steps = 4 if model.count_params() > 10**6 else max(4, 16384 // batch)
             # A fifth of the pixels of handwritten digits are not zero.
             x = rng.integers(1, 256, (steps * batch, 784)).astype(np.uint8) * (rng.random((steps * batch, 784)) < 0.2)
             y = rng.integers(0, 10, len(x))
@@ -115,12 +116,14 @@ def main() -> None:
     parser.add_argument("--gigabits", type=float, default=1.0, help="per second")
     parser.add_argument("--milliseconds", type=float, default=0.2, help="of delay in each direction")
     parser.add_argument("--batches", default="64,256,1024,4096")
+    parser.add_argument("--networks", default=",".join(MODELS))
     parser.add_argument("--measure", metavar="SHARDS", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     batches = [int(batch) for batch in arguments.batches.split(",")]
     if arguments.measure is not None:
-        return measure(batches, arguments.measure)
-    program = [sys.executable, "-m", "benchmarks.hosts", "--batches", arguments.batches, "--measure"]
+        return measure(arguments.networks.split(","), batches, arguments.measure)
+    options = ["--networks", arguments.networks, "--batches", arguments.batches]
+    program = [sys.executable, "-m", "benchmarks.hosts", *options, "--measure"]
     alone = subprocess.run(["taskset", "-c", "0", *program, "0"], stdout=subprocess.PIPE, text=True, check=True)
     with tempfile.TemporaryDirectory() as folder, hosts(1e9 * arguments.gigabits, 1e-3 * arguments.milliseconds):
         plain = json.loads(alone.stdout)

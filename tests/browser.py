@@ -77,16 +77,17 @@ def draw_by_touch(page: Any, strokes: Strokes) -> None:
         touch("touchEnd")
 
 
-def canvas_values(page: Any, selector: str) -> NDArray[np.uint8]:
-    """Return the red channel of a canvas: the grey levels of one without colours."""
+def canvas_values(page: Any, selector: str, channel: int = 0) -> NDArray[np.uint8]:
+    """Return a channel of a canvas, by default the red one: the grey levels of one without colours."""
     rows, columns, values = page.eval_on_selector(
         selector,
-        """canvas => {
+        """(canvas, channel) => {
             const { width, height } = canvas;
             const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
             context.drawImage(canvas, 0, 0);
             const { data } = context.getImageData(0, 0, width, height);
-            return [height, width, Array.from(data.filter((_, i) => i % 4 === 0))];
+            return [height, width, Array.from(data.filter((_, i) => i % 4 === channel))];
         }""",
+        channel,
     )
     return np.array(values, dtype=np.uint8).reshape(rows, columns)

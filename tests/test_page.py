@@ -15,7 +15,7 @@ from browser import DIGITS, canvas_values, chromium, draw_by_mouse, draw_by_touc
 from command import serving
 from drawn_digits import draw
 from fastnet.datasets import digits, mnist
-from fastnet.serve.preprocessing import centre_digit, small_digit
+from fastnet.serve.preprocessing import centre_digit, scale_picture, small_digit
 
 pytestmark = pytest.mark.slow
 
@@ -79,6 +79,24 @@ def flowers_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> It
     model.class_names = ["setosa", "versicolor", "virginica"]
     model.feature_names = ["sepal length", "sepal width", "petal length", "petal width"]
     yield from serve(model, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def colors_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a convolutional model of color images, which tells the strongest color."""
+    layers = [fn.Conv2D(3, 1, use_bias=False), fn.AveragePooling2D(4), fn.GlobalAveragePooling2D()]
+    last = fn.Dense(3, "softmax", use_bias=False)
+    model = fn.Sequential([fn.layers.Rescaling(1 / 255, input_shape=(16, 24, 3)), *layers, last])
+    model.set_weights([np.eye(3)[None, None], 5 * np.eye(3)])
+    model.class_names = ["red", "green", "blue"]
+    yield from serve(model, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def gray_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a model of gray images that are no digits and whose scale is unknown."""
+    layers = [fn.Conv2D(2, 3, input_shape=(12, 10, 1)), fn.Flatten(), fn.Dense(2, "softmax")]
+    yield from serve(fn.Sequential(layers, seed=0), tmp_path_factory)
 
 
 def serve(model: fn.Sequential, folders: pytest.TempPathFactory) -> Iterator[str]:
@@ -351,6 +369,59 @@ def test_small_digits_are_drawn_too(open_page: Open, digits_server: str) -> None
     assert canvas_values(page, "#seen-picture").shape == (8, 8)
 
 
+def colors_of(page: Any, selector: str) -> np.ndarray:
+    return np.stack([canvas_values(page, selector, channel) for channel in range(3)], axis=2)
+
+
+def test_a_picture_is_shown_to_a_model_of_color_images(open_page: Open, colors_server: str) -> None:
+    page = open_page(colors_server)
+    wait_for(page, "#title", "^Show a picture$")
+    photo = np.random.default_rng(0).integers(0, 200, (70, 90, 3)).astype(np.uint8)
+    photo[20:, :, 1] += 55
+    drop(page, "photo.png", png(photo))
+    assert answer(page) == "green"
+    seen = scale_picture(photo, (16, 24, 3))
+    np.testing.assert_array_equal(colors_of(page, "#seen-picture"), seen)
+    wait_for(page, "#seen-caption", "^24 . 16 pixels, as the model sees them$")
+    logits = 5 * (seen / 255).mean(axis=(0, 1))
+    np.testing.assert_allclose(shares(page), 100 * np.exp(logits) / np.exp(logits).sum(), atol=0.06)
+    wait_for(page, "#layers figcaption", "^conv2d: 3 units, linear")  # averaged
+    assert page.locator("#weights").is_hidden()
+    box = page.locator("#seen-picture").bounding_box()
+    assert abs(box["width"] / box["height"] - 24 / 16) < 0.05
+    page.click("#clear")
+    wait_for(page, "#certainty", NOTHING)
+    page.set_input_files("#file", {"name": "photo.png", "mimeType": "image/png", "buffer": png(photo)})
+    assert answer(page) == "green"
+    page.fill("#row", ",".join(map(str, ["blue", *(seen[..., ::-1].ravel())])))
+    page.click("text=Show the row")
+    wait_for(page, "#timing", "The row's label is blue.$")
+    np.testing.assert_array_equal(colors_of(page, "#seen-picture"), seen[..., ::-1])
+
+
+def test_pictures_are_not_drawn_but_shown(open_page: Open, colors_server: str) -> None:
+    page = open_page(colors_server, viewport={"width": 360, "height": 740})
+    draw_by_mouse(page, DIGITS["3"])
+    page.locator("#pad").press("Space")
+    wait_for(page, "#certainty", NOTHING)
+    assert page.get_by_role("application").count() == 0
+    assert page.get_by_role("img", name="The picture", exact=True).count() == 1
+    assert page.get_by_role("slider", name="Pen").count() == 0
+    wait_for(page, "#invitation", "^Drop or paste a picture here$")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_a_picture_becomes_gray_for_a_model_of_one_channel(open_page: Open, gray_server: str) -> None:
+    page = open_page(gray_server)
+    photo = np.random.default_rng(0).integers(0, 256, (50, 40, 3)).astype(np.uint8)
+    drop(page, "photo.png", png(photo))
+    assert answer(page) in {"0", "1"}
+    np.testing.assert_array_equal(canvas_values(page, "#seen-picture"), scale_picture(photo, (12, 10)))
+    assert page.locator("#scale-choice").inner_text().startswith("Value of white in the data")
+    assert page.locator("#weights").inner_text().count("light here") == 2
+    assert canvas_values(page, "#layers canvas >> nth=0").shape == (10, 8 * 2 + 1)
+
+
 def test_a_model_that_takes_no_picture_says_so_and_takes_rows(open_page: Open, flowers_server: str) -> None:
     page = open_page(flowers_server)
     wait_for(page, "#notice", "^This model takes 4 numbers, not a picture of 28 . 28 or 8 . 8 pixels")
@@ -360,6 +431,16 @@ def test_a_model_that_takes_no_picture_says_so_and_takes_rows(open_page: Open, f
     page.click("text=Show the row")
     assert answer(page) in {"setosa", "versicolor", "virginica"}
     wait_for(page, "#timing", "The row's label is setosa.$")
+
+
+def test_four_channels_are_no_digit_though_they_have_as_many_values(
+    open_page: Open, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    model = fn.Sequential([fn.Flatten(input_shape=(14, 14, 4)), fn.Dense(2, "softmax")], seed=0)
+    for address in serve(model, tmp_path_factory):
+        page = open_page(address)
+        wait_for(page, "#notice", "^This model takes images of 4 channels")
+        assert page.locator("#pad").is_hidden()
 
 
 def test_a_server_that_is_gone_is_told_in_words(open_page: Open, digits_server: str) -> None:
@@ -433,22 +514,35 @@ def images_of_all_kinds() -> list[np.ndarray]:
     return images
 
 
-@pytest.mark.parametrize(("script", "python"), [("centreDigit", centre_digit), ("smallDigit", small_digit)])
+@pytest.mark.parametrize(
+    ("script", "python", "shape"),
+    [
+        ("centreDigit", centre_digit, ()),
+        ("smallDigit", small_digit, ()),
+        ("scalePicture", scale_picture, (20, 30, 3)),
+        ("scalePicture", scale_picture, (11, 7, 1)),
+    ],
+)
 def test_the_page_preprocesses_to_the_same_bytes_as_python(
-    open_page: Open, digits_server: str, script: str, python: Any
+    open_page: Open, digits_server: str, script: str, python: Any, shape: tuple[int, ...]
 ) -> None:
+    arguments = [shape] if shape else []
     page = open_page(digits_server)
     images = images_of_all_kinds()
     results = page.evaluate(
-        """async ([name, images]) => {
+        """async ([name, images, others]) => {
             const preprocess = (await import("/preprocessing.js"))[name];
             return images.map(([width, height, bytes]) => {
                 const data = Uint8ClampedArray.from(atob(bytes), (character) => character.charCodeAt(0));
-                return Array.from(preprocess({ width, height, data }));
+                return Array.from(preprocess({ width, height, data }, ...others));
             });
         }""",
-        [script, [[image.shape[1], image.shape[0], base64.b64encode(image.tobytes()).decode()] for image in images]],
+        [
+            script,
+            [[image.shape[1], image.shape[0], base64.b64encode(image.tobytes()).decode()] for image in images],
+            arguments,
+        ],
     )
     assert sum(any(result) for result in results) >= 90
     for image, result in zip(images, results, strict=True):
-        np.testing.assert_array_equal(np.array(result), python(image).ravel())
+        np.testing.assert_array_equal(np.array(result), python(image, *arguments).ravel())

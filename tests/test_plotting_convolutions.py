@@ -151,6 +151,12 @@ def test_images_may_lack_the_axis_of_one_channel(model: fn.Sequential, axes: Any
     assert_array_equal(axes.images[0].get_array(), IMAGES[0, :, :, 0])
 
 
+def test_rows_of_pixels_are_images_of_a_given_shape(axes: Any) -> None:
+    model = fn.Sequential([fn.Input((48,)), fn.Reshape((6, 8, 1)), fn.Conv2D(2, 3)], seed=0)
+    plotting.plot_feature_maps(model, IMAGES[:1].reshape(1, 48), image_shape=(6, 8), axes=axes)
+    assert_array_equal(axes.images[0].get_array(), IMAGES[0, :, :, 0])
+
+
 @pytest.mark.parametrize("layer", [3, "dense", "flatten", None])
 def test_plot_feature_maps_names_the_layers_of_images(layer: Any, model: fn.Sequential, axes: Any) -> None:
     with pytest.raises(ValueError, match=r"one of the layers of images \['conv2d', 'max_pooling2d', 'second'\]; got"):

@@ -1,6 +1,7 @@
 """Reports: one HTML file that is whole, true, escaped and small, for classifiers and for models that estimate numbers."""
 
 import base64
+import io
 import re
 import sys
 from collections.abc import Callable
@@ -212,6 +213,77 @@ def test_images_are_made_small(report: Report) -> None:
     page = report(model, images, 1 - model.predict(images, verbose=0).argmax(axis=1))
     assert len([image for image in page.all("img") if str(image["alt"]).startswith("row ")]) == 25
     assert len(page.source) < 2_000_000
+
+
+def color_classifier(*layers: fn.layers.Layer) -> tuple[fn.Sequential, Any, Any]:
+    """A convolutional network of color images that are wider than tall, and 6 of them of which all labels are wrong."""
+    model = fn.Sequential([fn.Input((6, 9, 3)), *layers, fn.Flatten(), Dense(2, "softmax")], seed=0)
+    images = np.random.default_rng(0).integers(0, 256, (6, 6, 9, 3)).astype(np.uint8)
+    return model, images, 1 - model.predict(images, verbose=0).argmax(axis=1)
+
+
+def test_wrong_images_keep_their_colors(report: Report) -> None:
+    image = pytest.importorskip("PIL.Image")
+    model, images, _ = color_classifier(Rescaling(1 / 255))
+    images[0, 0, 0], images[0, 0, 1] = 0, 255  # the range of all, so that no value is stretched
+    page = report(model, images, 1 - model.predict(images, verbose=0).argmax(axis=1))
+    shown = [one for one in page.all("img") if str(one["alt"]).startswith("row ")]
+    assert len(shown) == 6
+    for one in shown:
+        row = int(str(one["alt"]).split(":")[0].removeprefix("row "))
+        content = base64.b64decode(str(one["src"]).partition(";base64,")[2])
+        assert_array_equal(np.asarray(image.open(io.BytesIO(content))), images[row])
+
+
+@pytest.mark.parametrize(
+    ("shape", "layers", "filters", "maps"),
+    [
+        (
+            (6, 9, 3),
+            [fn.Conv2D(30, (2, 3))],
+            "21 of 30 filters.*2 x 3 weights, a row of 3 channels each",
+            "30 of 30 .*5 x 7",
+        ),
+        (
+            (9, 6, 1),
+            [Rescaling(0.1), fn.Conv2D(5, 3), fn.MaxPooling2D(2)],
+            "5 of 5 filters.*3 x 3 weights.",
+            "5 of 5 .*7 x 4",
+        ),
+        ((8, 8, 3), [fn.layers.DepthwiseConv2D(3)], "3 of 3 filters.*3 x 3 weights.", "3 of 3 .*6 x 6"),
+        ((64,), [fn.Reshape((8, 8, 1)), fn.Conv2D(70, 3)], "64 of 70 filters.*3 x 3 weights.", "64 of 70 .*6 x 6"),
+        ((48,), [fn.Reshape((6, 8, 1)), fn.Conv2D(2, 3)], "2 of 2 filters.*3 x 3 weights.", "2 of 2 .*4 x 6"),
+        (
+            (8, 8),
+            [fn.Reshape((8, 8, 1)), fn.Conv2D(1, 3)],
+            "1 of 1 filter .*3 x 3 weights.",
+            "1 of 1 feature map .*6 x 6",
+        ),
+    ],
+)
+def test_the_first_convolution_is_shown(
+    report: Report, shape: tuple[int, ...], layers: list[fn.layers.Layer], filters: str, maps: str
+) -> None:
+    model = fn.Sequential([fn.Input(shape), *layers, fn.Flatten(), Dense(2, "softmax")], seed=0)
+    image_shape = (6, 8) if shape == (48,) else "auto"
+    page = report(model, np.random.default_rng(0).random((5, *shape)), [0, 1, 0, 1, 1], image_shape=image_shape)
+    assert re.search(r"First convolution The filters of \w+, .* of 4 samples", page.text)
+    first, second = [one for one in page.all("img") if "of the layer" in str(one["alt"])]
+    assert re.fullmatch(f"{filters}.*", str(first["alt"]))
+    assert re.fullmatch(f"4 samples, and beside each {maps} pixels.", str(second["alt"]))
+    dark = [str(one["srcset"]) for one in page.all("source")]
+    for picture in (first, second):
+        assert int(str(picture["width"])) <= 9 * 96  # the column of the page
+        ET.fromstring(base64.b64decode(str(picture["src"]).partition(";base64,")[2]))
+        assert all(address != picture["src"] for address in dark)  # the texts have other colors there
+
+
+def test_other_models_have_no_first_convolution(report: Report) -> None:
+    assert "First convolution" not in report(*color_classifier(Rescaling(1 / 255))).text
+    model, images, y = color_classifier(fn.Conv2D(2, 3))
+    assert "First convolution" in report(model, images[:1], y[:1]).text
+    assert "First convolution" not in report(model.quantize(images), images, y).text
+    assert "First convolution" not in report(model, images, y, image_shape=None).text
 
 
 def test_a_report_of_a_regression_tells_its_errors(report: Report) -> None:

@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from fastnet.datasets import digits, mnist
-from fastnet.serve.preprocessing import centre_digit, small_digit
+from fastnet.serve.preprocessing import centre_digit, scale_picture, small_digit
 
 Image = NDArray[np.uint8]
 
@@ -165,3 +165,45 @@ def test_an_image_of_floats_is_refused() -> None:
 def test_a_box_larger_than_the_picture_is_refused(box: int) -> None:
     with pytest.raises(ValueError, match=rf"box must be between 1 and size \(28\), got {box}"):
         centre_digit(seven(), box=box)
+
+
+# ---- Pictures -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sides", "shape", "part"),
+    [
+        ((12, 12), (4, 4, 3), np.s_[:, :]),
+        ((7, 7), (3, 3, 3), np.s_[:, :]),
+        ((9, 6), (5, 5, 3), np.s_[1:7, :]),
+        ((6, 13), (4, 4, 3), np.s_[:, 3:9]),
+        ((10, 10), (2, 6, 3), np.s_[3:6, :]),
+        ((2, 2), (5, 7, 3), np.s_[:1, :]),  # enlarged
+        ((1, 9), (8, 1, 3), np.s_[:, 4:5]),
+        ((5, 8), (4, 6), np.s_[:, :7]),
+        ((5, 8), (4, 6, 1), np.s_[:, :7]),
+    ],
+)
+def test_pixels_are_the_means_of_the_middle_of_a_picture(
+    sides: tuple[int, int], shape: tuple[int, ...], part: Any
+) -> None:
+    channels = shape[2:] if shape[2:] == (3,) else ()
+    image = np.random.default_rng(0).integers(0, 256, (*sides, *channels), dtype=np.uint8)
+    middle = image[part]
+    (height, width), (rows, columns) = middle.shape[:2], shape[:2]
+    fine = middle.repeat(rows, axis=0).repeat(columns, axis=1).astype(float)
+    means = fine.reshape(rows, height, columns, width, -1).mean(axis=(1, 3)).reshape(shape)
+    np.testing.assert_array_equal(scale_picture(image, shape), np.floor(means + 0.5))
+
+
+def test_pictures_become_gray_or_colored_on_white() -> None:
+    assert scale_picture(np.array([[[255, 0, 0]]], np.uint8), (1, 1)).item() == 76  # the luma of red
+    assert scale_picture(np.array([[9]], np.uint8), (1, 1, 3)).tolist() == [[[9, 9, 9]]]
+    assert scale_picture(np.array([[[255, 0, 0, 0]]], np.uint8), (1, 1, 3)).tolist() == [[[255, 255, 255]]]
+    assert scale_picture(np.array([[[200, 0, 100, 51]]], np.uint8), (1, 1, 3)).tolist() == [[[244, 204, 224]]]
+
+
+@pytest.mark.parametrize("shape", [(8,), (8, 8, 2), (0, 8, 3), (8, 8, 3, 3)])
+def test_pictures_have_one_channel_or_three(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=rf"shape must be \(height, width\).*, got {re.escape(str(shape))}"):
+        scale_picture(np.zeros((9, 9), np.uint8), shape)

@@ -70,7 +70,7 @@ def plot_filters(model: Layered, layer: int | str = 0, *, max_filters: int = 64,
     if not model.built:
         raise ValueError("plot_filters needs a model with weights: build it or give its first layer an input_shape")
     found = _layer_of(layer, [one for one in model.layers if isinstance(one, _CONVOLUTIONS)], "convolutions")
-    filters = _filters(found)
+    filters = filters_of(found)
     count, channels = filters.shape[:2]
     shown = filters[: check_integer("max_filters", max_filters)]
     pictures = mosaic(shown.reshape(-1, *filters.shape[2:]), None if channels == 1 else channels)
@@ -79,7 +79,7 @@ def plot_filters(model: Layered, layer: int | str = 0, *, max_filters: int = 64,
     return axes
 
 
-def _filters(layer: Layer) -> NDArray[Any]:
+def filters_of(layer: Layer) -> NDArray[Any]:
     """Return the weights of a convolution in the shape (filters, channels, height, width)."""
     kernel = layer.get_weights()[0]
     if isinstance(layer, Conv1D):
@@ -96,6 +96,7 @@ def plot_feature_maps(
     x: Any,
     layer: int | str = 0,
     *,
+    image_shape: Sequence[int] | None = None,
     max_samples: int = 4,
     max_maps: int = 64,
     axes: Any = None,
@@ -113,6 +114,8 @@ def plot_feature_maps(
     layer : int or str, default 0
         The index of the layer among those of images, such as convolutions and pooling; or the name of any layer with
         outputs of shape (height, width, channels).
+    image_shape : tuple of int, optional
+        The shape of a sample as an image. Without it, its own or a square.
     max_samples, max_maps : int, default 4 and 64
         The number of images, and of feature maps of each, to plot, from the first on.
     axes : matplotlib.axes.Axes, optional
@@ -142,16 +145,16 @@ def plot_feature_maps(
     >>> axes = fn.plotting.plot_feature_maps(model, x[:2].reshape(-1, 8, 8))  # doctest: +SKIP
     """
     samples = as_array("x", x)[: check_integer("max_samples", max_samples)]
-    images = as_images(samples, None)
+    images = as_images(samples, image_shape)
     outputs = model.activations(samples)
     named = [one for one in model.layers if len(one.output_shape or ()) == 3]
     numbered = [one for one in named if isinstance(one, ImageLayer)]
     found = _layer_of(layer, named if isinstance(layer, str) else numbered, "layers of images")
     maps = outputs[found.name][..., : check_integer("max_maps", max_maps)].transpose(0, 3, 1, 2)
     count, height, width = maps.shape[1:]
-    down = math.ceil(math.sqrt(count * width / height / _WIDTH))
+    across = maps_across(count, height, width)
     low, high = float(np.nanmin(maps)), float(np.nanmax(maps))
-    grids = [mosaic(one, -(-count // down)) for one in maps]
+    grids = [mosaic(one, across) for one in maps]
     wide = grids[0].shape[1] / grids[0].shape[0]  # of all maps of a sample, which are as tall as it is
     tall = images.shape[1] / images.shape[2]
     axes = given_or_new(axes, inches=(1.5 * (1.2 + wide * tall), 1.6 * tall * len(images) + 0.4))
@@ -165,6 +168,12 @@ def plot_feature_maps(
     axes.set_axis_off()
     axes.set_title(f"{printable(found.name, 40)}: {count} feature maps of {height} x {width}", parse_math=False)
     return axes
+
+
+def maps_across(count: int, height: int, width: int) -> int:
+    """Return how many feature maps of a sample stand side by side in one of their rows."""
+    down = math.ceil(math.sqrt(count * width / height / _WIDTH))
+    return -(-count // down)
 
 
 def _layer_of(which: int | str, layers: Sequence[Layer], kind: str) -> Layer:

@@ -37,7 +37,8 @@ def write_report(
     For a classifier: the accuracy with its confidence interval, precision, recall and F1 of every class, the confusion
     matrix, the calibration curve, and the 25 most confidently wrong samples. For a multi-label classifier: the same for
     its labels. For a regression: the mean absolute error, R2, the residuals, and the 25 samples with the largest
-    errors. For all models: the learning curves, the layers, the receipt of the training, and the versions in use.
+    errors. For all models: the learning curves, the layers, the receipt of the training, and the versions in use. For
+    convolutional networks of images: the filters of the first convolution, and its feature maps of four samples.
 
     Parameters
     ----------
@@ -112,7 +113,7 @@ def _content(
     model: "Sequential | QuantizedModel", x: Any, y: Any, image_shape: Any, curves: "list[Section]"
 ) -> dict[str, Any]:
     """Return the key figures and the sections."""
-    from fastnet.reports import _classification, _multilabel, _regression
+    from fastnet.reports import _classification, _images, _multilabel, _regression
     from fastnet.reports._model import environment_table, layers_table, training_table
     from fastnet.reports._predictions import Classes, Labels, as_image_shape, predictions_of
     from fastnet.reports._section import Section
@@ -126,10 +127,11 @@ def _content(
     else:
         figures, sections = _regression.key_figures(found), _regression.sections(model, x, found)
     training = training_table(model)
+    convolution = _images.sections(model, x, len(found), shape)
     about = Section("Model", tables=[layers_table(model), *([training] if training else [])])
     return {
         "figures": figures,
-        "sections": [*sections, *curves, about, Section("Environment", tables=[environment_table()])],
+        "sections": [*sections, *curves, *convolution, about, Section("Environment", tables=[environment_table()])],
     }
 
 

@@ -1,11 +1,12 @@
-"""Conversion of a drawing or photo of a digit to an image as in MNIST or scikit-learn's digits."""
+"""Conversion of drawings and photos to the images of a model: digits as in MNIST or scikit-learn's, and pictures."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["centre_digit", "small_digit"]
+__all__ = ["centre_digit", "scale_picture", "small_digit"]
 
 # The page does the same in page/preprocessing.js. All numbers are integers below 2**53, so that sums are exact in any
 # order, and both give the same bytes.
@@ -103,8 +104,82 @@ def small_digit(image: Any) -> NDArray[np.uint8]:
     return result
 
 
+def scale_picture(image: Any, shape: Sequence[int]) -> NDArray[np.uint8]:
+    """Scale a picture to the images of a model, in gray or in color.
+
+    The part of the picture that is scaled is the largest one in its middle with the aspect ratio of the result. Each
+    pixel of the result is the mean of the area that it covers.
+
+    Parameters
+    ----------
+    image : array_like of uint8, shape (height, width), (height, width, 3) or (height, width, 4)
+        Gray levels, RGB or RGBA. Transparent pixels are white.
+    shape : tuple of int
+        The shape of the result: (height, width) or (height, width, 1) for gray levels, (height, width, 3) for RGB.
+
+    Returns
+    -------
+    ndarray of uint8, shape `shape`
+
+    Raises
+    ------
+    TypeError
+        If `image` does not have dtype uint8.
+    ValueError
+        If `image` has another shape or no pixels, or `shape` is not that of such an image.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastnet.serve.preprocessing import scale_picture
+    >>> photo = np.zeros((60, 90, 3), dtype=np.uint8)
+    >>> photo[:30, :, 0] = 200  # red above black
+    >>> scale_picture(photo, (2, 2, 3))[:, 0].tolist()
+    [[200, 0, 0], [0, 0, 0]]
+    """
+    sides, channels = tuple(shape[:2]), tuple(shape[2:])
+    if len(sides) != 2 or min(sides) < 1 or channels not in ((), (1,), (3,)):
+        raise ValueError(f"shape must be (height, width), (height, width, 1) or (height, width, 3), got {tuple(shape)}")
+    planes = _colors(image) if channels == (3,) else [_gray(image)]
+    means = [_shrink(_middle(plane, *sides), *sides) for plane in planes]
+    return np.stack(means, axis=2).astype(np.uint8).reshape(shape)
+
+
+def _middle(plane: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
+    """Return the largest part in the middle of a plane with the aspect ratio of these sides."""
+    rows, columns = plane.shape
+    tall, wide = min(rows, max(1, columns * height // width)), min(columns, max(1, rows * width // height))
+    top, left = (rows - tall) // 2, (columns - wide) // 2
+    return plane[top : top + tall, left : left + wide]
+
+
+def _shrink(plane: NDArray[np.int64], height: int, width: int) -> NDArray[np.int64]:
+    """Scale to these sides; each value is the mean of the area that it covers."""
+    sums, area = _sums(plane, [height, width]), plane.size
+    return (2 * sums + area) // (2 * area)
+
+
+def _colors(image: Any) -> list[NDArray[np.int64]]:
+    """Return the levels of red, green and blue from 0 to 255, on a white background."""
+    values = _pixels(image)
+    if values.ndim == 2:
+        return [values] * 3
+    alpha = values[..., 3] if values.shape[2] == 4 else 255
+    return [(values[..., color] * alpha + 255 * (255 - alpha) + 127) // 255 for color in range(3)]
+
+
 def _gray(image: Any) -> NDArray[np.int64]:
     """Return gray levels from 0 to 255: the luma of ITU-R BT.601, on a white background."""
+    values = _pixels(image)
+    if values.ndim == 2:
+        return values
+    luma = values[..., 0] * 299 + values[..., 1] * 587 + values[..., 2] * 114
+    alpha = values[..., 3] if values.shape[2] == 4 else 255
+    return (luma * alpha + 255_000 * (255 - alpha) + 127_500) // 255_000
+
+
+def _pixels(image: Any) -> NDArray[np.int64]:
+    """Return the pixels of an image as integers whose products do not overflow."""
     pixels = np.asarray(image)
     if pixels.dtype != np.uint8:
         raise TypeError(f"image must have dtype uint8, got {pixels.dtype}")
@@ -114,12 +189,7 @@ def _gray(image: Any) -> NDArray[np.int64]:
             "image must have shape (height, width), (height, width, 3) or (height, width, 4) and at least one pixel, "
             f"got {pixels.shape}"
         )
-    values = pixels.astype(np.int64)
-    if not channels:
-        return values
-    luma = values[..., 0] * 299 + values[..., 1] * 587 + values[..., 2] * 114
-    alpha = values[..., 3] if channels == (4,) else 255
-    return (luma * alpha + 255_000 * (255 - alpha) + 127_500) // 255_000
+    return pixels.astype(np.int64)
 
 
 def _ink(image: Any) -> NDArray[np.int64]:
@@ -149,11 +219,16 @@ def _share(numerator: int, denominator: int) -> int:
 
 def _fit(ink: NDArray[np.int64], shape: list[int], strongest: int) -> NDArray[np.int64]:
     """Scale to a shape; the strongest pixel of the result gets the given value."""
-    # Floating point, because its matrix multiplication is fast; it represents these integers exactly.
-    rows, columns = (_cover(side, cells) for side, cells in zip(ink.shape, shape, strict=True))
-    sums = (rows @ ink.astype(np.float64) @ columns.T).astype(np.int64)
+    sums = _sums(ink, shape)
     peak = int(sums.max())
     return (2 * strongest * sums + peak) // (2 * peak)
+
+
+def _sums(plane: NDArray[np.int64], shape: list[int]) -> NDArray[np.int64]:
+    """Return what each cell of a shape covers, summed: the mean times the number of pixels of the plane."""
+    # Floating point, because its matrix multiplication is fast; it represents these integers exactly.
+    rows, columns = (_cover(side, cells) for side, cells in zip(plane.shape, shape, strict=True))
+    return (rows @ plane.astype(np.float64) @ columns.T).astype(np.int64)
 
 
 def _cover(pixels: int, cells: int) -> NDArray[np.float64]:

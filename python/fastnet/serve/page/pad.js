@@ -19,6 +19,7 @@ export class Pad {
     this.canvas = canvas;
     this.onChange = onChange;
     this.penWidth = 0.08;
+    this.takesStrokes = true; // else only pictures
     this.history = []; // strokes, pictures, and null for a cleared pad
     this.stroke = null; // the stroke being drawn
     this.pen = null; // of the keyboard
@@ -109,7 +110,7 @@ export class Pad {
   }
 
   #begin(event) {
-    if (this.stroke || event.button !== 0) return; // a second finger, another button
+    if (!this.takesStrokes || this.stroke || event.button !== 0) return; // a second finger, another button
     this.canvas.setPointerCapture(event.pointerId);
     this.stroke = { pointer: event.pointerId, width: this.penWidth, points: [this.#place(event)] };
     this.pen = null;
@@ -135,7 +136,7 @@ export class Pad {
   #key(event) {
     const steps = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     const step = steps[event.key];
-    if (event.ctrlKey || event.metaKey || event.altKey || (!step && event.key !== " ")) return;
+    if (!this.takesStrokes || event.ctrlKey || event.metaKey || event.altKey || (!step && event.key !== " ")) return;
     event.preventDefault();
     this.pen ??= { place: [0.5, 0.5], down: false };
     if (step) {

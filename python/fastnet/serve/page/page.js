@@ -2,20 +2,23 @@
 
 import { decodeWeights, makeBars, showLayers, showProbabilities, showUnits, showValues } from "./answer.js";
 import { Pad } from "./pad.js";
-import { paintGrey, whenColoursChange } from "./pictures.js";
-import { centreDigit, smallDigit } from "./preprocessing.js";
+import { paintPicture, whenColoursChange } from "./pictures.js";
+import { centreDigit, scalePicture, smallDigit } from "./preprocessing.js";
 import { Asker, getJson } from "./requests.js";
 import { parseRow } from "./rows.js";
 
 // By the number of pixels: images as in MNIST, and as in scikit-learn's digits.
-const PICTURES = { 784: { size: 28, make: centreDigit, most: 255 }, 64: { size: 8, make: smallDigit, most: 16 } };
+const DIGITS = {
+  784: { width: 28, height: 28, channels: 1, make: centreDigit, most: 255, isDrawn: true },
+  64: { width: 8, height: 8, channels: 1, make: smallDigit, most: 16, isDrawn: true },
+};
 const SPOKEN_AFTER = 700; // ms without another answer
 
 const find = (id) => document.getElementById(id);
 
 let model; // the description from the server
 let inputs; // the number of its inputs
-let picture; // one of PICTURES, or undefined if the model takes no images
+let picture; // how its images are made, or undefined if the model takes none
 let weights = null; // of the first layer
 let pad;
 let asked = null; // the label of the row that was sent, if it has one
@@ -30,16 +33,24 @@ const asker = new Asker(showAnswer, showError);
 async function start() {
   model = await getJson("model");
   inputs = product(model.input_shape);
-  const [height, width] = model.input_shape;
-  picture = model.input_shape.length === 1 || height === width ? PICTURES[inputs] : undefined;
+  picture = pictureOf(model.input_shape);
   pad = new Pad(find("pad"), changed);
   describeModel();
   makeBars(names());
-  if (picture) offerDrawing();
+  if (picture) offerPictures();
   else offerRowsOnly();
   listen();
   changed();
-  if (picture && model.layers.some((layer) => layer.units)) await loadWeights();
+  if (picture?.channels === 1 && model.layers.some((layer) => layer.units)) await loadWeights();
+}
+
+/** Digits are drawn; other images, of one channel or of three, are pictures. */
+function pictureOf(shape) {
+  const [height, width, channels = 1] = shape;
+  const isDigit = inputs in DIGITS && (shape.length === 1 || (height === width && channels === 1));
+  if (isDigit) return DIGITS[inputs];
+  if (shape.length !== 3 || ![1, 3].includes(channels)) return undefined;
+  return { width, height, channels, make: (pixels) => scalePicture(pixels, shape), most: 255, isDrawn: false };
 }
 
 function product(shape) {
@@ -53,7 +64,8 @@ function names() {
 
 function describeModel() {
   const digits = model.classes?.every((name, i) => name === String(i));
-  const title = picture ? (digits ? "Draw a digit" : "Draw a picture") : "Ask the model";
+  const drawing = digits ? "Draw a digit" : "Draw a picture";
+  const title = picture ? (picture.isDrawn ? drawing : "Show a picture") : "Ask the model";
   find("title").textContent = title;
   document.title = `${title}: ${model.name} – fastnet`;
   const units = new Map(model.layers.filter((layer) => layer.units).map(({ name, units }) => [name, units]));
@@ -65,11 +77,25 @@ function describeModel() {
     "a label may come first or last.";
 }
 
-function offerDrawing() {
+function offerPictures() {
+  if (!picture.isDrawn) offerNoDrawing();
   const known = [255, 16, 1].find((most) => Math.abs(model.full_scale / most - 1) < 0.01);
   find("scale").value = String(known ?? likelyInk());
   find("scale-choice").hidden = known !== undefined;
-  find("seen-caption").textContent = `${picture.size} × ${picture.size} pixels, as the model sees them`;
+  find("seen-caption").textContent = `${picture.width} × ${picture.height} pixels, as the model sees them`;
+}
+
+function offerNoDrawing() {
+  pad.takesStrokes = false;
+  find("pad").setAttribute("role", "img");
+  find("pad").setAttribute("aria-label", "The picture");
+  for (const name of ["tabindex", "aria-describedby"]) find("pad").removeAttribute(name);
+  document.querySelector(".tools").prepend(document.querySelector("#pictures .button"));
+  for (const part of ["#pad-help", ".pen", "#pictures"]) document.querySelector(part).hidden = true;
+  find("invitation").textContent = "Drop or paste a picture here";
+  find("other-title").textContent = "Instead of a picture";
+  find("full").textContent = "white";
+  for (const mark of document.querySelectorAll(".mark")) mark.textContent = "light";
 }
 
 async function loadWeights() {
@@ -87,9 +113,11 @@ function offerRowsOnly() {
   for (const part of [".draw", "#seen", "#pictures"]) document.querySelector(part).hidden = true;
   find("other-title").textContent = "Ask with a row of numbers";
   find("notice").hidden = false;
-  find("notice").textContent =
-    `This model takes ${count(inputs, "number")}, not a picture of 28 × 28 or 8 × 8 pixels: ` +
-    "there is nothing to draw. Paste a row of a table instead.";
+  const [height, width, channels] = model.input_shape;
+  const taken = model.input_shape.length === 3
+    ? `images of ${channels} channels, ${height} × ${width} pixels, which are no pictures`
+    : `${count(inputs, "number")}, not a picture of 28 × 28 or 8 × 8 pixels`;
+  find("notice").textContent = `This model takes ${taken}: there is nothing to draw. Paste a row of a table instead.`;
 }
 
 function count(number, what) {
@@ -182,7 +210,7 @@ function showRow(text) {
   }
   if (!picture) return ask(row);
   const canvas = document.createElement("canvas");
-  paintGrey(canvas, row.values, picture.size, Number(find("scale").value));
+  paintPicture(canvas, row.values, picture, Number(find("scale").value));
   pad.show(canvas, row);
 }
 
@@ -215,7 +243,7 @@ function setBusy(busy) {
 function ask({ values, label }) {
   setBusy(true);
   asked = label;
-  if (picture) paintGrey(find("seen-picture"), values, picture.size, Number(find("scale").value));
+  if (picture) paintPicture(find("seen-picture"), values, picture, Number(find("scale").value));
   asker.ask(nested(values, model.input_shape));
 }
 
@@ -243,7 +271,7 @@ function showNothing() {
   showLayers([]);
   find("layers-note").textContent = "The outputs of the hidden layers appear here.";
   find("weights").hidden = true;
-  if (picture) paintGrey(find("seen-picture"), Array(inputs).fill(0), picture.size, 1);
+  if (picture) paintPicture(find("seen-picture"), Array(inputs).fill(0), picture, 1);
   speak("");
 }
 

@@ -7,12 +7,12 @@ export function whenColoursChange(repaint) {
   dark.addEventListener("change", repaint);
 }
 
-/** White ink on a black background, as in MNIST; values from 0 to `most`. */
-export function paintGrey(canvas, values, columns, most) {
-  paint(canvas, values, columns, (value) => {
-    const level = 255 * Math.min(Math.max(value / most, 0), 1);
-    return [level, level, level];
-  });
+/** A picture in gray or in color, black at 0 and white at `most`. */
+export function paintPicture(canvas, values, { width, channels }, most) {
+  const starts = Array.from({ length: values.length / channels }, (_, i) => i * channels);
+  paint(canvas, starts, width, (start) =>
+    [0, 1, 2].map((color) => 255 * Math.min(Math.max(values[start + (channels === 3 ? color : 0)] / most, 0), 1)),
+  );
 }
 
 /** Red above zero, blue below, the color of the background at zero; `most` and beyond are the strongest. */

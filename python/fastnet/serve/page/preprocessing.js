@@ -1,4 +1,4 @@
-// Conversion of a drawing or photo of a digit to an image as in MNIST or scikit-learn's digits.
+// Conversion of drawings and photos to the images of a model: digits as in MNIST or scikit-learn's, and pictures.
 //
 // fastnet/serve/preprocessing.py does the same in Python and explains it. All numbers are integers below 2**53, so that
 // sums are exact in any order, and both give the same bytes.
@@ -35,6 +35,32 @@ export function smallDigit(image) {
   return result;
 }
 
+/**
+ * Scale the middle of a picture to a model's images, in gray or in color.
+ *
+ * @param {number[]} shape height, width and channels: 1 for gray levels, 3 for RGB
+ * @returns {Uint8Array} levels from 0 to 255, those of a pixel side by side
+ */
+export function scalePicture(image, [height, width, channels]) {
+  const result = new Uint8Array(height * width * channels);
+  const planes = channels === 3 ? [0, 1, 2].map((channel) => colourOf(image, channel)) : [greyOf(image)];
+  planes.forEach((plane, channel) => {
+    const part = middle(plane, height, width);
+    const area = part.width * part.height;
+    sumsOf(part, width, height).forEach((sum, i) => {
+      result[i * channels + channel] = Math.floor((2 * sum + area) / (2 * area));
+    });
+  });
+  return result;
+}
+
+/** The largest part in the middle of a plane with the aspect ratio of these sides. */
+function middle(plane, height, width) {
+  const tall = Math.min(plane.height, Math.max(1, Math.floor((plane.width * height) / width)));
+  const wide = Math.min(plane.width, Math.max(1, Math.floor((plane.height * width) / height)));
+  return cut(plane, Math.floor((plane.width - wide) / 2), Math.floor((plane.height - tall) / 2), wide, tall);
+}
+
 function place({ width, height, values }, result, size, left, top) {
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) result[(top + y) * size + left + x] = values[y * width + x];
@@ -48,6 +74,16 @@ function greyOf({ width, height, data }) {
     const luma = data[p] * 299 + data[p + 1] * 587 + data[p + 2] * 114;
     const alpha = data[p + 3];
     values[i] = Math.floor((luma * alpha + 255000 * (255 - alpha) + 127500) / 255000);
+  }
+  return { width, height, values };
+}
+
+/** Levels of red, green or blue from 0 to 255, on a white background. */
+function colourOf({ width, height, data }, channel) {
+  const values = new Uint8Array(width * height);
+  for (let i = 0; i < values.length; i++) {
+    const alpha = data[4 * i + 3];
+    values[i] = Math.floor((data[4 * i + channel] * alpha + 255 * (255 - alpha) + 127) / 255);
   }
   return { width, height, values };
 }
@@ -89,13 +125,17 @@ function crop({ width, height, values }) {
     }
   }
   if (right < 0) return null;
-  const inner = { width: right - left + 1, height: bottom - top + 1 };
-  inner.values = new Uint8Array(inner.width * inner.height);
-  for (let y = 0; y < inner.height; y++) {
-    const start = (top + y) * width + left;
-    inner.values.set(values.subarray(start, start + inner.width), y * inner.width);
+  return cut({ width, values }, left, top, right - left + 1, bottom - top + 1);
+}
+
+/** A rectangle of a plane. */
+function cut(plane, left, top, width, height) {
+  const values = new Uint8Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const start = (top + y) * plane.width + left;
+    values.set(plane.values.subarray(start, start + width), y * width);
   }
-  return inner;
+  return { width, height, values };
 }
 
 /** A quotient as a number of pixels: rounded, and at least 1. */
@@ -104,7 +144,15 @@ function share(numerator, denominator) {
 }
 
 /** Scale to a number of columns and rows; the strongest pixel of the result gets the given value. */
-function fit({ width, height, values }, columns, rows, strongest) {
+function fit(ink, columns, rows, strongest) {
+  const sums = sumsOf(ink, columns, rows);
+  const peak = Math.max(...sums);
+  const scaled = sums.map((sum) => Math.floor((2 * strongest * sum + peak) / (2 * peak)));
+  return { width: columns, height: rows, values: scaled };
+}
+
+/** What each of so many columns and rows covers, summed: the mean times the number of pixels of the plane. */
+function sumsOf({ width, height, values }, columns, rows) {
   const narrowed = new Float64Array(height * columns);
   for (const [cell, pixel, overlap] of cover(width, columns)) {
     for (let y = 0; y < height; y++) narrowed[y * columns + cell] += overlap * values[y * width + pixel];
@@ -113,9 +161,7 @@ function fit({ width, height, values }, columns, rows, strongest) {
   for (const [cell, pixel, overlap] of cover(height, rows)) {
     for (let x = 0; x < columns; x++) sums[cell * columns + x] += overlap * narrowed[pixel * columns + x];
   }
-  const peak = Math.max(...sums);
-  const scaled = sums.map((sum) => Math.floor((2 * strongest * sum + peak) / (2 * peak)));
-  return { width: columns, height: rows, values: scaled };
+  return sums;
 }
 
 /** The overlap of each cell with each pixel; a pixel has the length `cells`, a cell `pixels`. */

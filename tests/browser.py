@@ -1,14 +1,19 @@
 """Chromium in tests, driven by Playwright; what draws and looks at the page."""
 
 import os
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+import fastnet as fn
+from command import serving
+from fastnet.datasets import digits
 
 Point = tuple[float, float]  # as fractions of the pad's side
 Strokes = Sequence[Sequence[Point]]
@@ -91,3 +96,62 @@ def canvas_values(page: Any, selector: str, channel: int = 0) -> NDArray[np.uint
         channel,
     )
     return np.array(values, dtype=np.uint8).reshape(rows, columns)
+
+
+# ---- Fixtures -------------------------------------------------------------------------------------------------------
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with chromium() as browser:
+        yield browser
+
+
+def serve(model: fn.Sequential, folders: pytest.TempPathFactory) -> Iterator[str]:
+    path = folders.mktemp("served") / "model.safetensors"
+    model.save(path)
+    with serving(path) as (_, address):
+        yield address
+
+
+@pytest.fixture(scope="module")
+def digits_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a model of the small digits."""
+    images, labels = digits.load_data()
+    layers = [fn.layers.Rescaling(1 / 16, input_shape=(64,)), fn.Dense(32, "tanh"), fn.Dense(10, "softmax")]
+    model = fn.Sequential(layers, seed=0)
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(images, labels, epochs=20, verbose=0)
+    yield from serve(model, tmp_path_factory)
+
+
+@pytest.fixture
+def open_page(browser: Any) -> Iterator[Open]:
+    """Open the page of a server; it must ask no other host for anything and leave nothing in the console."""
+    contexts, complaints = [], []
+
+    def open_page(address: str, *, expected: str = "$.", **options: Any) -> Any:
+        def complain(text: str) -> None:
+            if not re.search(expected, text):
+                complaints.append(text)
+
+        def watch(request: Any) -> None:
+            if not request.url.startswith(address + "/"):
+                complain(f"asks for {request.url}")
+
+        contexts.append(browser.new_context(**options))
+        page = contexts[-1].new_page()
+        page.set_default_timeout(10_000)
+        page.on("console", lambda message: complain(message.text))
+        page.on("pageerror", lambda error: complain(str(error)))
+        page.on("request", watch)
+        page.goto(address)
+        page.locator("#bars li").first.wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import settings
 
 import fastnet as fn
-from command import flowers, model, run  # noqa: F401 - fixtures
+from browser import browser, digits_server, open_page  # noqa: F401 - fixtures
+from command import flowers, model, run  # noqa: F401
 from csv_files import engine  # noqa: F401
 from fastnet import _core
 

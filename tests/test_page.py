@@ -3,7 +3,7 @@
 import base64
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,15 @@ import numpy as np
 import pytest
 
 import fastnet as fn
-from browser import DIGITS, canvas_values, chromium, draw_by_mouse, draw_by_touch
-from command import serving
+from browser import DIGITS, Open, canvas_values, draw_by_mouse, draw_by_touch, serve
 from drawn_digits import draw
 from fastnet.datasets import digits, mnist
-from fastnet.serve.preprocessing import centre_digit, scale_picture, small_digit
+from fastnet.serve.preprocessing import centre_digit, scale_picture
 
 pytestmark = pytest.mark.slow
 
-Open = Callable[..., Any]
-
 NOTHING = "nothing to answer yet"
 SHARE = r"\d+\.\d%"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -62,17 +53,6 @@ def convolutional_server(browser: Any, mnist_dir: Path, tmp_path_factory: pytest
 
 
 @pytest.fixture(scope="module")
-def digits_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a model of the small digits."""
-    images, labels = digits.load_data()
-    layers = [fn.layers.Rescaling(1 / 16, input_shape=(64,)), fn.Dense(32, "tanh"), fn.Dense(10, "softmax")]
-    model = fn.Sequential(layers, seed=0)
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(images, labels, epochs=20, verbose=0)
-    yield from serve(model, tmp_path_factory)
-
-
-@pytest.fixture(scope="module")
 def flowers_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a model that takes no pictures."""
     model = fn.Sequential([fn.Dense(3, "softmax", input_shape=(4,))], seed=0)
@@ -97,43 +77,6 @@ def gray_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """The address of a model of gray images that are no digits and whose scale is unknown."""
     layers = [fn.Conv2D(2, 3, input_shape=(12, 10, 1)), fn.Flatten(), fn.Dense(2, "softmax")]
     yield from serve(fn.Sequential(layers, seed=0), tmp_path_factory)
-
-
-def serve(model: fn.Sequential, folders: pytest.TempPathFactory) -> Iterator[str]:
-    path = folders.mktemp("served") / "model.safetensors"
-    model.save(path)
-    with serving(path) as (_, address):
-        yield address
-
-
-@pytest.fixture
-def open_page(browser: Any) -> Iterator[Open]:
-    """Open the page of a server; it must ask no other host for anything and leave nothing in the console."""
-    contexts, complaints = [], []
-
-    def open_page(address: str, *, expected: str = "$.", **options: Any) -> Any:
-        def complain(text: str) -> None:
-            if not re.search(expected, text):
-                complaints.append(text)
-
-        def watch(request: Any) -> None:
-            if not request.url.startswith(address + "/"):
-                complain(f"asks for {request.url}")
-
-        contexts.append(browser.new_context(**options))
-        page = contexts[-1].new_page()
-        page.set_default_timeout(10_000)
-        page.on("console", lambda message: complain(message.text))
-        page.on("pageerror", lambda error: complain(str(error)))
-        page.on("request", watch)
-        page.goto(address)
-        page.locator("#bars li").first.wait_for()
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert complaints == []
 
 
 def wait_for(page: Any, selector: str, pattern: str) -> str:
@@ -490,59 +433,3 @@ def test_every_control_has_a_name(open_page: Open, digits_server: str) -> None:
         for name in expected:
             assert page.get_by_role(role, name=name).count() == 1, (role, name)
     assert page.get_by_label("Choose a picture").count() == 1
-
-
-# ---- The same as in Python ------------------------------------------------------------------------------------------
-
-
-def images_of_all_kinds() -> list[np.ndarray]:
-    """Return RGBA images: strokes and noise of all sizes and colours, photos, single pixels, nothing."""
-    rng = np.random.default_rng(5)
-    images = [np.full((9, 7, 4), value, dtype=np.uint8) for value in (0, 255)]
-    for _ in range(120):
-        height, width = (int(side) for side in rng.integers(1, 160, 2) // rng.integers(1, 20) + 1)
-        ground, ink = rng.integers(0, 256, (2, 4))
-        image = np.broadcast_to(ground, (height, width, 4)).copy()
-        for _ in range(rng.integers(1, 4)):
-            top, left = rng.integers(0, height), rng.integers(0, width)
-            image[top : top + rng.integers(1, height + 1), left : left + rng.integers(1, width + 1)] = ink
-        noise = rng.normal(0, rng.choice([0, 0, 3, 60]), image.shape)
-        image = np.clip(image + noise, 0, 255).astype(np.uint8)
-        if rng.random() < 0.7:
-            image[..., 3] = 255
-        images.append(image)
-    return images
-
-
-@pytest.mark.parametrize(
-    ("script", "python", "shape"),
-    [
-        ("centreDigit", centre_digit, ()),
-        ("smallDigit", small_digit, ()),
-        ("scalePicture", scale_picture, (20, 30, 3)),
-        ("scalePicture", scale_picture, (11, 7, 1)),
-    ],
-)
-def test_the_page_preprocesses_to_the_same_bytes_as_python(
-    open_page: Open, digits_server: str, script: str, python: Any, shape: tuple[int, ...]
-) -> None:
-    arguments = [shape] if shape else []
-    page = open_page(digits_server)
-    images = images_of_all_kinds()
-    results = page.evaluate(
-        """async ([name, images, others]) => {
-            const preprocess = (await import("/preprocessing.js"))[name];
-            return images.map(([width, height, bytes]) => {
-                const data = Uint8ClampedArray.from(atob(bytes), (character) => character.charCodeAt(0));
-                return Array.from(preprocess({ width, height, data }, ...others));
-            });
-        }""",
-        [
-            script,
-            [[image.shape[1], image.shape[0], base64.b64encode(image.tobytes()).decode()] for image in images],
-            arguments,
-        ],
-    )
-    assert sum(any(result) for result in results) >= 90
-    for image, result in zip(images, results, strict=True):
-        np.testing.assert_array_equal(np.array(result), python(image, *arguments).ravel())

@@ -142,6 +142,15 @@ def test_layers_have_different_names_in_keras(tmp_path: Path) -> None:
 # ---- What cannot be written -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["model.keras", "model.weights.h5"])
+def test_a_block_with_layers_in_its_shortcut_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    block = L.Residual([L.Conv2D(4, 3, strides=2, padding="same")], shortcut=[L.Conv2D(4, 1, strides=2)])
+    model = fn.Sequential([fn.Input((6, 6, 2)), block, L.Flatten(), L.Dense(3)], seed=0)
+    with pytest.raises(NotImplementedError, match="layer 'residual' has layers in its shortcut"):
+        (model.save if name == "model.keras" else model.save_weights)(tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("layer", [L.Dense(2, "gelu_tanh"), L.Residual([L.Dense(3), L.Activation("gelu_tanh")])])
 def test_a_layer_that_keras_lacks_is_named_before_the_file_is_touched(layer: L.Layer, tmp_path: Path) -> None:
     path = tmp_path / "m.keras"

@@ -35,7 +35,13 @@ class Leaf:
 
 
 def leaves_of(all_layers: Sequence[Layer], shape: Shape) -> list[Leaf]:
-    """Return the layers of a model, in the order of their weights, for samples of a shape."""
+    """Return the layers of a model, in the order of their weights, for samples of a shape.
+
+    Raises
+    ------
+    NotImplementedError
+        A block has layers in its shortcut.
+    """
     leaves = []
     for root, layer in enumerate(all_layers):
         leaves += [Leaf(inner, inner.weight_shapes(taken), root) for inner, taken in _inside(layer, shape)]
@@ -48,6 +54,10 @@ def _inside(layer: Layer, shape: Shape) -> Iterator[tuple[Layer, Shape]]:
     if not isinstance(layer, layers.Residual):
         yield layer, shape
         return
+    if layer.shortcut:
+        raise NotImplementedError(
+            f"fastnet: layer {layer.name!r} has layers in its shortcut, which files of Keras are neither written nor read with"
+        )
     for inner in layer.layers:
         yield from _inside(inner, shape)
         shape = inner.compute_output_shape(shape)

@@ -73,7 +73,7 @@ def test_names_that_there_are_not_are_refused(change: dict[str, Any], message: s
 @pytest.mark.parametrize("key", ["top", "left"])
 @pytest.mark.parametrize("value", [1, -3, 2**62, -(2**63)])
 def test_parts_that_are_beside_the_image_are_refused(key: str, value: int) -> None:
-    with pytest.raises(ValueError, match="is no part of an image"):
+    with pytest.raises(ValueError, match="is not part of an image"):
         _core.Network32(SIZE, [{**CROP, key: value}])
 
 

@@ -78,6 +78,23 @@ def test_layers_of_a_usual_size_are_exchanged_early(monkeypatch: pytest.MonkeyPa
     assert begun.messages == at_once.messages + 2
 
 
+def test_what_lies_between_large_layers_is_exchanged_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bias of the first layer, whose kernel goes in pieces, and the last layer, with a large one between them."""
+    monkeypatch.setattr(exchanges, "EARLY_FROM", 10_000)
+    x = np.random.default_rng(0).random((64, 800), np.float32)
+
+    def train(rank: int) -> Any:
+        layers = [fn.Dense(50, "relu", input_shape=(800,)), fn.Dense(250, "relu"), fn.Dense(3, "softmax")]
+        model = fn.Sequential(layers, seed=1)
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.fit(x, np.arange(64) % 3, batch_size=32, verbose=0)
+        return [array.tobytes() for array in model.get_weights()]
+
+    alone = Ranks(1, SHARDS, train).result
+    for size in SIZES:
+        assert Ranks(size, SHARDS, train).result == alone, size
+
+
 def test_mpi_for_one_thread_exchanges_nothing_early(early: None, monkeypatch: pytest.MonkeyPatch) -> None:
     def messages() -> int:
         return Ranks(2, SHARDS, lambda rank: trained("dense")).messages

@@ -251,7 +251,7 @@ def test_the_model_takes_channels_where_it_is_told() -> None:
 def test_channels_are_first_or_last(channels: Any) -> None:
     with pytest.raises((ValueError, TypeError), match="channels must be"):
         fn.from_onnx(proto_of([node("Relu", "x")], (4,)), channels)
-    with pytest.raises(ValueError, match=r"its input, of shape \(4,\), is no image or sequence"):
+    with pytest.raises(ValueError, match=r"its input, of shape \(4,\), is neither an image nor a sequence"):
         fn.from_onnx(proto_of([node("Relu", "x")], (4,)), "last")
 
 
@@ -354,7 +354,7 @@ def test_models_come_from_bytes_and_protocol_buffers() -> None:
         assert fn.from_onnx(source).output_shape == (4, 3, 4)
     with pytest.raises(TypeError, match=r"path must be a path, bytes or an onnx\.ModelProto; got 3"):
         fn.from_onnx(3)
-    with pytest.raises(ValueError, match="cannot load the ONNX model: it is no ONNX file"):
+    with pytest.raises(ValueError, match="cannot load the ONNX model: it is not an ONNX file"):
         fn.from_onnx(content[:40])
     tensor = proto.graph.initializer[0]
     tensor.ClearField("raw_data")

@@ -398,7 +398,7 @@ def test_a_tensor_has_as_many_bytes_as_its_dimensions_say(tmp_path: Path) -> Non
 @pytest.mark.parametrize("content", [b"", b"{}", bytes(100), b"\x89PNG\r\n\x1a\n", b"\x08\x08"])
 def test_what_is_no_onnx_file_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(content)
-    with pytest.raises(ValueError, match=r"cannot load .*model.onnx: it is no ONNX file"):
+    with pytest.raises(ValueError, match=r"cannot load .*model.onnx: it is not an ONNX file"):
         fn.from_onnx(tmp_path / "model.onnx")
 
 

@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 import fastnet as fn
 from fastnet import _core
 from fastnet.models.quantized import QuantizedModel
+from fastnet.operations import evaluation
 from fastnet.operations.evaluation import compute
 from fastnet.operations.images import compute_images
 from fastnet.operations.quantizing import QuantizedConvolution, QuantizedMultiplication
@@ -209,6 +210,30 @@ def test_batch_normalization_is_a_part_of_the_convolution() -> None:
     assert "Scaling" not in kinds(quantized)
 
 
+def test_windows_that_reach_far_over_a_small_image_stay_in_float32() -> None:
+    """The zeros that they read would fill the memory."""
+    layer = fn.Conv2D(2, 2, padding="same", dilation_rate=20_000, input_shape=(2, 2, 4))
+    model = fn.Sequential([layer], seed=0)
+    quantized = model.quantize(images((2, 2, 4)))
+    assert kinds(quantized) == ["Convolution"]
+    assert_array_equal(quantized.predict(images((2, 2, 4))), model.predict(images((2, 2, 4))))
+
+
+def test_calibration_takes_few_rows_of_large_images_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build("lenet")
+    expected = [vars(one).get("input_scale") for one in model.quantize(images((28, 28, 1))).operations]
+    monkeypatch.setattr("fastnet.operations.quantizing._VALUES", 10_000)
+    taken: list[int] = []
+
+    def trace(operations: Any, x: Array) -> Any:
+        taken.append(len(x))
+        return evaluation.trace(operations, x)
+
+    monkeypatch.setattr("fastnet.operations.quantizing.trace", trace)
+    assert [vars(one).get("input_scale") for one in model.quantize(images((28, 28, 1))).operations] == expected
+    assert taken == [2] * 20  # of 4,704 values behind the first convolution
+
+
 def test_too_many_inputs_are_refused() -> None:
     model = fn.Sequential([fn.Conv2D(1, 300, padding="same", input_shape=(2, 2, 1))], seed=0)
     with pytest.raises(ValueError, match="layer 'conv2d' has 90000 inputs; at most 65536 can be quantized"):
@@ -247,6 +272,10 @@ def test_files(name: str, tmp_path: Path) -> None:
         ({"filters": 0}, "sizes of at least 1"),
         ({"output_height": 9}, "do not fit"),
         ({"groups": 1}, "does not take 'groups'"),
+        (
+            {"output_height": 1, "dilation_height": 50_000, "top": 50_000, "dilation_width": 50_000, "left": 50_000},
+            "may read from at most 67108864 values",
+        ),
         ({"zero_point": 256}, "zero_point must be in 0..255"),
     ],
 )

@@ -94,7 +94,7 @@ template <class T> std::unique_ptr<Layer<T>> make(Index size, const RandomCropSp
     };
     if (!fits(spec.top, s.output_height, s.height) || !fits(spec.left, s.output_width, s.width))
         throw std::invalid_argument("a part of " + std::to_string(s.output_height) + " x " +
-                                    std::to_string(s.output_width) + " pixels is no part of an image of " +
+                                    std::to_string(s.output_width) + " pixels is not part of an image of " +
                                     std::to_string(s.height) + " x " + std::to_string(s.width));
     return std::make_unique<RandomCrop<T>>(spec, RandomStream{spec.seed, stream});
 }

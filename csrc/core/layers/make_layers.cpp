@@ -62,6 +62,10 @@ template <class T> Made<T> make(Index size, const QuantizedConv2DSpec& spec, Ind
                                         " filters for windows of " + std::to_string(inputs) +
                                         " values needs a kernel of that shape, of at most " +
                                         std::to_string(QuantizedKernel::most_inputs) + " values");
+        if (!QuantizedConvolution::fits(geometry))
+            throw std::invalid_argument("a quantized convolution may read from at most " +
+                                        std::to_string(QuantizedConvolution::most_framed) +
+                                        " values, zeros around the image included");
         return std::make_unique<QuantizedConvolution>(geometry, spec.use_bias, *spec.weights);
     }
     throw std::invalid_argument("a quantized layer is for a network of float32 only");

@@ -27,6 +27,10 @@ class QuantizedConvolution final : public ImageLayer<float>, public QuantizedLay
                 offsets_.push_back((u * geometry.y.dilation * width_ + v * geometry.x.dilation) * pixel_bytes());
     }
 
+    // The most values that an image and its frame may have.
+    static constexpr Index most_framed = Index(1) << 26;
+    static bool fits(const Geometry& g) { return extent(g.y) <= most_framed / extent(g.x) / g.channels; }
+
     const Int8Weights& kernel() const override { return kernel_; }
     std::vector<ParameterSlot> slots() const override {
         return use_bias_ ? std::vector<ParameterSlot>{{"bias", 0, {geometry_.filters}}} : std::vector<ParameterSlot>{};

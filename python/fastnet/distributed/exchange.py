@@ -25,7 +25,6 @@ PIECES_FROM = 1 << 16
 # From this number of parameters on, the gradients of a layer are exchanged while others are computed.
 EARLY_FROM = 1 << 14
 
-
 _NO_FIGURES = np.empty((0, 2))
 
 

@@ -14,7 +14,7 @@ __all__ = ["Leaf", "leaves_of"]
 
 @dataclass(frozen=True)
 class Leaf:
-    """A layer that is no block.
+    """A layer other than a block.
 
     Attributes
     ----------

@@ -55,7 +55,9 @@ def order_of_channels(nodes: Sequence[Any], input_name: str, view: Shape, channe
     last = channels_last(rank)
     if order is None:
         if channels is not None:
-            raise ValueError(f"channels is {channels!r}, and its input, of shape {view}, is no image or sequence")
+            raise ValueError(
+                f"channels is {channels!r}, and its input, of shape {view}, is neither an image nor a sequence"
+            )
         return Channels(Layout.plain(view), (), view)
     is_first = order == tuple(range(rank))
     layout = Layout.ordered(view, last if is_first else range(rank))

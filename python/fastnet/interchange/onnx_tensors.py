@@ -55,9 +55,9 @@ def read_model(source: Any) -> Any:
         try:
             proto = onnx.ModelProto.FromString(content)
         except (DecodeError, UnicodeDecodeError) as error:
-            raise ValueError(f"it is no ONNX file, or damaged or cut short ({error})") from error
+            raise ValueError(f"it is not an ONNX file, or it is damaged or cut short ({error})") from error
     if not proto.HasField("graph"):
-        raise ValueError("it is no ONNX file: it has no graph")
+        raise ValueError("it is not an ONNX file: it has no graph")
     return proto
 
 

@@ -42,7 +42,9 @@ MOST_INPUTS = 65_536  # of a product whose sums have 32 bits
 # The integers of 4 inputs are multiplied at once. Fewer save next to nothing, take as long, and the roundings of the
 # inputs do not average out: a model of a table with 3 columns differed by a tenth of a probability.
 FEWEST_INPUTS = 4
-_ROWS = 256  # of the calibration data at a time
+# Of the calibration data at a time: rows, and values of the largest operation, which are computed in float64.
+_ROWS, _VALUES = 256, 1 << 24
+_LARGEST_FRAME = 1 << 26  # values of an image and the zeros around it, which the core has in memory as integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,8 +111,9 @@ def quantize_operations(operations: list[Operation], samples: Features, input_si
 def _quantize(operations: list[Operation], samples: Features, input_size: int) -> list[Operation]:
     lows = [0.0] * len(operations)  # the range has zero in it
     highs = [0.0] * len(operations)
-    for start in range(0, len(samples), _ROWS):
-        for i, x in _inputs_of_products(operations, _as_floats(samples[start : start + _ROWS], input_size)):
+    rows = max(1, min(_ROWS, _VALUES // max([input_size, *(operation.size for operation in operations)])))
+    for start in range(0, len(samples), rows):
+        for i, x in _inputs_of_products(operations, _as_floats(samples[start : start + rows], input_size)):
             lows[i] = min(lows[i], float(x.min()))
             highs[i] = max(highs[i], float(x.max()))
     return [
@@ -120,8 +123,10 @@ def _quantize(operations: list[Operation], samples: Features, input_size: int) -
 
 
 def _is_worthwhile(operation: Operation) -> TypeGuard[Multiplication | Convolution]:
-    if isinstance(operation, Convolution) and operation.groups > 1:
-        return False
+    if isinstance(operation, Convolution):
+        height, width = _reach(operation)
+        if operation.groups > 1 or height * width * operation.image.channels > _LARGEST_FRAME:
+            return False
     return isinstance(operation, Multiplication | Convolution) and len(_as_matrix(operation.kernel)) >= FEWEST_INPUTS
 
 
@@ -161,9 +166,14 @@ def _takes_scaling_in_front(operation: Operation, scaling: Scaling) -> TypeGuard
 
 
 def _pads(operation: Convolution) -> bool:
+    height, width = _reach(operation)
+    return any(operation.before) or height > operation.image.height or width > operation.image.width
+
+
+def _reach(operation: Convolution) -> list[int]:
+    """Return how many rows and columns lie between the first value that a window reads and the last one."""
     axes = zip(*(operation.output[:2], operation.strides, operation.kernel.shape, operation.dilation), strict=False)
-    reach = [(number - 1) * stride + (kernel - 1) * dilation + 1 for number, stride, kernel, dilation in axes]
-    return any(operation.before) or reach[0] > operation.image.height or reach[1] > operation.image.width
+    return [(number - 1) * stride + (kernel - 1) * dilation + 1 for number, stride, kernel, dilation in axes]
 
 
 def _factor_and_shift(scaling: Scaling) -> tuple[float, float]:

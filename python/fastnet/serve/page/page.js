@@ -115,7 +115,7 @@ function offerRowsOnly() {
   find("notice").hidden = false;
   const [height, width, channels] = model.input_shape;
   const taken = model.input_shape.length === 3
-    ? `images of ${channels} channels, ${height} × ${width} pixels, which are no pictures`
+    ? `images of ${channels} channels, ${height} × ${width} pixels, which are not pictures`
     : `${count(inputs, "number")}, not a picture of 28 × 28 or 8 × 8 pixels`;
   find("notice").textContent = `This model takes ${taken}: there is nothing to draw. Paste a row of a table instead.`;
 }

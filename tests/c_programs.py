@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import fastnet as fn
-from fastnet.interchange import c_check
+from fastnet.interchange.c import check as c_check
 from fastnet.layers import Conv2D, Dense, Flatten, MaxPooling2D, Rescaling
 
 STRICT = [

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fastnet.interchange.onnx_functions import COMPARISONS, FUNCTIONS, REDUCTIONS
-from fastnet.interchange.onnx_image_operators import IMAGE_OPERATORS
-from fastnet.interchange.onnx_operators import HANDLERS
+from fastnet.interchange.onnx_import.functions import COMPARISONS, FUNCTIONS, REDUCTIONS
+from fastnet.interchange.onnx_import.image_operators import IMAGE_OPERATORS
+from fastnet.interchange.onnx_import.operators import HANDLERS
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 

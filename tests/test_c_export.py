@@ -19,8 +19,9 @@ from c_programs import (
     predictions,
 )
 from fastnet import _core
-from fastnet.interchange import c_check, c_file, c_functions, c_source, c_text, checking
-from fastnet.interchange.c_model import to_be_written
+from fastnet.interchange.c import c_file, c_functions, c_source, c_text, checking
+from fastnet.interchange.c import check as c_check
+from fastnet.interchange.c.model import to_be_written
 from fastnet.layers import Layer
 from fastnet.operations import evaluation
 from fastnet.operations.making import operations_of

@@ -23,7 +23,8 @@ from c_programs import (
     lenet,
     predictions,
 )
-from fastnet.interchange import c_functions, c_source, checking
+from fastnet.interchange.c import c_source, checking
+from fastnet.interchange.c import functions as c_functions
 from fastnet.operations.quantizing import QuantizedMultiplication
 from fastnet.quantization import QuantizedModel
 from models_of_all_layers import MODELS, build

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import fastnet as fn
 from c_programs import STRICT, compile_and_run, compiler
-from fastnet.interchange import c_text
+from fastnet.interchange.c import text as c_text
 
 # ---- Names ----------------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.testing import assert_array_equal
 
-from fastnet.interchange import hdf5
+from fastnet.interchange.hdf5 import reader as hdf5
 
 h5py = pytest.importorskip("h5py")
 

@@ -10,7 +10,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
-from fastnet.interchange import checking, onnx_export
+from fastnet.interchange import checking
+from fastnet.interchange.onnx_export import file as onnx_file
 from models_of_all_layers import MODELS, build
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
@@ -242,7 +243,7 @@ def test_a_model_that_is_not_built_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_beyond_two_gigabytes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(onnx_export, "LARGEST", 200)
+    monkeypatch.setattr(onnx_file, "LARGEST", 200)
     with pytest.raises(ValueError, match="an ONNX file holds at most 2: use save"):
         exported(classifier(), tmp_path)
 

@@ -11,9 +11,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 import fastnet as fn
 import models_of_images as images
 from fastnet.interchange import checking
-from fastnet.interchange.onnx_axes import Tensor
-from fastnet.interchange.onnx_graph import Graph
-from fastnet.interchange.onnx_steps import add_operations
+from fastnet.interchange.onnx_export.axes import Tensor
+from fastnet.interchange.onnx_export.graph import Graph
+from fastnet.interchange.onnx_export.steps import add_operations
 from fastnet.layers import (
     AveragePooling2D,
     BatchNormalization,

@@ -416,7 +416,7 @@ def test_without_onnx_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_recognizing_layers_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastnet.interchange.onnx_flows import Budget
+    from fastnet.interchange.onnx_import.flows import Budget
 
     path = write(tmp_path, [node("Relu", "x")])
     monkeypatch.setattr(Budget, "__init__", lambda self: setattr(self, "left", 10.0))

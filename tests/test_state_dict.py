@@ -14,7 +14,7 @@ import fastnet as fn
 from fastnet import layers as L
 from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.interchange.state_dict import save_state_dict, torch_code
-from fastnet.interchange.torch_modules import modules_of
+from fastnet.interchange.torch.modules import modules_of
 from record_interchange_torch import BFLOAT16, DATA, NETWORKS, inputs, recorded, state_of
 
 RECORDED = json.loads((DATA / "torch_networks.json").read_text(encoding="utf-8"))["networks"]

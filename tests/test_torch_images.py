@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import fastnet as fn
 from fastnet import layers as L
 from fastnet.interchange.state_dict import save_state_dict, torch_code
-from fastnet.interchange.torch_calls import calls_in_code
-from fastnet.interchange.torch_modules import modules_of
+from fastnet.interchange.torch.calls import calls_in_code
+from fastnet.interchange.torch.modules import modules_of
 from fastnet.layers.geometry import ImageLayer
 from random_image_models import random_image_model, samples_of
 from record_interchange_torch import DATA, state_of

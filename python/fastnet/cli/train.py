@@ -21,7 +21,7 @@ from fastnet.cli._terminal import styled
 from fastnet.cli.evaluate import measure
 from fastnet.distributed.distribution import Distribution, from_main, is_main
 from fastnet.files.names import MODEL_FORMATS, format_of
-from fastnet.interchange.keras_architecture import config_of
+from fastnet.interchange.keras.architecture import config_of
 from fastnet.models import Sequential
 from fastnet.support.config import get_num_threads, set_num_threads
 

@@ -13,10 +13,10 @@ from fastnet.files import safetensors
 from fastnet.files.errors import refusing
 from fastnet.files.names import check_tensors_name
 from fastnet.interchange.parts import Parts
-from fastnet.interchange.torch_calls import calls_in_code, calls_in_network
-from fastnet.interchange.torch_modules import TorchModule, code_of, modules_of, torch_code
-from fastnet.interchange.torch_network import network_parts
-from fastnet.interchange.torch_tensors import Module, in_order, modules_in, read_tensors
+from fastnet.interchange.torch.calls import calls_in_code, calls_in_network
+from fastnet.interchange.torch.modules import TorchModule, code_of, modules_of, torch_code
+from fastnet.interchange.torch.network import network_parts
+from fastnet.interchange.torch.tensors import Module, in_order, modules_in, read_tensors
 from fastnet.layers.activation import activation_of
 from fastnet.layers.base import Shape
 from fastnet.layers.functions import ActivationFunction, with_parameter

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
-from fastnet.interchange.keras_files import read_keras_model
+from fastnet.interchange.keras.files import read_keras_model
 from fastnet.interchange.parts import Parts
 from fastnet.layers import Input
 from fastnet.models.sequential import Sequential
@@ -77,7 +77,7 @@ def from_onnx(path: Any, channels: str | None = None) -> Sequential:
     >>> bool(np.allclose(again.predict(x), model.predict(x)))
     True
     """
-    from fastnet.interchange.onnx_import import read_onnx, refusing
+    from fastnet.interchange.onnx_import.model import read_onnx, refusing
 
     parts = read_onnx(path, channels)
     with refusing(path):
@@ -200,7 +200,7 @@ def load_keras_model(
     ValueError
         The file is damaged, or its model is not a `Sequential` of layers that fastnet has; the message names the layer.
     """
-    from fastnet.interchange.keras_configs import compile_arguments
+    from fastnet.interchange.keras.configs import compile_arguments
 
     parts = read_keras_model(path)
     model = model_of(parts)

@@ -7,7 +7,7 @@ from typing import Any
 from fastnet.callbacks.history import History
 from fastnet.files import safetensors
 from fastnet.files.errors import refusing
-from fastnet.interchange.keras_files import is_keras_file
+from fastnet.interchange.keras.files import is_keras_file
 from fastnet.interchange.parts import NAME_LISTS
 from fastnet.models.importing import load_keras_model
 from fastnet.models.model_file import checked_metadata, checked_names, parsed

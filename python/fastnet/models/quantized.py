@@ -283,7 +283,7 @@ class QuantizedModel(Evaluator):
         save_quantized(self, self.operations, self.receipt, path, overwrite)
 
     def to_c(self, path: str | os.PathLike[str], *, name: str = "model", check: bool | Literal["auto"] = "auto") -> str:
-        """Write the model to one C99 file, with a byte for each weight: see `fastnet.interchange.c_source.export_c`.
+        """Write the model to one C99 file, with a byte for each weight: see `fastnet.interchange.c.source.export_c`.
 
         Inputs and outputs are floats. The integers are those of the model, bit for bit, unless something is between them
         that libraries of C round in their own ways, such as tanh.
@@ -314,9 +314,9 @@ class QuantizedModel(Evaluator):
         >>> "static const int8_t small_kernel_0[128]" in Path("small.c").read_text()
         True
         """
-        from fastnet.interchange.c_model import quantized_to_be_written
-        from fastnet.interchange.c_source import write_c
-        from fastnet.interchange.c_text import in_comment
+        from fastnet.interchange.c.model import quantized_to_be_written
+        from fastnet.interchange.c.source import write_c
+        from fastnet.interchange.c.text import in_comment
 
         def predict(operations: Sequence[Operation], x: Array) -> Array:
             return QuantizedModel(operations, (x.shape[1],), self.output_shape).predict(x, verbose=0)
@@ -373,7 +373,7 @@ class QuantizedModel(Evaluator):
         >>> [node.op_type for node in onnx.load("small.onnx").graph.node][:5]
         ['QuantizeLinear', 'DequantizeLinear', 'DequantizeLinear', 'DequantizeLinear', 'Gemm']
         """
-        from fastnet.interchange.onnx_export import export_quantized_onnx
+        from fastnet.interchange.onnx_export.file import export_quantized_onnx
 
         export_quantized_onnx(self, self.operations, path, opset, label=label, input_dtype=input_dtype)
 

@@ -10,7 +10,7 @@ from fastnet.files import safetensors
 from fastnet.files.atomic import check_overwrite
 from fastnet.files.errors import refusing
 from fastnet.files.names import EXPORTS, check_model_name, check_weights_name, format_of, is_keras_weights_name
-from fastnet.interchange.keras_files import is_keras_file, load_keras_weights
+from fastnet.interchange.keras.files import is_keras_file, load_keras_weights
 from fastnet.layers.weights import sha256_of
 from fastnet.models.model_file import checked_metadata, file_metadata, metadata_of_trained
 from fastnet.network.layered import Layered, tensor_names
@@ -30,7 +30,7 @@ def save_model(model: Trainer, path: str | os.PathLike[str], overwrite: bool = T
     path : str or os.PathLike
         The file to write, conventionally ``*.safetensors``. For ``*.onnx`` and ``*.c``, `Sequential.to_onnx` and
         `Sequential.to_c` write a file for prediction only; for ``*.keras``,
-        `fastnet.interchange.keras_export.export_keras` writes one for Keras 3. The names of other formats, such as
+        `fastnet.interchange.keras.export.export_keras` writes one for Keras 3. The names of other formats, such as
         ``*.h5``, are refused.
     overwrite : bool, default True
         Whether an existing file may be replaced.
@@ -93,7 +93,7 @@ def save_weights(model: Layered, path: str | os.PathLike[str], overwrite: bool =
     """
     check_weights_name(path)
     if is_keras_weights_name(path):
-        from fastnet.interchange.keras_export import export_keras_weights
+        from fastnet.interchange.keras.export import export_keras_weights
 
         check_overwrite(path, overwrite)
         export_keras_weights(model, path)
@@ -146,15 +146,15 @@ def load_weights(model: Layered, path: str | os.PathLike[str], skip_mismatch: bo
 def _export(model: Trainer, path: str | os.PathLike[str]) -> None:
     """Export the model in the format of a file name."""
     if format_of(path) == "ONNX":
-        from fastnet.interchange.onnx_export import export_onnx
+        from fastnet.interchange.onnx_export.file import export_onnx
 
         export_onnx(model, path)
     elif format_of(path) == "Keras":
-        from fastnet.interchange.keras_export import export_keras
+        from fastnet.interchange.keras.export import export_keras
 
         export_keras(model, path)
     else:
-        from fastnet.interchange.c_source import export_c
+        from fastnet.interchange.c.source import export_c
 
         export_c(model, path)
 

@@ -188,14 +188,14 @@ class Sequential(Inspector):
         label: bool = False,
         input_dtype: str | None = None,
     ) -> None:
-        """Write the model as an ONNX file: see `fastnet.interchange.onnx_export.export_onnx`."""
-        from fastnet.interchange.onnx_export import export_onnx
+        """Write the model as an ONNX file: see `fastnet.interchange.onnx_export.file.export_onnx`."""
+        from fastnet.interchange.onnx_export.file import export_onnx
 
         export_onnx(self, path, opset, label=label, input_dtype=input_dtype)
 
     def to_c(self, path: str | os.PathLike[str], *, name: str = "model", check: bool | Literal["auto"] = "auto") -> str:
-        """Write the model as one C99 file for small devices: see `fastnet.interchange.c_source.export_c`."""
-        from fastnet.interchange.c_source import export_c
+        """Write the model as one C99 file for small devices: see `fastnet.interchange.c.source.export_c`."""
+        from fastnet.interchange.c.source import export_c
 
         return export_c(self, path, name=name, check=check)
 

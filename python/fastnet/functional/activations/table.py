@@ -20,7 +20,7 @@ class C(NamedTuple):
     """An activation in C: its comment, and its formula of a value ``v`` and the parameter ``alpha``.
 
     ``~`` follows functions of ``<math.h>`` and constants that are not integers, and becomes an f in float32. ``NAME_``
-    begins the names of the other functions that it can call, which are in `fastnet.interchange.c_functions`.
+    begins the names of the other functions that it can call, which are in `fastnet.interchange.c.functions`.
     """
 
     comment: str
@@ -35,7 +35,7 @@ class Onnx(NamedTuple):
     expression : str
         Calls of operators, and of other activations by their names, as in ``"Div(x, Add(Abs(x), 1))"``. ``x`` is the
         input, ``alpha`` the parameter of the activation; keywords are attributes. The operators are those that
-        `fastnet.interchange.onnx_functions` computes, so that the layer is recognized again.
+        `fastnet.interchange.onnx_import.functions` computes, so that the layer is recognized again.
     opset : int
         The first opset that has all of its operators.
     float64 : bool
@@ -65,7 +65,7 @@ class Facts:
     range : (float, float)
         Bounds of the values that the doctor holds targets against.
     c : C, optional
-        The formula in C; those of whole rows are in `fastnet.interchange.c_functions`.
+        The formula in C; those of whole rows are in `fastnet.interchange.c.functions`.
     onnx : tuple of Onnx
         The ways to write it; the first that the opset and the dtype allow is taken, so the last is for all of them.
     torch : str, optional

@@ -1,0 +1,1 @@
+"""Texts and arrays in HDF5 files, read without a library."""

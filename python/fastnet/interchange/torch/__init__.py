@@ -1,0 +1,1 @@
+"""Weights and modules of PyTorch, read and written without PyTorch."""

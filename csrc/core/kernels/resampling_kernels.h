@@ -113,13 +113,28 @@ template <class T> FASTNET_INLINE void share_of_lane(const Surroundings<T>& all,
         shares[k] = broadcast(all.shares[k][lane]);
 }
 
+// Finds the surroundings of a few vectors before it reads any: the two are long chains of instructions, and those of
+// different vectors run side by side.
+template <class T> void sample_line_of_one_channel(const SampledLine<T>& line) {
+    constexpr Index most = 4;
+    for (Index first = 0; first < line.pixels; first += most * lanes<T>) {
+        Surroundings<T> found[most];
+        const Index left = line.pixels - first, pixels = left < most * lanes<T> ? left : most * lanes<T>;
+        for_vectors<T>(pixels, [&](Index p, Index n) { find_surroundings(line, first + p, n, found[p / lanes<T>]); });
+        for_vectors<T>(pixels, [&](Index p, Index n) {
+            const Surroundings<T>& here = found[p / lanes<T>];
+            store_some(line.result + first + p, sample_pixels<T>(line, line.source, here.places, false, here.shares),
+                       n);
+        });
+    }
+}
+
 template <class T> void sample_line(const SampledLine<T>& line) {
+    if (line.channels == 1)
+        return sample_line_of_one_channel(line);
     for_vectors<T>(line.pixels, [&](Index p, Index n) {
         Surroundings<T> found;
         find_surroundings(line, p, n, found);
-        if (line.channels == 1)
-            return store_some(line.result + p, sample_pixels<T>(line, line.source, found.places, false, found.shares),
-                              n);
         for (Index i = 0; i < n; ++i) {
             Vec<T> shares[4];
             share_of_lane(found, i, shares);

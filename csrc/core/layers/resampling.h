@@ -96,9 +96,7 @@ template <class T> class Resampling : public ImageLayer<T> {
     virtual void resample_backward(const Pass<T>& pass, Index image, const T* x, const T* dy, T* dx) const = 0;
 
     void sample(const Pass<T>& pass, const Placement<T>& placement, const T* x, T* y) const {
-        T* to = pass.scratch();
-        for (const Index row : rows_)
-            to = copy_with_margins(row < 0 ? nullptr : x + row * width_ * channels_, to);
+        T* const to = copy_with_margins(x, pass.scratch());
         const T* const source = pass.scratch() + first_pixel();
         if (channels_ == 1 && placement.y[2] == 0 && placement.x[1] == 0 && !placement.down) {
             for (Index r = 0; r < height_; ++r)
@@ -155,20 +153,36 @@ template <class T> class Resampling : public ImageLayer<T> {
         return (static_cast<Index>(axis.size()) - size) / 2;
     }
 
-    // Writes a line with its margins, and returns its end. Null stands for a line of the constant.
-    T* copy_with_margins(const T* line, T* to) const {
-        const Index before = margin_of(columns_, width_), behind = before + width_;
-        const auto pixel = [&](Index at) {
-            const Index column = columns_[static_cast<std::size_t>(at)];
-            for (Index c = 0; c < channels_; ++c)  // one value, more often than not: no call of memmove
-                to[at * channels_ + c] = column < 0 ? fill_value_ : line[column * channels_ + c];
-        };
-        if (!line)
-            return std::fill_n(to, source_line(), fill_value_);
-        for (Index at = 0; at < before; ++at)
-            pixel(at), pixel(behind + at);
+    // Copies an image and its margins, and returns their end. Lines beyond the edges are copies of lines of the result.
+    T* copy_with_margins(const T* image, T* to) const {
+        const Index above = margin_of(rows_, height_), line = source_line();
+        for (Index r = 0; r < height_; ++r)
+            copy_line(image + r * width_ * channels_, to + (above + r) * line);
+        for (Index at = 0; at < static_cast<Index>(rows_.size()); ++at)
+            if (rows_[at] < 0)
+                std::fill_n(to + at * line, line, fill_value_);
+            else if (rows_[at] != at - above)
+                std::copy_n(to + (above + rows_[at]) * line, line, to + at * line);
+        return to + size_with_margins();
+    }
+    void copy_line(const T* line, T* to) const {
+        const Index before = margin_of(columns_, width_);
         std::copy_n(line, width_ * channels_, to + before * channels_);
-        return to + source_line();
+        copy_pixels(line, 0, before, to);
+        copy_pixels(line, before + width_, before, to);
+    }
+    // Copies pixels of a margin of a line. Images of one channel are so common that their loop is written out.
+    void copy_pixels(const T* line, Index first, Index count, T* to) const {
+        const Index* const from = columns_.data() + first;
+        to += first * channels_;
+        if (count > 0 && *from < 0)
+            std::fill_n(to, count * channels_, fill_value_);
+        else if (channels_ == 1)
+            for (Index at = 0; at < count; ++at)
+                to[at] = line[from[at]];
+        else
+            for (Index at = 0; at < count; ++at)
+                std::copy_n(line + from[at] * channels_, channels_, to + at * channels_);
     }
 
     // Line r with the positions of its pixels.

@@ -19,8 +19,12 @@ from c_programs import (
     predictions,
 )
 from fastnet import _core
-from fastnet.interchange.c import c_file, c_functions, c_source, c_text, checking
+from fastnet.interchange import checking
 from fastnet.interchange.c import check as c_check
+from fastnet.interchange.c import file as c_file
+from fastnet.interchange.c import functions as c_functions
+from fastnet.interchange.c import source as c_source
+from fastnet.interchange.c import text as c_text
 from fastnet.interchange.c.model import to_be_written
 from fastnet.layers import Layer
 from fastnet.operations import evaluation

@@ -22,8 +22,9 @@ from c_programs import (
     lenet,
     predictions,
 )
-from fastnet.interchange.c import c_source, checking
+from fastnet.interchange import checking
 from fastnet.interchange.c import file as c_file
+from fastnet.interchange.c import source as c_source
 from fastnet.interchange.c.model import to_be_written
 from fastnet.layers import (
     Activation,

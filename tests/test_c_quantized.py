@@ -23,8 +23,9 @@ from c_programs import (
     lenet,
     predictions,
 )
-from fastnet.interchange.c import c_source, checking
+from fastnet.interchange import checking
 from fastnet.interchange.c import functions as c_functions
+from fastnet.interchange.c import source as c_source
 from fastnet.operations.quantizing import QuantizedMultiplication
 from fastnet.quantization import QuantizedModel
 from models_of_all_layers import MODELS, build

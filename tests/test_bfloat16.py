@@ -82,7 +82,7 @@ def test_every_small_size_around_the_register_tiles(transpose_a: bool, transpose
                 assert_array_equal(product(x, y, transpose_a=transpose_a, transpose_b=transpose_b), whole[:m, :n])
 
 
-@pytest.mark.parametrize(("m", "n", "k"), [(1, 70, 600), (3, 5, 7), (33, 49, 545), (300, 10, 1025)])
+@pytest.mark.parametrize(("m", "n", "k"), [(1, 70, 600), (3, 5, 7), (33, 49, 545), (300, 3, 1025), (300, 10, 1025)])
 @pytest.mark.parametrize(("alpha", "beta"), [(1.0, 1.0), (-0.5, 0.0), (2.0, -0.25)])
 def test_alpha_and_beta_come_after_the_sums_of_a_pass(m: int, n: int, k: int, alpha: float, beta: float) -> None:
     rng = np.random.default_rng(k)

@@ -126,15 +126,22 @@ template <class T> void multiply_transposed(Team& team, GemmWorkspace<T>& worksp
         Gemm<T> piece{g.n,     columns, g.k,     g.b,     g.b_col, g.b_row, g.a + first * g.a_row,
                       g.a_col, g.a_row, scratch, columns, g.alpha};
         piece.precision = g.precision;
+        const Range mine = team.share(columns, 64);
+        const auto for_elements = [&](auto visit) {  // of C and of its transpose
+            for (Index i = mine.begin; i < mine.end; ++i)
+                for (Index j = 0; j < g.n; ++j)
+                    visit(g.c[(first + i) * g.c_row + j], scratch[j * columns + i]);
+        };
         team.barrier();  // the previous piece may still be in use
+        // As in every other product, the previous values come before the first pass along k.
+        if (g.beta != T(0)) {
+            for_elements([&](T& element, T& transposed) { transposed = g.beta * element; });
+            piece.beta = 1;
+            team.barrier();
+        }
         multiply_columns(team, workspace, piece, 0, columns);
         team.barrier();
-        const Range mine = team.share(columns, 64);
-        for (Index i = mine.begin; i < mine.end; ++i) {
-            T* c = g.c + (first + i) * g.c_row;
-            for (Index j = 0; j < g.n; ++j)
-                c[j] = scratch[j * columns + i] + (g.beta == T(0) ? T(0) : g.beta * c[j]);
-        }
+        for_elements([](T& element, T& transposed) { element = transposed; });
         finish(g, {first + mine.begin, first + mine.end}, {0, g.n});
     }
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from fastnet.interchange.torch.classes import CLASSES, with_classes
 from record_interchange_torch import BATCH, DATA, state_of, values
 
 # The code of each network, and the shape of a sample as fastnet takes it.
@@ -63,6 +64,21 @@ NETWORKS: list[tuple[str, tuple[int, ...]]] = [
         "AvgPool1d(2, ceil_mode=True), AdaptiveMaxPool1d(1), Flatten()",
         (8, 3),
     ),
+    (
+        "Conv2d(2, 4, 3, padding=1, bias=False), BatchNorm2d(4), ReLU(), MaxPool2d(2), Residual(Sequential(Conv2d(4, 4, 3, padding=1), "
+        "ReLU(), Conv2d(4, 4, 3, padding=1))), ReLU(), Residual(body=Sequential(Conv2d(4, 6, 3, stride=2, padding=1), BatchNorm2d(6)), "
+        "shortcut=Conv2d(4, 6, 1, stride=2)), ReLU(), AdaptiveAvgPool2d(1), Flatten(), Linear(6, 3)",
+        (10, 12, 2),
+    ),
+    (
+        "Conv2d(2, 6, 2, stride=2), Residual(Sequential(Conv2d(6, 6, 3, padding=1, groups=6), Permute(0, 2, 3, 1), LayerNorm(6), "
+        "Linear(6, 8), GELU(), Linear(8, 6), Permute(0, 3, 1, 2))), Permute(0, 2, 3, 1), Softmax(dim=-1), Flatten(), Linear(54, 4)",
+        (6, 6, 2),
+    ),
+    (
+        "Linear(3, 4), Permute(0, 2, 1), LayerNorm(5), Residual(Linear(5, 2), Linear(5, 2)), Softmax(-1), Flatten()",
+        (5, 3),
+    ),
 ]
 
 
@@ -79,14 +95,19 @@ def to_torch(x: np.ndarray) -> np.ndarray:
 
 def code_of(modules: str) -> str:
     """Return the code of a network."""
-    return f"Sequential({modules})"
+    return with_classes(f"Sequential({modules})", [kind for kind in CLASSES if f"{kind}(" in modules])
 
 
 def made(code: str) -> Any:
     """Return a network of PyTorch with its weights."""
     import torch
 
-    network = eval(code, vars(torch.nn) | {"float": float}).eval()
+    namespace = vars(torch.nn) | {"float": float, "torch": torch}
+    if code.startswith("import"):
+        exec(code, namespace)
+        network = namespace["network"].eval()
+    else:
+        network = eval(code, namespace).eval()
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     network.load_state_dict({name: torch.from_numpy(np.array(array)) for name, array in state_of(shapes).items()})
     return network
@@ -98,7 +119,8 @@ def recorded(modules: str, shape: tuple[int, ...]) -> dict[str, Any]:
 
     network = made(code_of(modules))
     with torch.no_grad():
-        outputs = network(torch.from_numpy(to_torch(inputs(shape)))).numpy()
+        takes_images = any(kind in code_of(modules) for kind in ("Conv", "Pool", "Pad", "Upsample"))
+        outputs = network(torch.from_numpy(to_torch(inputs(shape)) if takes_images else inputs(shape))).numpy()
     outputs = np.moveaxis(outputs, 1, -1) if outputs.ndim > 2 else outputs
     shapes = {name: list(tensor.shape) for name, tensor in network.state_dict().items()}
     return {

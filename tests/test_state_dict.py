@@ -361,13 +361,15 @@ def test_rescaling_elsewhere_is_a_batch_normalization() -> None:
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ([L.Residual([L.Dense(3)], input_shape=(3,))], "layer 'residual' cannot.*nothing like Residual"),
+        (
+            [L.Residual([L.Dense(3, "exponential")], input_shape=(3,))],
+            "layer 'dense' cannot.*no module for the activation",
+        ),
         (
             [L.Dense(2, "exponential", input_shape=(3,))],
             "layer 'dense' cannot.*no module for the activation 'exponential'",
         ),
         ([L.Rescaling(0.5, input_shape=(2, 3)), L.LayerNormalization()], "layer 'rescaling' cannot.*samples of shape"),
-        ([L.PReLU(input_shape=(2, 3))], r"nothing like PReLU for samples of shape \(2, 3\)"),
     ],
 )
 def test_a_layer_without_a_counterpart_is_named(layers: list[fn.layers.Layer], message: str, tmp_path: Path) -> None:

@@ -142,8 +142,13 @@ def torch_code() -> list[bytes]:
         fn.Dense(4),
         fn.Reshape((2, 2, 1)),
     ]
-    model = fn.Sequential([fn.Input((6, 5, 2)), *layers, *more, fn.Conv2DTranspose(1, 2)], seed=0)
-    return [file_of(lambda path: save_state_dict(model, path))]
+    block = [fn.Conv2D(3, 1), fn.LayerNormalization(), fn.Residual([fn.Conv2D(3, 3, padding="same")])]
+    blocks = [fn.Residual(block, [fn.Conv2D(3, 1)]), fn.Permute((2, 1, 3)), fn.Flatten()]
+    models = [
+        fn.Sequential([fn.Input((6, 5, 2)), *row], seed=0)
+        for row in ([*layers, *more, fn.Conv2DTranspose(1, 2)], blocks)
+    ]
+    return [file_of(lambda path, model=model: save_state_dict(model, path)) for model in models]
 
 
 def toml() -> list[bytes]:

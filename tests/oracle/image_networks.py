@@ -83,6 +83,28 @@ def sides(random: Random, shape: Shape, most: int) -> Any:
     return both if len(both) == 2 else both[0]
 
 
+def block(random: Random, shape: Shape) -> list[layers.Layer]:
+    """Return layers that keep a shape: convolutions and what may be between them."""
+    cls = layers.Conv2D if len(shape) == 3 else layers.Conv1D
+    size = pick(random, 1, 3)
+    first, last = (cls(shape[-1], size, padding="same", **unit(random, "kernel")) for _ in range(2))
+    return [first, ANY[pick(random, "BatchNormalization", "LayerNormalization", "Activation")](random, shape), last]
+
+
+def residual(random: Random, shape: Shape) -> layers.Residual:
+    """Return a block; a shortcut makes another shape of its input, as those of ResNets do."""
+    body = block(random, shape)
+    if chance(random, 0.5):
+        return layers.Residual(body)
+    cls = layers.Conv2D if len(shape) == 3 else layers.Conv1D
+    filters, strides = pick(random, 1, 2, 3, 8), pick(random, 1, 2)
+    last = cls(filters, pick(random, 1, 3), strides=strides, padding="same", **unit(random, "kernel"))
+    shortcut = [cls(filters, 1, strides=strides, use_bias=chance(random, 0.5))]
+    behind = ANY[pick(random, "BatchNormalization", "LayerNormalization", "Activation")](random, (filters,))
+    inner = [layers.Residual(body)] if chance(random, 0.3) else body[:-1]
+    return layers.Residual([*inner, last], [*shortcut, *([behind] if chance(random, 0.5) else [])])
+
+
 # By class: layers for samples of a shape. Dropout draws nothing here: what it drops has tests of its own.
 IMAGES: dict[str, Drawn] = {
     "Conv2D": convolution(layers.Conv2D),
@@ -127,17 +149,9 @@ ANY: dict[str, Drawn] = {
         mean=random.normal(size=shape[-1]), variance=random.uniform(0.2, 2.0, shape[-1])
     ),
     "Reshape": lambda random, shape: layers.Reshape((*shape[-2::-1], shape[-1])),
-    "Residual": lambda random, shape: layers.Residual(block(random, shape)),
+    "Residual": residual,
 }
-_OFTEN = ("Conv", "Conv", "Conv", "MaxPooling", "Residual")
-
-
-def block(random: Random, shape: Shape) -> list[layers.Layer]:
-    """Return layers that keep a shape: convolutions and what may be between them."""
-    cls = layers.Conv2D if len(shape) == 3 else layers.Conv1D
-    size = pick(random, 1, 3)
-    first, last = (cls(shape[-1], size, padding="same", **unit(random, "kernel")) for _ in range(2))
-    return [first, ANY[pick(random, "BatchNormalization", "LayerNormalization", "Activation")](random, shape), last]
+_OFTEN = ("Conv", "Conv", "Conv", "MaxPooling", "Residual", "Residual", "Residual", "LayerNormalization")
 
 
 def random_image_layers(random: Random) -> tuple[Shape, list[layers.Layer]]:

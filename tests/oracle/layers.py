@@ -23,8 +23,8 @@ class Forward:
     training: bool
     moving: Weights
 
-    def through(self, layers: list[Config], x: Tensor, path: str = "") -> Tensor:
-        for number, layer in enumerate(layers):
+    def through(self, layers: list[Config], x: Tensor, path: str = "", first: int = 0) -> Tensor:
+        for number, layer in enumerate(layers, first):
             x = LAYERS[layer["class_name"]].output(self, layer["config"], f"{path}{number}.", x)
         return x
 
@@ -85,6 +85,17 @@ def slope(run: Forward, config: Config, path: str, x: Tensor) -> Tensor:
     return F.leaky_relu(x, config["negative_slope"])
 
 
+def residual(run: Forward, config: Config, path: str, x: Tensor) -> Tensor:
+    body, shortcut = config["layers"], config.get("shortcut", [])
+    made = run.through(body, x, path)
+    return run.through(shortcut, x, path, len(body)) + made
+
+
+def inside(config: Config) -> list[Config]:
+    """Return the layers inside a layer, in the order of their numbers."""
+    return [*config.get("layers", []), *config.get("shortcut", [])]
+
+
 def named(*kernels: str) -> Callable[[Config], list[str]]:
     return lambda config: [*kernels, *["bias"] * config["use_bias"]]
 
@@ -128,7 +139,7 @@ LAYERS: dict[str, Layer] = {
     "Permute": Layer(lambda run, config, path, x: x.permute(0, *config["dims"])),
     "Flatten": Layer(lambda run, config, path, x: x.reshape(len(x), -1)),
     "Reshape": Layer(lambda run, config, path, x: x.reshape(len(x), *config["target_shape"])),
-    "Residual": Layer(lambda run, config, path, x: x + run.through(config["layers"], x, path)),
+    "Residual": Layer(residual),
 }
 
 
@@ -143,7 +154,7 @@ def weight_paths(layers: list[Config], path: str = "", frozen: bool = False) -> 
         still = frozen or not config.get("trainable", True)
         paths += [(here + name, not still) for name in kind.trainable(config)]
         paths += [(here + name, False) for name in kind.other(config)]
-        paths += weight_paths(config.get("layers", []), here, still)
+        paths += weight_paths(inside(config), here, still)
     return paths
 
 
@@ -154,7 +165,7 @@ def penalty(layers: list[Config], weights: Weights, path: str = "") -> Any:
         config, here = layer["config"], f"{path}{number}."
         if not config.get("trainable", True):
             continue
-        total = total + penalty(config.get("layers", []), weights, here)
+        total = total + penalty(inside(config), weights, here)
         for name in ("kernel", "depthwise", "pointwise", "bias"):
             if f"{name}_regularizer" in config and here + name in weights:
                 factors, weight = config[f"{name}_regularizer"]["config"], weights[here + name]

@@ -14,7 +14,8 @@ from fastnet.files.errors import refusing
 from fastnet.files.names import check_tensors_name
 from fastnet.interchange.parts import Parts
 from fastnet.interchange.torch.calls import calls_in_code, calls_in_network
-from fastnet.interchange.torch.modules import TorchModule, code_of, modules_of, torch_code
+from fastnet.interchange.torch.module import named_arrays
+from fastnet.interchange.torch.modules import code_of, modules_of, torch_code
 from fastnet.interchange.torch.network import network_parts
 from fastnet.interchange.torch.tensors import Module, in_order, modules_in, read_tensors
 from fastnet.layers.activation import activation_of
@@ -110,14 +111,15 @@ def to_state_dict(model: Trainer) -> dict[str, NDArray[Any]]:
     ValueError
         The model is not built.
     NotImplementedError
-        PyTorch has no module for a layer or an activation, such as `Residual`, `Permute` or "exponential", or none that
-        does the same, such as means of ``padding="same"`` whose windows of even size move by 1.
+        PyTorch has no module for an activation, such as "exponential", or none that does the same as a layer, such as means
+        of ``padding="same"`` whose windows of even size move by 1.
 
     Notes
     -----
     The modules predict what the model predicts, once ``eval()`` is called. `Rescaling` goes into the weights of the `Dense`
     layer or the convolution behind it; elsewhere it becomes a `BatchNorm1d` or `BatchNorm2d` whose moments stay as they are,
-    as `Normalization` does. `GaussianNoise` becomes an `Identity`.
+    as `Normalization` does. `GaussianNoise` becomes an `Identity`. A `Residual` has its weights under ``body`` and ``shortcut``:
+    ``"3.body.0.weight"``.
 
     Examples
     --------
@@ -130,12 +132,7 @@ def to_state_dict(model: Trainer) -> dict[str, NDArray[Any]]:
 
         net.load_state_dict({name: torch.from_numpy(array) for name, array in model.to_state_dict().items()})
     """
-    return _named_arrays(modules_of(model))
-
-
-def _named_arrays(modules: list[TorchModule]) -> dict[str, NDArray[Any]]:
-    """Return the arrays of modules by the names that they have in a ``torch.nn.Sequential``."""
-    return {f"{number}.{name}": array for number, module in enumerate(modules) for name, array in module.arrays.items()}
+    return dict(named_arrays(modules_of(model)))
 
 
 def save_state_dict(model: Trainer, path: str | os.PathLike[str]) -> None:
@@ -173,7 +170,7 @@ def save_state_dict(model: Trainer, path: str | os.PathLike[str]) -> None:
     """
     check_tensors_name(path, "save_state_dict")
     modules = modules_of(model)
-    safetensors.write(path, _named_arrays(modules), {"torch_code": code_of(modules, model.dtype)})
+    safetensors.write(path, dict(named_arrays(modules)), {"torch_code": code_of(modules, model.dtype)})
 
 
 # ---- Modules as layers ----------------------------------------------------------------------------------------------

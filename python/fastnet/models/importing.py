@@ -119,7 +119,8 @@ def from_state_dict(
         The dtype of the model; by default "float64" if every tensor is float64, else "float32".
     code : str, optional
         The code of the ``torch.nn.Sequential`` that the state dict belongs to, ``"nn.Sequential(nn.Linear(4, 2))"``, as
-        `fastnet.interchange.state_dict.torch_code` returns it. It is read and not executed.
+        `fastnet.interchange.state_dict.torch_code` returns it. It is read and not executed, and so the classes that it may
+        define in front are those that `torch_code` writes.
     input_shape : tuple of int, optional
         The shape of one sample, as fastnet takes it: channels last. Networks of images need it.
 

@@ -1,10 +1,11 @@
 """The modules of a ``torch.nn.Sequential`` with their arguments, from its code or from itself; nothing is executed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from fastnet.interchange.torch.classes import CLASSES, class_of, without_classes
 from fastnet.support.validation import describe
 
 __all__ = ["Call", "calls_in_code", "calls_in_network", "parse"]
@@ -24,7 +25,7 @@ class Call:
     kind : str
         Its class.
     arguments : dict
-        All arguments that its class takes, by name.
+        All arguments that its class takes, by name. Those of a `Residual` are lists of calls, the modules in a row.
     """
 
     name: str
@@ -105,6 +106,7 @@ _SIGNATURES = {
     "Tanh": "",
     "Softmax": "dim=None",
     "LogSoftmax": "dim=None",
+    "Permute": "*dims",
 }
 
 
@@ -117,6 +119,8 @@ def _parameters(kind: str) -> dict[str, Any]:
 def _call(name: str, kind: str, positional: list[Any], named: dict[str, Any]) -> Call:
     if kind not in _SIGNATURES:
         raise NotImplementedError(f"module {name!r} is a {kind}, which fastnet does not read")
+    if kind == "Permute" and not named:
+        return Call(name, kind, {"dims": tuple(positional)})
     parameters = _parameters(kind)
     unknown = named.keys() - parameters.keys() or (len(positional) > len(parameters) and {"more"})
     given = {**dict(zip(parameters, positional, strict=False)), **named}
@@ -134,10 +138,21 @@ def calls_in_network(network: Any, prefix: str = "") -> Iterator[Call]:
     kind, module = type(network).__name__, type(network).__module__
     name = prefix.removesuffix(".")
     if not module.startswith("torch.nn."):
-        raise NotImplementedError(
-            f"{f'module {name!r}' if name else 'the network'} is of class {module}.{kind}: only a torch.nn.Sequential of PyTorch's own modules tells what it "
-            "computes"
-        )
+        known = class_of(network)
+        if known is None:
+            raise NotImplementedError(
+                f"{f'module {name!r}' if name else 'the network'} is of class {module}.{kind}: only a torch.nn.Sequential of "
+                "PyTorch's own modules tells what it computes, and of the classes in the code that fastnet writes"
+            )
+        kind = known
+    if kind == "Residual":
+        rows = {part: [*calls_in_network(getattr(network, part), f"{prefix}{part}.")] for part in _RESIDUAL}
+        yield Call(name, kind, rows)
+        return
+    if kind == "Permute":
+        dims = getattr(network, "dims", ())
+        yield Call(name, kind, {"dims": tuple(dims) if isinstance(dims, tuple | list) else (dims,)})
+        return
     if kind == "Sequential":
         for child, inner in network.named_children():
             yield from calls_in_network(inner, f"{prefix}{child}.")
@@ -155,6 +170,7 @@ def calls_in_network(network: Any, prefix: str = "") -> Iterator[Call]:
 _TOKEN = re.compile(
     r"\s*(?:(-?[0-9][0-9.]*(?:e[-+]?[0-9]+)?)|([A-Za-z_][A-Za-z_0-9.]*)|'([^'\\\n]*)'|\"([^\"\\\n]*)\"|([(),=\[\]]))"
 )
+_RESIDUAL = ("body", "shortcut")  # its parameters
 _CONSTANTS = {"True": True, "False": False, "None": None}
 
 
@@ -174,11 +190,11 @@ def calls_in_code(code: str) -> list[Call]:
     """
     if len(code) > _LONGEST:
         raise ValueError(f"code has {len(code)} characters; {_LONGEST} are read")
-    body = re.sub(r"\)\s*\.(double|float|eval)\(\)\s*$", ")", code)
-    made = parse(body)
+    expression, defined = without_classes(code)
+    made = parse(re.sub(r"\)\s*\.(double|float|eval)\(\)\s*$", ")", expression))
     if not isinstance(made, _Made) or made.kind != "Sequential":
         raise ValueError(f"code must be that of a torch.nn.Sequential; got {describe(code)}")
-    return [*_calls_of(made, "")]
+    return [*_calls_of(made, "", defined)]
 
 
 def parse(text: str) -> Any:
@@ -198,16 +214,37 @@ class _Made:
     named: dict[str, Any]
 
 
-def _calls_of(made: _Made, prefix: str) -> Iterator[Call]:
+def _calls_of(made: _Made, prefix: str, defined: Collection[str]) -> Iterator[Call]:
+    """Yield the modules of a ``Sequential``, where code defines some of `CLASSES`."""
     for number, inner in enumerate(made.positional):
         if not isinstance(inner, _Made):
             raise ValueError(f"torch.nn.Sequential must have modules; got {describe(inner)}")
-        if inner.kind == "Sequential":
-            yield from _calls_of(inner, f"{prefix}{number}.")
-        else:
-            yield _call(f"{prefix}{number}", inner.kind, inner.positional, inner.named)
+        yield from _calls_of_module(inner, f"{prefix}{number}", defined)
     if made.named:
         raise ValueError(f"torch.nn.Sequential takes modules; got {', '.join(made.named)}")
+
+
+def _calls_of_module(made: _Made, name: str, defined: Collection[str]) -> Iterator[Call]:
+    if made.kind == "Sequential":
+        yield from _calls_of(made, f"{name}.", defined)
+    elif made.kind in CLASSES and made.kind not in defined:
+        raise NotImplementedError(
+            f"module {name!r} is a {made.kind}, which the code must define in front as fastnet.interchange.state_dict.torch_code does"
+        )
+    elif made.kind == "Residual":
+        yield _block(made, name, defined)
+    else:
+        yield _call(name, made.kind, made.positional, made.named)
+
+
+def _block(made: _Made, name: str, defined: Collection[str]) -> Call:
+    given = {**dict(zip(_RESIDUAL, made.positional, strict=False)), **made.named}
+    parts = {part: given.get(part) for part in _RESIDUAL}
+    wrong = len(made.positional) + len(made.named) > len(given) or given.keys() - parts.keys()
+    if wrong or not isinstance(parts["body"], _Made) or not isinstance(parts["shortcut"], _Made | None):
+        raise ValueError(f"module {name!r} must be Residual(body, shortcut=None) of modules")
+    rows = {part: inner and [*_calls_of_module(inner, f"{name}.{part}", defined)] for part, inner in parts.items()}
+    return Call(name, "Residual", {part: row or [] for part, row in rows.items()})
 
 
 def _constant(text: str) -> Any:

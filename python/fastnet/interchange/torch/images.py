@@ -42,7 +42,7 @@ def image_modules(layer: ImageLayer, own: dict[str, Array]) -> list[TorchModule]
                 modules += _transposed(layer, description, axes, weights)
             case "max_pooling2d" | "average_pooling2d":
                 modules += _pooling(layer, axes, description["type"] == "max_pooling2d")
-            case "padding2d":
+            case "padding2d" | "random_crop":
                 sides = [(axis.before, axis.number - axis.size - axis.before) for axis in axes]
                 modules.append(TorchModule(f"ZeroPad{layer.rank}d({_frame(sides)})"))
             case "upsampling2d":

@@ -25,6 +25,8 @@ _KEEP_SIGNS = (
     *(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.Cropping1D, layers.Cropping2D, layers.UpSampling1D),
     *(layers.UpSampling2D, layers.MaxPooling1D, layers.MaxPooling2D, layers.AveragePooling1D, layers.AveragePooling2D),
 )
+# Layers that take the values of a row in any order, if their weights have the same.
+_ORDERLESS = (layers.Activation, layers.BatchNormalization, layers.Dropout, layers.LayerNormalization, layers.PReLU)
 
 
 @dataclass
@@ -34,6 +36,22 @@ class _Entry:
     kind: type[layers.Layer]
     arguments: dict[str, Any]
     weights: list[Array]
+
+    def layer(self) -> layers.Layer:
+        """Return the layer."""
+        return self.kind(**self.arguments)
+
+
+class _Block(_Entry):
+    """A `Residual` of layers to be made."""
+
+    def __init__(self, body: "Made", shortcut: "Made") -> None:
+        super().__init__(layers.Residual, {}, [*body.weights(), *shortcut.weights()])
+        self._parts = body, shortcut
+
+    def layer(self) -> layers.Layer:
+        body, shortcut = self._parts
+        return layers.Residual(body.layers(), shortcut.layers() if shortcut.has_layers else [])
 
 
 class Made:
@@ -61,6 +79,15 @@ class Made:
         self._entries.append(_Entry(kind, arguments, list(weights)))
         self.is_positive &= kind in _KEEP_SIGNS
 
+    def add_block(self, body: "Made", shortcut: "Made") -> None:
+        """Add layers that begin with the sample here, and whose output is added to that of others that do."""
+        if body.shape != shortcut.shape:
+            raise ValueError(f"it adds samples of shape {shortcut.shape} to those of shape {body.shape}")
+        if not body.has_layers:
+            body, shortcut = shortcut, body
+        self._entries.append(_Block(body, shortcut))
+        self.shape, self.is_positive = body.shape, body.is_positive and shortcut.is_positive
+
     def activate(self, function: ActivationFunction) -> None:
         """Add an activation, as one of the last layer where it has none."""
         last = self._entries[-1] if self._entries else None
@@ -79,21 +106,42 @@ class Made:
         self.shape = self.shape[-1:]
         return True
 
-    def move(self, order: NDArray[np.intp]) -> None:
-        """Let the `Dense` layer in front make the values of a row in another order."""
-        for entry in reversed(self._entries):
-            entry.weights = [array[..., order] if array.shape[-1:] == order.shape else array for array in entry.weights]
+    def take_back(self, kind: type[layers.Layer], shape: Shape) -> bool:
+        """Take away the last layer, if it is of a class, whose samples had a shape; return whether it was."""
+        if not self._entries or self._entries[-1].kind is not kind:
+            return False
+        del self._entries[-1]
+        self.shape = shape
+        return True
+
+    def move(self, order: NDArray[np.intp]) -> bool:
+        """Let the `Dense` layer in front make the values of a row in another order; return whether there is one."""
+        for first in reversed(range(len(self._entries))):
+            entry = self._entries[first]
             if entry.kind is layers.Dense:
-                return
-            if entry.kind in (layers.Flatten, layers.Reshape) or "keepdims" in entry.arguments:
                 break
-        raise NotImplementedError("the values of a row become those of an image, and no Linear is in front")
+            if entry.kind not in _ORDERLESS:
+                return False
+        else:
+            return False
+        for entry in self._entries[first:]:
+            entry.weights = [array[..., order] if array.shape[-1:] == order.shape else array for array in entry.weights]
+        return True
+
+    @property
+    def has_layers(self) -> bool:
+        """Whether there is a layer."""
+        return bool(self._entries)
+
+    def weights(self) -> list[Array]:
+        """Return the weights of all layers."""
+        return [array for entry in self._entries for array in entry.weights]
 
     def layers(self) -> list[layers.Layer]:
         """Return the layers with their weights."""
         made = []
         for entry in self._entries or [_Entry(layers.Activation, {"activation": "linear"}, [])]:
-            layer = entry.kind(**entry.arguments)
+            layer = entry.layer()
             layer.keep_weights(entry.weights)
             made.append(layer)
         return made

@@ -48,7 +48,7 @@ interop: $(VENV)/.installed $(VENV)/.test ## Test with PyTorch and Keras themsel
 	$(BIN)/python -m pip install --quiet 'keras>=3.10' 'onnxscript>=0.5'
 	KERAS_BACKEND=torch $(BIN)/python -m pytest -n logical --maxprocesses 4 -k installed \
 		tests/test_state_dict.py tests/test_torch_images.py tests/test_torch_export.py tests/test_torch_classes.py \
-		tests/test_keras_files.py tests/test_keras_export.py \
+		tests/test_keras_files.py tests/test_keras_export.py tests/test_keras_blocks.py \
 		tests/test_onnx_import.py tests/test_onnx_exporters.py tests/test_oracle.py tests/test_missing_names.py \
 		tests/test_more_activations.py
 

@@ -70,6 +70,34 @@ MODELS: dict[str, tuple[list[tuple[str, dict[str, Any]]], list[str]]] = {
 }
 
 
+RESNET_SHAPE = (8, 10, 3)
+
+
+def resnet() -> Any:
+    """Return a functional model of Keras with the blocks of residual networks."""
+    import keras
+    from keras import layers
+
+    def block(x: Any, filters: int, strides: int) -> Any:
+        shortcut = x
+        if strides > 1:
+            shortcut = layers.Conv2D(filters, 1, strides=strides)(x)
+            shortcut = layers.BatchNormalization(epsilon=1e-5)(shortcut)
+        y = layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False)(x)
+        y = layers.ReLU()(layers.BatchNormalization()(y))
+        y = layers.BatchNormalization()(layers.Conv2D(filters, 3, padding="same")(y))
+        return layers.Activation("relu")(layers.Add()([shortcut, y]))
+
+    keras.utils.clear_session()
+    x = start = layers.Input(RESNET_SHAPE)
+    x = block(layers.Conv2D(4, 3, padding="same")(x), 4, 1)
+    x = block(x, 6, 2)
+    branch = layers.MaxPooling2D(3, strides=2, padding="same")(layers.SeparableConv2D(5, 3, padding="same")(x))
+    x = layers.Add()([branch, layers.Conv2D(5, 1, strides=2)(x)])  # the other way round, as in Xception
+    end = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(x))
+    return with_weights(keras.Model(start, end))
+
+
 def inputs(shape: tuple[int, ...]) -> np.ndarray:
     """Return samples of a shape."""
     size = int(np.prod(shape))
@@ -84,11 +112,17 @@ def made(layers: list[tuple[str, dict[str, Any]]], functional: bool = False) -> 
     model = keras.Sequential([getattr(keras.layers, name)(**arguments) for name, arguments in layers])
     if functional:
         model = keras.Model(model.inputs, model.outputs)
+    model = with_weights(model)
+    model.compile(keras.optimizers.Adam(0.25), "mse", metrics=["mae", keras.metrics.RootMeanSquaredError()])
+    return model
+
+
+def with_weights(model: Any) -> Any:
+    """Return a model of Keras with the weights that `values` makes."""
     for number, variable in enumerate(model.weights):
         array = values(int(np.prod(variable.shape)), number).reshape(variable.shape)
         if variable.name != "count":
             variable.assign(np.abs(array) + 0.25 if "variance" in variable.name else array)
-    model.compile(keras.optimizers.Adam(0.25), "mse", metrics=["mae", keras.metrics.RootMeanSquaredError()])
     return model
 
 
@@ -121,5 +155,8 @@ if __name__ == "__main__":
             if name == "images":
                 compress(DATA / f"keras_{name}{ending}")
         outputs[name] = model.predict(inputs(layers[0][1]["shape"]), verbose=0).tolist()
+    save(resnet(), DATA / "keras_resnet.keras")
+    compress(DATA / "keras_resnet.keras")
+    outputs["resnet"] = resnet().predict(inputs(RESNET_SHAPE), verbose=0).tolist()
     text = json.dumps({"keras": keras.__version__, "outputs": outputs}, indent=1)
     (DATA / "keras_outputs.json").write_text(f"{text}\n", encoding="utf-8")

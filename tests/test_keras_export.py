@@ -142,15 +142,6 @@ def test_layers_have_different_names_in_keras(tmp_path: Path) -> None:
 # ---- What cannot be written -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["model.keras", "model.weights.h5"])
-def test_a_block_with_layers_in_its_shortcut_is_refused_by_name(name: str, tmp_path: Path) -> None:
-    block = L.Residual([L.Conv2D(4, 3, strides=2, padding="same")], shortcut=[L.Conv2D(4, 1, strides=2)])
-    model = fn.Sequential([fn.Input((6, 6, 2)), block, L.Flatten(), L.Dense(3)], seed=0)
-    with pytest.raises(NotImplementedError, match="layer 'residual' has layers in its shortcut"):
-        (model.save if name == "model.keras" else model.save_weights)(tmp_path / name)
-    assert not list(tmp_path.iterdir())
-
-
 @pytest.mark.parametrize("layer", [L.Dense(2, "gelu_tanh"), L.Residual([L.Dense(3), L.Activation("gelu_tanh")])])
 def test_a_layer_that_keras_lacks_is_named_before_the_file_is_touched(layer: L.Layer, tmp_path: Path) -> None:
     path = tmp_path / "m.keras"
@@ -290,6 +281,20 @@ def test_checkpoints_may_be_files_of_keras(tmp_path: Path) -> None:
 # ---- Keras itself ---------------------------------------------------------------------------------------------------
 
 
+def for_keras(seed: int) -> fn.Sequential:
+    """Return a random model that Keras computes alike with each of its backends.
+
+    With PyTorch it repeats the last pixel where a mean of padding="same" has more windows beyond one end; with TensorFlow, as in
+    fastnet, the mean leaves out what is beyond.
+    """
+    models = (random_image_model(seed + 1000 * number) for number in range(100))
+    return next(model for model in models if not any(averages_beyond(layer) for layer in model.layers))
+
+
+def averages_beyond(layer: L.Layer) -> bool:
+    return isinstance(layer, L.AveragePooling1D | L.AveragePooling2D) and layer.padding == "same"
+
+
 def agree(keras: Any, model: fn.Sequential, folder: Path) -> None:
     """Check that Keras opens what fastnet writes, and fastnet what Keras writes of that, with equal predictions."""
     x = samples_of(model)
@@ -321,7 +326,7 @@ def test_the_installed_keras_opens_what_is_written(name: str, tmp_path: Path) ->
 @pytest.mark.parametrize("seed", range(40))
 def test_the_installed_keras_predicts_the_same_of_images(seed: int, tmp_path: Path) -> None:
     keras = pytest.importorskip("keras")
-    agree(keras, random_image_model(seed), tmp_path)
+    agree(keras, for_keras(seed), tmp_path)
 
 
 @pytest.mark.slow

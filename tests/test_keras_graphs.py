@@ -33,7 +33,7 @@ def test_a_functional_model_of_layers_in_a_row_is_one_of_fastnet(tmp_path: Path)
 @pytest.mark.parametrize(
     ("number", "sources", "message"),
     [
-        (3, ["normalization"], "'batch_normalization' takes 'normalization'"),
+        (3, ["normalization"], "'dense' is taken by no other"),
         (3, ["dense", "normalization"], "'batch_normalization' takes 'dense' and 'normalization'"),
         (2, [], "'dense' is an input of its own"),
     ],
@@ -63,17 +63,48 @@ def added(config: dict[str, Any], sources: list[str]) -> None:
     ("sources", "message"),
     [
         (["dense_1", "dense_1"], "'add' adds 'dense_1' to itself"),
-        (["dense", "batch_normalization"], "'add' takes 'dense' and 'batch_normalization'"),
+        (["dense", "batch_normalization"], "'dense_1' is taken by no other"),
         (["normalization", "dense", "dense_1"], "'add' takes 'normalization' and 'dense' and 'dense_1'"),
         (["dense_1", "elsewhere"], "'add' takes 'dense_1' and 'elsewhere'"),
     ],
 )
 def test_sums_that_are_no_blocks_are_refused(sources: list[str], message: str, tmp_path: Path) -> None:
     path = changed(tmp_path / "model.keras", lambda config: added(config, sources))
-    with pytest.raises(
-        ValueError, match=f"layer {message}; fastnet has .* blocks whose input is added to their output"
-    ):
+    with pytest.raises(ValueError, match=f"layer {message}; fastnet has .* layers Add of two branches from one layer"):
         fn.load_model(path)
+
+
+def test_branches_that_share_a_layer_are_refused(tmp_path: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        added(config, ["normalization", "batch_normalization"])
+        nodes = [[["batch_normalization", 0, 0, {}], ["add", 0, 0, {}]]]
+        more = {"class_name": "Add", "config": {"name": "more"}, "name": "more", "inbound_nodes": nodes}
+        layers = config["config"]["layers"]
+        config["config"]["layers"] = [*layers[:4], layers[5], more]  # without dense_1
+        config["config"]["output_layers"] = ["more", 0, 0]
+
+    with pytest.raises(
+        ValueError, match="layer 'batch_normalization' is part of two branches; fastnet has layers in a row"
+    ):
+        fn.load_model(changed(tmp_path / "model.keras", change))
+
+
+def test_a_layer_that_takes_one_behind_it_is_refused(tmp_path: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        functional(config)
+        config["config"]["layers"][2]["inbound_nodes"] = [[["dense_1", 0, 0, {}]]]
+
+    with pytest.raises(ValueError, match="layer 'dense' takes 'dense_1'; fastnet has"):
+        fn.load_model(changed(tmp_path / "model.keras", change))
+
+
+def test_too_many_layers_are_refused_before_their_branches_are_sought(tmp_path: Path) -> None:
+    def change(config: dict[str, Any]) -> None:
+        functional(config)
+        config["config"]["layers"] += [config["config"]["layers"][-1]] * 10_000
+
+    with pytest.raises(ValueError, match="its model must have 1 to 10000 layers; got 10005"):
+        fn.load_model(changed(tmp_path / "model.keras", change))
 
 
 def test_a_sum_with_an_input_is_a_block_whose_shapes_must_fit(tmp_path: Path) -> None:

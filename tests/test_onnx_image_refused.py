@@ -10,7 +10,12 @@ REFUSED = {
     "a convolution of volumes": ([node("Conv", "x v")], (3, 4, 4, 4), "of samples of shape (3, 4, 4, 4)"),
     "strides and dilations": ([node("Conv", "x w", strides=[2, 2], dilations=[2, 2])], (3, 9, 9), "with strides of"),
     "weights that are computed": ([node("Conv", "x x")], (3, 4, 4), "with weights that are computed"),
-    "groups in a transposed one": ([node("ConvTranspose", "x g", group=3)], (3, 4, 4), "with groups"),
+    "groups in a transposed one": (
+        [node("ConvTranspose", "x g", group=3)],
+        (3, 4, 4),
+        "operator ConvTranspose (node 'the_convtranspose') is not available: with 3 groups",
+    ),
+    "a given size": ([node("ConvTranspose", "x g", output_shape=[6, 6])], (3, 4, 4), "with an output_shape of [6, 6]"),
     "indices": ([node("MaxPool", "x", "a y", kernel_shape=[2, 2])], (3, 4, 4), "only its first output is available"),
     "dilated windows": ([node("MaxPool", "x", kernel_shape=[2, 2], dilations=[2, 2])], (3, 4, 4), "with dilations"),
     "pads of other values": ([node("Pad", "x pads one")], (3, 4, 4), "only zeros are added"),
@@ -36,7 +41,11 @@ REFUSED = {
         (4, 3, 3),
         "at most 3",
     ),
-    "a concatenation": ([node("Conv", "x w", "a"), node("Concat", "a a", axis=1)], (3, 4, 4), "operator Concat"),
+    "a concatenation": (
+        [node("Conv", "x w", "a"), node("Concat", "a a", axis=1)],
+        (3, 4, 4),
+        "operator Concat (node 'the_concat') is not available: of values that are computed",
+    ),
     "a scale for every sample": (
         [node("GlobalAveragePool", "x", "a"), node("Mul", "x a")],
         (3, 4, 4),

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from fastnet import initializers, layers, losses, metrics, regularizers, schedules
+from fastnet.interchange.keras.order import listed
 from fastnet.layers.base import Layer
 from fastnet.layers.functions import ActivationFunction
 from fastnet.optimizers.base import Optimizer
@@ -32,9 +33,10 @@ def config_of(model: Trainer) -> Json:
     chain = _Chain(model.dtype_policy)
     first = chain.add("InputLayer", {"batch_shape": batch, "dtype": model.dtype, "name": "input_layer"}, [])
     last = chain.add_all(model.layers, first, "", list(model.input_shape))
-    config = {"name": model.name, "trainable": model.trainable, "layers": chain.entries}
+    entries = [chain.entries[number] for number in listed(chain.sources)]
+    config = {"name": model.name, "trainable": model.trainable, "layers": entries}
     if not any(isinstance(layer, layers.Residual) for layer in model.layers):
-        for entry in chain.entries:
+        for entry in entries:
             del entry["name"], entry["inbound_nodes"]
         built = {"dtype": _policy(model.dtype_policy), "build_input_shape": batch}
         return _object("keras", "Sequential", {**config, **built}) | {"build_config": {"input_shape": batch}}
@@ -53,17 +55,19 @@ def _policy(name: str) -> Json:
 class _Tensor:
     """The output of a layer."""
 
-    def __init__(self, name: str, shape: list[int], dtype: str) -> None:
+    def __init__(self, name: str, number: int, shape: list[int], dtype: str) -> None:
         self.name = name
+        self.number = number
         config = {"shape": [None, *shape], "dtype": dtype, "keras_history": [name, 0, 0]}
         self.config = {"class_name": "__keras_tensor__", "config": config}
 
 
 class _Chain:
-    """The layers of a functional model, one after the other."""
+    """The layers of a functional model, each behind those that it takes, with their numbers."""
 
     def __init__(self, policy: str) -> None:
         self.entries: list[Json] = []
+        self.sources: list[list[int]] = []
         self._policy = policy
         self._names: set[str] = set()
 
@@ -76,18 +80,22 @@ class _Chain:
         taken = [source.config for source in sources]
         nodes: list[Json] = [{"args": taken if len(taken) == 1 else [taken], "kwargs": {}}] if taken else []
         self.entries.append(_object("keras.layers", kind, config) | {"name": name, "inbound_nodes": nodes})
-        return _Tensor(name, config["batch_shape"][1:] if shape is None else shape, self._policy.removeprefix("mixed_"))
+        self.sources.append([source.number for source in sources])
+        shape = config["batch_shape"][1:] if shape is None else shape
+        return _Tensor(name, len(self.entries) - 1, shape, self._policy.removeprefix("mixed_"))
 
-    def add_all(self, row: list[Layer], tensor: _Tensor, prefix: str, shape: list[int]) -> _Tensor:
+    def add_all(self, row: list[Layer], tensor: _Tensor, prefix: str, shape: list[int], start: int = 0) -> _Tensor:
         """Add layers in a row, those of a `Residual` under its name, their number in it and their own."""
-        for number, layer in enumerate(row):
+        for number, layer in enumerate(row, start):
             name = f"{prefix}_{number}_{layer.name}" if prefix else layer.name
             own: Json = {"name": name, "dtype": _policy(self._policy)}
             if not isinstance(layer, _ALWAYS_TRAINABLE):
                 own["trainable"] = layer.trainable
             if isinstance(layer, layers.Residual):
-                inner = self.add_all(layer.layers, tensor, name, shape)
-                tensor = self.add("Add", own, [tensor, inner], shape)
+                body = self.add_all(layer.layers, tensor, name, shape)
+                shortcut = self.add_all(layer.shortcut, tensor, name, shape, len(layer.layers))
+                shape = list(layer.compute_output_shape(tuple(shape)))
+                tensor = self.add("Add", own, [shortcut, body], shape)
             else:
                 shape = list(layer.compute_output_shape(tuple(shape)))
                 kind = own_class(type(layer)).__name__

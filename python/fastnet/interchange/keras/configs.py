@@ -65,6 +65,8 @@ def architecture_of(config: Any, version: int) -> Architecture:
     kind, inside = _parts("the model", config)
     if kind not in ("Functional", "Model", "Sequential"):
         raise ValueError(f"it holds a model of class {kind}; fastnet has Sequential models, layers in a row")
+    if len(inside["layers"]) > MOST_LAYERS + 1:  # with the input
+        raise ValueError(f"its model must have 1 to {MOST_LAYERS} layers; got {len(inside['layers'])}")
     row = inside["layers"] if kind == "Sequential" or not inside["layers"] else row_of(inside)
     entries = [_parts("a layer", entry) for entry in entries_in(row)]
     for entry in entries_in(row):
@@ -128,10 +130,11 @@ def _layer_or_block(part: dict[str, Any] | Block, version: int) -> Layer:
     """Return the layer for a layer of Keras, and `Residual` for a block."""
     if not isinstance(part, Block):
         return _layer(*_parts("a layer", part), version)
-    inside = [_layer_or_block(inner, version) for inner in part.row]
+    inside = [_layer_or_block(inner, version) for inner in [*part.row, *part.shortcut]]
     for number, layer in enumerate(inside):  # as fastnet names them in Keras
         layer.name = layer.name.removeprefix(f"{part.name}_{number}_") or layer.name
-    return layers.Residual(inside, name=part.name)
+    count = len(part.row)
+    return layers.Residual(inside[:count], inside[count:], name=part.name)
 
 
 def _layer(kind: str, settings: Mapping[str, Any], version: int) -> Layer:

@@ -16,7 +16,7 @@ from fastnet._core import __version__
 from fastnet.files.atomic import atomic_write
 from fastnet.interchange.keras.architecture import compile_config_of, config_of, has_one_moment
 from fastnet.interchange.keras.files import WEIGHTS, names_of
-from fastnet.interchange.leaves import leaves_of
+from fastnet.interchange.keras.leaves import leaves_of
 from fastnet.interchange.parts import NAME_LISTS
 from fastnet.network.layered import Layered
 from fastnet.training.trainer import Trainer

@@ -19,7 +19,7 @@ import numpy as np
 
 from fastnet import layers
 from fastnet.interchange.hdf5.source import SIGNATURE
-from fastnet.interchange.leaves import Leaf, leaves_of
+from fastnet.interchange.keras.leaves import Leaf, leaves_of
 from fastnet.interchange.parts import NAME_LISTS, Parts
 from fastnet.network.layered import Layered
 from fastnet.support.attributes import own_class
@@ -234,12 +234,12 @@ def _mismatch(leaf: Leaf, datasets: list[Any]) -> str | None:
 def names_of(leaves: Sequence[Leaf]) -> list[str]:
     """Return the names that Keras 3 gives the weights of layers in a file: their classes, numbered."""
     counts: Counter[str] = Counter()
-    names = []
-    for leaf in leaves:
+    names = {}
+    for leaf in sorted(leaves, key=lambda leaf: leaf.place):
         kind = own_class(type(leaf.layer)).default_name()
-        names.append(f"{kind}_{counts[kind]}" if counts[kind] else kind)
+        names[leaf.place] = f"{kind}_{counts[kind]}" if counts[kind] else kind
         counts[kind] += 1
-    return names
+    return [names[leaf.place] for leaf in leaves]
 
 
 def _by_class(root: "hdf5.Group", leaves: Sequence[Leaf]) -> list[list[Any]]:
@@ -263,15 +263,15 @@ def _by_order(root: "hdf5.Group", leaves: Sequence[Leaf]) -> list[list[Any]]:
     groups = [root.group(name) for name in _names(root, "layer_names")]
     stored = [[group.member(path) for path in _names(group, "weight_names")] for group in groups if group]
     filled = [datasets for datasets in stored if datasets]
-    wanted = [index for index, leaf in enumerate(leaves) if leaf.shapes]
+    places = sorted(leaf.place for leaf in leaves)
+    wanted = sorted(leaf.place for leaf in leaves if leaf.shapes)
     if len(filled) == len(wanted):
-        found: list[list[Any]] = [[] for _ in leaves]
-        for index, datasets in zip(wanted, filled, strict=True):
-            found[index] = datasets
-        return found
-    if len(stored) == len(leaves):  # a normalization by numbers that were arguments has no weights in Keras
-        return stored
-    raise ValueError(f"it has weights of {len(filled)} layers; the model has {len(wanted)} with weights")
+        found = dict(zip(wanted, filled, strict=True))
+    elif len(stored) == len(leaves):  # a normalization by numbers that were arguments has no weights in Keras
+        found = dict(zip(places, stored, strict=True))
+    else:
+        raise ValueError(f"it has weights of {len(filled)} layers; the model has {len(wanted)} with weights")
+    return [found.get(leaf.place, []) for leaf in leaves]
 
 
 def _texts(key: str, value: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""The layers of a functional model of Keras in a row, with blocks where a layer ``Add`` adds the input of others to their output."""
+"""The layers of a functional model of Keras in a row, with blocks where a layer ``Add`` adds two branches."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,30 +7,32 @@ from typing import Any
 __all__ = ["DEEPEST", "Block", "entries_in", "row_of"]
 
 DEEPEST = 100  # blocks in one another
-_ACCEPTED = "fastnet has layers in a row, each takes the one before, and blocks whose input is added to their output"
+_ACCEPTED = "fastnet has layers in a row, each takes the one before, and layers Add of two branches from one layer"
 
 
 @dataclass(frozen=True)
 class Block:
-    """Layers whose input is added to their output.
+    """Layers whose output is added to their input, or to what other layers make of it.
 
     Attributes
     ----------
     name : str
         That of the layer that adds.
-    row : list of dict or Block
-        The layers, from the input on, as Keras serializes them.
+    row, shortcut : list of dict or Block
+        The layers of the two branches, from the input on, as Keras serializes them. The shortcut is the branch without
+        layers, or what the layer that adds takes first.
     """
 
     name: str
     row: list["dict[str, Any] | Block"]
+    shortcut: list["dict[str, Any] | Block"]
 
 
 def entries_in(row: Sequence[dict[str, Any] | Block]) -> Iterator[dict[str, Any]]:
     """Yield the layers of a row and of the blocks in it."""
     for part in row:
         if isinstance(part, Block):
-            yield from entries_in(part.row)
+            yield from entries_in([*part.row, *part.shortcut])
         else:
             yield part
 
@@ -54,7 +56,7 @@ def row_of(inside: Mapping[str, Any]) -> list[dict[str, Any] | Block]:
         raise ValueError(
             f"its outputs are those of {' and '.join(map(repr, outputs))}; fastnet has that of the last layer"
         )
-    return [graph.entries[0], *graph.between(0, len(graph.names) - 1, 0)]
+    return graph.row()
 
 
 class _Graph:
@@ -66,25 +68,56 @@ class _Graph:
         self.taken = [[*_sources(entry.get("inbound_nodes"))] for entry in entries]
         numbers = {name: number for number, name in enumerate(self.names)}
         self.sources = [[numbers.get(name, number) for name in taken] for number, taken in enumerate(self.taken)]
+        # Through which layer everything goes that a layer is computed from, the last such one.
+        self._forks = [0]
+        for number in range(1, len(entries)):
+            self._check(number)
+            self._forks.append(self._common(self.sources[number]))
+        self._walked: set[int] = set()
 
-    def between(self, start: int, end: int, depth: int) -> list[dict[str, Any] | Block]:
+    def _check(self, number: int) -> None:
+        taken, sources = self.taken[number], self.sources[number]
+        adds = self.entries[number].get("class_name") == "Add" and len(sources) == 2
+        if not sources or max(sources) >= number or (len(sources) > 1 and not adds):
+            what = f"takes {' and '.join(map(repr, taken))}" if taken else "is an input of its own"
+            raise ValueError(f"layer {self.names[number]!r} {what}; {_ACCEPTED}")
+        if adds and sources[0] == sources[1]:
+            raise ValueError(f"layer {self.names[number]!r} adds {taken[0]!r} to itself; {_ACCEPTED}")
+
+    def _common(self, sources: list[int]) -> int:
+        """Return the last layer that everything goes through which layers are computed from."""
+        first, last = sources[0], sources[-1]
+        while first != last:
+            first, last = min(first, last), max(first, last)
+            last = self._forks[last]
+        return first
+
+    def row(self) -> list[dict[str, Any] | Block]:
+        """Return the row of all layers."""
+        found = [self.entries[0], *self._between(0, len(self.names) - 1, 0)]
+        unused = set(range(1, len(self.names))) - self._walked
+        if unused:
+            raise ValueError(f"layer {self.names[max(unused)]!r} is taken by no other; {_ACCEPTED}")
+        return found
+
+    def _between(self, start: int, end: int, depth: int) -> list[dict[str, Any] | Block]:
         """Return the row of layers behind `start` up to `end`."""
         if depth > DEEPEST:
             raise ValueError(f"its layers Add are nested deeper than {DEEPEST}")
         row: list[dict[str, Any] | Block] = []
         while end != start:
-            taken, sources = self.taken[end], sorted(self.sources[end])
-            adds = self.entries[end].get("class_name") == "Add" and len(sources) == 2
-            if not sources or sources[0] < start or sources[-1] != end - 1 or (len(sources) > 1 and not adds):
-                what = f"takes {' and '.join(map(repr, taken))}" if taken else "is an input of its own"
-                raise ValueError(f"layer {self.names[end]!r} {what}; {_ACCEPTED}")
-            if adds and sources[0] == sources[1]:
-                raise ValueError(f"layer {self.names[end]!r} adds {taken[0]!r} to itself; {_ACCEPTED}")
-            if adds:
-                row.append(Block(str(self.names[end]), self.between(sources[0], sources[1], depth + 1)))
-            else:
+            if end in self._walked:
+                raise ValueError(f"layer {self.names[end]!r} is part of two branches; {_ACCEPTED}")
+            self._walked.add(end)
+            fork, sources = self._forks[end], self.sources[end]
+            if len(sources) == 1:
                 row.append(self.entries[end])
-            end = sources[0]
+            else:
+                shortcut, branch = (self._between(fork, source, depth + 1) for source in sources)
+                if not branch:
+                    shortcut, branch = branch, shortcut
+                row.append(Block(str(self.names[end]), branch, shortcut))
+            end = fork
         return row[::-1]
 
 

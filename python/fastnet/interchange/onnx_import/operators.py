@@ -28,6 +28,8 @@ Array = NDArray[Any]
 _OF_CONSTANTS = frozenset(["Gather", "Slice"])
 _OF_INTEGERS = frozenset([*SHAPE_OPERATORS, "ml.Scaler"]) - {"Dropout"}
 
+_CONCATENATED = "of values that are computed from the input: branches of a network can be added, not concatenated"
+
 
 class Importer(Steps):
     """The values of a graph by name.
@@ -286,7 +288,7 @@ class Importer(Steps):
             ):
                 chain = settle(p, self.budget)
             case _:
-                raise refusal(node)
+                raise refusal(node, _CONCATENATED)
         match chain:
             case [
                 *first,
@@ -297,7 +299,7 @@ class Importer(Steps):
                 bias = None if bias is None else np.concatenate([np.zeros_like(bias), bias])
                 softmax = Activating(ActivationFunction("softmax"))
                 return Flow(Layout.plain((2,)), (*first, Product.dense(kernel, bias), softmax), node=node.name)
-        raise refusal(node)
+        raise refusal(node, _CONCATENATED)
 
 
 def _joints(nodes: Sequence[Any], constants: set[str]) -> set[str]:

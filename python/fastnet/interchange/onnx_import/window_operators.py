@@ -182,8 +182,10 @@ def _conv(steps: Steps, node: Any, attributes: dict[str, Any], inputs: Sequence[
 def _conv_transpose(steps: Steps, node: Any, attributes: dict[str, Any], inputs: Sequence[Any]) -> Flow:
     flow = image_of(steps, node, inputs[0])
     kernel, bias = _kernel(steps, node, flow, inputs)
-    if attributes.get("group", 1) != 1 or "output_shape" in attributes:
-        raise refusal(node, "with groups, or a given output_shape")
+    if attributes.get("group", 1) != 1:
+        raise refusal(node, f"with {attributes['group']} groups, of which a transposed convolution has one in fastnet")
+    if "output_shape" in attributes:
+        raise refusal(node, f"with an output_shape of {attributes['output_shape']}: pads and output_padding are read")
     sizes, rank = flow.shape[:-1], len(flow.shape) - 1
     if kernel.shape[0] != flow.shape[-1]:
         raise ValueError(f"node {node.name!r} has a kernel of shape {kernel.shape} for {flow.shape[-1]} channels")

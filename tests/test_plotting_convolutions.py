@@ -116,6 +116,29 @@ def test_plot_weights_is_for_dense_layers(model: fn.Sequential, axes: Any) -> No
         plotting.plot_weights(model, "conv2d", axes=axes)
 
 
+@pytest.fixture
+def residual() -> fn.Sequential:
+    block = fn.Residual([fn.Conv2D(3, 3, padding="same"), fn.Conv2D(4, 1)], [fn.Conv2D(4, 1, name="beside")])
+    return fn.Sequential([fn.Input((6, 8, 1)), fn.layers.ReLU(), block, fn.Conv2D(2, 2)], seed=0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "title"),
+    [
+        (0, "conv2d: 3 of 3"),
+        (1, "conv2d: 4 of 4"),
+        ("beside", "beside: 4 of 4"),
+        (-1, "conv2d: 2 of 2"),
+        ("conv2d", "conv2d: 3 of 3"),
+    ],
+)
+def test_convolutions_inside_blocks_are_counted(
+    layer: int | str, title: str, residual: fn.Sequential, axes: Any
+) -> None:
+    plotting.plot_filters(residual, layer, axes=axes)
+    assert axes.get_title() == f"{title} filters"
+
+
 # ---- Feature maps ---------------------------------------------------------------------------------------------------
 
 
@@ -149,6 +172,22 @@ def test_a_layer_is_chosen_by_index_or_name(layer: int | str, title: str, model:
 def test_images_may_lack_the_axis_of_one_channel(model: fn.Sequential, axes: Any) -> None:
     plotting.plot_feature_maps(model, IMAGES[..., 0], max_samples=1, axes=axes)
     assert_array_equal(axes.images[0].get_array(), IMAGES[0, :, :, 0])
+
+
+@pytest.mark.parametrize(("layer", "numbers"), [(0, (0, 0)), (1, (0, 0, 1)), ("beside", (1, 0))])
+def test_layers_inside_blocks_have_feature_maps(
+    layer: int | str, numbers: tuple[int, ...], residual: fn.Sequential, axes: Any
+) -> None:
+    branch = [residual.layers[1].layers, residual.layers[1].shortcut][numbers[0]]
+    x = residual.activations(IMAGES)["re_lu"]
+    for number in numbers[1:]:
+        alone = fn.Sequential([fn.Input(x.shape[1:]), type(branch[number]).from_config(branch[number].get_config())])
+        alone.set_weights(branch[number].get_weights())
+        x = alone.predict(x)
+    plotting.plot_feature_maps(residual, IMAGES, layer, axes=axes)
+    drawn = pictures(axes.images[1].get_array(), 6, 8)
+    for channel in range(x.shape[-1]):
+        assert_array_equal(drawn[channel], x[0, :, :, channel])
 
 
 def test_rows_of_pixels_are_images_of_a_given_shape(axes: Any) -> None:

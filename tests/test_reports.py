@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
 from command import Run
-from fastnet.layers import Dense, Rescaling
+from fastnet.layers import Dense, Rescaling, Residual
 from fastnet.reports import write_report
 from fastnet.reports._predictions import Classes, predictions_of
 from toy import LABELS, X, classifier, regressor
@@ -259,6 +259,16 @@ def test_wrong_images_keep_their_colors(report: Report) -> None:
             "1 of 1 filter .*3 x 3 weights.",
             "1 of 1 feature map .*6 x 6",
         ),
+        (
+            (6, 9, 3),
+            [
+                Residual(
+                    [fn.layers.ReLU()], [Residual([fn.MaxPooling2D(1), fn.Conv2D(3, 5, padding="same", name="in")])]
+                )
+            ],
+            "3 of 3 filters of the layer in, 5 x 5 weights, a row of 3 channels each",
+            "3 of 3 feature maps of the layer in, 6 x 9",
+        ),
     ],
 )
 def test_the_first_convolution_is_shown(
@@ -276,6 +286,14 @@ def test_the_first_convolution_is_shown(
         assert int(str(picture["width"])) <= 9 * 96  # the column of the page
         ET.fromstring(base64.b64decode(str(picture["src"]).partition(";base64,")[2]))
         assert all(address != picture["src"] for address in dark)  # the texts have other colors there
+
+
+def test_the_filters_of_a_convolution_of_sequences_are_shown_alone(report: Report) -> None:
+    model = fn.Sequential([fn.Input((12, 2)), fn.Conv1D(5, 3), fn.Flatten(), Dense(2, "softmax")], seed=0)
+    page = report(model, np.random.default_rng(0).normal(size=(5, 12, 2)), [0, 1, 0, 1, 1])
+    assert "First convolution The filters of conv1d, red above zero and blue below: a row for each channel" in page.text
+    (picture,) = [str(one["alt"]) for one in page.all("img") if "of the layer" in str(one["alt"])]
+    assert picture == "5 of 5 filters of the layer conv1d, 2 channels of 3 steps."
 
 
 def test_other_models_have_no_first_convolution(report: Report) -> None:

@@ -177,6 +177,19 @@ class Residual(Layer):
         return block
 
 
+def with_those_inside(layers: Sequence[Layer]) -> Iterator[Layer]:
+    """Yield layers and, behind each block, those inside of it."""
+    for layer in layers:
+        yield layer
+        if isinstance(layer, Residual):
+            yield from with_those_inside([*layer.layers, *layer.shortcut])
+
+
+def contains(layer: Layer, wanted: Layer) -> bool:
+    """Return whether a layer is another one, or has it inside."""
+    return any(one is wanted for one in with_those_inside([layer]))
+
+
 def _shapes(layers: Sequence[Layer], input_shape: Shape) -> Iterator[tuple[Shape, Shape, Layer]]:
     """Yield the shapes at both ends of every layer of a row, and the layer."""
     for layer in layers:

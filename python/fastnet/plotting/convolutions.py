@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastnet.inputs.samples import as_array
 from fastnet.layers import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, Layer, SeparableConv2D
 from fastnet.layers.geometry import ImageLayer
+from fastnet.layers.merging import with_those_inside
 from fastnet.network.layered import Layered
 from fastnet.plotting.images import as_images, draw_image, mosaic, scaled
 from fastnet.plotting.models import Inspectable
@@ -34,7 +35,8 @@ def plot_filters(model: Layered, layer: int | str = 0, *, max_filters: int = 64,
     model : Sequential
         A model with weights.
     layer : int or str, default 0
-        The index of the layer among the convolutions, or its name.
+        The index of the layer among the convolutions, those inside a `Residual` in their places, or its name, of several
+        with this name the first.
     max_filters : int, default 64
         The number of filters to plot, from the first on.
     axes : matplotlib.axes.Axes, optional
@@ -69,13 +71,23 @@ def plot_filters(model: Layered, layer: int | str = 0, *, max_filters: int = 64,
     """
     if not model.built:
         raise ValueError("plot_filters needs a model with weights: build it or give its first layer an input_shape")
-    found = _layer_of(layer, [one for one in model.layers if isinstance(one, _CONVOLUTIONS)], "convolutions")
-    filters = filters_of(found)
+    found = _layer_of(layer, convolutions_of(model), "convolutions")
+    return draw_filters(found, check_integer("max_filters", max_filters), axes)
+
+
+def convolutions_of(model: Layered) -> list[Layer]:
+    """Return the convolutions of a model, those inside blocks in their places."""
+    return [one for one in with_those_inside(model.layers) if isinstance(one, _CONVOLUTIONS)]
+
+
+def draw_filters(layer: Layer, most: int, axes: Any) -> Any:
+    """Return axes with the first filters of a convolution."""
+    filters = filters_of(layer)
     count, channels = filters.shape[:2]
-    shown = filters[: check_integer("max_filters", max_filters)]
+    shown = filters[:most]
     pictures = mosaic(shown.reshape(-1, *filters.shape[2:]), None if channels == 1 else channels)
     axes = draw_signed(pictures, axes)
-    axes.set_title(f"{printable(found.name, 40)}: {len(shown)} of {count} filters", parse_math=False)
+    axes.set_title(f"{printable(layer.name, 40)}: {len(shown)} of {count} filters", parse_math=False)
     return axes
 
 
@@ -112,8 +124,8 @@ def plot_feature_maps(
     x : array_like, shape (n, *input_shape)
         The images, as for `fastnet.Sequential.predict`.
     layer : int or str, default 0
-        The index of the layer among those of images, such as convolutions and pooling; or the name of any layer with
-        outputs of shape (height, width, channels).
+        The index of the layer among those of images, such as convolutions and pooling, those inside a `Residual` in their
+        places; or the name of any layer with outputs of shape (height, width, channels), of several the first.
     image_shape : tuple of int, optional
         The shape of a sample as an image. Without it, its own or a square.
     max_samples, max_maps : int, default 4 and 64
@@ -145,12 +157,18 @@ def plot_feature_maps(
     >>> axes = fn.plotting.plot_feature_maps(model, x[:2].reshape(-1, 8, 8))  # doctest: +SKIP
     """
     samples = as_array("x", x)[: check_integer("max_samples", max_samples)]
-    images = as_images(samples, image_shape)
-    outputs = model.activations(samples)
-    named = [one for one in model.layers if len(one.output_shape or ()) == 3]
+    named = [one for one in with_those_inside(model.layers) if len(one.output_shape or ()) == 3]
     numbered = [one for one in named if isinstance(one, ImageLayer)]
     found = _layer_of(layer, named if isinstance(layer, str) else numbered, "layers of images")
-    maps = outputs[found.name][..., : check_integer("max_maps", max_maps)].transpose(0, 3, 1, 2)
+    return draw_feature_maps(model, samples, found, image_shape, check_integer("max_maps", max_maps), axes)
+
+
+def draw_feature_maps(
+    model: Inspectable, samples: Any, layer: Layer, image_shape: Sequence[int] | None, most: int, axes: Any
+) -> Any:
+    """Return axes with samples as images and, beside each, the first feature maps of a layer."""
+    images = as_images(samples, image_shape)
+    maps = model._output_of(layer, samples)[..., :most].transpose(0, 3, 1, 2)
     count, height, width = maps.shape[1:]
     across = maps_across(count, height, width)
     low, high = float(np.nanmin(maps)), float(np.nanmax(maps))
@@ -166,7 +184,7 @@ def plot_feature_maps(
         axes.imshow(grid, cmap="viridis", vmin=low, vmax=high, extent=extent, interpolation="nearest")
     axes.set(xlim=(-0.05, 1.15 + wide * tall), ylim=(len(images) * tall * 1.1, -0.05))
     axes.set_axis_off()
-    axes.set_title(f"{printable(found.name, 40)}: {count} feature maps of {height} x {width}", parse_math=False)
+    axes.set_title(f"{printable(layer.name, 40)}: {count} feature maps of {height} x {width}", parse_math=False)
     return axes
 
 

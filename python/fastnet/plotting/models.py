@@ -22,6 +22,9 @@ class Inspectable(Protocol):
     def activations(self, x: Any) -> dict[str, NDArray[Any]]:
         """Return the output of every layer."""
 
+    def _output_of(self, wanted: Layer, x: Any) -> NDArray[Any]:
+        """Return the output of one layer."""
+
     def jacobian(self, x: Any) -> NDArray[Any]:
         """Return the derivatives of the outputs with respect to the inputs."""
 

@@ -1,7 +1,7 @@
 """Inspection of a model: outputs of layers, and gradients with respect to weights and inputs."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from fastnet.inputs.samples import CORE_DTYPES, Features, as_array, shape_of
 from fastnet.inputs.sparse import is_sparse
 from fastnet.inputs.tables import is_table
 from fastnet.layers.base import Layer
+from fastnet.layers.merging import Residual, contains
 from fastnet.layers.weights import Network, Slot, Weights
 from fastnet.network.compiled import NETWORKS
 from fastnet.support.text import did_you_mean
@@ -87,6 +88,28 @@ class Inspector(Trainer):
         for layer, network in self._networks_of_layers():
             features = output = network.predict(features, _ROWS)
             yield layer, output
+
+    def _output_of(self, wanted: Layer, x: Any) -> NDArray[Any]:
+        """Return the output of a layer for samples; it may be inside a `Residual`."""
+        self._built_network(x)
+        return self._output_in(self._layers_with_weights(), self._features("x", x), wanted)
+
+    def _output_in(
+        self, row: Sequence[tuple[Layer, list[NDArray[Any]]]], features: Features | NDArray[Any], wanted: Layer
+    ) -> NDArray[Any]:
+        """Return the output of a layer that is in a row of layers with weights, or inside of one of them."""
+        for layer, arrays in row:
+            if isinstance(layer, Residual) and layer is not wanted and contains(layer, wanted):
+                weights = iter(arrays)
+                inside = [(one, [next(weights) for _ in one.weight_names]) for one in (*layer.layers, *layer.shortcut)]
+                count = len(layer.layers)
+                branches = inside[:count], inside[count:]
+                branch = next(one for one in branches if any(contains(inner, wanted) for inner, _ in one))
+                return self._output_in(branch, features, wanted)
+            features = self._network_of(layer, arrays).predict(features, _ROWS)
+            if layer is wanted:
+                return features.reshape(len(features), *(layer.output_shape or ()))
+        raise AssertionError(f"layer {wanted.name!r} is not in the model")
 
     def _networks_of_layers(self) -> Iterator[tuple[Layer, Network]]:
         """Yield every layer with a network of this layer alone; the weights are a consistent snapshot."""

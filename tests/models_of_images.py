@@ -263,16 +263,28 @@ def _random_layer(rng: np.random.Generator, image: Shape) -> Layer:
         lambda: Dense(pick(2, 3), activation),
         lambda: Reshape(pick((width, height, channels), (1, height * width, channels), (height, channels, width))),
         lambda: Permute(pick((2, 1, 3), (3, 1, 2), (1, 3, 2))),
-        lambda: Residual(
-            [
-                BatchNormalization(),
-                Conv2D(channels, window, padding="same", activation=activation),
-                BatchNormalization(),
-            ]
+        lambda: pick(
+            _block(channels, window, activation),
+            _block_of_another_shape(pick(2, 3, 5), pick(1, 2, (1, 2)), window, activation),
         ),
     ]
     layer: Layer = pick(*makers)()
     return layer
+
+
+def _block(channels: int, window: Any, activation: str | None) -> Layer:
+    convolution = Conv2D(channels, window, padding="same", activation=activation)
+    return Residual([BatchNormalization(), convolution, BatchNormalization()])
+
+
+def _block_of_another_shape(filters: int, strides: Any, window: Any, activation: str | None) -> Layer:
+    body = [
+        Conv2D(filters, window, strides=strides, padding="same", use_bias=False),
+        BatchNormalization(),
+        Activation(activation),
+        LayerNormalization(),
+    ]
+    return Residual(body, shortcut=[Conv2D(filters, 1, strides=strides), BatchNormalization()])
 
 
 def _built(shape: Shape, layers: list[Layer], dtype: str, seed: int) -> fn.Sequential:

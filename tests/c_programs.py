@@ -143,3 +143,11 @@ def predictions(
     parts = np.split(values, ends)
     assert parts.pop().size == 0
     return {name: part.reshape(len(samples[name]), -1) for name, part in zip(models, parts, strict=True)}
+
+
+def predicted(model: fn.Sequential, x: np.ndarray) -> np.ndarray:
+    return model.predict(x.reshape(-1, *model.input_shape)).reshape(len(x), -1)
+
+
+def small(outputs: int = 3, activation: str = "softmax") -> fn.Sequential:
+    return fn.Sequential([fn.Dense(4, "relu", input_shape=(2,)), fn.Dense(outputs, activation)], seed=0)

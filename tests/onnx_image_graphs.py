@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import fastnet as fn
+from onnx_files import floats, node
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime")
@@ -16,11 +17,6 @@ __all__ = ["computed", "floats", "network", "node", "proto_of", "refused"]
 
 OPTIONS = onnxruntime.SessionOptions()
 OPTIONS.intra_op_num_threads = 1
-
-
-def node(operator: str, inputs: str, output: str = "y", **attributes: Any) -> Any:
-    names = [name if name != "_" else "" for name in inputs.split()]
-    return onnx.helper.make_node(operator, names, output.split(), name=f"the_{operator.lower()}", **attributes)
 
 
 def proto_of(nodes: Sequence[Any], shape: Sequence[int], opset: int = 18, **constants: Any) -> Any:
@@ -35,10 +31,6 @@ def proto_of(nodes: Sequence[Any], shape: Sequence[int], opset: int = 18, **cons
         [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in constants.items()],
     )
     return onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)], ir_version=9)
-
-
-def floats(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def computed(proto: Any, x: np.ndarray) -> np.ndarray:

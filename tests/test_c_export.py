@@ -1,6 +1,5 @@
 """A model's file of C: compiled, it predicts what the model predicts."""
 
-import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,11 +15,12 @@ from c_programs import (
     compiler,
     compiler_with_sanitizers,
     cross_compiler,
+    predicted,
     predictions,
+    small,
 )
 from fastnet import _core
 from fastnet.interchange import checking
-from fastnet.interchange.c import check as c_check
 from fastnet.interchange.c import file as c_file
 from fastnet.interchange.c import functions as c_functions
 from fastnet.interchange.c import source as c_source
@@ -34,15 +34,6 @@ from models_of_all_layers import MODELS, build
 TOLERANCES = {"float32": 1e-5, "float64": 1e-12}
 EXTREMES = [0.0, 1e-30, 1e-5, 0.5, 1.0, 2.9, 3.1, 9.0, 29.0, 31.0, 87.0, 104.0, 1e4, 1e15, 1e30, np.inf]
 EXTREMES = [np.nan, *EXTREMES, *np.negative(EXTREMES)]
-
-
-def predicted(model: fn.Sequential, x: np.ndarray) -> np.ndarray:
-    return model.predict(x.reshape(-1, *model.input_shape)).reshape(len(x), -1)
-
-
-def small(outputs: int = 3, activation: str = "softmax") -> fn.Sequential:
-    return fn.Sequential([fn.Dense(4, "relu", input_shape=(2,)), fn.Dense(outputs, activation)], seed=0)
-
 
 # ---- Predictions ----------------------------------------------------------------------------------------------------
 
@@ -333,89 +324,6 @@ def test_mathematics_is_included_only_where_it_is_used(tmp_path: Path) -> None:
 def test_a_buffer_is_used_again_when_nobody_reads_it_any_more(make: Callable[[], list], sizes: list[int]) -> None:
     model = fn.Sequential([fn.Input((6,)), *make()])
     assert list(c_file.CFile(to_be_written(model), "model")._forward.buffers.values()) == sizes
-
-
-# ---- The check of an export -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def no_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.delenv("CC", raising=False)
-
-
-def test_an_export_is_compiled_and_run_before_it_is_written(tmp_path: Path) -> None:
-    command = compiler()
-    how = small().to_c(tmp_path / "model.c")
-    assert re.fullmatch(rf"compiled with {re.escape(command[0])} and run: largest difference \S+", how)
-
-
-@pytest.mark.usefixtures("no_compiler")
-def test_without_a_compiler_the_numbers_of_the_file_are_computed(tmp_path: Path) -> None:
-    for name in MODELS:
-        how = build(name).to_c(tmp_path / "model.c")
-        assert re.fullmatch(r"computed by fastnet .*: largest difference \S+ \(no C compiler was found\)", how)
-    with pytest.raises(RuntimeError, match="cannot be compiled and run: no C compiler was found"):
-        small().to_c(tmp_path / "other.c", check=True)
-    assert small().to_c(tmp_path / "model.c", check=False) == "not checked"
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("compiled", [True, False])
-def test_outputs_may_be_infinite(dtype: str, compiled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    model = fn.Sequential([fn.Dense(3, "exponential", input_shape=(2,)), fn.Rescaling(-1.0)], dtype=dtype)
-    model.layers[0].set_weights([np.full((2, 3), 1e4), np.zeros(3)])
-    assert np.isinf(to_be_written(model).expected).any()
-    if not compiled:
-        monkeypatch.setattr(c_source, "find_compiler", lambda: None)
-        assert "largest difference 0" in model.to_c(tmp_path / "model.c")
-        return
-    model.to_c(tmp_path / "model.c", check=bool(compiler()))
-    compile_and_run([*compiler(), *STRICT, "-DSELFTEST"], (tmp_path / "model.c").read_text(), tmp_path)
-
-
-def test_an_export_that_is_not_the_model_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiler()
-    (tmp_path / "model.c").write_text("before")
-    monkeypatch.setitem(c_functions._FUNCTIONS, "relu", c_functions._each("relu", "wrong", "v + (REAL)0.001"))
-    with pytest.raises(RuntimeError, match="does not pass its self-test: largest difference 1"):
-        small(2, "linear").to_c(tmp_path / "model.c")
-    monkeypatch.setitem(
-        c_functions._FUNCTIONS, "relu", c_functions._each("relu", "not a number", "v * 1e38~ * 1e38~ * 0")
-    )
-    with pytest.raises(RuntimeError, match="does not pass its self-test"):
-        small(2, "linear").to_c(tmp_path / "model.c")
-    monkeypatch.setitem(c_functions._FUNCTIONS, "relu", c_functions._each("relu", "no C", "v ! 0"))
-    with pytest.raises(RuntimeError, match=r"(?s)does not pass its self-test: .*error"):
-        small(2, "linear").to_c(tmp_path / "model.c")
-    assert (tmp_path / "model.c").read_text() == "before"
-
-
-@pytest.mark.usefixtures("no_compiler")
-def test_an_export_of_other_numbers_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    honest = c_text.number_lines
-    monkeypatch.setattr(c_file, "number_lines", lambda values: honest(values + np.float32(1e-3)))
-    with pytest.raises(RuntimeError, match="the C export differs from the model"):
-        small().to_c(tmp_path / "model.c")
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_compiler_whose_programs_do_not_run_here_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
-    command = compiler()
-    monkeypatch.setenv("CC", "false --for-another-machine")
-    assert c_check.find_compiler() in (["cc"], ["gcc"], ["clang"])
-    monkeypatch.setenv("CC", f"{command[0]} -O0")
-    assert c_check.find_compiler() == [command[0], "-O0"]
-
-
-def test_a_compiler_that_does_not_end_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    compiler()
-    monkeypatch.setattr(c_check, "_TIMEOUT", 0.001)
-    how = small().to_c(tmp_path / "model.c")
-    assert how.startswith("computed by fastnet")
-    assert "took more than 0.001 s" in how
-    with pytest.raises(RuntimeError, match="took more than"):
-        small().to_c(tmp_path / "model.c", check=True)
 
 
 def test_mixed_precision_is_exported_in_full_precision(tmp_path: Path) -> None:

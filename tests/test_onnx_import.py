@@ -1,9 +1,7 @@
-"""Models from ONNX files predict what the files' own libraries predicted; what fastnet has no equal for is named."""
+"""Models from ONNX files predict what the files' own libraries predicted."""
 
 import json
-import re
 import shutil
-import sys
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ from numpy.testing import assert_allclose
 import fastnet as fn
 from fastnet.interchange import checking
 from models_of_all_layers import MODELS, build
+from onnx_files import floats, node, write
 
 onnx = pytest.importorskip("onnx", reason="needs onnx")
 
@@ -30,32 +29,6 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with zipfile.ZipFile(Path(__file__).parent / "data" / "onnx.zip") as archive:
         archive.extractall(folder)
     return folder
-
-
-def write(folder: Path, nodes: Sequence[Any], outputs: Sequence[str] = ("y",), **options: Any) -> Path:
-    """Write a graph with the input x and the constants given as arrays."""
-    dimensions = options.pop("x", ["n", 4])
-    opset, inputs = options.pop("opset", 17), options.pop("inputs", ["x"])
-    domains = [onnx.helper.make_opsetid("", opset), onnx.helper.make_opsetid("ai.onnx.ml", 1)]
-    graph = onnx.helper.make_graph(
-        nodes,
-        "graph",
-        [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, dimensions) for name in inputs],
-        [onnx.helper.make_empty_tensor_value_info(name) for name in outputs],
-        [onnx.numpy_helper.from_array(np.asarray(array), name) for name, array in options.items()],
-    )
-    path = folder / "model.onnx"
-    path.write_bytes(onnx.helper.make_model(graph, opset_imports=domains).SerializeToString())
-    return path
-
-
-def node(operator: str, inputs: str, output: str = "y", **attributes: Any) -> Any:
-    name = f"the_{operator.lower()}"
-    return onnx.helper.make_node(operator, inputs.split(), output.split(), name=name, **attributes)
-
-
-def floats(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
 
 
 def evaluated(path: Path, x: np.ndarray) -> np.ndarray:
@@ -306,125 +279,6 @@ def test_a_batch_of_a_fixed_size_is_left_free(tmp_path: Path) -> None:
 def test_an_input_without_a_size_has_that_of_the_first_product(tmp_path: Path) -> None:
     nodes = [node("Relu", "x", "r"), node("Gemm", "r w", transB=1)]
     assert fn.from_onnx(write(tmp_path, nodes, x=[None, None], w=floats(3, 4))).input_shape == (4,)
-
-
-# ---- What is refused ------------------------------------------------------------------------------------------------
-
-REFUSED = {
-    "an operator": ([node("LSTM", "x w w")], "the operator LSTM (node 'the_lstm') is not available"),
-    "the first operator": (
-        [node("LRN", "x", "a", size=1), node("LSTM", "a w w")],
-        "the operator LRN (node 'the_lrn') is not available",
-    ),
-    "quick gelu": (
-        [node("Mul", "x six", "a"), node("Sigmoid", "a", "s"), node("Mul", "x s")],
-        "the operator Mul (node 'the_mul') computes no layer of fastnet, together with Mul, Sigmoid",
-    ),
-    "a product of two values": ([node("MatMul", "x w", "a"), node("Mul", "a x")], "it takes more than one value"),
-    "a sum of different shapes": (
-        [node("MatMul", "x w", "a"), node("MatMul", "x v", "b"), node("Add", "a b")],
-        "of samples of shape (4,) and (1,)",
-    ),
-    "a product from the left": ([node("MatMul", "w x")], "it must multiply samples by a constant"),
-    "dropout in training": ([node("Dropout", "x six yes", "y mask")], "(node 'the_dropout') is not available: in"),
-    "bfloat16": ([node("Cast", "x", to=16)], "to a type other than float, float16 and double"),
-    "a mix of samples": ([node("Reshape", "x mixed")], "of samples of shape (4,) to [-1, 2]"),
-    "a softmax of samples": ([node("Softmax", "x", axis=0)], "along the axes [0]"),
-    "another domain": (
-        [onnx.helper.make_node("Relu", ["x"], ["y"], "r", domain="acme")],
-        "the operator acme.Relu (node 'r') is not available",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", REFUSED)
-def test_what_fastnet_has_not_is_named(name: str, tmp_path: Path) -> None:
-    nodes, message = REFUSED[name]
-    constants = {"w": floats(4, 4), "zero": np.float32(0), "six": np.float32(6), "yes": np.array(True)}
-    path = write(tmp_path, nodes, **constants, v=floats(4, 1), mixed=np.array([-1, 2]))
-    with pytest.raises(NotImplementedError) as caught:
-        fn.from_onnx(path)
-    assert str(caught.value).startswith(f"fastnet cannot import {path}: ")
-    assert message in str(caught.value)
-
-
-def test_an_operator_that_no_output_needs_is_no_obstacle(tmp_path: Path) -> None:
-    assert fn.from_onnx(write(tmp_path, [node("LRN", "x", "unused"), node("Relu", "x")])).output_shape == (4,)
-
-
-@pytest.mark.parametrize(
-    ("nodes", "options", "message"),
-    [
-        ([node("Relu", "x"), node("Tanh", "x", "z")], {"outputs": ["y", "z"]}, "it has 2 outputs that are no labels"),
-        ([node("ArgMax", "x")], {}, "it has 0 outputs that are no labels"),
-        ([node("Add", "x z")], {"inputs": ["x", "z"]}, "it has 2 inputs: x, z"),
-    ],
-)
-def test_a_model_has_one_input_and_one_output(
-    nodes: list[Any], options: dict[str, Any], message: str, tmp_path: Path
-) -> None:
-    with pytest.raises(NotImplementedError, match=message):
-        fn.from_onnx(write(tmp_path, nodes, **options))
-
-
-@pytest.mark.parametrize(
-    ("nodes", "options", "message"),
-    [
-        ([node("MatMul", "x w")], {"w": floats(3, 4)}, "multiplies 4 values by a kernel for 3"),
-        ([node("Relu", "z")], {}, "nothing computes 'z'"),
-        ([node("Relu", "x")], {"outputs": ["z"]}, "nothing computes 'z'"),
-        ([node("Relu", "x")], {"opset": 6}, "it must use one opset from 7"),
-        ([node("Relu", "x")], {"opset": 1000}, "it must use one opset from 7"),
-        ([node("Relu", "x")], {"x": ["n"]}, "has no dimension beside that of the batch"),
-        ([node("Relu", "x")], {"x": ["n", None]}, "its input has no size"),
-    ],
-)
-def test_sizes_that_do_not_fit_are_named(
-    nodes: list[Any], options: dict[str, Any], message: str, tmp_path: Path
-) -> None:
-    with pytest.raises(ValueError, match=f"cannot load .*: .*{message}"):
-        fn.from_onnx(write(tmp_path, nodes, **options))
-
-
-def test_a_tensor_has_as_many_bytes_as_its_dimensions_say(tmp_path: Path) -> None:
-    path = write(tmp_path, [node("MatMul", "x w")], w=floats(4, 3))
-    model = onnx.load(path)
-    model.graph.initializer[0].dims[1] = 2**40
-    path.write_bytes(model.SerializeToString())
-    with pytest.raises(ValueError, match=f"tensor 'w' must have {4 * 2**40 * 4} bytes; it has 48"):
-        fn.from_onnx(path)
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", bytes(100), b"\x89PNG\r\n\x1a\n", b"\x08\x08"])
-def test_what_is_no_onnx_file_is_refused(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "model.onnx").write_bytes(content)
-    with pytest.raises(ValueError, match=r"cannot load .*model.onnx: it is not an ONNX file"):
-        fn.from_onnx(tmp_path / "model.onnx")
-
-
-def test_a_file_that_cannot_be_read_is_an_os_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        fn.from_onnx(tmp_path / "missing.onnx")
-    with pytest.raises(OSError, match=re.escape(tmp_path.name)):
-        fn.from_onnx(tmp_path)
-
-
-def test_without_onnx_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ImportError, match=r'pip install "fastnet-nn\[onnx\]"'):
-        fn.from_onnx(tmp_path / "model.onnx")
-
-
-def test_recognizing_layers_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from fastnet.interchange.onnx_import.flows import Budget
-
-    path = write(tmp_path, [node("Relu", "x")])
-    monkeypatch.setattr(Budget, "__init__", lambda self: setattr(self, "left", 10.0))
-    with pytest.raises(NotImplementedError, match="its operators are too many"):
-        fn.from_onnx(path)
-    nodes = [node("Tanh", f"x{index}" if index else "x", f"x{index + 1}") for index in range(70)]
-    with pytest.raises(NotImplementedError, match="more than 64 operators in a row"):
-        fn.from_onnx(write(tmp_path, nodes, outputs=["x70"]))
 
 
 def test_a_slope_for_every_column_is_a_prelu(tmp_path: Path) -> None:

@@ -257,6 +257,15 @@ def test_a_network_with_blocks_comes_back_as_the_layers_that_it_was(tmp_path: Pa
     assert_allclose(again.predict(x), model.predict(x), rtol=1e-5, atol=1e-6)
 
 
+def test_a_file_with_blocks_is_not_read_as_layers_in_a_row(tmp_path: Path) -> None:
+    block = L.Residual([L.Dense(3, "relu"), L.Dense(3)])
+    save_state_dict(fn.Sequential([fn.Input((3,)), block], seed=0), tmp_path / "state.safetensors")
+    with pytest.raises(
+        ValueError, match=r"state\.safetensors: its modules are not all in a row, .*leave activation out"
+    ):
+        fn.from_state_dict(tmp_path / "state.safetensors", "relu")
+
+
 NET = Callable[[], list[L.Layer]]
 CASES: dict[str, tuple[tuple[int, ...], NET]] = {
     "permuted twice": ((4, 3, 2), lambda: [L.Conv2D(2, 1), L.Permute((2, 3, 1)), L.Permute((2, 1, 3)), L.Conv2D(3, 1)]),

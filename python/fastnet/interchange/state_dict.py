@@ -14,6 +14,7 @@ from fastnet.files.errors import refusing
 from fastnet.files.names import check_tensors_name
 from fastnet.interchange.parts import Parts
 from fastnet.interchange.torch.calls import calls_in_code, calls_in_network
+from fastnet.interchange.torch.classes import CLASSES
 from fastnet.interchange.torch.module import named_arrays
 from fastnet.interchange.torch.modules import code_of, modules_of, torch_code
 from fastnet.interchange.torch.network import network_parts
@@ -48,7 +49,10 @@ def read_state_dict(
     given = [*activation] if isinstance(activation, list | tuple) else [activation]
     prelus = "prelu" in map(_named, [*given, output_activation])
     with naming(state):
-        modules = in_order(modules_in(read_tensors(state), prelus), listed=isinstance(state, Mapping))
+        tensors = read_tensors(state)
+        if CLASSES["Residual"] in (_code_in(state) or ""):
+            raise ValueError("its modules are not all in a row, as its code tells: leave activation out")
+        modules = in_order(modules_in(tensors, prelus), listed=isinstance(state, Mapping))
         if not any(module.kind == "linear" for module in modules):
             raise ValueError(
                 f"state has no weight of a Linear layer, a tensor of two dimensions; got {len(modules)} modules"
@@ -72,9 +76,7 @@ def _parts_of_modules(state: Any, code: str | None, input_shape: Shape | None, d
         return network_parts(calls, tensors, input_shape, dtype)
     with naming(state):
         tensors = read_tensors(state)
-        if code is None and isinstance(state, str | os.PathLike):
-            with safetensors.opened(state) as file:
-                code = file.metadata.get("torch_code")
+        code = _code_in(state) if code is None else code
         if code is None:
             raise ValueError(
                 "it has tensors alone: give activation, or code, which is that of the torch.nn.Sequential, or the network "
@@ -83,6 +85,14 @@ def _parts_of_modules(state: Any, code: str | None, input_shape: Shape | None, d
         if not isinstance(code, str):
             raise TypeError(f"code must be a string; got {describe(code)}")
         return network_parts(calls_in_code(code), tensors, input_shape, dtype)
+
+
+def _code_in(state: Any) -> str | None:
+    """Return the code of the network that a file of `save_state_dict` has."""
+    if not isinstance(state, str | os.PathLike):
+        return None
+    with safetensors.opened(state) as file:
+        return file.metadata.get("torch_code")
 
 
 def naming(state: Any) -> AbstractContextManager[None]:

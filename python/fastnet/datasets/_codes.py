@@ -57,8 +57,7 @@ class Codes:
             return
         if len(self._places) == MOST_CLASSES:
             raise ValueError(
-                f"{self._where} have more than {MOST_CLASSES:,} different values; targets that are numbers, for a "
-                "regression, need encode=False"
+                f"{self._where} have more than {MOST_CLASSES:,} different values; {_labels.FOR_REGRESSION}"
             )
         self._places[label] = len(self._first_rows)
         self._first_rows.append(row)
@@ -69,12 +68,7 @@ class Codes:
             return
         labels = list(self._places)
         array = np.array(labels, object if any(isinstance(label, str | bytes) for label in labels) else None)
-        try:
-            self._codes, self.classes = _labels.encode(array, self._where, self._first_rows)
-        except ValueError as error:
-            if "whole numbers" not in str(error):
-                raise
-            raise ValueError(f"{error}; targets that are numbers, for a regression, need encode=False") from None
+        self._codes, self.classes = _labels.encode(array, self._where, self._first_rows)
 
     @property
     def n_classes(self) -> int:

@@ -29,7 +29,7 @@ def open_csv(
     x, y, about = cached(
         path,
         [outer_file(path)],
-        [separator, decimal, layout.label, dtype, encode],
+        [separator, decimal, layout.label, dtype, encode, *rule.ignored],
         len(layout.features),
         partial(_written, path, layout, dtype, encode),
     )

@@ -32,10 +32,11 @@ class Dataset:
         The samples, one per row: uint8 if every value is a whole number from 0 to 255, else float32. It is float64 if
         float32 cannot represent a column, with numbers such as 1e40, or as close as 1e9 and 1e9 + 1. The values are not
         scaled.
-    y : ndarray of shape (n,), int64, or None
-        The label of each sample, a code from 0 to the number of classes - 1. None if the source has no labels.
+    y : ndarray of shape (n,), int64, or ndarray of shape (n,) or (n, k), float64, or None
+        The label of each sample, a code from 0 to the number of classes - 1; or numbers, for a regression. None if the
+        source has no labels.
     classes : list of str or None
-        The label of each code, as text. None if the labels are the codes themselves.
+        The label of each code, as text. None if the labels are the codes themselves, or the targets are numbers.
     feature_names : list of str or None
         The names of the columns of `x`, if the source has names.
     name : str
@@ -58,7 +59,7 @@ class Dataset:
     """
 
     x: NDArray[Any]
-    y: NDArray[np.int64] | None = None
+    y: NDArray[Any] | None = None
     classes: list[str] | None = None
     feature_names: list[str] | None = None
     name: str = ""
@@ -71,22 +72,29 @@ class Dataset:
         return len(self.x)
 
     def __repr__(self) -> str:
-        labels = "no labels" if self.y is None else f"{self.n_classes} classes"
+        labels = "no labels" if self.y is None else "numbers" if self.is_regression else f"{self.n_classes} classes"
         test = "" if self.test is None else f", {len(self.test)} test samples"
         return f"<Dataset {self.name!r}: x {self.x.shape} {self.x.dtype}, {labels}{test}>"
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether the targets are numbers, not codes of classes."""
+        return self.y is not None and self.y.dtype.kind == "f"
 
     @property
     def n_classes(self) -> int:
         """Number of classes in the training and the test part; 0 without labels."""
         if self.classes is not None:
             return len(self.classes)
+        if self.is_regression:
+            return 0
         parts = [part.y for part in (self, self.test) if part is not None and part.y is not None and part.y.size]
         return max((int(y.max()) + 1 for y in parts), default=0)
 
     @property
     def class_names(self) -> list[str] | None:
-        """The text of each code: `classes`, or "0", "1", ...; None without labels."""
-        if self.y is None:
+        """The text of each code: `classes`, or "0", "1", ...; None without labels, or if they are numbers."""
+        if self.y is None or self.is_regression:
             return None
         return list(self.classes) if self.classes is not None else [str(code) for code in range(self.n_classes)]
 

@@ -1,10 +1,11 @@
 """The label column of a table: the requested one, or that of a trained model."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from fastnet.support.text import did_you_mean
 
-__all__ = ["Asked", "Columns", "LabelColumn", "ModelColumns", "Rule", "Target"]
+__all__ = ["Asked", "Columns", "LabelColumn", "ModelColumns", "Rule", "Target", "names_of_columns"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,13 @@ class Columns:
         if (count := names.count(name)) > 1:
             raise ValueError(f"{where} has {count} columns named {name!r}; give the index of the label column")
         return names.index(name) if count else None
+
+    def without(self, names: Iterable[str], where: str, *, required: bool) -> "Columns":
+        """Return the columns with some more that are not features; `required` says whether the table must have them."""
+        places = {name: self.find(name, where) for name in names}
+        if required and (missing := [name for name, place in places.items() if place is None]):
+            raise ValueError(f"{where} has no column {missing[0]!r}; its columns are {self.listed(missing[0])}")
+        return replace(self, index=self.index | {place for place in places.values() if place is not None})
 
     def listed(self, missing: str | int | None) -> str:
         """Return the names for a message, without those in the middle if there are many, and a likely match."""
@@ -63,10 +71,13 @@ class Asked:
         Its name, or its index in the file; a negative one counts from the end. None means a table without labels.
     required : bool
         Whether a missing "label" column is an error.
+    ignored : tuple of str
+        Names of columns that are not features.
     """
 
     target: str | int | None
     required: bool
+    ignored: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> str | int | None:
@@ -75,7 +86,11 @@ class Asked:
 
     def is_header(self, cells: list[str]) -> bool:
         """Return whether names make the first line a header, even if its other cells are numbers."""
-        return "label" in cells or self.target in cells
+        return "label" in cells or self.target in cells or any(name in cells for name in self.ignored)
+
+    def without_ignored(self, columns: Columns, where: str) -> Columns:
+        """Return the columns with those to ignore marked as no features."""
+        return columns.without(self.ignored, where, required=True) if self.ignored else columns
 
     def cell(self, columns: Columns) -> int | None:
         """Return the column that may be text among numbers, if it is known without a header."""
@@ -124,6 +139,8 @@ class ModelColumns:
         The requested label column of this table, if there is one.
     required : bool
         Whether labels are required.
+    ignored : tuple of str
+        Names of columns that are not features; a table may lack them.
     """
 
     features: int
@@ -131,6 +148,7 @@ class ModelColumns:
     label: LabelColumn
     asked: Asked | None
     required: bool
+    ignored: tuple[str, ...] = ()
 
     @property
     def wanted(self) -> str | int | None:
@@ -140,6 +158,10 @@ class ModelColumns:
     def is_header(self, cells: list[str]) -> bool:
         """Return whether names make the first line a header, even if its other cells are numbers."""
         return self.wanted in cells or bool(self.feature_names and set(self.feature_names) <= set(cells))
+
+    def without_ignored(self, columns: Columns, where: str) -> Columns:
+        """Return the columns with those to ignore marked as no features."""
+        return columns.without(self.ignored, where, required=False) if columns.names is not None else columns
 
     def cell(self, columns: Columns) -> int | None:
         """Return the column that may be text among numbers, if it is known without a header."""
@@ -183,3 +205,10 @@ class ModelColumns:
 
 Rule = Asked | ModelColumns
 Target = str | int | None | ModelColumns
+
+
+def names_of_columns(ignore: Sequence[str]) -> tuple[str, ...]:
+    """Return the argument `ignore`, checked."""
+    if isinstance(ignore, str) or not all(isinstance(name, str) for name in ignore):
+        raise TypeError(f"ignore must be a list of column names; got {ignore!r}")
+    return tuple(ignore)

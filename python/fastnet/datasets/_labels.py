@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["encode"]
+__all__ = ["FOR_REGRESSION", "encode", "number_in"]
 
+FOR_REGRESSION = "targets that are numbers, for a regression, need encode=False (--task regression)"
 MOST_DIGITS = 4000  # of a label that is a number; the limit of Python's conversion
 
 
@@ -66,7 +67,7 @@ def _from_numbers(numbers: NDArray[Any], where: str, rows: Sequence[int]) -> tup
             wrong = ~np.isfinite(numbers) | (numbers != np.floor(numbers)) | (np.abs(numbers) >= 2.0**63)
         if wrong.any():
             row = int(np.argmax(wrong))
-            raise ValueError(f"{where} must be whole numbers or text; got {numbers[row]:g} in row {rows[row]}")
+            raise _not_a_label(where, float(numbers[row]), rows[row])
         numbers = numbers.astype(np.int64)
     distinct, codes = np.unique(numbers, return_inverse=True)
     own_codes = np.array_equal(distinct, np.arange(len(distinct)))
@@ -82,7 +83,7 @@ def _from_text(labels: NDArray[Any], where: str, rows: Sequence[int]) -> tuple[N
             raise ValueError(f"{where}: the label in row {row} is missing")
         texts.append(text)
         first_rows.setdefault(text, row)
-    numbers = {text: number for text in first_rows if (number := _number(text)) is not None}
+    numbers = {text: number for text in first_rows if (number := number_in(text)) is not None}
     if len(numbers) == len(first_rows):
         return _from_numbers_in_text(texts, numbers, first_rows, where)
     return _places(texts, sorted(first_rows))
@@ -94,10 +95,15 @@ def _from_numbers_in_text(
     """Return the codes of whole numbers of any size, given as text."""
     for text, number in numbers.items():
         if not (isinstance(number, int) or (abs(number) < 2.0**63 and number.is_integer())):
-            raise ValueError(f"{where} must be whole numbers or text; got {number:g} in row {first_rows[text]}")
+            raise _not_a_label(where, number, first_rows[text])
     whole = {text: int(number) for text, number in numbers.items()}
     codes, classes = _places([whole[text] for text in texts], sorted(set(whole.values())))
     return codes, None if classes == [str(code) for code in range(len(classes))] else classes
+
+
+def _not_a_label(where: str, number: float, row: int) -> ValueError:
+    hint = f"; {FOR_REGRESSION}" if math.isfinite(number) else ""
+    return ValueError(f"{where} must be whole numbers or text; got {number:g} in row {row}{hint}")
 
 
 def _places(labels: list[Any], distinct: list[Any]) -> tuple[NDArray[np.int64], list[str]]:
@@ -112,7 +118,7 @@ def _text(label: Any) -> str:
     return (label.decode("utf-8", "backslashreplace") if isinstance(label, bytes) else str(label)).strip()
 
 
-def _number(text: str) -> int | float | None:
+def number_in(text: str) -> int | float | None:
     """Return the number in a text, in the notation of numpy.loadtxt: no underscores, ASCII only.
 
     None for codes that are not just a number: 007, 1E5.

@@ -126,13 +126,15 @@ def sniff(path: Path, rule: Rule, separator: str | None, decimal: str) -> Layout
         if not rows:
             raise ValueError(f"{path} has a header and no rows")
         cells, body, first_line = rows[0], body + len(first.encode("utf-8")), first_line + 1
+    written_by_pandas = columns.index
+    columns = rule.without_ignored(columns, str(path))
     label = rule.find(columns, str(path))
     layout = Layout(
         replace(columns, index=columns.index - {label}), label, body, first_line, cells, dialect, head.notes
     )
     if not layout.features:
         raise ValueError(f"{path} has a label column and no features, with {SEPARATORS[expected]} between the cells")
-    if index := layout.columns.index:
+    if index := written_by_pandas - {label}:
         layout.notes.append(left_out([layout.column(column) for column in sorted(index)]))
     return layout
 

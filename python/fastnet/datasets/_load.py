@@ -2,7 +2,7 @@
 
 import codecs
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet.datasets import _labels, arrays, digits, fashion_mnist, idx, mnist, parquet, tabular
 from fastnet.datasets._dataset import Dataset, check_dtype, features
 from fastnet.datasets._dialect import check_dialect
-from fastnet.datasets._label_column import Target
+from fastnet.datasets._label_column import Target, names_of_columns
 from fastnet.datasets._pipes import as_file
 from fastnet.datasets._streams import ZIP, exists, is_npz, open_data
+from fastnet.datasets._targets import are_numbers, as_numbers
 from fastnet.datasets._unused import refuse_unused
 from fastnet.support.text import did_you_mean
 
@@ -30,6 +31,8 @@ def load(
     target: Target = "label",
     require_labels: bool = False,
     dtype: DTypeLike | None = None,
+    encode: bool | str = True,
+    ignore: Sequence[str] = (),
 ) -> Dataset:
     """Load a data set by its name, or from a file or a folder.
 
@@ -64,6 +67,12 @@ def load(
     dtype : {"float32", "float64"}, optional
         The dtype of samples other than bytes, which IDX files and the named data sets have. By default float32, or
         float64 if float32 cannot represent a column: its values are out of range, or nearly equal in float32.
+    encode : bool or "auto", default True
+        Whether the targets are labels, which become codes. With False they are numbers, for a regression. "auto" takes
+        numbers with a fraction as such; and whole numbers, unless two of these hold: there are at most 20 different
+        ones, each occurs five times on average, they count from 0 or 1 without gaps.
+    ignore : sequence of str, default ()
+        Columns of a CSV or Parquet file that are left out, such as one that numbers the rows.
 
     Returns
     -------
@@ -104,10 +113,12 @@ def load(
         raise TypeError(f"source must be a name or a path; got {type(source).__name__}")
     dtype = check_dtype(dtype)
     check_dialect(separator, decimal)
-    given = {"separator": separator, "decimal": decimal, "target": target}
+    if encode not in (True, False, "auto"):
+        raise ValueError(f"encode must be True, False or 'auto'; got {encode!r}")
+    given = {"separator": separator, "decimal": decimal, "target": target, "ignore": names_of_columns(ignore)}
     if isinstance(source, str) and source in NAMES:
         refuse_unused(source, None, **given)
-        return NAMES[source]()
+        return NAMES[source](encode)
     path = Path(source)
     with as_file(path) as file:
         if not exists(file):
@@ -117,13 +128,15 @@ def load(
             )
         if file.is_dir():
             refuse_unused(path, None, **given)
-            return _from_idx_folder(file)
+            return _from_idx_folder(file, encode)
         kind = _kind(file)
         refuse_unused(path, TABLES.get(kind), **given)
         if kind in TABLES:
-            text = {"separator": separator, "decimal": decimal} if kind is tabular.read_csv else {}
-            return _from_table(kind(file, target=target, require_labels=require_labels, dtype=dtype, **text), file)
-        dataset: Dataset = kind(file, dtype)
+            text: dict[str, Any] = {"separator": separator, "decimal": decimal} if kind is tabular.read_csv else {}
+            text["ignore"] = given["ignore"]
+            table = kind(file, target=target, require_labels=require_labels, dtype=dtype, **text)
+            return _from_table(table, file, encode, decimal)
+        dataset: Dataset = kind(file, dtype, encode)
     if require_labels and dataset.y is None:
         raise ValueError(f"{path} has no labels")
     return dataset
@@ -160,25 +173,27 @@ def _hint(head: bytes) -> str:
     return "; save text in UTF-16 as UTF-8" if head.startswith(bom) or not (any(head[::2]) and any(head[1::2])) else ""
 
 
-def _from_digits() -> Dataset:
+def _from_digits(encode: bool | str) -> Dataset:
     x, y = digits.load_data()
-    return _dataset(x, y, "digits", image_shape=(8, 8))
+    return _dataset(x, y, "digits", encode, image_shape=(8, 8))
 
 
-def _from_mnist() -> Dataset:
+def _from_mnist(encode: bool | str) -> Dataset:
     (x, y), test = mnist.load_data()
-    return _dataset(x, y, "mnist", test=test)
+    return _dataset(x, y, "mnist", encode, test=test)
 
 
-def _from_fashion_mnist() -> Dataset:
+def _from_fashion_mnist(encode: bool | str) -> Dataset:
     (x, y), test = fashion_mnist.load_data()
-    data = _dataset(x, y, "fashion_mnist", test=test)
+    data = _dataset(x, y, "fashion_mnist", encode, test=test)
     assert data.test is not None
+    if data.is_regression:
+        return data
     classes = list(fashion_mnist.CLASS_NAMES)
     return replace(data, classes=classes, test=replace(data.test, classes=classes))
 
 
-def _from_idx_folder(path: Path) -> Dataset:
+def _from_idx_folder(path: Path, encode: bool | str) -> Dataset:
     if not any(idx.find(path, name) for name in idx.FILES):
         names = ", ".join(sorted(file.name for file in path.iterdir())[:3]) or "nothing"
         raise FileNotFoundError(
@@ -187,28 +202,30 @@ def _from_idx_folder(path: Path) -> Dataset:
         )
     x, y = idx.read_part(path, "train")
     has_test = any(idx.find(path, name) for name in idx.FILES if name.startswith("t10k"))
-    return _dataset(x, y, path.resolve().name, test=idx.read_part(path, "t10k") if has_test else None)
+    return _dataset(x, y, path.resolve().name, encode, test=idx.read_part(path, "t10k") if has_test else None)
 
 
-def _from_idx(path: Path, dtype: str | None) -> Dataset:
+def _from_idx(path: Path, dtype: str | None, encode: bool | str) -> Dataset:
     del dtype  # all values are bytes
     x, y = idx.read_beside(path)
     if x.ndim == 1:
         raise ValueError(f"{path} holds labels; give the file of the images")
-    return _dataset(x, y, path.name, where=str(path))
+    return _dataset(x, y, path.name, encode, where=str(path))
 
 
-def _from_npz(path: Path, dtype: str | None) -> Dataset:
+def _from_npz(path: Path, dtype: str | None, encode: bool | str) -> Dataset:
     x, y, test = arrays.read_npz(path)
-    return _dataset(x, y, path.name, test=(test["x"], test.get("y")) if test else None, where=str(path), dtype=dtype)
+    parts = (test["x"], test.get("y")) if test else None
+    return _dataset(x, y, path.name, encode, test=parts, where=str(path), dtype=dtype)
 
 
-def _from_npy(path: Path, dtype: str | None) -> Dataset:
-    return _dataset(arrays.read_npy(path), None, path.name, where=str(path), dtype=dtype)
+def _from_npy(path: Path, dtype: str | None, encode: bool | str) -> Dataset:
+    return _dataset(arrays.read_npy(path), None, path.name, encode, where=str(path), dtype=dtype)
 
 
-def _from_table(table: tabular.Table, path: Path) -> Dataset:
-    y, classes = (None, None) if table.labels is None else _labels.encode(table.labels, f"{path}: the labels")
+def _from_table(table: tabular.Table, path: Path, encode: bool | str, decimal: str) -> Dataset:
+    where = f"{path}: the labels"
+    y, classes = (None, None) if table.labels is None else _targets_of(table.labels, where, encode, decimal)
     return Dataset(table.x, y, classes, table.feature_names, path.name, label=table.label)
 
 
@@ -216,6 +233,7 @@ def _dataset(
     x: NDArray[Any],
     y: NDArray[Any] | None,
     name: str,
+    encode: bool | str,
     *,
     image_shape: tuple[int, ...] | None = None,
     test: tuple[NDArray[Any], NDArray[Any] | None] | None = None,
@@ -227,29 +245,40 @@ def _dataset(
     rows, shape = features(x, where, dtype)
     image_shape = image_shape or shape
     if test is None:
-        codes, classes = (None, None) if y is None else _encode(y, len(x), where)
+        codes, classes = (None, None) if y is None else _encode(y, len(x), where, encode)
         return Dataset(rows, codes, classes, None, name, image_shape)
     x_test, y_test = test
     test_rows, _ = features(x_test, f"{where}, the test part", "float64" if rows.dtype == np.float64 else dtype)
     if test_rows.shape[1] != rows.shape[1]:
         raise ValueError(f"{where}: the test part has {test_rows.shape[1]} features, the training part {rows.shape[1]}")
     if y is None or y_test is None:
-        codes, classes = (None, None) if y is None else _encode(y, len(x), where)
+        codes, classes = (None, None) if y is None else _encode(y, len(x), where, encode)
         return Dataset(rows, codes, classes, None, name, image_shape, Dataset(test_rows, name=name))
     if y.shape[1:] != y_test.shape[1:]:
         raise ValueError(f"{where}: the labels have shape {y.shape}, those of the test part {y_test.shape}")
-    both, classes = _encode(np.concatenate([y, y_test]), len(x) + len(x_test), where)
+    both, classes = _encode(np.concatenate([y, y_test]), len(x) + len(x_test), where, encode)
     test_set = Dataset(test_rows, both[len(x) :], classes, None, name, image_shape)
     return Dataset(rows, both[: len(x)], classes, None, name, image_shape, test_set)
 
 
-def _encode(labels: NDArray[Any], samples: int, where: str) -> tuple[NDArray[np.int64], list[str] | None]:
+def _encode(
+    labels: NDArray[Any], samples: int, where: str, encode: bool | str
+) -> tuple[NDArray[Any], list[str] | None]:
     if labels.ndim == 0 or len(labels) != samples:
         raise ValueError(f"{where}: there are {samples} samples, but the labels have shape {labels.shape}")
-    return _labels.encode(labels, f"{where}: the labels")
+    return _targets_of(labels, f"{where}: the labels", encode)
 
 
-NAMES: dict[str, Callable[[], Dataset]] = {
+def _targets_of(
+    targets: NDArray[Any], where: str, encode: bool | str, decimal: str = "."
+) -> tuple[NDArray[Any], list[str] | None]:
+    """Return the codes of labels, and the text of each code; or numbers, for a regression."""
+    if encode is False or (encode == "auto" and are_numbers(targets, decimal)):
+        return as_numbers(targets, where, decimal), None
+    return _labels.encode(targets, where)
+
+
+NAMES: dict[str, Callable[[bool | str], Dataset]] = {
     "digits": _from_digits,
     "mnist": _from_mnist,
     "fashion_mnist": _from_fashion_mnist,

@@ -12,7 +12,7 @@ from fastnet.datasets import arrays
 from fastnet.datasets._codes import coded
 from fastnet.datasets._dataset import check_dtype
 from fastnet.datasets._dialect import check_dialect
-from fastnet.datasets._label_column import Asked, ModelColumns, Rule, Target
+from fastnet.datasets._label_column import Asked, ModelColumns, Rule, Target, names_of_columns
 from fastnet.datasets._streams import ZIP, exists, is_npz, open_data, outer_file
 from fastnet.datasets._unused import refuse_unused
 from fastnet.files.rows import ArrayRows, JoinedRows, Rows
@@ -37,6 +37,7 @@ def open(
     require_labels: bool = False,
     dtype: DTypeLike | None = None,
     encode: bool = True,
+    ignore: Sequence[str] = (),
 ) -> StoredDataset:
     """Open a data set that stays on the disk, however large it is.
 
@@ -69,6 +70,8 @@ def open(
     encode : bool, default True
         Whether the targets are labels. They are read once, and become codes by the rules of `load`. With False the
         targets are numbers, as for a regression, or one-hot rows, and stay as they are.
+    ignore : sequence of str, default ()
+        Columns of a CSV or Parquet file that are left out, such as one that numbers the rows.
 
     Returns
     -------
@@ -111,13 +114,15 @@ def open(
     path = Path(source)
     if not exists(path):
         raise FileNotFoundError(f"source must be a file or a folder; {path} does not exist")
-    rule = target if isinstance(target, ModelColumns) else Asked(target, require_labels)
+    ignored = names_of_columns(ignore)
+    rule = target if isinstance(target, ModelColumns) else Asked(target, require_labels, ignored)
     kind = kind_of(path)
     if kind is None:
         raise ValueError(_other(path))
     if y is not None and (kind != "npy" or path.is_dir()):
         raise ValueError(f"y is for a single .npy file; {path} is not one")
-    refuse_unused(path, _NAMES.get(kind), separator=separator, decimal=decimal, target=target, dtype=dtype)
+    given = {"separator": separator, "decimal": decimal, "target": target, "dtype": dtype, "ignore": ignored}
+    refuse_unused(path, _NAMES.get(kind), **given)
     if kind == "csv":
         from fastnet.datasets._csv_cache import open_csv
 

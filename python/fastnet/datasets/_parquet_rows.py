@@ -65,6 +65,8 @@ class ParquetFiles:
         names, index = list(schema.names), index_of((schema.metadata or {}).get(b"pandas"))
         index |= {name for name in names if INDEX_WITHOUT_NAME.fullmatch(name)}
         found = Columns(names, len(names), frozenset(place for place, name in enumerate(names) if name in index))
+        index_columns = found.index
+        found = rule.without_ignored(found, str(paths[0]))
         label = rule.find(found, str(paths[0]))
         self.target = None if label is None else names[label]
         self.label = None if label is None else LabelColumn.of(found, label)
@@ -75,7 +77,7 @@ class ParquetFiles:
             )
         if doubled := sorted({name for name in self.names if names.count(name) > 1}):
             raise ValueError(f"{paths[0]} has {names.count(doubled[0])} columns named {doubled[0]!r}")
-        if skipped := sorted(found.index - {label}):
+        if skipped := sorted(index_columns - {label}):
             warn_of(paths[0], [left_out([f"column {names[place]!r}" for place in skipped])])
         self._types = {field.name: field.type for field in schema}
 

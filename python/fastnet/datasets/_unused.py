@@ -13,6 +13,7 @@ _USED_BY: Mapping[str, tuple[tuple[str, ...], Any]] = {
     "separator": (("CSV",), None),
     "decimal": (("CSV",), "."),
     "target": (("CSV", "Parquet"), "label"),
+    "ignore": (("CSV", "Parquet"), ()),
     "dtype": (("CSV", "Parquet"), None),
 }
 

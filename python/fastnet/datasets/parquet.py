@@ -4,7 +4,7 @@ import importlib.util
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from decimal import Decimal
@@ -22,7 +22,7 @@ from fastnet.datasets._layout import left_out, warn_of
 from fastnet.datasets._pipes import as_file
 from fastnet.datasets.tabular import Table
 
-__all__ = ["read_parquet"]
+__all__ = ["ENGINES", "installed", "read_parquet"]
 
 NamedColumns = list[tuple[str, NDArray[Any]]]
 NUMBERS = (int, float)
@@ -37,6 +37,7 @@ def read_parquet(
     require_labels: bool = False,
     dtype: DTypeLike | None = None,
     engine: str | None = None,
+    ignore: Sequence[str] = (),
 ) -> Table:
     """Read a Parquet file with a column for each feature.
 
@@ -51,6 +52,8 @@ def read_parquet(
         The dtype of features other than bytes, as in `fastnet.datasets.tabular.read_csv`.
     engine : {"pyarrow", "polars", "pandas"}, optional
         The library that reads the file; by default the first of these that is installed.
+    ignore : sequence of str, default ()
+        Columns that are left out.
 
     Returns
     -------
@@ -70,19 +73,27 @@ def read_parquet(
         An index is left out, which pandas writes as columns and names in the metadata of the file.
     """
     path, dtype = Path(path), check_dtype(dtype)
-    engine = engine or next((name for name in ENGINES if importlib.util.find_spec(name)), None)
-    if engine is None:
-        raise ImportError(f'{path} is a Parquet file, which pyarrow reads: pip install "fastnet-nn[data]"')
-    rule = target if isinstance(target, ModelColumns) else Asked(target, require_labels)
+    engine = engine or installed(path)
+    rule = target if isinstance(target, ModelColumns) else Asked(target, require_labels, tuple(ignore))
     with as_file(path) as file:
         columns, index = ENGINES[engine](file)
         return _table(columns, index, rule, file, dtype)
+
+
+def installed(path: Path) -> str:
+    """Return the library that reads Parquet files, of which one must be installed; `path` is for the message."""
+    engine = next((name for name in ENGINES if importlib.util.find_spec(name)), None)
+    if engine is None:
+        raise ImportError(f'{path} is a Parquet file, which pyarrow reads: pip install "fastnet-nn[data]"')
+    return engine
 
 
 def _table(columns: NamedColumns, index: set[str], rule: Asked | ModelColumns, path: Path, dtype: str | None) -> Table:
     names = [name for name, _ in columns]
     index |= {name for name in names if INDEX_WITHOUT_NAME.fullmatch(name)}
     found = Columns(names, len(names), frozenset(place for place, name in enumerate(names) if name in index))
+    index_columns = found.index
+    found = rule.without_ignored(found, str(path))
     label = rule.find(found, str(path))
     found = replace(found, index=found.index - {label})
     features = [columns[place] for place in found.data if place != label]
@@ -101,8 +112,8 @@ def _table(columns: NamedColumns, index: set[str], rule: Asked | ModelColumns, p
     for place, (_, column) in enumerate(features):
         x[:, place] = column
     x = compact(x, str(path), dtype)
-    if found.index:
-        warn_of(path, [left_out([f"column {names[place]!r}" for place in sorted(found.index)])])
+    if skipped := sorted(index_columns - {label}):
+        warn_of(path, [left_out([f"column {names[place]!r}" for place in skipped])])
     return Table(
         x,
         None if label is None else columns[label][1],

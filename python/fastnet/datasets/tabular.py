@@ -8,7 +8,7 @@ all of them.
 
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -86,6 +86,7 @@ def read_csv(
     require_labels: bool = False,
     dtype: DTypeLike | None = None,
     engine: str | None = None,
+    ignore: Sequence[str] = (),
 ) -> Table:
     """Read a CSV file, which may be compressed with gzip or in a zip archive.
 
@@ -107,6 +108,8 @@ def read_csv(
         values are out of range, or nearly equal in float32.
     engine : {"polars", "pyarrow", "pandas", "numpy"}, optional
         The library that parses the numbers; by default the first of these that is installed, and NumPy for small files.
+    ignore : sequence of str, default ()
+        Columns that are left out, by their names in the header.
 
     Returns
     -------
@@ -139,7 +142,7 @@ def read_csv(
     """
     path, dtype = Path(path), check_dtype(dtype)
     check_dialect(separator, decimal)
-    rule = target if isinstance(target, ModelColumns) else Asked(target, require_labels)
+    rule = target if isinstance(target, ModelColumns) else Asked(target, require_labels, tuple(ignore))
     with as_file(path) as file:
         layout = sniff(file, rule, separator, decimal)
         engine = engine or engine_for(file, layout)

@@ -218,6 +218,17 @@ class StoredDataset(Sealed):
         names = self.feature_names and [self.feature_names[column] for column in order]
         return self._with(ReorderedRows(self.x_rows, order), self.blocks, names)
 
+    def with_targets(self, y: Rows) -> "StoredDataset":
+        """Return the data set with other targets, which are not labels; nothing is read."""
+        return StoredDataset(
+            self.x_rows,
+            y,
+            name=self.name,
+            feature_names=self.feature_names,
+            label=self.label,
+            blocks=self.blocks,
+        )
+
     def _with(self, x: Rows, blocks: Array | Sequence[Range], names: list[str] | None = None) -> "StoredDataset":
         return StoredDataset(
             x,

@@ -51,6 +51,7 @@ DRAWN: dict[str, tuple[Any, ...]] = {
     "plot_feature_maps": (CONVOLUTIONS, IMAGES),
     "plot_filters": (CONVOLUTIONS,),
     "plot_history": ({"loss": [2.0, 1.0]},),
+    "plot_predictions": ([1.0, 2.0], [1.5, 2.5]),
     "plot_residuals": ([1.0, 2.0], [1.5, 2.5]),
     "plot_saliency": (MODEL, X[:2]),
     "plot_samples": (X[:4],),
@@ -247,3 +248,9 @@ def test_residuals_are_drawn_over_the_predictions(axes: Any) -> None:
     assert len(many.lines[1].get_xdata()) == 4000
     with pytest.raises(ValueError, match="y_true and y_pred must have the same number of values"):
         plotting.plot_residuals([1.0], [1.0, 2.0])
+
+
+def test_predictions_are_drawn_over_the_true_values_with_the_line_of_exact_ones(axes: Any) -> None:
+    plotting.plot_predictions([[1.0], [2.0]], [0.5, 1.0], axes=axes)
+    assert_allclose(axes.lines[0].get_xydata(), [[0.5, 0.5], [2.0, 2.0]])
+    assert_allclose(axes.lines[1].get_xydata(), [[1.0, 0.5], [2.0, 1.0]])

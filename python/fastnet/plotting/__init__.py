@@ -8,7 +8,7 @@ from fastnet.plotting.classification import plot_calibration, plot_confusion_mat
 from fastnet.plotting.convolutions import plot_feature_maps, plot_filters
 from fastnet.plotting.history import plot_history
 from fastnet.plotting.images import plot_activations, plot_samples
-from fastnet.plotting.regression import plot_residuals
+from fastnet.plotting.regression import plot_predictions, plot_residuals
 from fastnet.plotting.saliency import plot_saliency
 from fastnet.plotting.weights import plot_weights
 
@@ -19,6 +19,7 @@ __all__ = [
     "plot_feature_maps",
     "plot_filters",
     "plot_history",
+    "plot_predictions",
     "plot_residuals",
     "plot_saliency",
     "plot_samples",

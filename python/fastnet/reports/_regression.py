@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet.plotting import plot_residuals
+from fastnet.plotting import plot_predictions, plot_residuals
 from fastnet.reports._pictures import Picture, draw
 from fastnet.reports._predictions import Numbers
 from fastnet.reports._samples import MOST_SAMPLES, features_table
@@ -55,6 +55,11 @@ def sections(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> 
     return [
         Section("Errors", tables=[Table("Errors of the predictions", headers, rows)]),
         Section(
+            "Predictions and true values",
+            "Exact predictions lie on the line." + some,
+            [_scatter(numbers, shown)],
+        ),
+        Section(
             "Residuals",
             "The errors of the predictions. Points should scatter around 0 without a pattern: a bend means that the "
             "model is too simple, a funnel that its errors are larger for some values than for others." + some,
@@ -62,6 +67,24 @@ def sections(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> 
         ),
         _worst(model, x, numbers),
     ]
+
+
+def _scatter(numbers: Numbers, outputs: range) -> Picture:
+    def paint(axes: list[Any], _: Any) -> None:
+        for output, axis in zip(outputs, axes, strict=True):
+            plot_predictions(numbers.true[:, output], numbers.predicted[:, output], axes=axis)
+            axis.set_title(printable(numbers.names[output], 40))
+
+    ranges = ", ".join(
+        f"{numbers.names[output]} from {number(values.min())} to {number(values.max())}"
+        for output in outputs
+        for values in (numbers.true[:, output],)
+    )
+    return draw(paint, f"Predictions over true values: {ranges}.", **_size(outputs))
+
+
+def _size(outputs: range) -> dict[str, Any]:
+    return {"size": (6.0, 4.0) if len(outputs) == 1 else (4.6, 3.4), "count": len(outputs)}
 
 
 def _residuals(numbers: Numbers, outputs: range) -> Picture:
@@ -74,7 +97,7 @@ def _residuals(numbers: Numbers, outputs: range) -> Picture:
 
     largest = ", ".join(f"{numbers.names[output]} {number(errors[output])}" for output in outputs)
     alt = f"Residuals over the predictions. The largest is {largest} from 0."
-    return draw(paint, alt, size=(6.0, 4.0) if len(outputs) == 1 else (4.6, 3.4), count=len(outputs))
+    return draw(paint, alt, **_size(outputs))
 
 
 def _worst(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> Section:

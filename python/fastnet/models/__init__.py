@@ -3,10 +3,11 @@
 import os
 from typing import Any
 
+from fastnet.models.averaging import ensemble
 from fastnet.models.sequential import Sequential
 from fastnet.support.missing_names import explain_missing
 
-__all__ = ["Sequential", "load_model"]
+__all__ = ["Sequential", "ensemble", "load_model"]
 
 explain_missing(__name__)
 

@@ -13,6 +13,7 @@ from fastnet._core import Network32
 from fastnet.inputs.samples import check_finite
 from fastnet.models.quantized_network import network_of
 from fastnet.operations import steps
+from fastnet.operations.endings import last_functions
 from fastnet.operations.making import operations_of
 from fastnet.operations.quantizing import Quantized, quantize_operations
 from fastnet.operations.steps import Array, Operation, arrays_of
@@ -173,9 +174,9 @@ class QuantizedModel(Evaluator):
 
     @property
     def last_activation(self) -> str:
-        """The activation of the outputs."""
-        last = self._operations[-1] if self._operations else None
-        return last.function if isinstance(last, steps.Activating) else "linear"
+        """The activation of the outputs; of an ensemble, that of all its models."""
+        functions = last_functions(self._operations)
+        return functions.pop() if len(functions) == 1 else "linear"
 
     @property
     def output_shape(self) -> tuple[int, ...]:

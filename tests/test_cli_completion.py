@@ -58,12 +58,12 @@ def test_bash_completes_commands_options_choices_data_and_files(
     assert complete("train", "--no-") == []
 
 
-@pytest.mark.parametrize("shell", ["zsh", "tcsh"])
+@pytest.mark.parametrize("shell", ["zsh", "fish", "tcsh"])
 def test_other_shells_get_a_script(shell: str, run: Run) -> None:
     done = run("completion", shell)
     assert done.status == 0
     assert "datasets" in done.out
-    assert ("_fastnet_complete_data() {" in done.out) == (shell == "zsh")
+    assert ("_fastnet_complete_data" in done.out) == (shell != "tcsh")
     assert run("completion", shell, "--json").json["script"] == done.out.removesuffix("\n")
 
 

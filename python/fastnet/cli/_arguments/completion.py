@@ -7,7 +7,7 @@ __all__ = ["COMMAND"]
 
 def add_arguments(parser: Parser) -> None:
     """Add SHELL and the options."""
-    parser.add_argument("shell", choices=("bash", "zsh", "tcsh"), help="the shell")
+    parser.add_argument("shell", choices=("bash", "zsh", "fish", "tcsh"), help="the shell")
     add_json(parser)
 
 
@@ -18,6 +18,7 @@ COMMAND = Command(
     examples=(
         ("completion bash > ~/.local/share/bash-completion/completions/fastnet", ""),
         ('completion zsh > "${fpath[1]}/_fastnet"', ""),
+        ("completion fish > ~/.config/fish/completions/fastnet.fish", ""),
         ("completion tcsh >> ~/.cshrc", ""),
     ),
     add_arguments=add_arguments,

@@ -109,11 +109,11 @@ def test_one_output_is_the_probability_of_the_second_class(run: Run, tmp_path: P
 
 
 def test_a_model_without_probabilities_is_refused(run: Run, tmp_path: Path, flowers: Path) -> None:
-    fn.Sequential([fn.Dense(3, input_shape=(2,))]).save(tmp_path / "m")
+    fn.Sequential([fn.Dense(3, "log_softmax", input_shape=(2,))]).save(tmp_path / "m")
     for command in ("predict", "evaluate"):
         done = run(command, "m", flowers)
         assert done.status == 1
-        assert "its last activation is linear; softmax or sigmoid is needed" in done.err
+        assert "its last activation is log_softmax; softmax or sigmoid is needed" in done.err
 
 
 # ---- info -----------------------------------------------------------------------------------------------------------
@@ -363,6 +363,8 @@ def test_a_matrix_that_is_too_wide_becomes_a_list_of_confusions() -> None:
         "true     predicted  rows",
         "class 7  class 2       4",
         "class 3  class 5       2",
+        "",
+        "The confusion matrix takes 406 columns: it is in the output of --json and in reports",
     ]
 
 

@@ -83,7 +83,7 @@ def test_other_data_are_refused(run: Run, flowers: Path, left: Path) -> None:
         (("--epochs", 6), "epochs was 5, now it is 6"),
         (("--seed", 1), "data.x.sha256 was "),
         (("--lr", 0.5), "learning_rate was 0.003, now it is 0.5"),
-        (("--hidden", "9,128"), "units was 256, now it is 9"),
+        (("--hidden", "9,64"), "units was 64, now it is 9"),
         (
             ("--hidden", "9"),
             'model.layers was ["Rescaling", "Dense", "Dense", "Dense"], now it is ["Rescaling", "Dense", "Dense"]',

@@ -18,6 +18,7 @@ from fastnet import _core
 from fastnet.cli import info, verify
 from fastnet.cli._arguments import config, parse_arguments
 from fastnet.cli._origin import arguments_again
+from fastnet.cli._sample_submission import read_sample
 from fastnet.serialization import read_metadata
 from fastnet.serve.bodies import RequestError, Rows
 from keras_archives import SMALL, members_of
@@ -144,6 +145,10 @@ def read_torch_code(path: Path) -> None:
 # ---- Options and requests -------------------------------------------------------------------------------------------
 
 
+def read_sample_submission(path: Path) -> None:
+    read_sample(str(path)).layout(["rose", "lily"], 2)
+
+
 def read_config(path: Path) -> None:
     try:
         config._read(str(path))  # first, since it is fast and most inputs end here
@@ -242,6 +247,7 @@ READERS: dict[str, Reader] = {
     "onnx": Reader(read_onnx, "input.onnx", (ValueError, NotImplementedError)),
     "state_dict": Reader(read_state_dict),
     "torch_code": Reader(read_torch_code),
+    "sample": Reader(read_sample_submission),
     "toml": Reader(read_config, "input.toml"),
     "json": Reader(read_config, "input.json"),
     "json_body": Reader(read_json_body, refusals=(RequestError,)),

@@ -159,6 +159,10 @@ def toml() -> list[bytes]:
     ]
 
 
+def sample_submission() -> list[bytes]:
+    return [b"Id,kind\n1,rose\n2,lily\n", '\ufeff"Id",lily,rose\n"a, b",0,1\n'.encode()]
+
+
 def json_options() -> list[bytes]:
     return [json.dumps({"data": "digits", "train": {"hidden": [], "target": -1, "json": True, "lr": 0.1}}).encode()]
 
@@ -196,6 +200,7 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "onnx": onnx,
     "state_dict": state_dict,
     "torch_code": torch_code,
+    "sample": sample_submission,
     "toml": toml,
     "json": json_options,
     "json_body": json_body,

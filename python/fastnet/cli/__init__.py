@@ -70,6 +70,8 @@ def _run(argv: Sequence[str] | None) -> int:
                 warnings.showwarning = _show_warning
                 # Such a warning explains the result, whatever PYTHONWARNINGS is.
                 warnings.simplefilter("always", DataFileWarning)
+                if getattr(arguments, "quiet", False):
+                    warnings.simplefilter("ignore")
                 status: int = command.run(arguments)
     except KeyboardInterrupt as interrupt:
         return _interrupted(interrupt, interrupts.received)

@@ -19,10 +19,18 @@ from fastnet.datasets._open import kind_of
 from fastnet.datasets._pipes import short_name
 from fastnet.inputs.tables import order_of
 from fastnet.models import Sequential
-from fastnet.models.classes import class_names_of
+from fastnet.models.classes import class_names_of, is_regression
 from fastnet.quantization import QuantizedModel
 
-__all__ = ["dialect_of", "load_for_model", "open_for_model", "source_name", "source_of", "stays_on_disk"]
+__all__ = [
+    "dialect_of",
+    "id_of_training",
+    "load_for_model",
+    "open_for_model",
+    "source_name",
+    "source_of",
+    "stays_on_disk",
+]
 
 LARGE_FILE = 1 << 30  # bytes from which a file stays on the disk
 
@@ -65,7 +73,7 @@ def open_for_model(
         decimal=decimal,
         target=target,
         require_labels=with_labels,
-        encode=with_labels or kind != "npy",
+        encode=(with_labels or kind != "npy") and not is_regression(model),
     )
     if arguments.target is None and data.label is not None and data.label.name is None:
         labels = Dataset(np.empty((data.n_classes, 0)), np.arange(data.n_classes), data.class_names, name=data.name)
@@ -101,8 +109,16 @@ def load_for_model(
     dtype = "float64" if model.dtype == "float64" else "float32"
     separator, decimal = dialect_of(arguments, (model.receipt or {}).get("dialect"))
     columns = _columns_for(arguments, model, with_labels)
+    numbers = is_regression(model)
     data = load(
-        source_of(source), separator=separator, decimal=decimal, target=columns, require_labels=with_labels, dtype=dtype
+        source_of(source),
+        separator=separator,
+        decimal=decimal,
+        target=columns,
+        require_labels=with_labels,
+        dtype=dtype,
+        # Where labels are not needed, they may be anything.
+        encode=(False if with_labels else "auto") if numbers else True,
     )
     if arguments.target is None and data.label is not None and data.label.name is None:
         _check_place_of_label(data, data.label, model, quiet, with_labels)
@@ -114,7 +130,7 @@ def load_for_model(
     if with_labels:
         if part.y is None:
             raise ValueError(f"the test part of {source} has no labels")
-        part = part.with_classes(class_names_of(model))
+        part = part if numbers else part.with_classes(class_names_of(model))
     return part
 
 
@@ -127,7 +143,21 @@ def _columns_for(arguments: argparse.Namespace, model: Sequential | QuantizedMod
         _label_of(model) or LabelColumn("label", 0),
         None if arguments.target is None else Asked(arguments.target, with_labels),
         with_labels,
+        _ignored_for(arguments, model),
     )
+
+
+def id_of_training(model: Sequential | QuantizedModel) -> str | None:
+    """Return the column that named the rows in training, which is not a feature."""
+    command = (model.receipt or {}).get("command") or {}
+    name = command.get("arguments", {}).get("id")
+    return name if isinstance(name, str) else None
+
+
+def _ignored_for(arguments: argparse.Namespace, model: Sequential | QuantizedModel) -> tuple[str, ...]:
+    """Return the columns that are not features of a model: one that names the rows may be among its features."""
+    names = {name for name in (id_of_training(model), getattr(arguments, "id", None)) if name is not None}
+    return tuple(sorted(names - set(model.feature_names or ())))
 
 
 def _check_features(features: int, model: Sequential | QuantizedModel, source: str) -> None:
@@ -148,14 +178,15 @@ def dialect_of(arguments: argparse.Namespace, training: Mapping[str, Any] | None
 def _check_place_of_label(
     data: Dataset, label: LabelColumn, model: Sequential | QuantizedModel, quiet: bool, needed: bool
 ) -> None:
-    """Note which column of a table without a header is taken as the label; it must hold the model's classes."""
+    """Note which column of a table without a header is taken as the label; it must hold the classes of a classifier."""
     known = _label_of(model) is not None
     place = {0: "the first", -1: "the last"}.get(label.index, f"number {label.index + 1}")
     taken = f"of the columns of {data.name}, {place} is taken as the label{', as in training' if known else ''}"
-    try:
-        data.with_classes(class_names_of(model))
-    except ValueError as error:
-        raise ValueError(f"{taken}, but {str(error).partition(': ')[2]}; --target names another column") from error
+    if not is_regression(model):
+        try:
+            data.with_classes(class_names_of(model))
+        except ValueError as error:
+            raise ValueError(f"{taken}, but {str(error).partition(': ')[2]}; --target names another column") from error
     note(f"{taken}; --target names another", quiet or (needed and known))
 
 

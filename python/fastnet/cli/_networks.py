@@ -26,6 +26,7 @@ from fastnet.layers import (
     Rescaling,
 )
 from fastnet.models import Sequential
+from fastnet.models.averaging import members_of
 
 __all__ = ["HIDDEN", "are_hidden_in", "hidden_layers", "input_shape", "text_of", "with_image_shape"]
 
@@ -83,9 +84,17 @@ def hidden_layers(arguments: argparse.Namespace) -> list[Layer]:
 
 
 def are_hidden_in(model: Sequential, layers: Sequence[Layer]) -> bool:
-    """Return whether layers are of the kinds and the sizes of those between the scaling and the output of a model."""
-    hidden = [layer for layer in model.layers[:-1] if not isinstance(layer, Normalization | Rescaling)]
-    return list(map(_outline, layers)) == list(map(_outline, hidden))
+    """Return whether layers are of the kinds and the sizes of those between the scaling and the output of a model.
+
+    Of an ensemble all models must have them.
+    """
+    outline = list(map(_outline, layers))
+    hidden = ([layer for layer in row[:-1] if not _scales(layer)] for row in members_of(model.layers))
+    return all(list(map(_outline, row)) == outline for row in hidden)
+
+
+def _scales(layer: Layer) -> bool:
+    return isinstance(layer, Normalization | Rescaling)
 
 
 def _outline(layer: Layer) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fastnet.cli._arguments import parse_arguments
 from fastnet.cli._data import source_name
+from fastnet.cli._errors import RegressionResult
 from fastnet.cli._parts import Parts
 from fastnet.cli._report import Result
 from fastnet.datasets import Dataset, StoredDataset
@@ -31,12 +32,23 @@ ARGUMENTS = (
         "epochs",
         "batch_size",
         "seed",
+        "schedule",
+        "weight_decay",
+        "early_stopping",
+        "class_weight",
+        "ensemble",
+        "task",
+        "id",
     ),
     *("validation", "target", "separator", "decimal", "shards"),
 )
 
+OF_EARLIER_VERSIONS = {"weight_decay": 0.0, "task": "classification"}  # whose receipts do not say so
 
-def note_origin(model: Sequential, arguments: argparse.Namespace, parts: Parts, result: Result) -> None:
+
+def note_origin(
+    model: Sequential, arguments: argparse.Namespace, parts: Parts, result: Result | RegressionResult
+) -> None:
     """Record in a trained model its arguments, its data and its results."""
     given = {name: getattr(arguments, name) for name in ARGUMENTS}
     model._receipt.command = {
@@ -45,8 +57,7 @@ def note_origin(model: Sequential, arguments: argparse.Namespace, parts: Parts, 
         "data": {"name": source_name(arguments.data), **hashes_of(parts.source)},
     }
     model.figures["training_data" if parts.measured is parts.sample else "held_out"] = {
-        "accuracy": result.accuracy,
-        "correct": result.correct,
+        **result.figures(),
         "rows": result.rows,
         "measured_on": parts.measured_is,
     }
@@ -88,10 +99,11 @@ def arguments_again(command: Mapping[str, Any], data: str) -> argparse.Namespace
     unknown = sorted(set(command["arguments"]) - set(ARGUMENTS))
     if unknown:
         raise ValueError(f"its receipt has the argument {unknown[0]!r}, which this version does not know")
+    words_again = words({**command, "arguments": {**OF_EARLIER_VERSIONS, **command["arguments"]}})
     errors = io.StringIO()
     try:
         with redirect_stderr(errors):
-            return parse_arguments(["train", *words(command), "--", data])
+            return parse_arguments(["train", *words_again, "--", data])
     except SystemExit as stop:
         reason = errors.getvalue().partition("error: ")[2].rpartition(" (see ")[0]
         raise ValueError(f"its receipt has arguments that fastnet train does not accept: {reason}") from stop

@@ -5,7 +5,8 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,16 @@ from fastnet.files.atomic import check_writable
 from fastnet.files.names import check_name, format_of
 from fastnet.support.text import visible
 
-__all__ = ["as_document", "check_output", "describe_seconds", "describe_size", "note", "print_json", "shortened"]
+__all__ = [
+    "as_document",
+    "check_output",
+    "describe_seconds",
+    "describe_size",
+    "note",
+    "output_path",
+    "print_json",
+    "shortened",
+]
 
 _PACKAGES = {"ONNX": ("onnx", "onnx"), "Keras": ("h5py", "keras")}  # by format: what writes it, and the extra with it
 SCHEMA = 1  # of the JSON documents; increased when an entry changes its meaning or is removed
@@ -77,6 +87,35 @@ def check_output(path: str, inputs: Iterable[str], option: str = "--out", format
         raise FileNotFoundError(f"cannot write {path}: the folder {Path(path).parent} does not exist") from error
     except OSError as error:
         raise type(error)(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+@contextmanager
+def output_path(out: str | None, name: str) -> Iterator[str | None]:
+    """Yield the path to write to: `out`, or for "-" that of a temporary file that then goes to standard output.
+
+    Parameters
+    ----------
+    out : str or None
+        The value of ``--out``.
+    name : str
+        The name of the temporary file, whose suffix decides about its format.
+
+    Raises
+    ------
+    ValueError
+        Standard output is a terminal, which cannot show the file.
+    """
+    if out != "-":
+        yield out
+        return
+    if sys.stdout.isatty():
+        raise ValueError("--out - writes to standard output, which is a terminal: redirect it, or name a file")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        yield str(path)
+        if path.exists():
+            sys.stdout.flush()
+            sys.stdout.buffer.write(path.read_bytes())
 
 
 def describe_size(size: int) -> str:

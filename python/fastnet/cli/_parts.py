@@ -14,6 +14,8 @@ from fastnet.cli._output import note
 from fastnet.datasets import Dataset, StoredDataset, load, train_test_split
 from fastnet.datasets import open as open_stored
 from fastnet.datasets._dataset import features
+from fastnet.datasets._labels import FOR_REGRESSION, number_in
+from fastnet.datasets._targets import are_class_numbers, as_numbers
 
 __all__ = ["Parts", "load_parts"]
 
@@ -36,6 +38,11 @@ class Parts(NamedTuple):
     measured_is: str
     """Description of `measured`."""
 
+    @property
+    def are_numbers(self) -> bool:
+        """Whether the targets are numbers, for a regression."""
+        return self.sample.is_regression
+
 
 def load_parts(arguments: argparse.Namespace) -> Parts:
     """Load the data and hold out validation rows."""
@@ -44,13 +51,16 @@ def load_parts(arguments: argparse.Namespace) -> Parts:
         "decimal": arguments.decimal or ".",
         "target": arguments.target,
         "require_labels": True,
+        "ignore": () if arguments.id is None else (arguments.id,),
     }
     source = source_of(arguments.data)
     if stays_on_disk(source):
-        return _stored_parts(open_stored(source, **how), arguments)
-    data = with_image_shape(load(source, **how), arguments.image_shape)
+        return _stored_parts(_opened(source, arguments.task, how), arguments)
+    encode = {"classification": True, "regression": False}.get(arguments.task, "auto")
+    data = with_image_shape(load(source, **how, encode=encode), arguments.image_shape)
     assert data.y is not None
-    _check_classes(data.n_classes, arguments)
+    if not data.is_regression:
+        _check_classes(data.n_classes, arguments)
     name = source_name(arguments.data)
     # The classes are named before the split, because a part may lack a rare one.
     training, validation = replace(data, classes=data.class_names, test=None), None
@@ -65,18 +75,36 @@ def load_parts(arguments: argparse.Namespace) -> Parts:
     return Parts(data, training, training, None, training, nothing)
 
 
+def _opened(source: str, task: str | None, how: dict[str, Any]) -> StoredDataset:
+    """Open data on the disk, with labels or with numbers as targets."""
+    if task != "regression":
+        try:
+            data = open_stored(source, **how)
+        except ValueError as error:
+            if task or FOR_REGRESSION not in str(error):
+                raise
+        else:
+            if task or _are_labels(data):
+                return data
+    return open_stored(source, **how, encode=False)
+
+
+def _are_labels(data: StoredDataset) -> bool:
+    """Return whether labels of data on the disk are taken as such, by the rule of `are_class_numbers`."""
+    numbers = [number_in(name) for name in data.class_names or []]
+    whole = sorted(int(number) for number in numbers if number is not None)
+    return len(whole) < len(numbers) or are_class_numbers(whole, len(data))
+
+
 def _check_classes(classes: int, arguments: argparse.Namespace) -> None:
     if classes < 2:
         raise ValueError(f"{arguments.data} has only one class; a classifier needs at least two")
 
 
-def _split(data: Dataset, y: NDArray[np.int64], arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
+def _split(data: Dataset, y: NDArray[Any], arguments: argparse.Namespace) -> tuple[Dataset, Dataset]:
     """Split the rows at random, stratified by class if each class has enough rows."""
-    held_out = math.ceil(arguments.validation * len(y))
-    counts = np.bincount(y)
-    smallest = int(counts[counts > 0].min())
-    stratified = smallest > 1 and np.count_nonzero(counts) <= min(held_out, len(y) - held_out)
-    if not stratified:
+    stratified = not data.is_regression and _can_be_stratified(y, arguments.validation)
+    if not (stratified or data.is_regression):
         note("some classes have too few rows to be split in proportion: all rows are split at random", arguments.quiet)
     x_train, x_held_out, y_train, y_held_out = train_test_split(
         data.x,
@@ -88,12 +116,20 @@ def _split(data: Dataset, y: NDArray[np.int64], arguments: argparse.Namespace) -
     return replace(data, x=x_train, y=y_train), replace(data, x=x_held_out, y=y_held_out)
 
 
+def _can_be_stratified(y: NDArray[np.int64], validation: float) -> bool:
+    held_out = math.ceil(validation * len(y))
+    counts = np.bincount(y)
+    smallest = int(counts[counts > 0].min())
+    return smallest > 1 and int(np.count_nonzero(counts)) <= min(held_out, len(y) - held_out)
+
+
 # ---- Data on the disk -----------------------------------------------------------------------------------------------
 
 
 def _stored_parts(data: StoredDataset, arguments: argparse.Namespace) -> Parts:
     """Hold out rows of data on the disk, and take a sample of the others."""
-    _check_classes(data.n_classes, arguments)
+    if data.n_classes:
+        _check_classes(data.n_classes, arguments)
     name, most = source_name(arguments.data), max(min(MOST_ROWS, MOST_BYTES // data.row_bytes), 1)
     training, validation = data, None
     if arguments.validation:
@@ -130,5 +166,6 @@ def _in_memory(data: StoredDataset, rows: tuple[NDArray[Any], NDArray[Any] | Non
     x, y = rows
     assert y is not None
     flat, shape = features(x, data.name)
-    found = Dataset(flat, y.astype(np.int64), data.class_names, data.feature_names, data.name, shape, None, data.label)
+    targets = y.astype(np.int64) if data.n_classes else as_numbers(y, f"{data.name}: the targets")
+    found = Dataset(flat, targets, data.class_names, data.feature_names, data.name, shape, None, data.label)
     return with_image_shape(found, arguments.image_shape)

@@ -15,6 +15,7 @@ from fastnet.support.text import visible
 __all__ = ["Result", "aligned", "format_confusion_matrix"]
 
 MOST_CONFUSIONS = 10
+WIDTH_ELSEWHERE = 120  # of output that does not go to a terminal
 LONGEST_NAME = 12
 
 
@@ -48,9 +49,30 @@ class Result:
         """Fraction of correctly classified rows."""
         return self.correct / self.rows
 
+    @property
+    def score(self) -> float:
+        """The figure that tells good models from bad ones."""
+        return self.accuracy
+
+    score_name = "accuracy"
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures that a model file keeps."""
+        return {"accuracy": self.accuracy, "correct": self.correct}
+
+    def headline(self, where: str) -> tuple[str, str]:
+        """Return the most important figure, and the others; `where` is for "Held-out" or nothing."""
+        name = f"{where} accuracy".strip()
+        return f"{name[0].upper()}{name[1:]}: {self.accuracy:.2%}", f"{self.correct:,} of {self.rows:,} rows"
+
+    def details(self) -> str:
+        """Return the confusion matrix."""
+        return format_confusion_matrix(self)
+
     def as_json(self) -> dict[str, Any]:
         """Return the result as a JSON-serializable dictionary."""
         return {
+            "task": "classification",
             "rows": self.rows,
             "correct": self.correct,
             "accuracy": self.accuracy,
@@ -67,7 +89,7 @@ def format_confusion_matrix(result: Result, width: int | None = None) -> str:
     result : Result
         The result with the matrix and the class names.
     width : int, optional
-        The maximum width of the text; by default that of the terminal, or 120.
+        The maximum width of the text; by default that of the terminal, and 120 where the output is not one.
 
     Examples
     --------
@@ -88,9 +110,11 @@ def format_confusion_matrix(result: Result, width: int | None = None) -> str:
         recall = f"{row[index] / totals[index]:.1%}" if totals[index] else "-"
         table.append([name, *(str(count) if count else "." for count in row), recall])
     if width is None:
-        width = max(120, shutil.get_terminal_size().columns)
-    if len(aligned(table).partition("\n")[0]) > width:
-        return _format_confusions(result)
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH_ELSEWHERE
+    needed = max(map(len, aligned(table).splitlines()))
+    if needed > width:
+        too_wide = f"The confusion matrix takes {needed} columns: it is in the output of --json and in reports"
+        return f"{_format_confusions(result)}\n\n{too_wide}"
     wrong = _confusions(result)
     frequent = 2 * wrong >= max(wrong.max(), 1)  # half as often as the most frequent confusion, or more
 

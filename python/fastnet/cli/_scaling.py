@@ -1,4 +1,4 @@
-"""Scaling layers for models that take raw data: every column is scaled to about [-1, 1]."""
+"""Scaling of raw data, every column to about [-1, 1], and of the targets of a regression."""
 
 import math
 from typing import Any, NamedTuple
@@ -7,19 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.datasets import Dataset
-from fastnet.datasets._dataset import FLOAT32_RANGE, ROUNDING
+from fastnet.datasets._dataset import FLOAT32_RANGE, ROUNDING, Extremes
+from fastnet.files.rows import Rows, read_ranges
 from fastnet.layers import Layer, Normalization, Rescaling
+from fastnet.models import Sequential
 
-__all__ = ["dtype_for", "scaling"]
+__all__ = ["StandardizedRows", "Unit", "dtype_for", "scaling", "unit_of"]
 
-SMALLEST_RANGE = 0.05  # of a column, relative to the largest, that is learned as well as the others
+SMALLEST_RANGE = 0.25  # of a column, relative to the largest value, with which one factor for all columns will do
+SPREAD = 4.0  # standard deviations that become 1 where columns are normalized: a power of 2, which is exact
 # The standard deviations for Normalization, which adds 1e-14 to the variance and computes in its dtype.
 DEVIATIONS = {"float32": (1e-6, 1e18), "float64": (1e-6, 1e150)}
 ROWS_AT_ONCE = 4096
 
 
 def dtype_for(data: Dataset) -> str:
-    """Return the dtype in which the values of every column stay distinct: float32 if it suffices."""
+    """Return the dtype in which the values of every column, and numbers to predict, stay distinct: float32 if it suffices."""
+    if data.is_regression and data.y is not None:
+        extremes = Extremes()
+        extremes.include(data.y.reshape(len(data), -1))
+        if not extremes.fit_float32():
+            return "float64"
     try:
         scaling(data, "float32")
     except ValueError:
@@ -28,9 +36,9 @@ def dtype_for(data: Dataset) -> str:
 
 
 def scaling(data: Dataset, dtype: str) -> list[Layer]:
-    """Return the layers for raw samples: one factor for all columns, unless their scales differ.
+    """Return the layers for raw samples: one factor for all columns, unless their scales differ or they are far from 0.
 
-    Columns of different scales are normalized. Their units may be so far apart, or so small, that a variance is out of
+    Such columns are normalized: 4 standard deviations become 1. Their units may be so far apart, or so small, that a variance is out of
     the range of the dtype, or vanishes next to what Normalization adds to it. Then a power of 2 comes first, which is
     exact.
 
@@ -56,7 +64,7 @@ def scaling(data: Dataset, dtype: str) -> list[Layer]:
     if factor is None:
         raise too_wide
     variance = moments.variance * np.square(moments.unit * factor)
-    normalization = Normalization(mean=moments.mean * factor, variance=variance)
+    normalization = Normalization(mean=moments.mean * factor, variance=SPREAD**2 * variance)
     return [normalization] if factor == 1.0 else [Rescaling(factor), normalization]
 
 
@@ -124,3 +132,48 @@ def _moments(x: NDArray[Any]) -> Moments:
     varies = high / unit - low / unit > ROUNDING * precision
     one = np.maximum(unit * 2.0**-20, 1.0)
     return Moments(mean * unit, np.where(varies, variance, 1.0), np.where(varies, unit, one))
+
+
+# ---- Targets --------------------------------------------------------------------------------------------------------
+
+
+class Unit(NamedTuple):
+    """The unit in which a network learns the targets of a regression: deviations from their mean.
+
+    Targets of any scale are then learned with the same learning rates.
+    """
+
+    mean: NDArray[np.float64]
+    deviation: NDArray[np.float64]
+    """The standard deviation of each output; 1 for constant targets."""
+
+    def of(self, targets: NDArray[Any]) -> NDArray[np.float64]:
+        """Return targets in this unit."""
+        rows = (targets.reshape(len(targets), -1) - self.mean) / self.deviation
+        return rows.reshape(targets.shape)
+
+    def restore(self, model: Sequential) -> None:
+        """Let the last layer of a model, a dense one, predict in the unit of the targets."""
+        last = model.layers[-1]
+        kernel, bias = last.get_weights()
+        last.set_weights([kernel * self.deviation, bias * self.deviation + self.mean])
+
+
+class StandardizedRows:
+    """Targets on the disk, in a unit."""
+
+    def __init__(self, targets: Rows, unit: Unit) -> None:
+        self._targets, self._unit = targets, unit
+        self.shape, self.dtype = targets.shape, np.dtype(np.float64)
+        self.blocks, self.place = targets.blocks, targets.place
+
+    def read_into(self, first: int, out: NDArray[Any]) -> None:
+        """Read the rows from `first` on."""
+        out[...] = self._unit.of(read_ranges(self._targets, [(first, first + len(out))]))
+
+
+def unit_of(data: Dataset) -> Unit:
+    """Return the unit in which the targets of a regression have mean 0 and standard deviation 1."""
+    assert data.y is not None
+    moments = _moments(data.y.reshape(len(data), -1))
+    return Unit(moments.mean, np.sqrt(moments.variance) * moments.unit)

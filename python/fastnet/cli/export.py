@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from fastnet.cli._output import check_output, describe_size, note, print_json
+from fastnet.cli._output import check_output, describe_size, note, output_path, print_json
 from fastnet.models import Sequential
 from fastnet.serialization import load_model
 
@@ -16,7 +16,15 @@ FORMATS = {"onnx": "ONNX", "c": "C", "keras": "Keras", "state-dict": "safetensor
 def run(arguments: argparse.Namespace) -> int:
     """Write a model as ONNX, as C, for Keras or as a state dict of PyTorch, next to its file unless a name is given."""
     out = arguments.out or str(Path(arguments.model).with_suffix(SUFFIXES[arguments.to]))
-    check_output(out, inputs=[arguments.model], formats=[FORMATS[arguments.to]])
+    if out != "-":
+        check_output(out, inputs=[arguments.model], formats=[FORMATS[arguments.to]])
+    with output_path(out, f"model{SUFFIXES[arguments.to]}") as path:
+        assert path is not None
+        return _export(arguments, path, "standard output" if out == "-" else out)
+
+
+def _export(arguments: argparse.Namespace, out: str, shown: str) -> int:
+    """Write the file, and say how it was checked."""
     model = load_model(arguments.model, compile=arguments.to == "keras")  # the one format with the configuration
     if isinstance(model, Sequential):
         check = _write(model, arguments.to, out)
@@ -31,9 +39,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
     size = Path(out).stat().st_size
     if arguments.json:
-        print_json("export", {"model": arguments.model, "to": arguments.to, "file": out, "bytes": size, "check": check})
+        print_json(
+            "export", {"model": arguments.model, "to": arguments.to, "file": shown, "bytes": size, "check": check}
+        )
     else:
-        note(f"{out}: {describe_size(size)}; {check}", arguments.quiet)
+        note(f"{shown}: {describe_size(size)}; {check}", arguments.quiet)
     return 0
 
 

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import math
 import shlex
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from fastnet.cli._origin import words
 from fastnet.cli._output import describe_size, print_json, shortened
 from fastnet.cli._report import aligned
 from fastnet.models import Sequential
+from fastnet.models.classes import is_regression
 from fastnet.quantization import QuantizedModel
 from fastnet.serialization import load_model, read_metadata
 
@@ -62,7 +64,7 @@ def _as_text(file: dict[str, Any], metadata: dict[str, str], model: Sequential |
         ("written by", f"fastnet {metadata.get('fastnet_version', 'unknown')}"),
         ("parameters", f"{model.count_params():,} of {stored}{multiplied}"),
         ("input", _shape(model.input_shape) + (f": {shortened(model.feature_names)}" if model.feature_names else "")),
-        ("classes", f"{len(model.class_names)}: {shortened(model.class_names)}" if model.class_names else "no names"),
+        _outputs(model),
         ("optimizer", _call(compiled["optimizer"]) if compiled else "not compiled"),
     ]
     if compiled:
@@ -71,6 +73,12 @@ def _as_text(file: dict[str, Any], metadata: dict[str, str], model: Sequential |
     facts += [(name.replace("_", " "), _figures(figures)) for name, figures in model.figures.items()]
     facts += _origin(model.receipt)
     return "\n".join([*(f"{name + ':':<15}{value}" for name, value in facts), "", aligned(table, left=2)])
+
+
+def _outputs(model: Sequential | QuantizedModel) -> tuple[str, str]:
+    if is_regression(model):
+        return "predicts", _count(math.prod(model.output_shape or ()), "number")
+    return "classes", f"{len(model.class_names)}: {shortened(model.class_names)}" if model.class_names else "no names"
 
 
 def _rows_of_layers(model: Sequential) -> list[list[str]]:

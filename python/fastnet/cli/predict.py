@@ -1,26 +1,28 @@
-"""``fastnet predict``: the class of every row, as CSV, for Kaggle or as JSON."""
+"""``fastnet predict``: the class of every row, or its numbers, as CSV, as a submission to a contest or as JSON."""
 
 import argparse
-import csv
-import json
+import math
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from typing import IO, Any, NamedTuple, cast
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, cast
 
-import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.cli._data import load_for_model, open_for_model, source_of, stays_on_disk
-from fastnet.cli._output import as_document, check_output, note, print_json
+from fastnet.cli._data import dialect_of, load_for_model, open_for_model, source_of, stays_on_disk
+from fastnet.cli._output import check_output, note, print_json
+from fastnet.cli._predictions import WRITERS, Part, Predictions, Submission
+from fastnet.cli._sample_submission import Sample, read_sample
 from fastnet.cli._terminal import Guarded
 from fastnet.datasets import Dataset, StoredDataset
+from fastnet.datasets._column import read_column
 from fastnet.files.atomic import atomic_write
 from fastnet.files.names import format_of
 from fastnet.inputs.samples import check_finite
 from fastnet.inputs.windows import EVALUATION_BYTES
 from fastnet.models import Sequential
-from fastnet.models.classes import as_classes, class_names_of, probabilities_of
+from fastnet.models.classes import as_classes, as_numbers, class_names_of, is_regression, probabilities_of
 from fastnet.quantization import QuantizedModel
 from fastnet.serialization import load_model
 from fastnet.support.config import set_num_threads
@@ -28,49 +30,15 @@ from fastnet.support.config import set_num_threads
 __all__ = ["run"]
 
 
-ROWS_AT_ONCE = 4096  # as objects of Python
-
-
-class Part(NamedTuple):
-    """Predictions for some rows."""
-
-    codes: NDArray[np.int64]
-    probability: NDArray[Any]
-    probabilities: NDArray[Any] | None
-    """The probabilities of all classes, if requested: shape (rows, classes)."""
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Predictions of a model for rows; for those of data on the disk they are made as they are written."""
-
-    model: str
-    data: str
-    names: list[str]
-    count: int
-    parts: Iterable[Part]
-    with_all: bool
-    """Whether the probabilities of all classes are requested."""
-
-    def rows(self) -> Iterator[tuple[str, float, list[float]]]:
-        """Yield the class of each row, its probability and, if requested, those of all classes."""
-        for part in self.parts:
-            for first in range(0, len(part.codes), ROWS_AT_ONCE):
-                rows = slice(first, first + ROWS_AT_ONCE)
-                codes, probability = part.codes[rows].tolist(), part.probability[rows].tolist()
-                every = [[]] * len(codes) if part.probabilities is None else part.probabilities[rows].tolist()
-                for code, one, others in zip(codes, probability, every, strict=True):
-                    yield self.names[code], one, others
-
-
 def run(arguments: argparse.Namespace) -> int:
-    """Write the class of each row of the data and its probability."""
+    """Write the class of each row of the data and its probability, or the outputs of a regression."""
     to_file = arguments.out not in (None, "-")
     as_json = format_of(arguments.out) == "JSON" if to_file else arguments.json
-    layout = arguments.format or ("json" if as_json else "csv")
+    layout = arguments.format or ("kaggle" if arguments.sample_submission else "json" if as_json else "csv")
     if to_file:
         formats = ["JSON" if layout == "json" else "CSV"]
-        check_output(arguments.out, inputs=[arguments.model, arguments.data], formats=formats)
+        inputs = [arguments.model, arguments.data, *filter(None, [arguments.sample_submission])]
+        check_output(arguments.out, inputs=inputs, formats=formats)
     if arguments.threads:
         set_num_threads(arguments.threads)
     predictions = _predict(arguments)
@@ -88,70 +56,63 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _predict(arguments: argparse.Namespace) -> Predictions:
     model = load_model(arguments.model, compile=False)
-    names = class_names_of(model)
+    names = None if is_regression(model) else class_names_of(model)
+    if names is None and arguments.probabilities:
+        raise ValueError(f"--probabilities is for classifiers; {arguments.model} predicts numbers")
     assert model.input_shape is not None
+    assert model.output_shape is not None
+    outputs = math.prod(model.output_shape)
+    sample = arguments.sample_submission and read_sample(arguments.sample_submission)
+    submission = sample and sample.layout(names, outputs)
+    with_all = arguments.probabilities or bool(submission and submission.places and names)
+    make = partial(_part, model, names is None, with_all)
     data: Dataset | StoredDataset
     parts: Iterable[Part]
     if stays_on_disk(source_of(arguments.data)):
         data = stored = open_for_model(arguments, model, with_labels=False)
-        spans = stored.spans(EVALUATION_BYTES)
-        parts = (_stored_part(model, stored, first, last, arguments.probabilities) for first, last in spans)
+        parts = (make(_samples(model, stored, *span), span[0]) for span in stored.spans(EVALUATION_BYTES))
     else:
         data = load_for_model(arguments, model, with_labels=False)
         # Before anything is written, so that nothing is if a row is refused.
-        parts = [_part(model, data.x.reshape(-1, *model.input_shape), 0, arguments.probabilities)]
-    return Predictions(arguments.model, arguments.data, names, len(data), parts, arguments.probabilities)
-
-
-def _stored_part(
-    model: Sequential | QuantizedModel, data: StoredDataset, first: int, last: int, with_all: bool
-) -> Part:
-    x = data.read_samples(first, last)
-    check_finite(data.name, x, model.dtype, model.feature_names, first)
-    return _part(model, x, first, with_all)
-
-
-def _part(model: Sequential | QuantizedModel, x: NDArray[Any], first: int, with_all: bool) -> Part:
-    outputs = model.predict(x, verbose=0)
-    codes, probability = as_classes(outputs, first)
-    return Part(codes, probability, probabilities_of(outputs) if with_all else None)
-
-
-# ---- Layouts --------------------------------------------------------------------------------------------------------
-
-
-def _write_csv(file: IO[str], predictions: Predictions) -> None:
-    writer = csv.writer(file, lineterminator="\n")
-    others = [f"p_{name}" for name in predictions.names] if predictions.with_all else []
-    writer.writerow(["class", "probability", *others])
-    writer.writerows(
-        [name, *(f"{value:.6f}" for value in (probability, *every))] for name, probability, every in predictions.rows()
+        parts = [make(data.x.reshape(-1, *model.input_shape), 0)]
+    column, ids = _ids(arguments, model, sample, len(data))
+    if column is not None and submission is None:
+        label = (model.receipt or {}).get("label") or {}
+        submission = Submission([column, label.get("name") or "Label"], [])
+    return Predictions(
+        arguments.model, arguments.data, names, outputs, len(data), parts, with_all, column, ids, submission
     )
 
 
-def _write_kaggle(file: IO[str], predictions: Predictions) -> None:
-    """Write a submission for Kaggle's Digit Recognizer: the number of each image, from 1, and its class."""
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["ImageId", "Label"])
-    writer.writerows((number, name) for number, (name, *_) in enumerate(predictions.rows(), start=1))
+def _ids(
+    arguments: argparse.Namespace, model: Sequential | QuantizedModel, sample: Sample | None, rows: int
+) -> tuple[str | None, Sequence[str] | None]:
+    """Return the column that names the rows, and their names: that of the data, else of a sample submission."""
+    if arguments.id is None and sample is not None:
+        if len(sample.ids) != rows:
+            raise ValueError(
+                f"--sample-submission {arguments.sample_submission} has {len(sample.ids):,} rows, {arguments.data} has "
+                f"{rows:,}; --id COLUMN takes their names from {arguments.data}"
+            )
+        return sample.header[0], sample.ids
+    if arguments.id is None:
+        return None, None
+    separator, decimal = dialect_of(arguments, (model.receipt or {}).get("dialect"))
+    try:
+        return arguments.id, read_column(Path(arguments.data), arguments.id, separator, decimal)
+    except ValueError as error:
+        raise ValueError(f"--id: {error}") from error
 
 
-def _write_json(file: IO[str], predictions: Predictions) -> None:
-    """Write one document, its rows as they come."""
-    count = predictions.count
-    facts = {"model": predictions.model, "data": predictions.data, "rows": count, "classes": predictions.names}
-    head, end = json.dumps(as_document("predict", {**facts, "predictions": [0]}), indent=2).split("\n    0\n")
-    encode = json.JSONEncoder(indent=2, allow_nan=False).encode
-    file.write(head)
-    for number, (name, probability, every) in enumerate(predictions.rows()):
-        row = {"class": name, "probability": probability, **({"probabilities": every} if every else {})}
-        text = f"\n{encode(row)}".replace("\n", "\n    ")  # of the document's third level
-        file.write(f",{text}" if number else text)
-    file.write(f"\n{end}\n")
+def _samples(model: Sequential | QuantizedModel, data: StoredDataset, first: int, last: int) -> NDArray[Any]:
+    x = data.read_samples(first, last)
+    check_finite(data.name, x, model.dtype, model.feature_names, first)
+    return x
 
 
-WRITERS: dict[str, Callable[[IO[str], Predictions], None]] = {
-    "csv": _write_csv,
-    "kaggle": _write_kaggle,
-    "json": _write_json,
-}
+def _part(model: Sequential | QuantizedModel, are_numbers: bool, with_all: bool, x: NDArray[Any], first: int) -> Part:
+    outputs = model.predict(x, verbose=0)
+    if are_numbers:
+        return Part(None, as_numbers(outputs, first))
+    codes, probability = as_classes(outputs, first)
+    return Part(codes, probability, probabilities_of(outputs) if with_all else None)

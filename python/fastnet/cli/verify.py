@@ -8,12 +8,13 @@ from typing import Any
 
 from fastnet.callbacks import History
 from fastnet.cli._data import dialect_of
+from fastnet.cli._defaults import resolved
 from fastnet.cli._networks import are_hidden_in, hidden_layers, text_of
 from fastnet.cli._origin import arguments_again, hashes_of
 from fastnet.cli._output import note, print_json
 from fastnet.cli._parts import Parts, load_parts
 from fastnet.cli._progress import TrainingProgress
-from fastnet.cli._recipe import fit, make_model, resolved
+from fastnet.cli._recipe import averaged, fit, in_unit_of_targets, make_model, networks_of
 from fastnet.cli.evaluate import measure
 from fastnet.diagnostics.verification import environment_differences, largest_difference
 from fastnet.distributed.distribution import on_one_rank
@@ -108,23 +109,33 @@ def _train_and_compare(
     model: Sequential,
     receipt: dict[str, Any],
 ) -> Comparison:
-    again = make_model(original, parts.sample)
     note(f"training again for {original.epochs} epochs, as in the receipt of {arguments.model}", original.quiet)
-    history, started = History(), time.perf_counter()
-    progress = TrainingProgress(len(parts.training), original.batch_size, original.quiet)
-    with on_one_rank(original.shards):
-        fit(again, parts, original, [progress, history])
-    if history.interrupted:
-        raise KeyboardInterrupt("before there was anything to compare")
+    started = time.perf_counter()
+    again = _trained_again(original, parts)
     seconds = time.perf_counter() - started
     weights = {"then": receipt["weights"], "now": again._weights.sha256(), "noted": _noted_weights(arguments.model)}
     facts = {"weights": weights, "differences": environment_differences(receipt), "seconds": seconds}
     if weights["then"] == weights["now"]:
         return Comparison("identical", facts, [f"training again gives the weights of {arguments.model}, bit for bit"])
-    accuracy = {name: measure(one, parts.measured).accuracy for name, one in {"then": model, "now": again}.items()}
-    facts |= {"accuracy": accuracy, "largest_difference": largest_difference(model, again)}
-    close = arguments.tolerance is not None and abs(accuracy["then"] - accuracy["now"]) <= arguments.tolerance
+    results = {name: measure(one, parts.measured) for name, one in {"then": model, "now": again}.items()}
+    score = {name: result.score for name, result in results.items()}
+    facts |= {results["now"].score_name: score, "largest_difference": largest_difference(model, again)}
+    close = arguments.tolerance is not None and abs(score["then"] - score["now"]) <= arguments.tolerance
     return Comparison("equivalent" if close else "different", facts, _explained(facts, parts, arguments.tolerance))
+
+
+def _trained_again(arguments: argparse.Namespace, parts: Parts) -> Sequential:
+    models = []
+    for member in networks_of(arguments):
+        again, history = make_model(member, parts), History()
+        progress = TrainingProgress(len(parts.training), member.batch_size, member.quiet)
+        with on_one_rank(member.shards):
+            fit(again, parts, member, [progress, history])
+        if history.interrupted:
+            raise KeyboardInterrupt("before there was anything to compare")
+        in_unit_of_targets(again, parts)
+        models.append(again)
+    return averaged(models) or models[0]
 
 
 def _noted_weights(path: str) -> str | None:
@@ -135,7 +146,8 @@ def _noted_weights(path: str) -> str | None:
 
 def _explained(facts: dict[str, Any], parts: Parts, tolerance: float | None) -> list[str]:
     """Return lines about how the weights differ, and why."""
-    differences, accuracy = facts["differences"], facts["accuracy"]
+    differences = facts["differences"]
+    name, score = next((name, facts[name]) for name in ("accuracy", "r2") if name in facts)
     by = "" if facts["largest_difference"] is None else f", by {facts['largest_difference']:.2g} at most"
     lines = [f"training again gives other weights{by}"]
     if isa := differences.get("isa"):
@@ -155,10 +167,11 @@ def _explained(facts: dict[str, Any], parts: Parts, tolerance: float | None) -> 
         lines.append("the weights in the file are not those of its receipt: they were changed afterwards")
     elif not differences:
         lines.append("versions and instruction set are the same: the weights were changed before they were saved")
-    gap = abs(accuracy["then"] - accuracy["now"])
+    gap = abs(score["then"] - score["now"])
     verdict = "" if tolerance is None else f", {'within' if gap <= tolerance else 'more than'} {tolerance:g}"
+    kind = ".2%" if name == "accuracy" else ".4f"
     lines.append(
-        f"accuracy: {accuracy['then']:.2%} then, {accuracy['now']:.2%} now, on {parts.measured_is}: "
+        f"{name}: {score['then']:{kind}} then, {score['now']:{kind}} now, on {parts.measured_is}: "
         f"a difference of {gap:.4f}{verdict}"
     )
     return lines

@@ -86,7 +86,16 @@ def make_parser() -> tuple[Parser, dict[str, Parser]]:
         )
         command.add_arguments(parsers[name])
         add_config(parsers[name])
+        parsers[name].usage = _usage(parsers[name])
     return parser, parsers
+
+
+def _usage(parser: Parser) -> str:
+    """Return the usage without the options, which the help lists below it."""
+    shown = [str(action.metavar or action.dest.upper()) for action in parser._get_positional_actions()]
+    optional = [action.nargs == "?" for action in parser._get_positional_actions()]
+    words = [f"[{word}]" if may_lack else word for word, may_lack in zip(shown, optional, strict=True)]
+    return " ".join([parser.prog, "[options]", *words])
 
 
 # ---- Help -----------------------------------------------------------------------------------------------------------

@@ -87,7 +87,7 @@ def add_json(container: Container) -> None:
 
 def add_quiet(container: Container) -> None:
     """Add ``--quiet``."""
-    add_flag(container, "--quiet", help="no progress and no messages, only the result")
+    add_flag(container, "--quiet", help="no progress, messages or warnings, only the result in short")
 
 
 def add_run_dir(container: Container, what: str) -> None:
@@ -122,6 +122,12 @@ def add_table(container: Container, *, remembered: bool = False) -> None:
         metavar="COLUMN",
         help="the column of DATA that holds the label: its name, or its index from 0 "
         f"(default: {THAT_OF_TRAINING * remembered}label; without a header, the first)",
+    )
+    container.add_argument(
+        "--id",
+        metavar="COLUMN",
+        help="a column of DATA that names the rows and is not a feature"
+        + " (default: that of training); given to predict, its values come before the predictions" * remembered,
     )
     add_dialect(container, remembered=remembered)
 

@@ -31,7 +31,10 @@ def add_arguments(parser: Parser) -> None:
 
 COMMAND = Command(
     summary="evaluate a model on labeled data",
-    description="Measure the accuracy of a model on labeled data; on the test set if the data include one.",
+    description=(
+        "Measure the accuracy of a classifier, or the errors of a regression, on labeled data; on the test set if the data "
+        "include one."
+    ),
     examples=(
         ("evaluate mnist.safetensors mnist", "its accuracy"),
         ("evaluate mnist.safetensors mnist --report mnist.html", "with a report"),

@@ -1,5 +1,7 @@
 """The arguments of ``fastnet export``."""
 
+import argparse
+
 from fastnet.cli._arguments.command import Command, Parser, add_json, add_model, add_quiet
 
 __all__ = ["COMMAND"]
@@ -9,9 +11,17 @@ def add_arguments(parser: Parser) -> None:
     """Add MODEL and the options."""
     add_model(parser, help="a model file")
     parser.add_argument("--to", required=True, choices=("onnx", "c", "keras", "state-dict"), help="the language")
-    parser.add_argument("--out", metavar="FILE", help="the file to write (default: MODEL with another suffix)")
+    parser.add_argument(
+        "--out", metavar="FILE", help="the file to write, or - for standard output (default: MODEL with another suffix)"
+    )
     add_quiet(parser)
     add_json(parser)
+
+
+def check(parser: Parser, arguments: argparse.Namespace) -> None:
+    """Refuse two things on standard output."""
+    if arguments.out == "-" and arguments.json:
+        parser.error("argument --json: needs --out FILE, as standard output has the exported model")
 
 
 COMMAND = Command(
@@ -28,4 +38,5 @@ COMMAND = Command(
         ("export mnist.safetensors --to state-dict", "for PyTorch"),
     ),
     add_arguments=add_arguments,
+    check=check,
 )

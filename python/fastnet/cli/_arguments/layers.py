@@ -101,9 +101,10 @@ def augmentations(text: str) -> str:
     return ",".join(dict.fromkeys(words))
 
 
-def dense_layers(units: tuple[int, ...]) -> str:
-    """Return dense layers as they are written."""
-    return ", ".join(f"dense {number}" for number in units)
+def dense_layers(units: tuple[int, ...], *, batch_norm: bool = False, dropout: float | None = None) -> str:
+    """Return dense layers as they are written, each followed by a normalization and dropout on request."""
+    after = [*(["norm"] if batch_norm else []), *([f"dropout {dropout:g}"] if dropout else [])]
+    return ", ".join(", ".join([f"dense {number}", *after]) for number in units)
 
 
 def parse_layers(text: str) -> list[LayerSpec]:

@@ -16,7 +16,16 @@ from fastnet.cli._arguments.command import (
     add_threads,
 )
 from fastnet.cli._arguments.layers import AUGMENTATIONS, NETWORKS, USAGE, augmentations, layers
-from fastnet.cli._arguments.types import fraction, hidden_layers, image_shape, integer, positive_number, seconds
+from fastnet.cli._arguments.types import (
+    class_weight,
+    fraction,
+    hidden_layers,
+    image_shape,
+    integer,
+    not_negative,
+    positive_number,
+    seconds,
+)
 
 __all__ = ["ACTIVATIONS", "COMMAND", "OPTIMIZERS"]
 
@@ -26,6 +35,9 @@ ACTIVATIONS = (*(name for name in activation_names() if name not in _NOT_HIDDEN)
 DTYPES = ("float32", "float64", "mixed_bfloat16")
 OPTIMIZERS = ("adam", "adamw", "nadam", "adamax", "lion", "sgd", "rmsprop", "adagrad")
 OPTIMIZERS_WITH_MOMENTUM = ("sgd", "rmsprop")
+SCHEDULES = ("linear", "cosine", "constant", "one-cycle")
+TASKS = ("classification", "regression")
+PATIENCE = 10
 
 
 def add_arguments(parser: Parser) -> None:
@@ -49,7 +61,8 @@ def _add_model_options(group: Container) -> None:
         "--hidden",
         type=hidden_layers,
         metavar="N,N",
-        help="units of each hidden layer, or none (default: 256,128)",
+        help="units of each hidden layer, or none (default: 64,64; 128,64 from 1,000 rows on; 256,128 from 10,000 "
+        "rows on and for images)",
     )
     group.add_argument(
         "--layers",
@@ -57,7 +70,23 @@ def _add_model_options(group: Container) -> None:
         metavar="TEXT",
         help=f"the hidden layers written out, with commas between them, in place of a network: {USAGE}",
     )
-    group.add_argument("--activation", choices=ACTIVATIONS, default="relu", help="of the hidden layers (default: relu)")
+    group.add_argument(
+        "--dropout", type=fraction, metavar="X", help="dropout of this rate after each layer of --hidden (default: 0)"
+    )
+    add_flag(group, "--batch-norm", help="batch normalization after each layer of --hidden")
+    group.add_argument(
+        "--ensemble",
+        type=integer(2, 1000),
+        metavar="N",
+        help="train N networks, with seeds from --seed on, and average their predictions in one model file",
+    )
+    group.add_argument(
+        "--activation",
+        choices=ACTIVATIONS,
+        default="relu",
+        metavar="NAME",
+        help=f"of the hidden layers: {', '.join(ACTIVATIONS)} (default: relu)",
+    )
     group.add_argument(
         "--augment",
         type=augmentations,
@@ -75,13 +104,31 @@ def _add_model_options(group: Container) -> None:
 
 
 def _add_training_options(group: Container) -> None:
-    group.add_argument("--optimizer", choices=OPTIMIZERS, default="adam", help="(default: adam)")
+    group.add_argument(
+        "--optimizer",
+        choices=OPTIMIZERS,
+        default="adam",
+        metavar="NAME",
+        help=f"{', '.join(OPTIMIZERS)} (default: adam)",
+    )
     group.add_argument(
         "--lr",
         type=positive_number,
         metavar="X",
-        help="learning rate of the first epoch, from which it falls in equal steps to a hundredth "
-        "(default: 0.003; 0.001 for rmsprop, 0.1 for sgd)",
+        help="the largest learning rate (default: 0.003; 0.001 for rmsprop, 0.1 for sgd)",
+    )
+    group.add_argument(
+        "--schedule",
+        choices=SCHEDULES,
+        default="linear",
+        help="how the learning rate changes: linear and cosine: falls to a hundredth, epoch by epoch; constant: stays; "
+        "one-cycle: rises and falls, step by step (default: linear)",
+    )
+    group.add_argument(
+        "--weight-decay",
+        type=not_negative,
+        metavar="X",
+        help="of the optimizer (default: 300 / rows, and 0.5 at most, for adam, adamw, nadam and adamax; 0 for others)",
     )
     group.add_argument("--momentum", type=fraction, metavar="X", help="of sgd or rmsprop (default: 0)")
     group.add_argument(
@@ -89,6 +136,21 @@ def _add_training_options(group: Container) -> None:
         type=integer(1),
         metavar="N",
         help="passes over the data (default: enough for 300,000 rows in total, from 5 to 50)",
+    )
+    group.add_argument(
+        "--early-stopping",
+        type=integer(1),
+        nargs="?",
+        const=PATIENCE,
+        metavar="N",
+        help="end when the loss of the held-out rows has not improved for N epochs, and take the best weights "
+        f"(N: {PATIENCE} unless given)",
+    )
+    group.add_argument(
+        "--class-weight",
+        type=class_weight,
+        metavar="WEIGHTS",
+        help="weights of the classes in the loss: balanced, or such as rose=2,lily=0.5 (default: 1 for all)",
     )
     group.add_argument(
         "--batch-size",
@@ -141,8 +203,18 @@ def _add_data_options(group: Container) -> None:
         metavar="H,W,C",
         help="the rows of DATA are images of this shape, such as 28,28,1, or square (default: the shape in DATA)",
     )
+    group.add_argument(
+        "--task",
+        choices=TASKS,
+        help="whether the targets are classes or numbers (default: text is classes, numbers with a fraction are numbers; "
+        "whole numbers are classes if they are few, occur often or count from 0 or 1: two of the three)",
+    )
     add_table(group)
-    group.add_argument("--out", metavar="FILE", help="write the model to this file, for example model.safetensors")
+    group.add_argument(
+        "--out",
+        metavar="FILE",
+        help="write the model to this file, for example model.safetensors, or to standard output: -",
+    )
     add_run_dir(group, "configuration, history, model and report")
     add_quiet(group)
     add_json(group)
@@ -160,6 +232,9 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
     }
     if len(both := [option for option, is_given in networks.items() if is_given]) > 1:
         parser.error(f"argument {both[0]}: not together with {both[1]}: each gives the hidden layers")
+    if arguments.out == "-" and arguments.json:
+        parser.error("argument --json: needs --out FILE, as standard output has the model")
+    _check_regularization(parser, arguments)
     if arguments.shards and not arguments.distributed:
         parser.error("argument --shards: needs --distributed")
     if not arguments.checkpoint:
@@ -168,11 +243,26 @@ def check(parser: Parser, arguments: argparse.Namespace) -> None:
             parser.error(f"argument {option}: needs --checkpoint DIR")
 
 
+def _check_regularization(parser: Parser, arguments: argparse.Namespace) -> None:
+    written = "--layers" if arguments.layers else f"--network {arguments.network}"
+    if arguments.layers or arguments.network in NETWORKS:
+        if arguments.dropout:
+            parser.error(f"argument --dropout: is for --hidden; with {written}, write dropout X in --layers")
+        if arguments.batch_norm:
+            parser.error(f"argument --batch-norm: is for --hidden; with {written}, write norm in --layers")
+    if arguments.early_stopping and not arguments.validation:
+        parser.error("argument --early-stopping: needs held-out rows, and --validation is 0")
+    if arguments.class_weight and arguments.task == "regression":
+        parser.error("argument --class-weight: is for classes, not for --task regression")
+    if arguments.ensemble and arguments.checkpoint:
+        parser.error("argument --ensemble: not together with --checkpoint, which keeps the training of one network")
+
+
 COMMAND = Command(
-    summary="train a classifier and report how good it is",
+    summary="train a model and report how good it is",
     description=(
-        "Train a classifier and report its accuracy on data that it has not seen: on the test set if the data include "
-        "one, else on held-out rows. The model scales its inputs itself, so that it can be used with raw data."
+        "Train a classifier, or a regression if the targets are numbers, and report how good it is on data that it has "
+        "not seen: on the test set if the data include one, else on held-out rows. The model scales its inputs itself, so that it can be used with raw data."
     ),
     examples=(
         ("train", "learn digits in a second"),

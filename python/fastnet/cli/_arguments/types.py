@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 
 __all__ = [
+    "class_weight",
     "column",
     "decimal",
     "fraction",
     "hidden_layers",
     "image_shape",
     "integer",
+    "not_negative",
     "positive_number",
     "seconds",
     "separator",
@@ -41,6 +43,11 @@ def integer(minimum: int, maximum: float = math.inf) -> Callable[[str], int]:
 def positive_number(text: str) -> float:
     """Return a finite number above 0."""
     return _number(text, lambda number: 0 < number < math.inf, "a number above 0")
+
+
+def not_negative(text: str) -> float:
+    """Return a finite number of at least 0."""
+    return _number(text, lambda number: 0 <= number < math.inf, "a number of at least 0")
 
 
 def fraction(text: str) -> float:
@@ -89,6 +96,22 @@ def image_shape(text: str) -> str | tuple[int, ...]:
             f"must be HEIGHT,WIDTH or HEIGHT,WIDTH,CHANNELS such as 28,28,1, or square; got {text!r}"
         )
     return tuple(map(int, sizes))
+
+
+def class_weight(text: str) -> str:
+    """Return "balanced", or the weights of classes as they are typed: NAME=WEIGHT with commas between them."""
+    if text.strip().lower() == "balanced":
+        return "balanced"
+    for pair in text.split(","):
+        name, equals, weight = pair.rpartition("=")
+        try:
+            if not (name and equals):
+                raise ValueError
+            not_negative(weight)
+        except (ValueError, argparse.ArgumentTypeError):
+            accepted = "balanced, or NAME=WEIGHT with commas between them, such as rose=2,lily=0.5"
+            raise argparse.ArgumentTypeError(f"must be {accepted}; got {text!r}") from None
+    return text
 
 
 def column(text: str) -> str | int:

@@ -1,6 +1,7 @@
 """Samples, targets and weights: what a model accepts, in which forms, and what it says of what does not fit."""
 
 import time
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,9 @@ def test_one_output_takes_truth_values() -> None:
         (np.where(np.arange(30) == 7, np.nan, LABELS), ValueError, "y has a NaN or an infinity in row 7"),
         (LABELS[:29], ValueError, r"y must have as many rows as x, 30; got shape \(29,\)"),
         (np.float64(1.0), ValueError, r"y must have as many rows as x, 30; got shape \(\)"),
+        (ONE_HOT.T, ValueError, r"y must have as many rows as x, 30; got shape \(3, 30\): samples are rows: give y\.T$"),
+        (LABELS[None], ValueError, r"got shape \(1, 30\): samples are rows: give y\.T$"),
+        (ONE_HOT[:20].T, ValueError, r"y must have as many rows as x, 30; got shape \(3, 20\)$"),
         (ONE_HOT[:, :2], ValueError, r"y must have shape \(30, 3\) for sparse_categorical_cross.*; got \(30, 2\)"),
         (ONE_HOT[:, :, None], ValueError, r"y must have shape \(30, 3\)"),
         (np.where(np.arange(30)[:, None] == 9, np.inf, ONE_HOT), ValueError, "y has a NaN or an infinity in row 9"),
@@ -138,6 +142,41 @@ def test_one_feature_may_be_flat() -> None:
     assert_array_equal(model.predict(np.arange(5.0)), model.predict(np.arange(5.0)[:, None]))
 
 
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (X.T, LABELS, r"y must have as many rows as x, 4; got shape \(30,\): samples are rows: give x\.T$"),
+        (X.T, ONE_HOT, r"y must have as many rows as x, 4; got shape \(30, 3\): samples are rows: give x\.T$"),
+        (X.T, ONE_HOT.T, r"got shape \(3, 30\): if samples are columns here, give x\.T and y\.T$"),
+        (X, LABELS[:29], r"y must have as many rows as x, 30; got shape \(29,\)$"),
+    ],
+)
+def test_a_model_is_not_built_for_samples_that_their_targets_do_not_fit(x: Any, y: Any, message: str) -> None:
+    model = fn.Sequential([Dense(3, "softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    for method in (
+        *(model.fit, model.evaluate, model.train_on_batch, model.loss_and_gradients, model.input_gradients),
+        partial(fn.find_learning_rate, model),
+        partial(fn.doctor, model),
+    ):
+        with pytest.raises(ValueError, match=message):
+            method(x, y)
+        assert not model.built
+    model.fit(X, LABELS, verbose=0)
+    assert model.input_shape == (4,)
+
+
+def test_tables_and_validation_data_in_columns_are_told_how_to_transpose() -> None:
+    pd, polars = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    model = classifier()
+    with pytest.raises(ValueError, match=r"samples are rows: give x\.T$"):
+        model.predict(pd.DataFrame(X).T)
+    with pytest.raises(ValueError, match=r"samples are rows: give x\.transpose\(\)$"):
+        model.predict(polars.DataFrame(X).transpose())
+    with pytest.raises(ValueError, match=r"^x of validation_data must have .*: samples are rows: give x\.T$"):
+        model.fit(X, LABELS, validation_data=(X.T, LABELS), verbose=0)
+
+
 def test_data_frames_are_accepted() -> None:
     pd = pytest.importorskip("pandas")
     model = classifier()
@@ -148,9 +187,12 @@ def test_data_frames_are_accepted() -> None:
 @pytest.mark.parametrize(
     ("x", "error", "message"),
     [
-        (X[:, :3], ValueError, r"x must have shape \(samples, 4\); got \(30, 3\)"),
+        (X[:, :3], ValueError, r"x must have shape \(samples, 4\); got \(30, 3\)$"),
         (X[0], ValueError, r"x must have shape \(samples, 4\); got \(4,\): one sample is x\[None\]"),
-        (X[None], ValueError, r"x must have shape \(samples, 4\); got \(1, 30, 4\)"),
+        (X[None], ValueError, r"x must have shape \(samples, 4\); got \(1, 30, 4\)$"),
+        (X.T, ValueError, r"x must have shape \(samples, 4\); got \(4, 30\): samples are rows: give x\.T$"),
+        (X[:1].T, ValueError, r"x must have shape \(samples, 4\); got \(4, 1\): samples are rows: give x\.T$"),
+        (X.T.tolist(), ValueError, r"got \(4, 30\): samples are rows: give numpy\.transpose\(x\)$"),
         (np.float32(1.0), ValueError, r"x must have shape \(samples, 4\); got \(\)"),
         (X.astype(object), TypeError, "x must be an array of real numbers; got ndarray with elements of dtype object"),
         (X.astype(complex), TypeError, "dtype complex64|dtype complex128"),

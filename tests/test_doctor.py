@@ -199,7 +199,7 @@ def test_sparse_samples_are_examined() -> None:
 def test_bad_arguments_are_refused() -> None:
     with pytest.raises(TypeError, match="model must be a Sequential; got int"):
         fn.doctor(1, X, LABELS)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"x must have samples of shape \(8,\)"):
+    with pytest.raises(ValueError, match=r"x must have shape \(samples, 8\); got \(600, 3\)"):
         fn.doctor(network(), X[:, :3], LABELS)
     with pytest.raises(ValueError, match="y must have as many rows as x, 600; got shape"):
         fn.doctor(network(), X, LABELS[:5])

@@ -145,7 +145,7 @@ def find_learning_rate(
     steps = check_integer("steps", steps, minimum=10)
     if lowest >= highest:
         raise ValueError(f"lowest must be below highest; got {lowest} and {highest}")
-    network = model._trainable_network("find_learning_rate", x)
+    network = model._trainable_network("find_learning_rate", x, y)
     if isinstance(model.optimizer._learning_rate, LearningRateSchedule):
         raise ValueError("the optimizer follows a schedule: compile the model with a number as learning_rate")
     rate, state = model.optimizer.learning_rate, network.get_state()

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fastnet._core import SparseRows, first_nonfinite_row
 from fastnet.inputs.columns import Columns
 from fastnet.inputs.repacking import is_foreign, quick_to_gather, repacked
+from fastnet.inputs.shapes import check_shape, fits, hint_of_columns
 from fastnet.inputs.sparse import as_sparse_rows, is_sparse
 from fastnet.inputs.tables import columns_of, from_table, is_table, names_of, numbers_of, order_of
 from fastnet.losses import Loss
@@ -247,21 +248,6 @@ def finite_features(
     return given
 
 
-def fits(shape: tuple[int, ...], input_shape: tuple[int, ...]) -> bool:
-    """Return whether an array of a shape has samples of `input_shape`; as in Keras, a last axis of 1 may be missing or added."""
-    sample = shape[1:]
-    return bool(shape) and (input_shape in (sample, (*sample, 1)) or sample == (*input_shape, 1))
-
-
-def check_shape(name: str, shape: tuple[int, ...], input_shape: tuple[int, ...], values: Any) -> None:
-    """Refuse samples whose shape is not `input_shape`."""
-    if shape[1:] != input_shape and not fits(shape, input_shape):
-        expected = ", ".join(["samples", *map(str, input_shape)])
-        one = "to_frame().T" if hasattr(values, "iloc") else "[None]"
-        hint = f": one sample is {name}{'.' * hasattr(values, 'iloc')}{one}" if fits((1, *shape), input_shape) else ""
-        raise ValueError(f"{name} must have shape ({expected}); got {shape}{hint}")
-
-
 def as_targets(
     name: str,
     values: Any,
@@ -283,7 +269,8 @@ def as_targets(
     """
     array, outputs = as_array(name, values), math.prod(output_shape)
     if array.ndim == 0 or len(array) != rows:
-        raise ValueError(f"{name} must have as many rows as x, {rows}; got shape {array.shape}")
+        hint = hint_of_columns(name, values, array.shape in ((1, rows), (outputs, rows)))
+        raise ValueError(f"{name} must have as many rows as x, {rows}; got shape {array.shape}{hint}")
     if loss.takes_labels and outputs > 1 and (array.ndim == 1 or array.shape[1:] == (1,)):
         return _as_labels(name, array.reshape(-1), outputs, first_row)
     if array.ndim == 1 and outputs == 1:

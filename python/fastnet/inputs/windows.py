@@ -22,9 +22,9 @@ from fastnet.inputs.samples import (
     as_weights,
     boundary_of,
     check_finite,
-    check_shape,
     core_array,
 )
+from fastnet.inputs.shapes import check_shape
 from fastnet.inputs.tables import order_of
 from fastnet.losses import Loss
 from fastnet.support.validation import describe

@@ -9,7 +9,7 @@ from weakref import WeakSet
 import numpy as np
 
 from fastnet import losses
-from fastnet.inputs.samples import fits
+from fastnet.inputs.shapes import fits
 from fastnet.models import Sequential
 from fastnet.support.text import did_you_mean
 from fastnet.support.validation import describe

@@ -17,6 +17,7 @@ from fastnet.files.stored import StoredDataset
 from fastnet.inputs.batches import Batches, as_batches, features_of_batches
 from fastnet.inputs.repacking import predict
 from fastnet.inputs.samples import Features, Samples, as_features, as_samples, shape_of
+from fastnet.inputs.shapes import check_rows
 from fastnet.inputs.windows import Data, as_stored, stored_features, stored_samples
 from fastnet.layers.weights import Network
 from fastnet.losses import Loss
@@ -127,23 +128,23 @@ class Evaluator(Compiled):
 
     # --- Data ---
 
-    def _built_network(self, x: Any) -> Network:
-        """Return the network, built for the shape of `x` if it was not built before."""
+    def _built_network(self, x: Any, y: Any = None) -> Network:
+        """Return the network, built for the shape of `x`, which has the targets `y`, if it was not built before."""
         if self._network is None:
             shape = x.shape if isinstance(x, StoredDataset) else shape_of("x", x)
             if len(shape) < 2:
                 raise ValueError(f"x must have a row for every sample, as (samples, features); got shape {shape}")
+            if y is not None:
+                check_rows(shape, shape_of("y", y), x)
             self.build(shape[1:])
         assert self._network is not None
         return self._network
 
-    def _trainable_network(self, method: str, x: Any) -> Network:
+    def _trainable_network(self, method: str, x: Any, y: Any = None) -> Network:
         """Return the network, built and compiled; its optimizer knows the number of its steps."""
         if self._compilation is None or self._compilation.loss is None:
             raise ValueError(f"call compile(optimizer, loss) before {method}()")
-        network = self._network
-        if network is None:
-            network = self._built_network(x)
+        network = self._built_network(x, y)
         if not self._network_is_compiled:
             with self._structure:
                 if not self._network_is_compiled:
@@ -244,7 +245,7 @@ class Evaluator(Compiled):
         verbose = check_verbose(verbose)
         source = None if y is not None else as_batches("x", x, self.input_shape, batch_size)
         if source is None or not self._is_built():
-            self._trainable_network("evaluate", x if source is None else source.peek()[0])
+            self._trainable_network("evaluate", x if source is None else source.peek()[0], y)
         data = self._data(x, y, sample_weight) if source is None else source
         known = data.steps if isinstance(data, Batches) else -(-len(data) // batch_size)
         params = {"steps": steps if known is None else known, "verbose": verbose}

@@ -279,7 +279,7 @@ class Inspector(Trainer):
         >>> model.evaluate(x, y, verbose=0), model.evaluate(x + 0.5 * np.sign(gradients), y, verbose=0)
         (4.0, 12.25)
         """
-        network = self._trainable_network("input_gradients", x)
+        network = self._trainable_network("input_gradients", x, y)
         samples = self._samples(x, y, sample_weight, any_sum=True)
         custom = self._compiled("input_gradients()").custom_loss
         if custom is None:

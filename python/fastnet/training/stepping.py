@@ -31,8 +31,8 @@ class Stepper(Evaluator, Layered):
         self._known_settings: Settings | None = None
         super().__init__(*arguments, **keywords)
 
-    def _trainable_network(self, method: str, x: Any) -> Network:
-        network = super()._trainable_network(method, x)
+    def _trainable_network(self, method: str, x: Any, y: Any = None) -> Network:
+        network = super()._trainable_network(method, x, y)
         if self._weights.changes.pending:
             with self._structure:
                 self._update_layers(network)

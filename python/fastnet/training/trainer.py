@@ -215,7 +215,7 @@ class Trainer(Stepper):
         if source is None:
             if y is None and x is not None and not isinstance(x, StoredDataset):
                 raise ValueError("y is missing: got None, and x yields no batches of (x, y)")
-            self._trainable_network("fit", x)
+            self._trainable_network("fit", x, y)
             names = self.feature_names or names_to_learn("x", x)
             rows = math.inf if steps is None else len(span) * steps * batch_size
             data: Data = self._data(x, y, sample_weight, columns=names, passes=len(span), most_rows=rows)
@@ -329,7 +329,7 @@ class Trainer(Stepper):
 
         The arguments are those of `fit`, the result is that of `evaluate`.
         """
-        self._trainable_network("train_on_batch", x)
+        self._trainable_network("train_on_batch", x, y)
         self._warn_of_frozen()
         samples = self._training_samples(x, y, sample_weight)
         if class_weight is not None:
@@ -366,7 +366,7 @@ class Trainer(Stepper):
         >>> loss, by_kernel.tolist(), by_bias.tolist()
         (4.0, [[4.0], [4.0]], [4.0])
         """
-        network = self._trainable_network("loss_and_gradients", x)
+        network = self._trainable_network("loss_and_gradients", x, y)
         samples = self._samples(x, y, sample_weight, any_sum=True)
         hook = batch_hook(self._compiled("training"), samples, None, observe=False)
         loss, gradients = network.loss_and_gradients(samples.x, samples.y, samples.weight, hook)

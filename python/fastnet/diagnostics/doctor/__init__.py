@@ -10,7 +10,7 @@ from fastnet.diagnostics.doctor import architecture, data, dynamics, targets  # 
 from fastnet.diagnostics.doctor.case import Case
 from fastnet.diagnostics.doctor.report import CHECKS, Check, Finding, Report
 from fastnet.exceptions import DoctorWarning
-from fastnet.inputs.samples import fits
+from fastnet.inputs.shapes import check_shape
 from fastnet.layers.weights import finite
 from fastnet.losses import CustomLoss
 
@@ -65,8 +65,7 @@ def doctor(model: Inspector, x: Any, y: Any = None, validation_data: Any = None,
         raise TypeError(f"model must be a Sequential; got {type(model).__name__}")
     case = Case(model, x, y, validation_data, shuffle=shuffle)
     model._built_network(case.all_x)
-    if not fits(tuple(case.all_x.shape), model.input_shape or ()):
-        raise ValueError(f"x must have samples of shape {model.input_shape}; got {tuple(case.all_x.shape[1:])}")
+    check_shape("x", tuple(case.all_x.shape), model.input_shape or (), case.all_x)
     return _examine(case, every_epoch=False)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.inputs.samples import as_array
+from fastnet.inputs.shapes import check_rows
 from fastnet.inputs.sparse import is_sparse
 from fastnet.inputs.tables import names_to_learn
 from fastnet.layers import (
@@ -57,8 +58,8 @@ class Case:
         names = model.feature_names or names_to_learn("x", x)
         self.all_x = _rows_of("x", x, names)
         self.all_y = None if y is None else as_array("y", y)
-        if self.all_y is not None and (self.all_y.ndim == 0 or len(self.all_y) != self.all_x.shape[0]):
-            raise ValueError(f"y must have as many rows as x, {self.all_x.shape[0]}; got shape {self.all_y.shape}")
+        if self.all_y is not None:
+            check_rows(self.all_x.shape, self.all_y.shape, x)
         if validation_data is not None and not isinstance(validation_data, tuple | list):
             raise ValueError(f"validation_data must be (x, y); got {describe(validation_data)}")
         self.validation_x = (

@@ -57,10 +57,10 @@ SOUND: dict[str, Callable[[], fn.Sequential]] = {
 
 
 @pytest.mark.parametrize("name", SOUND)
-def test_sound_networks_have_no_findings(name: str) -> None:
+def test_sound_networks_have_no_findings_but_notes(name: str) -> None:
     model = SOUND[name]()
     report = fn.doctor(model, X.reshape(-1, *model.input_shape), LABELS)
-    assert report.codes == [], report
+    assert {finding.severity for finding in report} <= {"note"}, report
 
 
 def with_dead_channels(count: int) -> fn.Sequential:
@@ -76,7 +76,8 @@ FAULTS: dict[str, tuple[str, Callable[[], fn.Sequential]]] = {
     "FN301": ("the 10 outputs come from relu", lambda: network(conv(), last="relu")),
     "FN304": ("all 8 units of layer 'conv2d_1'", lambda: network(conv(), conv(kernel_initializer="ones"))),
     "FN306": ("layer 'conv2d' is linear, and layer 'conv2d_1' follows", lambda: network(conv(8, 3, None), conv())),
-    "FN401": ("channels that are 0 for all 400 sampled rows: 62% of layer 'conv2d'", lambda: with_dead_channels(5)),
+    "FN401": ("channels that are 0 for all 400 sampled rows: 5 of 8 in layer 'conv2d'", lambda: with_dead_channels(5)),
+    "FN407": ("channels that are 0 for all 400 sampled rows: 1 of 8 in layer 'conv2d'", lambda: with_dead_channels(1)),
 }
 
 
@@ -89,8 +90,12 @@ def test_a_planted_fault_is_named_and_nothing_else(code: str) -> None:
 
 
 def test_a_channel_that_is_on_anywhere_is_not_dead() -> None:
-    model = with_dead_channels(3)  # of 8, less than what is reported
-    assert fn.doctor(model, X, LABELS).codes == []
+    x = X.copy()
+    x[:, :7, :7] = 0
+    model = with_dead_channels(0)
+    kernel, bias = model.layers[1].get_weights()
+    model.layers[1].set_weights([np.ones_like(kernel), np.zeros_like(bias) - 0.01])  # on in one corner of some images
+    assert "FN407" not in fn.doctor(model, x, LABELS).codes
 
 
 def test_the_last_activation_is_also_that_of_a_convolution() -> None:
@@ -102,7 +107,7 @@ def test_the_last_activation_is_also_that_of_a_convolution() -> None:
 
 def test_images_may_lack_the_axis_of_one_channel() -> None:
     report = fn.doctor(SOUND["LeNet"](), X[..., 0], LABELS, (X[:100], LABELS[:100]))
-    assert report.codes == ["FN107"]
+    assert report.codes == ["FN107", "FN407"]
 
 
 def test_the_sample_is_smaller_where_layers_have_many_outputs() -> None:

@@ -99,7 +99,7 @@ BROKEN = Check(
 
 
 class Watch:
-    """Observer of `fit(debug=True)`: issues findings of the doctor as warnings, each once."""
+    """Observer of `fit(debug=True)`: issues findings of the doctor as warnings, each once, but not its notes."""
 
     def __init__(self, model: Inspector, x: Any, y: Any, validation_data: Any, shuffle: bool) -> None:
         self._model = model
@@ -138,7 +138,7 @@ class Watch:
 
     def _warn(self, findings: Any, when: str) -> None:
         for finding in findings:
-            if finding.code not in self._seen:
+            if finding.severity != "note" and finding.code not in self._seen:
                 self._seen.add(finding.code)
                 warnings.warn(
                     f"{finding.code}{when}: {finding.message}. {finding.advice}.", DoctorWarning, stacklevel=4

@@ -19,20 +19,44 @@ _SCALES = ("FN102", "FN103", "FN105", "FN207")
 @check(
     "FN401",
     "warning",
-    "Dead ReLUs",
+    "Dead ReLUs, 40% of a layer or more",
     "Use a smaller learning rate, leaky_relu, or biases that are not negative",
     needs_training=True,
     every_epoch=True,
 )
-def dead_units(case: Case) -> str | None:
+def many_dead_units(case: Case) -> str | None:
+    counts = _dead_units(case)
+    return _count_of_dead(case, counts) if any(dead >= _DEAD_SHARE * units for _, dead, units in counts) else None
+
+
+@check(
+    "FN407",
+    "note",
+    "Dead ReLUs, less than 40% of a layer",
+    "Leave them if they stay few: they get no gradient and only take time. Else use leaky_relu or a smaller learning rate",
+    unless=("FN401", "FN304", *_SCALES),
+    needs_training=True,
+)
+def some_dead_units(case: Case) -> str | None:
+    counts = _dead_units(case)
+    return _count_of_dead(case, counts) if counts else None
+
+
+def _dead_units(case: Case) -> list[tuple[str, int, int]]:
+    """Return the name of every layer with ReLUs that are 0 for all rows, the number of these, and that of all its units."""
     found = []
     for layer in case.model.layers:
         if activation_name(layer) == "relu":
             output = case.outputs_of_layers[layer.name]
-            share = float((output.reshape(-1, output.shape[-1]) <= 0).all(axis=0).mean())
-            if share >= _DEAD_SHARE:
-                found.append(f"{share:.0%} of layer {layer.name!r}")
-    return f"units or channels that are 0 for all {len(case.rows)} sampled rows: {', '.join(found)}" if found else None
+            dead = int((output.reshape(-1, output.shape[-1]) <= 0).all(axis=0).sum())
+            if dead:
+                found.append((layer.name, dead, output.shape[-1]))
+    return found
+
+
+def _count_of_dead(case: Case, counts: list[tuple[str, int, int]]) -> str:
+    found = ", ".join(f"{dead:,} of {units:,} in layer {name!r}" for name, dead, units in counts)
+    return f"units or channels that are 0 for all {len(case.rows):,} sampled rows: {found}"
 
 
 @check(

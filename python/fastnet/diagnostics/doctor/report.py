@@ -16,8 +16,9 @@ class Finding:
     ----------
     code : str
         The code, such as "FN102": see docs/doctor.md.
-    severity : {"error", "warning", "advice"}
-        Whether training cannot work, will probably work badly, or only takes longer than necessary.
+    severity : {"error", "warning", "advice", "note"}
+        Whether training cannot work, will probably work badly, or only takes longer than necessary. A note is a fact that
+        may need no action.
     message : str
         The problem, with figures.
     advice : str

@@ -79,15 +79,14 @@ def main():
     if options.plot:
         from matplotlib import pyplot as plt
 
-        _, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
+        figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
         for name, values in norms.items():
             left.semilogy(range(1, len(values) + 1), values, "o-", label=name)
             history = histories[name]
             right.plot([e + 1 for e in history.epoch], history.history["val_accuracy"], "o-", label=name)
-        left.set(xlabel="layer", ylabel="norm of the kernel's gradient", title="before the first step")
-        right.set(xlabel="epoch", ylabel="accuracy on test images", title="training")
-        left.legend()
-        right.legend()
+        left.set(xlabel="layer", ylabel="norm of the kernel's gradient before the first step")
+        right.set(xlabel="epoch", ylabel="accuracy on test images")
+        figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=len(norms))
         plt.savefig(options.plot, dpi=120)
         print(f"the picture is in {options.plot}")
 

@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import fastnet as fn
 from fastnet import plotting
 from fastnet.callbacks import CSVLogger
+from fastnet.diagnostics.learning_rates import LearningRateSweep
 from fastnet.layers import Dense, Reshape
 from toy import LABELS, X, classifier
 
@@ -75,6 +76,32 @@ def test_every_function_draws_on_the_axes_that_it_is_given_and_makes_no_figure(n
 def test_without_axes_every_function_makes_a_figure(name: str) -> None:
     drawn = getattr(plotting, name)(*DRAWN[name])
     assert (drawn[0] if isinstance(drawn, list) else drawn).has_data()
+
+
+SWEEP = LearningRateSweep(np.geomspace(1e-3, 1.0, 9), np.arange(9.0), 0.1)
+WITH_LEGENDS: dict[str, Any] = {
+    "calibration": lambda: plotting.plot_calibration([0, 1, 1], [0.1, 0.4, 0.9]),
+    "history": lambda: plotting.plot_history({"loss": [2.0, 1.0], "val_loss": [1.0, 2.0]})[0],
+    "learning rates": SWEEP.plot,
+}
+
+
+@pytest.mark.parametrize("name", WITH_LEGENDS)
+def test_a_legend_stands_above_the_curves_and_below_the_title(name: str) -> None:
+    axes = WITH_LEGENDS[name]()
+    axes.figure.canvas.draw()
+    legend, title = axes.get_legend().get_window_extent(), axes.title.get_window_extent()
+    assert legend.y0 >= axes.get_window_extent().y1 - 1.0
+    assert 0 <= legend.x0 < legend.x1 <= axes.figure.bbox.x1
+    assert max(legend.y1, title.y1) <= axes.figure.bbox.y1
+    assert not axes.get_title() or title.y0 >= legend.y1
+
+
+def test_titles_have_the_size_of_the_text() -> None:
+    drawn = [plotting.plot_weights(MODEL), plotting.plot_filters(CONVOLUTIONS), WITH_LEGENDS["calibration"]()]
+    drawn.append(plotting.plot_feature_maps(CONVOLUTIONS, IMAGES))
+    assert all(axes.get_title() for axes in drawn)
+    assert {axes.title.get_fontsize() for axes in drawn} == {drawn[0].xaxis.label.get_fontsize()}
 
 
 # ---- Learning curves ------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from fastnet.callbacks.base import Callback, Logs
 from fastnet.schedules import LearningRateSchedule
-from fastnet.support.figures import figure_axes
+from fastnet.support.figures import figure_axes, legend_above
 from fastnet.support.validation import check_integer, check_number
 from fastnet.training.inspection import Inspector
 from fastnet.training.receipt import Receipt
@@ -53,7 +53,7 @@ class LearningRateSweep:
         axis.semilogx(self.learning_rates, self.losses)
         axis.axvline(self.suggestion, linestyle="--", color="gray", label=f"suggestion {self.suggestion:.2g}")
         axis.set(xlabel="learning rate", ylabel="loss")
-        axis.legend()
+        legend_above(axis)
         return axis
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnet.metrics import calibration_bins, confusion_matrix
-from fastnet.support.figures import given_or_new, printable
+from fastnet.support.figures import given_or_new, legend_above, printable, write_title
 
 __all__ = ["plot_calibration", "plot_confusion_matrix"]
 
@@ -135,6 +135,6 @@ def plot_calibration(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15, 
         bins.edges[:-1], shares, np.diff(bins.edges), align="edge", color=line.get_color(), alpha=0.25, label="samples"
     )
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="probability of what is predicted", ylabel="share that is right")
-    axes.set_title(f"expected calibration error {bins.expected_error:.3f}")
-    axes.legend()
+    legend_above(axes)
+    write_title(axes, f"expected calibration error {bins.expected_error:.3f}")
     return axes

@@ -15,7 +15,7 @@ from fastnet.network.layered import Layered
 from fastnet.plotting.images import as_images, draw_image, mosaic, scaled
 from fastnet.plotting.models import Inspectable
 from fastnet.plotting.weights import draw_signed
-from fastnet.support.figures import given_or_new, printable
+from fastnet.support.figures import given_or_new, printable, write_title
 from fastnet.support.validation import check_integer, describe
 
 __all__ = ["plot_feature_maps", "plot_filters"]
@@ -87,7 +87,7 @@ def draw_filters(layer: Layer, most: int, axes: Any) -> Any:
     shown = filters[:most]
     pictures = mosaic(shown.reshape(-1, *filters.shape[2:]), None if channels == 1 else channels)
     axes = draw_signed(pictures, axes)
-    axes.set_title(f"{printable(layer.name, 40)}: {len(shown)} of {count} filters", parse_math=False)
+    write_title(axes, f"{printable(layer.name, 40)}: {len(shown)} of {count} filters")
     return axes
 
 
@@ -184,7 +184,7 @@ def draw_feature_maps(
         axes.imshow(grid, cmap="viridis", vmin=low, vmax=high, extent=extent, interpolation="nearest")
     axes.set(xlim=(-0.05, 1.15 + wide * tall), ylim=(len(images) * tall * 1.1, -0.05))
     axes.set_axis_off()
-    axes.set_title(f"{printable(layer.name, 40)}: {count} feature maps of {height} x {width}", parse_math=False)
+    write_title(axes, f"{printable(layer.name, 40)}: {count} feature maps of {height} x {width}")
     return axes
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastnet.support.curves import curves_of
-from fastnet.support.figures import figure_axes, printable
+from fastnet.support.figures import figure_axes, legend_above, printable
 
 __all__ = ["plot_history"]
 
@@ -48,7 +48,7 @@ def plot_history(history: Any, *, axes: Any = None) -> list[Any]:
         (line,) = axis.plot(epochs, values, marker=marker, label="training")
         if validation := curves.get(f"val_{name}"):
             axis.plot(*validation, "--", marker=marker, color=line.get_color(), label="validation")
-            axis.legend()
+            legend_above(axis)
         axis.set_xlabel("epoch")
         axis.set_ylabel(printable(name, 40), parse_math=False)
         axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fastnet.layers import Dense
 from fastnet.network.layered import Layered
 from fastnet.plotting.images import mosaic
-from fastnet.support.figures import given_or_new, picture_shape, printable
+from fastnet.support.figures import given_or_new, picture_shape, printable, write_title
 from fastnet.support.validation import check_integer, describe
 
 __all__ = ["plot_weights"]
@@ -67,10 +67,8 @@ def plot_weights(
     rows, columns = _image_shape(model, len(kernel), image_shape)
     pictures = mosaic(kernel[:, : check_integer("max_units", max_units)].T.reshape(-1, rows, columns))
     axes = draw_signed(pictures, axes)
-    axes.set_title(
-        f"{printable(name, 40)}: weights of {min(max_units, kernel.shape[1])} of {kernel.shape[1]} units",
-        parse_math=False,
-    )
+    shown = min(max_units, kernel.shape[1])
+    write_title(axes, f"{printable(name, 40)}: weights of {shown} of {kernel.shape[1]} units")
     return axes
 
 

@@ -9,7 +9,7 @@ from fastnet.reports._pictures import Picture, draw
 from fastnet.reports._predictions import Numbers
 from fastnet.reports._samples import MOST_SAMPLES, features_table
 from fastnet.reports._section import Figure, Section, Table, count, number
-from fastnet.support.figures import printable
+from fastnet.support.figures import printable, write_title
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
@@ -73,7 +73,7 @@ def _scatter(numbers: Numbers, outputs: range) -> Picture:
     def paint(axes: list[Any], _: Any) -> None:
         for output, axis in zip(outputs, axes, strict=True):
             plot_predictions(numbers.true[:, output], numbers.predicted[:, output], axes=axis)
-            axis.set_title(printable(numbers.names[output], 40))
+            write_title(axis, printable(numbers.names[output], 40))
 
     ranges = ", ".join(
         f"{numbers.names[output]} from {number(values.min())} to {number(values.max())}"
@@ -93,7 +93,7 @@ def _residuals(numbers: Numbers, outputs: range) -> Picture:
     def paint(axes: list[Any], _: Any) -> None:
         for output, axis in zip(outputs, axes, strict=True):
             plot_residuals(numbers.true[:, output], numbers.predicted[:, output], axes=axis)
-            axis.set_title(printable(numbers.names[output], 40))
+            write_title(axis, printable(numbers.names[output], 40))
 
     largest = ", ".join(f"{numbers.names[output]} {number(errors[output])}" for output in outputs)
     alt = f"Residuals over the predictions. The largest is {largest} from 0."

@@ -29,6 +29,20 @@ def given_or_new(axes: Any, size: float = 4.0, inches: tuple[float, float] | Non
     return axes
 
 
+def legend_above(axes: Any) -> None:
+    """Add a legend above the axes, in one row: inside it would cover curves."""
+    columns = len(axes.get_legend_handles_labels()[1])
+    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0), "borderaxespad": 0.0}
+    axes.legend(ncols=columns, frameon=False, borderpad=0.3, handlelength=1.8, columnspacing=1.2, **place)
+
+
+def write_title(axes: Any, text: str) -> None:
+    """Write a title in the size of the text, above the legend if there is one."""
+    legend = axes.get_legend()
+    above = {} if legend is None else {"pad": 2.0 * legend.get_texts()[0].get_fontsize()}
+    axes.set_title(text, fontsize="medium", parse_math=False, **above)
+
+
 def is_picture(shape: Sequence[int]) -> bool:
     """Return whether a shape is that of an image: rows and columns, and optionally 1, 3 or 4 channels."""
     return len(shape) == 2 or (len(shape) == 3 and shape[2] in (1, 3, 4))

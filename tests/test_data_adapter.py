@@ -59,7 +59,11 @@ def test_one_output_takes_truth_values() -> None:
         (np.where(np.arange(30) == 7, np.nan, LABELS), ValueError, "y has a NaN or an infinity in row 7"),
         (LABELS[:29], ValueError, r"y must have as many rows as x, 30; got shape \(29,\)"),
         (np.float64(1.0), ValueError, r"y must have as many rows as x, 30; got shape \(\)"),
-        (ONE_HOT.T, ValueError, r"y must have as many rows as x, 30; got shape \(3, 30\): samples are rows: give y\.T$"),
+        (
+            ONE_HOT.T,
+            ValueError,
+            r"y must have as many rows as x, 30; got shape \(3, 30\): samples are rows: give y\.T$",
+        ),
         (LABELS[None], ValueError, r"got shape \(1, 30\): samples are rows: give y\.T$"),
         (ONE_HOT[:20].T, ValueError, r"y must have as many rows as x, 30; got shape \(3, 20\)$"),
         (ONE_HOT[:, :2], ValueError, r"y must have shape \(30, 3\) for sparse_categorical_cross.*; got \(30, 2\)"),

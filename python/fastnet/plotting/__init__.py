@@ -1,9 +1,10 @@
 """Pictures of models and of how they do, drawn by matplotlib: ``pip install "fastnet-nn[plot]"``.
 
 Every function draws on the `axes` that it is given, or on those of a new figure, and returns them; none of them shows or
-saves a figure.
+saves a figure. `plot_backpropagation` alone draws SVG, without matplotlib.
 """
 
+from fastnet.plotting.backpropagation import BackpropagationGraph, plot_backpropagation
 from fastnet.plotting.classification import plot_calibration, plot_confusion_matrix
 from fastnet.plotting.convolutions import plot_feature_maps, plot_filters
 from fastnet.plotting.history import plot_history
@@ -13,7 +14,9 @@ from fastnet.plotting.saliency import plot_saliency
 from fastnet.plotting.weights import plot_weights
 
 __all__ = [
+    "BackpropagationGraph",
     "plot_activations",
+    "plot_backpropagation",
     "plot_calibration",
     "plot_confusion_matrix",
     "plot_feature_maps",

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from numpy.typing import NDArray
 
 from fastnet.layers import Layer
+from fastnet.losses import Loss
 
 
 class Inspectable(Protocol):
@@ -30,3 +31,15 @@ class Inspectable(Protocol):
 
     def input_gradients(self, x: Any, y: Any) -> NDArray[Any]:
         """Return the gradient of the loss with respect to the inputs."""
+
+
+class Differentiable(Inspectable, Protocol):
+    """A model that can be compiled."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...] | None:
+        """The shape of a sample."""
+
+    @property
+    def loss(self) -> Loss | None:
+        """The loss that the model is compiled with."""

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from matplotlib import pyplot as plt
 
+from fastnet.datasets import mnist
+
 ROOT = Path(__file__).resolve().parents[1]
 TOOLS = ROOT / "docs" / "tools"
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -19,6 +21,7 @@ SLOW = {
     "how-to/command-line.md",
     "reports.md",
     "tutorial/from-numpy.md",
+    "tutorial/kaggle.md",
 }  # pages of many commands, or of programs that take seconds
 RUN = {"python", "sh"}
 SHOWN = {"text", "mermaid"}
@@ -55,9 +58,12 @@ def with_programs() -> list[Any]:
 
 @pytest.mark.parametrize("page", with_programs())
 def test_the_programs_of_a_page_run_and_print_what_it_says(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if page.name == "kaggle.md":
+        request.getfixturevalue("mnist_dir")
+        write_kaggle_files()
     plt.switch_backend("agg")  # which closes the figures of the page before
     if shutil.which("bash") is None and any(block.language == "sh" for block in programs.blocks(text_of(page))):
         pytest.skip("needs bash for the commands of the page")
@@ -68,6 +74,16 @@ def test_the_programs_of_a_page_run_and_print_what_it_says(
             )
     drawn = {name for name in programs.pictures(text_of(page)) if not (page.parent / name).exists()}
     assert [name for name in sorted(drawn) if not (tmp_path / name).exists()] == []
+
+
+def write_kaggle_files() -> None:
+    """Write MNIST into the current folder in the form of Kaggle's digit recognizer."""
+    csv, table = pytest.importorskip("pyarrow.csv"), pytest.importorskip("pyarrow").table
+    (x, y), (test_x, _) = mnist.load_data()
+    for name, images, labels in (("train.csv", x[:42_000], {"label": y[:42_000]}), ("test.csv", test_x, {})):
+        pixels = images.reshape(len(images), 784)
+        columns = labels | {f"pixel{number}": pixels[:, number] for number in range(784)}
+        csv.write_csv(table(columns), name, csv.WriteOptions(quoting_header="none"))
 
 
 def about(printed: str, stated: str, tolerance: float = 0.05) -> bool:

@@ -155,6 +155,13 @@ def test_saturated_outputs_have_the_gradient_of_training() -> None:
     assert (graph.gradients["z1"], graph.gradients["z2"]) == (1.0, -1.0)
 
 
+def test_zeros_have_no_sign() -> None:
+    model = compiled([Dense(1, "relu", input_shape=(1,)), Dense(1)], "mse")
+    model.set_weights([[[-1.0]], [0.0], [[1.0]], [0.0]])
+    graph = plot_backpropagation(model, [2.0], -1.0)
+    assert str(graph.gradients["w1"]) == str(graph.values["h1"]) == "0.0"
+
+
 def test_activations_of_their_own_and_a_custom_loss_are_drawn() -> None:
     def cubed(y_true: Any, y_pred: Any) -> Any:
         error = y_pred - y_true

@@ -220,8 +220,8 @@ class _Recorder:
         is_sum = not self._steps[number - 1].function and self._steps[number].function
         return [self._next("z" if is_sum else "h") for _ in range(units)]
 
-    def _add(self, name: str, *facts: Any) -> str:
-        self._values[name] = Value(*facts)
+    def _add(self, name: str, value: float, gradient: float | None, *facts: Any) -> str:
+        self._values[name] = Value(value + 0.0, None if gradient is None else gradient + 0.0, *facts)  # no -0.0
         return name
 
     def _add_row(self, names: list[str], number: int, kind: str, operation: str, parents: Sequence[Any]) -> None:

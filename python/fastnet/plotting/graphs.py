@@ -142,4 +142,4 @@ def _factor(number: float | None) -> str:
 
 def shown(number: float | None) -> str:
     """Return a number with four significant digits, empty for None."""
-    return "" if number is None else f"{number + 0.0:.4g}"
+    return "" if number is None else f"{number:.4g}"

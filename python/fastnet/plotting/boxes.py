@@ -140,10 +140,11 @@ def _drawn(box: Box, corner: Corner) -> str:
     left, top = corner
     right = left + _WIDTH - 7
     operation = printable(_SYMBOLS.get(box.operation, _short(box.operation)), _LONGEST_OPERATION)
+    size = 10.5 if len(operation) < 10 else 9
     name = re.sub(r"\d+", lambda digits: digits[0].translate(_SUBSCRIPTS), box.name).replace("*", "")
     texts = [
         f'<text x="{left + 7:g}" y="{top + 15:g}" font-weight="bold">{escape(name)}</text>',
-        f'<text x="{right:g}" y="{top + 15:g}" text-anchor="end" font-size="10.5" fill="#57606a">{escape(operation)}</text>',
+        f'<text x="{right:g}" y="{top + 15:g}" text-anchor="end" font-size="{size}" fill="#57606a">{escape(operation)}</text>',
         f'<text x="{right:g}" y="{top + 31:g}" text-anchor="end">{_minus(box.value)}</text>',
     ]
     if box.gradient:

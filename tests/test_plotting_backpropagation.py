@@ -321,6 +321,9 @@ def test_models_that_cannot_be_drawn_are_refused() -> None:
     dropping = compiled([Dense(2, input_shape=(2,)), fn.Dropout(0.5), Dense(1)], "mse")
     with pytest.raises(TypeError, match="draws layers Dense and activations; 'dropout' is a Dropout"):
         plot_backpropagation(dropping, [1.0, 2.0], 0.0)
+    flat = compiled([fn.Flatten(input_shape=(2, 2)), Dense(1)], "mse")
+    with pytest.raises(TypeError, match="'flatten' is a Flatten"):
+        plot_backpropagation(flat, [[1.0, 2.0], [3.0, 4.0]], 0.0)
     penalized = compiled([Dense(1, kernel_regularizer="l2", input_shape=(2,))], "mse")
     with pytest.raises(ValueError, match="draws no penalties; layer 'dense' has a regularizer"):
         plot_backpropagation(penalized, [1.0, 2.0], 0.0)

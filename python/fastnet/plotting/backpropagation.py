@@ -89,6 +89,7 @@ def plot_backpropagation(model: Differentiable, x: ArrayLike, y: ArrayLike) -> B
         raise TypeError(f"model must be a Sequential; got {describe(model)}")
     if getattr(model, "loss", None) is None:
         raise ValueError("call compile(optimizer, loss) before plot_backpropagation()")
+    _check_layers(model)
     sample, target = _row("x", "one sample", x), _row("y", "the target of one sample", y)
     model.activations(sample)  # builds the model, and refuses samples of another shape
     steps = _steps_of(model)
@@ -124,19 +125,24 @@ class _Step:
         return self.function is not None and ACTIVATIONS[self.function.name].by_row
 
 
-def _steps_of(model: Differentiable) -> list[_Step]:
-    """Return the steps of the layers."""
-    steps = []
+def _check_layers(model: Differentiable) -> None:
+    """Refuse layers that are not drawn."""
     for layer in model.layers:
         if not isinstance(layer, Dense | Activation):
             raise TypeError(
                 f"plot_backpropagation draws layers Dense and activations; {layer.name!r} is a {type(layer).__name__}"
             )
+        if any(layer.regularizer(name) is not None for name in ("kernel", "bias")):
+            raise ValueError(f"plot_backpropagation draws no penalties; layer {layer.name!r} has a regularizer")
+
+
+def _steps_of(model: Differentiable) -> list[_Step]:
+    """Return the steps of the layers."""
+    steps = []
+    for layer in model.layers:
         if isinstance(layer, Dense):
-            if any(layer.regularizer(name) is not None for name in layer.weight_names):
-                raise ValueError(f"plot_backpropagation draws no penalties; layer {layer.name!r} has a regularizer")
             steps.append(_Step(None, layer.get_weights()))
-        if layer.activation.name != "linear":
+        if isinstance(layer, Dense | Activation) and layer.activation.name != "linear":
             steps.append(_Step(layer.activation))
     return steps
 

@@ -252,7 +252,7 @@ def test_links_between_documents_resolve(document: Path) -> None:
             continue
         target, _, fragment = link.partition("#")
         file = document.parent / target if target else document
-        if re.fullmatch(r"[\w-]+\.png", target) and f'"{target}"' in document.read_text(encoding="utf-8"):
+        if re.fullmatch(r"[\w-]+\.(?:png|svg)", target) and f'"{target}"' in document.read_text(encoding="utf-8"):
             continue  # a picture that a program on the page draws
         assert file.exists(), link
         assert not fragment or fragment in anchors(file), link

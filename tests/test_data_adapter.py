@@ -1,6 +1,5 @@
 """Samples, targets and weights: what a model accepts, in which forms, and what it says of what does not fit."""
 
-import time
 from functools import partial
 from typing import Any
 
@@ -124,21 +123,6 @@ def test_large_arrays_are_read_in_place() -> None:
     features = as_features("x", images, (28, 28), "float32")
     assert features.shape == (2**40, 784)
     assert np.shares_memory(features[:1], images[:1])
-
-
-def test_the_layout_of_samples_hardly_changes_the_time() -> None:
-    x = RNG.random((4000, 784), np.float32)
-    model = fn.Sequential([Dense(8, input_shape=(784,))], seed=0)
-
-    def seconds(x: Any) -> float:
-        times = []
-        for _ in range(3):
-            start = time.perf_counter()
-            model.predict(x)
-            times.append(time.perf_counter() - start)
-        return min(times)
-
-    assert seconds(np.asfortranarray(x)) < 20 * seconds(x)  # measured: 2 times
 
 
 def test_one_feature_may_be_flat() -> None:

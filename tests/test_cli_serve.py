@@ -67,7 +67,7 @@ def connected(served: Path) -> Iterator[tuple["subprocess.Popen[str]", socket.so
 
 
 @posix_only
-@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", None), ("SIGHUP", None)])
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", None)])
 def test_it_answers_what_has_begun_and_ends_without_a_traceback(name: str, status: int | None, served: Path) -> None:
     with connected(served) as (process, connection):
         process.send_signal(getattr(signal, name))

@@ -37,7 +37,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        transport.set_write_buffer_limits(high=0)  # pause writing while data wait for the client
+        # Pause writing while data wait for the client. At a limit of 0, asyncio's TLS would pause with none waiting.
+        transport.set_write_buffer_limits(high=1 if transport.get_extra_info("sslcontext") else 0)
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -97,7 +98,8 @@ class LimitedProtocol(HttpToolsProtocol):
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is None or (cycle.response_complete and not self.pipeline):
             # Closing with unread data would reset the connection, and the client would not see the answer.
-            self.transport.write_eof()
+            if self.transport.can_write_eof():  # TLS cannot
+                self.transport.write_eof()
             self._incoming = self.loop.call_later(_SECONDS_TO_DRAIN, self.transport.close)
         else:
             self.transport.close()

@@ -1,69 +1,63 @@
 """The server as an ASGI application: routes and their answers."""
 
-import asyncio
-import io
-import mimetypes
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
-from importlib import resources
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.support.validation import check_integer, check_number
+from fastnet.support.text import visible
+from fastnet.support.validation import check_bool, check_integer, check_number
 
 try:
-    import msgspec
+    import msgspec  # noqa: F401
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.middleware import Middleware
-    from starlette.requests import ClientDisconnect, Request
+    from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import Route
-    from starlette.types import ASGIApp, Receive, Scope, Send
 except ImportError:
     raise ImportError('fastnet.serve needs starlette and msgspec: pip install "fastnet-nn[serve]"') from None
 
-from fastnet.models import Sequential
-from fastnet.quantization import QuantizedModel
 from fastnet.serve._hosts import Hosts
-from fastnet.serve.batching import Batcher
-from fastnet.serve.bodies import RequestError, Rows
-from fastnet.serve.openapi import describe_api
-from fastnet.serve.predictor import Predictor
+from fastnet.serve.answers import JSON, NPY, Endpoint, constant, error_answer, files_of, json_answer, npy_answer
+from fastnet.serve.bodies import RequestError
+from fastnet.serve.guards import HostGuard, Origins, RootPath, check_root_path
+from fastnet.serve.metrics import Shared
+from fastnet.serve.observing import REQUEST_ID, Labels, Observer
+from fastnet.serve.receiving import Receiver
+from fastnet.serve.served import Model, Models, ServedModel
 
-__all__ = ["create_app"]
+__all__ = ["create_app", "make_app"]
 
 Array = NDArray[Any]
 
-_JSON, _NPY = "application/json", "application/x-npy"
-# Floating-point operations that take less time than a round trip to a thread, about 80 us in a running server.
-_QUICK = 5_000_000
-_PAGE_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; object-src 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
+_LONGEST_SHOWN = 500  # characters of an address in an error
+_EXPOSED = ("X-Request-ID", "X-Model-Name", "X-Model-SHA256")  # to pages of other origins
 
 
 def create_app(
-    model: Sequential | QuantizedModel,
+    model: Model | Mapping[str, Model],
     *,
     max_batch: int = 1024,
     max_body: int = 16 * 2**20,
     timeout: float = 30.0,
     predict: Callable[[Array], Array] | None = None,
     allow_host: str | Iterable[str] | None = None,
+    root_path: str = "",
+    cors: str | Iterable[str] = (),
+    access_log: bool = False,
 ) -> Starlette:
-    """Return an ASGI application that serves a model.
+    """Return an ASGI application that serves models.
 
     Parameters
     ----------
-    model : Sequential or QuantizedModel
-        A built model.
+    model : Sequential, QuantizedModel, or mapping of str to these
+        A built model, or several by name. Each is at ``/models/NAME/predict``, and the first one at ``/predict`` too.
+        A name has letters, digits, dots, hyphens and underscores. A single model is called ``model``.
     max_batch : int, default 1024
         The maximum number of instances in a request, and in a call of the model.
     max_body : int, default 16 MiB
@@ -72,13 +66,21 @@ def create_app(
         The maximum duration of a request in seconds. A body that has not arrived by then is answered with status 408,
         one that the model has not answered with 503.
     predict : callable, optional
-        A function that replaces the model: called with instances of shape (n, *input_shape), it returns the outputs.
+        A function that replaces a single model: called with instances of shape (n, *input_shape), it returns the
+        outputs.
     allow_host : str or iterable of str, optional
         The host names of the server, in addition to localhost, 127.0.0.0/8 and [::1]. A request with another ``Host``
         is refused with status 421, a POST with another ``Origin`` with 403, because a web page can point its own name
         at this machine (DNS rebinding). ``"0.0.0.0"`` means any numeric address, which no page can redirect, and the
         name of this machine; ``"*"`` means any name. None, the default, checks no names: a proxy, or the program that
         embeds the application, decides which names reach it.
+    root_path : str, default ""
+        The path under which a proxy shows the server, such as ``"/ml"``. Requests may come with it or without it.
+    cors : str or iterable of str, default ()
+        Origins such as ``"https://app.example.org"`` whose pages may send requests and read the answers; ``"*"`` for
+        any.
+    access_log : bool, default False
+        Whether to log each request, to the logger ``fastnet.serve.access`` at level INFO.
 
     Returns
     -------
@@ -88,8 +90,9 @@ def create_app(
     ------
     ImportError
         The extra ``serve`` is not installed.
-    ValueError
-        The model is not built, a limit is not positive, or `allow_host` contains something other than host names.
+    TypeError, ValueError
+        A model is not a model or not built, a name does not fit into an address, a limit is not positive, `allow_host`
+        contains something other than host names, `cors` something other than origins, or `root_path` is not a path.
 
     Examples
     --------
@@ -97,14 +100,43 @@ def create_app(
     >>> from fastnet.serve import create_app
     >>> model = fn.Sequential([fn.Dense(3, activation="softmax", input_shape=(4,))])
     >>> app = create_app(model)  # for uvicorn.run(app), or as a part of another application
+    >>> app = create_app({"iris": model, "iris-2": model}, cors="https://app.example.org")
     """
+    models = model if isinstance(model, Mapping) else {"model": model}
+    return make_app(
+        {name: (one, None) for name, one in models.items()},
+        max_batch=max_batch,
+        max_body=max_body,
+        timeout=timeout,
+        predict=predict,
+        allow_host=allow_host,
+        root_path=root_path,
+        cors=cors,
+        access_log=access_log,
+    )
+
+
+def make_app(
+    models: Mapping[str, tuple[Model, str | None]],
+    *,
+    max_batch: int,
+    max_body: int,
+    timeout: float,
+    predict: Callable[[Array], Array] | None,
+    allow_host: str | Iterable[str] | None,
+    root_path: str,
+    cors: str | Iterable[str],
+    access_log: bool,
+    shared: Shared | None = None,
+) -> Starlette:
+    """Return the application of models, each with the SHA-256 of its file, in one of several workers: see `create_app`."""
     return _Server(
-        Predictor(model),
-        check_integer("max_batch", max_batch),
-        check_integer("max_body", max_body),
-        check_number("timeout", timeout, minimum=1e-3),
-        predict,
+        Models(models, check_integer("max_batch", max_batch), predict, shared),
+        Receiver(check_integer("max_body", max_body), check_number("timeout", timeout, minimum=1e-3)),
         None if allow_host is None else Hosts(allow_host),
+        check_root_path(root_path),
+        Origins(cors),
+        check_bool("access_log", access_log),
     ).app()
 
 
@@ -113,75 +145,165 @@ class _Server:
 
     def __init__(
         self,
-        predictor: Predictor,
-        max_batch: int,
-        max_body: int,
-        timeout: float,
-        predict: Callable[[Array], Array] | None,
+        models: Models,
+        receiver: Receiver,
         hosts: Hosts | None,
+        root_path: str,
+        origins: Origins,
+        access_log: bool,
     ) -> None:
-        self.predictor = predictor
-        self.rows = Rows(predictor.input_shape, predictor.dtype, max_batch, predictor.feature_names)
-        self.max_body = max_body
-        self.timeout = timeout
+        self.models = models
+        self.receiver = receiver
         self.hosts = hosts
-        self.batcher = Batcher(predict or predictor.outputs, max_batch, quick_rows=predictor.rows_within(_QUICK))
-        self.api = describe_api(predictor, max_batch)
+        self.root_path = root_path
+        self.origins = origins
+        self.access_log = access_log
+        self.labels: Labels = {}
 
     def app(self) -> Starlette:
-        """Return the application."""
+        """Return the application; `app.state.models` has its models."""
         app = Starlette(
-            routes=[  # tried in this order
-                Route("/predict", self.predict, methods=["POST"]),
-                Route("/explain", self.explain, methods=["POST"]),
-                Route("/health", _constant(_json({"status": "ok"})), methods=["GET"]),
-                Route("/model", _constant(_json(self.predictor.describe())), methods=["GET"]),
-                Route("/openapi.json", _constant(_json(self.api)), methods=["GET"]),
-                Route("/weights", _constant(self.weights()), methods=["GET"]),
-                *(Route(address, _constant(page), methods=["GET"]) for address, page in _pages().items()),
-            ],
-            exception_handlers={
-                HTTPException: _on_http_error,
-                RequestError: _on_request_error,
-                Exception: _on_error,
-            },
-            middleware=[] if self.hosts is None else [Middleware(_HostGuard, self.hosts)],
+            routes=list(self.routes()),
+            exception_handlers={HTTPException: _on_http_error, RequestError: _on_request_error},
+            middleware=list(self.middleware()),
             lifespan=self.lifespan,
         )
         app.router.redirect_slashes = False  # no redirects: an address with a wrong slash is an error
+        app.state.models = self.models
         return app
+
+    def routes(self) -> Iterable[Route]:
+        """Return the routes in the order in which they are tried."""
+        page = files_of("page")
+        page[""] = page.pop("index.html")
+        of_model: list[tuple[str, Callable[[Request, ServedModel], Awaitable[Response]], str]] = [
+            ("/predict", self.predict, "POST"),
+            ("/explain", self.explain, "POST"),
+            ("/model", self.description, "GET"),
+            ("/weights", self.weights, "GET"),
+        ]
+        for address, answer, method in of_model:
+            yield self.route_of_model(address, address, answer, method)
+        yield self.route("/health", constant(json_answer({"status": "ok"})))
+        yield self.route("/ready", self.all_ready)
+        yield self.route("/metrics", self.metrics)
+        yield self.route("/openapi.json", self.openapi)
+        yield self.route("/models", self.list_models)
+        for name, response in _documentation().items():
+            yield self.route(f"/{name}", constant(response), "/docs")
+        for name, response in page.items():
+            yield self.route_of_model(f"/{name}", "page", _same(response), "GET")
+        for address, answer, method in of_model:
+            yield self.route_of_model("/models/{model}" + address, address, answer, method)
+        yield self.route_of_model("/models/{model}", "/model", self.description, "GET")
+        yield self.route_of_model("/models/{model}/ready", "/ready", self.ready, "GET")
+        for name, response in page.items():
+            yield self.route_of_model(f"/models/{{model}}/{name}", "page", _same(response), "GET")
+
+    def route_of_model(
+        self, address: str, label: str, answer: Callable[[Request, ServedModel], Awaitable[Response]], method: str
+    ) -> Route:
+        """Return the route of an address that a model answers: the one that the address names, or the first."""
+
+        async def endpoint(request: Request) -> Response:
+            name = request.path_params.get("model")
+            served = self.models.first if name is None else self.models.by_name.get(name)
+            if served is None:
+                known = ", ".join(self.models.by_name)
+                raise RequestError(404, f"there is no model {str(name)[:80]!r}; the models are {known}")
+            return await answer(request, served)
+
+        self.labels[endpoint] = label, True
+        return Route(address, endpoint, methods=[method])
+
+    def route(self, address: str, endpoint: Endpoint, label: str = "") -> Route:
+        """Return the route of an address that is not one of a model."""
+        self.labels[endpoint] = label or address, False
+        return Route(address, endpoint, methods=["GET"])
+
+    def middleware(self) -> Iterable[Middleware]:
+        """Return what stands around the routes, the outermost first."""
+        yield Middleware(
+            Observer,
+            metrics=self.models.metrics,
+            labels=self.labels,
+            models=self.models.by_name,
+            access_log=self.access_log,
+        )
+        if self.root_path:
+            yield Middleware(RootPath, root_path=self.root_path)
+        if self.hosts is not None:
+            yield Middleware(HostGuard, hosts=self.hosts)
+        yield from self.origins.middleware(expose=_EXPOSED, accept=[REQUEST_ID.decode()])
 
     @asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         yield
-        self.batcher.close()
+        self.models.close()
 
-    def weights(self) -> Response:
-        weights = self.predictor.weights
-        return _error(404, weights) if isinstance(weights, str) else _json(weights)
+    # ---- Of a model -------------------------------------------------------------------------------------------------
 
-    async def predict(self, request: Request) -> Response:
-        kind = self.content_type(request, (_JSON, _NPY))
+    async def description(self, _: Request, served: ServedModel) -> Response:
+        return served.description
 
-        async def answer(body: bytes) -> Response:
-            rows = self.rows.from_json(body) if kind == _JSON else self.rows.from_npy(body)
-            outputs = _finite(await self.batcher.predict(rows))
-            if _NPY in request.headers.get("accept", ""):
-                return _npy(outputs)
-            return _json({"predictions": self.predictor.predictions(outputs)})
+    async def weights(self, _: Request, served: ServedModel) -> Response:
+        return served.weights
 
-        return await self.in_time(request, answer)
-
-    async def explain(self, request: Request) -> Response:
-        self.content_type(request, (_JSON,))
+    async def predict(self, request: Request, served: ServedModel) -> Response:
+        kind = self.content_type(request, (JSON, NPY))
 
         async def answer(body: bytes) -> Response:
-            explained = await self.batcher.run(self.predictor.explain, self.rows.one_from_json(body))
+            rows = served.rows.from_json(body) if kind == JSON else served.rows.from_npy(body)
+            outputs = _finite(await served.batcher.predict(rows))
+            if NPY in request.headers.get("accept", ""):
+                response = npy_answer(outputs)
+            else:
+                response = json_answer({"predictions": served.predictor.predictions(outputs)})
+            response.raw_headers += served.headers
+            return response
+
+        return await self.receiver.answer(request, answer)
+
+    async def explain(self, request: Request, served: ServedModel) -> Response:
+        self.content_type(request, (JSON,))
+
+        async def answer(body: bytes) -> Response:
+            explained = await served.batcher.run(served.predictor.explain, served.rows.one_from_json(body))
             for layer in explained["layers"]:
                 _finite(layer["output"])
-            return _json(explained)
+            response = json_answer(explained)
+            response.raw_headers += served.headers
+            return response
 
-        return await self.in_time(request, answer)
+        return await self.receiver.answer(request, answer)
+
+    async def ready(self, _: Request, served: ServedModel) -> Response:
+        return self.readiness([served])
+
+    # ---- Of the server ----------------------------------------------------------------------------------------------
+
+    async def all_ready(self, _: Request) -> Response:
+        return self.readiness(self.models.by_name.values())
+
+    def readiness(self, models: Iterable[ServedModel]) -> Response:
+        """Return whether models answer; one does not that has been computing longer than a request may take."""
+        now = time.monotonic()
+        for served in models:
+            since = served.batcher.busy_since
+            if since is not None and now - since > self.receiver.timeout:
+                return error_answer(503, f"{served.name} has been computing for {now - since:.0f} seconds")
+        return json_answer({"status": "ready"})
+
+    async def openapi(self, _: Request) -> Response:
+        return self.models.api(self.root_path)
+
+    async def list_models(self, _: Request) -> Response:
+        return self.models.listed()
+
+    async def metrics(self, request: Request) -> Response:
+        metrics, accept = self.models.metrics, request.headers.get("accept", "")
+        content, kind = metrics.exposition(accept)
+        return Response(content, headers={"Content-Type": kind})
 
     def content_type(self, request: Request, accepted: tuple[str, ...]) -> str:
         """Return the content type of a body; refuse other types, and requests from pages of other hosts."""
@@ -189,113 +311,42 @@ class _Server:
         kind = got.partition(";")[0].strip().lower()
         if kind not in accepted:
             raise RequestError(415, f"Content-Type must be {' or '.join(accepted)}; got {got[:80] or 'none'}")
-        if self.hosts is not None and (refusal := self.hosts.refusal_of_origin(request.scope)):
+        refusal = None if self.hosts is None else self.hosts.refusal_of_origin(request.scope)
+        if refusal is not None and not self.origins.allow(request.headers.getlist("origin")):
             raise RequestError(*refusal)
         return kind
 
-    async def in_time(self, request: Request, answer: Callable[[bytes], Awaitable[Response]]) -> Response:
-        """Return the answer to a body, within the time limits for its arrival and for the answer."""
-        body = None
-        try:
-            async with asyncio.timeout(self.timeout):
-                body = await self.body_of(request)
-                return await answer(body)
-        except TimeoutError:
-            limit = f"within {self.timeout:g} seconds"
-            if body is None:
-                raise RequestError(408, f"the body did not arrive {limit}") from None
-            raise RequestError(503, f"the model did not answer {limit}; try again later") from None
 
-    async def body_of(self, request: Request) -> bytes:
-        """Return the body; refuse it as soon as it is too large."""
-        announced = request.headers.get("content-length", "")
-        if announced.isdecimal() and int(announced) > self.max_body:
-            raise self.too_large()
-        body = bytearray()
-        try:
-            async for part in request.stream():
-                body += part
-                if len(body) > self.max_body:
-                    raise self.too_large()
-        except ClientDisconnect:
-            raise RequestError(400, "the body ended early") from None
-        return bytes(body)
-
-    def too_large(self) -> RequestError:
-        return RequestError(413, f"the body of a request may have at most {self.max_body:,} bytes")
+# ---- Routes and errors ----------------------------------------------------------------------------------------------
 
 
-class _HostGuard:
-    """An application that refuses requests to other host names."""
+def _same(response: Response) -> Callable[[Request, ServedModel], Awaitable[Response]]:
+    async def answer(_: Request, __: ServedModel) -> Response:
+        return response
 
-    def __init__(self, app: ASGIApp, hosts: Hosts) -> None:
-        self._app = app
-        self._hosts = hosts
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._hosts.refusal_of_host(scope) if scope["type"] == "http" else None
-        await (self._app if refusal is None else _error(*refusal))(scope, receive, send)
-
-
-# ---- Answers --------------------------------------------------------------------------------------------------------
-
-
-def _json(content: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type=_JSON)
-
-
-def _npy(array: Array) -> Response:
-    stream = io.BytesIO()
-    np.save(stream, array, allow_pickle=False)
-    return Response(stream.getvalue(), media_type=_NPY)
-
-
-def _error(status: int, message: str, headers: Any = None) -> Response:
-    answer = _json({"error": message}, status)
-    answer.headers.update(headers or {})
     return answer
 
 
-def _constant(response: Response) -> Callable[[Request], Awaitable[Response]]:
-    """Return an endpoint that always gives the same response."""
-
-    async def endpoint(_: Request) -> Response:
-        return response
-
-    return endpoint
-
-
-def _pages() -> dict[str, Response]:
-    """Return the files of the page by address; index.html is the root."""
-    types = mimetypes.MimeTypes()  # not the system's table, which differs between machines
-    pages = {}
-    for file in resources.files("fastnet.serve").joinpath("page").iterdir():
-        if file.is_file():
-            kind = types.guess_type(file.name)[0] or "application/octet-stream"
-            page = Response(file.read_bytes(), headers=_PAGE_HEADERS, media_type=kind)
-            pages["/" if file.name == "index.html" else f"/{file.name}"] = page
-    return pages
+def _documentation() -> dict[str, Response]:
+    """Return the files of the documentation of the API; its page is ``/docs``."""
+    files = files_of("api_page")
+    return {name.removesuffix(".html"): response for name, response in files.items()}
 
 
 async def _on_request_error(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestError)
     late = error.status == 408  # do not wait for the rest of the body
-    return _error(error.status, str(error), {"Connection": "close"} if late else None)
+    return error_answer(error.status, str(error), {"Connection": "close"} if late else None)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    path = visible(request.scope["path"])[:_LONGEST_SHOWN]
     message = {
-        404: f"there is nothing at {request.scope['path']}",
-        405: f"{request.scope['path']} does not accept {request.method}",
+        404: f"there is nothing at {path}",
+        405: f"{path} does not accept {visible(request.method)}",
     }.get(error.status_code, error.detail)
-    return _error(error.status_code, message, error.headers)
-
-
-async def _on_error(_: Request, error: Exception) -> Response:
-    """Answer an internal error, which the log describes."""
-    del error
-    return _error(500, "internal server error; see the log of the server")
+    return error_answer(error.status_code, message, error.headers)
 
 
 def _finite(outputs: Any) -> Any:

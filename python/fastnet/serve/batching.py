@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -54,10 +55,25 @@ class Batcher:
         The maximum number of rows in a call, unless a single request has more.
     quick_rows : int
         Up to this number of rows, a call is faster than a round trip to a thread: the event loop makes it itself.
+    called : callable, optional
+        Called after each call with the number of its rows and its time in seconds.
+
+    Attributes
+    ----------
+    busy_since : float or None
+        The time of `time.monotonic` at which the running call began; None between calls.
     """
 
-    def __init__(self, predict: Callable[[Array], Array], max_batch: int, quick_rows: int = 0) -> None:
+    def __init__(
+        self,
+        predict: Callable[[Array], Array],
+        max_batch: int,
+        quick_rows: int = 0,
+        called: Callable[[int, float], None] | None = None,
+    ) -> None:
+        self.busy_since: float | None = None
         self._function = predict
+        self._called = called
         self._max_batch = max_batch
         self._quick_rows = quick_rows
         self._one_call = Lock()
@@ -116,7 +132,13 @@ class Batcher:
 
     def _predict(self, rows: Array) -> Array:
         with self._one_call:
-            return self._function(rows)
+            self.busy_since = began = time.monotonic()
+            try:
+                return self._function(rows)
+            finally:
+                self.busy_since = None
+                if self._called is not None:
+                    self._called(len(rows), time.monotonic() - began)
 
     async def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """Call a function on the thread, between two predictions, and return its result."""

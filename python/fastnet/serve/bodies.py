@@ -107,7 +107,7 @@ class Rows:
 
     def _row(self, value: Any, name: str) -> list[float]:
         """Return the numbers of an instance as a flat list."""
-        if isinstance(value, dict) and self.names is not None:
+        if isinstance(value, dict):
             value = self._by_names(value, name)
         if not isinstance(value, list) or len(value) not in (self.size, self.shape[0]):
             raise RequestError(422, f"{name} must have {self.accepted}; got {_in_words(value)}")
@@ -118,7 +118,10 @@ class Rows:
 
     def _by_names(self, entries: dict[str, Any], name: str) -> list[Any]:
         """Return the values of an instance in the order of the model."""
-        assert self.names is not None
+        if self.names is None:
+            raise RequestError(
+                422, f"{name} must have {self.accepted}, because the model knows no names of features; got an object"
+            )
         try:
             order_of(name, list(entries), self.names)
         except ValueError as error:

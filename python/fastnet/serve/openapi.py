@@ -1,6 +1,7 @@
-"""The OpenAPI document of a server, with the shapes and the classes of its model."""
+"""The OpenAPI document of a server, with the shapes and the classes of its models."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from fastnet._core import __version__
@@ -22,65 +23,104 @@ _ERRORS = {
     "422": "The instances do not fit the model.",
     "503": "The model did not answer in time.",
 }
+_TEXT = {"type": "string"}
+_SHA256 = {
+    "type": ["string", "null"],
+    "pattern": "^[0-9a-f]{64}$",
+    "description": "The SHA-256 of the file of the model; null without a file.",
+}
 
 
-def describe_api(predictor: Predictor, max_batch: int) -> dict[str, Any]:
+def describe_api(predictors: Mapping[str, Predictor], max_batch: int, root_path: str = "") -> dict[str, Any]:
     """Return the OpenAPI 3.1 document.
 
     Parameters
     ----------
-    predictor : Predictor
-        The model that is served.
+    predictors : mapping of str to Predictor
+        The models by name. The first one also has the addresses without a name.
     max_batch : int
         The maximum number of instances in a request.
+    root_path : str, default ""
+        The path under which a proxy shows the server.
     """
+    paths: dict[str, Any] = {}
+    schemas: dict[str, Schema] = {"Error": _object(error=_TEXT), "Models": _models(list(predictors))}
+    for number, (name, predictor) in enumerate(predictors.items()):
+        # The schemas of a model depend on its shapes and classes; those of the first keep their short names.
+        prefix = f"{name}." if number else ""
+        parts = {"Instance": _instance(predictor), **_answers(predictor)}
+        schemas |= {prefix + part: schema for part, schema in parts.items()}
+        own = _paths_of(prefix, max_batch)
+        if not number:
+            paths |= {"/model": own[""], **{path: item for path, item in own.items() if path}}
+        paths |= {f"/models/{name}{path}": item for path, item in own.items()}
+    title = ", ".join(predictor.model.name for predictor in predictors.values())
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": f"fastnet: {title}",
+            "version": __version__,
+            "description": "Predictions of one model." if len(predictors) == 1 else "Predictions of several models.",
+        },
+        "servers": [{"url": root_path or "/"}],
+        "paths": {**_SERVER, **paths},
+        "components": {"schemas": schemas},
+    }
+
+
+def _models(names: list[str]) -> Schema:
+    """Return the schema of the list of models."""
+    entry = _object(
+        name={"enum": names},
+        sha256=_SHA256,
+        loaded={"type": "string", "format": "date-time", "description": "When its file was read."},
+    )
+    return _object(models={"type": "array", "items": entry, "minItems": len(names), "maxItems": len(names)})
+
+
+def _instance(predictor: Predictor) -> Schema:
     shape = predictor.input_shape
     number = _number(-LARGEST[predictor.dtype], LARGEST[predictor.dtype])
     flat, nested = (_array(sizes, number) for sizes in ((math.prod(shape),), shape))
     forms = [nested, flat] if len(shape) > 1 else [flat]
     if predictor.feature_names is not None:
         forms.append(_object(**dict.fromkeys(predictor.feature_names, number)))
-    instance = {"anyOf": forms} if len(forms) > 1 else flat
-    one = _object(instance=_ref("Instance"))
+    return {"anyOf": forms} if len(forms) > 1 else flat
+
+
+def _paths_of(prefix: str, max_batch: int) -> dict[str, Any]:
+    """Return the path items of a model by the end of their path."""
+    one = _object(instance=_ref(prefix + "Instance"))
     several = _object(
-        instances={"type": "array", "items": _ref("Instance"), "minItems": 1, "maxItems": max_batch},
+        instances={"type": "array", "items": _ref(prefix + "Instance"), "minItems": 1, "maxItems": max_batch},
     )
     return {
-        "openapi": "3.1.0",
-        "info": {
-            "title": f"fastnet: {predictor.model.name}",
-            "version": __version__,
-            "description": "Predictions of one model.",
+        "": {"get": _read("Description of the model.", _ref(prefix + "Model"))},
+        "/ready": {"get": _ready("Whether the model answers.")},
+        "/weights": {
+            "get": _read(
+                "The weights of the units of the first layer, or its filters, as images.",
+                _ref(prefix + "Weights"),
+                has="404",
+            )
         },
-        "paths": {
-            "/health": {"get": _read("Whether the server is up.", _object(status={"const": "ok"}))},
-            "/model": {"get": _read("Description of the model.", _ref("Model"))},
-            "/weights": {
-                "get": _read(
-                    "The weights of the units of the first layer, or its filters, as images.",
-                    _ref("Weights"),
-                    has="404",
-                )
-            },
-            "/predict": {"post": _predict(one, several)},
-            "/explain": {
-                "post": _write(
-                    "The probabilities of one instance, and the outputs of every layer with a kernel.",
-                    {"application/json": {"schema": one}},
-                    {"application/json": {"schema": _ref("Explanation")}},
-                )
-            },
+        "/predict": {"post": _predict(one, several, _ref(prefix + "Predictions"))},
+        "/explain": {
+            "post": _write(
+                "The probabilities of one instance, and the outputs of every layer with a kernel.",
+                {"application/json": {"schema": one}},
+                {"application/json": {"schema": _ref(prefix + "Explanation")}},
+            )
         },
-        "components": {"schemas": {"Instance": instance, **_answers(predictor)}},
     }
 
 
-def _predict(one: Schema, several: Schema) -> dict[str, Any]:
+def _predict(one: Schema, several: Schema, answer: Schema) -> dict[str, Any]:
     binary = {"application/x-npy": {"schema": {"type": "string", "contentMediaType": "application/x-npy"}}}
     return _write(
         "The predictions for instances, in their order.",
         {"application/json": {"schema": {"oneOf": [several, one]}}, **binary},
-        {"application/json": {"schema": _ref("Predictions")}, **binary},
+        {"application/json": {"schema": answer}, **binary},
     )
 
 
@@ -95,7 +135,7 @@ def _answers(predictor: Predictor) -> dict[str, Schema]:
         probabilities=probabilities,
     )
     values = _array(predictor.output_shape, _number())
-    name, text, integer = {"type": "string"}, {"type": ["string", "null"]}, {"type": "integer", "minimum": 0}
+    name, text, integer = _TEXT, {"type": ["string", "null"]}, {"type": "integer", "minimum": 0}
     shape = {"type": "array", "items": {"type": "integer", "minimum": 1}}
     classes = {"type": ["array", "null"], "items": name}
     null = {"type": "null"}
@@ -129,6 +169,7 @@ def _answers(predictor: Predictor) -> dict[str, Schema]:
             parameters=integer,
             dtype=name,
             fastnet_version=name,
+            sha256=_SHA256,
         ),
         "Weights": _object(
             shape={**shape, "minItems": 2, "maxItems": 2},
@@ -144,7 +185,6 @@ def _answers(predictor: Predictor) -> dict[str, Schema]:
                 "description": "int8, an image for each unit: shape (units, *shape).",
             },
         ),
-        "Error": _object(error=name),
     }
 
 
@@ -181,15 +221,21 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _read(summary: str, schema: Schema, has: str = "") -> dict[str, Any]:
+def _read(summary: str, schema: Schema, has: str = "", kind: str = "application/json") -> dict[str, Any]:
     answers = {
-        "200": {"description": summary, "content": {"application/json": {"schema": schema}}},
+        "200": {"description": summary, "content": {kind: {"schema": schema}}},
         "400": _error("The request has no Host, several, or one that is neither a name nor an address."),
         "421": _error(_WRONG_HOST),
     }
     if has:
         answers[has] = _error("Not available; the answer says why.")
     return {"summary": summary, "responses": answers}
+
+
+def _ready(summary: str) -> dict[str, Any]:
+    operation = _read(summary, _object(status={"const": "ready"}))
+    operation["responses"]["503"] = _error("A model has been computing one call for longer than a request may take.")
+    return operation
 
 
 def _write(summary: str, accepted: dict[str, Any], answered: dict[str, Any]) -> dict[str, Any]:
@@ -205,3 +251,11 @@ def _write(summary: str, accepted: dict[str, Any], answered: dict[str, Any]) -> 
 
 def _error(description: str) -> dict[str, Any]:
     return {"description": description, "content": {"application/json": {"schema": _ref("Error")}}}
+
+
+_SERVER = {
+    "/health": {"get": _read("Whether the server is up.", _object(status={"const": "ok"}))},
+    "/ready": {"get": _ready("Whether all models answer.")},
+    "/metrics": {"get": _read("Metrics in the text format of Prometheus.", _TEXT, kind="text/plain")},
+    "/models": {"get": _read("The models that are served.", _ref("Models"))},
+}

@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -21,7 +22,7 @@ try:
 except ImportError:
     raise ImportError('running a server needs uvicorn and httptools: pip install "fastnet-nn[serve]"') from None
 
-__all__ = ["listen", "run"]
+__all__ = ["has_terminal", "listen", "run"]
 
 _SECONDS_TO_FINISH = 5  # for running requests when the server stops
 _BACKLOG = 2048  # connections that may wait to be accepted
@@ -73,8 +74,10 @@ def run(
     listening: socket.socket,
     started: Callable[[], None],
     *,
-    quiet: bool = False,
     timeout: float = 30.0,
+    encryption: ssl.SSLContext | None = None,
+    reload: Callable[[], None] | None = None,
+    control: socket.socket | None = None,
 ) -> None:
     """Serve until SIGINT, SIGTERM or SIGHUP; running requests are finished.
 
@@ -87,11 +90,15 @@ def run(
     listening : socket.socket
         The socket that accepts connections.
     started : callable
-        Called once requests are answered.
-    quiet : bool, default False
-        Whether to suppress warnings of requests that are not HTTP.
+        Called once requests are answered, in the event loop.
     timeout : float, default 30
         The maximum time in seconds for a client to send the body of a request, and to read its answer.
+    encryption : ssl.SSLContext, optional
+        The certificate, for connections that are encrypted.
+    reload : callable, optional
+        Called at SIGHUP in the event loop, instead of stopping, unless the terminal of the process is gone.
+    control : socket.socket, optional
+        A connection to the process that started this one. Its lines are orders, and its end is an order to stop.
 
     Raises
     ------
@@ -101,14 +108,15 @@ def run(
     config = uvicorn.Config(
         _without_cancellation(app),
         http=type("Protocol", (LimitedProtocol,), {"timeout": timeout}),
-        log_level="error" if quiet else "warning",
-        use_colors=False,
+        log_config=None,  # the program decides what is logged
         access_log=False,
         ws="none",
         server_header=False,
     )
+    config.load()
+    config.ssl = encryption
     try:
-        _Server(config, started).run(sockets=[listening])
+        _Server(config, started, reload, control).run(sockets=[listening])
     finally:
         gc.unfreeze()
 
@@ -124,9 +132,18 @@ def _without_cancellation(app: Starlette) -> Callable[..., Any]:
 
 
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, announce: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        announce: Callable[[], None],
+        reload: Callable[[], None] | None,
+        control: socket.socket | None,
+    ) -> None:
         super().__init__(config)
         self._announce = announce
+        self._reload = reload
+        self._control = control
+        self._terminal = has_terminal()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -134,7 +151,23 @@ class _Server(uvicorn.Server):
         # ms.
         gc.collect()
         gc.freeze()
+        if self._control is not None:
+            self._control.setblocking(False)
+            asyncio.get_running_loop().add_reader(self._control, self._obey)
         self._announce()
+
+    def _obey(self) -> None:
+        """Do what the process that started this one says."""
+        assert self._control is not None
+        try:
+            orders = self._control.recv(1024)
+        except OSError:
+            orders = b""
+        if not orders:
+            asyncio.get_running_loop().remove_reader(self._control)
+            self.should_exit = True
+        elif self._reload is not None:
+            self._reload()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         cutting = asyncio.get_running_loop().call_later(_SECONDS_TO_FINISH, self._cut_off)
@@ -153,10 +186,28 @@ class _Server(uvicorn.Server):
         for task in list(self.server_state.tasks):
             task.get_loop().call_soon(task.cancel)
 
+    def handle_hangup(self, number: int, frame: Any) -> None:
+        """Load the models again, or stop if there is nothing to load, or the terminal is gone."""
+        if self._reload is None or (self._terminal and not has_terminal()):
+            self.handle_exit(number, frame)
+        else:
+            self._loop.call_soon_threadsafe(self._reload)
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at SIGHUP, too, unless it is ignored, as under nohup."""
+        """Hear SIGHUP, too, unless it is ignored, as under nohup."""
+        self._loop = asyncio.get_running_loop()
         with super().capture_signals():
-            numbers = [number for number, handler in handlers().items() if handler is not signal.SIG_IGN]
-            with handled(numbers, self.handle_exit):
+            heard = {number for number, handler in handlers().items() if handler is not signal.SIG_IGN}
+            hangup = heard & {getattr(signal, "SIGHUP", None)}
+            with handled(heard - hangup, self.handle_exit), handled(hangup, self.handle_hangup):
                 yield
+
+
+def has_terminal() -> bool:
+    """Return whether the process has a terminal; a closed one sends SIGHUP and is gone."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | getattr(os, "O_NOCTTY", 0)))
+    except OSError:
+        return False
+    return True

@@ -95,11 +95,9 @@ def add_run_dir(container: Container, what: str) -> None:
     container.add_argument("--run-dir", metavar="DIR", help=f"write {what} to this folder, which must be new or empty")
 
 
-def add_threads(container: Container) -> None:
+def add_threads(container: Container, help: str = "number of threads (default: the available cores)") -> None:
     """Add ``--threads``."""
-    container.add_argument(
-        "--threads", type=integer(1), metavar="N", help="number of threads (default: the available cores)"
-    )
+    container.add_argument("--threads", type=integer(1), metavar="N", help=help)
 
 
 def add_model(container: Container, help: str = "a model file that fastnet wrote") -> None:

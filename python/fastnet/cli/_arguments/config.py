@@ -135,7 +135,7 @@ def _converted(action: argparse.Action, key: str, value: Any) -> Any:
         if not isinstance(value, bool):
             raise ValueError(f"{key} must be true or false; got {value!r}")
         return value
-    if isinstance(action, argparse._AppendAction):
+    if isinstance(action, argparse._AppendAction) or action.nargs == "+":
         return [_as_typed(key, one) for one in (value if isinstance(value, list) else [value])]
     text = _as_typed(key, value)
     try:

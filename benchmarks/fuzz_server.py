@@ -142,7 +142,10 @@ GOOD = [
     request("/explain", JSON, json.dumps({"instance": INSTANCE}).encode()),
     request("/predict", NPY, npy(2)),
     request("/predict", {**NPY, "Accept": "application/x-npy", "Expect": "100-continue"}, npy(20)),
+    request("/models/model/predict", {**JSON, "X-Request-ID": "a-b_c"}, json.dumps({"instance": INSTANCE}).encode()),
     b"GET /weights HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n",
+    b"GET /models/model/page.js HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: 1\r\n\r\n",
+    b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: application/openmetrics-text; version=1.0.0\r\n\r\n",
 ]
 
 

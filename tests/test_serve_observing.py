@@ -64,7 +64,7 @@ def test_a_well_formed_id_is_returned(given: str) -> None:
 @pytest.mark.parametrize("given", [b"", b"a b", b"a\tb", b"\xff", b'a"', b"x" * 129, b"a\\u000a", b"{}"])
 def test_another_id_is_replaced(given: bytes) -> None:
     answer = ask(app_of(), "GET", "/health", headers={"X-Request-ID": given})
-    assert re.fullmatch("[0-9a-f]{32}", answer.headers["x-request-id"])
+    assert re.fullmatch("[0-9a-f]{16}", answer.headers["x-request-id"])
 
 
 def test_of_two_ids_none_is_taken_and_new_ones_differ() -> None:
@@ -158,7 +158,7 @@ def test_what_a_client_sends_makes_no_line_of_its_own(text: str, log: tuple[str,
     if form == "json":
         assert json.loads(line)["client"] == "-"
     else:
-        assert re.search(r'info - "GET.*" 40[45] \d+ [0-9.]+ms - [0-9a-f]{32}$', line)
+        assert re.search(r'info - "GET.*" 40[45] \d+ [0-9.]+ms - [0-9a-f]{16}$', line)
 
 
 def test_a_long_address_is_cut(log: tuple[str, StringIO]) -> None:

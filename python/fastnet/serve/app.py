@@ -28,7 +28,7 @@ from fastnet.serve.bodies import RequestError
 from fastnet.serve.guards import HostGuard, Origins, RootPath, check_root_path
 from fastnet.serve.metrics import Shared
 from fastnet.serve.observing import REQUEST_ID, Labels, Observer
-from fastnet.serve.receiving import Receiver
+from fastnet.serve.receiving import Receiver, header_of
 from fastnet.serve.served import Model, Models, ServedModel
 
 __all__ = ["create_app", "make_app"]
@@ -255,7 +255,7 @@ class _Server:
         async def answer(body: bytes) -> Response:
             rows = served.rows.from_json(body) if kind == JSON else served.rows.from_npy(body)
             outputs = _finite(await served.batcher.predict(rows))
-            if NPY in request.headers.get("accept", ""):
+            if NPY in header_of(request, b"accept"):
                 response = npy_answer(outputs)
             else:
                 response = json_answer({"predictions": served.predictor.predictions(outputs)})
@@ -301,13 +301,13 @@ class _Server:
         return self.models.listed()
 
     async def metrics(self, request: Request) -> Response:
-        metrics, accept = self.models.metrics, request.headers.get("accept", "")
+        metrics, accept = self.models.metrics, header_of(request, b"accept")
         content, kind = metrics.exposition(accept)
         return Response(content, headers={"Content-Type": kind})
 
     def content_type(self, request: Request, accepted: tuple[str, ...]) -> str:
         """Return the content type of a body; refuse other types, and requests from pages of other hosts."""
-        got = request.headers.get("content-type", "")
+        got = header_of(request, b"content-type")
         kind = got.partition(";")[0].strip().lower()
         if kind not in accepted:
             raise RequestError(415, f"Content-Type must be {' or '.join(accepted)}; got {got[:80] or 'none'}")

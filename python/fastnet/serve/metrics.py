@@ -31,7 +31,7 @@ try:
 except ImportError:
     raise ImportError('fastnet.serve needs prometheus-client: pip install "fastnet-nn[serve]"') from None
 
-__all__ = ["OTHER", "Metrics", "Shared"]
+__all__ = ["OTHER", "Metrics", "Places", "Shared"]
 
 OTHER = "other"  # the label of an address that leads nowhere
 _OF_SERVER = ("/health", "/ready", "/metrics", "/models", "/openapi.json", "/docs", OTHER)
@@ -63,6 +63,7 @@ _CALL_SECONDS = (0.00001, 0.000025, 0.00005, 0.0001, 0.00025, *_REQUEST_SECONDS)
 _INSTANCES = (*(float(2**power) for power in range(11)), math.inf)
 
 Values = NDArray[np.float64]
+Places = tuple[int, int]
 
 
 class Shared(NamedTuple):
@@ -98,12 +99,11 @@ class Metrics:
         self._hashes = hashes
         self._size = 1  # of a row; its first value is the number of requests in progress
         routes = [*((route, "") for route in _OF_SERVER), *((route, model) for model in models for route in _OF_MODEL)]
-        self._requests = {key: self._places(len(_STATUSES)) for key in routes}
-        self._places_of: dict[tuple[str, str, int], tuple[int, int]] = {}
+        self._requests = {key: self._allot(len(_STATUSES)) for key in routes}
         self._seconds = {key: self._histogram(_REQUEST_SECONDS) for key in routes}
         self._instances = {model: self._histogram(_INSTANCES) for model in models}
         self._calls = {model: self._histogram(_CALL_SECONDS) for model in models}
-        self._loads = {model: self._places(len(_OUTCOMES)) for model in models}
+        self._loads = {model: self._allot(len(_OUTCOMES)) for model in models}
         self.bytes_per_worker = 8 * self._size
         workers, worker = (1, 0) if shared is None else shared[1:]
         array = mmap.mmap(-1 if shared is None else shared.file, workers * self.bytes_per_worker)
@@ -117,14 +117,14 @@ class Metrics:
         if shared is None:  # of several processes, it would show the one that is asked
             ProcessCollector(registry=self._registry)
 
-    def _places(self, count: int) -> int:
+    def _allot(self, count: int) -> int:
         """Return the first of so many places in a row."""
         first, self._size = self._size, self._size + count
         return first
 
     def _histogram(self, bounds: Sequence[float]) -> int:
         """Return the first place of a histogram: its buckets and the sum of what it counted."""
-        return self._places(len(bounds) + 1)
+        return self._allot(len(bounds) + 1)
 
     # ---- Counting ---------------------------------------------------------------------------------------------------
 
@@ -133,23 +133,20 @@ class Metrics:
         with self._lock:
             self._row[0] += 1
 
-    def answered(self, route: str, model: str, status: int, seconds: float) -> None:
-        """Count a request that was answered, and is in progress no longer."""
-        key = route, model, status
-        if (places := self._places_of.get(key)) is None:
-            places = self._places_of[key] = self._find(*key)
-        answer, first = places
-        row = self._row
-        with self._lock:
-            row[0] -= 1
-            row[answer] += 1
-            row[first + bisect_left(_REQUEST_SECONDS, seconds)] += 1
-            row[first + len(_REQUEST_SECONDS)] += seconds
-
-    def _find(self, route: str, model: str, status: int) -> tuple[int, int]:
-        """Return the places of the number of such answers, and of their histogram."""
+    def places(self, route: str, model: str, status: int) -> Places:
+        """Return where answers with a status are counted: their number, and the histogram of their times."""
         place = _STATUS_PLACES.get(status, len(_STATUSES) - 1)
         return self._requests[route, model] + place, self._seconds[route, model]
+
+    def answered(self, places: Places, seconds: float) -> None:
+        """Count a request that was answered, and is in progress no longer."""
+        row = self._row
+        answers, times = places
+        with self._lock:
+            row[0] -= 1
+            row[answers] += 1
+            row[times + bisect_left(_REQUEST_SECONDS, seconds)] += 1
+            row[times + len(_REQUEST_SECONDS)] += seconds
 
     def of_calls(self, model: str) -> Callable[[int, float], None]:
         """Return a function that counts a call of a model, given the number of its instances and its time."""

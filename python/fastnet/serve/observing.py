@@ -11,7 +11,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastnet.serve.answers import error_answer
-from fastnet.serve.metrics import OTHER, Metrics
+from fastnet.serve.metrics import OTHER, Metrics, Places
 
 __all__ = ["ACCESS", "LOG", "REQUEST_ID", "Labels", "Observer"]
 
@@ -55,6 +55,7 @@ class Observer:
         self._models = models
         self._first = next(iter(models))
         self._access_log = access_log
+        self._found: dict[tuple[Any, str | None, int], tuple[Places, str]] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -62,25 +63,46 @@ class Observer:
             return
         began = time.perf_counter()
         request_id = _request_id(scope)
-        sending = _Sending(send, (REQUEST_ID, request_id))
-        metrics = self._metrics
-        metrics.began()
+        header = REQUEST_ID, request_id
+        status = size = 0
+
+        async def sending(message: Message) -> None:
+            nonlocal status, size
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], header]  # not in place: some responses are sent many times
+            else:
+                size += len(message.get("body", b""))
+            await send(message)
+
+        self._metrics.began()
         try:
             await self._app(scope, receive, sending)
         except asyncio.CancelledError:
-            sending.status = sending.status or _CLIENT_GONE
+            status = status or _CLIENT_GONE
             raise
         except Exception:
             LOG.exception("internal error", extra={"request_id": request_id.decode()})
-            if sending.status:  # too late for an answer: the server closes the connection
+            if status:  # too late for an answer: the server closes the connection
                 raise
             await error_answer(500, "internal server error; see the log of the server")(scope, receive, sending)
         finally:
             seconds = time.perf_counter() - began
-            route, model = self._labels(scope)
-            metrics.answered(route, model, sending.status, seconds)
+            places, model = self._find(scope, status)
+            self._metrics.answered(places, seconds)
             if self._access_log:
-                _log(scope, sending, request_id, model, seconds)
+                _log(scope, {"status": status, "bytes": size}, request_id, model, seconds)
+
+    def _find(self, scope: Scope, status: int) -> tuple[Places, str]:
+        """Return where the answer to a request is counted, and its model."""
+        endpoint = scope.get("endpoint")
+        name = scope["path_params"].get("model") if endpoint is not None else None
+        if (found := self._found.get((endpoint, name, status))) is None:
+            route, model = self._labels(scope)
+            found = self._metrics.places(route, model, status), model
+            if name is None or name in self._models:  # clients choose the others
+                self._found[endpoint, name, status] = found
+        return found
 
     def _labels(self, scope: Scope) -> tuple[str, str]:
         """Return the address of a request as it is written in the routes, without the name of the model, and that name."""
@@ -89,25 +111,6 @@ class Observer:
             return route, ""
         model = scope["path_params"].get("model", self._first)
         return (route, model) if model in self._models else (_UNKNOWN[0], "")
-
-
-class _Sending:
-    """Sends an answer with the id of its request, and remembers its status and size."""
-
-    __slots__ = ("_header", "_send", "size", "status")
-
-    def __init__(self, send: Send, header: tuple[bytes, bytes]) -> None:
-        self._send = send
-        self._header = header
-        self.status = self.size = 0
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            message["headers"] = [*message["headers"], self._header]  # not in place: some responses are sent many times
-        else:
-            self.size += len(message.get("body", b""))
-        await self._send(message)
 
 
 def _request_id(scope: Scope) -> bytes:
@@ -121,18 +124,17 @@ def _request_id(scope: Scope) -> bytes:
     else:
         if given is not None:
             return bytes(given)
-    return b"%032x" % random.getrandbits(128)  # an id is not a secret; os.urandom takes 10 us
+    return b"%016x" % random.getrandbits(64)  # an id is not a secret; os.urandom takes 10 us
 
 
-def _log(scope: Scope, sending: _Sending, request_id: bytes, model: str, seconds: float) -> None:
+def _log(scope: Scope, answer: dict[str, int], request_id: bytes, model: str, seconds: float) -> None:
     client = str((scope.get("client") or ("-",))[0])
     address = scope.get("raw_path") or scope["path"].encode()
     fields = {
         "client": client if _CLIENT.fullmatch(client) else "-",
         "method": scope["method"],
         "path": address.decode("latin-1")[:_LONGEST_SHOWN],
-        "status": sending.status,
-        "bytes": sending.size,
+        **answer,
         "ms": round(1000 * seconds, 3),
         "model": model,
         "request_id": request_id.decode(),

@@ -3,12 +3,23 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from fastnet.serve.bodies import RequestError
 
-__all__ = ["Receiver"]
+__all__ = ["Receiver", "header_of"]
+
+
+def header_of(request: Request, name: bytes) -> str:
+    """Return the value of a header, or an empty string; the name in small letters.
+
+    `Request.headers` raises and catches an error where there is none of this name, which takes longer than the search.
+    """
+    for key, value in request.scope["headers"]:
+        if key == name:
+            return str(value, "latin-1")
+    return ""
 
 
 class Receiver:
@@ -41,18 +52,21 @@ class Receiver:
 
     async def _body_of(self, request: Request) -> bytes:
         """Return the body; refuse it as soon as it is too large."""
-        announced = request.headers.get("content-length", "")
+        announced = header_of(request, b"content-length")
         if announced.isdecimal() and int(announced) > self._max_body:
             raise self._too_large()
-        body = bytearray()
-        try:
-            async for part in request.stream():
-                body += part
-                if len(body) > self._max_body:
-                    raise self._too_large()
-        except ClientDisconnect:
-            raise RequestError(400, "the body ended early") from None
-        return bytes(body)
+        parts, size = [], 0
+        while True:
+            message = await request.receive()
+            if message["type"] == "http.disconnect":
+                raise RequestError(400, "the body ended early")
+            part = message.get("body", b"")
+            size += len(part)
+            if size > self._max_body:
+                raise self._too_large()
+            parts.append(part)
+            if not message.get("more_body", False):
+                return b"".join(parts)
 
     def _too_large(self) -> RequestError:
         return RequestError(413, f"the body of a request may have at most {self._max_body:,} bytes")

@@ -18,7 +18,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 import fastnet as fn
-from command import Run, serving
+from command import Run, serving, start
 from fastnet.support.interrupts import handled
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -128,20 +128,22 @@ def test_sighup_loads_the_models_again(workers: int, paths: list[Path]) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's pseudo-terminals")
 @pytest.mark.parametrize("workers", [1, 2])
 def test_it_ends_with_its_terminal(workers: int, paths: list[Path]) -> None:
-    import pty
+    import fcntl
+    import termios
 
-    process, terminal = pty.fork()
-    if not process:
-        command = [sys.executable, "-m", "fastnet", "serve", str(paths[0]), "--port", "0", "--workers", str(workers)]
-        os.execv(sys.executable, command)
-    said = b""
-    while b"Press Ctrl-C" not in said:
-        said += os.read(terminal, 1000)
-    os.kill(process, signal.SIGHUP)  # the terminal is there: models are loaded again
-    while b"has not changed" not in said:
-        said += os.read(terminal, 1000)
-    os.close(terminal)
-    wait_for(lambda: os.waitpid(process, os.WNOHANG)[0] == process)
+    ours, theirs = os.openpty()
+    own_terminal = {"start_new_session": True, "preexec_fn": lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0)}
+    ends = dict.fromkeys(("stdin", "stdout", "stderr"), theirs)
+    with start("serve", paths[0], "--port", 0, "--workers", workers, **ends, **own_terminal) as process:
+        os.close(theirs)
+        said = b""
+        while b"Press Ctrl-C" not in said:
+            said += os.read(ours, 1000)
+        process.send_signal(signal.SIGHUP)  # the terminal is there: models are loaded again
+        while b"has not changed" not in said:
+            said += os.read(ours, 1000)
+        os.close(ours)
+        assert process.wait(timeout=30) == -signal.SIGHUP
 
 
 def test_a_file_that_changes_is_loaded_on_request(paths: list[Path]) -> None:

@@ -26,7 +26,7 @@ from fastnet.serve._hosts import Hosts
 from fastnet.serve.answers import JSON, NPY, Endpoint, constant, error_answer, files_of, json_answer, npy_answer
 from fastnet.serve.bodies import RequestError
 from fastnet.serve.guards import HostGuard, Origins, RootPath, check_root_path
-from fastnet.serve.metrics import Shared
+from fastnet.serve.metrics import OF_MODEL, OF_SERVER, Shared
 from fastnet.serve.observing import REQUEST_ID, Labels, Observer
 from fastnet.serve.receiving import Receiver, header_of
 from fastnet.serve.served import Model, Models, ServedModel
@@ -213,12 +213,12 @@ class _Server:
                 raise RequestError(404, f"there is no model {str(name)[:80]!r}; the models are {known}")
             return await answer(request, served)
 
-        self.labels[endpoint] = label, True
+        self.labels[endpoint] = OF_MODEL[OF_MODEL.index(label)], True
         return Route(address, endpoint, methods=[method])
 
     def route(self, address: str, endpoint: Endpoint, label: str = "") -> Route:
         """Return the route of an address that is not one of a model."""
-        self.labels[endpoint] = label or address, False
+        self.labels[endpoint] = OF_SERVER[OF_SERVER.index(label or address)], False
         return Route(address, endpoint, methods=["GET"])
 
     def middleware(self) -> Iterable[Middleware]:

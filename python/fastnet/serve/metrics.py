@@ -31,11 +31,12 @@ try:
 except ImportError:
     raise ImportError('fastnet.serve needs prometheus-client: pip install "fastnet-nn[serve]"') from None
 
-__all__ = ["OTHER", "Metrics", "Places", "Shared"]
+__all__ = ["OF_MODEL", "OF_SERVER", "OTHER", "Metrics", "Places", "Shared"]
 
 OTHER = "other"  # the label of an address that leads nowhere
-_OF_SERVER = ("/health", "/ready", "/metrics", "/models", "/openapi.json", "/docs", OTHER)
-_OF_MODEL = ("/predict", "/explain", "/model", "/weights", "/ready", "page")
+# The labels of addresses, without the name of a model.
+OF_SERVER = ("/health", "/ready", "/metrics", "/models", "/openapi.json", "/docs", OTHER)
+OF_MODEL = ("/predict", "/explain", "/model", "/weights", "/ready", "page")
 _STATUSES = (200, 400, 403, 404, 405, 408, 413, 415, 421, 422, 499, 500, 503, OTHER)
 _OUTCOMES = ("success", "failure")
 
@@ -98,7 +99,7 @@ class Metrics:
         self._models = models
         self._hashes = hashes
         self._size = 1  # of a row; its first value is the number of requests in progress
-        routes = [*((route, "") for route in _OF_SERVER), *((route, model) for model in models for route in _OF_MODEL)]
+        routes = [*((route, "") for route in OF_SERVER), *((route, model) for model in models for route in OF_MODEL)]
         self._requests = {key: self._allot(len(_STATUSES)) for key in routes}
         self._seconds = {key: self._histogram(_REQUEST_SECONDS) for key in routes}
         self._instances = {model: self._histogram(_INSTANCES) for model in models}

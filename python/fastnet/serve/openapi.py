@@ -52,8 +52,8 @@ def describe_api(predictors: Mapping[str, Predictor], max_batch: int, root_path:
         schemas |= {prefix + part: schema for part, schema in parts.items()}
         own = _paths_of(prefix, max_batch)
         if not number:
-            paths |= {"/model": own[""], **{path: item for path, item in own.items() if path}}
-        paths |= {f"/models/{name}{path}": item for path, item in own.items()}
+            paths |= _tagged("first model", {path or "/model": item for path, item in own.items() if path != "/ready"})
+        paths |= _tagged(f"model {name}", {f"/models/{name}{path}": item for path, item in own.items()})
     title = ", ".join(predictor.model.name for predictor in predictors.values())
     return {
         "openapi": "3.1.0",
@@ -63,8 +63,16 @@ def describe_api(predictors: Mapping[str, Predictor], max_batch: int, root_path:
             "description": "Predictions of one model." if len(predictors) == 1 else "Predictions of several models.",
         },
         "servers": [{"url": root_path or "/"}],
-        "paths": {**_SERVER, **paths},
+        "paths": {**_tagged("server", _SERVER), **paths},
         "components": {"schemas": schemas},
+    }
+
+
+def _tagged(tag: str, paths: dict[str, Any]) -> dict[str, Any]:
+    """Return paths whose operations belong to a group."""
+    return {
+        path: {method: {"tags": [tag], **operation} for method, operation in item.items()}
+        for path, item in paths.items()
     }
 
 

@@ -22,18 +22,11 @@ async function start() {
   let group = null;
   for (const [path, item] of Object.entries(api.paths)) {
     for (const [method, operation] of Object.entries(item)) {
-      const next = groupOf(path);
-      if (next !== group) find("operations").append(make("h2", {}, (group = next)));
+      const [next] = operation.tags;
+      if (next !== group) find("operations").append(make("h2", {}, `The ${(group = next)}`));
       find("operations").append(describe(api, path, method.toUpperCase(), operation));
     }
   }
-}
-
-/** The heading that an address is listed under. */
-function groupOf(path) {
-  const model = /^\/models\/([^/]+)/.exec(path)?.[1];
-  if (model) return `Model ${model}`;
-  return /^\/(model|weights|predict|explain)$/.test(path) ? "The first model" : "The server";
 }
 
 /** One operation; what is in it is made when it is opened. */
@@ -59,7 +52,7 @@ function fill(api, path, method, operation, details) {
   const sent = operation.requestBody?.content;
   const example = sent?.["application/json"] && exampleOf(sent["application/json"].schema, resolve);
   if (sent) body.append(make("h3", {}, `Body: ${Object.keys(sent).join(" or ")}`));
-  body.append(...requestForm(path, method, example));
+  body.append(...requestForm(path, method, operation.parameters ?? [], example));
   body.append(make("h3", {}, "Answers"), answers(operation));
   const answered = operation.responses["200"].content["application/json"];
   if (answered) {
@@ -82,16 +75,22 @@ function answers(operation) {
 }
 
 /** A request as a command of curl, and a form that sends it. */
-function requestForm(path, method, example) {
-  const address = new URL(path.slice(1), document.baseURI);
+function requestForm(path, method, parameters, example) {
   const input = example && make("textarea", { value: JSON.stringify(example), spellcheck: false });
   input?.setAttribute("aria-label", `Body of ${method} ${path}`);
+  const places = parameters.map(({ name }) => make("input", { name, value: "0" }));
+  const address = () => {
+    const filled = places.reduce((text, { name, value }) => text.replace(`{${name}}`, encodeURIComponent(value)), path);
+    return new URL(filled.slice(1), document.baseURI);
+  };
   const shown = example && ` -H 'Content-Type: application/json' -d '${JSON.stringify(shorten(example))}'`;
+  const command = make("pre", {}, `curl ${address()}${shown ?? ""}`);
   const output = make("pre", { hidden: true });
   output.setAttribute("aria-live", "polite");
   const button = make("button", { type: "button" }, "Send");
-  button.addEventListener("click", () => send(address, method, input, output));
-  return [make("h3", {}, "Try it"), make("pre", {}, `curl ${address}${shown ?? ""}`), ...(input ? [input] : []), button, output];
+  button.addEventListener("click", () => send(address(), method, input, output));
+  const labels = places.map((place) => make("label", {}, `${place.name} `, place, " "));
+  return [make("h3", {}, "Try it"), command, ...labels, ...(input ? [input] : []), button, output];
 }
 
 async function send(address, method, input, output) {

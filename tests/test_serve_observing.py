@@ -206,7 +206,9 @@ def test_an_error_after_the_answer_has_begun_closes_the_connection(log: tuple[st
 
 
 def test_a_level_leaves_out_what_is_below_it_but_not_the_access_log(capsys: pytest.CaptureFixture[str]) -> None:
-    loggers = [logging.getLogger(name) for name in ("fastnet.serve", "uvicorn", "fastnet.serve.access")]
+    loggers = [
+        logging.getLogger(name) for name in ("fastnet.serve", "uvicorn", "uvicorn.error", "fastnet.serve.access")
+    ]
     before = [(logger.handlers, logger.propagate, logger.level) for logger in loggers]
     try:
         configure("warning", "text")

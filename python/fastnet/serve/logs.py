@@ -38,7 +38,8 @@ def configure(level: str, form: str) -> None:
         logger.setLevel(level.upper())
     logging.getLogger("fastnet.serve.access").setLevel("INFO")
     # What uvicorn says about starting and stopping is said otherwise, or is for those who look for a fault.
-    logging.getLogger("uvicorn").setLevel("DEBUG" if level == "debug" else max(logging.WARNING, _number(level)))
+    for name in ("uvicorn", "uvicorn.error"):
+        logging.getLogger(name).setLevel("DEBUG" if level == "debug" else max(logging.WARNING, _number(level)))
 
 
 def _number(level: str) -> int:

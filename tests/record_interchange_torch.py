@@ -18,7 +18,11 @@ DATA = Path(__file__).parent / "data"
 BFLOAT16 = DATA / "torch_bfloat16.safetensors"
 
 # PyTorch's modules, of which some have another default of their parameter.
-HIDDEN = {name: facts.torch for name, facts in ACTIVATIONS.items() if facts.torch and name != "softmax"} | {
+HIDDEN = {
+    name: facts.torch.format(alpha=facts.parameter[1] if facts.parameter else None)
+    for name, facts in ACTIVATIONS.items()
+    if facts.torch and name != "softmax"
+} | {
     "leaky_relu": "LeakyReLU()",
     "elu": "ELU()",
     "log_softmax": "LogSoftmax(1)",

@@ -113,6 +113,98 @@ def log_softmax_backward(gradient: Array, z: Array) -> Array:
     return gradient - special.softmax(z, axis=-1) * gradient.sum(axis=-1, keepdims=True)
 
 
+def relu6(z: Array, max_value: float = 6.0) -> Array:
+    return np.clip(z, 0.0, max_value)
+
+
+def relu6_backward(gradient: Array, z: Array, max_value: float = 6.0) -> Array:
+    return gradient * ((z > 0.0) & (z < max_value))
+
+
+def thresholded_relu(z: Array, theta: float = 1.0) -> Array:
+    return np.where(z > theta, z, 0.0)
+
+
+def thresholded_relu_backward(gradient: Array, z: Array, theta: float = 1.0) -> Array:
+    return gradient * (z > theta)
+
+
+def celu(z: Array, alpha: float = 1.0) -> Array:
+    return np.maximum(z, 0.0) + alpha * np.expm1(np.minimum(z, 0.0) / alpha)
+
+
+def celu_backward(gradient: Array, z: Array, alpha: float = 1.0) -> Array:
+    return gradient * np.exp(np.minimum(z, 0.0) / alpha)
+
+
+def hard_tanh(z: Array) -> Array:
+    return np.clip(z, -1.0, 1.0)
+
+
+def hard_tanh_backward(gradient: Array, z: Array) -> Array:
+    return gradient * (np.abs(z) < 1.0)
+
+
+def hard_shrink(z: Array, threshold: float = 0.5) -> Array:
+    return z * (np.abs(z) > threshold)
+
+
+def hard_shrink_backward(gradient: Array, z: Array, threshold: float = 0.5) -> Array:
+    return gradient * (np.abs(z) > threshold)
+
+
+def soft_shrink(z: Array, threshold: float = 0.5) -> Array:
+    return np.sign(z) * np.maximum(np.abs(z) - threshold, 0.0)
+
+
+def soft_shrink_backward(gradient: Array, z: Array, threshold: float = 0.5) -> Array:
+    return gradient * (np.abs(z) > threshold)
+
+
+def tanh_shrink(z: Array) -> Array:
+    # (z cosh z - sinh z) / cosh z; where the difference loses digits, the numerator is a series of one sign.
+    near = np.clip(z, -1.0, 1.0)
+    series = sum(2 * k / special.factorial(2 * k + 1) * near ** (2 * k + 1) for k in range(1, 12))
+    return np.where(np.abs(z) < 1.0, series / np.cosh(near), z - np.tanh(z))
+
+
+def tanh_shrink_backward(gradient: Array, z: Array) -> Array:
+    return gradient * np.tanh(z) ** 2
+
+
+def sparse_sigmoid(z: Array) -> Array:
+    return np.clip((z + 1.0) / 2.0, 0.0, 1.0)
+
+
+def sparse_sigmoid_backward(gradient: Array, z: Array) -> Array:
+    return gradient * (np.abs(z) < 1.0) / 2.0
+
+
+def sparse_plus(z: Array) -> Array:
+    return np.where(np.abs(z) < 1.0, (z + 1.0) ** 2 / 4.0, np.maximum(z, 0.0))
+
+
+def sparse_plus_backward(gradient: Array, z: Array) -> Array:
+    return gradient * sparse_sigmoid(z)
+
+
+def log_sigmoid(z: Array) -> Array:
+    return special.log_expit(z)
+
+
+def log_sigmoid_backward(gradient: Array, z: Array) -> Array:
+    return gradient * special.expit(-z)
+
+
+def squareplus(z: Array, b: float = 4.0) -> Array:
+    root = np.hypot(z, np.sqrt(b))
+    return np.where(z < 0.0, b / 2.0 / (root + np.abs(z)), (z + root) / 2.0)
+
+
+def squareplus_backward(gradient: Array, z: Array, b: float = 4.0) -> Array:
+    return gradient * squareplus(z, b) / np.hypot(z, np.sqrt(b))
+
+
 # How far a value of the core may be off, in eps of the dtype relative to it, over [-80, 80]; 6 where nothing is said. Where
 # exp(x) is a factor, the rounding of its argument is worth |argument| / 2 eps more, which is what the functions say.
 BOUNDS: dict[str, Callable[[Array], Array]] = {
@@ -121,6 +213,7 @@ BOUNDS: dict[str, Callable[[Array], Array]] = {
     "exponential": lambda x: np.full(x.shape, 3.0),
     "softsign": lambda x: np.full(x.shape, 2.0),
     "hard_sigmoid": lambda x: np.full(x.shape, 4.0),
+    "tanh_shrink": lambda x: np.full(x.shape, 20.0),
     "gelu": lambda x: 6 + x**2,
     "gelu_tanh": lambda x: 8 + 4 * np.abs(x + 0.044715 * x**3),
 }
@@ -131,6 +224,15 @@ LIMITS: dict[str, Callable[[Array], Array]] = {
     "exponential": lambda x: np.where(x > 0, np.inf, 0.0),
     "softsign": np.sign,
     "hard_sigmoid": lambda x: np.where(x > 0, 1.0, 0.0),
+    "relu6": lambda x: np.where(x > 0, 6.0, 0.0),
+    "celu": lambda x: np.maximum(x, -1.0),
+    "hard_tanh": np.sign,
+    "hard_shrink": lambda x: x,
+    "soft_shrink": lambda x: x,
+    "tanh_shrink": lambda x: x,
+    "sparse_sigmoid": lambda x: np.where(x > 0, 1.0, 0.0),
+    "log_sigmoid": lambda x: np.minimum(x, 0.0),
+    "squareplus": lambda x: np.where(x > 0, x, 1 / np.abs(x)),
 }
 
 ACTIVATIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
@@ -145,5 +247,16 @@ ACTIVATIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
     "gelu": (gelu, gelu_backward),
     "gelu_tanh": (gelu_tanh, gelu_tanh_backward),
     "mish": (mish, mish_backward),
+    "relu6": (relu6, relu6_backward),
+    "thresholded_relu": (thresholded_relu, thresholded_relu_backward),
+    "celu": (celu, celu_backward),
+    "hard_tanh": (hard_tanh, hard_tanh_backward),
+    "hard_shrink": (hard_shrink, hard_shrink_backward),
+    "soft_shrink": (soft_shrink, soft_shrink_backward),
+    "tanh_shrink": (tanh_shrink, tanh_shrink_backward),
+    "sparse_sigmoid": (sparse_sigmoid, sparse_sigmoid_backward),
+    "sparse_plus": (sparse_plus, sparse_plus_backward),
+    "log_sigmoid": (log_sigmoid, log_sigmoid_backward),
+    "squareplus": (squareplus, squareplus_backward),
     "log_softmax": (log_softmax, log_softmax_backward),
 }

@@ -33,15 +33,28 @@ def layers_of_every_kind(hidden: str, last: str, *, bias: bool) -> list[Descript
     ]
 
 
+# The inputs at which the slope of an activation jumps; the others with a kink have it at 0.
+KINKS = {
+    "hard_sigmoid": (-3.0, 3.0),
+    "hard_silu": (-3.0, 3.0),
+    "relu6": (0.0, 6.0),
+    "thresholded_relu": (1.0,),
+    "hard_tanh": (-1.0, 1.0),
+    "hard_shrink": (-0.5, 0.5),
+    "soft_shrink": (-0.5, 0.5),
+    "sparse_sigmoid": (-1.0, 1.0),
+    "sparse_plus": (-1.0, 1.0),
+}
+
+
 def distance_to_kinks(network: reference.Network, x: np.ndarray, loss: str) -> float:
-    """Return how far the nearest input of a (leaky) relu is from 0, and a clipped probability from the clip."""
+    """Return how far the nearest input of an activation is from its kinks, and a clipped probability from the clip."""
     p = network.predict(x)
-    near = [np.abs(layer.z).min() for layer in network.layers if "elu" in getattr(layer, "name", "")]
-    near += [
-        np.abs(np.abs(layer.z) - 3).min()
-        for layer in network.layers
-        if getattr(layer, "name", "") in ("hard_sigmoid", "hard_silu")
-    ]
+    near = []
+    for layer in network.layers:
+        name = getattr(layer, "name", "")
+        kinks = KINKS.get(name, (0.0,) if "elu" in name else ())
+        near += [np.abs(layer.z - kink).min() for kink in kinks]
     if loss == "categorical_crossentropy":
         total = p.sum(axis=1, keepdims=True)
         near.append(np.abs(total).min())

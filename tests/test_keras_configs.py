@@ -41,7 +41,7 @@ FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "
         (entry(2, module="own.layers", registered_name="Own>Dense"), "Dense of Own>Dense is not one of Keras's own"),
         (entry(2, module="os"), "Dense of os is not one of Keras's own"),
         (entry(2, class_name=None), "must have a 'class_name'"),
-        (settings(2, activation="relu6"), "layer 'dense'.*relu6"),
+        (settings(2, activation="sparsemax"), "layer 'dense'.*sparsemax"),
         (settings(2, activation={"class_name": "__lambda__", "config": {}}), "'__lambda__'|__lambda__"),
         (settings(2, kernel_constraint={"class_name": "MaxNorm", "config": {}}), "layer 'dense'.*kernel_constraint"),
         (settings(2, strange=1), "layer 'dense'.*unexpected keyword argument 'strange'"),

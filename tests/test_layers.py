@@ -144,8 +144,9 @@ def test_softmax_layer_gives_probabilities() -> None:
 @pytest.mark.parametrize(
     ("identifier", "error", "message"),
     [
-        ("rectifier", ValueError, r"activation must be one of 'elu', 'exponential', .*; got 'rectifier'"),
-        ("celu", NotImplementedError, r"^fastnet: the activation 'celu' is not available; use Keras for this$"),
+        ("rectifier", ValueError, r"activation must be one of 'celu', 'elu', .*; got 'rectifier'"),
+        ("glu", NotImplementedError, r"^fastnet: the activation 'glu' is not available; use Keras for this$"),
+        (fn.activations.sparsemax, NotImplementedError, "use Keras for this"),
         (np.tanh, NotImplementedError, "use Keras for this"),
         (fn.gemm, NotImplementedError, "use Keras for this"),
         (3, TypeError, r"activation must be None, .*; got 3 \(int\)"),
@@ -233,8 +234,8 @@ def test_reshape_refuses_what_does_not_fit(target: Any) -> None:
         lambda: Dense(2, kernel_constraint="non_neg"),
         lambda: Dense(2, bias_constraint="non_neg"),
         lambda: Dense(2, dtype="float16"),
-        lambda: ReLU(max_value=6.0),
-        lambda: ReLU(threshold=1.0),
+        lambda: ReLU(max_value=6.0, negative_slope=0.1),
+        lambda: ReLU(max_value=6.0, threshold=1.0),
         lambda: Softmax(axis=0),
         lambda: Rescaling([1.0, 2.0]),
         lambda: Rescaling(1.0, np.zeros(3)),

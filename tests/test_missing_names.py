@@ -37,7 +37,6 @@ def objects() -> dict[str, Any]:
     ("module", "name", "instead"),
     [
         (fn, "Model", "use Sequential"),
-        (fn, "activations", "use fastnet.functional"),
         (fn.layers, "Conv3D", "its images have two dimensions; use Keras for this"),
         (fn.layers, "LSTM", "its layers for sequences are Conv1D and its like; use Keras for this"),
         (fn.layers, "Concatenate", "Residual"),
@@ -51,7 +50,7 @@ def objects() -> dict[str, Any]:
         (fn.models, "save_model", r"use model.save(path)"),
         (fn.utils, "plot_model", "use model.summary()"),
         (fn.datasets, "cifar10", "use fastnet.datasets.load"),
-        (fn.functional, "celu", "use Keras for this"),
+        (fn.functional, "sparsemax", "use fastnet.activations"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, ModuleType) else str(value),
 )

@@ -33,8 +33,18 @@ def bound(name: str, x: np.ndarray, dtype: Any) -> np.ndarray:
     return BOUNDS.get(name, lambda x: np.full(x.shape, 6.0))(x) * np.finfo(dtype).eps
 
 
-def core(name: str, x: np.ndarray, alpha: float = 1.0) -> np.ndarray:
-    return _core.activation(name, x, alpha)
+def default(name: str) -> float:
+    """The parameter of a layer that names the activation alone."""
+    parameter = table.ACTIVATIONS[name].parameter
+    return 0.0 if parameter is None else parameter[1]
+
+
+def core(name: str, x: np.ndarray, alpha: float | None = None) -> np.ndarray:
+    return _core.activation(name, x, default(name) if alpha is None else alpha)
+
+
+def core_backward(name: str, gradient: np.ndarray, second: np.ndarray) -> np.ndarray:
+    return _core.activation_backward(name, gradient, second, default(name))
 
 
 # --- Values ----------------------------------------------------------------------------------------------------------
@@ -63,7 +73,7 @@ def test_slope_is_within_its_bound(dtype: Any, name: str) -> None:
     with np.errstate(all="ignore"):
         expected = ACTIVATIONS[name][1](np.ones(x.shape), x.astype(np.float64))
     second = x if name in FROM_INPUT else core(name, x)
-    result = _core.activation_backward(name, np.ones_like(x), second, 1.0)
+    result = core_backward(name, np.ones_like(x), second)
     # Slopes are sums of terms near 1: the error is a few eps of 1, more where an exponential is large.
     scale = np.maximum(1.0, np.abs(expected))
     assert (np.abs(result - expected) <= 20 * np.finfo(dtype).eps * scale).all()
@@ -84,8 +94,8 @@ def test_every_layout_gives_the_same_bits(layout: str, dtype: Any, name: str) ->
     )
     gradient = np.random.default_rng(1).normal(size=x.shape).astype(dtype)
     second = x if name in FROM_INPUT else expected
-    by_x = _core.activation_backward(name, LAYOUTS[layout](gradient), LAYOUTS[layout](second), 1.0)
-    assert_array_equal(by_x, _core.activation_backward(name, gradient, second, 1.0))
+    by_x = core_backward(name, LAYOUTS[layout](gradient), LAYOUTS[layout](second))
+    assert_array_equal(by_x, core_backward(name, gradient, second))
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
@@ -143,7 +153,7 @@ def test_log_softmax_of_huge_entries_is_the_limit(dtype: Any) -> None:
 @pytest.mark.parametrize("entry", RECORDED["activations"], ids=lambda entry: entry["name"])
 def test_values_and_gradients_are_those_of_keras(entry: dict[str, Any]) -> None:
     name, x = entry["name"], np.array([RECORDED["points"]])
-    alpha = ALPHA.get(name, 0.0)
+    alpha = ALPHA.get(name, default(name))
     y = core(name, x, alpha)
     gradient = np.cos(np.arange(x.size, dtype=np.float64))[None]
     by_x = _core.activation_backward(name, gradient, x if name in FROM_INPUT else y, alpha)

@@ -24,7 +24,11 @@ DTYPES = ("float32", "float64")
 COLUMNS = (1, 2, 7, 16, 35)  # less than a vector, whole vectors, and what is left of one
 
 # What comparisons make of a NaN: Keras's slopes on JAX, of which relu's is that of "not above zero".
-SLOPES = {"linear": 1.0, "relu": 0.0, "leaky_relu": 0.2, "hard_sigmoid": 0.0}
+SLOPES = {
+    **dict.fromkeys(["linear", "hard_shrink", "soft_shrink"], 1.0),
+    **dict.fromkeys(["relu", "relu6", "thresholded_relu", "hard_sigmoid", "hard_tanh", "sparse_sigmoid"], 0.0),
+    "leaky_relu": 0.2,
+}
 
 
 def with_nan(array: np.ndarray, row: int, column: int) -> np.ndarray:

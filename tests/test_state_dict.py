@@ -139,7 +139,7 @@ NORM = {"0.weight": np.ones((3, 2)), "2.weight": ONES, "2.bias": ONES, "4.weight
         ),
         ({"0.weight": np.ones((4, 2)), "1.weight": ONES, "1.bias": ONES}, {}, r"'1.weight' has shape \(3,\).*give 4"),
         (LINEARS, {"activation": ["relu", "relu"]}, "an entry for each of 1 hidden layers; got 2"),
-        (LINEARS, {"activation": "relu6"}, "relu6"),
+        (LINEARS, {"activation": "sparsemax"}, "sparsemax"),
         (LINEARS, {"epsilon": -1.0}, "epsilon must be at least 0"),
         (LINEARS, {"dtype": "float16"}, "dtype must be one of"),
         (NORM, {}, "place of the activation behind '0.weight' cannot be told"),

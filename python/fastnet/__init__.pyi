@@ -1,5 +1,6 @@
 # The public names of fastnet, each with the module that it is in: __init__.py reads this file, a name's module is imported
 # when the name is first used.
+from fastnet import activations as activations
 from fastnet import callbacks as callbacks
 from fastnet import datasets as datasets
 from fastnet import distributed as distributed

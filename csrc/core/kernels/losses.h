@@ -214,6 +214,16 @@ struct BinaryFocalCrossentropy {
     }
 };
 
+// The same from the logit z, as Keras computes it: through the probability, so with the same clipping. Stores it in y.
+struct SigmoidBinaryFocalCrossentropy {
+    static constexpr const char* activation = "sigmoid";
+    template <class T> static FusedTerm<T> term(Vec<T> z, Vec<T> target, const LossSettings<T>& settings) {
+        const Vec<T> p = sigmoid<T>(z);
+        const LossTerm<T> at = BinaryFocalCrossentropy::term<T>(p, target, settings);
+        return {at.value, at.slope * p * sigmoid<T>(-z), p};
+    }
+};
+
 // Smoothed targets for `classes` classes: t (1 - s) + s / classes. Szegedy et al., CVPR 2016, section 7.
 template <class T> FASTNET_INLINE Vec<T> smoothed(Vec<T> t, const LossSettings<T>& settings, T classes) {
     const T s = settings.label_smoothing;
@@ -332,8 +342,8 @@ inline constexpr LossKernels<T> losses[] = {
     alone<Quantile, T>,
     alone<KlDivergence, T>,
     alone<CosineSimilarity, T>,
-    alone<BinaryFocalCrossentropy, T>,
-    alone<CategoricalFocalCrossentropy, T>,
+    with_activation<BinaryFocalCrossentropy, SigmoidBinaryFocalCrossentropy, T>,
+    with_activation<CategoricalFocalCrossentropy, SoftmaxCategoricalFocalCrossentropy, T>,
     with_activation<BinaryCrossentropy, SigmoidBinaryCrossentropy, T>,
     with_activation<CategoricalCrossentropy, SoftmaxCategoricalCrossentropy, T>,
     {},

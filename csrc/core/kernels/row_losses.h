@@ -141,6 +141,19 @@ struct CategoricalFocalCrossentropy {
     }
 };
 
+// The same from the logits, through the probabilities, which it stores in y.
+struct SoftmaxCategoricalFocalCrossentropy {
+    static constexpr const char* activation = "softmax";
+    template <class T>
+    static T row(Index n, T* y, const T* t, T* g, T factor, const LossSettings<T>& settings) {
+        softmax_row(n, y);
+        const T value = CategoricalFocalCrossentropy::row<T>(n, y, t, g, factor, settings);
+        if (g)
+            softmax_backward<T>(1, n, g, n, {.kept = y, .kept_row = n});
+        return value;
+    }
+};
+
 // -sum(t y) / (|t| |y|) with each norm at least sqrt(1e-12), as in Keras.
 struct CosineSimilarity {
     static constexpr const char* name = "cosine_similarity";

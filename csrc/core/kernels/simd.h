@@ -288,23 +288,27 @@ template <class T> FASTNET_INLINE Vec<T> log1p(Vec<T> u) {
     return log<T>(w) + (u - (w - static_cast<T>(1))) / w;
 }
 
-// tanh: an odd rational or polynomial approximation below 0.625 (Moshier, Cephes tanhf and tanh),
-// 1 - 2 / (exp(2|x|) + 1) above, where no digits cancel. Error at most 2 ulp.
+// The factor p of tanh(x) = x + p x^3 for z = x^2 below `tanh_limit`^2 (Moshier, Cephes tanhf and tanh).
+inline constexpr double tanh_limit = 0.625;
+template <class T> FASTNET_INLINE Vec<T> tanh_correction(Vec<T> z) {
+    if constexpr (sizeof(T) == 4) {
+        constexpr T c[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f,
+                           -3.33332819422e-1f};
+        return polynomial<T>(z, c);
+    } else {
+        constexpr T p[] = {-9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3};
+        constexpr T q[] = {1.0, 1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406305325125486048e3};
+        return polynomial<T>(z, p) / polynomial<T>(z, q);
+    }
+}
+
+// tanh: this approximation near 0, and 1 - 2 / (exp(2|x|) + 1) beyond, where no digits cancel. Error at most 2 ulp.
 template <class T> FASTNET_INLINE Vec<T> tanh(Vec<T> x) {
     const Vec<T> a = absolute<T>(x);
     const Vec<T> large = static_cast<T>(1) - static_cast<T>(2) / (exp<T>(a + a) + static_cast<T>(1));
     const Vec<T> z = x * x;
-    Vec<T> small;
-    if constexpr (sizeof(T) == 4) {
-        constexpr T c[] = {-5.70498872745e-3f, 2.06390887954e-2f, -5.37397155531e-2f, 1.33314422036e-1f,
-                           -3.33332819422e-1f};
-        small = polynomial<T>(z, c) * z * a + a;
-    } else {
-        constexpr T p[] = {-9.64399179425052238628e-1, -9.92877231001918586564e1, -1.61468768441708447952e3};
-        constexpr T q[] = {1.0, 1.12811678491632931402e2, 2.23548839060100448583e3, 4.84406305325125486048e3};
-        small = polynomial<T>(z, p) / polynomial<T>(z, q) * z * a + a;
-    }
-    return copy_sign<T>(select<T>(a < static_cast<T>(0.625), small, large), x);
+    const Vec<T> small = tanh_correction<T>(z) * z * a + a;
+    return copy_sign<T>(select<T>(a < static_cast<T>(tanh_limit), small, large), x);
 }
 
 // 1 / (1 + exp(-x)), through e = exp(-|x|), so nothing overflows and small results keep their digits. The rounding

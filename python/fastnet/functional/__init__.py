@@ -7,6 +7,7 @@ integers and booleans, the result is float64. Results are new arrays.
 from typing import TYPE_CHECKING
 
 from fastnet.functional.activations.rectifiers import *
+from fastnet.functional.activations.shrinks import *
 from fastnet.functional.activations.sigmoids import *
 from fastnet.functional.activations.smooth import *
 from fastnet.functional.activations.softmaxes import *

@@ -8,7 +8,7 @@ from fastnet import initializers
 from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.layers.base import Layer, Shape, layers, positions_of
 from fastnet.layers.functions import ActivationFunction, get_activation, with_parameter
-from fastnet.support.validation import check_integer, describe, unsupported
+from fastnet.support.validation import check_integer, check_number, describe, unsupported
 
 
 @layers.add()
@@ -59,29 +59,51 @@ class ReLU(_Fixed):
     Parameters
     ----------
     max_value : float, optional
-        Only None is available.
+        The largest output, such as 6; at least 0.
     negative_slope : float, default 0.0
-        The slope for negative inputs.
+        The slope for negative inputs; at least 0.
     threshold : float, default 0.0
-        Only 0 is available.
+        Inputs up to it give 0; at least 0.
     input_shape, input_dim, name
         See `Layer`.
+
+    Raises
+    ------
+    NotImplementedError
+        More than one of the three is given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastnet as fn
+    >>> model = fn.Sequential([fn.layers.ReLU(max_value=6, input_shape=(3,))])
+    >>> model.predict(np.array([[-1.0, 2.0, 9.0]]))
+    array([[0., 2., 6.]], dtype=float32)
     """
 
     def __init__(
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **keywords: Any
     ) -> None:
-        if max_value is not None or threshold != 0.0:
-            raise unsupported(f"ReLU(max_value={max_value!r}, threshold={threshold!r}) is not available")
-        super().__init__(with_parameter("leaky_relu", negative_slope) if negative_slope else "relu", **keywords)
-
-    @property
-    def negative_slope(self) -> float:
-        """The slope for negative inputs."""
-        return self.activation.alpha
+        self.max_value = None if max_value is None else check_number("max_value", max_value, minimum=0.0)
+        self.negative_slope = check_number("negative_slope", negative_slope, minimum=0.0)
+        self.threshold = check_number("threshold", threshold, minimum=0.0)
+        given = {
+            "relu6": self.max_value,
+            "leaky_relu": self.negative_slope or None,
+            "thresholded_relu": self.threshold or None,
+        }
+        chosen = {name: value for name, value in given.items() if value is not None}
+        if len(chosen) > 1:
+            raise unsupported(
+                f"ReLU({max_value=}, {negative_slope=}, {threshold=}) is not available, only one of the three at a time"
+            )
+        super().__init__(with_parameter(*chosen.popitem()) if chosen else "relu", **keywords)
 
     def get_config(self) -> dict[str, Any]:
-        return {"negative_slope": self.negative_slope, **super().get_config()}
+        own: dict[str, Any] = {"negative_slope": self.negative_slope}
+        own |= {} if self.max_value is None else {"max_value": self.max_value}
+        own |= {"threshold": self.threshold} if self.threshold else {}
+        return {**own, **super().get_config()}
 
 
 @layers.add()
@@ -139,15 +161,23 @@ class Softmax(_Fixed):
     Parameters
     ----------
     axis : int, default -1
-        Only the last axis is available.
+        The last axis, counted from the batch's, which is 0, or from the end. Another one is the last between two layers
+        `Permute`.
     input_shape, input_dim, name
         See `Layer`.
     """
 
     def __init__(self, axis: int = -1, **keywords: Any) -> None:
-        if axis != -1:
-            raise unsupported(f"Softmax(axis={axis!r}) is not available")
+        self.check_axis(axis)
+        self.axis = axis
         super().__init__("softmax", **keywords)
+
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self.check_axis(self.axis, input_shape)
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**({} if self.axis == -1 else {"axis": self.axis}), **super().get_config()}
 
 
 @layers.add()

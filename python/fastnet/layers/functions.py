@@ -2,12 +2,12 @@
 
 from typing import Any, NamedTuple
 
-from fastnet import functional
+from fastnet import activations, functional
 from fastnet._core import activation_names
 from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.support.missing_names import instead_of
 from fastnet.support.text import did_you_mean
-from fastnet.support.validation import check_number, describe, unsupported
+from fastnet.support.validation import describe, unsupported
 
 _ALIASES = {facts.alias: name for name, facts in ACTIVATIONS.items() if facts.alias}
 
@@ -35,8 +35,7 @@ class ActivationFunction(NamedTuple):
 
 def with_parameter(name: str, value: Any) -> ActivationFunction:
     """Return an activation whose parameter is `value`, which must not be negative."""
-    parameter, _ = _PARAMETERS[name]
-    return ActivationFunction(name, check_number(parameter, value, minimum=0.0))
+    return ActivationFunction(name, ACTIVATIONS[name].checked(value))
 
 
 def get_activation(identifier: Any) -> ActivationFunction:
@@ -50,12 +49,12 @@ def get_activation(identifier: Any) -> ActivationFunction:
     name = identifier if isinstance(identifier, str) else getattr(identifier, "__name__", "")
     name = _ALIASES.get(name, name)
     known = activation_names()
-    own = hasattr(functional, name) and identifier is getattr(functional, name)
-    if name in known and (isinstance(identifier, str) or own):
+    own = identifier is getattr(functional, name, None)
+    if name in known and (isinstance(identifier, str) or own or identifier is getattr(activations, name, None)):
         if name not in _PARAMETERS:
             return ActivationFunction(name)
         _, default = _PARAMETERS[name]
-        return with_parameter(name, default if isinstance(identifier, str) else identifier.__defaults__[0])
+        return with_parameter(name, identifier.__defaults__[0] if own else default)
     if callable(identifier) or (name and instead_of("functional", name, [*known, *_ALIASES])):
         raise unsupported(f"the activation {identifier!r} is not available")
     accepted = ", ".join(map(repr, sorted([*known, *_ALIASES])))

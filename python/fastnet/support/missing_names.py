@@ -98,7 +98,6 @@ _NONE = "use Keras for this"
 _NAMES: Mapping[str, Mapping[str, str]] = {
     "": {
         "use Sequential, with Residual where it branches, or Keras": "Model Function KerasTensor Functional",
-        "use fastnet.functional": "activations",
         "use NumPy: fastnet takes and returns its arrays": "ops backend tree Variable Operation InputSpec "
         "name_scope StatelessScope SymbolicScope RematScope remat device",
         "use Sequential(dtype=...)": "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy config",
@@ -216,9 +215,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
     "functional": {
         "use silu, which is the same": "swish",
         "use hard_silu, which is the same": "hard_swish",
-        "give layers names and functions": "get serialize deserialize",
-        _NONE: "celu glu hard_shrink hard_tanh log_sigmoid relu6 soft_shrink sparse_plus sparse_sigmoid "
-        "sparsemax squareplus tanh_shrink threshold",
+        "use fastnet.activations": "get serialize deserialize glu sparsemax threshold",
     },
     # ---- Attributes of objects ----
     "Evaluator": {

@@ -115,17 +115,24 @@ def check_integer(name: str, value: Any, *, minimum: int = 1, maximum: int = LAR
 
 
 def check_number(
-    name: str, value: Any, *, minimum: float = -math.inf, maximum: float = math.inf, below: float = math.inf
+    name: str,
+    value: Any,
+    *,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+    above: float = -math.inf,
+    below: float = math.inf,
 ) -> float:
-    """Return `value` as a finite float with ``minimum <= value <= maximum`` and ``value < below``."""
+    """Return `value` as a finite float with ``minimum <= value <= maximum`` and ``above < value < below``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number; got {describe(value)}")
     number = float(value)
-    if not (math.isfinite(number) and minimum <= number <= maximum and number < below):
+    if not (math.isfinite(number) and minimum <= number <= maximum and above < number < below):
         limits = [
             text
             for limit, text in [
-                (minimum, f"at least {minimum:g}"),
+                (minimum if minimum > above else -math.inf, f"at least {minimum:g}"),
+                (above, f"above {above:g}"),
                 (maximum, f"at most {maximum:g}"),
                 (below, f"below {below:g}"),
             ]

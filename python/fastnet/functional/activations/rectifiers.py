@@ -6,10 +6,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fastnet.functional._floats import Array, floats
-from fastnet.functional.activations.table import C, Facts, Onnx, activate, activate_backward
+from fastnet.functional.activations.table import ACTIVATIONS, C, Facts, Onnx, activate, activate_backward
 from fastnet.support.validation import check_number
 
 __all__ = [
+    "celu",
+    "celu_backward",
     "elu",
     "elu_backward",
     "leaky_relu",
@@ -19,9 +21,13 @@ __all__ = [
     "prelu",
     "prelu_backward",
     "relu",
+    "relu6",
+    "relu6_backward",
     "relu_backward",
     "selu",
     "selu_backward",
+    "thresholded_relu",
+    "thresholded_relu_backward",
 ]
 
 
@@ -179,6 +185,114 @@ def selu_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
     :math:`\lambda g` or :math:`g (y + \lambda \alpha)`.
     """
     return activate_backward("selu", grad_output, output)
+
+
+@Facts(
+    range=(0.0, inf),
+    parameter=("max_value", 6.0),
+    c=C("v between 0 and alpha", "v <= 0 ? 0 : v >= alpha ? alpha : v"),
+    onnx=(Onnx("Clip(x, 0, alpha)"),),
+    torch="Hardtanh(0.0, {alpha!r})",
+)
+def relu6(x: ArrayLike, max_value: float = 6.0) -> Array:
+    r"""Return the rectifier that ends at 6, or another value: Krizhevsky (2010).
+
+    .. math:: f(x) = \min(\max(x, 0), m)
+
+    Parameters
+    ----------
+    x : array_like
+        Any shape.
+    max_value : float, default 6.0
+        The largest value m; at least 0.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.functional.relu6([-1.0, 2.0, 9.0])
+    array([0., 2., 6.])
+    """
+    return activate("relu6", x, ACTIVATIONS["relu6"].checked(max_value))
+
+
+def relu6_backward(grad_output: ArrayLike, output: ArrayLike, max_value: float = 6.0) -> Array:
+    r"""Return the gradient with respect to the input of `relu6`: :math:`g` where the output is between 0 and m, else 0."""
+    return activate_backward("relu6", grad_output, output, ACTIVATIONS["relu6"].checked(max_value))
+
+
+@Facts(
+    range=(0.0, inf),
+    parameter=("theta", 1.0),
+    c=C("0 up to alpha", "v <= alpha ? 0 : v"),
+    onnx=(
+        Onnx("ThresholdedRelu(x, alpha=alpha)", float64=False),
+        Onnx("Where(Greater(x, alpha), x, 0)"),
+    ),
+    torch="Threshold({alpha!r}, 0.0)",
+)
+def thresholded_relu(x: ArrayLike, theta: float = 1.0) -> Array:
+    r"""Return the values above a threshold, and 0 for the others: Konda, Memisevic and Krueger (2015), arXiv:1402.3337.
+
+    .. math:: f(x) = x \text{ if } x > \theta \text{, else } 0
+
+    Parameters
+    ----------
+    x : array_like
+        Any shape.
+    theta : float, default 1.0
+        The threshold; at least 0.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.functional.thresholded_relu([-1.0, 0.5, 2.0])
+    array([0., 0., 2.])
+    """
+    return activate("thresholded_relu", x, ACTIVATIONS["thresholded_relu"].checked(theta))
+
+
+def thresholded_relu_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
+    r"""Return the gradient with respect to the input of `thresholded_relu`: :math:`g` where the output is positive, else 0."""
+    return activate_backward("thresholded_relu", grad_output, output)
+
+
+@Facts(
+    parameter=("alpha", 1.0),
+    positive=True,
+    c=C("alpha (exp(v / alpha) - 1) below zero", "v <= 0 ? alpha * expm1~(v / alpha) : v"),
+    onnx=(
+        Onnx("Celu(x, alpha=alpha)", float64=False),
+        Onnx("Where(Greater(x, 0), x, Mul(Sub(Exp(Div(Min(x, 0), alpha)), 1), alpha))"),
+    ),
+    torch="CELU({alpha!r})",
+)
+def celu(x: ArrayLike, alpha: float = 1.0) -> Array:
+    r"""Return the exponential linear unit whose slope is continuous: Barron (2017), arXiv:1704.07483.
+
+    .. math:: f(x) = x \text{ if } x > 0 \text{, else } \alpha (e^{x / \alpha} - 1)
+
+    Parameters
+    ----------
+    x : array_like
+        Any shape.
+    alpha : float, default 1.0
+        What the function tends to at minus infinity, with the sign changed; above 0.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.functional.celu([-100.0, 2.0], alpha=0.5)
+    array([-0.5,  2. ])
+    """
+    return activate("celu", x, ACTIVATIONS["celu"].checked(alpha))
+
+
+def celu_backward(grad_output: ArrayLike, output: ArrayLike, alpha: float = 1.0) -> Array:
+    r"""Return the gradient with respect to the input of `celu` with output y.
+
+    :math:`g` where y is positive, else :math:`g (y / \alpha + 1)`.
+    """
+    return activate_backward("celu", grad_output, output, ACTIVATIONS["celu"].checked(alpha))
 
 
 def prelu(x: ArrayLike, alpha: ArrayLike) -> Array:

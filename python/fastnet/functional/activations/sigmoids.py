@@ -8,10 +8,14 @@ from fastnet.functional.activations.table import C, Facts, Onnx, activate, activ
 __all__ = [
     "hard_sigmoid",
     "hard_sigmoid_backward",
+    "hard_tanh",
+    "hard_tanh_backward",
     "sigmoid",
     "sigmoid_backward",
     "softsign",
     "softsign_backward",
+    "sparse_sigmoid",
+    "sparse_sigmoid_backward",
     "tanh",
     "tanh_backward",
 ]
@@ -129,3 +133,58 @@ def softsign(x: ArrayLike) -> Array:
 def softsign_backward(grad_output: ArrayLike, x: ArrayLike) -> Array:
     r"""Return the gradient with respect to the input x of `softsign`: :math:`g / (1 + |x|)^2`."""
     return activate_backward("softsign", grad_output, x, of="x")
+
+
+@Facts(
+    range=(-1.0, 1.0),
+    c=C("v between -1 and 1", "v < -1 ? -1 : v > 1 ? 1 : v"),
+    onnx=(Onnx("Clip(x, -1, 1)"),),
+    torch="Hardtanh()",
+)
+def hard_tanh(x: ArrayLike) -> Array:
+    r"""Return every value, but no less than -1 and no more than 1: Collobert (2004).
+
+    .. math:: f(x) = \min(\max(x, -1), 1)
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.functional.hard_tanh([-3.0, 0.5, 3.0])
+    array([-1. ,  0.5,  1. ])
+    """
+    return activate("hard_tanh", x)
+
+
+def hard_tanh_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
+    r"""Return the gradient with respect to the input of `hard_tanh`: :math:`g` where the output is between -1 and 1, else 0."""
+    return activate_backward("hard_tanh", grad_output, output)
+
+
+@Facts(
+    range=(0.0, 1.0),
+    c=C("(v + 1) / 2, no less than 0 and no more than 1", "v <= -1 ? 0 : v >= 1 ? 1 : (v + 1) * 0.5~"),
+    onnx=(
+        Onnx("HardSigmoid(x, alpha=0.5, beta=0.5)", float64=False),
+        Onnx("Clip(Add(Mul(x, 0.5), 0.5), 0, 1)"),
+    ),
+)
+def sparse_sigmoid(x: ArrayLike) -> Array:
+    r"""Return the slope of `sparse_plus`: Blondel, Martins and Niculae (2019), arXiv:1901.02324.
+
+    .. math:: f(x) = \min(\max((x + 1) / 2, 0), 1)
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.functional.sparse_sigmoid([-1.0, 0.0, 1.0])
+    array([0. , 0.5, 1. ])
+    """
+    return activate("sparse_sigmoid", x)
+
+
+def sparse_sigmoid_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
+    r"""Return the gradient with respect to the input of `sparse_sigmoid`.
+
+    :math:`g / 2` where the output is between 0 and 1, else 0.
+    """
+    return activate_backward("sparse_sigmoid", grad_output, output)

@@ -5,7 +5,7 @@ from math import inf
 from numpy.typing import ArrayLike
 
 from fastnet.functional._floats import Array
-from fastnet.functional.activations.table import C, Facts, Onnx, activate, activate_backward
+from fastnet.functional.activations.table import ACTIVATIONS, C, Facts, Onnx, activate, activate_backward
 from fastnet.support.validation import check_bool
 
 __all__ = [
@@ -15,12 +15,18 @@ __all__ = [
     "gelu_backward",
     "hard_silu",
     "hard_silu_backward",
+    "log_sigmoid",
+    "log_sigmoid_backward",
     "mish",
     "mish_backward",
     "silu",
     "silu_backward",
     "softplus",
     "softplus_backward",
+    "sparse_plus",
+    "sparse_plus_backward",
+    "squareplus",
+    "squareplus_backward",
 ]
 
 
@@ -219,3 +225,93 @@ def hard_silu(x: ArrayLike) -> Array:
 def hard_silu_backward(grad_output: ArrayLike, x: ArrayLike) -> Array:
     r"""Return the gradient with respect to the input x of `hard_silu`: :math:`g` times 0, :math:`x / 3 + 1 / 2` or 1."""
     return activate_backward("hard_silu", grad_output, x, of="x")
+
+
+@Facts(
+    range=(-inf, 0.0),
+    c=C(
+        "-log(1 + exp(-v)): the exponent is never positive, so nothing overflows",
+        "(v < 0 ? v : 0) - log1p~(exp~(-fabs~(v)))",
+    ),
+    onnx=(Onnx("Neg(softplus(Neg(x)))"),),
+    torch="LogSigmoid()",
+)
+def log_sigmoid(x: ArrayLike) -> Array:
+    r"""Return the logarithm of the `sigmoid` of every value; it overflows nowhere.
+
+    .. math:: f(x) = -\log(1 + e^{-x})
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.functional.log_sigmoid([-1000.0])
+    array([-1000.])
+    """
+    return activate("log_sigmoid", x)
+
+
+def log_sigmoid_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
+    r"""Return the gradient with respect to the input of `log_sigmoid` with output y: :math:`g (1 - e^y)`."""
+    return activate_backward("log_sigmoid", grad_output, output)
+
+
+@Facts(
+    range=(0.0, inf),
+    c=C("(v + 1)^2 / 4 between 0 and v", "v <= -1 ? 0 : v >= 1 ? v : (v + 1) * (v + 1) * 0.25~"),
+    onnx=(
+        Onnx("Where(Greater(x, 1), x, Mul(Mul(Add(Clip(x, -1, 1), 1), 0.25), Add(Clip(x, -1, 1), 1)))"),
+    ),
+)
+def sparse_plus(x: ArrayLike) -> Array:
+    r"""Return a smooth rectifier of three pieces: Blondel, Martins and Niculae (2019), arXiv:1901.02324.
+
+    .. math:: f(x) = 0 \text{ up to } -1, \quad (x + 1)^2 / 4 \text{ between, } \quad x \text{ from } 1 \text{ on}
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.functional.sparse_plus([-1.0, 0.0, 3.0])
+    array([0.  , 0.25, 3.  ])
+    """
+    return activate("sparse_plus", x)
+
+
+def sparse_plus_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
+    r"""Return the gradient with respect to the input of `sparse_plus` with output y: :math:`g \min(\sqrt y, 1)`."""
+    return activate_backward("sparse_plus", grad_output, output)
+
+
+@Facts(
+    range=(0.0, inf),
+    parameter=("b", 4.0),
+    positive=True,
+    c=C(
+        "(v + sqrt(v^2 + alpha)) / 2, without the digits that the sum would lose below zero",
+        "v < 0 ? 0.5~ * alpha / (hypot~(v, sqrt~(alpha)) - v) : 0.5~ * (v + hypot~(v, sqrt~(alpha)))",
+    ),
+    onnx=(Onnx("Mul(Add(x, Sqrt(Add(Mul(x, x), alpha))), 0.5)"),),
+)
+def squareplus(x: ArrayLike, b: float = 4.0) -> Array:
+    r"""Return the smooth rectifier of a square root: Barron (2021), arXiv:2112.11687.
+
+    .. math:: f(x) = \frac{x + \sqrt{x^2 + b}}{2}
+
+    Parameters
+    ----------
+    x : array_like
+        Any shape.
+    b : float, default 4.0
+        How far the bend reaches; above 0.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.functional.squareplus([0.0, 1.5])
+    array([1., 2.])
+    """
+    return activate("squareplus", x, ACTIVATIONS["squareplus"].checked(b))
+
+
+def squareplus_backward(grad_output: ArrayLike, output: ArrayLike, b: float = 4.0) -> Array:
+    r"""Return the gradient with respect to the input of `squareplus` with output y: :math:`g y^2 / (y^2 + b / 4)`."""
+    return activate_backward("squareplus", grad_output, output, ACTIVATIONS["squareplus"].checked(b))

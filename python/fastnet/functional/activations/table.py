@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from fastnet._core import activation as _core_activation
 from fastnet._core import activation_backward as _core_activation_backward
 from fastnet.functional._floats import FLOAT_DTYPES, Array, floats
+from fastnet.support.validation import check_number
 
 __all__ = ["ACTIVATIONS", "C", "Facts", "Onnx", "activate", "activate_backward"]
 
@@ -60,6 +61,8 @@ class Facts:
         Another name in Keras.
     parameter : (str, float), optional
         The name of the parameter, and its value in a layer that names the activation alone, as in Keras.
+    positive : bool
+        Whether the parameter must be above 0; it must never be below.
     by_row : bool
         Whether a value depends on the whole row.
     range : (float, float)
@@ -86,6 +89,7 @@ class Facts:
         arguments: Mapping[str, Any] | None = None,
         alias: str = "",
         parameter: tuple[str, float] | None = None,
+        positive: bool = False,
         by_row: bool = False,
         range: tuple[float, float] = (-inf, inf),
         c: C | None = None,
@@ -96,6 +100,7 @@ class Facts:
         self.arguments = arguments or {}
         self.alias = alias
         self.parameter = parameter
+        self.positive = positive
         self.by_row = by_row
         self.range = range
         self.c = c
@@ -107,6 +112,17 @@ class Facts:
         self.function = function
         ACTIVATIONS[self.name or function.__name__] = self
         return function
+
+    def checked(self, value: Any) -> float:
+        """Return a value of the parameter as a float.
+
+        Raises
+        ------
+        ValueError
+            It is negative, or 0 where that is not possible.
+        """
+        assert self.parameter is not None
+        return check_number(self.parameter[0], value, minimum=0.0, above=0.0 if self.positive else -inf)
 
     def values(self, x: ArrayLike) -> Array:
         """Return the activation of every value, with the default of its parameter."""

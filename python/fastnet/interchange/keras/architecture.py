@@ -16,7 +16,13 @@ from fastnet.training.trainer import Trainer
 __all__ = ["compile_config_of", "config_of", "has_one_moment"]
 
 Json = dict[str, Any]
-_ACTIVATIONS = {"leaky_relu": "LeakyReLU", "elu": "ELU"}  # those with a parameter, and the layers that take it
+# Those with a parameter that a layer takes: the layer, and its name of the parameter.
+_ACTIVATIONS = {
+    "leaky_relu": ("LeakyReLU", "negative_slope"),
+    "elu": ("ELU", "alpha"),
+    "relu6": ("ReLU", "max_value"),
+    "thresholded_relu": ("ReLU", "threshold"),
+}
 _ALWAYS_TRAINABLE = (layers.SpatialDropout1D, layers.SpatialDropout2D)  # those of Keras do not take the argument
 
 
@@ -142,11 +148,15 @@ def _activation(layer: Any, policy: str) -> str | Json:
             f"fastnet: layer {layer.name!r} cannot be written for Keras, whose files have no activation 'gelu_tanh': 'gelu' "
             "is at most 0.0005 off"
         )
-    if isinstance(function.config, str):
+    if isinstance(function.config, str) and function.name != "thresholded_relu":  # a name that Keras 3 has not
         return function.config
-    (parameter,) = function.config.keys() - {"name"}
-    config = {"name": function.name, parameter: function.alpha, "dtype": _policy(policy)}
-    return _object("keras.layers", _ACTIVATIONS[function.name], config)
+    if function.name not in _ACTIVATIONS:
+        raise NotImplementedError(
+            f"fastnet: layer {layer.name!r} cannot be written for Keras, whose files have no parameter of the activation "
+            f"{function.name!r}; got {function.config!r}"
+        )
+    kind, parameter = _ACTIVATIONS[function.name]
+    return _object("keras.layers", kind, {"name": function.name, parameter: function.alpha, "dtype": _policy(policy)})
 
 
 # ---- Compile configuration ------------------------------------------------------------------------------------------

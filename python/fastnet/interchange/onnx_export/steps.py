@@ -190,6 +190,8 @@ def _add_expression(graph: Graph, expression: ast.expr, x: str, settings: Mappin
             return graph.scalar(settings["alpha"])
         case ast.Constant(value=float() | int() as value):
             return graph.scalar(float(value))
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=float() | int() as value)):
+            return graph.scalar(-float(value))
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
             inputs = [_add_expression(graph, argument, x, settings) for argument in arguments]
             if name in ACTIVATIONS:

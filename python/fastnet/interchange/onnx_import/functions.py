@@ -72,6 +72,21 @@ def _elu(attributes: Attributes) -> Function:
     return lambda x: np.where(x > 0.0, x, alpha * np.expm1(np.minimum(x, 0.0)))
 
 
+def _celu(attributes: Attributes) -> Function:
+    alpha = attributes.get("alpha", 1.0)
+    return lambda x: np.where(x > 0.0, x, alpha * np.expm1(np.minimum(x, 0.0) / alpha))
+
+
+def _thresholded_relu(attributes: Attributes) -> Function:
+    alpha = attributes.get("alpha", 1.0)
+    return lambda x: np.where(x > alpha, x, 0.0)
+
+
+def _shrink(attributes: Attributes) -> Function:
+    threshold, bias = attributes.get("lambd", 0.5), attributes.get("bias", 0.0)
+    return lambda x: np.where(np.abs(x) > threshold, x - np.copysign(bias, x), 0.0)
+
+
 def _reduction(function: Callable[..., Any]) -> Callable[[Attributes], Function]:
     return lambda _: lambda x: function(x, axis=-1, keepdims=True)
 
@@ -102,6 +117,7 @@ FUNCTIONS: dict[str, Callable[[Attributes], Function]] = {
     **_ACTIVATIONS,
     "Abs": _plain(np.abs),
     "Add": _plain(np.add),
+    "Celu": _celu,
     "Clip": _clip,
     "Div": _plain(np.divide),
     "Elu": _elu,
@@ -121,10 +137,12 @@ FUNCTIONS: dict[str, Callable[[Attributes], Function]] = {
     "Reciprocal": _plain(np.reciprocal),
     "Relu": _plain(lambda x: np.maximum(x, 0.0)),
     "Selu": _selu,
+    "Shrink": _shrink,
     "Sqrt": _plain(np.sqrt),
     "Sub": _plain(np.subtract),
     "Swish": _swish,
     "Tanh": _plain(np.tanh),
+    "ThresholdedRelu": _thresholded_relu,
     "Where": _plain(np.where),
     **COMPARISONS,
     **REDUCTIONS,

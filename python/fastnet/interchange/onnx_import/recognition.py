@@ -1,7 +1,7 @@
 """Which activation or normalization a function is, told by its values."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ Array = NDArray[Any]
 Function = Callable[[Array], Array]
 
 TOLERANCE = 1e-6  # constants in a graph are float32
+_MOST_BISECTIONS = 128  # enough for every threshold above 1e-15
 _ROW_FUNCTIONS = [name for name in activation_names() if ACTIVATIONS[name].by_row]
 _FIXED = [name for name in activation_names() if not (ACTIVATIONS[name].by_row or ACTIVATIONS[name].parameter)]
 
@@ -60,7 +61,39 @@ def recognized_function(function: Function, x: Array) -> Piece | None:
     alpha = at_minus_one / np.expm1(-1.0)
     if _is_one_number(alpha) and _agree(values, np.maximum(x, 0.0) + alpha * np.expm1(negative), x):
         return Activating(with_parameter("elu", float(alpha.flat[0])))
+    for name, parameter in _parameters(function, x):
+        if _agree(values, ACTIVATIONS[name].function(x, parameter), x):
+            return Activating(with_parameter(name, parameter))
     return _limits(function, values, x)
+
+
+def _parameters(function: Function, x: Array) -> Iterator[tuple[str, float]]:
+    """Yield the activations with a parameter, other than slopes, and the parameter that would explain some values."""
+
+    def at(number: float) -> float:
+        return float(function(np.full_like(x[:1], number)).flat[0])
+
+    low, high = at(x.min()), at(x.max())
+    if low < 0.0 and math.isfinite(low):
+        yield "celu", -low
+    if low == 0.0 and 0.0 < high < x.max():
+        yield "relu6", high
+    if 0.0 < at(0.0) < math.inf:
+        yield "squareplus", 4.0 * at(0.0) ** 2
+    if at(0.0) == 0.0 and high > 0.0:
+        threshold = _last_zero(at, float(x.max()))
+        yield from ((name, threshold) for name in ("thresholded_relu", "hard_shrink", "soft_shrink"))
+
+
+def _last_zero(function: Callable[[float], float], above: float) -> float:
+    """Return the largest number up to which a function is 0, to the last digit; it is not 0 at `above`."""
+    zero = 0.0
+    for _ in range(_MOST_BISECTIONS):
+        middle = (zero + above) / 2.0
+        if middle in (zero, above):
+            break
+        zero, above = (middle, above) if function(middle) == 0.0 else (zero, middle)
+    return zero
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,6 +57,11 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("BinaryFocalCrossentropy", {"gamma": 0.0, "label_smoothing": 0.25}, "yes"),
     ("CategoricalFocalCrossentropy", {}, "classes"),
     ("CategoricalFocalCrossentropy", {"gamma": 1.0, "alpha": 0.5, "label_smoothing": 0.25}, "classes"),
+    ("BinaryFocalCrossentropy", {"from_logits": True, "gamma": 1.5}, "logits"),
+    ("CategoricalFocalCrossentropy", {"from_logits": True, "label_smoothing": 0.25}, "class logits"),
+    ("Dice", {"axis": [1]}, "yes"),
+    ("Tversky", {"alpha": 0.25, "beta": 1.5, "axis": [1]}, "yes"),
+    ("CategoricalGeneralizedCrossEntropy", {"q": 0.75}, "classes"),
 ]
 
 
@@ -65,6 +70,8 @@ def recorded(name: str, arguments: dict[str, Any], data: str) -> dict[str, Any]:
     import torch
 
     y, p = DATA[data]
+    if name == "CategoricalGeneralizedCrossEntropy":  # that of Keras takes labels alone
+        y = y.argmax(axis=1)
     prediction = torch.tensor(p, requires_grad=True)
     loss = getattr(keras.losses, name)(reduction=None, dtype="float64", **arguments)
     losses = loss(torch.tensor(y), prediction)

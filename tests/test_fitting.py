@@ -73,7 +73,7 @@ def test_metrics_count_samples_and_weighted_metrics_their_weights() -> None:
 def test_a_compile_configuration_keeps_metrics() -> None:
     model = classifier()
     model.compile(
-        "sgd", "categorical_crossentropy", metrics=["accuracy", fn.metrics.AUC("PR")], weighted_metrics=["mae"]
+        "sgd", "categorical_crossentropy", metrics=["accuracy", fn.metrics.AUC(curve="PR")], weighted_metrics=["mae"]
     )
     again = classifier()
     config = model.get_compile_config()

@@ -55,7 +55,7 @@ CASES: dict[str, tuple[str, Callable[[], metrics.Metric], Callable[..., float]]]
     },
     "auc": ("binary", metrics.AUC, lambda y, p, w: sk.roc_auc_score(y, p[:, 0], sample_weight=w)),
     "auc of classes": ("classes", metrics.AUC, lambda y, p, w: sk.roc_auc_score(one_hot(y).ravel(), p.ravel(), sample_weight=w.repeat(4))),
-    "average precision": ("binary", lambda: metrics.AUC("PR"), lambda y, p, w: sk.average_precision_score(y, p[:, 0], sample_weight=w)),
+    "average precision": ("binary", lambda: metrics.AUC(curve="PR"), lambda y, p, w: sk.average_precision_score(y, p[:, 0], sample_weight=w)),
     "mse": ("numbers", metrics.MeanSquaredError, lambda y, p, w: sk.mean_squared_error(y, p, sample_weight=w)),
     "rmse": ("numbers", metrics.RootMeanSquaredError, lambda y, p, w: np.sqrt(sk.mean_squared_error(y, p, sample_weight=w))),
     "mae": ("numbers", metrics.MeanAbsoluteError, lambda y, p, w: sk.mean_absolute_error(y, p, sample_weight=w)),
@@ -148,7 +148,7 @@ def test_a_function_is_a_metric() -> None:
 
 
 def test_names_and_configurations_make_equal_metrics() -> None:
-    for metric in (metrics.AUC("PR", name="pr"), metrics.F1Score("macro", 0.3), metrics.Precision(0.7, class_id=1), metrics.TopKCategoricalAccuracy(3)):  # fmt: skip
+    for metric in (metrics.AUC(curve="PR", name="pr"), metrics.F1Score("macro", 0.3), metrics.Precision(0.7, class_id=1), metrics.TopKCategoricalAccuracy(3)):  # fmt: skip
         again = metrics.deserialize(metrics.serialize(metric))
         assert repr(again) == repr(metric)
     assert (metrics.get("mae").name, metrics.get("AUC").name, metrics.get(metrics.Recall).name) == (
@@ -165,14 +165,21 @@ def test_names_and_configurations_make_equal_metrics() -> None:
     ("make", "error", "message"),
     [
         (lambda: metrics.get("precicion"), ValueError, "metric must be one of"),
-        (lambda: metrics.get("mape"), NotImplementedError, "'mape' is not available"),
+        (lambda: metrics.get("ConcordanceIndex"), NotImplementedError, "'ConcordanceIndex' is not available"),
         (lambda: metrics.get(3), TypeError, "metric must be"),
-        (lambda: metrics.Precision(top_k=3), NotImplementedError, "top_k"),
-        (lambda: metrics.Precision([0.1, 0.9]), TypeError, "thresholds must be a number"),
+        (lambda: metrics.Precision(top_k=0), ValueError, "top_k must be at least 1"),
+        (lambda: metrics.Precision([0.1, "0.9"]), TypeError, "thresholds must be a number"),
+        (lambda: metrics.Precision("0.5"), TypeError, "thresholds must be a number or a list of numbers"),
         (lambda: metrics.F1Score("mean"), ValueError, "average must be"),
-        (lambda: metrics.F1Score()([0, 1], [[0.1, 0.9], [0.2, 0.8]]), ValueError, "average must be"),
-        (lambda: metrics.AUC("XY"), ValueError, "curve must be"),
-        (lambda: metrics.AUC(multi_label=True), NotImplementedError, "multi_label"),
+        (lambda: metrics.AUC(curve="XY"), ValueError, "curve must be"),
+        (lambda: metrics.AUC(num_labels=2), ValueError, "num_labels is for multi_label=True"),
+        (lambda: metrics.AUC(num_thresholds=1), ValueError, "num_thresholds must be at least 2"),
+        (lambda: metrics.AUC(summation_method="sum"), ValueError, "summation_method must be"),
+        (lambda: metrics.AUC(label_weights=[1.0])([0], [[0.2, 0.8]]), ValueError, "label_weights must have a value for each"),
+        (lambda: metrics.FBetaScore(beta=0.0), ValueError, "beta must be above 0"),
+        (lambda: metrics.IoU(2, [2]), ValueError, "target_class_ids must be classes below num_classes=2"),
+        (lambda: metrics.R2Score("mean"), ValueError, "class_aggregation must be"),
+        (lambda: metrics.Mean(dtype="float8"), ValueError, "dtype must be None or one of 'float16'"),
         (lambda: metrics.MeanSquaredError()([1.0], [1.0, 2.0]), ValueError, "the same number of rows"),
         (lambda: metrics.MeanSquaredError()(np.ones((2, 3)), np.ones((2, 2))), ValueError, "y_true must have the shape"),
         (lambda: metrics.CategoricalAccuracy()([4], [[0.5, 0.5]]), ValueError, "labels in y_true must be in 0..1"),

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -127,12 +128,26 @@ def test_nan_passes_through_every_loss_in_a_network(kind: str) -> None:
 # --- Metrics ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", sorted({cls.__name__ for cls in metrics._classes.values()} - {"Mean"}))
+NOT_OF_ROWS = {"Mean", "Sum", "IoU", "MeanIoU"}  # they take values or labels
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "F1Score": {"average": "macro"},
+    "FBetaScore": {"average": "macro"},
+    "OneHotIoU": {"num_classes": 3, "target_class_ids": [0, 2]},
+    "OneHotMeanIoU": {"num_classes": 3},
+    "PrecisionAtRecall": {"recall": 0.5},
+    "RecallAtPrecision": {"precision": 0.5},
+    "SensitivityAtSpecificity": {"specificity": 0.5},
+    "SpecificityAtSensitivity": {"sensitivity": 0.5},
+}
+
+
+@pytest.mark.parametrize("kind", sorted({cls.__name__ for cls in metrics._classes.values()} - NOT_OF_ROWS))
 @pytest.mark.parametrize("columns", [1, 3])
 def test_nan_passes_through_every_metric(kind: str, columns: int) -> None:
-    if columns == 1 and "TopK" in kind:
+    of_whole_rows = kind.startswith("OneHot") or "Correlation" in kind
+    if columns == 1 and ("TopK" in kind or of_whole_rows):
         pytest.skip("the classes need an output each")
-    arguments = {"average": "macro"} if kind == "F1Score" else {}
+    arguments = ARGUMENTS.get(kind, {})
     true = np.array([[0, 1, 0], [1, 0, 0], [0, 0, 1], [1, 0, 0]], float)[:, :columns]
     pred = np.array([[0.1, 0.8, 0.1], [0.9, 0.0, 0.1], [0.3, 0.3, 0.4], [0.2, 0.7, 0.1]])[:, :columns]
     labels = true[:, 0] if columns == 1 else true.argmax(axis=1).astype(float)
@@ -141,7 +156,8 @@ def test_nan_passes_through_every_metric(kind: str, columns: int) -> None:
     for _ in range(2):  # what it saw before makes no difference, and it forgets a NaN
         expected = metric(true, pred)
         assert np.isfinite(expected)
-        for t, p in ((true, with_nan(pred, 1, 0)), (with_nan(true, 2, columns - 1), pred), (label_of_nan, pred)):
+        by_label = [] if of_whole_rows or kind == "BinaryIoU" else [(label_of_nan, pred)]
+        for t, p in [(true, with_nan(pred, 1, 0)), (with_nan(true, 2, columns - 1), pred), *by_label]:
             metric.reset_state()
             metric.update_state(true, pred)
             assert np.isnan(metric(t, p))

@@ -92,9 +92,7 @@ hard_swish = hard_silu
 # ---- Functions ------------------------------------------------------------------------------------------------------
 
 
-def relu(
-    x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
-) -> Array:
+def relu(x: ArrayLike, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Array:
     r"""Return the rectifier of every value, with Keras's options.
 
     .. math:: f(x) = \min(x, m) \text{ if } x > t \text{, else } a (x - t)

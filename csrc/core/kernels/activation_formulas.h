@@ -1,7 +1,8 @@
 // The formulas of the activations that work element by element, each next to its derivative. Included by activations.h.
 //
-// Where possible without losing digits, the derivative is written with the activation's output y, so that training keeps
-// no second copy of a layer. Otherwise `slope` is written with the input x, and forward stores it for the backward pass.
+// Where possible without losing digits, the derivative is written with the activation's output y, so that training
+// keeps no second copy of a layer. Otherwise `slope` is written with the input x, and forward stores it for the
+// backward pass.
 
 struct Linear {
     static constexpr const char* name = "linear";
@@ -221,9 +222,7 @@ struct HardShrink {
     template <class T> static Vec<T> forward(Vec<T> x, T alpha) {
         return select<T>(absolute<T>(x) <= alpha, Vec<T>{}, x);
     }
-    template <class T> static Vec<T> derivative(Vec<T> y, T) {
-        return select<T>(y == T(0), Vec<T>{}, broadcast(T(1)));
-    }
+    template <class T> static Vec<T> derivative(Vec<T> y, T) { return select<T>(y == T(0), Vec<T>{}, broadcast(T(1))); }
 };
 
 // The same, moved toward 0 by alpha: soft thresholding, Donoho, IEEE Transactions on Information Theory 41(3), 1995.
@@ -279,8 +278,8 @@ struct LogSigmoid {
     template <class T> static Vec<T> derivative(Vec<T> y, T) { return -expm1_below_zero<T>(y); }
 };
 
-// (x + sqrt(x^2 + alpha)) / 2, alpha > 0. Below zero, where the sum would lose digits, it is alpha / 2 / (root - x). The
-// slope y / root is 1 / (1 + alpha / (2 y)^2). Barron, arXiv:2112.11687.
+// (x + sqrt(x^2 + alpha)) / 2, alpha > 0. Below zero, where the sum would lose digits, it is alpha / 2 / (root - x).
+// The slope y / root is 1 / (1 + alpha / (2 y)^2). Barron, arXiv:2112.11687.
 struct Squareplus {
     static constexpr const char* name = "squareplus";
     template <class T> static Vec<T> forward(Vec<T> x, T alpha) {

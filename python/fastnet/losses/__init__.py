@@ -5,15 +5,28 @@ A NaN among targets or predictions makes the loss of its sample NaN, also where 
 
 from typing import TYPE_CHECKING, Any
 
+from fastnet.losses import functions
 from fastnet.losses.base import CustomLoss as CustomLoss
 from fastnet.losses.base import Loss as Loss
 from fastnet.losses.base import losses as _losses
 from fastnet.losses.classification import *
+from fastnet.losses.functions import *
+from fastnet.losses.overlap import *
 from fastnet.losses.regression import *
 from fastnet.support.missing_names import explain_missing
 
 if not TYPE_CHECKING:  # type checkers take the names from the imports
-    __all__ = [*classification.__all__, *regression.__all__, "CustomLoss", "Loss", "deserialize", "get", "serialize"]
+    __all__ = [
+        *classification.__all__,
+        *overlap.__all__,
+        *regression.__all__,
+        *functions.__all__,
+        "CustomLoss",
+        "Loss",
+        "deserialize",
+        "get",
+        "serialize",
+    ]
 
 explain_missing(__name__)
 
@@ -22,7 +35,9 @@ deserialize = _losses.deserialize
 
 
 def get(identifier: Any) -> Loss:
-    """Return the loss for a name, a class, an object, its configuration, or a function that returns (value, gradient).
+    """Return the loss for a name, a class, an object, its configuration, or a function.
+
+    A function is one of this module, such as `mean_squared_error`, or one that returns (value, gradient).
 
     Raises
     ------
@@ -37,5 +52,7 @@ def get(identifier: Any) -> Loss:
             "custom_objects, or load the model with compile=False"
         )
     if callable(identifier) and not isinstance(identifier, type | Loss):
-        return CustomLoss(identifier)
+        name = getattr(identifier, "__name__", "")
+        own = name in functions.__all__ and identifier is getattr(functions, name)
+        return _losses.get(name) if own else CustomLoss(identifier)
     return _losses.get(identifier)

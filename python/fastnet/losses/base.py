@@ -10,8 +10,18 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet._core import loss as _core_loss
 from fastnet._core import loss_backward as _core_loss_backward
 from fastnet.losses.domains import Domain
+from fastnet.losses.shapes import Reduction, of_same_rank
 from fastnet.support.registry import Configurable, Registry
-from fastnet.support.validation import check_bool, check_choice, check_number, describe, reject_keywords, without_mask
+from fastnet.support.validation import (
+    LARGEST_INTEGER,
+    check_bool,
+    check_choice,
+    check_float_dtype,
+    check_integer,
+    check_number,
+    describe,
+    reject_keywords,
+)
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
 
@@ -27,6 +37,11 @@ class Loss(Configurable):
         but the last, by batch.
     name : str
         Optional name.
+    axis : int, default -1
+        The axis of the outputs of a sample, for losses that have it in Keras. A model trains along the last one.
+    dtype : str, optional
+        What the loss is computed in where it is called, "float32" or "float64", by default that of the predictions. With
+        "float16" or "bfloat16" it is "float32". Training takes the model's.
 
     Attributes
     ----------
@@ -54,10 +69,12 @@ class Loss(Configurable):
     label_smoothing: float = 0.0
     direction = "down"  # of a loss as a metric
 
-    def __init__(self, reduction: Any, name: str, **keywords: Any) -> None:
-        reject_keywords(type(self), keywords, {"dtype": None, "axis": -1, "ignore_class": None})
+    def __init__(self, reduction: Any, name: str, *, axis: int = -1, dtype: Any = None, **keywords: Any) -> None:
+        reject_keywords(type(self), keywords, {})
         self.reduction = check_choice("reduction", "none" if reduction is None else reduction, REDUCTIONS)
         self.name = name
+        self.axis = check_integer("axis", axis, minimum=-LARGEST_INTEGER)
+        self._dtype = check_float_dtype("dtype", dtype)
 
     @property
     def settings(self) -> tuple[float, ...]:
@@ -69,10 +86,20 @@ class Loss(Configurable):
         """The settings for the compiled core: the label smoothing and three per-loss settings."""
         return [self.label_smoothing, *self.settings, 0.0, 0.0, 0.0][:4]
 
+    @property
+    def in_python(self) -> bool:
+        """Whether training calls `value_and_gradient` for every batch, as the core does not know the loss."""
+        return False
+
+    @property
+    def for_any_shape(self) -> bool:
+        """Whether it is the same for outputs of several dimensions as for all of a sample in one row."""
+        return not self.by_row
+
     def sample_losses(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
-        """Return the loss of every sample."""
-        true, pred = self._rows(y_true, y_pred)
-        return _core_loss(self.core_name, true, pred, self.core_parameters, self.from_logits)
+        """Return the loss of every sample: the shape of the predictions without the axis of the outputs."""
+        true, pred, shape = self._rows(y_true, y_pred)
+        return _core_loss(self.core_name, true, pred, self.core_parameters, self.from_logits).reshape(shape)
 
     def __call__(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> Any:
         """Return the loss of predictions.
@@ -80,42 +107,73 @@ class Loss(Configurable):
         Parameters
         ----------
         y_true, y_pred : array_like
-            Targets and predictions of the same shape, or labels for rows of class probabilities.
-        sample_weight : array_like, shape (n,), optional
-            What each sample's loss is multiplied by.
+            Targets and predictions of the same shape, or labels for rows of class probabilities. An axis of size 1 at
+            the end may be missing in one of them.
+        sample_weight : array_like, optional
+            What the loss of each sample is multiplied by: a number, or an array of shape (n,) or of that of the losses.
 
         Returns
         -------
-        float, or with the reduction "none" an ndarray of shape (n,)
+        float, or with the reduction "none" an ndarray of the shape of the losses, such as (n,)
         """
         values = self.sample_losses(y_true, y_pred)
-        given = np.ones(len(values)) if sample_weight is None else without_mask("sample_weight", sample_weight)
-        weight = np.asarray(given, np.float64).reshape(-1)
-        if len(weight) != len(values):
-            raise ValueError(f"sample_weight must have {len(values)} values; got {len(weight)}")
-        weighted = values * weight
-        if self.reduction == "none":
-            return weighted
-        if self.reduction == "sum":
-            return float(weighted.sum())
-        return float(weighted.sum() / (weight.sum() if self.reduction == "mean_with_sample_weight" else len(values)))
+        reduction = Reduction.of(values.shape, sample_weight, self.reduction, self._mask(y_true))
+        return values * reduction.weights if self.reduction == "none" else reduction.applied(values)
 
     def gradient(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
         """Return the gradient of the mean over the samples with respect to the predictions."""
-        true, pred = self._rows(y_true, y_pred)
-        by_pred = _core_loss_backward(self.core_name, true, pred, self.core_parameters, self.from_logits)
-        return by_pred.reshape(np.shape(y_pred))
+        shape = self.sample_losses(y_true, y_pred).shape
+        factors = Reduction.of(shape, None, "mean", self._mask(y_true)).factors(shape)
+        return self._weighted_gradient(y_true, y_pred, factors)
 
-    def _rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return targets and predictions as rows of one floating-point type."""
+    def value_and_gradient(
+        self, y_true: NDArray[Any], y_pred: NDArray[Any], sample_weight: NDArray[Any] | None
+    ) -> tuple[float, NDArray[Any]]:
+        """Return the loss of a batch and its gradient with respect to the predictions."""
+        values = self.sample_losses(y_true, y_pred)
+        reduction = Reduction.of(values.shape, sample_weight, self.reduction, self._mask(y_true))
+        gradient = self._weighted_gradient(y_true, y_pred, reduction.factors(values.shape))
+        return reduction.applied(values), gradient
+
+    def _weighted_gradient(self, y_true: ArrayLike, y_pred: ArrayLike, factors: NDArray[np.float64]) -> NDArray[Any]:
+        """Return the gradient of the sum of the losses times their factors."""
+        true, pred, shape = self._rows(y_true, y_pred)
+        of_mean = _core_loss_backward(self.core_name, true, pred, self.core_parameters, self.from_logits)
+        by_pred: NDArray[Any] = of_mean * (factors.reshape(-1, 1) * len(pred)).astype(pred.dtype)
+        if shape == np.shape(y_pred):  # every value is a row
+            return by_pred.reshape(shape)
+        return np.moveaxis(by_pred.reshape(*shape, -1), -1, self.axis).reshape(np.shape(y_pred))
+
+    def _mask(self, _y_true: ArrayLike, /) -> NDArray[np.bool_] | None:
+        """Return which losses count, if there are others."""
+        return None
+
+    def _rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], tuple[int, ...]]:
+        """Return targets and predictions as rows of one floating-point type, and the shape of the losses."""
         from fastnet.functional.losses.rows import targets_and_predictions
 
-        return targets_and_predictions(y_true, y_pred, rowwise=self.by_row, labels=self.takes_labels)
+        true, pred = self._arrays(y_true, y_pred)
+        rows = targets_and_predictions(true, pred, rowwise=self.by_row, labels=self.takes_labels)
+        return *rows, pred.shape[:-1] if pred.ndim > 1 or self.by_row else pred.shape
+
+    def _arrays(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return targets and predictions with the outputs of a sample along the last axis."""
+        true, pred = of_same_rank(y_true, y_pred)
+        if self._dtype is not None:
+            pred = pred.astype(self._dtype, copy=False)
+            true = true if true.dtype.kind in "iub" else true.astype(self._dtype, copy=False)
+        if self.axis == -1 or pred.ndim < 2:
+            return true, pred
+        if not -pred.ndim <= self.axis < pred.ndim:
+            raise ValueError(f"axis must be an axis of y_pred, of shape {pred.shape}; got {self.axis}")
+        true = np.moveaxis(true, self.axis, -1) if true.ndim == pred.ndim else true
+        return true, np.moveaxis(pred, self.axis, -1)
 
     by_row: ClassVar[bool] = False  # whether one vector is one sample, not many samples of one value
 
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name, "reduction": self.reduction}
+        axis = {} if self.axis == -1 else {"axis": self.axis}
+        return {"name": self.name, "reduction": self.reduction, **axis}
 
     @property
     def identifier_or_config(self) -> Any:
@@ -152,6 +210,8 @@ class CustomLoss(Loss):
     identifier = "custom"
     core_name = "custom"
     takes_labels = True
+    in_python = True
+    for_any_shape = False
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__("sum_over_batch_size", getattr(function, "__name__", type(function).__name__))

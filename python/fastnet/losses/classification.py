@@ -2,9 +2,12 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from fastnet.losses.base import Classifying, Loss, losses
 from fastnet.losses.domains import DISTRIBUTIONS, PROBABILITIES
-from fastnet.support.validation import check_bool, check_number, unsupported
+from fastnet.support.validation import check_bool, check_integer, check_number, without_mask
 
 __all__ = [
     "BinaryCrossentropy",
@@ -26,7 +29,7 @@ class BinaryCrossentropy(Classifying):
         Whether the model has no sigmoid: its outputs are the logits.
     label_smoothing : float, default 0.0
         Targets t become ``t * (1 - label_smoothing) + label_smoothing / 2``.
-    reduction, name
+    axis, reduction, name, dtype
         See `Loss`.
     """
 
@@ -57,7 +60,7 @@ class CategoricalCrossentropy(Classifying):
         Whether the model has no softmax: its outputs are the logits.
     label_smoothing : float, default 0.0
         Targets t become ``t * (1 - label_smoothing) + label_smoothing / classes``.
-    reduction, name
+    axis, reduction, name, dtype
         See `Loss`.
     """
 
@@ -88,9 +91,10 @@ class SparseCategoricalCrossentropy(Classifying):
     ----------
     from_logits : bool, default False
         Whether the model has no softmax: its outputs are the logits.
-    ignore_class : None
-        Only None is available.
-    reduction, name
+    ignore_class : int, optional
+        A label that says nothing, such as -1: the loss of such samples is 0, and means are those over the others. Training
+        calls Python for every batch then. Accuracies count such samples as wrong.
+    axis, reduction, name, dtype
         See `Loss`.
     """
 
@@ -109,12 +113,45 @@ class SparseCategoricalCrossentropy(Classifying):
         name: str = "sparse_categorical_crossentropy",
         dtype: Any = None,
     ) -> None:
-        super().__init__(from_logits, 0.0, reduction, name, axis=axis, ignore_class=ignore_class, dtype=dtype)
+        super().__init__(from_logits, 0.0, reduction, name, axis=axis, dtype=dtype)
+        self.ignore_class = (
+            None if ignore_class is None else check_integer("ignore_class", ignore_class, minimum=-(2**62))
+        )
+
+    @property
+    def in_python(self) -> bool:
+        return self.ignore_class is not None
+
+    def _arrays(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
+        true, pred = super()._arrays(y_true, y_pred)
+        ignored = self._ignored(true)
+        if ignored is None:
+            return true, pred
+        if true.shape not in (pred.shape[:-1], (*pred.shape[:-1], 1)):
+            raise ValueError(
+                f"ignore_class needs labels: y_true must have the shape of y_pred without its last axis, {pred.shape[:-1]}; "
+                f"got shape {true.shape}"
+            )
+        silent = ignored.reshape(*pred.shape[:-1], 1)
+        return np.where(ignored, 0, true), np.where(silent, np.eye(1, pred.shape[-1], dtype=pred.dtype)[0], pred)
+
+    def _ignored(self, y_true: ArrayLike) -> NDArray[np.bool_] | None:
+        return None if self.ignore_class is None else np.equal(without_mask("y_true", y_true), self.ignore_class)
+
+    def sample_losses(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
+        values, counted = super().sample_losses(y_true, y_pred), self._mask(y_true)
+        return values if counted is None else np.where(counted.reshape(values.shape), values, 0.0)
+
+    def _mask(self, y_true: ArrayLike, /) -> NDArray[np.bool_] | None:
+        ignored = self._ignored(y_true)
+        if ignored is None:
+            return None
+        return ~(ignored[..., 0] if ignored.ndim > 1 and ignored.shape[-1] == 1 else ignored)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["label_smoothing"]
-        return config
+        return config if self.ignore_class is None else {**config, "ignore_class": self.ignore_class}
 
 
 @losses.add("kl_divergence", "kullback_leibler_divergence", "kld", "KLD")
@@ -140,10 +177,6 @@ class _Focal(Classifying):
     """A cross-entropy that gives less weight to samples that are already classified well: Lin et al. (2017), arXiv:1708.02002."""
 
     def __init__(self, alpha: float, gamma: float, from_logits: bool, label_smoothing: float, reduction: Any, name: str, **keywords: Any) -> None:  # fmt: skip
-        if from_logits:
-            raise unsupported(
-                f"{type(self).__name__}(from_logits=True) is not available: end the model in an activation"
-            )
         super().__init__(from_logits, label_smoothing, reduction, name, **keywords)
         self.alpha = check_number("alpha", alpha, minimum=0.0)
         self.gamma = check_number("gamma", gamma, minimum=0.0)
@@ -162,9 +195,7 @@ class BinaryFocalCrossentropy(_Focal):
         Whether samples of 1 weigh `alpha` and those of 0 weigh ``1 - alpha``.
     alpha, gamma : float, default 0.25 and 2.0
         See Lin et al. (2017), arXiv:1708.02002.
-    from_logits : bool, default False
-        Only False is available.
-    label_smoothing, reduction, name
+    from_logits, label_smoothing, axis, reduction, name, dtype
         See `BinaryCrossentropy`.
     """
 
@@ -202,9 +233,7 @@ class CategoricalFocalCrossentropy(_Focal):
     ----------
     alpha, gamma : float, default 0.25 and 2.0
         See Lin et al. (2017), arXiv:1708.02002.
-    from_logits : bool, default False
-        Only False is available.
-    label_smoothing, reduction, name
+    from_logits, label_smoothing, axis, reduction, name, dtype
         See `CategoricalCrossentropy`.
     """
 

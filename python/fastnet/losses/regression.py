@@ -23,7 +23,7 @@ __all__ = [
 
 
 class _Plain(Loss):
-    """A loss without parameters."""
+    """A loss without parameters of its own: reduction, name and dtype are those of `Loss`."""
 
     def __init__(self, reduction: Any = "sum_over_batch_size", name: str | None = None, dtype: Any = None) -> None:
         super().__init__(reduction, name or self.keras_name, dtype=dtype)
@@ -87,11 +87,26 @@ class Poisson(_Plain):
 
 
 @losses.add("cosine_similarity")
-class CosineSimilarity(_Plain):
-    """The cosine of the angle between targets and predictions, negative: see `fastnet.functional.cosine_similarity`."""
+class CosineSimilarity(Loss):
+    """The cosine of the angle between targets and predictions, negative: see `fastnet.functional.cosine_similarity`.
 
-    identifier = core_name = keras_name = "cosine_similarity"
+    Parameters
+    ----------
+    axis, reduction, name, dtype
+        See `Loss`.
+    """
+
+    identifier = core_name = "cosine_similarity"
     by_row = True
+
+    def __init__(
+        self,
+        axis: int = -1,
+        reduction: Any = "sum_over_batch_size",
+        name: str = "cosine_similarity",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(reduction, name, axis=axis, dtype=dtype)
 
 
 @losses.add("huber")

@@ -6,6 +6,26 @@ in targets or predictions makes them NaN, even accuracies: such a prediction is 
 
 from typing import Any
 
+from fastnet import losses
+from fastnet.losses import (
+    binary_crossentropy,
+    binary_focal_crossentropy,
+    categorical_crossentropy,
+    categorical_focal_crossentropy,
+    categorical_hinge,
+    hinge,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+    poisson,
+    sparse_categorical_crossentropy,
+    squared_hinge,
+)
+from fastnet.losses.base import losses as _losses
 from fastnet.metrics.accuracy import (
     Accuracy,
     BinaryAccuracy,
@@ -14,10 +34,52 @@ from fastnet.metrics.accuracy import (
     SparseTopKCategoricalAccuracy,
     TopKCategoricalAccuracy,
 )
-from fastnet.metrics.base import FunctionMetric, Mean, Metric
+from fastnet.metrics.auc import AUC
+from fastnet.metrics.base import FunctionMetric, Mean, MeanMetricWrapper, Metric, Sum
 from fastnet.metrics.base import metrics as _metrics
 from fastnet.metrics.calibration import CalibrationBins, calibration_bins, expected_calibration_error
-from fastnet.metrics.confusion import AUC, F1Score, Precision, Recall
+from fastnet.metrics.confusion import (
+    FalseNegatives,
+    FalsePositives,
+    Precision,
+    PrecisionAtRecall,
+    Recall,
+    RecallAtPrecision,
+    SensitivityAtSpecificity,
+    SpecificityAtSensitivity,
+    TrueNegatives,
+    TruePositives,
+)
+from fastnet.metrics.correlation import (
+    ConcordanceCorrelation,
+    PearsonCorrelation,
+    concordance_correlation,
+    pearson_correlation,
+)
+from fastnet.metrics.f_scores import F1Score, FBetaScore
+from fastnet.metrics.functions import (
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+)
+from fastnet.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from fastnet.metrics.of_losses import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    KLDivergence,
+    LogCoshError,
+    LossMetric,
+    MeanAbsolutePercentageError,
+    MeanSquaredLogarithmicError,
+    Poisson,
+    SparseCategoricalCrossentropy,
+    SquaredHinge,
+)
 from fastnet.metrics.regression import MeanAbsoluteError, MeanSquaredError, R2Score, RootMeanSquaredError
 from fastnet.metrics.reports import accuracy_score, classification_report, confusion_matrix
 from fastnet.support.missing_names import explain_missing
@@ -26,29 +88,83 @@ __all__ = [
     "AUC",
     "Accuracy",
     "BinaryAccuracy",
+    "BinaryCrossentropy",
+    "BinaryIoU",
     "CalibrationBins",
     "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "CategoricalHinge",
+    "ConcordanceCorrelation",
+    "CosineSimilarity",
     "F1Score",
+    "FBetaScore",
+    "FalseNegatives",
+    "FalsePositives",
     "FunctionMetric",
+    "Hinge",
+    "IoU",
+    "KLDivergence",
+    "LogCoshError",
+    "LossMetric",
     "Mean",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
+    "MeanIoU",
+    "MeanMetricWrapper",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
     "Metric",
+    "OneHotIoU",
+    "OneHotMeanIoU",
+    "PearsonCorrelation",
+    "Poisson",
     "Precision",
+    "PrecisionAtRecall",
     "R2Score",
     "Recall",
+    "RecallAtPrecision",
     "RootMeanSquaredError",
+    "SensitivityAtSpecificity",
     "SparseCategoricalAccuracy",
+    "SparseCategoricalCrossentropy",
     "SparseTopKCategoricalAccuracy",
+    "SpecificityAtSensitivity",
+    "SquaredHinge",
+    "Sum",
     "TopKCategoricalAccuracy",
+    "TrueNegatives",
+    "TruePositives",
     "accuracy_score",
+    "binary_accuracy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
     "calibration_bins",
+    "categorical_accuracy",
+    "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
     "classification_report",
+    "concordance_correlation",
     "confusion_matrix",
     "deserialize",
     "expected_calibration_error",
     "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
+    "mean_absolute_error",
+    "mean_absolute_percentage_error",
+    "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "pearson_correlation",
+    "poisson",
     "serialize",
+    "sparse_categorical_accuracy",
+    "sparse_categorical_crossentropy",
+    "sparse_top_k_categorical_accuracy",
+    "squared_hinge",
+    "top_k_categorical_accuracy",
 ]
 
 explain_missing(__name__)
@@ -59,6 +175,8 @@ deserialize = _metrics.deserialize
 
 def get(identifier: Any) -> Metric:
     """Return the metric for a name such as "mae", a class, an object, its configuration, or a function of targets and predictions.
+
+    The names of losses are metrics, too: the mean of the loss.
 
     Raises
     ------
@@ -72,9 +190,10 @@ def get(identifier: Any) -> Metric:
             f"a metric is the Python function {identifier['function']!r}, which a file cannot contain: pass it in "
             "custom_objects, or load the model with compile=False"
         )
-    is_class = isinstance(identifier, type)
-    if callable(identifier) and not is_class and not isinstance(identifier, Metric):
+    if callable(identifier) and not isinstance(identifier, type | Metric):
         return FunctionMetric(identifier)
+    if isinstance(identifier, str) and identifier in _losses and identifier not in _metrics:
+        return LossMetric(losses.get(identifier), identifier)
     metric = _metrics.get(identifier)
     if isinstance(identifier, str):
         vars(metric)["name"] = identifier  # as in Keras, the history says "mae" if the program does

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fastnet.losses.shapes import weights_of
 from fastnet.support.registry import Configurable, Registry
-from fastnet.support.validation import describe, reject_keywords, without_mask
+from fastnet.support.validation import check_dtype_name, describe, reject_keywords, without_mask
 
 Array = NDArray[np.float64]
 
@@ -29,6 +30,8 @@ class Metric(Configurable):
     ----------
     name : str, optional
         The name in the history; by default the class name in snake case.
+    dtype : str, optional
+        Accepted as in Keras; figures are computed in float64 whatever it is.
 
     Attributes
     ----------
@@ -47,12 +50,14 @@ class Metric(Configurable):
     """
 
     default_name: ClassVar[str | None] = None
+    along_last_axis: ClassVar[bool] = True  # whether the last axis of more than two is a row, or all after the first
     of_values: ClassVar[bool] = False  # whether it is a mean over all values, whatever the shape of a sample
-    keras_defaults: ClassVar[dict[str, Any]] = {"dtype": None}
+    keras_defaults: ClassVar[dict[str, Any]] = {}
     direction: str | None = None
 
-    def __init__(self, name: Any = None, **keywords: Any) -> None:
-        reject_keywords(type(self), keywords, self.keras_defaults, ["name"])
+    def __init__(self, name: Any = None, dtype: Any = None, **keywords: Any) -> None:
+        reject_keywords(type(self), keywords, self.keras_defaults, ["name", "dtype"])
+        check_dtype_name("dtype", dtype)
         if name is not None and (not isinstance(name, str) or not name):
             raise TypeError(f"name must be a non-empty string; got {describe(name)}")
         self.name = name or self.default_name or snake_case(type(self).__name__)
@@ -71,9 +76,10 @@ class Metric(Configurable):
         y_true : array_like
             Labels of shape (n,) or rows of targets.
         y_pred : array_like
-            Predictions, a row for each sample.
-        sample_weight : array_like, shape (n,), optional
-            The weight of each sample; 1 by default.
+            Predictions, a row for each sample. With more dimensions, the last axis is a row.
+        sample_weight : array_like, optional
+            The weight of each sample, of shape (n,), or one number for all; 1 by default. With more dimensions of the
+            predictions, it may have those before the last one.
 
         Raises
         ------
@@ -88,17 +94,22 @@ class Metric(Configurable):
             raise ValueError(
                 f"y_true and y_pred must have the same number of rows; got shapes {true.shape} and {pred.shape}"
             )
-        weight = _as_weights(sample_weight, len(pred))
-        if len(weight) != len(pred):
-            raise ValueError(f"sample_weight must have {len(pred)} values; got {weight.size}")
-        self._update(true, pred.reshape(len(pred), -1), weight)
+        if pred.ndim > 2 and self.along_last_axis:
+            shape = pred.shape[:-1]
+            true, pred = rows_of_last_axis(true, pred)
+        else:
+            shape, pred = pred.shape[:1], pred.reshape(len(pred), -1)
+        self._update(true, pred, weights_of(shape, sample_weight).reshape(-1))
 
     def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:  # noqa: ARG002
         """Update the state: `pred` has two dimensions, `weight` a value for every row."""
         raise self._lacks("update_state")
 
-    def result(self) -> float:
-        """Return the figure of all batches since the last `reset_state`; NaN before the first one."""
+    def result(self) -> Any:
+        """Return the figure of all batches since the last `reset_state`; NaN before the first one.
+
+        It is a float, or an array where a metric has a figure for each class or threshold. `fit` takes the first only.
+        """
         raise self._lacks("result")
 
     def reset_state(self) -> None:
@@ -129,7 +140,7 @@ class Metric(Configurable):
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name}
 
-    def __call__(self, *arguments: Any, **keywords: Any) -> float:
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Update the state with a batch, and return the figure so far."""
         self.update_state(*arguments, **keywords)
         return self.result()
@@ -143,9 +154,16 @@ def snake_case(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def _as_weights(sample_weight: ArrayLike | None, count: int) -> Array:
-    given = np.ones(count) if sample_weight is None else without_mask("sample_weight", sample_weight)
-    return np.asarray(given, np.float64).reshape(-1)
+def rows_of_last_axis(true: NDArray[Any], pred: Array) -> tuple[NDArray[Any], Array]:
+    """Return predictions as rows along the last axis, and their targets."""
+    columns = pred.shape[-1]
+    if true.shape == pred.shape:
+        return true.reshape(-1, columns), pred.reshape(-1, columns)
+    if true.shape in (pred.shape[:-1], (*pred.shape[:-1], 1)):
+        return true.reshape(-1), pred.reshape(-1, columns)
+    raise ValueError(
+        f"y_true must have the shape of y_pred, {pred.shape}, or that without the last axis; got shape {true.shape}"
+    )
 
 
 def as_rows(true: NDArray[Any], pred: Array) -> Array:
@@ -217,12 +235,11 @@ class Mean(Metric):
 
     def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
         """Update the mean with values and their weights."""
-        array = np.asarray(without_mask("values", values), np.float64).reshape(-1)
-        weight = _as_weights(sample_weight, array.size)
-        if weight.shape != array.shape:
-            raise ValueError(f"sample_weight must have {array.size} values; got {weight.size}")
-        self._total += float(array @ weight)
-        self._weight += float(weight.sum())
+        array = np.atleast_1d(np.asarray(without_mask("values", values), np.float64))
+        weight = weights_of(array.shape, sample_weight)
+        each = array.size / len(array) if array.size else 1.0  # the values of a sample count as one
+        self._total += float((array * weight).sum() / each)
+        self._weight += float(weight.sum() / each)
 
     def result(self) -> float:
         """Return the mean of all values; NaN without values."""
@@ -230,6 +247,32 @@ class Mean(Metric):
 
     def reset_state(self) -> None:
         self._total = self._weight = 0.0
+
+
+@metrics.add()
+class Sum(Metric):
+    """The sum of values: ``update_state(values, sample_weight=None)``.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> total = fn.metrics.Sum()
+    >>> total.update_state([1.0, 3.0])
+    >>> total.result()
+    4.0
+    """
+
+    def update_state(self, values: ArrayLike, sample_weight: ArrayLike | None = None) -> None:  # type: ignore[override]
+        """Add values, each times its weight."""
+        array = np.atleast_1d(np.asarray(without_mask("values", values), np.float64))
+        self._total += float((array * weights_of(array.shape, sample_weight)).sum())
+
+    def result(self) -> float:
+        """Return the sum of all values."""
+        return self._total
+
+    def reset_state(self) -> None:
+        self._total = 0.0
 
 
 class FunctionMetric(Averaged):
@@ -242,17 +285,50 @@ class FunctionMetric(Averaged):
         "down", is the better direction; for losses of fastnet it is "down".
     """
 
-    def __init__(self, function: Callable[[Any, Any], Any]) -> None:
+    along_last_axis = False
+
+    def __init__(self, function: Callable[..., Any], name: str | None = None, dtype: Any = None) -> None:
         self.function = function
-        is_loss = str(getattr(function, "__module__", "")).startswith("fastnet.functional.losses.")
+        is_loss = str(getattr(function, "__module__", "")).startswith(("fastnet.functional.losses.", "fastnet.losses."))
         self.direction = getattr(function, "direction", "down" if is_loss else None)
-        super().__init__(getattr(function, "__name__", type(function).__name__).strip("<>"))
+        super().__init__(name or getattr(function, "__name__", type(function).__name__).strip("<>"), dtype)
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
-        values = np.asarray(self.function(true, pred), np.float64)
+        values = np.asarray(self._call(true, pred), np.float64)
         if values.ndim and len(values) != len(pred):
             raise ValueError(
                 f"the metric {self.name!r} must return a number or one for every row, {len(pred)}; got {values.shape}"
             )
         per_row = values.reshape(len(pred), -1).mean(axis=1) if values.ndim else np.broadcast_to(values, len(pred))
         return np.asarray(per_row)
+
+    def _call(self, true: NDArray[Any], pred: Array) -> Any:
+        return self.function(true, pred)
+
+
+class MeanMetricWrapper(FunctionMetric):
+    """The mean of the values of a function, with further arguments.
+
+    Parameters
+    ----------
+    fn : callable
+        As for `FunctionMetric`.
+    name, dtype
+        See `Metric`.
+    **keywords
+        Arguments of `fn` in addition to targets and predictions.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> metric = fn.metrics.MeanMetricWrapper(fn.losses.huber, delta=0.5)
+    >>> metric([[0.0]], [[2.0]])
+    0.875
+    """
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **keywords: Any) -> None:
+        self.keywords = keywords
+        super().__init__(fn, name, dtype)
+
+    def _call(self, true: NDArray[Any], pred: Array) -> Any:
+        return self.function(true, pred, **self.keywords)

@@ -1,11 +1,13 @@
 """Metrics of regression."""
 
+import warnings
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.metrics.base import Array, Averaged, Metric, as_rows, metrics
+from fastnet.support.validation import check_choice, check_integer
 
 
 @metrics.add("mse", "MSE", "mean_squared_error")
@@ -60,12 +62,20 @@ class MeanAbsoluteError(Averaged):
 class R2Score(Metric):
     """The fraction of the targets' variance that predictions explain: 1 - sum((y - p)^2) / sum((y - mean(y))^2).
 
-    For several outputs it is the mean over the outputs. It equals scikit-learn's `r2_score` on all batches together.
+    It equals scikit-learn's `r2_score` on all batches together.
 
     Parameters
     ----------
+    class_aggregation : {"uniform_average", "variance_weighted_average", None}, default "uniform_average"
+        How to combine several outputs: as their mean, or as that weighted by the variances of their targets. With None
+        the result is an array, which `fit` does not take.
+    num_regressors : int, default 0
+        The number of inputs, of which the adjusted figure ``1 - (1 - R2) (n - 1) / (n - p - 1)`` takes account; 0 is the
+        plain one, which is also that of too few samples, with a warning.
     name : str, default "r2_score"
         The name in the history.
+    dtype
+        See `Metric`.
 
     Examples
     --------
@@ -78,13 +88,28 @@ class R2Score(Metric):
 
     default_name = "r2_score"
     _weight: float
+    _samples: int
     _mean: Array
     _spread: Array
     _residual: Array
 
+    def __init__(
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        averages = ["uniform_average", "variance_weighted_average"]
+        given = class_aggregation
+        self.class_aggregation = None if given is None else check_choice("class_aggregation", given, averages)
+        self.num_regressors = check_integer("num_regressors", num_regressors, minimum=0)
+        super().__init__(name, dtype)
+
     def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:
         rows = as_rows(true, pred)
         total = weight.sum()
+        self._samples += len(pred)
         if total == 0.0:
             return
         mean = weight @ rows / total
@@ -95,14 +120,46 @@ class R2Score(Metric):
         self._residual = self._residual + weight @ np.square(rows - pred)
         self._weight = whole
 
-    def result(self) -> float:
+    def result(self) -> Any:
+        """Return the figure, or without an aggregation an array of that of each of several outputs."""
         if not self._weight:
             return float("nan")
+        scores = self._adjusted(self._scores())
+        if self.class_aggregation is None and scores.size > 1:
+            return scores
+        if self.class_aggregation == "variance_weighted_average" and self._spread.any():
+            return float(scores @ self._spread / self._spread.sum())
+        return float(np.mean(scores))
+
+    def _adjusted(self, scores: Array) -> Array:
+        free = self._samples - self.num_regressors - 1
+        if not self.num_regressors:
+            return scores
+        if free <= 0:
+            warnings.warn(
+                f"the adjusted R2 of {self.num_regressors} regressors needs more than {self.num_regressors + 1} samples, of "
+                f"which there are {self._samples}: it is not adjusted",
+                stacklevel=3,
+            )
+            return scores
+        return 1.0 - (1.0 - scores) * (self._samples - 1) / free
+
+    def _scores(self) -> Array:
+        """Return the figure of each output."""
         constant = self._spread == 0.0
         explained = 1.0 - self._residual / np.where(constant, 1.0, self._spread)
         of_constant = np.where(np.isnan(self._residual), np.nan, self._residual == 0.0)
-        return float(np.mean(np.where(constant, of_constant, explained)))
+        return np.where(constant, of_constant, explained)
+
+    def get_config(self) -> dict[str, Any]:
+        aggregation = {"class_aggregation": self.class_aggregation}
+        own = {} if self.class_aggregation == "uniform_average" else aggregation
+        return {
+            **own,
+            **({"num_regressors": self.num_regressors} if self.num_regressors else {}),
+            **super().get_config(),
+        }
 
     def reset_state(self) -> None:
-        self._weight = 0.0
+        self._weight, self._samples = 0.0, 0
         self._mean = self._spread = self._residual = np.zeros(1)

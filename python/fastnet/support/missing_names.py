@@ -142,31 +142,11 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         _NONE: "Lambda Wrapper InputSpec FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper",
     },
     "losses": {
-        "use the function of fastnet.functional": "binary_crossentropy categorical_crossentropy "
-        "sparse_categorical_crossentropy categorical_hinge cosine_similarity hinge huber kl_divergence log_cosh poisson "
-        "squared_hinge",
-        "use fastnet.functional.mse": "mean_squared_error",
-        "use fastnet.functional.mae": "mean_absolute_error",
-        "use fastnet.functional.mape": "mean_absolute_percentage_error",
-        "use fastnet.functional.msle": "mean_squared_logarithmic_error",
-        "use the class, such as BinaryFocalCrossentropy": "binary_focal_crossentropy categorical_focal_crossentropy",
-        _NONE: "CTC Circle Dice Tversky CategoricalGeneralizedCrossEntropy ctc circle dice tversky "
-        "categorical_generalized_cross_entropy",
+        "it compares the samples of a batch with each other, and models have one output for each; use Keras for this": "Circle circle",
+        _NONE: "CTC ctc",
     },
     "metrics": {
-        "use the class, such as BinaryAccuracy": "binary_accuracy categorical_accuracy "
-        "sparse_categorical_accuracy top_k_categorical_accuracy sparse_top_k_categorical_accuracy mean_squared_error "
-        "mean_absolute_error",
-        "use a loss of fastnet.functional": "binary_crossentropy binary_focal_crossentropy categorical_crossentropy "
-        "categorical_focal_crossentropy categorical_hinge hinge huber kl_divergence log_cosh poisson "
-        "sparse_categorical_crossentropy squared_hinge mean_absolute_percentage_error mean_squared_logarithmic_error",
-        "use fastnet.metrics.confusion_matrix": "TruePositives TrueNegatives FalsePositives FalseNegatives",
-        "use a function of targets and predictions as a metric": "MeanMetricWrapper Sum ConcordanceCorrelation "
-        "ConcordanceIndex PearsonCorrelation concordance_correlation pearson_correlation",
-        _NONE: "BinaryCrossentropy CategoricalCrossentropy SparseCategoricalCrossentropy CategoricalHinge CosineSimilarity "
-        "FBetaScore Hinge SquaredHinge KLDivergence LogCoshError MeanAbsolutePercentageError MeanSquaredLogarithmicError mape "
-        "msle Poisson IoU BinaryIoU MeanIoU OneHotIoU OneHotMeanIoU PrecisionAtRecall RecallAtPrecision "
-        "SensitivityAtSpecificity SpecificityAtSensitivity",
+        "use a function of targets and predictions as a metric": "ConcordanceIndex",
     },
     "optimizers": {
         _NONE: "Adafactor Ftrl Lamb LossScaleOptimizer MultiOptimizer OptimizerMap ScheduleFreeAdamW legacy"

@@ -61,6 +61,10 @@ class Registry(Generic[Part]):
         """The short name of every class."""
         return list(self._short_names)
 
+    def __contains__(self, name: object) -> bool:
+        """Return whether a class has the name."""
+        return name in self._classes
+
     def add(self, *aliases: str) -> Callable[[type[Part]], type[Part]]:
         """Return a class decorator that makes the class known by its own name and by `aliases`."""
 

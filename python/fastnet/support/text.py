@@ -56,7 +56,8 @@ def closest(name: Any, known: Iterable[str]) -> str | None:
         by_letters.setdefault(letters(one), []).append(one)
     if not (near := difflib.get_close_matches(letters(name), by_letters, n=1)):
         return None
-    return max(by_letters[near[0]], key=str.islower)  # "adam" before "Adam"
+    # "adam" before "Adam", but a class where the name has capitals instead of underscores
+    return max(by_letters[near[0]], key=lambda one: (("_" in one) == ("_" in name), one.islower()))
 
 
 def letters(name: str) -> str:

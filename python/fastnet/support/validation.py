@@ -142,6 +142,36 @@ def check_number(
     return number
 
 
+_FLOAT_DTYPES = {"float16": "float32", "bfloat16": "float32", "float32": "float32", "float64": "float64"}
+
+
+def check_float_dtype(name: str, value: Any) -> str | None:
+    """Return the name of the floating-point type to compute in, or None: halves are computed with in float32.
+
+    Raises
+    ------
+    ValueError
+        It is neither None nor the name or the type of one of these.
+    """
+    return None if value is None else _FLOAT_DTYPES[check_dtype_name(name, value, _FLOAT_DTYPES)]
+
+
+_DTYPES = (*_FLOAT_DTYPES, "int", "int32", "int64")
+
+
+def check_dtype_name(name: str, value: Any, accepted: Iterable[str] = _DTYPES) -> str:
+    """Return the name of a type, which may be given as a type; "" for None."""
+    if value is None:
+        return ""
+    try:
+        given = value if isinstance(value, str) else np.dtype(value).name
+    except TypeError:
+        given = ""
+    if given not in accepted:
+        raise ValueError(f"{name} must be None or one of {', '.join(map(repr, accepted))}; got {describe(value)}")
+    return given
+
+
 def check_bool(name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False; got {describe(value)}")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fastnet import losses, optimizers
 from fastnet.layers.weights import Network
-from fastnet.losses import CustomLoss
+from fastnet.losses import CustomLoss, Loss
 from fastnet.support.validation import describe, reject_keywords, unsupported
 
 # Metrics that the core computes along with the loss, and its names for them; None: depends on the number of outputs.
@@ -84,9 +84,9 @@ class Compilation:
         self._configs[argument].append(config)
 
     @property
-    def custom_loss(self) -> CustomLoss | None:
-        """The loss, if it is a Python function."""
-        return self.loss if isinstance(self.loss, CustomLoss) else None
+    def custom_loss(self) -> Loss | None:
+        """The loss, if Python computes it."""
+        return self.loss if self.loss is not None and self.loss.in_python else None
 
     @property
     def config(self) -> dict[str, Any]:
@@ -144,11 +144,15 @@ class Compilation:
             self._check_for_several_dimensions(output_shape)
         if self.loss.reduction == "none":
             raise unsupported(f"training with the reduction {self.loss.reduction!r} is not available")
-        if self.loss.takes_labels and outputs == 1 and self.custom_loss is None:
+        if self.loss.axis not in (-1, len(output_shape)):
+            raise unsupported(
+                f"training with {self.loss.name}(axis={self.loss.axis}) is not available, only the last axis"
+            )
+        if self.loss.takes_labels and outputs == 1 and not isinstance(self.loss, CustomLoss):
             raise ValueError(f"{self.loss.name} needs at least 2 output units; with 1 use binary_crossentropy")
         optimizer = self.optimizer
         network.compile(
-            self.loss.core_name,
+            "custom" if self.loss.in_python else self.loss.core_name,
             self._core_metric(output_shape),
             optimizer.core_name,
             optimizer.hyperparameters,
@@ -161,7 +165,7 @@ class Compilation:
     def _check_for_several_dimensions(self, output_shape: tuple[int, ...]) -> None:
         """Refuse a loss and metrics that are not means over all values of a sample, which the core sees as one row."""
         assert self.loss is not None
-        alike = not self.loss.by_row and self.custom_loss is None and self.loss.reduction != "sum"
+        alike = self.loss.for_any_shape and self.loss.reduction != "sum"
         one_class = output_shape[-1] == 1
         wrong = [] if alike else [self.loss.name]
         wrong += [

@@ -258,9 +258,7 @@ def log_sigmoid_backward(grad_output: ArrayLike, output: ArrayLike) -> Array:
 @Facts(
     range=(0.0, inf),
     c=C("(v + 1)^2 / 4 between 0 and v", "v <= -1 ? 0 : v >= 1 ? v : (v + 1) * (v + 1) * 0.25~"),
-    onnx=(
-        Onnx("Where(Greater(x, 1), x, Mul(Mul(Add(Clip(x, -1, 1), 1), 0.25), Add(Clip(x, -1, 1), 1)))"),
-    ),
+    onnx=(Onnx("Where(Greater(x, 1), x, Mul(Mul(Add(Clip(x, -1, 1), 1), 0.25), Add(Clip(x, -1, 1), 1)))"),),
 )
 def sparse_plus(x: ArrayLike) -> Array:
     r"""Return a smooth rectifier of three pieces: Blondel, Martins and Niculae (2019), arXiv:1901.02324.

@@ -31,8 +31,10 @@ def targets_and_predictions(
     y_true: ArrayLike, y_pred: ArrayLike, *, rowwise: bool, labels: bool = False
 ) -> tuple[Array, Array]:
     """Return targets and predictions as rows of one shape; with `labels` integers may stand for one-hot rows."""
-    if labels and np.ndim(y_true) == np.ndim(y_pred) - 1 and np.shape(y_true) == np.shape(y_pred)[:-1]:
-        y_true, y_pred = with_one_hot(y_true, y_pred)
+    if labels and np.shape(y_pred)[-1:] != (1,):
+        without = np.shape(y_pred)[:-1]
+        if np.ndim(y_pred) and np.shape(y_true) in (without, (*without, 1)):
+            y_true, y_pred = with_one_hot(_whole(np.reshape(y_true, without)), y_pred)
     true, pred = floats(y_true=y_true, y_pred=y_pred)
     if true.shape != pred.shape:
         raise ValueError(f"y_true must have the shape of y_pred, {pred.shape}; got shape {true.shape}")
@@ -41,6 +43,13 @@ def targets_and_predictions(
     by_row = pred.ndim > 1 or (pred.ndim == 1 and rowwise)
     columns = pred.shape[-1] if by_row else 1
     return true.reshape(-1, columns), pred.reshape(-1, columns)
+
+
+def _whole(labels: Array) -> Array:
+    """Return labels that are whole numbers in a floating-point type as integers."""
+    if labels.dtype.kind == "f" and (labels == np.floor(labels)).all():
+        return labels.astype(np.int64)
+    return labels
 
 
 def with_one_hot(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Array, Array]:

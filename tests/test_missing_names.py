@@ -45,7 +45,7 @@ def objects() -> dict[str, Any]:
         (fn.optimizers, "Ftrl", "use Keras for this"),
         (fn.callbacks, "SwapEMAWeights", "use an optimizer with use_ema=True"),
         (fn.initializers, "Orthogonal", "use Keras for this"),
-        (fn.regularizers, "l2", "use the class L2"),
+        (fn.regularizers, "OrthogonalRegularizer", "use Keras for this"),
         (fn.models, "save_model", r"use model.save(path)"),
         (fn.utils, "plot_model", "use model.summary()"),
         (fn.datasets, "cifar10", "use fastnet.datasets.load"),

@@ -114,3 +114,65 @@ def test_adaptive_steps_are_exact_to_a_few_ulp_for_gradients_of_any_size(optimiz
     else:  # v = 0.1 g^2
         expected = -0.5 * g / np.sqrt(0.1 * g * g + 1e-7)
     np.testing.assert_allclose(model.get_weights()[0][0], expected, rtol=8 * np.finfo(np.float32).eps, atol=0)
+
+
+# ---- Weight decay ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: optimizers.AdamW(0.1, weight_decay=0.5),
+        lambda: optimizers.Adam(0.1, weight_decay=0.5, clipnorm=1.0),
+        lambda: optimizers.SGD(0.1, weight_decay=0.5),
+        lambda: optimizers.SGD(0.1, 0.9, weight_decay=0.5, gradient_accumulation_steps=2),
+        lambda: optimizers.RMSprop(0.1, weight_decay=0.5, use_ema=True),
+        lambda: optimizers.Muon(0.1, weight_decay=0.5),
+    ],
+    ids=["adamw", "clipped", "sgd", "accumulated", "averaged", "muon"],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_that_are_excluded_move_as_without_decay(dtype: str, make: Any) -> None:
+    x, y = np.random.default_rng(0).normal(size=(2, 8, 3))
+    moved = {}
+    for kind in ("all", "none", "bias"):
+        optimizer = make()
+        config = optimizer.get_config()
+        if kind == "none":
+            optimizer = type(optimizer).from_config({**config, "weight_decay": 0.0})
+        elif kind == "bias":
+            optimizer.exclude_from_weight_decay(var_names=["bias$"])
+            assert optimizer.get_config()["excluded_from_weight_decay"] == ["bias$"]
+            optimizer = type(optimizer).from_config(optimizer.get_config())
+        layers = [fn.Dense(4, "tanh", bias_initializer="ones", input_shape=(3,)), fn.Dense(3, bias_initializer="ones")]
+        model = fn.Sequential(layers, seed=0, dtype=dtype)
+        model.compile(optimizer, "mse")
+        for _ in range(2):  # later steps would mix the weights
+            model.train_on_batch(x, y)
+            if optimizer.options.gradient_accumulation_steps is None:
+                break
+        moved[kind] = model.get_weights()
+    for index, (all_decay, none, some) in enumerate(zip(*moved.values(), strict=True)):
+        expected, other = (none, all_decay) if index % 2 else (all_decay, none)
+        assert np.array_equal(some, expected)
+        assert not np.allclose(some, other)
+
+
+def test_excluding_comes_before_compiling_and_names_weights() -> None:
+    optimizer = optimizers.AdamW()
+    with pytest.raises(NotImplementedError, match="give var_names"):
+        optimizer.exclude_from_weight_decay(var_list=["bias"])
+    with pytest.raises(ValueError, match="at least one regular expression"):
+        optimizer.exclude_from_weight_decay()
+    with pytest.raises(TypeError, match="var_names must be a list of regular expressions; got 'bias'"):
+        optimizer.exclude_from_weight_decay(var_names="bias")
+    with pytest.raises(ValueError, match=r"'\(' is none"):
+        optimizer.exclude_from_weight_decay(var_names=["("])
+    optimizer.exclude_from_weight_decay(var_names=["bias"])
+    optimizer.exclude_from_weight_decay(var_names=["gamma"])
+    assert optimizer.excluded_from_weight_decay == ("bias", "gamma")
+    model = fn.Sequential([fn.Dense(1, input_shape=(2,))])
+    model.compile(optimizer, "mse")
+    model.train_on_batch(np.ones((1, 2)), np.ones(1))
+    with pytest.raises(ValueError, match="before the model is compiled"):
+        optimizer.exclude_from_weight_decay(var_names=["beta"])

@@ -1,5 +1,7 @@
 """Dropout and noise: what they draw, that they draw it anywhere, and that prediction leaves them out."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -183,3 +185,65 @@ def test_the_same_seed_draws_the_same_and_another_seed_does_not() -> None:
 def test_bad_arguments_are_refused(make: object, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()  # type: ignore[operator]
+
+
+# ---- Masks that are shared ------------------------------------------------------------------------------------------
+
+
+def kept_in_training(noise_shape: tuple[int | None, ...] | None, shape: tuple[int, ...], rows: int = 3) -> np.ndarray:
+    """Return which values a Dropout of half of them keeps."""
+    size = int(np.prod(shape))
+    layers = [Dense(size, use_bias=False), fn.layers.Reshape(shape), Dropout(0.5, noise_shape, seed=5)]
+    model = fn.Sequential([fn.Input((rows,)), *layers], dtype="float64", seed=0)
+    model.compile("sgd", "mse")
+    model.set_weights([np.ones((rows, size))])
+    _, (gradient,) = model.loss_and_gradients(np.eye(rows), np.zeros((rows, *shape)))
+    gradient = gradient.reshape(rows, *shape) * gradient.size / 2.0
+    assert set(np.unique(gradient)) <= {0.0, 4.0}  # twice 1 / (1 - 0.5)
+    return gradient > 0
+
+
+@pytest.mark.parametrize(
+    ("noise_shape", "shape"),
+    [
+        ((None, 1, 16), (10, 16)),
+        ((None, 10, 1), (10, 16)),
+        ((None, None, 1), (10, 16)),
+        ((None, 1, 1, 8), (3, 4, 8)),
+        ((None, 3, 1, 1), (3, 4, 8)),
+        ((None, 1, 4, 1), (3, 4, 8)),
+        ((None, 1, 4, 8), (3, 4, 8)),
+        ((None, 1, 1, 1), (3, 4, 8)),
+    ],
+)
+def test_a_mask_is_shared_along_axes_of_one(noise_shape: tuple[int | None, ...], shape: tuple[int, ...]) -> None:
+    kept = kept_in_training(noise_shape, shape)
+    shared = tuple(axis for axis, n in enumerate(noise_shape) if n == 1)
+    first = kept.take([0], axis=shared[0])
+    for axis in shared[1:]:
+        first = first.take([0], axis=axis)
+    assert_array_equal(kept, np.broadcast_to(first, kept.shape))
+    length = first.size // len(kept)
+    assert_array_equal(first.reshape(3, -1), mask(0.5, 3, length, seed=5) > 0)
+
+
+def test_a_mask_of_the_shape_of_samples_is_that_of_no_shape() -> None:
+    assert_array_equal(kept_in_training((None, 10, 16), (10, 16)), kept_in_training(None, (10, 16)))
+    layer = Dropout(0.5, (None, 1, 16), input_shape=(10, 16))
+    assert fn.layers.deserialize(fn.layers.serialize(layer)).noise_shape == (None, 1, 16)
+
+
+@pytest.mark.parametrize(
+    ("noise_shape", "error", "message"),
+    [
+        ((None, 1), ValueError, "noise_shape must have None for the batch, and 1, None or the size for each axis"),
+        ((None, 2, 16, 3), ValueError, "noise_shape must have None for the batch"),
+        ((None, 4, 1, 3), NotImplementedError, "axes with a mask of their own must follow each other"),
+        ((1, 4, 16, 3), NotImplementedError, "the first value must be None"),
+        ((None, "1"), TypeError, "every value of noise_shape must be an integer"),
+        (3, TypeError, "noise_shape must be None or a sequence"),
+    ],
+)
+def test_masks_of_other_shapes_are_refused(noise_shape: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        fn.Sequential([Dropout(0.5, noise_shape, input_shape=(4, 16, 3))])

@@ -84,6 +84,7 @@ template <class T> OptimizerOptions optimizer_options(const py::dict& given, con
     options.ema_momentum = item_or<double>(given, "ema_momentum", 0);
     options.ema_overwrite_frequency = options.use_ema ? item_or<Index>(given, "ema_overwrite_frequency", 0) : 0;
     require_positive(options.accumulation_steps, "gradient_accumulation_steps");
+    options.undecayed = item_or<std::vector<Index>>(given, "undecayed", {});
     for (const Index offset : item_or<std::vector<Index>>(given, "matrices", {}))
         for (const auto& [layer, slot] : network.slots())
             if (slot.trainable && slot.offset == offset && slot.shape.size() == 2)

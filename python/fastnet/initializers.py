@@ -33,11 +33,24 @@ __all__ = [
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
+    "constant",
     "deserialize",
     "get",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "lecun_normal",
+    "lecun_uniform",
     "normal",
+    "ones",
+    "random_normal",
+    "random_uniform",
     "serialize",
+    "truncated_normal",
     "uniform",
+    "variance_scaling",
+    "zeros",
 ]
 
 explain_missing(__name__)
@@ -320,5 +333,17 @@ class LecunNormal(_NamedScaling):
     _arguments = (1.0, "fan_in", "truncated_normal")
 
 
-uniform = RandomUniform
-normal = RandomNormal
+# Keras's names in lower case are the classes themselves, as there.
+constant = Constant
+glorot_normal = GlorotNormal
+glorot_uniform = GlorotUniform
+he_normal = HeNormal
+he_uniform = HeUniform
+lecun_normal = LecunNormal
+lecun_uniform = LecunUniform
+normal = random_normal = RandomNormal
+ones = Ones
+truncated_normal = TruncatedNormal
+uniform = random_uniform = RandomUniform
+variance_scaling = VarianceScaling
+zeros = Zeros

@@ -2,21 +2,38 @@
 
 from typing import Any
 
+import numpy as np
+from numpy.typing import ArrayLike
+
 from fastnet.support.missing_names import explain_missing
 from fastnet.support.registry import Configurable, Registry
 from fastnet.support.validation import check_number
 
-__all__ = ["L1", "L1L2", "L2", "Regularizer", "deserialize", "get", "serialize"]
+__all__ = ["L1", "L1L2", "L2", "Regularizer", "deserialize", "get", "l1", "l1_l2", "l2", "serialize"]
 
 explain_missing(__name__)
 
 
 class Regularizer(Configurable):
-    """Base class of regularizers: ``l1 * sum(abs(w)) + l2 * sum(w**2)`` over the weights w."""
+    """Base class of regularizers: ``l1 * sum(abs(w)) + l2 * sum(w**2)`` over the weights w.
+
+    A regularizer is called with weights and returns the penalty.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.regularizers.L1L2(l1=0.5, l2=0.25)([3.0, -4.0])
+    9.75
+    """
 
     def __init__(self, l1: float, l2: float) -> None:
         self.l1 = check_number("l1", l1, minimum=0.0)
         self.l2 = check_number("l2", l2, minimum=0.0)
+
+    def __call__(self, weights: ArrayLike) -> float:
+        """Return the penalty on weights."""
+        array = np.asarray(weights, np.float64)
+        return float(self.l1 * np.abs(array).sum() + self.l2 * np.square(array).sum())
 
 
 _regularizers = Registry("regularizer", Regularizer, "regularizers")
@@ -87,3 +104,9 @@ class L1L2(Regularizer):
 
     def get_config(self) -> dict[str, Any]:
         return {"l1": self.l1, "l2": self.l2}
+
+
+# Keras's names in lower case are the classes themselves, as there.
+l1 = L1
+l2 = L2
+l1_l2 = L1L2

@@ -132,12 +132,13 @@ struct PermutationSpec {
 
 struct SpatialDropoutSpec {
     static constexpr const char* type = "spatial_dropout";
-    Index channels = 0;
+    Index channels = 0, repeats = 1;
     double rate = 0;
     std::uint64_t seed = 0;
 
     template <class Read> void keys(Read read) {
         read("channels", channels);
+        read("repeats", repeats);
         read("rate", rate);
         read("seed", seed);
     }

@@ -132,11 +132,11 @@ template <class T> std::unique_ptr<Layer<T>> make(Index size, const PermutationS
 }
 
 template <class T> std::unique_ptr<Layer<T>> make(Index size, const SpatialDropoutSpec& spec, Index stream) {
-    checked_product({spec.channels}, "an image");
-    if (size % spec.channels != 0)
+    if (size % checked_product({spec.channels, spec.repeats}, "an image") != 0)
         throw std::invalid_argument(std::to_string(size) + " values cannot be divided into pixels of " +
                                     std::to_string(spec.channels) + " channels");
-    return std::make_unique<SpatialDropout<T>>(size, spec.channels, spec.rate, RandomStream{spec.seed, stream});
+    return std::make_unique<SpatialDropout<T>>(size, spec.channels, spec.repeats, spec.rate,
+                                               RandomStream{spec.seed, stream});
 }
 
 }  // namespace fastnet

@@ -162,8 +162,9 @@ template <class T> class Permutation final : public ImageLayer<T> {
 // Drops whole channels of a sample. Tompson et al., CVPR 2015. Its memory is the mask, one value per channel.
 template <class T> class SpatialDropout final : public ImageLayer<T> {
   public:
-    SpatialDropout(Index size, Index channels, double rate, RandomStream random)
-        : ImageLayer<T>(size, size), channels_(channels), rate_(static_cast<T>(checked_rate(rate))), random_(random) {}
+    SpatialDropout(Index size, Index channels, Index repeats, double rate, RandomStream random)
+        : ImageLayer<T>(size, size), channels_(channels), repeats_(repeats), rate_(static_cast<T>(checked_rate(rate))),
+          random_(random) {}
     void adopt(const LayerKind& kind) override {
         rate_ = static_cast<T>(checked_rate(spec_of<SpatialDropoutSpec>(kind).rate));
     }
@@ -197,11 +198,15 @@ template <class T> class SpatialDropout final : public ImageLayer<T> {
 
   private:
     void multiply(const T* from, const T* mask, T* result) const {
-        for (Index at = 0; at < this->input_size; at += channels_)
-            kernels<T>().layers.multiply(channels_, from + at, mask, result + at);
+        if (repeats_ == 1)
+            for (Index at = 0; at < this->input_size; at += channels_)
+                kernels<T>().layers.multiply(channels_, from + at, mask, result + at);
+        else
+            for (Index at = 0; at < this->input_size; ++at)
+                result[at] = from[at] * mask[at / repeats_ % channels_];
     }
 
-    const Index channels_;
+    const Index channels_, repeats_;  // the length of the mask, and of the runs of values that share one of it
     T rate_;
     RandomStream random_;
 };

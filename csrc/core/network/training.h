@@ -35,9 +35,10 @@ struct OptimizerOptions {
     Index ema_overwrite_frequency = 0;
     bool use_ema = false;
     std::vector<Matrix> matrices;  // orthogonalized by Muon
+    std::vector<Index> undecayed;  // offsets of the arrays that weight_decay leaves alone
 
     bool gradients_first() const {
-        return clipnorm > 0 || global_clipnorm > 0 || accumulation_steps > 1 || !matrices.empty();
+        return clipnorm > 0 || global_clipnorm > 0 || accumulation_steps > 1 || !matrices.empty() || !undecayed.empty();
     }
     bool any() const { return gradients_first() || weight_decay > 0 || clipvalue > 0 || use_ema; }
     int extra_slots() const { return use_ema + (accumulation_steps > 1); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 namespace fastnet {
 
@@ -168,6 +169,17 @@ template <class T> T Updater<T>::scale_of(std::size_t i) const {
     return norm > limit ? static_cast<T>(limit / norm) : T(1);
 }
 
+// The hyperparameters of a step for arrays that do not decay: those of SGD have the decay among them.
+template <class T> Hyperparameters Updater<T>::without_decay(const double* hyperparameters) const {
+    Hyperparameters values{};
+    for (std::size_t i = 0; i < values.size(); ++i)
+        values[i] = hyperparameters[i];
+    for (std::size_t i = 0; optimizer_->hyperparameters[i]; ++i)
+        if (std::string_view(optimizer_->hyperparameters[i]) == "weight_decay")
+            values[i] = 0;
+    return values;
+}
+
 // Calls one function or the other for every array, with the optimization settings of that array.
 template <class T>
 template <class OfMatrix, class OfOthers>
@@ -176,9 +188,13 @@ void Updater<T>::for_slots(const Optimization<T>& optimization, OfMatrix of_matr
     OptimizerExtras<T> extras = *optimization.arguments.extras;
     own.arguments.extras = &extras;
     const MuonStep<T> muon{own.arguments.hyperparameters, extras, own.arguments.gradients, state_.data()};
+    const Hyperparameters undecayed = without_decay(own.arguments.hyperparameters);
     const std::vector<ParameterSlot>& slots = chain_.trained_slots();
     for (std::size_t i = 0; i < slots.size(); ++i) {
         extras.gradient_scale = scale_of(i);
+        const bool decays = std::count(options_.undecayed.begin(), options_.undecayed.end(), slots[i].offset) == 0;
+        extras.decay = decays ? optimization.arguments.extras->decay : T(0);
+        own.arguments.hyperparameters = decays ? optimization.arguments.hyperparameters : undecayed.data();
         if (const Matrix* const matrix = muon_.find(slots[i].offset))
             of_matrix(*matrix, muon);
         else

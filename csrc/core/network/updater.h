@@ -67,6 +67,7 @@ template <class T> class Updater {
     void finish_gradients(const Crew<T>& crew, T* gradients, const Optimization<T>& optimization);
     void measure(Team& team, const T* gradients);
     T scale_of(std::size_t slot) const;
+    Hyperparameters without_decay(const double* hyperparameters) const;
     template <class OfMatrix, class OfOthers>
     void for_slots(const Optimization<T>& optimization, OfMatrix of_matrix, OfOthers of_others);
     void update_slots(Team& team, const Optimization<T>& optimization);

@@ -1,10 +1,12 @@
 """Layers that act in training only, against overfitting."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 from fastnet.layers.base import Layer, Shape, layers
 from fastnet.layers.geometry import Image, ImageLayer, check_data_format
-from fastnet.support.validation import check_integer, check_number, unsupported
+from fastnet.support.validation import check_integer, check_number, describe, unsupported
 
 
 class RandomLayer(Layer):
@@ -33,8 +35,10 @@ class Dropout(RandomLayer):
     rate : float
         The share of the inputs that is dropped, in [0, 1). The attribute can be set at any time, and counts from the next
         batch on.
-    noise_shape : None
-        Only None is available.
+    noise_shape : tuple of (int or None), optional
+        The shape of the mask, that of the batch first: None there, elsewhere 1 for an axis along which a mask is shared,
+        and None or the size for the others, which must follow each other. ``(None, 1, 16)`` drops whole features of
+        sequences, as `SpatialDropout1D` does, ``(None, 100, 1)`` whole steps.
     seed : int, optional
         The seed of the layer. Without one the model draws it from its own.
     input_shape, input_dim, name
@@ -56,17 +60,61 @@ class Dropout(RandomLayer):
 
     _changeable = RandomLayer._changeable | {"rate"}
 
-    def __init__(self, rate: float, noise_shape: None = None, seed: int | None = None, **keywords: Any) -> None:
-        if noise_shape is not None:
-            raise unsupported(f"Dropout(noise_shape={noise_shape!r}) is not available")
+    def __init__(
+        self,
+        rate: float,
+        noise_shape: Sequence[int | None] | None = None,
+        seed: int | None = None,
+        **keywords: Any,
+    ) -> None:
         super().__init__(seed, keywords)
         self.rate = check_number("rate", rate, minimum=0.0, below=1.0)
+        self.noise_shape = None if noise_shape is None else _checked_noise_shape(noise_shape)
 
-    def description(self, _input_shape: Shape, /) -> dict[str, Any]:
-        return {"type": "dropout", "rate": self.rate, "seed": self.seed}
+    def compute_output_shape(self, input_shape: Shape) -> Shape:
+        self._mask(input_shape)
+        return input_shape
+
+    def description(self, input_shape: Shape, /) -> dict[str, Any]:
+        length, repeats = self._mask(input_shape)
+        own = {"rate": self.rate, "seed": self.seed}
+        if length * repeats == math.prod(input_shape) and repeats == 1:
+            return {"type": "dropout", **own}
+        return {"type": "spatial_dropout", "channels": length, "repeats": repeats, **own}
+
+    def _mask(self, input_shape: Shape) -> tuple[int, int]:
+        """Return the length of the mask of a sample, and of the runs of values that share one of its."""
+        if self.noise_shape is None:
+            return math.prod(input_shape), 1
+        wanted = self.noise_shape[1:]
+        if len(wanted) != len(input_shape) or any(
+            n not in (None, 1, size) for n, size in zip(wanted, input_shape, strict=True)
+        ):
+            raise ValueError(
+                f"noise_shape must have None for the batch, and 1, None or the size for each axis of samples of shape "
+                f"{input_shape}; got {self.noise_shape}"
+            )
+        kept = [axis for axis, n in enumerate(wanted) if n != 1 and input_shape[axis] != 1]
+        if not kept:
+            return 1, math.prod(input_shape)
+        if any(input_shape[axis] != 1 for axis in range(kept[0], kept[-1]) if axis not in kept):
+            raise unsupported(
+                f"Dropout(noise_shape={self.noise_shape}) is not available: axes with a mask of their own must follow each other"
+            )
+        return math.prod(input_shape[axis] for axis in kept), math.prod(input_shape[kept[-1] + 1 :])
 
     def get_config(self) -> dict[str, Any]:
-        return {"rate": self.rate, "seed": self.seed, **super().get_config()}
+        shape = {} if self.noise_shape is None else {"noise_shape": list(self.noise_shape)}
+        return {"rate": self.rate, **shape, "seed": self.seed, **super().get_config()}
+
+
+def _checked_noise_shape(noise_shape: Any) -> tuple[int | None, ...]:
+    if isinstance(noise_shape, str) or not isinstance(noise_shape, Sequence):
+        raise TypeError(f"noise_shape must be None or a sequence of integers and None; got {describe(noise_shape)}")
+    shape = tuple(None if n is None else check_integer("every value of noise_shape", n) for n in noise_shape)
+    if shape[:1] != (None,):
+        raise unsupported(f"Dropout(noise_shape={shape}) is not available: the first value must be None")
+    return shape
 
 
 class _SpatialDropout(ImageLayer, RandomLayer):

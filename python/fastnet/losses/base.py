@@ -40,8 +40,8 @@ class Loss(Configurable):
     axis : int, default -1
         The axis of the outputs of a sample, for losses that have it in Keras. A model trains along the last one.
     dtype : str, optional
-        What the loss is computed in where it is called, "float32" or "float64", by default that of the predictions. With
-        "float16" or "bfloat16" it is "float32". Training takes the model's.
+        What the loss is computed in where it is called, "float32" or "float64", by default that of the predictions, which
+        is "float64" for integers. With "float16" or "bfloat16" it is "float32". Training takes the model's.
 
     Attributes
     ----------
@@ -159,9 +159,11 @@ class Loss(Configurable):
     def _arrays(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return targets and predictions with the outputs of a sample along the last axis."""
         true, pred = of_same_rank(y_true, y_pred)
-        if self._dtype is not None:
-            pred = pred.astype(self._dtype, copy=False)
-            true = true if true.dtype.kind in "iub" else true.astype(self._dtype, copy=False)
+        dtype = self._dtype or (pred.dtype if pred.dtype == np.float32 else None)
+        if dtype is not None and pred.dtype.kind in "fiub":
+            pred = pred.astype(dtype, copy=False)
+            labels = self.takes_labels and true.shape != pred.shape
+            true = true if labels or true.dtype.kind not in "fiub" else true.astype(dtype)
         if self.axis == -1 or pred.ndim < 2:
             return true, pred
         if not -pred.ndim <= self.axis < pred.ndim:

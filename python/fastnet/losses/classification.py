@@ -92,8 +92,8 @@ class SparseCategoricalCrossentropy(Classifying):
     from_logits : bool, default False
         Whether the model has no softmax: its outputs are the logits.
     ignore_class : int, optional
-        A label that says nothing, such as -1: the loss of such samples is 0, and means are those over the others. Training
-        calls Python for every batch then. Accuracies count such samples as wrong.
+        A label that says nothing, such as -1: the loss of such samples is 0, and means are those over the others. Only
+        where the loss is called: a model trains without such samples.
     axis, reduction, name, dtype
         See `Loss`.
     """
@@ -117,10 +117,6 @@ class SparseCategoricalCrossentropy(Classifying):
         self.ignore_class = (
             None if ignore_class is None else check_integer("ignore_class", ignore_class, minimum=-(2**62))
         )
-
-    @property
-    def in_python(self) -> bool:
-        return self.ignore_class is not None
 
     def _arrays(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
         true, pred = super()._arrays(y_true, y_pred)

@@ -68,7 +68,7 @@ def _checked_axes(axis: Any) -> tuple[int, ...] | None:
     if axis is None:
         return None
     given = [axis] if isinstance(axis, int) else axis
-    if not isinstance(given, Sequence):
+    if isinstance(given, str) or not isinstance(given, Sequence):
         raise TypeError(f"axis must be None, an integer or a sequence of integers; got {describe(axis)}")
     return tuple(check_integer("every axis", one, minimum=-64, maximum=64) for one in given)
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.metrics.base import Array, Averaged, as_labels, as_rows, metrics
-from fastnet.support.validation import check_integer, check_number
+from fastnet.support.validation import check_bool, check_integer, check_number
 
 
 @metrics.add("accuracy")
@@ -23,6 +23,7 @@ class Accuracy(Averaged):
 
     direction = "up"
     of_values = True
+    elementwise = True
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
         return np.equal(as_rows(true, pred), pred).mean(axis=1)
@@ -48,6 +49,7 @@ class BinaryAccuracy(Averaged):
 
     direction = "up"
     of_values = True
+    elementwise = True
 
     def __init__(self, name: str | None = None, threshold: float = 0.5, **keywords: Any) -> None:
         self.threshold = check_number("threshold", threshold)
@@ -136,6 +138,22 @@ class SparseTopKCategoricalAccuracy(TopKCategoricalAccuracy):
         The number of guesses per row.
     name : str, default "sparse_top_k_categorical_accuracy"
         The name in the history.
+    dtype
+        See `Metric`.
+    from_sorted_ids : bool, default False
+        Whether predictions are labels, the best guess first, instead of a value for each class.
     """
 
     default_name = "sparse_top_k_categorical_accuracy"
+
+    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None, from_sorted_ids: bool = False) -> None:
+        self.from_sorted_ids = check_bool("from_sorted_ids", from_sorted_ids)
+        super().__init__(k, name, dtype=dtype)
+
+    def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
+        if not self.from_sorted_ids:
+            return super()._values(true, pred)
+        return np.equal(true.reshape(-1, 1), pred[:, : self.k]).any(axis=1).astype(np.float64)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **({"from_sorted_ids": True} if self.from_sorted_ids else {})}

@@ -31,7 +31,7 @@ class Metric(Configurable):
     name : str, optional
         The name in the history; by default the class name in snake case.
     dtype : str, optional
-        Accepted as in Keras; figures are computed in float64 whatever it is.
+        Accepted as in Keras; figures are computed in float64, whatever it is.
 
     Attributes
     ----------
@@ -50,6 +50,7 @@ class Metric(Configurable):
     """
 
     default_name: ClassVar[str | None] = None
+    elementwise: ClassVar[bool] = False  # whether every value counts for itself, so that it can have a weight
     along_last_axis: ClassVar[bool] = True  # whether the last axis of more than two is a row, or all after the first
     of_values: ClassVar[bool] = False  # whether it is a mean over all values, whatever the shape of a sample
     keras_defaults: ClassVar[dict[str, Any]] = {}
@@ -57,7 +58,7 @@ class Metric(Configurable):
 
     def __init__(self, name: Any = None, dtype: Any = None, **keywords: Any) -> None:
         reject_keywords(type(self), keywords, self.keras_defaults, ["name", "dtype"])
-        check_dtype_name("dtype", dtype)
+        self._dtype = check_dtype_name("dtype", dtype)
         if name is not None and (not isinstance(name, str) or not name):
             raise TypeError(f"name must be a non-empty string; got {describe(name)}")
         self.name = name or self.default_name or snake_case(type(self).__name__)
@@ -94,12 +95,23 @@ class Metric(Configurable):
             raise ValueError(
                 f"y_true and y_pred must have the same number of rows; got shapes {true.shape} and {pred.shape}"
             )
+        given: tuple[int, ...] = () if sample_weight is None else np.shape(sample_weight)
+        if self.elementwise and len(given) == pred.ndim > 1 and 1 < given[-1] == pred.shape[-1]:
+            assert sample_weight is not None
+            self._update_elements(true, pred, without_mask("sample_weight", sample_weight))
+            return
         if pred.ndim > 2 and self.along_last_axis:
             shape = pred.shape[:-1]
             true, pred = rows_of_last_axis(true, pred)
         else:
             shape, pred = pred.shape[:1], pred.reshape(len(pred), -1)
         self._update(true, pred, weights_of(shape, sample_weight).reshape(-1))
+
+    def _update_elements(self, true: NDArray[Any], pred: Array, weight: ArrayLike) -> None:
+        """Update the state with values that have a weight each."""
+        weights = weights_of(pred.shape, weight).reshape(-1)
+        rows, pred = rows_of_last_axis(true, pred) if pred.ndim > 2 else (true, pred)
+        self._update(as_rows(rows, pred).reshape(-1, 1), pred.reshape(-1, 1), weights)
 
     def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:  # noqa: ARG002
         """Update the state: `pred` has two dimensions, `weight` a value for every row."""
@@ -137,8 +149,13 @@ class Metric(Configurable):
         """Restore the state that `get_state` returned."""
         vars(self).update(state)
 
+    @property
+    def dtype(self) -> str:
+        """The type that was given; figures are computed in float64."""
+        return self._dtype or "float64"
+
     def get_config(self) -> dict[str, Any]:
-        return {"name": self.name}
+        return {"name": self.name, **({"dtype": self._dtype} if self._dtype else {})}
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
         """Update the state with a batch, and return the figure so far."""

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fastnet.metrics.base import Array, Metric, as_rows
-from fastnet.support.validation import check_integer, check_number, describe
+from fastnet.losses.shapes import weights_of
+from fastnet.metrics.base import Array, Metric, as_rows, rows_of_last_axis
+from fastnet.support.validation import check_integer, check_number, describe, without_mask
 
 __all__ = ["Counts", "CountsAtThresholds", "checked_thresholds", "quotient"]
 
@@ -87,29 +88,28 @@ class CountsAtThresholds(Metric):
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Update the counts with a batch; weights of the shape of the predictions are those of the outputs."""
-        shape = np.shape(y_pred)
-        if sample_weight is None or len(shape) < 2 or shape[-1] == 1 or np.shape(sample_weight) != shape:
+        if self.top_k is not None and np.ndim(y_pred) == 1:  # one row, as in Keras
+            y_true, y_pred = (np.reshape(array, (1, -1)) for array in (y_true, y_pred))
+        shape: tuple[int, ...] = np.shape(y_pred)
+        given: tuple[int, ...] = () if sample_weight is None else np.shape(sample_weight)
+        if len(given) != len(shape) or len(shape) < 2 or shape[-1] == 1 or given[-1] != shape[-1]:
             return super().update_state(y_true, y_pred, sample_weight)
-        if self.class_id is not None:
-            index = self._checked_class(shape[-1])
-            return super().update_state(y_true, y_pred, np.asarray(sample_weight)[..., index])
-        pred = np.asarray(y_pred, np.float64).reshape(-1, shape[-1])
-        true = np.asarray(y_true)
-        rows = as_rows(true.reshape(len(pred), -1), pred)
-        return self._add(rows, self._largest(pred), np.asarray(sample_weight, np.float64).reshape(pred.shape))
+        pred = np.asarray(without_mask("y_pred", y_pred), np.float64)
+        weight = weights_of(shape, sample_weight).reshape(-1, shape[-1])
+        true, pred = rows_of_last_axis(np.asarray(without_mask("y_true", y_true)), pred)
+        return self._add_rows(true, pred, weight)
 
     def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:
+        self._add_rows(true, pred, np.broadcast_to(weight[:, None], pred.shape))
+
+    def _add_rows(self, true: NDArray[Any], pred: Array, weight: Array) -> None:
+        """Add the counts of rows with a weight for each output."""
         rows, pred = as_rows(true, pred), self._largest(pred)
         if self.class_id is not None:
-            index = self._checked_class(pred.shape[1])
-            rows, pred = rows[:, index, None], pred[:, index, None]
-        self._add(rows, pred, np.broadcast_to(weight[:, None], pred.shape))
-
-    def _checked_class(self, outputs: int) -> int:
-        assert self.class_id is not None
-        if self.class_id >= outputs:
-            raise ValueError(f"class_id must be below the number of outputs, {outputs}; got {self.class_id}")
-        return self.class_id
+            if self.class_id >= pred.shape[1]:
+                raise ValueError(f"class_id must be below the number of outputs, {pred.shape[1]}; got {self.class_id}")
+            rows, pred, weight = (array[:, self.class_id, None] for array in (rows, pred, weight))
+        self._add(rows, pred, weight)
 
     def _largest(self, pred: Array) -> Array:
         """Return the `top_k` largest outputs of each row; the others are below every threshold."""

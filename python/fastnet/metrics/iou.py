@@ -161,7 +161,8 @@ class BinaryIoU(IoU):
         super().update_state(y_true, classes, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
-        return {"target_class_ids": self.target_class_ids, "threshold": self.threshold, "name": self.name}
+        own = {"target_class_ids": self.target_class_ids, "threshold": self.threshold}
+        return {**own, **Metric.get_config(self)}
 
 
 @metrics.add("mean_iou")

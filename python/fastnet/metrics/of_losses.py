@@ -6,6 +6,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnet import losses
 from fastnet.losses.base import Loss
+from fastnet.losses.shapes import weights_of
 from fastnet.metrics.base import Array, Averaged, as_rows, metrics
 
 
@@ -128,7 +129,7 @@ class SparseCategoricalCrossentropy(LossMetric):
     dtype
         See `Metric`.
     from_logits, ignore_class, axis
-        As for the loss; the mean is that over all samples, of which those of `ignore_class` have a loss of 0.
+        As for the loss. As in Keras, samples of `ignore_class` have a loss of 0, and only weights leave them out of the mean.
     """
 
     def __init__(
@@ -141,6 +142,12 @@ class SparseCategoricalCrossentropy(LossMetric):
     ) -> None:
         super().__init__(losses.SparseCategoricalCrossentropy(from_logits, ignore_class, axis), name, dtype)
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
+
+    def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
+        counted = self.loss._mask(y_true)
+        if sample_weight is not None and counted is not None:
+            sample_weight = weights_of(counted.shape, sample_weight) * counted
+        super().update_state(y_true, y_pred, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         axis = {} if self.axis == -1 else {"axis": self.axis}

@@ -70,8 +70,8 @@ class R2Score(Metric):
         How to combine several outputs: as their mean, or as that weighted by the variances of their targets. With None
         the result is an array, which `fit` does not take.
     num_regressors : int, default 0
-        The number of inputs, of which the adjusted figure ``1 - (1 - R2) (n - 1) / (n - p - 1)`` takes account; 0 is the
-        plain one, which is also that of too few samples, with a warning.
+        The number of inputs p, of which the adjusted figure ``1 - (1 - R2) (n - 1) / (n - p - 1)`` takes account. As in
+        Keras, n counts the targets of all outputs. 0 is the plain figure, as are too few targets, with a warning.
     name : str, default "r2_score"
         The name in the history.
     dtype
@@ -88,7 +88,7 @@ class R2Score(Metric):
 
     default_name = "r2_score"
     _weight: float
-    _samples: int
+    _values: int
     _mean: Array
     _spread: Array
     _residual: Array
@@ -109,7 +109,7 @@ class R2Score(Metric):
     def _update(self, true: NDArray[Any], pred: Array, weight: Array, /) -> None:
         rows = as_rows(true, pred)
         total = weight.sum()
-        self._samples += len(pred)
+        self._values += pred.size
         if total == 0.0:
             return
         mean = weight @ rows / total
@@ -124,25 +124,25 @@ class R2Score(Metric):
         """Return the figure, or without an aggregation an array of that of each of several outputs."""
         if not self._weight:
             return float("nan")
-        scores = self._adjusted(self._scores())
+        scores = self._scores()
         if self.class_aggregation is None and scores.size > 1:
-            return scores
+            return self._adjusted(scores)
         if self.class_aggregation == "variance_weighted_average" and self._spread.any():
-            return float(scores @ self._spread / self._spread.sum())
-        return float(np.mean(scores))
+            return float(self._adjusted(scores @ self._spread / self._spread.sum()))
+        return float(self._adjusted(np.mean(scores)))
 
-    def _adjusted(self, scores: Array) -> Array:
-        free = self._samples - self.num_regressors - 1
+    def _adjusted(self, scores: Any) -> Any:
+        free = self._values - self.num_regressors - 1
         if not self.num_regressors:
             return scores
         if free <= 0:
             warnings.warn(
-                f"the adjusted R2 of {self.num_regressors} regressors needs more than {self.num_regressors + 1} samples, of "
-                f"which there are {self._samples}: it is not adjusted",
+                f"the adjusted R2 of {self.num_regressors} regressors needs more than {self.num_regressors + 1} targets; got "
+                f"{self._values}: it is not adjusted",
                 stacklevel=3,
             )
             return scores
-        return 1.0 - (1.0 - scores) * (self._samples - 1) / free
+        return 1.0 - (1.0 - scores) * (self._values - 1) / free
 
     def _scores(self) -> Array:
         """Return the figure of each output."""
@@ -161,5 +161,5 @@ class R2Score(Metric):
         }
 
     def reset_state(self) -> None:
-        self._weight, self._samples = 0.0, 0
+        self._weight, self._values = 0.0, 0
         self._mean = self._spread = self._residual = np.zeros(1)

@@ -1,7 +1,8 @@
 """What all optimizers have in common."""
 
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -26,6 +27,7 @@ class Options(NamedTuple):
     ema_momentum: float = 0.99
     ema_overwrite_frequency: int | None = None
     gradient_accumulation_steps: int | None = None
+    excluded_from_weight_decay: tuple[str, ...] = ()
 
     @classmethod
     def from_keywords(cls, owner: type, keywords: dict[str, Any]) -> Self:
@@ -37,6 +39,8 @@ class Options(NamedTuple):
         for name, value in given.items():
             if name == "use_ema":
                 check_bool(name, value)
+            elif name == "excluded_from_weight_decay":
+                given[name] = checked_patterns(name, value)
             elif name in ("ema_overwrite_frequency", "gradient_accumulation_steps"):
                 check_integer(name, value)
             else:
@@ -48,12 +52,14 @@ class Options(NamedTuple):
     @property
     def config(self) -> dict[str, Any]:
         """The options that are not the default."""
-        return {name: value for name, value in self._asdict().items() if value != self._field_defaults[name]}
+        chosen = {name: value for name, value in self._asdict().items() if value != self._field_defaults[name]}
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in chosen.items()}
 
     @property
     def for_core(self) -> dict[str, Any]:
-        """The options as the compiled core takes them."""
-        return {name: value for name, value in self._asdict().items() if value is not None}
+        """The options as the compiled core takes them, without names of weights."""
+        own = self._replace(excluded_from_weight_decay=())._asdict()
+        return {name: value for name, value in own.items() if value is not None and value != ()}
 
 
 class Optimizer(Configurable):
@@ -84,6 +90,8 @@ class Optimizer(Configurable):
             The number of batches after which the weights are set to their average, each time.
         gradient_accumulation_steps : int, optional
             The number of batches whose mean gradient makes one step; `iterations` counts batches.
+        excluded_from_weight_decay : list of str, optional
+            See `exclude_from_weight_decay`.
     """
 
     core_name: ClassVar[str]
@@ -91,6 +99,7 @@ class Optimizer(Configurable):
         ("apply_gradients", "update_step"),
         "steps run in compiled code; loop over model.loss_and_gradients() and model.set_weights()",
     )
+    _core_is_configured = False
     decays_beside: ClassVar[bool] = True  # weight_decay is taken out of the weights, not added to the gradient
     name: str
 
@@ -161,6 +170,40 @@ class Optimizer(Configurable):
         by_step = schedules.learning_rates(rate, first, last - first + 1)
         return by_step if every == 1 else by_step[(begin + np.arange(steps)) // every - first]
 
+    def exclude_from_weight_decay(self, var_list: None = None, var_names: Sequence[str] | None = None) -> None:
+        """Leave weights out of the weight decay; call it before `compile`.
+
+        Parameters
+        ----------
+        var_list : None
+            Only None is available: weights are arrays, which are told by their names.
+        var_names : list of str
+            Regular expressions. Weights are left out whose name has a match, such as "bias", or their name with that of the
+            layer, such as "bias of layer 'dense'".
+
+        Raises
+        ------
+        ValueError
+            The optimizer is that of a compiled model already, or there is not a name.
+        NotImplementedError
+            `var_list` is given.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> optimizer = fn.optimizers.AdamW(0.001, weight_decay=0.01)
+        >>> optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        """
+        if var_list:
+            raise unsupported("exclude_from_weight_decay(var_list=...) is not available: give var_names")
+        if self._core_is_configured:
+            raise ValueError("exclude_from_weight_decay must be called before the model is compiled with the optimizer")
+        names = checked_patterns("var_names", var_names)
+        if not names:
+            raise ValueError("var_names must have at least one regular expression; got none")
+        options = self.options._replace(excluded_from_weight_decay=self.options.excluded_from_weight_decay + names)
+        vars(self).update(options=options, excluded_from_weight_decay=options.excluded_from_weight_decay)
+
     @property
     def hyperparameters(self) -> dict[str, float]:
         """The numbers that the compiled core takes."""
@@ -176,8 +219,28 @@ class Optimizer(Configurable):
 
     def core_options(self, arrays: Iterable[tuple[str, int, tuple[int, ...]]]) -> dict[str, Any]:
         """Return the options for the compiled core; `arrays` are labels, offsets and shapes."""
-        del arrays
-        return self.options.for_core
+        vars(self)["_core_is_configured"] = True
+        patterns = self.options.excluded_from_weight_decay
+        found = [
+            offset
+            for label, offset, _ in arrays
+            if any(re.search(pattern, text) for pattern in patterns for text in (label, label.partition(" ")[0]))
+        ]
+        return {**self.options.for_core, **({"undecayed": found} if found else {})}
+
+
+def checked_patterns(argument: str, patterns: Any) -> tuple[str, ...]:
+    """Return regular expressions as a tuple; None is none of them."""
+    if patterns is not None and (isinstance(patterns, str) or not isinstance(patterns, Sequence)):
+        raise TypeError(f"{argument} must be a list of regular expressions; got {describe(patterns)}")
+    for pattern in patterns or ():
+        if not isinstance(pattern, str):
+            raise TypeError(f"{argument} must be a list of regular expressions; got {describe(pattern)} in it")
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise ValueError(f"{argument} must be regular expressions; {pattern!r} is none: {error}") from None
+    return tuple(patterns or ())
 
 
 def _checked_learning_rate(value: Any) -> LearningRate:

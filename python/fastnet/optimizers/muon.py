@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fastnet.optimizers.base import LearningRate, Optimizer, optimizers
-from fastnet.support.validation import check_bool, check_integer, check_number, describe
+from fastnet.optimizers.base import LearningRate, Optimizer, checked_patterns, optimizers
+from fastnet.support.validation import check_bool, check_integer, check_number
 
 __all__ = ["Muon"]
 
@@ -81,11 +81,7 @@ class Muon(Optimizer):
         name: str | None = None,
         **keywords: Any,
     ) -> None:
-        if isinstance(exclude_layers, str):
-            raise TypeError(f"exclude_layers must be a list of regular expressions; got {describe(exclude_layers)}")
-        self.exclude_layers = tuple(exclude_layers or ())
-        for pattern in self.exclude_layers:
-            _check_pattern(pattern)
+        self.exclude_layers = checked_patterns("exclude_layers", exclude_layers)
         fixed = {
             "adam_beta_1": check_number("adam_beta_1", adam_beta_1, minimum=0.0, below=1.0),
             "adam_beta_2": check_number("adam_beta_2", adam_beta_2, minimum=0.0, below=1.0),
@@ -101,22 +97,14 @@ class Muon(Optimizer):
 
     def core_options(self, arrays: Iterable[tuple[str, int, tuple[int, ...]]]) -> dict[str, Any]:
         """Return the options for the compiled core, with the kernels that are orthogonalized."""
+        arrays = list(arrays)
         chosen = [
             offset
             for label, offset, shape in arrays
             if len(shape) == 2 and not any(re.search(pattern, label) for pattern in self.exclude_layers)
         ]
-        return {**super().core_options(()), "matrices": chosen}
+        return {**super().core_options(arrays), "matrices": chosen}
 
     def get_config(self) -> dict[str, Any]:
         own = {"exclude_layers": list(self.exclude_layers), "weight_decay": self.options.weight_decay}
         return {**super().get_config(), **own}
-
-
-def _check_pattern(pattern: Any) -> None:
-    if not isinstance(pattern, str):
-        raise TypeError(f"exclude_layers must be a list of regular expressions; got {describe(pattern)} in it")
-    try:
-        re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"exclude_layers must be regular expressions; {pattern!r} is none: {error}") from None

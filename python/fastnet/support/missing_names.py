@@ -159,14 +159,9 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "give fit a list of callbacks": "CallbackList",
     },
     "initializers": {
-        "use the class, such as GlorotUniform": "constant glorot_normal glorot_uniform he_normal he_uniform lecun_normal "
-        "lecun_uniform ones random_normal random_uniform truncated_normal variance_scaling zeros",
         _NONE: "Identity IdentityInitializer Orthogonal OrthogonalInitializer STFT STFTInitializer identity orthogonal stft",
     },
     "regularizers": {
-        "use the class L1": "l1",
-        "use the class L2": "l2",
-        "use the class L1L2": "l1_l2",
         _NONE: "OrthogonalRegularizer orthogonal_regularizer",
     },
     "models": {
@@ -242,11 +237,11 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "use BackupAndRestore, which keeps the state": "variables load_own_variables save_own_variables set_weights "
         "get_weights",
         _NONE: "add_optimizer_variables add_variable add_variable_from_reference assign assign_add assign_sub "
-        "exclude_from_weight_decay loss_scale_factor",
+        "loss_scale_factor",
     },
     "Loss": {"call the loss: loss(y_true, y_pred)": "call fn", _NONE: "dtype"},
     "Metric": {
-        _NONE: "add_variable add_weight dtype stateless_reset_state stateless_result stateless_update_state variables"
+        _NONE: "add_variable add_weight stateless_reset_state stateless_result stateless_update_state variables"
     },
     "Callback": {_NONE: "get_monitor_value monitor_op"},
 }

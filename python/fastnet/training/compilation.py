@@ -148,6 +148,11 @@ class Compilation:
             raise unsupported(
                 f"training with {self.loss.name}(axis={self.loss.axis}) is not available, only the last axis"
             )
+        if (ignored := getattr(self.loss, "ignore_class", None)) is not None:
+            raise unsupported(
+                f"training with {self.loss.name}(ignore_class={ignored}) is not available: leave such samples "
+                "out, or give them a sample_weight of 0 and any class"
+            )
         if self.loss.takes_labels and outputs == 1 and not isinstance(self.loss, CustomLoss):
             raise ValueError(f"{self.loss.name} needs at least 2 output units; with 1 use binary_crossentropy")
         optimizer = self.optimizer

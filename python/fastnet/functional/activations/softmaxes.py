@@ -6,6 +6,8 @@ from numpy.typing import ArrayLike
 from fastnet.functional._floats import Array, floats
 from fastnet.functional.activations.table import Facts, Onnx, activate, activate_backward
 
+Axis = int | tuple[int, ...]
+
 __all__ = [
     "log_softmax",
     "log_softmax_backward",
@@ -20,7 +22,7 @@ __all__ = [
     onnx=(Onnx("Softmax(x, axis=-1)"),),
     torch="Softmax(dim=-1)",
 )
-def softmax(x: ArrayLike, axis: int = -1) -> Array:
+def softmax(x: ArrayLike, axis: Axis = -1) -> Array:
     r"""Return probabilities over an axis, which sum to 1; they overflow nowhere: Bridle (1990).
 
     .. math:: f(x)_i = \frac{e^{x_i}}{\sum_j e^{x_j}}
@@ -29,8 +31,8 @@ def softmax(x: ArrayLike, axis: int = -1) -> Array:
     ----------
     x : array_like
         Any shape.
-    axis : int, default -1
-        The axis along which the probabilities sum to 1.
+    axis : int or tuple of int, default -1
+        The axis, or axes, along which the probabilities sum to 1.
 
     Examples
     --------
@@ -42,7 +44,7 @@ def softmax(x: ArrayLike, axis: int = -1) -> Array:
     return _activate("softmax", x, axis)
 
 
-def softmax_backward(grad_output: ArrayLike, output: ArrayLike, axis: int = -1) -> Array:
+def softmax_backward(grad_output: ArrayLike, output: ArrayLike, axis: Axis = -1) -> Array:
     r"""Return the gradient with respect to the input of `softmax` with output p: :math:`p_i (g_i - \sum_j g_j p_j)`.
 
     This is g times the Jacobian :math:`\partial p_i / \partial x_j = p_i (\delta_{ij} - p_j)`, for any loss after it.
@@ -61,7 +63,7 @@ def softmax_backward(grad_output: ArrayLike, output: ArrayLike, axis: int = -1) 
     onnx=(Onnx("LogSoftmax(x, axis=-1)"),),
     torch="LogSoftmax(dim=-1)",
 )
-def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
+def log_softmax(x: ArrayLike, axis: Axis = -1) -> Array:
     r"""Return the logarithm of `softmax` over an axis, which does not underflow.
 
     .. math:: f(x)_i = x_i - \log \sum_j e^{x_j}
@@ -70,8 +72,8 @@ def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
     ----------
     x : array_like
         Any shape.
-    axis : int, default -1
-        The axis of the probabilities.
+    axis : int or tuple of int, default -1
+        The axis, or axes, of the probabilities.
 
     Examples
     --------
@@ -82,7 +84,7 @@ def log_softmax(x: ArrayLike, axis: int = -1) -> Array:
     return _activate("log_softmax", x, axis)
 
 
-def log_softmax_backward(grad_output: ArrayLike, output: ArrayLike, axis: int = -1) -> Array:
+def log_softmax_backward(grad_output: ArrayLike, output: ArrayLike, axis: Axis = -1) -> Array:
     r"""Return the gradient with respect to the input of `log_softmax` with output y.
 
     :math:`g_i - e^{y_i} \sum_j g_j`.
@@ -90,16 +92,31 @@ def log_softmax_backward(grad_output: ArrayLike, output: ArrayLike, axis: int = 
     return _activate_backward("log_softmax", grad_output, output, axis)
 
 
-def _activate(name: str, x: ArrayLike, axis: int) -> Array:
-    """Return an activation of the core along an axis; the core's is the last one."""
+def _activate(name: str, x: ArrayLike, axis: Axis) -> Array:
+    """Return an activation of the core along axes; the core's is the last one."""
     if axis == -1:
         return activate(name, x)
     (x,) = floats(x=x)
-    return np.moveaxis(activate(name, np.moveaxis(x, axis, -1)), -1, axis)
+    return _from_last(activate(name, _to_last(x, axis)), x.shape, axis)
 
 
-def _activate_backward(name: str, grad_output: ArrayLike, output: ArrayLike, axis: int) -> Array:
+def _activate_backward(name: str, grad_output: ArrayLike, output: ArrayLike, axis: Axis) -> Array:
     if axis == -1:
         return activate_backward(name, grad_output, output)
-    grad_output, output = (np.moveaxis(array, axis, -1) for array in floats(grad_output=grad_output, output=output))
-    return np.moveaxis(activate_backward(name, grad_output, output), -1, axis)
+    grad_output, output = floats(grad_output=grad_output, output=output)
+    by_last = activate_backward(name, _to_last(grad_output, axis), _to_last(output, axis))
+    return _from_last(by_last, grad_output.shape, axis)
+
+
+def _to_last(x: Array, axis: Axis) -> Array:
+    """Return an array with the values along some axes in the last one."""
+    axes = np.atleast_1d(axis)
+    moved = np.moveaxis(x, axes, range(-len(axes), 0))
+    return moved.reshape(*moved.shape[: -len(axes)], -1)
+
+
+def _from_last(y: Array, shape: tuple[int, ...], axis: Axis) -> Array:
+    """Return an array of this shape from what `_to_last` would make of it."""
+    axes = np.atleast_1d(axis)
+    sizes = [shape[one] for one in axes]
+    return np.moveaxis(y.reshape(*y.shape[:-1], *sizes), range(-len(axes), 0), axes)

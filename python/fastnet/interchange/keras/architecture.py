@@ -205,6 +205,8 @@ def _optimizer(optimizer: Optimizer) -> Json:
     config = kind.get_config(optimizer)
     if config.pop("dampening", 0.0):
         raise _lacking("SGD with dampening")
+    if config.pop("excluded_from_weight_decay", None):
+        raise _lacking("the names that weight decay leaves alone in its files")
     rate = config["learning_rate"]
     if isinstance(rate, dict):
         if rate["class_name"] in ("InverseScaling", "OneCycle") or not hasattr(schedules, rate["class_name"]):

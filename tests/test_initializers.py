@@ -133,7 +133,7 @@ def test_name_class_and_object_stand_for_an_initializer() -> None:
     ("identifier", "error", "message"),
     [
         ("glorot", ValueError, r"initializer must be one of .*'glorot_uniform'.*; got 'glorot'"),
-        ("orthogonal", NotImplementedError, r"fastnet: .*'orthogonal'.*; use Keras for this"),
+        ("stft", NotImplementedError, r"fastnet: .*'stft'.*; use Keras for this"),
         (np.zeros, NotImplementedError, "use Keras for this"),
         (3, TypeError, r"initializer must be a name.*; got 3 \(int\)"),
         ({"config": {}}, ValueError, "class_name"),
@@ -158,3 +158,33 @@ def test_what_is_no_initializer_is_refused(identifier: Any, error: type[Exceptio
 def test_arguments_out_of_range_are_refused(make: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("shape", [(6, 4), (4, 6), (2, 3, 5), (3, 3, 2, 4)])
+@pytest.mark.parametrize("gain", [1.0, -2.0])
+def test_orthogonal_matrices_have_rows_or_columns_of_length_gain(gain: float, shape: tuple[int, ...]) -> None:
+    matrix = draw(initializers.Orthogonal(gain), shape).reshape(-1, shape[-1])
+    smaller = matrix.T @ matrix if len(matrix) >= shape[-1] else matrix @ matrix.T
+    np.testing.assert_allclose(smaller, gain**2 * np.eye(len(smaller)), atol=1e-14)
+    first = initializers.Orthogonal(gain, seed=3)(shape)
+    assert_array_equal(first, initializers.deserialize(initializers.serialize(initializers.Orthogonal(gain, 3)))(shape))
+
+
+def test_orthogonal_matrices_prefer_no_sign() -> None:
+    generator = np.random.default_rng(0)
+    signs = [initializers.Orthogonal()((2, 2), "float64", generator=generator)[0, 0] > 0 for _ in range(400)]
+    assert 150 < sum(signs) < 250
+
+
+def test_the_identity_is_for_matrices() -> None:
+    assert_array_equal(initializers.Identity(0.5)((3, 2), "float64"), 0.5 * np.eye(3, 2))
+    for initializer in ("identity", "orthogonal"):
+        with pytest.raises(ValueError, match="two dimensions; got shape"):
+            draw(initializer, (3,))
+
+
+def test_names_in_lower_case_are_the_classes() -> None:
+    assert initializers.he_normal(seed=1).get_config() == {"seed": 1}
+    assert initializers.constant(2.0)((1,))[0] == 2.0
+    for name in ("zeros", "ones", "glorot_uniform", "variance_scaling", "truncated_normal", "orthogonal"):
+        assert type(initializers.get(name)) is getattr(initializers, name)

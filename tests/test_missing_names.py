@@ -44,7 +44,7 @@ def objects() -> dict[str, Any]:
         (fn.metrics, "ConcordanceIndex", "use a function of targets and predictions"),
         (fn.optimizers, "Ftrl", "use Keras for this"),
         (fn.callbacks, "SwapEMAWeights", "use an optimizer with use_ema=True"),
-        (fn.initializers, "Orthogonal", "use Keras for this"),
+        (fn.initializers, "STFT", "use Keras for this"),
         (fn.regularizers, "OrthogonalRegularizer", "use Keras for this"),
         (fn.models, "save_model", r"use model.save(path)"),
         (fn.utils, "plot_model", "use model.summary()"),

@@ -136,3 +136,11 @@ def test_files_and_configurations_keep_it(tmp_path: Path) -> None:
 def test_bad_arguments_are_refused(make: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_regularizer_is_called_with_weights() -> None:
+    weights = np.array([[1.0, -2.0], [0.5, 0.0]])
+    assert L1(0.1)(weights) == pytest.approx(0.35)
+    assert L2(0.1)(weights) == pytest.approx(0.525)
+    assert fn.regularizers.l1_l2(l1=0.1, l2=0.2)(weights) == pytest.approx(0.35 + 1.05)
+    assert (fn.regularizers.l1, fn.regularizers.l2, fn.regularizers.l1_l2) == (L1, L2, L1L2)

@@ -24,10 +24,12 @@ __all__ = [
     "GlorotUniform",
     "HeNormal",
     "HeUniform",
+    "Identity",
     "Initializer",
     "LecunNormal",
     "LecunUniform",
     "Ones",
+    "Orthogonal",
     "RandomNormal",
     "RandomUniform",
     "TruncatedNormal",
@@ -40,10 +42,12 @@ __all__ = [
     "glorot_uniform",
     "he_normal",
     "he_uniform",
+    "identity",
     "lecun_normal",
     "lecun_uniform",
     "normal",
     "ones",
+    "orthogonal",
     "random_normal",
     "random_uniform",
     "serialize",
@@ -129,6 +133,30 @@ class Ones(Constant):
         return {}
 
 
+@_initializers.add("identity")
+class Identity(Initializer):
+    """The identity matrix times `gain`, for weights of two dimensions.
+
+    Examples
+    --------
+    >>> from fastnet import initializers
+    >>> initializers.Identity(2.0)((2, 3))
+    array([[2., 0., 0.],
+           [0., 2., 0.]], dtype=float32)
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = check_number("gain", gain)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gain": self.gain}
+
+    def _values(self, shape: tuple[int, ...], _generator: "Generator", /) -> NDArray[np.float64]:
+        if len(shape) != 2:
+            raise ValueError(f"Identity is for weights of two dimensions; got shape {shape}")
+        return self.gain * np.eye(*shape)
+
+
 # --- Distributions with given limits ---------------------------------------------------------------------------------
 
 
@@ -200,6 +228,37 @@ class TruncatedNormal(RandomNormal):
 
     def _draw(self, shape: tuple[int, ...], generator: "Generator", /) -> NDArray[np.float64]:
         return self.mean + self.stddev * _truncated_standard_normal(shape, generator)
+
+
+@_initializers.add("orthogonal")
+class Orthogonal(RandomInitializer):
+    """Rows or columns that are orthogonal and have the length `gain`: Saxe et al. (2014), arXiv:1312.6120.
+
+    Weights of more than two dimensions are a matrix with the last one for columns.
+
+    Examples
+    --------
+    >>> from fastnet import initializers
+    >>> w = initializers.Orthogonal(seed=0)((3, 2), "float64")
+    >>> (w.T @ w).round(6) + 0.0
+    array([[1., 0.],
+           [0., 1.]])
+    """
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        super().__init__(seed)
+        self.gain = check_number("gain", gain)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"gain": self.gain, "seed": self.seed}
+
+    def _draw(self, shape: tuple[int, ...], generator: "Generator", /) -> NDArray[np.float64]:
+        if len(shape) < 2:
+            raise ValueError(f"Orthogonal is for weights of at least two dimensions; got shape {shape}")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        q, r = np.linalg.qr(generator.standard_normal((max(rows, columns), min(rows, columns))))
+        q = q * np.where(np.diag(r) < 0.0, -1.0, 1.0)  # makes them uniform among all such matrices
+        return self.gain * (q if rows >= columns else q.T).reshape(shape)
 
 
 def _truncated_standard_normal(shape: tuple[int, ...], generator: "Generator") -> NDArray[np.float64]:
@@ -339,10 +398,12 @@ glorot_normal = GlorotNormal
 glorot_uniform = GlorotUniform
 he_normal = HeNormal
 he_uniform = HeUniform
+identity = Identity
 lecun_normal = LecunNormal
 lecun_uniform = LecunUniform
 normal = random_normal = RandomNormal
 ones = Ones
+orthogonal = Orthogonal
 truncated_normal = TruncatedNormal
 uniform = random_uniform = RandomUniform
 variance_scaling = VarianceScaling

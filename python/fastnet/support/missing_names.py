@@ -159,7 +159,9 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "give fit a list of callbacks": "CallbackList",
     },
     "initializers": {
-        _NONE: "Identity IdentityInitializer Orthogonal OrthogonalInitializer STFT STFTInitializer identity orthogonal stft",
+        "use Identity": "IdentityInitializer",
+        "use Orthogonal": "OrthogonalInitializer",
+        _NONE: "STFT STFTInitializer stft",
     },
     "regularizers": {
         _NONE: "OrthogonalRegularizer orthogonal_regularizer",

@@ -144,3 +144,21 @@ def test_a_regularizer_is_called_with_weights() -> None:
     assert L2(0.1)(weights) == pytest.approx(0.525)
     assert fn.regularizers.l1_l2(l1=0.1, l2=0.2)(weights) == pytest.approx(0.35 + 1.05)
     assert (fn.regularizers.l1, fn.regularizers.l2, fn.regularizers.l1_l2) == (L1, L2, L1L2)
+
+
+@pytest.mark.parametrize(
+    "loss", ["dice", lambda y_true, y_pred: (np.mean((y_pred - y_true) ** 2), 2 * (y_pred - y_true) / y_pred.size)]
+)
+def test_evaluation_adds_penalties_to_losses_of_python(loss: Any) -> None:
+    model = fn.Sequential(
+        [Dense(5, "tanh", kernel_regularizer="l2", input_shape=(4,)), Dense(3, "sigmoid", bias_regularizer=L1(0.5))],
+        seed=0,
+    )
+    model.compile("sgd", loss)
+    y = (Y > 0).astype(float)
+    model.layers[1].set_weights([model.layers[1].get_weights()[0], np.ones(3)])
+    expected, _ = model.loss_and_gradients(X, y)
+    assert model.evaluate(X, y, batch_size=10, verbose=0) == pytest.approx(expected, rel=1e-5)
+    plain = expected - 0.01 * np.square(model.layers[0].get_weights()[0]).sum() - 1.5
+    model.trainable = False
+    assert model.evaluate(X, y, batch_size=10, verbose=0) == pytest.approx(plain, rel=1e-5)

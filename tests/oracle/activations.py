@@ -19,7 +19,16 @@ FUNCTIONS: dict[str, Callable[[Tensor, float], Tensor]] = {
     "softplus": lambda x, alpha: F.softplus(x, threshold=40),
     "hard_sigmoid": lambda x, alpha: torch.clamp(x / 6 + 0.5, 0, 1),
 }
-_PARAMETERS = {"leaky_relu": ("negative_slope", 0.2), "elu": ("alpha", 1.0)}  # and Keras's default of the name alone
+# And Keras's default of the name alone.
+_PARAMETERS = {
+    "leaky_relu": ("negative_slope", 0.2),
+    "elu": ("alpha", 1.0),
+    "celu": ("alpha", 1.0),
+    "relu6": ("max_value", 6.0),
+    "thresholded_relu": ("theta", 1.0),
+    "hard_shrink": ("threshold", 0.5),
+    "soft_shrink": ("threshold", 0.5),
+}
 
 
 def activation(config: Any, x: Tensor) -> Tensor:

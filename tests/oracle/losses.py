@@ -81,6 +81,16 @@ def sparse_categorical(c: Config, t: Tensor, y: Tensor) -> Tensor:
     return categorical(c, F.one_hot(t, y.shape[1]).to(y.dtype), y)
 
 
+def generalized(c: Config, t: Tensor, y: Tensor) -> Tensor:
+    right = (F.one_hot(t, y.shape[1]) * y).sum(1)
+    return (1 - torch.clamp(right, min=EPSILON) ** c["q"]) / c["q"]
+
+
+def tversky(c: Config, t: Tensor, y: Tensor) -> Tensor:
+    both = (t * y).sum(1)
+    return 1 - both / (both + c["alpha"] * (t * (1 - y)).sum(1) + c["beta"] * (y * (1 - t)).sum(1) + EPSILON)
+
+
 LOSSES: dict[str, Callable[[Config, Tensor, Tensor], Tensor]] = {
     "MeanSquaredError": lambda c, t, y: ((y - t) ** 2).mean(1),
     "MeanAbsoluteError": lambda c, t, y: (y - t).abs().mean(1),
@@ -100,6 +110,9 @@ LOSSES: dict[str, Callable[[Config, Tensor, Tensor], Tensor]] = {
     "CategoricalCrossentropy": categorical,
     "CategoricalFocalCrossentropy": categorical_focal,
     "SparseCategoricalCrossentropy": sparse_categorical,
+    "CategoricalGeneralizedCrossEntropy": generalized,
+    "Dice": lambda c, t, y: 1 - 2 * (t * y).sum(1) / (t.sum(1) + y.sum(1) + EPSILON),
+    "Tversky": tversky,
 }
 
 # Computed together with the last activation, from its input and without a clip: docs/design/layers.md says so.

@@ -160,7 +160,8 @@ def distributions(random: Random, rows: int, outputs: int) -> Array:
 
 POSITIVE = ("sigmoid", "softplus", "exponential", "softmax")
 # Some activations have outputs that are equal, between which the largest is no smooth choice.
-DISTINCT = tuple(name for name in ACTIVATIONS if name not in ("relu", "hard_sigmoid", "hard_silu"))
+FLAT = ("relu", "relu6", "thresholded_relu", "hard_sigmoid", "hard_silu", "hard_tanh", "hard_shrink", "soft_shrink")
+DISTINCT = tuple(name for name in ACTIVATIONS if name not in (*FLAT, "sparse_sigmoid", "sparse_plus"))
 
 
 def smoothing(random: Random) -> dict[str, Any]:
@@ -194,6 +195,15 @@ LOSSES: dict[str, Targets] = {
     "CategoricalCrossentropy": Targets(distributions, POSITIVE, smoothing, classes=True),
     "CategoricalFocalCrossentropy": Targets(distributions, POSITIVE, focal, classes=True),
     "SparseCategoricalCrossentropy": Targets(labels, POSITIVE, classes=True),
+    "CategoricalGeneralizedCrossEntropy": Targets(
+        labels, POSITIVE, lambda random: {"q": pick(random, 0.3, 0.5, 0.9)}, classes=True
+    ),
+    "Dice": Targets(bits, ("sigmoid", "hard_sigmoid", "softmax"), lambda random: {"axis": [1]}),
+    "Tversky": Targets(
+        bits,
+        ("sigmoid", "hard_sigmoid", "softmax"),
+        lambda random: {"alpha": pick(random, 0.2, 1.0), "beta": pick(random, 0.5, 1.5), "axis": [1]},
+    ),
 }
 FROM_LOGITS = ("BinaryCrossentropy", "CategoricalCrossentropy", "SparseCategoricalCrossentropy")
 REDUCTIONS = ("sum_over_batch_size",) * 4 + ("sum", "mean_with_sample_weight")

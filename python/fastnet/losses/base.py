@@ -92,6 +92,11 @@ class Loss(Configurable):
         return False
 
     @property
+    def of_batches(self) -> bool:
+        """Whether evaluation computes it batch by batch, as the mean of parts of other sizes is another number."""
+        return True
+
+    @property
     def for_any_shape(self) -> bool:
         """Whether it is the same for outputs of several dimensions as for all of a sample in one row."""
         return not self.by_row
@@ -214,6 +219,7 @@ class CustomLoss(Loss):
     takes_labels = True
     in_python = True
     for_any_shape = False
+    of_batches = False
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__("sum_over_batch_size", getattr(function, "__name__", type(function).__name__))

@@ -41,3 +41,7 @@ class Compiled(Sealed, NamesItsAttributes, ABC):
     @abstractmethod
     def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
         """Return the label, the offset and the shape of every array that is trained."""
+
+    def _penalty(self) -> float:
+        """Return the sum of the penalties on weights that are trained."""
+        return 0.0

@@ -331,6 +331,18 @@ class Layered(Compiled, HasWeights):
     def _trained(self) -> list[bool]:
         return [self.trainable and trained for layer in self._layers for trained in layer._trained()]
 
+    def _penalty(self) -> float:
+        """Return the sum of the penalties on weights that are trained."""
+        penalties = 0.0
+        for layer in self._layers:
+            trained = zip(layer.weight_names, layer.get_weights(), layer._trained(), strict=True)
+            penalties += sum(
+                regularizer(array)
+                for name, array, is_trained in trained
+                if is_trained and self.trainable and (regularizer := layer.regularizer(name)) is not None
+            )
+        return penalties
+
     def _all_places(self) -> Iterator[Place]:
         for layer in self._layers:
             yield from layer.settings(layer.name)

@@ -88,6 +88,11 @@ class Compilation:
         """The loss, if Python computes it."""
         return self.loss if self.loss is not None and self.loss.in_python else None
 
+    def rows_at_once(self, batch_size: int, most: int) -> int:
+        """Return how many rows an evaluation in Python takes at once: a batch, or more where that is the same."""
+        custom = self.custom_loss
+        return batch_size if custom is not None and custom.of_batches else max(batch_size, most)
+
     @property
     def config(self) -> dict[str, Any]:
         """The arguments of `compile` as JSON can hold them."""

@@ -299,7 +299,7 @@ class Evaluator(Compiled):
         """Return the loss and the core's metric of samples, and let the other metrics see them."""
         network, compilation = self._trainable_network("evaluate", samples.x), self._compiled("evaluating")
         if compilation.observed or compilation.custom_loss is not None:
-            step = max(batch_size, _OBSERVED_ROWS)
+            step = compilation.rows_at_once(batch_size, _OBSERVED_ROWS)
             custom, outputs_of = RunningMean(), partial(network.predict, batch_size=batch_size)
             for start, stop in batches(len(samples), step):
                 part = samples.rows(start, stop)
@@ -309,7 +309,7 @@ class Evaluator(Compiled):
                     value, _ = compilation.custom_loss.value_and_gradient(part.y, outputs, part.weight)
                     custom.add(stop - start, value, math.nan)
             if compilation.custom_loss is not None:
-                return custom.values
+                return custom.values[0] + self._penalty(), custom.values[1]
         part_of_rank = None if among is None else among.part(len(samples))
         return network.evaluate(samples.x, samples.y, batch_size, samples.weight, part_of_rank)
 

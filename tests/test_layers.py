@@ -239,7 +239,7 @@ def test_reshape_refuses_what_does_not_fit(target: Any) -> None:
         lambda: Softmax(axis=0),
         lambda: Rescaling([1.0, 2.0]),
         lambda: Rescaling(1.0, np.zeros(3)),
-        lambda: Input((3,), batch_size=8),
+        lambda: Input((3,), sparse=True),
         lambda: layers.deserialize({"class_name": "LSTM", "config": {}}),
     ],
 )

@@ -184,7 +184,7 @@ class TensorBoard(WithArguments):
             part = "validation" if name.startswith("val_") else "train"
             self._writer(part).add_scalar(f"epoch_{name.removeprefix('val_')}", value, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
-            for layer in self.model.layers:
+            for layer in self.model._layers:
                 for name, array in zip(layer.weight_names, layer.get_weights(), strict=True):
                     self._writer("train").add_histogram(f"{layer.name}/{name}", array, epoch)
         for writer in self._writers.values():

@@ -89,7 +89,7 @@ def are_hidden_in(model: Sequential, layers: Sequence[Layer]) -> bool:
     Of an ensemble all models must have them.
     """
     outline = list(map(_outline, layers))
-    hidden = ([layer for layer in row[:-1] if not _scales(layer)] for row in members_of(model.layers))
+    hidden = ([layer for layer in row[:-1] if not _scales(layer)] for row in members_of(model._leaves()))
     return all(list(map(_outline, row)) == outline for row in hidden)
 
 

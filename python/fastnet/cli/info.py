@@ -83,7 +83,7 @@ def _outputs(model: Sequential | QuantizedModel) -> tuple[str, str]:
 
 def _rows_of_layers(model: Sequential) -> list[list[str]]:
     return [
-        [layer.name, _kind(layer), _shape(layer.output_shape), f"{layer.count_params():,}"] for layer in model.layers
+        [layer.name, _kind(layer), _shape(layer.output_shape), f"{layer.count_params():,}"] for layer in model._leaves()
     ]
 
 

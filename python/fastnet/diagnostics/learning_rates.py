@@ -157,6 +157,7 @@ def find_learning_rate(
         model.fit(x, y, batch_size=batch_size, epochs=steps, verbose=0, callbacks=[sweep])
     finally:
         network.set_state(*state)
+        model._weights.changes.spread()
         model.optimizer._count(network.finished_steps)
         model.optimizer.learning_rate = rate
         model.history, model.figures, model._receipt, model.feature_names = history, figures, receipt, names

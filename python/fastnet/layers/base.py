@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -125,7 +125,7 @@ class Layer(Configurable, HasWeights):
             return
         super().__setattr__(name, value)
         if weights is not None and name in self._changeable:
-            weights.changes.pending = True
+            weights.changes.mark()
 
     def _accepted(self, name: str, value: Any) -> Any:
         if isinstance(getattr(type(self), name, None), property):
@@ -215,6 +215,9 @@ class Layer(Configurable, HasWeights):
         """Become a part of a built network."""
         vars(self).update(_weights=weights, _kept_weights=[], input_shape=input_shape, output_shape=output_shape)
 
+    def prepare(self, input_shape: Shape, draw: bool, generator: Any) -> None:
+        """Get ready to be attached; a model among the layers is built here, with initial weights of the generator if it draws."""
+
     def detach(self) -> None:
         """Leave the network, and keep the weights."""
         vars(self).update(_kept_weights=self.get_weights(), _weights=None, input_shape=None, output_shape=None)
@@ -284,10 +287,56 @@ class Layer(Configurable, HasWeights):
             raise ValueError(f"layer {self.name!r} has no weights before its model is built; give an input_shape")
         return self._weights
 
-    def __call__(self, *inputs: Any, **keywords: Any) -> NoReturn:
-        """Raise NotImplementedError: layers are put into a `Sequential`, which is called."""
-        del inputs, keywords
-        raise unsupported(f"layer {self.name!r} is not called by itself: put it into a Sequential, and call that")
+    def __call__(self, x: Any, training: bool | None = False) -> NDArray[Any]:
+        """Return the outputs of the layer for samples.
+
+        Parameters
+        ----------
+        x : array_like, shape (n, ...)
+            The samples, as the layer gets them in its model.
+        training : bool, default False
+            Whether the layer acts as in a step of `fit` with the samples as one batch. Every call draws other numbers, and no
+            weight changes.
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+            In the dtype of the layer's model; float32 for a layer outside of a model.
+
+        Raises
+        ------
+        ValueError
+            The layer has weights and its model is not built, or the samples do not fit.
+        NotImplementedError
+            `x` is an `Input`: the functional API is not a part of fastnet.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> fn.Rescaling(0.5)([[1.0, 2.0]])
+        array([[0.5, 1. ]], dtype=float32)
+        """
+        from fastnet.layers.calling import call, refuse_symbolic
+
+        refuse_symbolic(self.name, type(self).__name__, x)
+        return call(self, x, bool(training))
+
+    def arrays_for_call(self, input_shape: Shape) -> dict[str, NDArray[Any]]:
+        """Return the weights by their names; for a layer outside of a model only those that samples do not change.
+
+        Raises
+        ------
+        ValueError
+            There are weights, but they do not exist yet.
+        """
+        names = list(self.weight_shapes(input_shape))
+        arrays = self.get_weights()
+        if len(arrays) != len(names):
+            raise ValueError(
+                f"layer {self.name!r} has no weights before its model is built: put it into a Sequential, and give that an "
+                "Input or samples"
+            )
+        return dict(zip(names, arrays, strict=True))
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, **({} if self.trainable else {"trainable": False})}

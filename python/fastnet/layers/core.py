@@ -2,13 +2,15 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
+
+import numpy as np
 
 from fastnet.initializers import Initializer
 from fastnet.layers.base import Layer, Shape, layers, positions_of
 from fastnet.layers.kernels import KernelLayer
 from fastnet.regularizers import Regularizer
-from fastnet.support.validation import check_integer, check_shape
+from fastnet.support.validation import check_integer, check_shape, describe
 
 
 @layers.add()
@@ -19,13 +21,46 @@ class InputLayer(Layer):
     ----------
     shape : tuple of int
         The shape of one sample, without the batch dimension.
+    batch_size : int, optional
+        Accepted as in Keras, and checked; models take any number of samples.
+    batch_shape : tuple, optional
+        ``(batch_size, *shape)``, instead of both.
     name : str, optional
         Optional name.
+    dtype : str, optional
+        Accepted as in Keras; samples may have any dtype of real numbers.
     """
 
-    def __init__(self, shape: Sequence[int], *, name: str | None = None, **keywords: Any) -> None:
+    keras_defaults: ClassVar[dict[str, Any]] = {
+        **Layer.keras_defaults,
+        **dict.fromkeys(["sparse", "ragged", "tensor"]),
+        "optional": False,
+    }
+
+    def __init__(
+        self,
+        shape: Sequence[int] | None = None,
+        batch_size: int | None = None,
+        *,
+        batch_shape: Sequence[int | None] | None = None,
+        name: str | None = None,
+        **keywords: Any,
+    ) -> None:
+        if (dtype := keywords.pop("dtype", None)) is not None and np.dtype(dtype).kind not in "fiub":
+            raise ValueError(f"dtype must be one of real numbers; got {dtype!r}")
         super().__init__(name=name, **keywords)
-        self.given_input_shape = check_shape("shape", shape)
+        if (shape is None) == (batch_shape is None) or (batch_shape is not None and batch_size is not None):
+            raise ValueError(
+                f"Input needs a shape, or batch_shape alone; got shape={shape!r}, batch_size={batch_size!r}, "
+                f"batch_shape={batch_shape!r}"
+            )
+        if batch_shape is not None:
+            batch_size, *sizes = _checked_batch_shape(batch_shape)
+            self.given_input_shape = check_shape("batch_shape without its first entry", sizes)
+        else:
+            self.given_input_shape = check_shape("shape", shape)
+        if batch_size is not None:
+            check_integer("batch_size", batch_size)
 
     @property
     def shape(self) -> Shape:
@@ -40,8 +75,24 @@ class InputLayer(Layer):
         return {"shape": list(self.shape), **super().get_config()}
 
 
-def Input(shape: Sequence[int], *, name: str | None = None, **keywords: Any) -> InputLayer:
-    """Return the shape of one sample as the first entry of a model.
+def _checked_batch_shape(batch_shape: Any) -> Sequence[Any]:
+    if not isinstance(batch_shape, tuple | list) or len(batch_shape) < 2:
+        raise TypeError(
+            f"batch_shape must be a tuple of the batch size, which may be None, and the shape of a sample; "
+            f"got {describe(batch_shape)}"
+        )
+    return batch_shape
+
+
+def Input(
+    shape: Sequence[int] | None = None,
+    batch_size: int | None = None,
+    *,
+    batch_shape: Sequence[int | None] | None = None,
+    name: str | None = None,
+    **keywords: Any,
+) -> InputLayer:
+    """Return the shape of one sample as the first entry of a model; see `InputLayer`.
 
     Examples
     --------
@@ -49,7 +100,7 @@ def Input(shape: Sequence[int], *, name: str | None = None, **keywords: Any) -> 
     >>> fn.Sequential([fn.Input((784,)), fn.Dense(10)]).output_shape
     (10,)
     """
-    return InputLayer(shape, name=name, **keywords)
+    return InputLayer(shape, batch_size, batch_shape=batch_shape, name=name, **keywords)
 
 
 @layers.add()

@@ -4,17 +4,16 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
-from fastnet.initializers import Initializer
 from fastnet.layers.base import Layer, Shape, check_trainable
 from fastnet.layers.base import layers as registry
+from fastnet.layers.composite import Composite, shapes_along
 from fastnet.layers.weights import Weights
-from fastnet.regularizers import Regularizer
 from fastnet.support.attributes import FixedList
 from fastnet.support.validation import describe
 
 
 @registry.add()
-class Residual(Layer):
+class Residual(Composite):
     """Layers in a row whose output is added to their input: ``y = x + f(x)``, or ``y = g(x) + f(x)`` with a shortcut.
 
     The gradient reaches the layers in front through the sum as well as through `f`, which lets networks of many layers
@@ -89,8 +88,8 @@ class Residual(Layer):
         return [*self._layers, *self._shortcut]
 
     def compute_output_shape(self, input_shape: Shape) -> Shape:
-        *_, (_, last, layer) = _shapes(self._layers, input_shape)
-        *_, added = input_shape, *(output for _, output, _ in _shapes(self._shortcut, input_shape))
+        *_, (_, last, layer) = shapes_along(self._layers, input_shape)
+        *_, added = input_shape, *(output for _, output, _ in shapes_along(self._shortcut, input_shape))
         if last != added:
             what = (
                 f"the output of its shortcut, of shape {added}," if self._shortcut else f"its input, of shape {added},"
@@ -103,8 +102,8 @@ class Residual(Layer):
 
     def _shapes(self, input_shape: Shape) -> Iterator[tuple[Shape, Shape, Layer]]:
         """Yield the shapes at both ends of every layer inside, and the layer."""
-        yield from _shapes(self._layers, input_shape)
-        yield from _shapes(self._shortcut, input_shape)
+        yield from shapes_along(self._layers, input_shape)
+        yield from shapes_along(self._shortcut, input_shape)
 
     def descriptions(self, input_shape: Shape) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
         yield (), {"type": "residual_begin", "trainable": self.trainable}
@@ -120,35 +119,6 @@ class Residual(Layer):
     def _flops(self, input_shape: Shape) -> int:
         added = math.prod(self.compute_output_shape(input_shape))
         return added + sum(layer._flops(shape) for shape, _, layer in self._shapes(input_shape))
-
-    def _prefixes(self) -> Iterator[tuple[str, Layer]]:
-        """Yield every layer inside with what the names of its weights begin with."""
-        for number, layer in enumerate(self._inside()):
-            yield f"{number}.{layer.name}.", layer
-
-    def weight_shapes(self, input_shape: Shape) -> dict[str, Shape]:
-        return {
-            prefix + name: shape
-            for (prefix, layer), (layer_input, _, _) in zip(self._prefixes(), self._shapes(input_shape), strict=True)
-            for name, shape in layer.weight_shapes(layer_input).items()
-        }
-
-    def initializer(self, weight_name: str) -> Initializer:
-        number, _, name = weight_name.split(".", 2)
-        return self._inside()[int(number)].initializer(name)
-
-    def regularizer(self, weight_name: str) -> Regularizer | None:
-        number, _, name = weight_name.split(".", 2)
-        return self._inside()[int(number)].regularizer(name)
-
-    def trains(self, weight_name: str) -> bool:
-        number, _, name = weight_name.split(".", 2)
-        return self.trainable and self._inside()[int(number)].trains(name)
-
-    def settings(self, path: str) -> Iterator[tuple[str, Layer, str]]:
-        yield from super().settings(path)
-        for prefix, layer in self._prefixes():
-            yield from layer.settings(f"{path}.{prefix}".removesuffix("."))
 
     def attach(self, weights: Weights, input_shape: Shape, output_shape: Shape) -> None:
         super().attach(weights, input_shape, output_shape)
@@ -188,11 +158,3 @@ def with_those_inside(layers: Sequence[Layer]) -> Iterator[Layer]:
 def contains(layer: Layer, wanted: Layer) -> bool:
     """Return whether a layer is another one, or has it inside."""
     return any(one is wanted for one in with_those_inside([layer]))
-
-
-def _shapes(layers: Sequence[Layer], input_shape: Shape) -> Iterator[tuple[Shape, Shape, Layer]]:
-    """Yield the shapes at both ends of every layer of a row, and the layer."""
-    for layer in layers:
-        output_shape = layer.compute_output_shape(input_shape)
-        yield input_shape, output_shape, layer
-        input_shape = output_shape

@@ -2,7 +2,7 @@
 
 import math
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -93,6 +93,11 @@ class Normalization(Layer):
         Only False is available.
     input_shape, input_dim, name
         See `Layer`.
+
+    Attributes
+    ----------
+    mean, variance : ndarray of shape (features,)
+        Those of `adapt` or of the arguments, which may be single numbers before the model is built.
 
     Notes
     -----
@@ -200,6 +205,22 @@ class Normalization(Layer):
 
     def initializer(self, weight_name: str) -> Initializer:
         return _Given(self._given[weight_name])
+
+    def arrays_for_call(self, input_shape: Shape) -> dict[str, NDArray[Any]]:
+        if self._weights is not None or self._kept_weights:
+            return super().arrays_for_call(input_shape)
+        return {name: self.initializer(name)(shape) for name, shape in self.weight_shapes(input_shape).items()}
+
+    if not TYPE_CHECKING:  # mypy would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Return the mean or the variance, which the layer knows before its model is built."""
+            given = vars(self).get("_given", {})
+            if name not in given or vars(self).get("_weights") is not None:
+                return super().__getattr__(name)
+            if kept := vars(self)["_kept_weights"]:
+                return kept[list(given).index(name)].copy()
+            return given[name].astype(np.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {"axis": self.axis, **super().get_config()}

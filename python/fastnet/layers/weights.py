@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Iterable, Sequence
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from fastnet._core import Network32, Network64
 from fastnet.support.validation import describe
 
 Network = Network32 | Network64
+NETWORKS: dict[str, type[Network32] | type[Network64]] = {"float32": Network32, "float64": Network64}
 
 
 class Slot(NamedTuple):
@@ -30,10 +32,55 @@ class Slot(NamedTuple):
 
 
 class Changes:
-    """Whether the layers of a model have changed since its network was last updated."""
+    """Whether the layers of a model have changed since its network was last updated, and who shares its weights."""
 
     def __init__(self) -> None:
         self.pending = True
+        self._shares: list[weakref.ref[Share]] = []
+
+    def mark(self) -> None:
+        """Note that a layer has changed, for the models that share weights, too."""
+        for one in [self, *(target.changes for _, target in self._copies())]:
+            one.pending = True
+
+    def spread(self) -> None:
+        """Write the weights of the network that have just changed to the networks that share them."""
+        for source, target in self._copies() if self._shares else ():
+            target.take_from(source)
+
+    @property
+    def lent(self) -> bool:
+        """Whether another model has layers of this one."""
+        return any(share.owner.changes is self for share in self._living())
+
+    def _living(self) -> "list[Share]":
+        return [share for reference in self._shares if (share := reference()) is not None]
+
+    def _copies(self) -> "Iterator[tuple[Weights, Weights]]":
+        """Yield what to copy where, so that all networks that share weights, even through others, have those of this one."""
+        reached_from: dict[int, Changes | None] = {id(self): None}
+        sources = [self]
+        for source in sources:
+            for share in source._living():
+                ends = (share.owner, share.borrower)
+                here, there = ends if share.owner.changes is source else reversed(ends)
+                if reached_from.setdefault(id(there.changes), source) is source:
+                    yield here, there
+                    if there.changes not in sources:
+                        sources.append(there.changes)
+
+
+class Share:
+    """The same weights in two networks: in that of their layers, and in another one that has these layers, too.
+
+    Each network has them in its one flat vector. After one of them has changed, `Changes.spread` copies them to the others.
+    The model that borrows the layers keeps the object; without it, nothing is shared.
+    """
+
+    def __init__(self, owner: "Weights", borrower: "Weights") -> None:
+        self.owner, self.borrower = owner, borrower
+        for end in (owner, borrower):
+            end.changes._shares = [weakref.ref(share) for share in end.changes._living()] + [weakref.ref(self)]
 
 
 class Weights:
@@ -44,6 +91,16 @@ class Weights:
         self._dtype = dtype
         self.slots = slots
         self.changes = changes or Changes()
+
+    @property
+    def network(self) -> Network:
+        """The network that has the arrays."""
+        return self._network
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the arrays."""
+        return self._dtype
 
     @property
     def count(self) -> int:
@@ -83,7 +140,15 @@ class Weights:
 
     def set(self, arrays: Sequence[ArrayLike]) -> None:
         """Write every array, all at once for other threads; when one does not fit, nothing is written."""
-        flat = [value.reshape(-1) for value in self._checked(arrays)]
+        self._write(self._checked(arrays))
+        self.changes.spread()
+
+    def take_from(self, other: "Weights") -> None:
+        """Write the arrays of the same layers in another network, all at once for other threads."""
+        self._write(other.snapshot())
+
+    def _write(self, arrays: Sequence[NDArray[Any]]) -> None:
+        flat = [array.reshape(-1) for array in arrays]
         self._network.set_pieces(list(zip([slot.offset for slot in self.slots], flat, strict=True)))
 
     def joined(self, arrays: Sequence[ArrayLike]) -> NDArray[Any]:
@@ -109,7 +174,10 @@ class Weights:
         return [np.asarray(value, self._dtype, order="C") for value in values]
 
     def set_piece(self, index: int, first: int, values: NDArray[Any]) -> None:
-        """Write values of the network's dtype to the array of slot `index`, from its value `first` on."""
+        """Write values of the network's dtype to the array of slot `index`, from its value `first` on.
+
+        Networks that share it get them with `Changes.spread`.
+        """
         slot = self.slots[index]
         if first < 0 or first + len(values) > slot.size:
             raise ValueError(f"{slot.label} has {slot.size} values; got {len(values)} from {first} on")

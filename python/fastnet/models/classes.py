@@ -53,7 +53,7 @@ def last_activation(model: Sequential | QuantizedModel) -> str:
     """Return the activation of a model's outputs; of an ensemble, that of all its models."""
     if isinstance(model, QuantizedModel):
         return model.last_activation
-    ends = {_last_activation(layers) for layers in members_of(model.layers)}
+    ends = {_last_activation(layers) for layers in members_of(model._leaves())}
     return ends.pop() if len(ends) == 1 else "linear"
 
 

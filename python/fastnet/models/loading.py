@@ -101,6 +101,7 @@ def _load_sequential(file: safetensors.File, config: Mapping[str, Any]) -> Seque
     slots = {name: index for index, name in enumerate(tensor_names(model))}
     for name, first, values in file.pieces():
         model._weights.set_piece(slots[name], first, values)
+    model._weights.changes.spread()
     return model
 
 

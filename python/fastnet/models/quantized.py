@@ -19,6 +19,7 @@ from fastnet.operations.quantizing import Quantized, quantize_operations
 from fastnet.operations.steps import Array, Operation, arrays_of
 from fastnet.support.html import html_table, html_text
 from fastnet.support.text import visible
+from fastnet.support.validation import unsupported
 from fastnet.training.evaluation import Evaluator
 from fastnet.training.trainer import Trainer
 
@@ -201,6 +202,10 @@ class QuantizedModel(Evaluator):
     def input_gradients(self, x: Any, y: Any, sample_weight: Any = None) -> NoReturn:
         """Raise NotImplementedError: a quantized model has no derivatives."""
         raise NotImplementedError(_NO_DERIVATIVES)
+
+    def _called_in_training(self, x: Any) -> Array:
+        del x
+        raise unsupported("a call of a quantized model with training=True is not available")
 
     def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
         return []

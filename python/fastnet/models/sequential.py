@@ -8,6 +8,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastnet.files.stored import StoredDataset
 from fastnet.layers import Layer
+from fastnet.network.nested import MODEL_CLASS
 from fastnet.network.summary import summary_html, summary_lines
 from fastnet.support.validation import check_bool, reject_keywords
 from fastnet.training.inspection import Inspector
@@ -24,9 +25,10 @@ class Sequential(Inspector):
 
     Parameters
     ----------
-    layers : list of Layer, optional
+    layers : list of Layer or Sequential, optional
         The layers, from input to output. If the first one is an `Input` or has an `input_shape`, the weights are
-        created at once; otherwise they are created for the first data that the model sees.
+        created at once; otherwise they are created for the first data that the model sees. Other models, and layers of
+        other models that have weights, share these with the model: training one of them trains the other.
     seed : int, optional
         The seed of the initial weights and of the order of training samples. The same seed gives bitwise identical
         results on any number of threads.
@@ -79,7 +81,7 @@ class Sequential(Inspector):
 
     def __init__(
         self,
-        layers: Iterable[Layer] | None = None,
+        layers: "Iterable[Layer | Sequential] | None" = None,
         *,
         seed: int | None = None,
         dtype: DTypeLike = "float32",
@@ -104,6 +106,7 @@ class Sequential(Inspector):
         line_length: int | None = None,
         print_fn: Callable[[str], Any] | None = None,
         *,
+        expand_nested: bool = False,
         show_trainable: bool = False,
         **keywords: Any,
     ) -> None:
@@ -115,6 +118,8 @@ class Sequential(Inspector):
             The width of the table; by default 65 characters, or more where names or shapes need them.
         print_fn : callable, optional
             Called with every line, instead of `print`.
+        expand_nested : bool, default False
+            Whether the layers of models among the layers have rows of their own, below that of their model.
         show_trainable : bool, default False
             Whether a column says which layers are trained.
 
@@ -142,10 +147,15 @@ class Sequential(Inspector):
         FLOPs per sample: 101,770
         _________________________________________________________________
         """
-        keras_defaults = {"positions": None, "expand_nested": False, "layer_range": None}
+        keras_defaults = {"positions": None, "layer_range": None}
         reject_keywords(self.summary, keywords, keras_defaults)
         with self._structure:
-            lines = list(summary_lines(self, line_length, show_trainable=check_bool("show_trainable", show_trainable)))
+            lines = summary_lines(
+                self,
+                line_length,
+                show_trainable=check_bool("show_trainable", show_trainable),
+                expand=check_bool("expand_nested", expand_nested),
+            )
         for line in lines:
             (print_fn or print)(line)
 
@@ -155,6 +165,12 @@ class Sequential(Inspector):
             return summary_html(self)
 
     # --- Files ---
+
+    def to_json(self, **options: Any) -> str:
+        """Return the architecture as JSON text for `fastnet.models.model_from_json`; options are those of `json.dumps`."""
+        import json
+
+        return json.dumps({"class_name": MODEL_CLASS, "config": self.get_config()}, **options)
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Write the model to one safetensors file, or for Keras and others: see `fastnet.serialization.save_model`."""

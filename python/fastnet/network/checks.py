@@ -5,7 +5,8 @@ from typing import Any
 
 from fastnet import layers
 from fastnet.files.safetensors import Tensor
-from fastnet.network.layered import tensor_name
+from fastnet.network.layered import nested_tensor_name, tensor_name
+from fastnet.network.nested import config_of_model, is_model
 from fastnet.support.validation import check_shape, describe
 
 DTYPES = {"float32": "F32", "float64": "F64", "mixed_bfloat16": "F32"}
@@ -22,6 +23,8 @@ def check_architecture(config: Mapping[str, Any]) -> None:
         raise ValueError(f"the architecture lacks the entry {missing!r}")
     if not isinstance(config["layers"], list):
         raise ValueError(f"layers must be a list; got {describe(config['layers'])}")
+    for inner in filter(is_model, config["layers"]):
+        check_architecture(config_of_model(inner, config["dtype"]))
     count = sum(1 for _ in _nested(config["layers"]))
     if count > MOST_LAYERS:
         raise ValueError(f"a model file has at most {MOST_LAYERS} layers; got {count}")
@@ -53,9 +56,21 @@ def check_tensors(tensors: Mapping[str, Tensor], config: Mapping[str, Any]) -> N
 
 def expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes of the tensors of an architecture."""
-    shape = check_shape("input_shape", config["input_shape"])
+    return _tensors_and_output(config, check_shape("input_shape", config["input_shape"]))[0]
+
+
+def _tensors_and_output(
+    config: Mapping[str, Any], shape: tuple[int, ...]
+) -> tuple[dict[str, tuple[int, ...]], tuple[int, ...]]:
+    """Return the names and shapes of the tensors of an architecture, and the shape of its output."""
     shapes = {}
-    for index, layer in enumerate(map(layers.deserialize, config["layers"])):
+    for index, entry in enumerate(config["layers"]):
+        if is_model(entry):
+            inside, shape = _tensors_and_output(entry["config"], shape)
+            for name, inner_shape in inside.items():
+                shapes[nested_tensor_name(index, entry["config"]["name"], name)] = inner_shape
+            continue
+        layer = layers.deserialize(entry)
         if layer.given_name is None or layer.given_input_shape is not None:
             raise ValueError(
                 f"layer {index} must have a name, and no input shape of its own in addition to the model's"
@@ -64,7 +79,7 @@ def expected_shapes(config: Mapping[str, Any]) -> dict[str, tuple[int, ...]]:
         for weight_name, weight_shape in layer.weight_shapes(shape).items():
             shapes[tensor_name(index, layer, weight_name)] = weight_shape
         shape = output_shape
-    return shapes
+    return shapes, shape
 
 
 def _nested(configs: Any) -> Iterator[Any]:

@@ -4,12 +4,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
-from fastnet._core import Lock, Network32, Network64
+from numpy.typing import NDArray
+
+from fastnet._core import Lock
 from fastnet.layers.weights import Network
 from fastnet.support.attributes import Sealed
 from fastnet.support.missing_names import NamesItsAttributes
-
-NETWORKS: dict[str, type[Network32] | type[Network64]] = {"float32": Network32, "float64": Network64}
 
 
 class Compiled(Sealed, NamesItsAttributes, ABC):
@@ -37,6 +37,10 @@ class Compiled(Sealed, NamesItsAttributes, ABC):
     @abstractmethod
     def build(self, input_shape: Sequence[int | None] | None = None) -> None:
         """Create the weights, unless the model is built."""
+
+    @abstractmethod
+    def _called_in_training(self, x: Any) -> NDArray[Any]:
+        """Return the outputs for samples as in a training step."""
 
     @abstractmethod
     def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnet.layers import InputLayer, Layer, Normalization, deserialize, serialize
+from fastnet.layers import Layer, Normalization
 from fastnet.layers.base import Shape, check_trainable
-from fastnet.layers.weights import Changes, HasWeights, Slot, Weights
-from fastnet.network.compiled import NETWORKS, Compiled
+from fastnet.layers.weights import NETWORKS, Changes, HasWeights, Share, Slot, Weights
+from fastnet.network.nested import deserialized, serialized
+from fastnet.network.row import LayerRow
 from fastnet.network.settings import Place
-from fastnet.support.attributes import FixedList
 from fastnet.support.validation import check_choice, check_shape, describe
 from fastnet.utils import make_generator
 
@@ -29,14 +29,12 @@ _POLICIES = {
 }
 
 
-class Layered(Compiled, HasWeights):
+class Layered(LayerRow, HasWeights):
     """The layers of a model, from input to output, and their weights."""
-
-    _weights: Weights
 
     def __init__(
         self,
-        layers: Iterable[Layer] | None = None,
+        layers: "Iterable[Layer | LayerRow] | None" = None,
         *,
         seed: int | None = None,
         dtype: DTypeLike = "float32",
@@ -49,93 +47,40 @@ class Layered(Compiled, HasWeights):
         if layers is not None and not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a list of layers; got {describe(layers)}")
         self.name = "sequential" if name is None else name
+        self._named = name is not None
+        self._seeded = seed is not None
         policy = dtype if isinstance(dtype, str) else np.dtype(dtype).name
         self.dtype_policy = check_choice("dtype", policy, _POLICIES)
         self.dtype, self.compute_dtype = _POLICIES[self.dtype_policy]
         self.class_names: list[str] | None = None
         self._feature_names: list[str] | None = None
         self.input_shape = None
-        self._layers: list[Layer] = []
         self._trainable = True
-        self._names: set[str] = set()
         self._network = None
         self._random: tuple[Generator, int] = (
             make_generator(seed),
             os.getpid(),
         )  # and the id of the process that uses it
         try:
-            for layer in layers or ():
-                self._append(layer)
+            self._append_all(layers or ())
             self._build_if_shape_is_known()
             if not check_trainable(trainable):
                 self.trainable = False
         except BaseException:
-            for layer in self._layers:
-                layer.leave()
+            self._release_all()
             raise
 
-    # --- Layers ---
+    # --- Attributes ---
 
     @property
-    def layers(self) -> list[Layer]:
-        """The layers, from input to output, without an `Input`; a read-only list."""
-        return FixedList(self._layers, "use add() and pop() of the model")
+    def is_named(self) -> bool:
+        """Whether the model was given a name."""
+        return self._named
 
     @property
     def output_shape(self) -> tuple[int, ...] | None:
         """The shape of one sample of the output, or None before the model is built."""
         return self._layers[-1].output_shape if self._layers else None
-
-    def add(self, layer: Layer) -> None:
-        """Append a layer. The other layers keep their weights; the optimizer state is reset."""
-        with self._structure:
-            self._append(layer)
-            self._build_if_shape_is_known()
-
-    def pop(self) -> Layer:
-        """Remove the last layer and return it. The other layers keep their weights."""
-        with self._structure:
-            return self._pop()
-
-    def _pop(self) -> Layer:
-        if not self._layers:
-            raise ValueError("the model has no layers to remove")
-        layer = self._layers.pop()
-        self._names.discard(layer.name)
-        layer.detach()
-        layer.leave()
-        self._build_if_shape_is_known()
-        return layer
-
-    def _append(self, layer: Any) -> None:
-        if not isinstance(layer, Layer):
-            raise TypeError(f"layers must be objects of fastnet.layers; got {describe(layer)}")
-        if isinstance(layer, InputLayer) and (self._layers or self.input_shape is not None):
-            raise ValueError(f"Input must be the first layer; got it after {len(self._layers)} others")
-        if layer.in_model:
-            raise ValueError(
-                f"layer {layer.name!r} is in a model already: make a copy with {type(layer).__name__}.from_config"
-            )
-        if not self._layers and layer.given_input_shape is not None:
-            if self.input_shape not in (None, layer.given_input_shape):
-                raise ValueError(f"Input has shape {self.input_shape}, the first layer {layer.given_input_shape}")
-            vars(self)["input_shape"] = layer.given_input_shape
-        if isinstance(layer, InputLayer):
-            return
-        if self.output_shape is not None:
-            layer.compute_output_shape(self.output_shape)  # raises if the layer does not fit
-        layer.join(self._unique_name(layer))
-        self._names.add(layer.name)
-        self._layers.append(layer)
-
-    def _unique_name(self, layer: Layer) -> str:
-        if layer.given_name is not None:
-            if layer.given_name in self._names:
-                raise ValueError(f"layers must have different names; got {layer.given_name!r} twice")
-            return layer.given_name
-        default = layer.default_name()
-        numbered = (f"{default}_{number}" for number in range(1, len(self._names) + 1))
-        return next(name for name in [default, *numbered] if name not in self._names)
 
     @property
     def feature_names(self) -> list[str] | None:
@@ -198,13 +143,9 @@ class Layered(Compiled, HasWeights):
 
         Without `draw`, other weights are zeros, which the caller overwrites.
         """
-        shapes = [input_shape]
-        for layer in self._layers:
-            if layer.given_input_shape not in (None, shapes[-1]):
-                raise ValueError(
-                    f"layer {layer.name!r} has input_shape {layer.given_input_shape}; its input is {shapes[-1]}"
-                )
-            shapes.append(layer.compute_output_shape(shapes[-1]))
+        shapes = self._shapes_from(input_shape)
+        for layer, shape in zip(self._layers, shapes, strict=False):
+            layer.prepare(shape, draw, self._random)
         described = list(self._descriptions(shapes))
         network = NETWORKS[self.dtype](math.prod(input_shape), [self._for_core(one) for _, _, one in described])
         weight_shapes = {
@@ -220,8 +161,12 @@ class Layered(Compiled, HasWeights):
         for layer, part in zip(self._layers, parts, strict=True):
             if weights := layer.get_weights() or (draw and self._initial_weights(layer, part)):
                 part.set(weights)
+        self._shares = []
         for layer, part, *ends in zip(self._layers, parts, shapes[:-1], shapes[1:], strict=True):
-            layer.attach(part, *ends)
+            if layer in self._borrowed:
+                self._shares.append(Share(layer._built_weights(), part))
+            else:
+                layer.attach(part, *ends)
         network.set_penalties(
             [
                 (slot.offset, slot.size, regularizer.l1, regularizer.l2)
@@ -233,8 +178,28 @@ class Layered(Compiled, HasWeights):
         vars(self)["input_shape"] = input_shape
         self._output_shape = shapes[-1]
         self._maps_rows = len(input_shape) == len(shapes[-1]) == 1
+        self._parts = parts
         self._weights = Weights(network, self.dtype, [slot for part in parts for slot in part.slots], changes)
         self._network = network
+
+    def _shapes_from(self, input_shape: Shape) -> list[Shape]:
+        """Return the shapes of a sample in front of the first layer and behind every layer."""
+        shapes = [input_shape]
+        for layer in self._layers:
+            known = layer.input_shape if layer in self._borrowed else layer.given_input_shape
+            if known not in (None, shapes[-1]):
+                raise ValueError(f"layer {layer.name!r} has input_shape {known}; its input is {shapes[-1]}")
+            shapes.append(layer.compute_output_shape(shapes[-1]))
+        return shapes
+
+    def _build_inside(self, input_shape: Shape, draw: bool, random: "tuple[Generator, int]") -> None:
+        """Build the model as a layer of another one; without a seed of its own, it draws from that one's generator."""
+        with self._structure:
+            if self.built:
+                return
+            if not self._seeded:
+                self._random = random
+            self._build(input_shape, draw)
 
     def _initial_weights(self, layer: Layer, part: Weights) -> list[NDArray[Any]]:
         return [layer.initializer(slot.name)(slot.shape, self.dtype, generator=self._generator) for slot in part.slots]
@@ -288,12 +253,24 @@ class Layered(Compiled, HasWeights):
         """Restore weights that `_values` returned."""
         assert self._network is not None
         self._network.set_parameters(values)
+        self._weights.changes.spread()
+
+    def _weights_in(self, flat: NDArray[Any] | None) -> list[list[NDArray[Any]]]:
+        """Return copies of the weights of every layer in a copy of all values; without one, those that layers keep."""
+        if flat is None:
+            return [layer.get_weights() for layer in self._layers]
+        return [part.split(flat) for part in self._parts]
 
     def _layers_with_weights(self) -> list[tuple[Layer, list[NDArray[Any]]]]:
         """Return every layer of a built model with copies of its weights, as one consistent snapshot."""
         with self._structure:
-            flat = self._values()
-            return [(layer, layer.weights_in(flat)) for layer in self._layers]
+            return list(zip(self._layers, self._weights_in(self._values()), strict=True))
+
+    def _leaves_with_weights(self) -> list[tuple[Layer, list[NDArray[Any]]]]:
+        """Return what `_layers_with_weights` does, with the layers of models among the layers in their places."""
+        with self._structure:
+            arrays = iter(self._weights.split(self._values()))
+            return [(leaf, [next(arrays) for _ in leaf.weight_names]) for leaf in self._leaves()]
 
     def _require_built(self, method: str) -> None:
         if not self.built:
@@ -355,14 +332,14 @@ class Layered(Compiled, HasWeights):
             "name": self.name,
             "dtype": self.dtype_policy,
             "input_shape": None if self.input_shape is None else list(self.input_shape),
-            "layers": [serialize(layer) for layer in self._layers],
+            "layers": [serialized(layer) for layer in self._layers],
             **({} if self.trainable else {"trainable": False}),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return a model with the architecture that `get_config` returned, and fresh weights."""
-        parts = [deserialize(layer) for layer in config["layers"]]
+        parts = [deserialized(layer, cls, config["dtype"]) for layer in config["layers"]]
         model = cls(parts, name=config["name"], dtype=config["dtype"])
         model._trainable = check_trainable(config.get("trainable", True))  # the layers have their own
         if config["input_shape"] is not None:
@@ -381,6 +358,15 @@ def tensor_name(index: int, layer: Layer, weight_name: str) -> str:
     return f"layers.{index}.{layer.name}.{weight_name}"
 
 
+def nested_tensor_name(index: int, model: str, name: str) -> str:
+    """Return the name of a weight of a model that is layer `index`, from its name in a file of that model."""
+    return f"layers.{index}.{model}.{name.removeprefix('layers.')}"
+
+
 def tensor_names(model: Layered) -> list[str]:
     """Return the name of every weight, in the order of `Sequential.get_weights`."""
-    return [tensor_name(index, layer, name) for index, layer in enumerate(model.layers) for name in layer.weight_names]
+    return [
+        tensor_name(index, layer, slot.name)
+        for index, (layer, part) in enumerate(zip(model._layers, model._parts, strict=True))
+        for slot in part.slots
+    ]

@@ -80,7 +80,7 @@ def operations_of(model: Layered) -> list[Operation]:
     model._require_built("operations_of")
     return [
         operation
-        for layer, weights in model._layers_with_weights()
+        for layer, weights in model._leaves_with_weights()
         for operation in _operations_of_layer(layer, weights)
     ]
 

@@ -13,6 +13,7 @@ from fastnet.layers.base import Layer
 from fastnet.layers.kernels import KernelLayer
 from fastnet.models import Sequential
 from fastnet.models.classes import as_classes, class_names_of, last_activation, probabilities_of
+from fastnet.network.nested import named_leaves
 from fastnet.operations.quantizing import QuantizedMultiplication
 from fastnet.quantization import QuantizedModel
 
@@ -55,7 +56,7 @@ class Predictor:
         names = model.feature_names
         each_has_one = names is not None and len({*names}) == len(names) == math.prod(self.input_shape)
         self.feature_names = names if each_has_one else None
-        self._networks: list[tuple[Layer, Any]] | None = None
+        self._networks: list[tuple[str, Layer, Any]] | None = None
         self._weights = self._first_weights()
 
     def outputs(self, rows: Array) -> Array:
@@ -67,7 +68,7 @@ class Predictor:
         model = self.model
         if isinstance(model, QuantizedModel):
             return operations // (2 * model.count_params() + 1)  # a multiplication and an addition per weight
-        return operations // (sum(layer.count_flops() for layer in model.layers) + 1)
+        return operations // (sum(layer.count_flops() for layer in model._layers) + 1)
 
     def predictions(self, outputs: Array) -> list[Any]:
         """Return the answer for each row of outputs: its class, or its values."""
@@ -103,12 +104,12 @@ class Predictor:
             ]
         return [
             {
-                "name": layer.name,
+                "name": name,
                 "type": type(layer).__name__,
                 "activation": _activation(layer),
                 "units": getattr(layer, "units", getattr(layer, "filters", None)),
             }
-            for layer in self.model.layers
+            for name, layer in named_leaves(self.model._layers)
         ]
 
     # ---- Inside the model -------------------------------------------------------------------------------------------
@@ -133,14 +134,19 @@ class Predictor:
         if isinstance(self.model, QuantizedModel):  # it has operations instead of layers
             return {"": self.model(row)}
         if self._networks is None:
-            self._networks = list(self.model._networks_of_layers())
+            self._networks = [
+                (name, layer, self.model._network_of(layer, arrays))
+                for (name, layer), (_, arrays) in zip(
+                    named_leaves(self.model._layers), self.model._leaves_with_weights(), strict=True
+                )
+            ]
         shown: dict[str, Any] = {}
         entry: dict[str, Any] = {}
         output = row.reshape(1, -1)
-        for layer, network in self._networks:
+        for name, layer, network in self._networks:
             output = network.predict(output, 1)
             if isinstance(layer, KernelLayer | Residual):
-                entry = shown[layer.name] = {"name": layer.name, "activation": "linear"}
+                entry = shown[name] = {"name": name, "activation": "linear"}
             if (activation := _activation(layer)) not in (None, "linear"):
                 entry["activation"] = activation
             values = output[0].tolist()
@@ -158,7 +164,7 @@ class Predictor:
     def _first_weights(self) -> dict[str, Any] | str:
         if isinstance(self.model, QuantizedModel):
             return "a quantized model has no weights to show"
-        weighted = [layer for layer in self.model.layers if layer.weight_names]
+        weighted = [layer for layer in self.model._leaves() if layer.weight_names]
         first = next((layer for layer in weighted if "kernel" in layer.weight_names), None)
         if first is None:
             return "the model has no layer with a kernel"
@@ -199,7 +205,7 @@ def _full_scale(model: Sequential | QuantizedModel) -> float | None:
         if isinstance(product, QuantizedMultiplication) and product.zero_point == 0:
             return 255 * product.input_scale
         return None
-    layer = model.layers[0]
+    layer = model._leaves()[0]
     return (1 - layer.offset) / layer.scale if isinstance(layer, Rescaling) and layer.scale else None
 
 

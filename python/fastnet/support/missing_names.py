@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastnet.support.text import did_you_mean, letters
 
-__all__ = ["NamesItsAttributes", "error_for", "explain_missing", "instead_of"]
+__all__ = ["FUNCTIONAL_API", "NamesItsAttributes", "error_for", "explain_missing", "instead_of"]
 
 
 class MissingAttributeError(NotImplementedError, AttributeError):
@@ -94,10 +94,15 @@ def _named(error: AttributeError, name: str) -> AttributeError:
 # ---- Names of Keras -------------------------------------------------------------------------------------------------
 
 _NONE = "use Keras for this"
+FUNCTIONAL_API = (
+    "the functional API is not a part of fastnet: Sequential([Input((784,)), Dense(64, 'relu'), Dense(10)]) has layers in a "
+    "row, and Residual([Dense(64, 'relu'), Dense(64)]) among them stands for add([x, Dense(64)(Dense(64, 'relu')(x))]); for "
+    "other graphs use Keras"
+)
 # By module and, at the end, by class: the advice, and the names.
 _NAMES: Mapping[str, Mapping[str, str]] = {
     "": {
-        "use Sequential, with Residual where it branches, or Keras": "Model Function KerasTensor Functional",
+        FUNCTIONAL_API: "Model Function KerasTensor Functional",
         "use NumPy: fastnet takes and returns its arrays": "ops backend tree Variable Operation InputSpec "
         "name_scope StatelessScope SymbolicScope RematScope remat device",
         "use Sequential(dtype=...)": "mixed_precision dtype_policies DTypePolicy FloatDTypePolicy config",
@@ -167,10 +172,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         _NONE: "OrthogonalRegularizer orthogonal_regularizer",
     },
     "models": {
-        "use Sequential, with Residual where it branches, or Keras": "Model Functional",
-        "use copy.deepcopy(model), or Sequential.from_config(model.get_config()) for fresh weights": "clone_model",
-        "use Sequential.from_config(json.loads(text))": "model_from_json",
-        "use model.save(path)": "save_model",
+        FUNCTIONAL_API: "Model Functional",
     },
     "utils": {
         "use NumPy and fastnet.datasets": "normalize pad_sequences split_dataset array_to_img img_to_array load_img "
@@ -185,10 +187,6 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "timeseries_dataset_from_array bounding_boxes clear_session disable_interactive_logging enable_interactive_logging "
         "is_interactive_logging_enabled get_file get_source_inputs is_keras_tensor legacy standardize_dtype",
     },
-    "datasets": {
-        "use sklearn.datasets": "california_housing",
-        "use fastnet.datasets.load for a file, or give fit arrays": "boston_housing cifar10 cifar100 imdb reuters",
-    },
     "functional": {
         "use silu, which is the same": "swish",
         "use hard_silu, which is the same": "hard_swish",
@@ -201,7 +199,7 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "use input_shape, output_shape, and activations(x) for the outputs of every layer": "input output inputs "
         "outputs input_spec input_dtype",
         "use to_onnx, to_c or save": "export",
-        "use json.dumps(model.get_config()) and Sequential.from_config": "to_json to_yaml",
+        "use to_json": "to_yaml",
         "give compile a custom loss or metric": "add_loss add_metric",
         "use train_on_batch, test_on_batch and predict_on_batch in a custom loop": "train_step test_step predict_step "
         "make_train_function make_test_function make_predict_function train_function test_function predict_function "
@@ -223,7 +221,8 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "a layer has its weights once its model is built": "kernel bias gamma beta moving_mean moving_variance",
         "use input_shape, output_shape, and model.activations(x) for the outputs of every layer": "input output "
         "input_spec input_dtype",
-        "put the layer into a Sequential, and call that": "call build stateless_call symbolic_call",
+        "call the layer: layer(x)": "call",
+        "put the layer into a Sequential, and build that": "build stateless_call symbolic_call",
         "use that of the model": "built dtype dtype_policy compute_dtype variable_dtype",
         _NONE: "activity_regularizer add_loss add_metric add_variable add_weight autocast bias_constraint build_from_config "
         "call_signature_parameters compute_mask compute_output_spec enable_lora get_build_config kernel_constraint "

@@ -231,8 +231,14 @@ class Checkpoints:
             self._validating = False
 
     def _raise_interrupt(self) -> None:
+        """Raise KeyboardInterrupt after Ctrl-C, once the present state is on the disk.
+
+        The signal may have come after the question whether a checkpoint is due.
+        """
         if self._interrupted:
             self._interrupted = False
+            if self._backup is not None:
+                self._save_if_new()
             self.wait()
             raise KeyboardInterrupt
 
@@ -281,6 +287,7 @@ def restore(run: Run, state: dict[str, Any], arrays: dict[str, NDArray[Any]]) ->
     model._trainable_network("fit", None)
     values = model._weights.joined([arrays[name] for name in tensor_names(model)])
     network.set_state(values, optimizer["steps"], arrays[OPTIMIZER_STATE], state["seeds"])
+    model._weights.changes.spread()
     model.optimizer._count(network.finished_steps)
     if optimizer["learning_rate"] != json_value(model.optimizer.get_config()["learning_rate"]):
         model.optimizer.learning_rate = optimizer["learning_rate"]

@@ -7,7 +7,7 @@ the seeds of the original, so that it trains on as the original would.
 import copy
 from typing import Any, TypeVar
 
-from fastnet.layers import deserialize, serialize
+from fastnet.network.nested import deserialized, serialized
 from fastnet.support.attributes import own_class
 from fastnet.training.receipt import Receipt
 from fastnet.training.trainer import Trainer
@@ -21,13 +21,14 @@ _REBUILT = frozenset(
             "_applied",
             "_frozen_note",
             "_known_history",
+            "_borrowed",
             "_layers",
             "_maps_rows",
             "_names",
             "_network",
             "_output_shape",
         ],
-        *["_places", "_receipt", "_structure", "_known_settings", "_weights", "_with_gradients"],
+        *["_parts", "_places", "_receipt", "_shares", "_structure", "_known_settings", "_weights", "_with_gradients"],
     ]
 )
 
@@ -46,8 +47,8 @@ def _state_of(model: Trainer) -> dict[str, Any]:
     changing = {name: copy.deepcopy(attributes[name]) for name in ("_random", "_compilation")}
     return {
         "attributes": attributes | changing | {"_feature_names": model.feature_names},
-        "layers": [serialize(layer) for layer in model.layers],
-        "weights": [layer.weights_in(values) for layer in model.layers],
+        "layers": [serialized(layer) for layer in model._layers],
+        "weights": model._weights_in(values),
         "seeds": seeds,
         "optimizer": (steps, optimizer) if trained else None,
         "receipt": model._receipt.as_dict(""),
@@ -59,9 +60,8 @@ def restore(model: Trainer, state: dict[str, Any]) -> None:
     attributes = state["attributes"]
     Trainer.__init__(model, dtype=attributes["dtype_policy"])
     for config, arrays in zip(state["layers"], state["weights"], strict=True):
-        layer = deserialize(config)
-        layer.keep_weights(arrays)
-        model._append(layer)
+        model._append(deserialized(config, own_class(type(model)), model.dtype_policy))
+        model._layers[-1].keep_weights(arrays)
     if state["seeds"] is not None:
         model._build(attributes["input_shape"], draw=False)
     vars(model).update(attributes)
@@ -81,8 +81,9 @@ def fresh_copy(model: Model, seed: int) -> Model:
     Values that training does not learn are the model's own: frozen weights, and means and variances.
     """
     config = model.get_config()
-    parts = [deserialize(layer) for layer in config["layers"]]
-    result = own_class(type(model))(parts, seed=seed, dtype=config["dtype"], name=config["name"])
+    kind = own_class(type(model))
+    parts = [deserialized(layer, kind, config["dtype"]) for layer in config["layers"]]
+    result = kind(parts, seed=seed, dtype=config["dtype"], name=config["name"])
     result._trainable = model.trainable
     if config["input_shape"] is not None:
         result.build(config["input_shape"])

@@ -19,11 +19,12 @@ from fastnet.inputs.repacking import predict
 from fastnet.inputs.samples import Features, Samples, as_features, as_samples, shape_of
 from fastnet.inputs.shapes import check_rows
 from fastnet.inputs.windows import Data, as_stored, stored_features, stored_samples
+from fastnet.layers.calling import refuse_symbolic
 from fastnet.layers.weights import Network
 from fastnet.losses import Loss
 from fastnet.network.compiled import Compiled
 from fastnet.optimizers import Optimizer
-from fastnet.support.validation import check_integer, names_arguments, unsupported
+from fastnet.support.validation import check_integer, names_arguments
 from fastnet.training.compilation import Compilation
 from fastnet.training.figures import PREDICTION_BATCH, RunningMean, batches, check_steps, prediction_batch, result
 from fastnet.training.predictions import predict_parts
@@ -228,10 +229,8 @@ class Evaluator(Compiled):
             How many samples are evaluated at a time.
         verbose : {"auto", 0, 1, 2}, default "auto"
             0 prints nothing, the others one line.
-        steps : int, optional
-            How many batches are evaluated; where there are fewer, that is a warning.
-        callbacks : list of Callback, optional
-            See `fastnet.callbacks`.
+        steps, callbacks
+            How many batches are evaluated, a warning where there are fewer, and a list of `fastnet.callbacks`.
         return_dict : bool, default False
             Whether to return a dictionary by the names in `metrics_names`.
 
@@ -335,10 +334,8 @@ class Evaluator(Compiled):
             How many samples are computed at a time.
         verbose : {"auto", 0, 1, 2}, default "auto"
             Accepted as in Keras; nothing is printed.
-        steps : int, optional
-            How many batches are computed; where there are fewer, that is a warning.
-        callbacks : list of Callback, optional
-            See `fastnet.callbacks`.
+        steps, callbacks
+            As in `evaluate`.
 
         Returns
         -------
@@ -390,11 +387,15 @@ class Evaluator(Compiled):
         """Return the outputs for all of `x` as one batch, as `predict` does."""
         return self.predict(x)
 
-    def __call__(self, x: Any, training: bool = False) -> NDArray[Any]:
-        """Return the outputs for samples with the least overhead; otherwise the same as `predict`."""
+    def __call__(self, x: Any, training: bool | None = False) -> NDArray[Any]:
+        """Return the outputs for samples with the least overhead; otherwise the same as `predict`.
+
+        With ``training=True`` it acts as in a step of `fit`, with new random numbers in every call; no weight changes.
+        """
         if training:
-            raise unsupported("a call with training=True is not available")
+            return self._called_in_training(x)
         network = self._network
         if network is not None and self._maps_rows and (y := network.predict_rows(x, PREDICTION_BATCH)) is not None:
             return y
+        refuse_symbolic(self.name, type(self).__name__, x)
         return self.predict(x)

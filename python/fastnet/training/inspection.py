@@ -11,9 +11,9 @@ from fastnet.inputs.samples import CORE_DTYPES, Features, as_array, shape_of
 from fastnet.inputs.sparse import is_sparse
 from fastnet.inputs.tables import is_table
 from fastnet.layers.base import Layer
+from fastnet.layers.calling import outputs_in_training
 from fastnet.layers.merging import Residual, contains
-from fastnet.layers.weights import Network, Slot, Weights
-from fastnet.network.compiled import NETWORKS
+from fastnet.layers.weights import NETWORKS, Network, Slot, Weights
 from fastnet.support.text import did_you_mean
 from fastnet.support.validation import check_integer
 from fastnet.training.trainer import Trainer
@@ -24,8 +24,8 @@ _ROWS = 256
 class Inspector(Trainer):
     """The part of a model that inspects activations, gradients and derivatives."""
 
-    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """Return a layer by its name or by its index, counted from the input; an `Input` is not counted.
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
+        """Return a layer, or a model among the layers, by its name or by its index, counted from the input without an `Input`.
 
         Raises
         ------
@@ -43,12 +43,24 @@ class Inspector(Trainer):
             raise ValueError(f"get_layer needs a name or an index; got name={name!r}, index={index!r}")
         if index is not None:
             place = check_integer("index", index, minimum=-len(self._layers), maximum=len(self._layers) - 1)
-            return self._layers[place]
+            return self.layers[place]
         names = [layer.name for layer in self._layers]
         if name not in names:
             known = ", ".join(map(repr, names)) or "none"
             raise ValueError(f"there is no layer {name!r}; the layers are {known}{did_you_mean(name, names)}")
-        return self._layers[names.index(name)]
+        return self.layers[names.index(name)]
+
+    def _called_in_training(self, x: Any) -> NDArray[Any]:
+        self._built_network(x)
+        features = self._features("x", x)
+        with self._structure:
+            assert self.input_shape is not None
+            described = self._descriptions(self._shapes_from(self.input_shape))
+            network = NETWORKS[self.dtype](
+                math.prod(self.input_shape), [self._for_core(one) for _, _, one in described]
+            )
+            network.set_parameters(self._values())
+        return self._shaped(outputs_in_training(network, features))
 
     def activations(self, x: Any) -> dict[str, NDArray[Any]]:
         """Return the output of every layer, as in prediction.

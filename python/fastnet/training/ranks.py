@@ -59,6 +59,7 @@ class Ranks:
             state = self._run.network.get_state(), model._generator.bit_generator.state
             (values, *rest), model._generator.bit_generator.state = self._distribution.broadcast(state)
             self._run.network.set_state(values, *rest)
+            model._weights.changes.spread()
             model.optimizer._count(self._run.network.finished_steps)
         facts = self._distribution.gather(json_value(_facts(self._run)))
         if (difference := _difference(facts)) is not None:

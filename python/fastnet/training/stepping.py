@@ -104,6 +104,7 @@ class Stepper(Evaluator, Layered):
         """Give the weights the values of their moving average, if the optimizer keeps one."""
         assert self._network is not None
         self._network.use_average()
+        self._weights.changes.spread()
 
     def _step(
         self,
@@ -142,6 +143,7 @@ class Stepper(Evaluator, Layered):
             )
         finally:
             optimizer._count(network.finished_steps)
+            self._weights.changes.spread()
 
 
 def batch_hook(

@@ -19,6 +19,7 @@ from fastnet.inputs.samples import Samples
 from fastnet.inputs.tables import names_to_learn
 from fastnet.inputs.windows import Data
 from fastnet.layers.base import Layer
+from fastnet.network.layered import Layered
 from fastnet.support.validation import (
     check_bool,
     check_integer,
@@ -51,7 +52,7 @@ class Trainer(Stepper):
 
     def __init__(
         self,
-        layers: Iterable[Layer] | None = None,
+        layers: "Iterable[Layer | Layered] | None" = None,
         *,
         seed: int | None = None,
         dtype: DTypeLike = "float32",

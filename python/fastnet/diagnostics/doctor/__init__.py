@@ -147,7 +147,7 @@ class Watch:
 
 def first_not_finite(model: Inspector, x: Any, y: Any) -> str | None:
     """Return where NaN or infinity appears first: in weights, outputs, the loss or gradients; None for nowhere."""
-    for layer in model.layers:
+    for layer in model._layers:
         for name, array in zip(layer.weight_names, layer.get_weights(), strict=True):
             if not finite(array):
                 return f"{name} of layer {layer.name!r}"

@@ -75,7 +75,7 @@ def equal_units(case: Case) -> str | None:
     every_epoch=True,
 )
 def weights_not_finite(case: Case) -> str | None:
-    for layer in case.model.layers:
+    for layer in case.model._leaves():
         for name, array in zip(layer.weight_names, layer.get_weights(), strict=True):
             bad = int((~np.isfinite(array)).sum())
             if bad:
@@ -90,7 +90,7 @@ def weights_not_finite(case: Case) -> str | None:
     "Give the first an activation such as 'relu': without one, both together are no more than one layer",
 )
 def no_activation(case: Case) -> str | None:
-    layers = case.model.layers
+    layers = case.model._leaves()
     for layer, following in pairwise(layers):
         if mixes(layer) and mixes(following) and activation_name(layer) == "linear":
             return f"layer {layer.name!r} is linear, and layer {following.name!r} follows at once"

@@ -71,7 +71,7 @@ class Case:
     @cached_property
     def rows(self) -> NDArray[np.int64]:
         """The indices of the rows in the sample, evenly spread over all rows."""
-        outputs = sum(math.prod(layer.output_shape or ()) for layer in self.model.layers)
+        outputs = sum(math.prod(layer.output_shape or ()) for layer in self.model._layers)
         return spread(self.all_x, _OUTPUTS // max(outputs, 1))
 
     @cached_property
@@ -147,7 +147,7 @@ class Case:
     @property
     def last_activation(self) -> str:
         """The name of the activation of the outputs; empty if it has no name."""
-        last = [layer for layer in self.model.layers if not isinstance(layer, Dropout | Flatten | Permute | Reshape)]
+        last = [layer for layer in self.model._leaves() if not isinstance(layer, Dropout | Flatten | Permute | Reshape)]
         return activation_name(last[-1]) if last else ""
 
     @property
@@ -165,7 +165,7 @@ class Case:
     def scaled_x(self) -> tuple[Array, bool]:
         """The inputs of the first layer with a kernel, and whether a layer has scaled them."""
         x, scaled = self.x, False
-        for layer in self.model.layers:
+        for layer in self.model._layers:
             if isinstance(layer, KernelLayer) or not isinstance(layer, _SCALING | _MOVING):
                 break
             scaled |= isinstance(layer, _SCALING)
@@ -182,7 +182,7 @@ class Case:
         """The root mean square of every kernel's gradient, and of the kernel, in the order of the layers."""
         result = {}
         gradients = self.model.gradients(self.given_x, self.y)
-        for layer in self.model.layers:
+        for layer in self.model._layers:
             weights = dict(zip(layer.weight_names, layer.get_weights(), strict=True))
             for name, gradient in gradients.get(layer.name, {}).items():
                 if name.endswith("kernel"):
@@ -191,7 +191,7 @@ class Case:
 
     def kernels(self) -> list[tuple[str, Array]]:
         """Return the kernel of every layer whose units get the same inputs, a column for each unit, with the layer's name."""
-        layers = [layer for layer in all_layers(self.model.layers) if mixes(layer)]
+        layers = [layer for layer in all_layers(self.model._leaves()) if mixes(layer)]
         kernels = ((layer.name, layer.get_weights()[0]) for layer in layers)
         return [(name, kernel.reshape(-1, kernel.shape[-1])) for name, kernel in kernels]
 

@@ -45,7 +45,7 @@ def some_dead_units(case: Case) -> str | None:
 def _dead_units(case: Case) -> list[tuple[str, int, int]]:
     """Return the name of every layer with ReLUs that are 0 for all rows, the number of these, and that of all its units."""
     found = []
-    for layer in case.model.layers:
+    for layer in case.model._layers:
         if activation_name(layer) == "relu":
             output = case.outputs_of_layers[layer.name]
             dead = int((output.reshape(-1, output.shape[-1]) <= 0).all(axis=0).sum())

@@ -76,7 +76,7 @@ def to_be_written(model: Trainer) -> ModelInC:
         in_comment(model.name),
         [
             f"{in_comment(layer.name)} ({_kind(layer)}) -> {shape_in_words(layer.output_shape)}"
-            for layer in model.layers
+            for layer in model._leaves()
         ],
         model.dtype,
         model.input_shape,

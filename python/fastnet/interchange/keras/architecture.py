@@ -38,10 +38,10 @@ def config_of(model: Trainer) -> Json:
     batch = [None, *model.input_shape]
     chain = _Chain(model.dtype_policy)
     first = chain.add("InputLayer", {"batch_shape": batch, "dtype": model.dtype, "name": "input_layer"}, [])
-    last = chain.add_all(model.layers, first, "", list(model.input_shape))
+    last = chain.add_all(model._leaves(), first, "", list(model.input_shape))
     entries = [chain.entries[number] for number in listed(chain.sources)]
     config = {"name": model.name, "trainable": model.trainable, "layers": entries}
-    if not any(isinstance(layer, layers.Residual) for layer in model.layers):
+    if not any(isinstance(layer, layers.Residual) for layer in model._leaves()):
         for entry in entries:
             del entry["name"], entry["inbound_nodes"]
         built = {"dtype": _policy(model.dtype_policy), "build_input_shape": batch}

@@ -130,7 +130,7 @@ def _weights_file(model: Layered) -> bytes:
         raise ImportError('files of Keras are written with h5py: pip install "fastnet-nn[keras]"') from None
 
     assert model.input_shape is not None
-    leaves = leaves_of(model.layers, model.input_shape)
+    leaves = leaves_of(model._leaves(), model.input_shape)
     arrays = iter(model._weights.snapshot())
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:

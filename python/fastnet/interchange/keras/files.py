@@ -88,7 +88,7 @@ def load_keras_weights(model: Layered, path: str | os.PathLike[str], skip_mismat
         The file is damaged, or its weights do not fit the model; nothing changes.
     """
     with _opened(path) as contents:
-        leaves = leaves_of(model.layers, model.input_shape or ())
+        leaves = leaves_of(model._leaves(), model.input_shape or ())
         arrays = _read(contents, leaves, skip_mismatch)
     chosen: list[int] = []
     given: list[Any] = []

@@ -41,9 +41,9 @@ def modules_of(model: Trainer) -> list[TorchModule]:
     """
     model._require_built("to_state_dict")
     weights = iter(model.get_weights())
-    takes_images = any(map(_takes_images, model.layers))
+    takes_images = any(map(_takes_images, model._leaves()))
     writer = Writer(takes_images, model.dtype, model.input_shape or ())
-    for layer in model.layers:
+    for layer in model._leaves():
         writer.add(layer, {name: next(weights) for name in layer.weight_names})
     return writer.finish()
 

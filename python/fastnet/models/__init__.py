@@ -1,13 +1,14 @@
 """Models: sequences of layers, built into one compiled network."""
 
 import os
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastnet.models.averaging import ensemble
 from fastnet.models.sequential import Sequential
 from fastnet.support.missing_names import explain_missing
 
-__all__ = ["Sequential", "ensemble", "load_model"]
+__all__ = ["Sequential", "clone_model", "ensemble", "load_model", "model_from_json", "save_model"]
 
 explain_missing(__name__)
 
@@ -17,3 +18,24 @@ def load_model(path: str | os.PathLike[str], custom_objects: dict[str, Any] | No
     from fastnet.models import loading
 
     return loading.load_model(path, custom_objects, compile)
+
+
+def save_model(model: Sequential, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+    """Write a model to a file: see `fastnet.serialization.save_model`."""
+    model.save(filepath, overwrite=overwrite)
+
+
+def clone_model(
+    model: Sequential, input_tensors: Any = None, clone_function: Callable[[Any], Any] | None = None, **keywords: Any
+) -> Sequential:
+    """Return a model of the same architecture with weights of its own: see `fastnet.models.cloning.clone_model`."""
+    from fastnet.models import cloning
+
+    return cloning.clone_model(model, input_tensors, clone_function, **keywords)
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Sequential:
+    """Return a model from the text of `Sequential.to_json`: see `fastnet.models.cloning.model_from_json`."""
+    from fastnet.models import cloning
+
+    return cloning.model_from_json(json_string, custom_objects)

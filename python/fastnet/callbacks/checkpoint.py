@@ -20,7 +20,8 @@ class ModelCheckpoint(Monitor):
     ----------
     filepath : str or os.PathLike
         The file; ``"{epoch:02d}-{val_loss:.2f}.safetensors"`` takes the epoch, counted from 1, and figures of the logs.
-        It must be a name under which `Sequential.save` writes, not one of a Keras format.
+        Its folder is created if it is missing.
+        It must be a name under which `Sequential.save`, or with `save_weights_only` `Sequential.save_weights`, writes.
     monitor : str, default "val_loss"
         The name of the figure for `save_best_only`.
     verbose : {0, 1}, default 0
@@ -113,6 +114,8 @@ class ModelCheckpoint(Monitor):
                 return
             self.best = value
         path = self._path(logs)
+        if folder := os.path.dirname(path):  # noqa: PTH120 - pathlib takes longer to import than all of fastnet
+            os.makedirs(folder, exist_ok=True)  # noqa: PTH103
         if self.save_weights_only:
             self.model.save_weights(path)
         else:

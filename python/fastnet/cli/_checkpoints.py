@@ -10,10 +10,24 @@ from fastnet.datasets import Dataset, StoredDataset
 from fastnet.distributed.distribution import from_main
 from fastnet.training.fingerprints import Fingerprint, of_stored
 
-__all__ = ["HOW_TO_RESUME", "backup_of"]
+__all__ = ["backup_of", "how_to_resume"]
 
 SECONDS_BETWEEN = 30.0
-HOW_TO_RESUME = "the same command with --resume continues from here"
+
+
+def how_to_resume(backup: BackupAndRestore, *, at_once: bool) -> str:
+    """Return how an interrupted training goes on, by what is on the disk.
+
+    Parameters
+    ----------
+    backup : BackupAndRestore
+        The callback that wrote the checkpoints.
+    at_once : bool
+        Whether the training ended without a checkpoint of its last state: before its first step, or by a second signal.
+    """
+    if not backup.folder().paths():
+        return "no checkpoint was written"
+    return f"the same command with --resume continues from {'the last checkpoint' if at_once else 'here'}"
 
 
 def backup_of(arguments: argparse.Namespace, parts: Parts) -> BackupAndRestore | None:

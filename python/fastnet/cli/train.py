@@ -6,7 +6,7 @@ import time
 from typing import NamedTuple, NoReturn
 
 from fastnet.callbacks import BackupAndRestore, History
-from fastnet.cli._checkpoints import HOW_TO_RESUME, backup_of
+from fastnet.cli._checkpoints import backup_of, how_to_resume
 from fastnet.cli._defaults import resolved
 from fastnet.cli._origin import note_origin
 from fastnet.cli._output import check_output, note, output_path, print_json
@@ -130,7 +130,8 @@ def _fitted(
             models.append(model)
         if interrupted is not None:
             which = f"network {number} of {len(members)}, " if len(members) > 1 else ""
-            _end(which + interrupted.where, arguments, averaged(models), means(figures), backup, files, folder)
+            how = f"; {how_to_resume(backup, at_once=interrupted.at_once)}" if backup else ""
+            _end(f"{which}{interrupted.where}{how}", arguments, averaged(models), means(figures), files, folder)
     return averaged(models) or models[0], means(figures)
 
 
@@ -140,6 +141,8 @@ class _Interruption(NamedTuple):
     where: str
     trained: bool
     """Whether the weights are not those before the training."""
+    at_once: bool
+    """Whether no checkpoint of the last state was waited for."""
 
 
 def _fit(
@@ -148,14 +151,15 @@ def _fit(
     untrained = model.get_weights()
     progress = TrainingProgress(len(parts.training), arguments.batch_size, arguments.quiet)
     history = History()
+    at_once = False
     try:
         fit(model, parts, arguments, [progress, history, *([backup] if backup else [])])
-    except KeyboardInterrupt:  # pressed again while training was ending
-        history.interrupted = True
+    except KeyboardInterrupt:  # before the first step, or pressed again while training was ending
+        history.interrupted = at_once = True
     if not history.interrupted:
         return history, None
     trained = any((now != then).any() for now, then in zip(model.get_weights(), untrained, strict=True))
-    return history, _Interruption(f"in epoch {progress.epoch} of {arguments.epochs}", trained)
+    return history, _Interruption(f"in epoch {progress.epoch} of {arguments.epochs}", trained, at_once)
 
 
 def _end(
@@ -163,17 +167,15 @@ def _end(
     arguments: argparse.Namespace,
     model: Sequential | None,
     history: Figures,
-    backup: BackupAndRestore | None,
     files: list[str],
     folder: RunFolder | None,
 ) -> NoReturn:
     """Write what there is after Ctrl-C."""
-    how = f"{HOW_TO_RESUME}; " if backup else ""
     if folder:
         folder.write_configuration(arguments)
         folder.write_history(history)
     if not (files and model):
-        raise KeyboardInterrupt(f"{where}; {how}no model was written")
+        raise KeyboardInterrupt(f"{where}; no model was written")
     for file in files:
         model.save(file)
-    raise KeyboardInterrupt(f"{where}; {how}the best weights so far are in {' and '.join(files)}")
+    raise KeyboardInterrupt(f"{where}; the best weights so far are in {' and '.join(files)}")

@@ -69,8 +69,11 @@ def handlers() -> dict[int, Any]:
 @contextmanager
 def handled(numbers: Iterable[int], handler: Callable[[int, Any], Any]) -> Iterator[None]:
     """Handle signals, and restore their handlers afterwards."""
-    before = {number: signal.signal(number, handler) for number in numbers}
+    before: dict[int, Any] = {}
     try:
+        for number in numbers:
+            before[number] = signal.getsignal(number)  # first: another signal may raise between these two lines
+            signal.signal(number, handler)
         yield
     finally:
         for number, other in before.items():

@@ -61,6 +61,7 @@ class Fitting:
                         break
                 if self._ranks is not None:
                     self._ranks.agree("the end of training")
+                checkpoints.after_last_epoch(complete=not self._ends_early)
         except KeyboardInterrupt:
             if self._ranks is not None and not self._agreed & INTERRUPTED:
                 raise  # the second Ctrl-C, which does not wait for the other ranks
@@ -68,7 +69,6 @@ class Fitting:
             self._keep_the_best()
         else:
             self._history.out_of_time = self._ends_early
-            checkpoints.after_last_epoch(complete=not self._ends_early)
             if self._ends_early:
                 self._keep_the_best()
                 self._record_partial_epoch()

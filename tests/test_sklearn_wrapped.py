@@ -438,3 +438,21 @@ def test_without_scikit_learn_the_error_says_what_to_install(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(ImportError, match=r'pip install "fastnet-nn\[sklearn\]"'):
         import fastnet.sklearn  # noqa: F401
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("of_y", "expected"),
+    [(np.float64, np.float64), (np.int64, np.float64), (np.float32, None)],
+    ids=str,
+)
+def test_predicted_values_are_float64_unless_all_is_float32(of_y: Any, expected: Any, dtype: str) -> None:
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    for y in (np.arange(20).astype(of_y), np.ones((20, 2), of_y)):
+        model = fn.Sequential([fn.Dense(1 if y.ndim == 1 else 2)], dtype=dtype)
+        regressor = FastnetRegressor(model, epochs=1, random_state=0).fit(x, y)
+        predicted = regressor.predict(x)
+        assert predicted.dtype == np.dtype(expected or dtype)
+        assert predicted.shape == y.shape
+        assert np.array_equal(predicted.reshape(20, -1), regressor.model_.predict(x))
+        assert regressor.model_.dtype == dtype

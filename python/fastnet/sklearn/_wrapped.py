@@ -331,6 +331,7 @@ class FastnetRegressor(RegressorMixin, SequentialEstimator):  # type: ignore[mis
     def _learn_targets(self, y: NDArray[Any], **known: Any) -> None:
         del known
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
+        self._y_dtype = np.dtype(np.float32 if y.dtype == np.float32 else np.float64)
 
     def _offered(self) -> dict[str, Any]:
         return {"n_outputs": self.n_outputs_}
@@ -373,7 +374,9 @@ class FastnetRegressor(RegressorMixin, SequentialEstimator):  # type: ignore[mis
         Returns
         -------
         ndarray, shape (n,) or (n, n_outputs)
-            In the dtype of the model.
+            float64, as scikit-learn's regressors return, or float32 for a model of float32 that was trained on values of
+            float32. The digits are those of the model's dtype.
         """
         outputs = self._outputs(X)
+        outputs = outputs.astype(np.result_type(outputs.dtype, self._y_dtype), copy=False)
         return outputs[:, 0] if self.n_outputs_ == 1 else outputs

@@ -19,6 +19,7 @@ from fastnet.cli import info, verify
 from fastnet.cli._arguments import config, parse_arguments
 from fastnet.cli._origin import arguments_again
 from fastnet.cli._sample_submission import read_sample
+from fastnet.files.pickled import plain_data
 from fastnet.serialization import read_metadata
 from fastnet.serve.bodies import RequestError, Rows
 from keras_archives import SMALL, members_of
@@ -203,6 +204,26 @@ def in_archive(content: bytes) -> bytes:
     return archive.getvalue()
 
 
+def in_texts(content: bytes) -> bytes:
+    """Return an ``.npz`` file of texts whose pickle these bytes are, or the bytes where they are an archive."""
+    if content.startswith(b"PK"):
+        return content
+    stream, labels, file = io.BytesIO(), io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "|O", "fortran_order": False, "shape": (2,)})
+    np.lib.format.write_array(labels, np.arange(2))
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("x.npy", stream.getvalue() + content)
+        archive.writestr("y.npy", labels.getvalue())
+    return file.getvalue()
+
+
+def read_pickled(path: Path) -> None:
+    try:
+        plain_data(path.read_bytes())
+    except ValueError as error:  # whose callers name the file
+        raise ValueError(f"{path}: {error}") from error
+
+
 def in_npz(content: bytes) -> bytes:
     """Return an ``.npz`` file of two arrays that these bytes are, one after the other, or the bytes where they are an archive."""
     if content.startswith(b"PK"):
@@ -234,6 +255,8 @@ READERS: dict[str, Reader] = {
     "idx": Reader(read_data),
     "csv": Reader(read_data, "input.csv"),
     "npz": Reader(read_data, prepare=in_npz),
+    "texts": Reader(fn.datasets.reuters.load_data, prepare=in_texts),
+    "pickled": Reader(read_pickled),
     "npy": Reader(read_data),
     "npy_open": Reader(read_stored),
     "parquet_open": Reader(read_stored),

@@ -3,8 +3,9 @@
 import gzip
 import io
 import json
+import pickle
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 import fastnet as fn
+import keras_data
 from fastnet.files.safetensors import write
 from fastnet.interchange.state_dict import save_state_dict
 from fuzz.readers import CHECKPOINT, SHAPE, read_checkpoint
@@ -56,6 +58,12 @@ def npz() -> list[bytes]:
         for save in (np.savez, np.savez_compressed)
     ]
     return [b"".join(parts), *archives]
+
+
+def pickled_texts(protocols: Iterable[int]) -> list[bytes]:
+    texts = np.empty(2, object)
+    texts[:] = [[1, 300, 70_000], [2]]
+    return [pickle.dumps(texts, protocol=protocol) for protocol in protocols]
 
 
 def parquet() -> list[bytes]:
@@ -187,6 +195,8 @@ SEEDS: dict[str, Callable[[], list[bytes]]] = {
     "idx": idx,
     "csv": csv,
     "npz": npz,
+    "texts": lambda: pickled_texts(range(2, 5)),
+    "pickled": lambda: [*pickled_texts(range(5)), keras_data.batch({b"labels": 1})],
     "npy": npy,
     "npy_open": lambda: npy()[:2],
     "parquet_open": parquet,

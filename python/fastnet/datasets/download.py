@@ -4,9 +4,10 @@ import hashlib
 import importlib.util
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,7 +18,7 @@ from fastnet.datasets import idx
 from fastnet.datasets._streams import CHUNK, open_data
 from fastnet.files.atomic import atomic_write
 
-__all__ = ["Collection", "cache_folder"]
+__all__ = ["Collection", "cache_folder", "fetch"]
 
 TIMEOUT = 30  # seconds without an answer
 
@@ -121,25 +122,9 @@ class Collection:
         return [Path(root, self.name), *([Path(root)] if self.in_root else [])]
 
     def _download(self, name: str, cache: Path) -> None:
-        cache.mkdir(parents=True, exist_ok=True)
         path = cache / f"{name}.gz"
-        problems = []
-        for mirror in () if os.environ.get("FASTNET_OFFLINE") else self.mirrors:
-            try:
-                with atomic_write(path) as file:
-                    _transfer(mirror + path.name, file)
-                    file.flush()
-                    self._verify(Path(file.name), name)
-                return
-            except (OSError, ValueError) as error:
-                problems.append(f"{mirror}: {_one_line(error)}")
-        reason = "; ".join(problems) or "FASTNET_OFFLINE is set"
-        files = ", ".join(f"{file}.gz" for file in idx.FILES)
-        raise ConnectionError(
-            f"{self.name}: {path.name} cannot be downloaded ({reason}). To do without, put the files "
-            f"{files} into {cache}, or into the folder {self.name} of a folder that the environment "
-            "variable FASTNET_DATA names"
-        )
+        files = [f"{file}.gz" for file in idx.FILES]
+        fetch(self.name, [mirror + path.name for mirror in self.mirrors], path, partial(self._verify, name=name), files)
 
     def _verify(self, path: Path, name: str) -> None:
         digest = hashlib.sha256()
@@ -148,6 +133,48 @@ class Collection:
                 digest.update(piece)
         if digest.hexdigest() != self.sha256[name]:
             raise ValueError(f"the checksum is wrong: sha256 {digest.hexdigest()}, expected {self.sha256[name]}")
+
+
+def fetch(
+    collection: str, urls: Sequence[str], path: Path, verify: Callable[[Path], None], files: Sequence[str] = ()
+) -> None:
+    """Download a file from the first URL that has it; it is complete and verified, or absent.
+
+    Parameters
+    ----------
+    collection : str
+        The data set, for messages: the subfolder of its files.
+    urls : sequence of str
+        Where the file is.
+    path : Path
+        The file to write.
+    verify : callable
+        Raises a ValueError where the checksum of a file is wrong.
+    files : sequence of str
+        All files of the data set, for messages; by default this one.
+
+    Raises
+    ------
+    ConnectionError
+        It cannot be downloaded; the message says where to put it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    problems = []
+    for url in () if os.environ.get("FASTNET_OFFLINE") else urls:
+        try:
+            with atomic_write(path) as file:
+                _transfer(url, file)
+                file.flush()
+                verify(Path(file.name))
+            return
+        except (OSError, ValueError) as error:
+            problems.append(f"{url.rpartition('/')[0]}/: {_one_line(error)}")
+    reason = "; ".join(problems) or "FASTNET_OFFLINE is set"
+    needed = f"the files {', '.join(files)}" if files else f"the file {path.name}"
+    raise ConnectionError(
+        f"{collection}: {path.name} cannot be downloaded ({reason}). To do without, put {needed} into {path.parent}, or "
+        f"into the folder {collection} of a folder that the environment variable FASTNET_DATA names"
+    )
 
 
 def _transfer(url: str, file: IO[bytes]) -> None:

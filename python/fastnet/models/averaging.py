@@ -88,7 +88,7 @@ def _checked(models: list[Sequential]) -> Sequential:
 
 
 def _copies(model: Sequential) -> list[Layer]:
-    return [deserialize(serialize(layer)) for layer in model.layers]
+    return [deserialize(serialize(layer)) for layer in model._leaves()]
 
 
 def _sum_of(rows: list[list[Layer]]) -> list[Layer]:

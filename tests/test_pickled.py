@@ -1,0 +1,131 @@
+"""Plain data in pickles, read without pickle."""
+
+import contextlib
+import pickle
+import random
+import time
+from collections import OrderedDict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fastnet.files.pickled import plain_data
+
+PLAIN: list[Any] = [
+    [],
+    [0, 255, 256, 65_535, 65_536, -1, 2**31 - 1, -(2**31), 2**40, -(2**62)],
+    list(range(3000)),
+    [[1, 2], [], [3, [4]]],
+    (1, 2.5, "text ü", b"bytes \xff", None, True, False, ()),
+    {"a": [1, 2], b"b": {"c": (1,)}},
+    "x" * 300,
+    b"x" * 300,
+    1.5,
+]
+ARRAYS = [
+    np.arange(6).reshape(2, 3),
+    np.arange(6, dtype=">i4").reshape(3, 2),
+    np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+    np.array([True, False]),
+    np.empty((0, 3), np.uint8),
+    np.arange(3, dtype=np.float32),
+]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("value", PLAIN, ids=lambda value: repr(value)[:20])
+def test_plain_data_come_back(value: Any, protocol: int) -> None:
+    again = plain_data(pickle.dumps(value, protocol=protocol))
+    assert again == value
+    assert repr(again) == repr(value)
+
+
+@pytest.mark.parametrize("protocol", range(5))
+@pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype.str}-{array.shape}")
+def test_arrays_come_back(array: np.ndarray, protocol: int) -> None:
+    again = plain_data(pickle.dumps({"a": array}, protocol=protocol))["a"]
+    assert again.dtype == array.dtype
+    assert np.array_equal(again, array)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("lists", [[[1, 2], [3]], [[1, 2], [3, 4]], [[], []], [[1]] * 3], ids=str)
+def test_arrays_of_lists_stay_arrays_of_lists(lists: list[list[int]], protocol: int) -> None:
+    array = np.empty(len(lists), object)
+    for number, one in enumerate(lists):
+        array[number] = one
+    again = plain_data(pickle.dumps(array, protocol=protocol))
+    assert (again.dtype, again.shape) == (object, (len(lists),))
+    assert again.tolist() == lists
+
+
+def test_strings_of_python_2_are_bytes() -> None:
+    assert plain_data(b"\x80\x02}q\x01U\x04dataq\x02T\x03\x00\x00\x00abcs.") == {b"data": b"abc"}
+    assert plain_data(b"(lp0\nS'a\\x01b'\np1\naI7\naI01\na.") == [b"a\x01b", 7, True]
+
+
+class Harmful:
+    def __reduce__(self) -> Any:
+        return exec, ("raise SystemExit",)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize(
+    "value", [Harmful(), [Harmful()], {1, 2}, 1j, print, OrderedDict(a=1), np.dtype, range, np.float64(1.0)], ids=repr
+)
+def test_everything_else_is_refused(value: Any, protocol: int) -> None:
+    with pytest.raises(ValueError, match=r"plain data|calls|opcode|sets|pickle"):
+        plain_data(pickle.dumps(value, protocol=protocol))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b".",
+        b"\x80\x02",
+        b"(.",
+        b"K",
+        b"]K\x01K\x02e.",
+        b"K\x01K\x02a.",
+        b"K\x01K\x02K\x03s.",
+        b"N(K\x01u.",
+        b"h\x05.",
+        b"cnumpy\ndtype\n.",
+        b"cnumpy\ndtype\n(S'V9'\ntR.",
+        b"cnumpy\ndtype\n(S'f3'\ntR.",
+        b"cnumpy.core.multiarray\n_reconstruct\n)R.",
+        b"cnumpy.core.multiarray\n_reconstruct\n)R(K\x01K\x02tb.",
+        b"cos\nsystem\n(S'true'\ntR.",
+        b"\x8c\x02os\x8c\x06system\x93.",
+        b"\x8a\xff" + b"\x01" * 255 + b".",
+        b"I" + b"9" * 5000 + b"\n.",
+        b"T\xff\xff\xff\x7fabc.",
+        b"\x8e" + b"\xff" * 8 + b".",
+        b"}q\x00(K\x01h\x00u.",  # a dictionary in itself
+        b"P1\n.",
+        b"\x82\x01.",
+        b"\xff.",
+    ],
+    ids=repr,
+)
+def test_damaged_pickles_are_refused(data: bytes) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011 - every text tells something else
+        plain_data(data)
+
+
+def test_any_change_of_bytes_is_read_or_refused_in_little_time() -> None:
+    array = np.empty(3, object)
+    array[:] = [[1, 300], [70_000], []]
+    rng = random.Random(0)
+    for protocol in range(6):
+        whole = pickle.dumps({"a": array, "b": np.arange(4), "c": "text"}, protocol=min(protocol, 4))
+        for _ in range(400):
+            changed = bytearray(whole)
+            for _ in range(rng.randint(1, 3)):
+                changed[rng.randrange(len(changed))] = rng.randrange(256)
+            start = time.process_time()
+            with contextlib.suppress(ValueError):
+                plain_data(bytes(changed))
+            assert time.process_time() - start < 1.0

@@ -37,7 +37,10 @@ FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "
         (entry(2, class_name="Lambda"), "layer 'dense' is a Lambda, which holds Python code: nothing .* is executed"),
         (entry(2, class_name="Conv3D"), "layer 'dense' is a Conv3D, which fastnet does not have"),
         (entry(2, class_name="Residual"), "Residual, which fastnet does not have"),
-        (entry(2, class_name="Sequential"), "layer 'dense' is a Sequential, which fastnet does not have"),
+        (
+            entry(2, class_name="Functional"),
+            "layer 'dense' is a model of class Functional; .* only a Sequential is read",
+        ),
         (entry(2, module="own.layers", registered_name="Own>Dense"), "Dense of Own>Dense is not one of Keras's own"),
         (entry(2, module="os"), "Dense of os is not one of Keras's own"),
         (entry(2, class_name=None), "must have a 'class_name'"),

@@ -8,8 +8,8 @@ from typing import Any
 from numpy.typing import DTypeLike
 
 from fastnet.interchange.keras.files import read_keras_model
-from fastnet.interchange.parts import Parts
-from fastnet.layers import Input
+from fastnet.interchange.parts import Inner, Parts
+from fastnet.layers import Input, Layer
 from fastnet.models.sequential import Sequential
 
 __all__ = ["from_onnx", "from_state_dict", "load_keras_model"]
@@ -17,9 +17,19 @@ __all__ = ["from_onnx", "from_state_dict", "load_keras_model"]
 
 def model_of(parts: Parts) -> Sequential:
     """Return the model made of the parts; it is not compiled."""
-    model = Sequential([Input(parts.input_shape), *parts.layers], dtype=parts.dtype, name=parts.name)
+    layers = [_layer_or_model(part, parts.dtype) for part in parts.layers]
+    model = Sequential([Input(parts.input_shape), *layers], dtype=parts.dtype, name=parts.name)
     model._trainable = parts.trainable  # the layers have their own
     model.class_names, model.feature_names = parts.class_names, parts.feature_names
+    return model
+
+
+def _layer_or_model(part: Layer | Inner, dtype: DTypeLike) -> Layer | Sequential:
+    """Return a layer, or the model for one among the layers."""
+    if not isinstance(part, Inner):
+        return part
+    model = Sequential([_layer_or_model(one, dtype) for one in part.layers], dtype=dtype, name=part.name)
+    model._trainable = part.trainable  # the layers have their own
     return model
 
 

@@ -77,7 +77,7 @@ def plot_filters(model: Layered, layer: int | str = 0, *, max_filters: int = 64,
 
 def convolutions_of(model: Layered) -> list[Layer]:
     """Return the convolutions of a model, those inside blocks in their places."""
-    return [one for one in with_those_inside(model.layers) if isinstance(one, _CONVOLUTIONS)]
+    return [one for one in with_those_inside(model._leaves()) if isinstance(one, _CONVOLUTIONS)]
 
 
 def draw_filters(layer: Layer, most: int, axes: Any) -> Any:
@@ -157,7 +157,7 @@ def plot_feature_maps(
     >>> axes = fn.plotting.plot_feature_maps(model, x[:2].reshape(-1, 8, 8))  # doctest: +SKIP
     """
     samples = as_array("x", x)[: check_integer("max_samples", max_samples)]
-    named = [one for one in with_those_inside(model.layers) if len(one.output_shape or ()) == 3]
+    named = [one for one in with_those_inside(model._leaves()) if len(one.output_shape or ()) == 3]
     numbered = [one for one in named if isinstance(one, ImageLayer)]
     found = _layer_of(layer, named if isinstance(layer, str) else numbered, "layers of images")
     return draw_feature_maps(model, samples, found, image_shape, check_integer("max_maps", max_maps), axes)

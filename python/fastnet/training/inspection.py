@@ -104,7 +104,7 @@ class Inspector(Trainer):
     def _output_of(self, wanted: Layer, x: Any) -> NDArray[Any]:
         """Return the output of a layer for samples; it may be inside a `Residual`."""
         self._built_network(x)
-        return self._output_in(self._layers_with_weights(), self._features("x", x), wanted)
+        return self._output_in(self._leaves_with_weights(), self._features("x", x), wanted)
 
     def _output_in(
         self, row: Sequence[tuple[Layer, list[NDArray[Any]]]], features: Features | NDArray[Any], wanted: Layer

@@ -1,13 +1,14 @@
 """Configurations of Keras, versions 2 and 3, as those of fastnet. Nothing in them is executed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from fastnet import initializers, layers, losses, metrics, optimizers
-from fastnet.interchange.keras.graphs import Block, entries_in, row_of
+from fastnet.interchange.keras.graphs import DEEPEST, Block, entries_in, row_of
+from fastnet.interchange.parts import Inner
 from fastnet.layers.base import Layer, Shape, check_trainable
 from fastnet.network.checks import MOST_LAYERS, check_compilation
 from fastnet.support.validation import check_shape, describe
@@ -40,7 +41,7 @@ _MEANINGLESS = {
 class Architecture:
     """The arguments of `Sequential` that a configuration stands for."""
 
-    layers: list[Layer]
+    layers: list[Layer | Inner]
     input_shape: Shape
     dtype: str
     name: str | None
@@ -68,8 +69,9 @@ def architecture_of(config: Any, version: int) -> Architecture:
     if len(inside["layers"]) > MOST_LAYERS + 1:  # with the input
         raise ValueError(f"its model must have 1 to {MOST_LAYERS} layers; got {len(inside['layers'])}")
     row = inside["layers"] if kind == "Sequential" or not inside["layers"] else row_of(inside)
-    entries = [_parts("a layer", entry) for entry in entries_in(row)]
-    for entry in entries_in(row):
+    all_entries = list(_entries(row, 0))
+    entries = [_parts("a layer", entry) for entry in all_entries]
+    for entry in all_entries:
         _refuse_custom(entry)
     shapes = [settings[key] for _, settings in entries[:1] for key in _SHAPES if settings.get(key) is not None]
     shapes += [inside["build_input_shape"]] if inside.get("build_input_shape") is not None else []
@@ -84,12 +86,32 @@ def architecture_of(config: Any, version: int) -> Architecture:
     if policies not in _DTYPES:
         raise ValueError(f"its layers must have one dtype policy that fastnet has; got {', '.join(sorted(policies))}")
     return Architecture(
-        [_layer_or_block(part, version) for part in row if _class_of(part) != "InputLayer"],
+        [_layer_or_model(part, version) for part in row if _class_of(part) != "InputLayer"],
         check_shape("the shape of its input", shapes[0][1:]),
         _DTYPES[policies],
         inside.get("name"),
         check_trainable(inside.get("trainable", True)),
     )
+
+
+def _entries(row: Sequence[dict[str, Any] | Block], depth: int) -> Iterator[dict[str, Any]]:
+    """Yield the layers of a row, with those of blocks and of models among them in their places."""
+    if depth > DEEPEST:
+        raise ValueError(f"its models are nested deeper than {DEEPEST}")
+    for entry in entries_in(row):
+        kind, config = _parts("a layer", entry)
+        if kind == "Sequential":
+            yield from _entries(_row_inside(config), depth + 1)
+        else:
+            yield entry
+
+
+def _row_inside(config: Mapping[str, Any]) -> list[Any]:
+    """Return the layers of a model among the layers."""
+    row = config.get("layers")
+    if not isinstance(row, list) or not row:
+        raise ValueError(f"the model {config.get('name')!r} among its layers must have a list of layers")
+    return row
 
 
 def _parts(what: str, entry: Any) -> tuple[str, dict[str, Any]]:
@@ -126,6 +148,17 @@ def _class_of(part: dict[str, Any] | Block) -> str:
     return "Add" if isinstance(part, Block) else _parts("a layer", part)[0]
 
 
+def _layer_or_model(part: dict[str, Any] | Block, version: int) -> Layer | Inner:
+    """Return the layer for a layer of Keras, `Residual` for a block, and `Inner` for a model."""
+    if isinstance(part, Block) or _class_of(part) != "Sequential":
+        return _layer_or_block(part, version)
+    _, config = _parts("a layer", part)
+    row = [_layer_or_model(inner, version) for inner in _row_inside(config) if _class_of(inner) != "InputLayer"]
+    if not row:
+        raise ValueError(f"the model {config.get('name')!r} among its layers has no layers")
+    return Inner(config.get("name"), row, check_trainable(config.get("trainable", True)))
+
+
 def _layer_or_block(part: dict[str, Any] | Block, version: int) -> Layer:
     """Return the layer for a layer of Keras, and `Residual` for a block."""
     if not isinstance(part, Block):
@@ -140,6 +173,11 @@ def _layer_or_block(part: dict[str, Any] | Block, version: int) -> Layer:
 def _layer(kind: str, settings: Mapping[str, Any], version: int) -> Layer:
     """Return the layer for a class of Keras and its configuration."""
     name = settings.get("name")
+    if kind in ("Sequential", "Functional", "Model"):
+        raise ValueError(
+            f"layer {name!r} is a model of class {kind}; among the layers of a row only a Sequential is read. Make the model "
+            "in Python, and give it the weights with model.set_weights(keras_model.get_weights())"
+        )
     if kind == "Lambda":
         raise ValueError(f"layer {name!r} is a Lambda, which holds Python code: nothing in a file is executed")
     layer_class = getattr(layers, kind, None)

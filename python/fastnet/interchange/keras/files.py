@@ -20,7 +20,7 @@ import numpy as np
 from fastnet import layers
 from fastnet.interchange.hdf5.source import SIGNATURE
 from fastnet.interchange.keras.leaves import Leaf, leaves_of
-from fastnet.interchange.parts import NAME_LISTS, Parts
+from fastnet.interchange.parts import NAME_LISTS, Parts, located
 from fastnet.network.layered import Layered
 from fastnet.support.attributes import own_class
 
@@ -53,13 +53,14 @@ def read_keras_model(path: str | os.PathLike[str]) -> Parts:
         if contents.architecture is None:
             raise ValueError("it holds weights without an architecture: make the model, then load_weights")
         architecture = architecture_of(contents.architecture, contents.version)
-        leaves = leaves_of(architecture.layers, architecture.input_shape)
-        arrays = _read(contents, leaves, skip_mismatch=False)
+        places, row = zip(*located(architecture.layers), strict=True)
+        leaves = leaves_of(row, architecture.input_shape)
+        arrays = _read(contents, leaves, places, skip_mismatch=False)
     for root, group in groupby(zip(leaves, arrays, strict=True), key=lambda pair: pair[0].root):
         inside = list(group)
         if any(values is not None for _, values in inside):
             kept = [array for leaf, values in inside for array in values or leaf.initial_weights()]
-            architecture.layers[root].keep_weights(kept)
+            row[root].keep_weights(kept)
     return Parts(
         architecture.input_shape,
         architecture.layers,
@@ -88,8 +89,9 @@ def load_keras_weights(model: Layered, path: str | os.PathLike[str], skip_mismat
         The file is damaged, or its weights do not fit the model; nothing changes.
     """
     with _opened(path) as contents:
-        leaves = leaves_of(model._leaves(), model.input_shape or ())
-        arrays = _read(contents, leaves, skip_mismatch)
+        places, row = zip(*located(model._layers), strict=True)
+        leaves = leaves_of(row, model.input_shape or ())
+        arrays = _read(contents, leaves, places, skip_mismatch)
     chosen: list[int] = []
     given: list[Any] = []
     count = 0
@@ -189,10 +191,13 @@ def _version(text: Any) -> int:
 # ---- Weights --------------------------------------------------------------------------------------------------------
 
 
-def _read(contents: _Contents, leaves: Sequence[Leaf], skip_mismatch: bool) -> list[list[Any] | None]:
+Places = Sequence[tuple[str, ...]]  # the models that each layer of a row is inside of
+
+
+def _read(contents: _Contents, leaves: Sequence[Leaf], places: Places, skip_mismatch: bool) -> list[list[Any] | None]:
     """Return the arrays for every layer; None where it has none, or keeps those that it has."""
     legacy = any(contents.weights.text(name) is not None for name in ("layer_names", "layer_names0"))
-    found = (_by_order if legacy else _by_class)(contents.weights, leaves)
+    found = _by_order(contents.weights, leaves) if legacy else _by_class(contents.weights, leaves, places)
     chosen: list[list[Any] | None] = []
     for leaf, datasets in zip(leaves, found, strict=True):
         reason = _mismatch(leaf, datasets)
@@ -231,28 +236,36 @@ def _mismatch(leaf: Leaf, datasets: list[Any]) -> str | None:
     return None
 
 
-def names_of(leaves: Sequence[Leaf]) -> list[str]:
-    """Return the names that Keras 3 gives the weights of layers in a file: their classes, numbered."""
-    counts: Counter[str] = Counter()
+def names_of(leaves: Sequence[Leaf], places: Places = ()) -> list[str]:
+    """Return the names that Keras 3 gives the weights of layers in a file: their classes, numbered in each model.
+
+    `places` are those of the layers of the row that the leaves are in; without them all are in the model itself.
+    """
+    counts: Counter[tuple[str, ...]] = Counter()
     names = {}
     for leaf in sorted(leaves, key=lambda leaf: leaf.place):
-        kind = own_class(type(leaf.layer)).default_name()
-        names[leaf.place] = f"{kind}_{counts[kind]}" if counts[kind] else kind
+        kind = (*(places[leaf.root] if places else ()), own_class(type(leaf.layer)).default_name())
+        names[leaf.place] = "/layers/".join(kind) + (f"_{counts[kind]}" if counts[kind] else "")
         counts[kind] += 1
     return [names[leaf.place] for leaf in leaves]
 
 
-def _by_class(root: "hdf5.Group", leaves: Sequence[Leaf]) -> list[list[Any]]:
+def _by_class(root: "hdf5.Group", leaves: Sequence[Leaf], places: Places) -> list[list[Any]]:
     """Return every layer's arrays in a file of Keras 3, where layers are numbered by their classes."""
     group = root.group("layers") or root.group("_layer_checkpoint_dependencies")
     if group is None:
         raise ValueError("it is an HDF5 file without weights of Keras")
     found = {}
-    for name in names_of(leaves):
+    if not any(place and group.group(f"{place[0]}/layers") for place in places):
+        places = ()  # the file of a model whose layers are in one row, as fastnet writes it
+    models = {place[0] for place in places if place}
+    for name in names_of(leaves, places):
         variables = group.group(f"{name}/vars")
         found[name] = [variables.member(str(number)) for number in range(len(variables.links))] if variables else []
     for name in group.links:
-        parts = () if name in found else (group.group(f"{name}/{part}") for part in ("layers", "vars"))
+        parts = (
+            () if name in found or name in models else (group.group(f"{name}/{part}") for part in ("layers", "vars"))
+        )
         if any(part and part.links for part in parts):
             raise ValueError(f"it has weights of a layer {name!r}, which the model lacks")
     return list(found.values())

@@ -341,6 +341,19 @@ def test_the_summary_has_one_row_for_a_model_or_one_for_each_of_its_layers() -> 
         assert f"Total params: {5 * 8 + 8 + 8 * 4 + 4 + 4 * 2 + 2}" in text
 
 
+def test_pictures_are_drawn_of_the_layers_inside() -> None:
+    pytest.importorskip("matplotlib")
+    inner = fn.Sequential(
+        [fn.Conv2D(2, 3, activation="relu", name="first"), fn.Conv2D(3, 3, name="second")], name="base"
+    )
+    model = fn.Sequential([fn.Input((8, 8, 1)), inner, fn.Flatten(), Dense(2)], seed=0)
+    for axes in (
+        fn.plotting.plot_filters(model),
+        fn.plotting.plot_feature_maps(model, np.ones((1, 8, 8, 1)), "second"),
+    ):
+        assert all(one.has_data() for one in np.ravel(axes))
+
+
 def test_a_server_tells_of_the_layers_inside_by_their_paths() -> None:
     from fastnet.serve.predictor import Predictor
 

@@ -23,6 +23,9 @@ class Inspectable(Protocol):
     def activations(self, x: Any) -> dict[str, NDArray[Any]]:
         """Return the output of every layer."""
 
+    def _leaves(self) -> list[Layer]:
+        """Return the layers in a row, those of models among them in their places."""
+
     def _output_of(self, wanted: Layer, x: Any) -> NDArray[Any]:
         """Return the output of one layer."""
 

@@ -388,10 +388,7 @@ class Evaluator(Compiled):
         return self.predict(x)
 
     def __call__(self, x: Any, training: bool | None = False) -> NDArray[Any]:
-        """Return the outputs for samples with the least overhead; otherwise the same as `predict`.
-
-        With ``training=True`` it acts as in a step of `fit`, with new random numbers in every call; no weight changes.
-        """
+        """Return what `predict` does with the least overhead; with ``training=True`` what a step of `fit` computes on the way."""
         if training:
             return self._called_in_training(x)
         network = self._network

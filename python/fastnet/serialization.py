@@ -11,6 +11,8 @@ The tensors are ``layers.<i>.<layer name>.kernel`` and ``layers.<i>.<layer name>
 ``compile``         `Sequential.get_compile_config()` as JSON; absent when not compiled
 ``class_names``     the class of each output, a JSON list of strings; absent when None
 ``feature_names``   the name of each input, a JSON list of strings; absent when None
+``feature_ranges``  `Sequential.feature_ranges` as JSON: minimum, median and maximum of each
+                    input in the training data; absent when None
 ``operations``      of quantized models only, whose files `QuantizedModel.save` writes: see `fastnet.quantization`
 ``checksum``        16 hexadecimal digits: the XXH64 of the file with zeros in their place
 ``metrics``         `Sequential.figures` as JSON; absent when there are none

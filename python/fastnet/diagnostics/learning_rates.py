@@ -149,7 +149,8 @@ def find_learning_rate(
     if isinstance(model.optimizer._learning_rate, LearningRateSchedule):
         raise ValueError("the optimizer follows a schedule: compile the model with a number as learning_rate")
     rate, state = model.optimizer.learning_rate, network.get_state()
-    history, figures, receipt, names = model.history, model.figures, model._receipt, model.feature_names
+    history, figures, receipt = model.history, model.figures, model._receipt
+    names, ranges = model.feature_names, model.feature_ranges
     random = model._generator.bit_generator.state
     model._receipt = Receipt()  # the sweep leaves the weights unchanged
     sweep = _Sweep(lowest, (highest / lowest) ** (1 / (steps - 1)), steps)
@@ -160,7 +161,8 @@ def find_learning_rate(
         model._weights.changes.spread()
         model.optimizer._count(network.finished_steps)
         model.optimizer.learning_rate = rate
-        model.history, model.figures, model._receipt, model.feature_names = history, figures, receipt, names
+        model.history, model.figures, model._receipt = history, figures, receipt
+        model.feature_names, model.feature_ranges = names, ranges
         model._generator.bit_generator.state = random
     rates, losses = np.array(sweep.rates), np.array(sweep.losses)
     if not len(losses):

@@ -7,6 +7,7 @@ from typing import Any
 from fastnet.callbacks.history import History
 from fastnet.files import safetensors
 from fastnet.files.errors import refusing
+from fastnet.inputs.ranges import checked_ranges
 from fastnet.interchange.keras.files import is_keras_file
 from fastnet.interchange.parts import NAME_LISTS
 from fastnet.models.importing import load_keras_model
@@ -86,6 +87,8 @@ def load_model(
             model.compile(**_with_functions(arguments, custom_objects or {}))
         for key in NAME_LISTS:
             setattr(model, key, checked_names(key, parsed(metadata, key, list)) if key in metadata else None)
+        if "feature_ranges" in metadata:
+            model.feature_ranges = checked_ranges(parsed(metadata, "feature_ranges", list))
         if "history" in metadata:
             model.history = History.from_dict(parsed(metadata, "history", dict))
         if "metrics" in metadata:

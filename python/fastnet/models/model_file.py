@@ -8,6 +8,7 @@ from typing import Any
 from fastnet._core import __version__
 from fastnet.files import safetensors
 from fastnet.files.errors import refusing
+from fastnet.inputs.ranges import checked_ranges
 from fastnet.interchange.keras.files import is_keras_file
 from fastnet.interchange.parts import NAME_LISTS
 from fastnet.network.checks import check_architecture
@@ -77,6 +78,7 @@ def metadata_of(model: Evaluator, own: Mapping[str, Any]) -> dict[str, str]:
         **own,
         "compile": model.get_compile_config(),
         **{key: checked_names(key, getattr(model, key)) for key in NAME_LISTS},
+        "feature_ranges": checked_ranges(model.feature_ranges),
         "metrics": _checked_figures(model.figures) or None,
     }
     texts = {key: json.dumps(part, allow_nan=False) for key, part in parts.items() if part is not None}

@@ -10,6 +10,7 @@ from typing import Any, Literal, NoReturn
 import numpy as np
 
 from fastnet._core import Network32
+from fastnet.inputs.ranges import FeatureRange
 from fastnet.inputs.samples import check_finite
 from fastnet.models.quantized_network import network_of
 from fastnet.operations import steps
@@ -75,6 +76,7 @@ def quantize(model: Trainer, calibration_data: Any) -> "QuantizedModel":
     quantized = QuantizedModel(operations, model.input_shape, model.output_shape, model.name)
     quantized._compilation = copy.deepcopy(model._compilation)
     quantized.class_names, quantized.feature_names = copy.copy(model.class_names), copy.copy(model.feature_names)
+    quantized.feature_ranges = copy.copy(model.feature_ranges)
     if (receipt := model.receipt) is not None:
         del receipt["config"]  # the operations say the same in a shorter file
         quantized.receipt = receipt
@@ -112,6 +114,8 @@ class QuantizedModel(Evaluator):
     ----------
     class_names, feature_names : list of str or None
         As in the model that it was made from.
+    feature_ranges : list or None
+        As in the model that it was made from.
     figures : dict
         Figures to save with the model; empty at first.
     receipt : dict or None
@@ -144,6 +148,7 @@ class QuantizedModel(Evaluator):
         self.compute_dtype = "int8"
         self.class_names: list[str] | None = None
         self.feature_names: list[str] | None = None
+        self.feature_ranges: list[FeatureRange] | None = None
         self.figures: dict[str, Any] = {}
         self.receipt: dict[str, Any] | None = None
         self.input_shape: tuple[int, ...] = input_shape

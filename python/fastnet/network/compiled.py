@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from fastnet._core import Lock
+from fastnet.inputs.ranges import FeatureRange
 from fastnet.layers.weights import Network
 from fastnet.support.attributes import Sealed
 from fastnet.support.missing_names import NamesItsAttributes
@@ -21,6 +22,7 @@ class Compiled(Sealed, NamesItsAttributes, ABC):
     input_shape: tuple[int, ...] | None
     class_names: list[str] | None
     feature_names: list[str] | None
+    feature_ranges: list[FeatureRange] | None
     figures: dict[str, Any]
     _network: Network | None
 

@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from fastnet import optimizers
+from fastnet.inputs.ranges import FeatureRange, ranges_of_rows, wider
 from fastnet.inputs.repacking import predict, quick_to_gather, without_zeros
 from fastnet.inputs.samples import finite_features
 from fastnet.models import Sequential
@@ -33,6 +34,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
 
     _live: LiveNetwork | None = None
     _dropout_seeds: Sequence[int] = ()
+    _feature_ranges: list[FeatureRange] | None = None
     # --- Fitting ---
 
     def _fit(
@@ -59,6 +61,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
             live = self._live_for_training(incremental)
             passes = 1 if incremental else self.max_iter
             features = finite_features("X", as_features(X), live.architecture.dtype, passes)
+            self._feature_ranges = wider(ranges_of_rows(features), None if first else self._feature_ranges)
             if self._is_stochastic():
                 features = without_zeros(features, passes)
             training = Training(features, targets, sample_weight, None)
@@ -248,6 +251,7 @@ class BaseMultilayerPerceptron(CallbackSupportMixin, Parameters, BaseEstimator, 
         """Set the feature names and the class names of a model."""
         if hasattr(self, "feature_names_in_"):
             model.feature_names = [str(name) for name in self.feature_names_in_]
+        model.feature_ranges = getattr(self, "_feature_ranges", None)
         model.class_names = self._class_names()
 
     def _new_optimizer(self) -> optimizers.Optimizer:

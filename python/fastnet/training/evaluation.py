@@ -42,7 +42,7 @@ class Evaluator(Compiled):
 
     # --- Attributes that can be set ---
 
-    _settable = frozenset(["name", "class_names", "feature_names", "figures"])
+    _settable = frozenset(["name", "class_names", "feature_names", "feature_ranges", "figures"])
 
     def _accepted(self, name: str, value: Any) -> Any:
         if callable(value) and callable(getattr(type(self), name, None)):

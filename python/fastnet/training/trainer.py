@@ -15,6 +15,7 @@ from fastnet.distributed.distribution import current, together
 from fastnet.files.stored import StoredDataset
 from fastnet.inputs.batches import Batches, as_batches
 from fastnet.inputs.class_weights import as_class_weight, with_class_weight
+from fastnet.inputs.ranges import FeatureRange, ranges_of, wider
 from fastnet.inputs.samples import Samples
 from fastnet.inputs.tables import names_to_learn
 from fastnet.inputs.windows import Data
@@ -65,6 +66,7 @@ class Trainer(Stepper):
         self.history = None
         self.stop_training = False
         self.figures: dict[str, Any] = {}
+        self.feature_ranges: list[FeatureRange] | None = None
 
     @property
     def receipt(self) -> dict[str, Any] | None:
@@ -262,6 +264,7 @@ class Trainer(Stepper):
             "shards": plan.shards,
         }
         self._learn_names(names)
+        self.feature_ranges = wider(ranges_of(data, self.input_shape), self.feature_ranges)
         record, plan = RunRecord(self, plan, given, others), plan.without_given()
         del given, data, validation  # such as a table x that has been copied
         fitting = Fitting(Run(self, plan, running, history, Position(span.start)))

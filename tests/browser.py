@@ -109,10 +109,10 @@ def browser() -> Iterator[Any]:
         yield browser
 
 
-def serve(model: fn.Sequential, folders: pytest.TempPathFactory) -> Iterator[str]:
+def serve(model: fn.Sequential, folders: pytest.TempPathFactory, *options: object) -> Iterator[str]:
     path = folders.mktemp("served") / "model.safetensors"
     model.save(path)
-    with serving(path) as (_, address):
+    with serving(path, *options) as (_, address):
         yield address
 
 
@@ -148,7 +148,7 @@ def open_page(browser: Any) -> Iterator[Open]:
         page.on("pageerror", lambda error: complain(str(error)))
         page.on("request", watch)
         page.goto(address)
-        page.locator("#bars li").first.wait_for()
+        page.locator("#bars li").first.wait_for(state="attached")  # of one number alone they are hidden
         return page
 
     yield open_page

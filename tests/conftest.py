@@ -14,6 +14,14 @@ from browser import browser, digits_server, open_page  # noqa: F401 - fixtures
 from command import flowers, model, run  # noqa: F401
 from csv_files import engine  # noqa: F401
 from fastnet import _core
+from page_servers import (  # noqa: F401
+    colors_server,
+    convolutional_server,
+    flowers_server,
+    gray_server,
+    mnist_model,
+    mnist_server,
+)
 
 # No deadline: the first call of a kernel pays for waking the threads, and a busy machine is not a failure.
 # In continuous integration the examples are always the same, so that a failure belongs to the change.

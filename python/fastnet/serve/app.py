@@ -26,10 +26,11 @@ from fastnet.serve._hosts import Hosts
 from fastnet.serve.answers import JSON, NPY, Endpoint, constant, error_answer, files_of, json_answer, npy_answer
 from fastnet.serve.bodies import RequestError
 from fastnet.serve.guards import HostGuard, Origins, RootPath, check_root_path
-from fastnet.serve.metrics import OF_MODEL, OF_SERVER, Shared
+from fastnet.serve.metrics import OF_MODEL, OF_SERVER, UNIT, Shared
 from fastnet.serve.observing import REQUEST_ID, Labels, Observer
 from fastnet.serve.receiving import Receiver, header_of
 from fastnet.serve.served import Model, Models, ServedModel
+from fastnet.serve.units import unit_of
 
 __all__ = ["create_app", "make_app"]
 
@@ -181,6 +182,7 @@ class _Server:
             ("/explain", self.explain, "POST"),
             ("/model", self.description, "GET"),
             ("/weights", self.weights, "GET"),
+            (UNIT, self.unit, "GET"),
         ]
         for address, answer, method in of_model:
             yield self.route_of_model(address, address, answer, method)
@@ -245,6 +247,10 @@ class _Server:
 
     async def description(self, _: Request, served: ServedModel) -> Response:
         return served.description
+
+    async def unit(self, request: Request, served: ServedModel) -> Response:
+        found = unit_of(served.predictor.model, request.path_params["layer"], request.path_params["unit"])
+        return error_answer(404, found) if isinstance(found, str) else json_answer(found)
 
     async def weights(self, _: Request, served: ServedModel) -> Response:
         return served.weights

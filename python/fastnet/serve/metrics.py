@@ -36,7 +36,8 @@ __all__ = ["OF_MODEL", "OF_SERVER", "OTHER", "Metrics", "Places", "Shared"]
 OTHER = "other"  # the label of an address that leads nowhere
 # The labels of addresses, without the name of a model.
 OF_SERVER = ("/health", "/ready", "/metrics", "/models", "/openapi.json", "/docs", OTHER)
-OF_MODEL = ("/predict", "/explain", "/model", "/weights", "/ready", "page")
+UNIT = "/layers/{layer:int}/units/{unit:int}"  # an address with two places
+OF_MODEL = (UNIT, "/predict", "/explain", "/model", "/weights", "/ready", "page")
 _STATUSES = (200, 400, 403, 404, 405, 408, 413, 415, 421, 422, 499, 500, 503, OTHER)
 _OUTCOMES = ("success", "failure")
 

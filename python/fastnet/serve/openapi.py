@@ -112,6 +112,12 @@ def _paths_of(prefix: str, max_batch: int) -> dict[str, Any]:
                 has="404",
             )
         },
+        "/layers/{layer}/units/{unit}": {
+            "get": {
+                **_read("The incoming weights of a unit, or of a filter.", _ref(prefix + "Unit"), has="404"),
+                "parameters": [_place("layer", "in the layers of an explanation"), _place("unit", "in the layer")],
+            },
+        },
         "/predict": {"post": _predict(one, several, _ref(prefix + "Predictions"))},
         "/explain": {
             "post": _write(
@@ -166,6 +172,15 @@ def _answers(predictor: Predictor) -> dict[str, Schema]:
             input_shape=shape,
             output_shape=shape,
             feature_names={"type": ["array", "null"], "items": text},
+            feature_ranges={
+                "type": ["array", "null"],
+                "items": _object(minimum=_number(), median=_number(), maximum=_number()),
+                "description": "The range of each feature in the training data.",
+            },
+            score={
+                "anyOf": [_object(name=name, value=_number(), samples=name), {"type": "null"}],
+                "description": "The accuracy or another metric, and the samples that it was measured on.",
+            },
             full_scale={
                 "type": ["number", "null"],
                 "description": "The input that the scaling of the model maps to 1.",
@@ -175,9 +190,17 @@ def _answers(predictor: Predictor) -> dict[str, Schema]:
                 "items": _object(name=name, type=name, activation=text, units={"type": ["integer", "null"]}),
             },
             parameters=integer,
+            max_batch={"type": "integer", "minimum": 1},
             dtype=name,
             fastnet_version=name,
             sha256=_SHA256,
+        ),
+        "Unit": _object(
+            layer=name,
+            unit=integer,
+            shape=shape,
+            weights={"type": "array", "items": _number(), "minItems": 1},
+            bias={"type": ["number", "null"]},
         ),
         "Weights": _object(
             shape={**shape, "minItems": 2, "maxItems": 2},
@@ -214,6 +237,12 @@ def _array(shape: tuple[int, ...], schema: Schema) -> Schema:
     for size in reversed(shape):
         schema = {"type": "array", "items": schema, "minItems": size, "maxItems": size}
     return schema
+
+
+def _place(name: str, where: str) -> Schema:
+    """Return the description of a parameter in a path: the place of something, from 0."""
+    schema = {"type": "integer", "minimum": 0}
+    return {"name": name, "in": "path", "required": True, "schema": schema, "description": f"Its place {where}, from 0."}
 
 
 def _number(minimum: float | None = None, maximum: float | None = None) -> Schema:

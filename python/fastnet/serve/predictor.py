@@ -8,14 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._core import __version__
-from fastnet.layers import Conv2D, Dense, Rescaling, Residual
+from fastnet.layers import Conv2D, Dense, Rescaling
 from fastnet.layers.base import Layer
-from fastnet.layers.kernels import KernelLayer
 from fastnet.models import Sequential
 from fastnet.models.classes import as_classes, class_names_of, last_activation, probabilities_of
 from fastnet.network.nested import named_leaves
 from fastnet.operations.quantizing import QuantizedMultiplication
 from fastnet.quantization import QuantizedModel
+from fastnet.serve.scores import score_of
+from fastnet.serve.units import EXPLAINED
 
 __all__ = ["Predictor"]
 
@@ -89,12 +90,20 @@ class Predictor:
             "input_shape": list(self.input_shape),
             "output_shape": list(self.output_shape),
             "feature_names": self.model.feature_names,
+            "feature_ranges": self._feature_ranges(),
+            "score": score_of(self.model.figures),
             "full_scale": _full_scale(self.model),
             "layers": self._layers(),
             "parameters": self.model.count_params(),
             "dtype": self.model.compute_dtype if isinstance(self.model, QuantizedModel) else self.dtype,
             "fastnet_version": __version__,
         }
+
+    def _feature_ranges(self) -> list[dict[str, float]] | None:
+        ranges = self.model.feature_ranges
+        if ranges is None or len(ranges) != math.prod(self.input_shape):
+            return None
+        return [one._asdict() for one in ranges]
 
     def _layers(self) -> list[dict[str, Any]]:
         if isinstance(self.model, QuantizedModel):
@@ -145,7 +154,7 @@ class Predictor:
         output = row.reshape(1, -1)
         for name, layer, network in self._networks:
             output = network.predict(output, 1)
-            if isinstance(layer, KernelLayer | Residual):
+            if isinstance(layer, EXPLAINED):
                 entry = shown[name] = {"name": name, "activation": "linear"}
             if (activation := _activation(layer)) not in (None, "linear"):
                 entry["activation"] = activation

@@ -77,7 +77,7 @@ class ServedModel:
         self.rows = Rows(predictor.input_shape, predictor.dtype, max_batch, predictor.feature_names)
         quick_rows = predictor.rows_within(_QUICK)
         self.batcher = Batcher(predict or predictor.outputs, max_batch, quick_rows, called)
-        self.description = json_answer({**predictor.describe(), "sha256": sha256})
+        self.description = json_answer({**predictor.describe(), "max_batch": max_batch, "sha256": sha256})
         self.weights = self._weights()
         # In the form in which Starlette sends them.
         self.headers = [(b"x-model-name", name.encode())]

@@ -1,27 +1,31 @@
 // The page of `fastnet serve`: sends drawn, dropped or pasted inputs to the model, and shows its answers.
 
-import { decodeWeights, makeBars, showLayers, showProbabilities, showUnits, showValues } from "./answer.js";
+import { makeBars, showProbabilities, showValues } from "./answer.js";
+import { Curves } from "./curves.js";
+import { describeModel, featureNames, inputsOf, names, pictureOf, product } from "./description.js";
+import { count, find } from "./elements.js";
+import { Features } from "./features.js";
+import { decodeWeights, Inside, showUnits } from "./inside.js";
 import { Pad } from "./pad.js";
 import { paintPicture, whenColoursChange } from "./pictures.js";
-import { centreDigit, scalePicture, smallDigit } from "./preprocessing.js";
 import { Asker, getJson } from "./requests.js";
 import { parseRow } from "./rows.js";
 
-// By the number of pixels: images as in MNIST, and as in scikit-learn's digits.
-const DIGITS = {
-  784: { width: 28, height: 28, channels: 1, make: centreDigit, most: 255, isDrawn: true },
-  64: { width: 8, height: 8, channels: 1, make: smallDigit, most: 16, isDrawn: true },
-};
 const SPOKEN_AFTER = 700; // ms without another answer
-
-const find = (id) => document.getElementById(id);
+const MOST_FIELDS = 100; // features that a person fills in
+const CELLS = "Each cell is a unit: red where its output is above zero, blue below, the stronger the farther from it.";
+const MAPS = "Each picture shows where a filter responds: red above zero, blue below.";
 
 let model; // the description from the server
 let inputs; // the number of its inputs
 let picture; // how its images are made, or undefined if the model takes none
 let weights = null; // of the first layer
 let pad;
+let inside;
+let features = null; // the fields of a table
+let curves = null;
 let asked = null; // the label of the row that was sent, if it has one
+let rowLabel = null; // that of a row whose values were filled into the fields
 let shown = null; // the last answer
 let scheduled = false;
 let speech = 0; // the timer before an answer is spoken
@@ -32,49 +36,17 @@ const asker = new Asker(showAnswer, showError);
 
 async function start() {
   model = await getJson("model");
-  inputs = product(model.input_shape);
-  picture = pictureOf(model.input_shape);
+  inputs = inputsOf(model);
+  picture = pictureOf(model);
   pad = new Pad(find("pad"), changed);
-  describeModel();
-  makeBars(names());
+  describeModel(model, picture);
+  makeBars(names(model), { areClasses: model.classes !== null });
+  inside = new Inside(model, picture, featureNames(model), showError);
   if (picture) offerPictures();
-  else offerRowsOnly();
+  else offerNumbers();
   listen();
   changed();
   if (picture?.channels === 1 && model.layers.some((layer) => layer.units)) await loadWeights();
-}
-
-/** Digits are drawn; other images, of one channel or of three, are pictures. */
-function pictureOf(shape) {
-  const [height, width, channels = 1] = shape;
-  const isDigit = inputs in DIGITS && (shape.length === 1 || (height === width && channels === 1));
-  if (isDigit) return DIGITS[inputs];
-  if (shape.length !== 3 || ![1, 3].includes(channels)) return undefined;
-  return { width, height, channels, make: (pixels) => scalePicture(pixels, shape), most: 255, isDrawn: false };
-}
-
-function product(shape) {
-  return shape.reduce((all, side) => all * side, 1);
-}
-
-/** The names of the classes, or of the outputs of a model without classes. */
-function names() {
-  return model.classes ?? Array.from({ length: product(model.output_shape) }, (_, i) => `output ${i}`);
-}
-
-function describeModel() {
-  const digits = model.classes?.every((name, i) => name === String(i));
-  const drawing = digits ? "Draw a digit" : "Draw a picture";
-  const title = picture ? (picture.isDrawn ? drawing : "Show a picture") : "Ask the model";
-  find("title").textContent = title;
-  document.title = `${title}: ${model.name} – fastnet`;
-  const units = new Map(model.layers.filter((layer) => layer.units).map(({ name, units }) => [name, units]));
-  find("model").textContent =
-    (model.name.startsWith("sequential") ? "" : `${model.name}: `) +
-    `${[count(inputs, "input"), ...units.values()].join(" – ")}, ${count(model.parameters, "parameter")}`;
-  find("row-help").textContent =
-    `${count(inputs, "number")}${model.feature_names ? ` (${model.feature_names.join(", ")})` : ""}, ` +
-    "a label may come first or last.";
 }
 
 function offerPictures() {
@@ -108,10 +80,12 @@ function likelyInk() {
   return model.layers[0].type === "Normalization" ? picture.most : 1;
 }
 
-function offerRowsOnly() {
-  document.querySelector("main").classList.add("numbers");
+/** Fields for the features of a table; rows alone for other numbers. */
+function offerNumbers() {
   for (const part of [".draw", "#seen", "#pictures"]) document.querySelector(part).hidden = true;
   find("other-title").textContent = "Ask with a row of numbers";
+  if (model.input_shape.length === 1 && inputs <= MOST_FIELDS) return offerFields();
+  document.querySelector("main").classList.add("rows");
   find("notice").hidden = false;
   const [height, width, channels] = model.input_shape;
   const taken = model.input_shape.length === 3
@@ -120,8 +94,17 @@ function offerRowsOnly() {
   find("notice").textContent = `This model takes ${taken}: there is nothing to draw. Paste a row of a table instead.`;
 }
 
-function count(number, what) {
-  return `${number.toLocaleString("en")} ${what}${number === 1 ? "" : "s"}`;
+function offerFields() {
+  document.querySelector("main").classList.add("table");
+  document.querySelector(".features").hidden = false;
+  find("features-title").textContent = inputs === 1 ? "Feature" : "Features";
+  features = new Features(featureNames(model), model.feature_ranges, changed);
+  find("features-note").textContent = model.feature_ranges
+    ? "Below each field is the range in the training data; the start values are its medians."
+    : "The model does not say which values its features had in training.";
+  if (!model.feature_ranges) return;
+  document.querySelector(".curves").hidden = false;
+  curves = new Curves(model, featureNames(model), names(model), (index, value) => features.set(index, value), showError);
 }
 
 function listen() {
@@ -153,7 +136,7 @@ function setPen(slider) {
 }
 
 function isText(target) {
-  return target instanceof HTMLTextAreaElement;
+  return target instanceof HTMLTextAreaElement || ["text", "number"].includes(target.type);
 }
 
 function shortcut(event) {
@@ -208,14 +191,19 @@ function showRow(text) {
   } catch (error) {
     return showError(error.message);
   }
+  if (features) {
+    rowLabel = row.label;
+    return features.fill(row.values);
+  }
   if (!picture) return ask(row);
   const canvas = document.createElement("canvas");
   paintPicture(canvas, row.values, picture, Number(find("scale").value));
   pad.show(canvas, row);
 }
 
-/** The contents of the pad changed: send one request before the next frame, however many events there were. */
+/** An input changed: send one request before the next frame, however many events there were. */
 function changed() {
+  if (features) return fieldsChanged();
   find("invitation").hidden = !pad.isEmpty;
   find("undo").disabled = !pad.history.length;
   find("clear").disabled = pad.isEmpty;
@@ -226,6 +214,24 @@ function changed() {
   requestAnimationFrame(() => {
     scheduled = false;
     if (!pad.isEmpty) ask(pad.picture?.row ?? { values: drawnValues(), label: null });
+  });
+}
+
+function fieldsChanged() {
+  const { missing } = features;
+  if (missing !== null) {
+    showNothing();
+    return showError(`“${missing}” needs a number.`);
+  }
+  setBusy(true);
+  if (scheduled) return;
+  scheduled = true;
+  requestAnimationFrame(() => {
+    scheduled = false;
+    if (features.missing !== null) return;
+    ask({ values: features.values, label: rowLabel });
+    rowLabel = null;
+    curves?.update(features.values);
   });
 }
 
@@ -268,7 +274,7 @@ function showNothing() {
   showError(null);
   showOutputs(null);
   find("timing").textContent = "";
-  showLayers([]);
+  inside.show([]);
   find("layers-note").textContent = "The outputs of the hidden layers appear here.";
   find("weights").hidden = true;
   if (picture) paintPicture(find("seen-picture"), Array(inputs).fill(0), picture, 1);
@@ -294,11 +300,17 @@ function showOutputs(answer) {
 
 /** Show the hidden layers, which are all but the last, and the weights of the first. */
 function showInside({ layers }) {
-  showLayers(layers.slice(0, -1));
+  inside.show(layers.slice(0, -1));
   const without = ["This model does not show the outputs of its layers.", "This model has no hidden layer."];
-  find("layers-note").textContent = without[layers.length] ?? "";
+  find("layers-note").textContent = without[layers.length] ?? explanationOf(layers.slice(0, -1));
   find("weights").hidden = !weights;
-  if (weights) showUnits(weights, layers[0]);
+  if (weights) showUnits(weights, layers[0], (unit) => inside.choose(0, unit));
+}
+
+function explanationOf(layers) {
+  const areMaps = layers.map(({ shape }) => shape.length === 3);
+  const parts = [areMaps.includes(true) && MAPS, areMaps.includes(false) && CELLS];
+  return `${parts.filter(Boolean).join(" ")} Click one, or type its number, to see its incoming weights.`;
 }
 
 /** Have an answer read aloud when it has stayed the same for a moment. */

@@ -41,7 +41,7 @@ export class Asker {
       const { drawing, waiting } = this;
       this.waiting = null;
       const start = performance.now();
-      const done = await explain(waiting).then(
+      const done = await post("explain", { instance: waiting }).then(
         (answer) => () => this.onAnswer(answer, performance.now() - start),
         (error) => () => this.onError(error),
       );
@@ -51,9 +51,15 @@ export class Asker {
   }
 }
 
-async function explain(instance) {
+async function post(path, content) {
   const headers = { "Content-Type": "application/json" };
-  return body(await send("explain", { method: "POST", headers, body: JSON.stringify({ instance }) }));
+  return body(await send(path, { method: "POST", headers, body: JSON.stringify(content) }));
+}
+
+/** Return the predictions for several instances. */
+export async function predict(instances) {
+  const { predictions } = await post("predict", { instances });
+  return predictions;
 }
 
 async function send(path, options) {

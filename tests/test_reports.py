@@ -101,7 +101,7 @@ def test_a_report_needs_no_other_file(report: Report) -> None:
         if name in ("src", "href", "srcset")
     ]
     assert addresses
-    assert all(str(address).startswith("data:image/") for address in addresses)
+    assert all(str(address).startswith(("data:image/", "#")) for address in addresses)
     assert not re.search(r"url\(|@import|<script|<link|<iframe", page.source)
     assert len(page.source) < 2_000_000
 
@@ -112,6 +112,44 @@ def test_a_report_can_be_read_aloud(report: Report) -> None:
     assert all(image["alt"] for image in page.all("img"))
     assert len(page.all("caption")) == len(page.all("table"))
     assert all(heading["scope"] in ("col", "row") for heading in page.all("th"))
+
+
+def test_the_contents_list_every_section(report: Report) -> None:
+    page = report(*sure_classifier(wrong=3))
+    links = [str(link["href"]) for link in page.all("a")]
+    assert links == [f"#{heading['id']}" for heading in page.all("h2")]
+    assert {"#classes", "#confusion-matrix", "#thresholds", "#calibration", "#model"} <= set(links)
+    assert len(set(links)) == len(links)
+
+
+def test_tables_can_be_scrolled_by_keyboard_and_have_names(report: Report) -> None:
+    page = report(*sure_classifier(wrong=3))
+    regions = [part for part in page.all("div") if part.get("class") == "table"]
+    assert len(regions) == len(page.all("table")) > 3
+    assert all(part["role"] == "region" and part["tabindex"] == "0" for part in regions)
+    assert len({part["aria-label"] for part in regions}) == len(regions)
+
+
+def test_a_report_of_a_classifier_has_curves_and_areas_of_every_class(report: Report) -> None:
+    model, x, y = sure_classifier(wrong=10)
+    page = report(model, x, y)
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    for code, column in enumerate(model.predict(x, verbose=0).T):
+        scores = [f"{score(y == code, column):.4f}" for score in (roc_auc_score, average_precision_score)]
+        assert re.search(rf" {code} [\d.]+% [\d.]+% [\d.]+% \d+ {' '.join(scores)} ", page.text)
+    alts = [str(image["alt"]) for image in page.all("img")]
+    assert "ROC curves of 3 of 3 classes." in alts
+    assert "Precision-recall curves of 3 of 3 classes." in alts
+    assert any(alt.startswith("Calibration curves of 3 of 3 classes") for alt in alts)
+    assert "Class Mean probability Share of the class Calibration error" in page.text
+
+
+def test_samples_of_one_class_have_no_curves(report: Report) -> None:
+    model, x, y = sure_classifier(wrong=0)
+    page = report(model, x[y == 1], y[y == 1])
+    assert "#thresholds" not in [link["href"] for link in page.all("a")]
+    assert " 1 100.0% 100.0% 100.0% 33 \N{EN DASH} \N{EN DASH} " in page.text
 
 
 def test_names_are_escaped(report: Report) -> None:
@@ -310,6 +348,7 @@ def test_a_report_of_a_regression_tells_its_errors(report: Report) -> None:
     page = report(model, X, X[:, 0])
     assert "mean absolute error 0.5 " in page.text
     assert "root mean squared error 0.5 " in page.text
+    assert "mean error 0.5 predicted - true, of " in page.text
     assert "Residuals" in page.text
     assert "Largest errors The 25 samples" in page.text
     assert "output 1" in report(regressor(2), X, X[:, :2]).text

@@ -37,7 +37,12 @@ from fastnet.metrics.accuracy import (
 from fastnet.metrics.auc import AUC
 from fastnet.metrics.base import FunctionMetric, Mean, MeanMetricWrapper, Metric, Sum
 from fastnet.metrics.base import metrics as _metrics
-from fastnet.metrics.calibration import CalibrationBins, calibration_bins, expected_calibration_error
+from fastnet.metrics.calibration import (
+    CalibrationBins,
+    calibration_bins,
+    class_calibration_bins,
+    expected_calibration_error,
+)
 from fastnet.metrics.confusion import (
     FalseNegatives,
     FalsePositives,
@@ -143,6 +148,7 @@ __all__ = [
     "categorical_crossentropy",
     "categorical_focal_crossentropy",
     "categorical_hinge",
+    "class_calibration_bins",
     "classification_report",
     "concordance_correlation",
     "confusion_matrix",

@@ -1,6 +1,7 @@
 """Calibration of probabilities: of the predictions with a probability of 80%, 80% should be right."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,12 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet.metrics.reports import _labels
 from fastnet.support.validation import check_integer, without_mask
 
-__all__ = ["CalibrationBins", "calibration_bins", "expected_calibration_error"]
+__all__ = ["CalibrationBins", "calibration_bins", "class_calibration_bins", "expected_calibration_error"]
 
 
 @dataclass(frozen=True)
 class CalibrationBins:
-    """Samples in bins of equal width, by the probability of the predicted class.
+    """Samples in bins of equal width, by the probability of the predicted class, or of one class.
 
     Attributes
     ----------
@@ -22,7 +23,8 @@ class CalibrationBins:
     counts : ndarray of shape (bins,), int64
         The number of samples in each bin.
     confidence, accuracy : ndarray of shape (bins,)
-        The mean probability of the predicted class, and the fraction of right predictions; NaN in an empty bin.
+        The mean probability of the predicted class, and the fraction of right predictions; or the mean probability of
+        the one class, and the fraction of samples that belong to it. NaN in an empty bin.
     """
 
     edges: NDArray[np.float64]
@@ -66,6 +68,43 @@ def calibration_bins(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15) 
     (array([0, 4]), array([ nan, 0.75]))
     """
     bins = check_integer("n_bins", n_bins)
+    labels, probabilities = _checked(y_true, y_prob)
+    predicted = probabilities.argmax(axis=1)
+    return _binned(probabilities[np.arange(len(labels)), predicted], predicted == labels, bins)
+
+
+def class_calibration_bins(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15) -> list[CalibrationBins]:
+    """Sort samples into bins of equal width by the probability of each class.
+
+    Parameters
+    ----------
+    y_true, y_prob, n_bins
+        As for `calibration_bins`.
+
+    Returns
+    -------
+    list of CalibrationBins
+        One for each class; ``accuracy`` is the fraction of samples that belong to the class.
+
+    Raises
+    ------
+    ValueError
+        As `calibration_bins`.
+
+    Examples
+    --------
+    >>> from fastnet.metrics import class_calibration_bins
+    >>> _, second = class_calibration_bins([0, 1, 1, 1], [0.1, 0.4, 0.9, 0.9], n_bins=2)
+    >>> second.counts, second.accuracy
+    (array([2, 2]), array([0.5, 1. ]))
+    """
+    bins = check_integer("n_bins", n_bins)
+    labels, probabilities = _checked(y_true, y_prob)
+    return [_binned(column, labels == code, bins) for code, column in enumerate(probabilities.T)]
+
+
+def _checked(y_true: ArrayLike, y_prob: ArrayLike) -> tuple[NDArray[Any], NDArray[np.float64]]:
+    """Return the labels, and the probability of every class."""
     labels = _labels("y_true", y_true, probabilities=False)
     probabilities = np.asarray(without_mask("y_prob", y_prob), np.float64)
     if probabilities.ndim == 1 or probabilities.shape[1:] == (1,):
@@ -80,15 +119,17 @@ def calibration_bins(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15) 
         raise ValueError(
             f"y_prob must hold probabilities from 0 to 1; got {probabilities.min():g} to {probabilities.max():g}"
         )
-    predicted = probabilities.argmax(axis=1)
-    confidence = probabilities[np.arange(len(labels)), predicted]
+    return labels, probabilities
+
+
+def _binned(confidence: NDArray[np.float64], right: NDArray[np.bool_], bins: int) -> CalibrationBins:
     edges = np.linspace(0.0, 1.0, bins + 1)
     places = np.clip(np.searchsorted(edges, confidence) - 1, 0, bins - 1)
     counts = np.bincount(places, minlength=bins)
     with np.errstate(invalid="ignore"):
         mean = np.bincount(places, confidence, bins) / counts
-        right = np.bincount(places, predicted == labels, bins) / counts
-    return CalibrationBins(edges, counts, mean, right)
+        share = np.bincount(places, right, bins) / counts
+    return CalibrationBins(edges, counts, mean, share)
 
 
 def expected_calibration_error(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15) -> float:

@@ -6,10 +6,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fastnet.metrics import calibration_bins, confusion_matrix
-from fastnet.support.figures import given_or_new, legend_above, printable, write_title
+from fastnet.metrics import calibration_bins, class_calibration_bins, confusion_matrix
+from fastnet.support.figures import (
+    given_or_new,
+    legend_above,
+    names_of_classes,
+    printable,
+    write_legend,
+    write_title,
+)
+from fastnet.support.validation import check_integer
 
-__all__ = ["plot_calibration", "plot_confusion_matrix"]
+__all__ = ["plot_calibration", "plot_class_calibration", "plot_confusion_matrix"]
 
 _MOST_NUMBERED = 25  # classes, beyond which numbers in the cells are too small to read
 _MOST_NAMED = 60  # classes, beyond which their names are
@@ -137,4 +145,65 @@ def plot_calibration(y_true: ArrayLike, y_prob: ArrayLike, *, n_bins: int = 15, 
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="probability of what is predicted", ylabel="share that is right")
     legend_above(axes)
     write_title(axes, f"expected calibration error {bins.expected_error:.3f}")
+    return axes
+
+
+def plot_class_calibration(
+    y_true: ArrayLike,
+    y_prob: ArrayLike,
+    *,
+    class_names: Sequence[str] | None = None,
+    n_bins: int = 10,
+    max_classes: int = 10,
+    axes: Any = None,
+) -> Any:
+    """Draw for each class how often samples belong to it over the probability that the model gives it.
+
+    The legend has the calibration error of each class: the mean over the samples of the distance from the diagonal. Of
+    more than `max_classes` classes, those with the largest errors are drawn.
+
+    Parameters
+    ----------
+    y_true : array_like of shape (n,), (n, 1) or (n, classes)
+        The true labels, from 0 to the number of classes - 1, or one-hot rows.
+    y_prob : array_like of shape (n, classes), (n, 1) or (n,)
+        The probabilities of the classes; one column is the probability of class 1 of two.
+    class_names : list of str, optional
+        The names of the labels 0, 1, ....
+    n_bins : int, default 10
+        The number of points of a curve.
+    max_classes : int, default 10
+        The number of curves.
+    axes : matplotlib.axes.Axes, optional
+        Where to draw; without it a new figure is made.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+
+    Raises
+    ------
+    ImportError
+        matplotlib is not installed.
+    ValueError
+        As `fastnet.metrics.class_calibration_bins`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> axes = fn.plotting.plot_class_calibration([0, 1, 1], [0.1, 0.4, 0.9])  # doctest: +SKIP
+    """
+    classes = class_calibration_bins(y_true, y_prob, n_bins=n_bins)
+    most = check_integer("max_classes", max_classes)
+    names = names_of_classes(class_names, len(classes))
+    axes = given_or_new(axes)
+    axes.plot([0, 1], [0, 1], ":", color="gray")
+    order = np.argsort([-bins.expected_error for bins in classes], kind="stable")[:most]
+    for code in sorted(order.tolist()):
+        bins = classes[code]
+        filled = bins.counts > 0
+        label = f"{printable(names[code])} ({bins.expected_error:.3f})"
+        axes.plot(bins.confidence[filled], bins.accuracy[filled], "o-", markersize=3, label=label)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="probability of the class", ylabel="share that belongs to it")
+    write_legend(axes, "upper left")
     return axes

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.metrics import calibration_bins, confusion_matrix
-from fastnet.plotting import plot_calibration, plot_confusion_matrix
-from fastnet.reports._pictures import draw
+from fastnet.plotting import plot_confusion_matrix
+from fastnet.reports._curves import areas, calibration_section, threshold_sections
+from fastnet.reports._pictures import WHOLE, draw
 from fastnet.reports._predictions import Classes, Labels
 from fastnet.reports._samples import MOST_SAMPLES, features_table, gallery
-from fastnet.reports._section import Figure, Section, Table, count, number, percent
+from fastnet.reports._section import Figure, Section, Table, count, fixed, percent
 
 if TYPE_CHECKING:
     from fastnet.models import Sequential
@@ -55,7 +56,8 @@ def sections(
     return [
         scores_section("Classes", classes),
         _confusion(classes),
-        calibration_section(classes.true, classes.probabilities),
+        *threshold_sections(classes.true, classes.probabilities, classes.names),
+        calibration_section(classes.true, classes.probabilities, classes.names),
         _mistakes(model, x, classes, image_shape),
     ]
 
@@ -68,31 +70,52 @@ def scores_section(heading: str, found: Classes | Labels) -> Section:
     options = {"labels": np.arange(len(found.names)), "zero_division": np.nan}
     columns = np.stack(scores(*arguments, **options), axis=1)
     averages = {kind: scores(*arguments, average=kind, **options)[:3] for kind in ("macro", "weighted")}
+    of_curves = areas(found)
+    weights = {"macro": np.ones(len(columns)), "weighted": columns[:, 3]}
+
+    def cells(name: str, values: Any, samples: float, curves: Any) -> list[str]:
+        return [name, *map(percent, values), f"{int(samples):,}", *(fixed(score) for score in curves)]
+
     rows = [
-        [name, *(percent(share) for share in values[:3]), f"{int(values[3]):,}"]
-        for name, values in zip(found.names, columns, strict=True)
+        cells(name, values[:3], values[3], curves)
+        for name, values, curves in zip(found.names, columns, of_curves, strict=True)
     ]
-    samples = f"{int(columns[:, 3].sum()):,}"
-    rows += [[f"{kind} mean", *map(percent, values), samples] for kind, values in averages.items()]
-    headers = ["Class" if isinstance(found, Classes) else "Label", "Precision", "Recall", "F1", "Samples"]
+    rows += [
+        cells(f"{kind} mean", values, columns[:, 3].sum(), _mean(of_curves, weights[kind]))
+        for kind, values in averages.items()
+    ]
+    what = "Class" if isinstance(found, Classes) else "Label"
+    headers = [what, "Precision", "Recall", "F1", "Samples", "AUC", "Average precision"]
     return Section(
         heading,
         "Precision: of the samples predicted as this class, the share that belongs to it. Recall: of the samples of "
-        "this class, the share that is predicted as it. F1: their harmonic mean.",
+        "this class, the share that is predicted as it. F1: their harmonic mean. AUC: the area under the ROC curve. "
+        "Average precision: that under the precision-recall curve.",
         tables=[Table("Per-class scores", headers, rows)],
     )
 
 
+def _mean(scores: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the mean over the classes that have a score; NaN if none has."""
+    known = ~np.isnan(scores[:, 0]) & (weights > 0)
+    if not known.any():
+        return np.full(scores.shape[1], np.nan)
+    mean: NDArray[np.float64] = np.average(scores[known], axis=0, weights=weights[known])
+    return mean
+
+
 def _confusion(classes: Classes) -> Section:
     matrix = confusion_matrix(classes.true, classes.predicted, labels=np.arange(len(classes.names)))
-    side = min(3.2 + 0.35 * len(classes.names), 8.0)
+
+    def paint(axes: Any, colors: Any) -> None:
+        plot_confusion_matrix(classes.true, classes.predicted, class_names=classes.names, cmap=colors, axes=axes)
+        axes.set_aspect("auto")  # the cells fill the width
+
     picture = draw(
-        lambda axes, colors: plot_confusion_matrix(
-            classes.true, classes.predicted, class_names=classes.names, cmap=colors, axes=axes[0]
-        ),
+        paint,
         f"Confusion matrix of {len(classes.names)} classes: rows are true classes, columns predicted ones. "
         f"The numbers off the diagonal are in the table of confusions.",
-        size=(side, side),
+        size=(WHOLE, min(1.2 + 0.36 * len(classes.names), WHOLE)),
     )
     wrong = matrix.copy()
     np.fill_diagonal(wrong, 0)
@@ -119,26 +142,6 @@ def _confusion(classes: Classes) -> Section:
     )
 
 
-def calibration_section(true: NDArray[Any], probabilities: NDArray[np.float64]) -> Section:
-    """Return the calibration curve, and the direction of its error."""
-    bins = calibration_bins(true, probabilities)
-    picture = draw(
-        lambda axes, _: plot_calibration(true, probabilities, axes=axes[0]),
-        f"Calibration curve with {int((bins.counts > 0).sum())} points; expected calibration error "
-        f"{number(bins.expected_error)}.",
-        size=(5.2, 4.2),
-    )
-    shares = bins.counts / bins.counts.sum()
-    gap = float(np.nansum(shares * (bins.confidence - bins.accuracy)))
-    tendency = "overconfident" if gap > 0 else "underconfident"
-    return Section(
-        "Calibration",
-        "Of the predictions with a probability of 80%, 80% should be right: the curve should follow the diagonal. "
-        f"Below it the model is overconfident. On average it is {tendency} by {percent(abs(gap))}.",
-        [picture],
-    )
-
-
 def _mistakes(
     model: "Sequential | QuantizedModel", x: Any, classes: Classes, image_shape: tuple[int, ...] | None
 ) -> Section:
@@ -147,7 +150,7 @@ def _mistakes(
     if not len(wrong):
         return Section(heading, "No sample is predicted wrong.")
     worst = wrong[np.argsort(-classes.confidence[wrong], kind="stable")][:MOST_SAMPLES]
-    text = f"{len(worst):,} of {count(len(wrong), 'wrong prediction')}, the most confident first."
+    text = f"{len(worst):,} of {count(len(wrong), 'wrong prediction')}, the most confident first; rows count from 0."
     names = classes.names
     true = [names[code] for code in classes.true[worst].tolist()]
     predicted = [names[code] for code in classes.predicted[worst].tolist()]
@@ -161,11 +164,11 @@ def _mistakes(
         return Section(
             heading,
             text
-            + " Below each: the true and the predicted class, the probability of the prediction, and the row of the data, from 0.",
+            + " Below each: the true and the predicted class, the probability of the prediction, and the row of the data.",
             samples=gallery(model, x, worst, image_shape, captions),
         )
     columns = {"True class": true, "Predicted": predicted, "Probability": sure, "Of the true class": of_true}
-    table = features_table(model, x, worst, columns, "Wrong predictions; rows count from 0", words=3)
+    table = features_table(model, x, worst, columns, "Wrong predictions", words=3)
     return Section(heading, text, tables=[table])
 
 

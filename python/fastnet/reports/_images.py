@@ -57,7 +57,7 @@ def _filters(layer: Layer) -> Picture:
     if isinstance(layer, Conv1D):
         weights = f"{count(height, 'channel')} of {count(width, 'step')}"
     return draw(
-        lambda axes, _: draw_filters(layer, shown, axes[0]),
+        lambda axes, _: draw_filters(layer, shown, axes),
         f"{shown} of {count(filters, 'filter')} of the layer {layer.name}, {weights}.",
         size=(max(3.2, cell * across + 1.0), max(2.0, cell * height / width * down + _TITLE)),
     )
@@ -71,7 +71,7 @@ def _maps(model: Sequential, layer: Layer, images: Any, image_shape: tuple[int, 
     wide = tall * across * width / (-(-shown // across) * height)  # of the maps of a sample, which are as tall as it is
     sample = min(_WIDTH / (1.2 + wide), 1.7 / tall)  # inches, its width
     return draw(
-        lambda axes, _: draw_feature_maps(model, images, layer, image_shape, shown, axes[0]),
+        lambda axes, _: draw_feature_maps(model, images, layer, image_shape, shown, axes),
         f"{count(len(images), 'sample')}, and beside each {shown} of {count(filters, 'feature map')} of the layer "
         f"{layer.name}, {height} x {width} pixels.",
         size=(max(3.2, sample * (1.2 + wide)), sample * tall * 1.1 * len(images) + _TITLE),

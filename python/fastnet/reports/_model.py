@@ -70,5 +70,6 @@ def environment_table() -> Table:
     rows = [
         (name.replace("_", " "), ", ".join(map(str, value)) if isinstance(value, list) else str(value))
         for name, value in show_config(mode="dict").items()
+        if name != "version"  # which the head of the report has
     ]
     return Table("Where this report was made", (), rows)

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fastnet.reports._classification import accuracy_figure, calibration_section, scores_section
+from fastnet.reports._classification import accuracy_figure, scores_section
+from fastnet.reports._curves import calibration_section, threshold_sections
 from fastnet.reports._predictions import Labels
 from fastnet.reports._samples import MOST_SAMPLES, features_table, gallery
 from fastnet.reports._section import Figure, Section, count, percent
@@ -36,6 +37,7 @@ def sections(
     """Return the sections about the predictions."""
     return [
         scores_section("Labels", labels),
+        *threshold_sections(labels.true, labels.probabilities, labels.names),
         calibration_section(labels.true.ravel(), labels.probabilities.ravel()),
         _mistakes(model, x, labels, image_shape),
     ]
@@ -55,14 +57,14 @@ def _mistakes(
     names = [labels.names[column] for column in columns[order].tolist()]
     shares = [percent(share) for share in probabilities[order].tolist()]
     true = ["yes" if labels.true[place] else "no" for place in zip(worst, columns[order], strict=True)]
-    text = f"{len(worst):,} of {count(len(rows), 'wrong label')}, the most confident first."
+    text = f"{len(worst):,} of {count(len(rows), 'wrong label')}, the most confident first; rows count from 0."
     if image_shape is not None:
         captions = [
             (name if answer == "yes" else f"not {name}", f"{share}; row\N{NO-BREAK SPACE}{row:,}")
             for name, answer, share, row in zip(names, true, shares, worst.tolist(), strict=True)
         ]
-        text += " Below each: the true answer, the probability of the label, and the row of the data, from 0."
+        text += " Below each: the true answer, the probability of the label, and the row of the data."
         return Section(heading, text, samples=gallery(model, x, worst, image_shape, captions))
     cells = {"Label": names, "True": true, "Probability": shares}
-    table = features_table(model, x, worst, cells, "Wrong labels; rows count from 0", words=3)
+    table = features_table(model, x, worst, cells, "Wrong labels", words=3)
     return Section(heading, text, tables=[table])

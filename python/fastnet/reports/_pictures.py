@@ -10,8 +10,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_LIGHT = {"ink": "#1f2328", "lines": "#8b949e", "grid": "#d8dee4", "colors": ["#0969da", "#bc4c00"]}
-_DARK = {"ink": "#e6edf3", "lines": "#8b949e", "grid": "#30363d", "colors": ["#58a6ff", "#f0883e"]}
+# Ten colors: as many curves as a picture has at most.
+_LIGHT_COLORS = [
+    "#0969da",
+    "#bc4c00",
+    "#1a7f37",
+    "#8250df",
+    "#bf3989",
+    "#1b7c83",
+    "#9a6700",
+    "#cf222e",
+    "#57606a",
+    "#6e4a1e",
+]
+_DARK_COLORS = [
+    "#58a6ff",
+    "#f0883e",
+    "#3fb950",
+    "#bc8cff",
+    "#f778ba",
+    "#39c5cf",
+    "#d29922",
+    "#ff7b72",
+    "#8b949e",
+    "#ffdfb6",
+]
+_LIGHT = {"ink": "#1f2328", "lines": "#8b949e", "grid": "#d8dee4", "colors": _LIGHT_COLORS}
+_DARK = {"ink": "#e6edf3", "lines": "#8b949e", "grid": "#30363d", "colors": _DARK_COLORS}
+WHOLE, HALF = (
+    6.4,
+    4.6,
+)  # inches: the widths of a picture alone and of one beside another, in which their text is easy to read
 PAGES = {"light": "#ffffff", "dark": "#0d1117"}  # the backgrounds in the style sheet
 _LARGEST_SIDE = 112  # of a sample's image in pixels, about the displayed size
 _DEEPEST = {"light": "#0550ae", "dark": "#79c0ff"}
@@ -38,30 +67,23 @@ class Picture:
     height: int
 
 
-def draw(paint: Callable[[list[Any], Any], Any], alt: str, *, size: tuple[float, float], count: int = 1) -> Picture:
+def draw(paint: Callable[[Any, Any], Any], alt: str, *, size: tuple[float, float]) -> Picture:
     """Return a picture.
 
     Parameters
     ----------
     paint : callable
-        Called with a list of `count` Axes and a colormap that begins with the background color.
+        Called with Axes and a colormap that begins with the background color.
     alt : str
         The alternative text.
     size : tuple of float
-        Width and height in inches for each of the Axes.
-    count : int, default 1
-        The number of Axes, two of them in a row.
+        Width and height in inches.
     """
-    columns = min(count, 2)
-    rows = -(-count // columns)
-    size = (size[0] * columns, size[1] * rows)
-    light, dark = (_svg(paint, size, (rows, columns), count, mode) for mode in ("light", "dark"))
+    light, dark = (_svg(paint, size, mode) for mode in ("light", "dark"))
     return Picture(light, dark, alt, round(size[0] * 96), round(size[1] * 96))
 
 
-def _svg(
-    paint: Callable[[list[Any], Any], Any], size: tuple[float, float], grid: tuple[int, int], count: int, mode: str
-) -> str:
+def _svg(paint: Callable[[Any, Any], Any], size: tuple[float, float], mode: str) -> str:
     from matplotlib import style
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
@@ -73,7 +95,7 @@ def _svg(
         # The text stays text, and the browser has fonts for characters that matplotlib lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         figure = Figure(size, layout="constrained")  # without pyplot, which would keep a reference
-        paint([figure.add_subplot(*grid, place + 1) for place in range(count)], colormap)
+        paint(figure.add_subplot(), colormap)
         figure.savefig(buffer, format="svg", dpi=150, transparent=True, metadata={"Date": None, "Creator": None})
     return _address("image/svg+xml", buffer.getvalue())
 
@@ -90,6 +112,8 @@ def _settings(theme: dict[str, Any]) -> dict[str, Any]:
         "axes.grid.axis": "y",
         "axes.spines.top": False,
         "axes.spines.right": False,
+        "font.family": "sans-serif",
+        "font.sans-serif": ["DejaVu Sans"],  # every text names all of them, and the browser has its own
         "font.size": 10.0,
         "grid.color": theme["grid"],
         "legend.frameon": False,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet.plotting import plot_predictions, plot_residuals
-from fastnet.reports._pictures import Picture, draw
+from fastnet.reports._pictures import HALF, WHOLE, Picture, draw
 from fastnet.reports._predictions import Numbers
 from fastnet.reports._samples import MOST_SAMPLES, features_table
 from fastnet.reports._section import Figure, Section, Table, count, number
@@ -22,11 +22,12 @@ def key_figures(numbers: Numbers) -> list[Figure]:
     """Return the errors over all outputs."""
     mae, rmse, r2 = _errors(numbers.true, numbers.predicted)
     spread = float(np.abs(numbers.true - np.median(numbers.true, axis=0)).mean())
+    samples = f"predicted - true, of {count(len(numbers), 'sample')}"
     return [
         Figure(number(mae), "mean absolute error", f"{number(spread)} for always predicting the median"),
         Figure(number(rmse), "root mean squared error", "large errors count more"),
         Figure(number(r2), "R\N{SUPERSCRIPT TWO}", "1 is best, 0 no better than the mean"),
-        Figure(f"{len(numbers):,}", "samples", count(numbers.true.shape[1], "output")),
+        Figure(number(float((numbers.predicted - numbers.true).mean())), "mean error", samples),
     ]
 
 
@@ -40,7 +41,14 @@ def _errors(true: Any, predicted: Any) -> tuple[float, float, float]:
 
 def sections(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> list[Section]:
     """Return the sections about the predictions."""
+    return [*_each_output(numbers), *_pictures(numbers), _worst(model, x, numbers)]
+
+
+def _each_output(numbers: Numbers) -> list[Section]:
+    """Return the errors of each output; the key figures have those of one alone."""
     outputs = range(numbers.true.shape[1])
+    if len(outputs) == 1:
+        return []
     rows = [
         [
             name,
@@ -50,54 +58,51 @@ def sections(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> 
         for output, name in zip(outputs, numbers.names, strict=True)
     ]
     headers = ["Output", "Mean absolute error", "Root mean squared error", "R\N{SUPERSCRIPT TWO}", "Mean error"]
+    return [Section("Errors", tables=[Table("Errors of the predictions", headers, rows)])]
+
+
+def _pictures(numbers: Numbers) -> list[Section]:
+    """Return the predictions over the true values, and the residuals, of some outputs."""
+    outputs = range(numbers.true.shape[1])
     shown = outputs[:_MOST_PICTURES]
     some = "" if len(shown) == len(outputs) else f" The first {len(shown)} of {len(outputs)} outputs are drawn."
     return [
-        Section("Errors", tables=[Table("Errors of the predictions", headers, rows)]),
         Section(
             "Predictions and true values",
             "Exact predictions lie on the line." + some,
-            [_scatter(numbers, shown)],
+            [_scatter(numbers, output) for output in shown],
         ),
         Section(
             "Residuals",
             "The errors of the predictions. Points should scatter around 0 without a pattern: a bend means that the "
             "model is too simple, a funnel that its errors are larger for some values than for others." + some,
-            [_residuals(numbers, shown)],
+            [_residuals(numbers, output) for output in shown],
         ),
-        _worst(model, x, numbers),
     ]
 
 
-def _scatter(numbers: Numbers, outputs: range) -> Picture:
-    def paint(axes: list[Any], _: Any) -> None:
-        for output, axis in zip(outputs, axes, strict=True):
-            plot_predictions(numbers.true[:, output], numbers.predicted[:, output], axes=axis)
-            write_title(axis, printable(numbers.names[output], 40))
-
-    ranges = ", ".join(
-        f"{numbers.names[output]} from {number(values.min())} to {number(values.max())}"
-        for output in outputs
-        for values in (numbers.true[:, output],)
-    )
-    return draw(paint, f"Predictions over true values: {ranges}.", **_size(outputs))
+def _scatter(numbers: Numbers, output: int) -> Picture:
+    true, name = numbers.true[:, output], numbers.names[output]
+    alt = f"Predictions of {name} over true values from {number(float(true.min()))} to {number(float(true.max()))}."
+    return _drawn(plot_predictions, numbers, output, alt)
 
 
-def _size(outputs: range) -> dict[str, Any]:
-    return {"size": (6.0, 4.0) if len(outputs) == 1 else (4.6, 3.4), "count": len(outputs)}
+def _residuals(numbers: Numbers, output: int) -> Picture:
+    largest = number(float(np.abs(numbers.predicted - numbers.true)[:, output].max()))
+    alt = f"Residuals of {numbers.names[output]} over the predictions. The largest is {largest} from 0."
+    return _drawn(plot_residuals, numbers, output, alt)
 
 
-def _residuals(numbers: Numbers, outputs: range) -> Picture:
-    errors = np.abs(numbers.predicted - numbers.true).max(axis=0)
+def _drawn(plot: Any, numbers: Numbers, output: int, alt: str) -> Picture:
+    """Return a picture of an output, which has its name unless it is the only one."""
+    is_one = len(numbers.names) == 1
 
-    def paint(axes: list[Any], _: Any) -> None:
-        for output, axis in zip(outputs, axes, strict=True):
-            plot_residuals(numbers.true[:, output], numbers.predicted[:, output], axes=axis)
-            write_title(axis, printable(numbers.names[output], 40))
+    def paint(axes: Any, _: Any) -> None:
+        plot(numbers.true[:, output], numbers.predicted[:, output], axes=axes)
+        if not is_one:
+            write_title(axes, printable(numbers.names[output], 40))
 
-    largest = ", ".join(f"{numbers.names[output]} {number(errors[output])}" for output in outputs)
-    alt = f"Residuals over the predictions. The largest is {largest} from 0."
-    return draw(paint, alt, **_size(outputs))
+    return draw(paint, alt, size=(WHOLE, 3.6) if is_one else (HALF, 3.4))
 
 
 def _worst(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> Section:
@@ -116,5 +121,6 @@ def _worst(model: "Sequential | QuantizedModel", x: Any, numbers: Numbers) -> Se
     if len(numbers.names) > 1:
         columns = {"Output": [numbers.names[output] for output in outputs.tolist()], **columns}
         words = 2
-    table = features_table(model, x, worst, columns, "The largest errors; rows count from 0", words=words)
-    return Section("Largest errors", f"The {count(len(worst), 'sample')} with the largest errors.", tables=[table])
+    table = features_table(model, x, worst, columns, "The largest errors", words=words)
+    text = f"The {count(len(worst), 'sample')} with the largest errors; rows count from 0."
+    return Section("Largest errors", text, tables=[table])

@@ -60,6 +60,11 @@ class Section:
     tables: Sequence[Table] = ()
     samples: Sequence[Sample] = ()
 
+    @property
+    def anchor(self) -> str:
+        """The name that links to the section have."""
+        return self.heading.lower().replace(" ", "-")
+
 
 def percent(share: float, digits: int = 1) -> str:
     """Return a fraction as a percentage; a dash for NaN."""
@@ -69,6 +74,11 @@ def percent(share: float, digits: int = 1) -> str:
 def number(value: float) -> str:
     """Return a number with four significant digits; a dash for NaN."""
     return "\N{EN DASH}" if math.isnan(value) else f"{value:.4g}"
+
+
+def fixed(score: float) -> str:
+    """Return a score from 0 to 1 with four decimals; a dash for NaN."""
+    return "\N{EN DASH}" if math.isnan(score) else f"{score:.4f}"
 
 
 def count(items: int, what: str) -> str:

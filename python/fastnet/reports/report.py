@@ -3,13 +3,14 @@
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastnet._core import __version__
 from fastnet.files.atomic import atomic_write
 from fastnet.files.names import check_name
-from fastnet.support.curves import curves_of
+from fastnet.support.curves import Curve, curves_of
 from fastnet.support.validation import describe
 from fastnet.training.evaluation import Evaluator
 
@@ -35,7 +36,7 @@ def write_report(
     """Evaluate a model on samples and write the results to one self-contained HTML file.
 
     For a classifier: the accuracy with its confidence interval, precision, recall and F1 of every class, the confusion
-    matrix, the calibration curve, and the 25 most confidently wrong samples. For a multi-label classifier: the same for
+    matrix, ROC and precision-recall curves, calibration, and the 25 most confidently wrong samples. For a multi-label classifier: the same for
     its labels. For a regression: the mean absolute error, R2, the residuals, and the 25 samples with the largest
     errors. For all models: the learning curves, the layers, the receipt of the training, and the versions in use. For
     convolutional networks of images: the filters of the first convolution, and its feature maps of four samples.
@@ -137,8 +138,7 @@ def _content(
 
 def _learning_curves(model: "Sequential | QuantizedModel", history: Any) -> "list[Section]":
     """Return the section with the learning curves, if there are any."""
-    from fastnet.plotting import plot_history
-    from fastnet.reports._pictures import draw
+    from fastnet.reports._pictures import HALF, WHOLE, draw
     from fastnet.reports._section import Section, count, number
 
     if history is None:
@@ -148,14 +148,30 @@ def _learning_curves(model: "Sequential | QuantizedModel", history: Any) -> "lis
     curves = curves_of(history)
     names = [name for name in curves if not (name.startswith("val_") and name.removeprefix("val_") in curves)]
     last = ", ".join(f"{name} {number(curve.values[-1])}" for name, curve in curves.items() if curve.values)
-    picture = draw(
-        lambda axes, _: plot_history(history, axes=axes),
-        f"Learning curves of {', '.join(names)}. In the last epoch: {last}.",
-        size=(4.4, 3.2),
-        count=len(names),
-    )
+    pictures = []
+    for name in names:
+        of_name = _Curves({key: curves[key] for key in (name, f"val_{name}") if key in curves})
+        alt = f"Learning curve of {name} over the epochs."
+        size = (WHOLE, 3.4) if len(names) == 1 else (HALF, 3.3)
+        pictures.append(draw(partial(_draw_history, of_name), alt, size=size))
     epochs = max(curve.epochs[-1] for curve in curves.values() if curve.epochs)
-    return [Section("Learning curves", f"After {count(epochs, 'epoch')}: {last}.", [picture])]
+    return [Section("Learning curves", f"After {count(epochs, 'epoch')}: {last}.", pictures)]
+
+
+def _draw_history(history: "_Curves", axes: Any, _: Any) -> None:
+    from fastnet.plotting import plot_history
+
+    plot_history(history, axes=[axes])
+
+
+class _Curves:
+    """Some curves of a history, for `plot_history`."""
+
+    def __init__(self, curves: dict[str, Curve]) -> None:
+        self._curves = curves
+
+    def curves(self) -> dict[str, Curve]:
+        return self._curves
 
 
 def _render(**context: Any) -> str:

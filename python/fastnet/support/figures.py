@@ -70,3 +70,25 @@ def printable(name: str, longest: int = LONGEST_NAME) -> str:
     """Return a name for a plot: without control characters, and not too long."""
     name = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
     return name if len(name) <= longest else name[: longest - 3] + "..."
+
+
+def names_of_classes(class_names: Sequence[str] | None, classes: int) -> list[str]:
+    """Return the name of each class: those that are given, else their numbers.
+
+    Raises
+    ------
+    ValueError
+        The number of names is another.
+    """
+    if class_names is None:
+        return [str(code) for code in range(classes)]
+    if len(class_names) != classes:
+        raise ValueError(f"class_names must have one name for each of the {classes} classes; got {len(class_names)}")
+    return [str(name) for name in class_names]
+
+
+def write_legend(axes: Any, place: str) -> None:
+    """Write the legend of several curves, small enough for ten of them."""
+    legend = axes.legend(loc=place, fontsize="small", labelspacing=0.3, handlelength=1.2)
+    for text in legend.get_texts():
+        text.set_parse_math(False)

@@ -40,6 +40,7 @@ def load(name: str) -> ModuleType:
 
 
 programs = load("programs")
+accessible = load("accessible")
 
 
 def name_of(page: Path) -> str:
@@ -166,3 +167,20 @@ def test_the_example_of_the_readme_reaches_the_accuracy_of_the_demo(
     accuracy = re.match(r"(\d+\.\d)%", printed)
     assert accuracy is not None
     assert float(accuracy[1]) >= 97.0
+
+
+def test_readers_do_not_see_what_is_said_to_the_tests() -> None:
+    page = '```sh title="not tested: needs a server"\ncurl\n```\n  ```text title="about"\n1\n  ```\n```toml title="run.toml"\n```\n'
+    shown = programs.without_notes(page)
+    assert shown == '```sh\ncurl\n```\n  ```text\n1\n  ```\n```toml title="run.toml"\n```\n'
+
+
+def test_the_search_and_the_sections_of_the_navigation_have_names() -> None:
+    section = (
+        '<nav class="md-nav" aria-labelledby="__nav_2_label" aria-expanded="false">\n<label class="md-nav__title" for="__nav_2">\n'
+        '<span class="md-nav__icon md-icon"></span>\n Tutorial\n </label>'
+    )
+    named = accessible.named(f'<div class="md-search" role="dialog">{section}<th></th><th style="x"></th><th>a</th>')
+    assert '<div class="md-search" role="dialog" aria-label="Search">' in named
+    assert '<nav class="md-nav" aria-label="Tutorial" aria-expanded="false">' in named
+    assert named.endswith('<td></td><td style="x"></td><th>a</th>')

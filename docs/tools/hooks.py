@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import accessible
 import docstrings
 import mmdr
 import programs
@@ -87,7 +88,11 @@ def _draw(page: File, files: Files, config: MkDocsConfig) -> None:
 
 
 def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
-    """Point links to files of the repository at their pages; of those that have none, keep the words alone."""
+    """Leave out what is for the tests, and point links to files of the repository at their pages.
+
+    Of links to files that have no page, the words alone are kept.
+    """
+    markdown = programs.without_notes(markdown)
     uri = page.file.src_uri
     folder = "" if uri in OUTSIDE else "docs"
     if uri == "reference/index.md":
@@ -109,13 +114,14 @@ def on_page_markdown(markdown: str, page: Page, files: Files, **_: Any) -> str:
     return LINK.sub(resolve, markdown)
 
 
-def on_post_page(output: str, page: Page, **_: Any) -> None:
-    """Refuse a page that a browser would fetch something for from another host."""
+def on_post_page(output: str, page: Page, **_: Any) -> str:
+    """Name parts that have no name, and refuse a page that a browser would fetch something for from another host."""
     found = re.search(
         r"""<(?:script|img|iframe|source|link(?![^>]*rel="?canonical))[^>]*(?:src|href)="?(?:https?:)?//""", output
     )
     if found:
         raise PluginError(f"{page.file.src_uri} needs something of another host: {found[0]}")
+    return accessible.named(output)
 
 
 def diagram(source: str, *_: Any, **__: Any) -> str:

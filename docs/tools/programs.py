@@ -20,7 +20,9 @@ from typing import NamedTuple
 FENCE = re.compile(r"^(?P<indent> *)```(?P<info>.*)\n(?P<code>(?:.*\n)*?)(?P=indent)```$", re.MULTILINE)
 TITLE = re.compile(r'title="([^"]+)"')
 FILE_NAME = re.compile(r"[\w-]+\.\w+")
-PICTURE = re.compile(r"!\[[^\]]*\]\(([^):]+)\)")
+# Titles that say what the tests do with a block.
+NOTE = re.compile(r"""^(?P<fence> *```\w[^\n]*?) title="(?:not tested: [^"]*|about)\"""", re.MULTILINE)
+PICTURE = re.compile(r"!\[[^\]]*\]\(([^):#]+)(?:#[\w-]+)?\)")
 
 
 class Block(NamedTuple):
@@ -53,6 +55,11 @@ def blocks(text: str) -> Iterator[Block]:
         line = text.count("\n", 0, fence.start()) + 1
         title = TITLE.search(fence["info"])
         yield Block(line, language, textwrap.dedent(fence["code"]), title[1] if title else "", output, about)
+
+
+def without_notes(text: str) -> str:
+    """Return a page without what its blocks say to the tests."""
+    return NOTE.sub(r"\g<fence>", text)
 
 
 def pictures(text: str) -> set[str]:

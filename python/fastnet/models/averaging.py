@@ -63,6 +63,7 @@ def ensemble(models: Iterable[Sequential], name: str | None = None) -> Sequentia
     )
     model.set_weights([weights for member in members for weights in member.get_weights()])
     model.class_names, model.feature_names = first.class_names, first.feature_names
+    model.feature_ranges = first.feature_ranges
     if (compiled := first.get_compile_config()) is not None:
         model.compile_from_config(compiled)
     return model

@@ -27,7 +27,7 @@ def unit_of(model: Sequential | QuantizedModel, layer: int, unit: int) -> dict[s
     """
     if isinstance(model, QuantizedModel):
         return "a quantized model has no weights to show"
-    layers = [one for one in model.layers if isinstance(one, EXPLAINED)]
+    layers = [one for one in model._leaves() if isinstance(one, EXPLAINED)]
     if layer >= len(layers):
         return f"the model has {len(layers)} layers with a kernel, counted from 0; got {layer}"
     found = layers[layer]

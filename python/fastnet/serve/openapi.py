@@ -242,7 +242,13 @@ def _array(shape: tuple[int, ...], schema: Schema) -> Schema:
 def _place(name: str, where: str) -> Schema:
     """Return the description of a parameter in a path: the place of something, from 0."""
     schema = {"type": "integer", "minimum": 0}
-    return {"name": name, "in": "path", "required": True, "schema": schema, "description": f"Its place {where}, from 0."}
+    return {
+        "name": name,
+        "in": "path",
+        "required": True,
+        "schema": schema,
+        "description": f"Its place {where}, from 0.",
+    }
 
 
 def _number(minimum: float | None = None, maximum: float | None = None) -> Schema:

@@ -31,7 +31,9 @@ def _functions() -> dict[str, Callable[[Mapping[str, Any]], ActivationFunction]]
 
         return make
 
-    return {kind: maker(candidates) for kind, candidates in known.items()}
+    return {kind: maker(candidates) for kind, candidates in known.items()} | {
+        "ReLU6": lambda _: with_parameter("relu6", 6.0)
+    }
 
 
-FUNCTIONS = {**_functions(), "ReLU6": lambda _: with_parameter("relu6", 6.0)}
+FUNCTIONS = _functions()

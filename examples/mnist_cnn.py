@@ -1,37 +1,39 @@
-"""More than 99.4% of MNIST's test images: a small convolutional network, trained on images that are shifted at random.
+"""99.5% of MNIST's test images: a small convolutional network, trained on images that are moved, turned and scaled at random.
 
-usage: python examples/mnist_cnn.py [--epochs N] [--seed N] [--threads N]
+usage: python examples/mnist_cnn.py [--epochs N] [--seed N] [--ensemble N] [--threads N]
 
-Three convolutions of 3 x 3 with batch normalization, 61,994 parameters. Before each epoch every training image is moved by up
-to two pixels along each axis. The learning rate goes up and down once. Seed 0 reaches 99.51% after 10 epochs, which take 222
-seconds of one core.
+Three convolutions with batch normalization, 105,386 parameters. In every epoch each training image is another one: layers for augmentation
+draw how far it is moved, turned and scaled. The learning rate goes up and down once. 14 epochs take 220 seconds of one core with
+AVX-512. The seeds 0 to 4 reach 99.57, 99.52, 99.52, 99.53 and 99.48%, the mean of the five networks 99.65%.
 """
 
 import argparse
 import time
 
-import numpy as np
-
 import fastnet as fn
 from fastnet.datasets import mnist
 
-BATCH, SHIFT = 128, 2
+BATCH = 128
 
 
-def convolution(filters):
-    """Return a convolution of 3 x 3 with batch normalization, which has the bias, and a rectifier."""
-    return [fn.Conv2D(filters, 3, use_bias=False), fn.BatchNormalization(momentum=0.9), fn.ReLU()]
+def convolution(filters, size):
+    """Return a convolution with batch normalization, which has the bias, and a rectifier."""
+    return [fn.Conv2D(filters, size, use_bias=False), fn.BatchNormalization(momentum=0.9), fn.ReLU()]
 
 
 def network(seed):
     return fn.Sequential(
         [
-            fn.Rescaling(1 / 255, input_shape=(28, 28, 1)),
-            *convolution(32),
+            fn.Input((28, 28, 1)),
+            fn.layers.RandomTranslation(0.1, 0.1, fill_mode="constant"),
+            fn.layers.RandomRotation(0.03, fill_mode="constant"),
+            fn.layers.RandomZoom(0.1, fill_mode="constant"),
+            fn.Rescaling(1 / 255),
+            *convolution(32, 5),
             fn.MaxPooling2D(),
-            *convolution(64),
+            *convolution(64, 3),
             fn.MaxPooling2D(),
-            *convolution(64),
+            *convolution(128, 3),
             fn.Flatten(),
             fn.Dropout(0.3),
             fn.Dense(10, activation="softmax"),
@@ -40,37 +42,36 @@ def network(seed):
     )
 
 
-def shifted(images, rng):
-    """Return each image moved by up to SHIFT pixels along each axis; zeros come in at the border."""
-    border = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT))
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(images, border), images.shape[1:], axis=(1, 2))
-    down, across = rng.integers(0, 2 * SHIFT + 1, size=(2, len(images)))
-    return windows[np.arange(len(images)), down, across]
+def train(seed, epochs, x, y):
+    model = network(seed)
+    schedule = fn.schedules.OneCycle(8e-3, total_steps=epochs * -(-len(x) // BATCH), pct_start=0.25)
+    model.compile(fn.optimizers.Adam(schedule, beta_2=0.99), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x, y, batch_size=BATCH, epochs=epochs, verbose=0)
+    return model
 
 
 def main():
-    parser = argparse.ArgumentParser(description="a convolutional network, and shifted images of MNIST")
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seed", type=int, default=0)
+    parser = argparse.ArgumentParser(description="a convolutional network for MNIST, and augmentation")
+    parser.add_argument("--epochs", type=int, default=14)
+    parser.add_argument("--seed", type=int, default=0, help="that of the first network")
+    parser.add_argument("--ensemble", type=int, default=1, help="number of networks, each with a seed of its own")
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     if options.threads:
         fn.set_num_threads(options.threads)
     (x, y), (x_test, y_test) = mnist.load_data()
+    x, x_test = x[..., None], x_test[..., None]
 
-    model = network(options.seed)
-    schedule = fn.schedules.OneCycle(8e-3, total_steps=options.epochs * -(-len(x) // BATCH), pct_start=0.25)
-    model.compile(fn.optimizers.Adam(schedule, beta_2=0.99), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    rng = np.random.default_rng(options.seed)
-    seconds, accuracy = 0.0, 0.0
-    for epoch in range(options.epochs):
+    models = []
+    for seed in range(options.seed, options.seed + options.ensemble):
         start = time.perf_counter()
-        images = shifted(x, rng)[..., np.newaxis]
-        model.fit(images, y, batch_size=BATCH, epochs=epoch + 1, initial_epoch=epoch, verbose=0)
-        seconds += time.perf_counter() - start
-        accuracy = model.evaluate(x_test[..., np.newaxis], y_test, verbose=0)[1]
-        print(f"epoch {epoch + 1}: {accuracy:.2%}", flush=True)
-    print(f"seed {options.seed}: {accuracy:.2%} of the test images, {seconds:.0f} s of training")
+        models.append(train(seed, options.epochs, x, y))
+        seconds = time.perf_counter() - start
+        accuracy = models[-1].evaluate(x_test, y_test, verbose=0)[1]
+        print(f"seed {seed}: {accuracy:.2%} of the test images, {seconds:.0f} s of training", flush=True)
+    if len(models) > 1:
+        accuracy = fn.models.ensemble(models).evaluate(x_test, y_test, verbose=0)[1]
+        print(f"{len(models)} networks: {accuracy:.2%} of the test images")
 
 
 if __name__ == "__main__":

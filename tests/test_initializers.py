@@ -9,7 +9,8 @@ from numpy.testing import assert_array_equal
 
 import fastnet as fn
 from fastnet import initializers
-from fastnet.initializers import VarianceScaling, compute_fans
+from fastnet.initializers import VarianceScaling
+from fastnet.initializers.scaling import compute_fans
 
 SHAPE = (400, 600)
 NAMES = [

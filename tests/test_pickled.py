@@ -72,7 +72,9 @@ class Harmful:
 
 @pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize(
-    "value", [Harmful(), [Harmful()], {1, 2}, 1j, print, OrderedDict(a=1), np.dtype, range, np.float64(1.0)], ids=repr
+    "value",
+    [Harmful(), [Harmful()], {1, 2}, 1j, print, OrderedDict(a=1), np.dtype, range, np.float64(1.0)],
+    ids=lambda value: type(value).__name__,
 )
 def test_everything_else_is_refused(value: Any, protocol: int) -> None:
     with pytest.raises(ValueError, match=r"plain data|calls|opcode|sets|pickle"):

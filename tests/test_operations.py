@@ -21,6 +21,7 @@ from fastnet.operations.steps import (
     SlopedActivating,
 )
 from models_of_all_layers import MODELS, build
+from reference_activations import PARAMETERS
 
 
 def predicted(model: fn.Sequential, x: np.ndarray) -> np.ndarray:
@@ -33,7 +34,7 @@ def predicted(model: fn.Sequential, x: np.ndarray) -> np.ndarray:
             case Scaling():
                 values = (values - operation.center) * operation.factor + operation.offset
             case Activating():
-                parameter = {"leaky_relu": "negative_slope", "elu": "alpha"}.get(operation.function)
+                parameter = PARAMETERS.get(operation.function)
                 settings = {} if parameter is None else {parameter: operation.alpha}
                 values = reference.ACTIVATIONS[operation.function][0](values, **settings)
             case SlopedActivating():

@@ -95,8 +95,12 @@ def test_predictions_have_the_bits_of_numpy_where_all_functions_are_exact() -> N
     assert_array_equal(model.predict(x), in_numpy(model, x))
 
 
+# A small error of an input becomes a large one of the output: by a factor, or at a jump.
+FAR_APART = {"activation_exponential", "activation_hard_shrink", "activation_thresholded_relu"}
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64", "mixed_bfloat16"])
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "activation_exponential"])
+@pytest.mark.parametrize("name", [name for name in MODELS if name not in FAR_APART])
 def test_outputs_are_near_those_of_the_model(name: str, dtype: str) -> None:
     model, x = build(name, dtype), samples()
     expected = model.predict(x)

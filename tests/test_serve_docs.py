@@ -39,7 +39,7 @@ def test_it_lists_what_the_server_and_each_model_have(open_page: Open, address: 
     assert page.locator("h1").inner_text() == "fastnet: <img src=x>, sequential"
     headings = page.locator("h2").all_inner_texts()
     assert headings == ["The server", "The first model", "The model titanic", "The model other"]
-    assert page.locator("details").count() == 4 + 3 * 5 - 1  # no /ready of the first model without its name
+    assert page.locator("details").count() == 4 + 3 * 6 - 1  # no /ready of the first model without its name
     assert page.locator("main img, main b").count() == 0  # names are text
 
 

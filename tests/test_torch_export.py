@@ -91,7 +91,7 @@ def for_torch(seed: int) -> fn.Sequential:
 
 
 REFUSED = (
-    "'exponential'",
+    "torch.nn has no module for the activation",
     "as much at both ends",
     "nothing like BatchNormalization for",
     "nothing like Normalization for",
@@ -155,7 +155,7 @@ def test_the_installed_pytorch_predicts_the_same_of_images(seed: int) -> None:
 
 
 def test_random_models_have_blocks_with_shortcuts_and_permutations() -> None:
-    modules = [module for seed in range(40) for module in modules_of(for_torch(seed))]
+    modules = [module for seed in range(100) for module in modules_of(for_torch(seed))]
     kinds = Counter(module.kind for module in modules)
     kinds["shortcut"] = sum("shortcut" in module.parts for module in modules)
     assert [kind for kind in ("Residual", "shortcut", "Permute", "LayerNorm") if kinds[kind] < 5] == []

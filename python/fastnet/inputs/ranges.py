@@ -42,6 +42,8 @@ def ranges_of_rows(x: Any) -> list[FeatureRange] | None:
     if not isinstance(x, np.ndarray) or x.ndim != 2 or not len(x) or x.shape[1] > MOST_FEATURES:
         return None
     columns = x[:: -(-len(x) // _MOST_ROWS)].T.copy()
+    if columns.dtype == bool:
+        columns = columns.astype(np.uint8)
     middle = (columns.shape[1] - 1) // 2
     columns.partition(middle, axis=1)
     found = np.stack([columns.min(axis=1), columns[:, middle], columns.max(axis=1)], axis=1)

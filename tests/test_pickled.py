@@ -3,6 +3,7 @@
 import contextlib
 import pickle
 import random
+import struct
 import time
 from collections import OrderedDict
 from typing import Any
@@ -115,6 +116,83 @@ def test_everything_else_is_refused(value: Any, protocol: int) -> None:
 def test_damaged_pickles_are_refused(data: bytes) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - every text tells something else
         plain_data(data)
+
+
+# ---- Small files that would take all time or memory -------------------------------------------------------------------
+
+DOUBLED = b"]q\x00" + b"(h\x00h\x00lq\x00" * 12  # lists of the list before it, twice: 2**12 as a tree
+RECONSTRUCT = b"cnumpy.core.multiarray\n_reconstruct\n)R"
+BYTE = b"cnumpy\ndtype\nU\x02u1\x85R"
+OBJECT = b"cnumpy\ndtype\nU\x01O\x85R"
+
+
+def array_in_pickle(shape: bytes, dtype: bytes, values: bytes) -> bytes:
+    return RECONSTRUCT + b"(K\x01" + shape + dtype + b"N" + values + b"tb"
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"T" + struct.pack("<i", -1) + b".", "something of -1 bytes"),
+        (b"})\x85Ns.", "a key of the type tuple"),
+        (b"}()\x85Nu.", "a key of the type tuple"),
+        (b"()\x85Nd.", "a key of the type tuple"),
+        (b"}cnumpy\ndtype\nNs.", "a key of the type _Global"),
+        (b"}(Ns.", "a key of the type object"),
+        (DOUBLED + b"X\x01\0\0\0a\x93.", "imports something whose name is not text"),
+        (b"U\x05numpyU\x05dtype\x93.", "imports something whose name is not text"),
+        (b"cnumpy\ndtype\n" + DOUBLED[:1] + b"\x85R.", "list in the place of the text of a dtype"),
+        (
+            array_in_pickle(b"K\x01\x85", BYTE + b"(K\x03]tb", b"U\x01a") + b".",
+            "list in the place of the text of a dtype",
+        ),
+        (b"c_codecs\nencode\n]X\x06\0\0\0latin1\x86R.", "calls '_codecs.encode' with something else"),
+        (array_in_pickle(b"(" + b"K\x01" * 65 + b"t", BYTE, b"U\x01a") + b".", "of 65 dimensions; at most 64 are read"),
+        (
+            array_in_pickle(b"(" + b"J\xff\xff\xff\x7f" * 9 + b"t", BYTE, b"U\x00") + b".",
+            "a shape of 2147483647 values or more",
+        ),
+        (array_in_pickle(b"K\x00J\xff\xff\xff\x7f\x86", BYTE, b"U\x00") + b".", "a shape of 2147483647 values or more"),
+        (array_in_pickle(b"K\x01\x85", BYTE, b"U\x01a") + b"(NU\x01<tb.", "sets the state of an array twice"),
+        (array_in_pickle(b"\x88\x85", BYTE, b"U\x01a") + b".", "whose shape is not one"),
+    ],
+)
+def test_the_reason_for_a_refusal_is_told(data: bytes, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        plain_data(data)
+
+
+def test_lists_that_are_shared_stay_shared() -> None:
+    found = plain_data(DOUBLED + b".")
+    for _ in range(12):
+        assert found[0] is found[1]
+        found = found[0]
+    assert found == []
+    first, second = plain_data(b"(" + array_in_pickle(b"K\x01\x85", BYTE, b"U\x01a") + b"q\x00h\x00l.")
+    assert first is second
+
+
+def test_arrays_of_one_shared_list_are_refused_before_they_fill_the_memory() -> None:
+    values = b"(" + b"]" * 200 + b"lq\x00"
+    first, other = (array_in_pickle(b"K\xc8\x85", OBJECT, one) for one in (values, b"h\x00"))
+    assert plain_data(first + b".").shape == (200,)
+    with pytest.raises(ValueError, match="more items than bytes"):
+        plain_data(b"(" + first + other * 200 + b"l.")
+
+
+def test_text_that_is_encoded_many_times_is_refused() -> None:
+    call = b"c_codecs\nencode\nq\x01X\xe8\x03\0\0" + b"a" * 1000 + b"X\x06\0\0\0latin1\x86q\x00R"
+    assert plain_data(b"(" + call + b"l.") == [b"a" * 1000]
+    with pytest.raises(ValueError, match="for one text many times"):
+        plain_data(b"(" + call + b"h\x01h\x00R" + b"l.")
+
+
+def test_an_array_that_grows_after_it_is_made_is_complete() -> None:
+    """Lists that a pickle fills after it has used them are read as pickle has them."""
+    data = b"(]q\x00" + array_in_pickle(b"K\x01\x85", OBJECT, b"(h\x00l") + b"h\x00K\x07al."
+    inner, array, same = plain_data(data)
+    assert inner == array[0] == [7]
+    assert inner is same
 
 
 def test_any_change_of_bytes_is_read_or_refused_in_little_time() -> None:

@@ -9,14 +9,11 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+from fastnet.files.pickled_values import Array, Dtype, Finishing
 
 __all__ = ["plain_data"]
-
-_MOST_ITEMS = 100_000_000  # a list takes at least 8 bytes for each
 
 # Integers in a list: one byte, two bytes, or four bytes with a sign.
 _INTEGERS = re.compile(rb"(?:K.|M..|J....)+", re.DOTALL)
@@ -31,16 +28,10 @@ class _Global:
     name: str
 
 
-@dataclass
-class _Array:
-    """A NumPy array, or a dtype, whose state follows."""
-
-    value: Any = None
-
-
 _RECONSTRUCT = {"numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct"}
 _NO_BYTES = {"__builtin__.bytes", "builtins.bytes"}  # called without arguments, as protocol 2 has b""
 _NAMES = {*_RECONSTRUCT, *_NO_BYTES, "numpy.ndarray", "numpy.dtype", "_codecs.encode"}
+_KEYS = {str, bytes, int, float, bool, type(None)}  # tuples, which may be nested without end, take long to hash
 
 
 def plain_data(data: bytes) -> Any:
@@ -73,6 +64,7 @@ class _Reader:
         self._at = 0
         self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
+        self._encoded = 0  # bytes made of text
 
     def read(self) -> Any:
         try:
@@ -81,14 +73,15 @@ class _Reader:
                 if action is None:
                     raise ValueError(f"it has {_opcode(code)}, which plain data do not need")
                 action(self)
-            return _finished(self._stack.pop())
+            # Every item takes a byte or more, so that a larger number of them stems from one that is shared.
+            return Finishing(most_items=len(self._data)).of(self._stack.pop())
         except (
             IndexError,
             KeyError,
             TypeError,
             OverflowError,
             struct.error,
-            UnicodeDecodeError,
+            UnicodeError,
             RecursionError,
         ) as error:
             raise ValueError(f"the pickle is damaged at byte {self._at}: {error}") from error
@@ -96,6 +89,8 @@ class _Reader:
     # --- Reading ---
 
     def _take(self, count: int) -> bytes:
+        if count < 0:
+            raise ValueError(f"it has something of {count} bytes")
         piece = self._data[self._at : self._at + count]
         if len(piece) < count:
             raise ValueError(f"the pickle ends at byte {len(self._data)}, before its end is due")
@@ -192,11 +187,11 @@ class _Reader:
 
     def set_item(self) -> None:
         value, key = self._stack.pop(), self._stack.pop()
-        _dict_of(self._stack[-1])[key] = value
+        _dict_of(self._stack[-1]).update(_entries([key, value]))
 
     def set_items(self) -> None:
         items = self._after_mark()
-        _dict_of(self._stack[-1]).update(zip(items[::2], items[1::2], strict=True))
+        _dict_of(self._stack[-1]).update(_entries(items))
 
     def keep(self, form: str) -> None:
         number = int(self.line()) if form == "line" else len(self._memo) if form == "next" else self._number(form)
@@ -208,6 +203,8 @@ class _Reader:
     def push_global(self, *, from_stack: bool) -> None:
         if from_stack:
             name, module = self._stack.pop(), self._stack.pop()
+            if not isinstance(module, str) or not isinstance(name, str):
+                raise ValueError("it imports something whose name is not text")
             full = f"{module}.{name}"
         else:
             full = f"{self.line().decode('utf-8')}.{self.line().decode('utf-8')}"
@@ -220,24 +217,28 @@ class _Reader:
         if not isinstance(function, _Global) or not isinstance(arguments, tuple):
             raise ValueError("it calls something")
         if function.name in _RECONSTRUCT:
-            self.push(_Array())
+            self.push(Array())
         elif function.name == "numpy.dtype":
-            self.push(_Array(_dtype_of(arguments)))
+            self.push(Dtype(arguments))
         elif function.name in _NO_BYTES and not arguments:
             self.push(b"")
-        elif function.name == "_codecs.encode" and arguments[1:] == ("latin1",):  # bytes, as protocol 2 has them
-            self.push(str(arguments[0]).encode("latin-1"))
+        elif function.name == "_codecs.encode" and list(map(type, arguments)) == [str, str]:
+            self.push(self._encode(*arguments))
         else:
             raise ValueError(f"it calls {function.name!r} with something else than plain data")
 
+    def _encode(self, text: str, encoding: str) -> bytes:
+        """Return text as bytes, as protocol 2 has them."""
+        self._encoded += len(text)
+        if encoding != "latin1" or self._encoded > len(self._data):
+            raise ValueError("it calls '_codecs.encode' with something else than bytes, or for one text many times")
+        return text.encode("latin-1")
+
     def build(self) -> None:
         state, target = self._stack.pop(), self._stack[-1]
-        if not isinstance(target, _Array) or not isinstance(state, tuple):
+        if not isinstance(target, Array | Dtype) or not isinstance(state, tuple):
             raise ValueError("it sets the state of something that is not an array")
-        if target.value is None:
-            target.value = _array_of(state)
-        else:
-            target.value = _in_order(target.value, state)
+        target.set_state(state)
 
 
 def _opcode(code: bytes) -> str:
@@ -276,75 +277,12 @@ def _dict_of(value: Any) -> dict[Any, Any]:
     return value
 
 
-# ---- Arrays ---------------------------------------------------------------------------------------------------------
-
-
-def _text(value: Any) -> str:
-    return value.decode("ascii") if isinstance(value, bytes) else str(value)
-
-
-def _dtype_of(arguments: tuple[Any, ...]) -> np.dtype[Any]:
-    name = _text(arguments[0]) if arguments else ""
-    if not re.fullmatch(r"[biufO][0-9]{0,2}", name):
-        raise ValueError(f"it has an array of dtype {name[:20]!r}; only numbers and objects are read")
-    return np.dtype(name)
-
-
-def _in_order(dtype: np.dtype[Any], state: tuple[Any, ...]) -> np.dtype[Any]:
-    """Return a dtype with the byte order in its state."""
-    if len(state) < 2 or state[2:5] not in ((), (None, None, None)):
-        raise ValueError("it has an array whose dtype has parts")
-    order = _text(state[1])
-    if order not in ("<", ">", "|", "="):
-        raise ValueError(f"it has an array of byte order {order[:20]!r}")
-    return dtype if order == "|" else dtype.newbyteorder(order)  # type: ignore[arg-type]
-
-
-def _array_of(state: tuple[Any, ...]) -> NDArray[Any]:
-    """Return the array for its state: version, shape, dtype, whether in columns, and data."""
-    if len(state) != 5 or not isinstance(state[1], tuple) or not isinstance(state[2], _Array):
-        raise ValueError("it has an array without a shape and a dtype")
-    _, shape, described, in_columns, data = state
-    dtype: Any = described.value
-    if not isinstance(dtype, np.dtype):
-        raise ValueError("it has an array without a dtype")
-    count = 1
-    for size in shape:
-        if not isinstance(size, int) or isinstance(size, bool) or size < 0:
-            raise ValueError("it has an array whose shape is not one")
-        count *= size
-    if count > _MOST_ITEMS * 10:
-        raise ValueError(f"it has an array of {count} values")
-    order: Literal["F", "C"] = "F" if in_columns else "C"
-    if dtype.hasobject:
-        if not isinstance(data, list) or len(data) != count:
-            raise ValueError(f"it has an array of {count} objects with other data")
-        array: NDArray[Any] = np.empty(count, object)
-        for number, item in enumerate(data):  # one by one: of lists of one length NumPy would make a matrix
-            array[number] = _finished(item)
-        return array.reshape(shape, order=order)
-    if not isinstance(data, bytes) or len(data) != count * dtype.itemsize:
-        raise ValueError(f"it has an array of {count} numbers with other data")
-    numbers: NDArray[Any] = np.frombuffer(data, dtype)
-    return numbers.reshape(shape, order=order)
-
-
-def _finished(value: Any) -> Any:
-    """Return a value that is complete: arrays in the place of what stands for them; nothing else may be left."""
-    if isinstance(value, _Array):
-        value = value.value
-        if not isinstance(value, np.ndarray):
-            raise ValueError("it has an array without data")
-        return value
-    if isinstance(value, _Global) or value is _MARK:
-        raise ValueError("it has something that is not plain data")
-    if isinstance(value, dict):
-        return {key: _finished(one) for key, one in value.items()}
-    if isinstance(value, list) and not set(map(type, value)) <= {int}:
-        return [_finished(one) for one in value]
-    if isinstance(value, tuple):
-        return tuple(map(_finished, value))
-    return value
+def _entries(items: list[Any]) -> dict[Any, Any]:
+    """Return the dictionary of keys and values that take turns."""
+    keys = items[::2]
+    for kind in set(map(type, keys)) - _KEYS:
+        raise ValueError(f"it has a dictionary with a key of the type {kind.__name__}")
+    return dict(zip(keys, items[1::2], strict=True))
 
 
 _ACTIONS: dict[bytes, Callable[[_Reader], None]] = {
@@ -373,7 +311,7 @@ _ACTIONS: dict[bytes, Callable[[_Reader], None]] = {
     b"(": _Reader.push_mark,
     b"l": lambda reader: reader.make(list),
     b"t": lambda reader: reader.make(tuple),
-    b"d": lambda reader: reader.make(lambda items: dict(zip(items[::2], items[1::2], strict=True))),
+    b"d": lambda reader: reader.make(_entries),
     b"]": lambda reader: reader.push([]),
     b"}": lambda reader: reader.push({}),
     b")": lambda reader: reader.make_tuple(0),

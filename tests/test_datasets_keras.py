@@ -109,6 +109,60 @@ def test_other_things_than_lists_of_integers_are_refused(items: list[Any], data:
         reuters.load_data("bad.npz")
 
 
+LISTS = keras_data.texts(0)
+NUMBERS = np.arange(keras_data.TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "message"),
+    [
+        (LISTS, NUMBERS[:-1], r"its labels are not a number for each of 40 texts: dtype int64 and shape \(39,\)"),
+        (LISTS, np.arange(50), r"its labels are not a number for each of 40 texts: dtype int64 and shape \(50,\)"),
+        (LISTS, np.zeros((40, 2)), r"its labels are not a number for each of 40 texts: dtype float64 and shape"),
+        (LISTS, LISTS, "its labels are not a number for each of 40 texts: dtype object"),
+        (LISTS, NUMBERS > 3, "its labels are not a number for each of 40 texts: dtype bool"),
+        (LISTS, NUMBERS.astype(str), r"array 'y.*\.npy' has dtype <U21; only numbers and lists of them are read"),
+        (np.zeros((40, 2)), NUMBERS, r"its texts are an array of dtype float64 and shape \(40, 2\), not of lists"),
+        (LISTS.reshape(20, 2), NUMBERS, r"its texts are an array of dtype object and shape \(20, 2\), not of lists"),
+        (np.zeros((40, 0)), NUMBERS, r"array 'x.*\.npy' has rows without values: shape \(40, 0\)"),
+        (np.zeros(40, "V0"), NUMBERS, r"array 'x.*\.npy' has dtype \|V0; only numbers"),
+        (np.zeros(40, [("a", object)]), NUMBERS, r"array 'x.*\.npy' has dtype .*; only numbers"),
+    ],
+)
+def test_texts_and_labels_that_do_not_belong_together_are_refused(
+    texts: np.ndarray, labels: np.ndarray, message: str, data: Path
+) -> None:
+    good = {"x_train": LISTS, "y_train": NUMBERS, "x_test": LISTS, "y_test": NUMBERS}
+    write_arrays(data / "imdb" / "bad.npz", {**good, "x_test": texts, "y_test": labels})
+    with pytest.raises(ValueError, match=rf"bad\.npz .*{message}"):
+        imdb.load_data("bad.npz")
+    write_arrays(data / "reuters" / "bad.npz", {"x": texts, "y": labels})
+    with pytest.raises(ValueError, match=rf"bad\.npz .*{message}"):
+        reuters.load_data("bad.npz")
+
+
+def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    """Write an .npz file with the dtypes of the arrays in the headers."""
+    members = {}
+    for name, array in arrays.items():
+        stream = io.BytesIO()
+        np.lib.format.write_array(stream, array)
+        members[name] = stream.getvalue()
+    keras_data.write_members(path, members)
+
+
+def test_the_words_of_both_parts_are_counted_before_they_are_copied(data: Path) -> None:
+    texts = np.empty(160, object)
+    texts[:] = [[0] * 100_000] * 160  # one list, named 160 times
+    keras_data.write_npz(
+        data / "imdb" / "big.npz",
+        {"x_train": texts, "y_train": np.zeros(160), "x_test": texts, "y_test": np.zeros(160)},
+        3,
+    )
+    with pytest.raises(ValueError, match=r"big\.npz .*more than 30,000,000 words together"):
+        imdb.load_data("big.npz")
+
+
 def test_damaged_files_are_refused_with_their_name(data: Path) -> None:
     whole = (data / "imdb" / "imdb.npz").read_bytes()
     for size in range(0, len(whole), len(whole) // 50):
@@ -153,6 +207,12 @@ def test_an_archive_of_cifar_with_something_else_is_refused(data: Path) -> None:
         pickle.dumps(
             {"data": np.zeros((2, 3072), np.uint8), "fine_labels": [1]}
         ): "has no 'fine_labels' for every image",
+        **{
+            pickle.dumps(
+                {"data": np.zeros((2, 3072), np.uint8), "fine_labels": labels}
+            ): "has 'fine_labels' that are not integers from 0 to 255"
+            for labels in ([1, 256], [-1, 1], [1, 2.0], [1, True], ["1", 2], [1, [2]], [1, None])
+        },
         pickle.dumps(Harmful()): "which is not plain data",
         b"": "ends at byte 0",
     }.items():

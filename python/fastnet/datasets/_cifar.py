@@ -64,6 +64,8 @@ def _batch(name: str, content: Any, labels: str) -> tuple[NDArray[Any], NDArray[
         raise ValueError(f"{name!r} in it has no images of 32 x 32 pixels")
     if not isinstance(classes, list) or len(classes) != len(pixels):
         raise ValueError(f"{name!r} in it has no {labels!r} for every image")
+    if not set(map(type, classes)) <= {int} or not all(0 <= number <= 255 for number in classes):
+        raise ValueError(f"{name!r} in it has {labels!r} that are not integers from 0 to 255")
     y = np.array(classes, np.uint8).reshape(-1, 1)
     return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), y
 

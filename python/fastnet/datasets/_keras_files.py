@@ -109,6 +109,10 @@ def _array(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     version = np.lib.format.read_magic(stream)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     shape, _, dtype = read_header(stream)
+    if dtype.kind not in "biufO" or not dtype.itemsize:
+        raise ValueError(f"array {name!r} has dtype {dtype}; only numbers and lists of them are read")
+    if 0 in shape[1:]:  # a header alone would claim any number of rows
+        raise ValueError(f"array {name!r} has rows without values: shape {shape}")
     data = stream.read()
     if dtype.hasobject:
         found = plain_data(data)

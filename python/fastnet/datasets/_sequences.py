@@ -8,10 +8,33 @@ from numpy.typing import NDArray
 
 from fastnet.support.validation import check_integer
 
-__all__ = ["Words", "as_objects"]
+__all__ = ["Words", "as_objects", "check_texts"]
 
 Lists = list[list[int]]
-_MOST_WORDS = 100_000_000  # a file may refer to one text many times
+_MOST_WORDS = 30_000_000  # a file may refer to one text many times; IMDB has 12 million
+
+
+def check_texts(*parts: Sequence[NDArray[Any]]) -> None:
+    """Refuse parts of a data set that are not texts with a label for each.
+
+    Parameters
+    ----------
+    *parts : pairs of ndarray
+        The texts and the labels of each part.
+
+    Raises
+    ------
+    ValueError
+        The texts are not an array of lists, the labels are not one number for each, or there are too many words.
+    """
+    for texts, labels in parts:
+        if texts.dtype != object or texts.ndim != 1:
+            raise ValueError(f"its texts are an array of dtype {texts.dtype} and shape {texts.shape}, not of lists")
+        if labels.shape != texts.shape or labels.dtype.kind not in "iuf":
+            found = f"dtype {labels.dtype} and shape {labels.shape}"
+            raise ValueError(f"its labels are not a number for each of {len(texts)} texts: {found}")
+    if sum(len(text) for texts, _ in parts for text in texts if isinstance(text, list)) > _MOST_WORDS:
+        raise ValueError(f"the texts in it have more than {_MOST_WORDS:,} words together")
 
 
 class Words:
@@ -53,8 +76,6 @@ class Words:
         """
         start = [] if self._start_char is None else [self._start_char]
         shift = self._index_from
-        if sum(len(text) for text in texts if isinstance(text, list)) > _MOST_WORDS:
-            raise ValueError(f"the texts in it have more than {_MOST_WORDS:,} words together")
         result = []
         for text in texts:
             if not isinstance(text, list) or not set(map(type, text)) <= {int}:

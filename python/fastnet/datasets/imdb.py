@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastnet.datasets._damage import refusing
 from fastnet.datasets._keras_files import PublicFile, Shuffling, read_objects
-from fastnet.datasets._sequences import Words, as_objects
+from fastnet.datasets._sequences import Words, as_objects, check_texts
 from fastnet.datasets._word_index import read_word_index
 
 __all__ = ["get_word_index", "load_data"]
@@ -81,6 +81,7 @@ def load_data(
     found = FILE.find(path)
     arrays = read_objects(found, ("x_train", "y_train", "x_test", "y_test"))
     with refusing(found, "is not a data set of texts"):
+        check_texts(arrays[:2], arrays[2:])
         parts = []
         for part in (arrays[:2], arrays[2:]):
             texts, labels = shuffling.of(*part)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from fastnet.datasets._damage import refusing
 from fastnet.datasets._keras_files import PublicFile, Shuffling, read_objects, split_at
-from fastnet.datasets._sequences import Words, as_objects
+from fastnet.datasets._sequences import Words, as_objects, check_texts
 from fastnet.datasets._word_index import read_word_index
 
 __all__ = ["get_label_names", "get_word_index", "load_data"]
@@ -78,8 +78,10 @@ def load_data(
     split_at(test_split, 0)
     shuffling = Shuffling(seed)
     found = FILE.find(path)
-    x, y = shuffling.of(*read_objects(found, ("x", "y")))
+    arrays = read_objects(found, ("x", "y"))
     with refusing(found, "is not a data set of texts"):
+        check_texts(arrays)
+        x, y = shuffling.of(*arrays)
         texts, labels = words.short_enough(words.shifted(x.tolist()), y)
         texts = words.limited(texts)
     count = split_at(test_split, len(texts))

@@ -4,8 +4,11 @@ import contextlib
 import pickle
 import random
 import struct
+import subprocess
+import sys
 import time
 from collections import OrderedDict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -209,3 +212,12 @@ def test_any_change_of_bytes_is_read_or_refused_in_little_time() -> None:
             with contextlib.suppress(ValueError):
                 plain_data(bytes(changed))
             assert time.process_time() - start < 1.0
+
+
+def test_random_programs_of_opcodes_are_read_or_refused_in_little_time_and_memory() -> None:
+    """In a child process, which an endless loop or a crash would end alone; see `pickle_programs`."""
+    script = Path(__file__).with_name("pickle_programs.py")
+    done = subprocess.run(
+        [sys.executable, str(script), "0", "1500"], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -1,6 +1,7 @@
 """Where output goes and how wide it is: `--out -`, `--quiet`, and the confusion matrix on a terminal."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +36,19 @@ def test_an_exported_model_may_too(model: Path, tmp_path: Path) -> None:
     out, err = piped("export", model, "--to", "c", "--out", "-", cwd=tmp_path)
     assert out.startswith(b"/*\n * A neural network in C99")
     assert err.startswith("standard output: ")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends a signal as POSIX has it")
+def test_ctrl_c_leaves_the_best_weights_on_standard_output(tmp_path: Path) -> None:
+    with (tmp_path / "m.safetensors").open("wb") as file:
+        process = start("train", "--epochs", 10**6, "--out", "-", cwd=tmp_path, stdout=file)
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("epoch"))
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.splitlines()[-1].endswith("; the best weights so far are in standard output")
+    assert fn.load_model(tmp_path / "m.safetensors").built
 
 
 @pytest.mark.parametrize("command", [["train"], ["export", "m", "--to", "c"]])

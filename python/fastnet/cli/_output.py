@@ -21,6 +21,7 @@ __all__ = [
     "check_output",
     "describe_seconds",
     "describe_size",
+    "names_of_files",
     "note",
     "output_path",
     "print_json",
@@ -89,6 +90,11 @@ def check_output(path: str, inputs: Iterable[str], option: str = "--out", format
         raise type(error)(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from error
 
 
+def names_of_files(files: Sequence[str], out: str | None) -> str:
+    """Return the names of written files in a sentence; for "-" the last one is a temporary one, of `output_path`."""
+    return " and ".join([*files[:-1], "standard output"] if out == "-" else files)
+
+
 @contextmanager
 def output_path(out: str | None, name: str) -> Iterator[str | None]:
     """Yield the path to write to: `out`, or for "-" that of a temporary file that then goes to standard output.
@@ -112,10 +118,12 @@ def output_path(out: str | None, name: str) -> Iterator[str | None]:
         raise ValueError("--out - writes to standard output, which is a terminal: redirect it, or name a file")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
-        yield str(path)
-        if path.exists():
-            sys.stdout.flush()
-            sys.stdout.buffer.write(path.read_bytes())
+        try:
+            yield str(path)
+        finally:  # Ctrl-C passes here after the model of a training so far was written
+            if path.exists():
+                sys.stdout.flush()
+                sys.stdout.buffer.write(path.read_bytes())
 
 
 def describe_size(size: int) -> str:

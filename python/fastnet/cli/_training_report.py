@@ -7,7 +7,7 @@ from typing import Any
 
 from fastnet.cli._data import source_name
 from fastnet.cli._errors import RegressionResult
-from fastnet.cli._output import describe_size, shortened
+from fastnet.cli._output import describe_size, names_of_files, shortened
 from fastnet.cli._parts import Parts
 from fastnet.cli._report import Result
 from fastnet.cli._terminal import styled
@@ -118,5 +118,5 @@ def _kept(model: Sequential, files: list[str], arguments: argparse.Namespace) ->
     parameters = f"Model: {model.count_params():,} parameters"
     if not files:
         return f"{parameters}, not saved; use --out model.safetensors to save it"
-    names = [*files[:-1], "standard output"] if arguments.out == "-" else files
-    return f"{parameters}, {describe_size(Path(files[0]).stat().st_size)}, written to {' and '.join(names)}"
+    size = describe_size(Path(files[0]).stat().st_size)
+    return f"{parameters}, {size}, written to {names_of_files(files, arguments.out)}"

@@ -9,7 +9,7 @@ from fastnet.callbacks import BackupAndRestore, History
 from fastnet.cli._checkpoints import backup_of, how_to_resume
 from fastnet.cli._defaults import resolved
 from fastnet.cli._origin import note_origin
-from fastnet.cli._output import check_output, note, output_path, print_json
+from fastnet.cli._output import check_output, names_of_files, note, output_path, print_json
 from fastnet.cli._parts import Parts, load_parts
 from fastnet.cli._progress import TrainingProgress
 from fastnet.cli._ranks import distributed
@@ -178,4 +178,4 @@ def _end(
         raise KeyboardInterrupt(f"{where}; no model was written")
     for file in files:
         model.save(file)
-    raise KeyboardInterrupt(f"{where}; the best weights so far are in {' and '.join(files)}")
+    raise KeyboardInterrupt(f"{where}; the best weights so far are in {names_of_files(files, arguments.out)}")

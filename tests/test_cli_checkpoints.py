@@ -83,6 +83,9 @@ def test_other_data_are_refused(run: Run, flowers: Path, left: Path) -> None:
         (("--epochs", 6), "epochs was 5, now it is 6"),
         (("--seed", 1), "data.x.sha256 was "),
         (("--lr", 0.5), "learning_rate was 0.003, now it is 0.5"),
+        (("--schedule", "cosine"), 'another run: --schedule was "linear", now it is "cosine"'),
+        (("--schedule", "one-cycle"), 'another run: --schedule was "linear", now it is "one-cycle"'),
+        (("--early-stopping", 3), "another run: --early-stopping was null, now it is 3"),
         (("--hidden", "9,64"), "units was 64, now it is 9"),
         (
             ("--hidden", "9"),

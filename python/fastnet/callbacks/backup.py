@@ -111,6 +111,8 @@ class BackupAndRestore(WithArguments):
         self.seconds_before = 0.0
         # Further values, JSON-serializable, that must be the same for training to resume.
         self.identity: dict[str, Any] = {}
+        # The same, compared before all others, so that messages name them.
+        self.options: dict[str, Any] = {}
 
     def folder(self) -> "CheckpointFolder":
         """Return the folder of the checkpoints."""

@@ -45,6 +45,7 @@ def backup_of(arguments: argparse.Namespace, parts: Parts) -> BackupAndRestore |
     backup = BackupAndRestore(
         arguments.checkpoint, delete_checkpoint=False, seconds=arguments.every or SECONDS_BETWEEN, **keep
     )
+    backup.options = {"--schedule": arguments.schedule, "--early-stopping": arguments.early_stopping}
     backup.identity = {"all_data": fingerprints(parts), "epochs": arguments.epochs}
     found = from_main(lambda: [str(path) for path in backup.folder().paths()])
     if found and not arguments.resume:

@@ -46,7 +46,7 @@ class Checkpoints:
         if backup is None:
             return
         self._folder = backup.folder()
-        self._identity = identity(run, backup.identity)
+        self._identity = {**backup.options, **identity(run, backup.identity)}
         self._written_at, self._written_when = 0, 0.0
         self._written_position = (-1, 0)
 

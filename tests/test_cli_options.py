@@ -33,6 +33,13 @@ def overlapping(tmp_path: Path) -> Path:
 # ---- Layers ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("option", [("--dropout", 0.2), ("--batch-norm",)])
+def test_dropout_and_normalization_need_hidden_layers(option: tuple[object, ...], run: Run) -> None:
+    done = run("train", "--hidden", "none", *option)
+    assert done.status == 2
+    assert f"argument {option[0]}: needs hidden layers, and --hidden is none" in done.err
+
+
 def test_dropout_and_normalization_follow_each_hidden_layer(run: Run, flowers: Path, tmp_path: Path) -> None:
     options = ("--hidden", "8,4", "--dropout", 0.25, "--batch-norm")
     assert run("train", flowers, *options, "--epochs", 2, "--quiet", "--out", "m").status == 0

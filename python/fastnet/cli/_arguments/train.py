@@ -250,6 +250,10 @@ def _check_regularization(parser: Parser, arguments: argparse.Namespace) -> None
             parser.error(f"argument --dropout: is for --hidden; with {written}, write dropout X in --layers")
         if arguments.batch_norm:
             parser.error(f"argument --batch-norm: is for --hidden; with {written}, write norm in --layers")
+    elif arguments.hidden == ():
+        given = {"--dropout": arguments.dropout, "--batch-norm": arguments.batch_norm}
+        for option in [option for option, value in given.items() if value]:
+            parser.error(f"argument {option}: needs hidden layers, and --hidden is none")
     if arguments.early_stopping and not arguments.validation:
         parser.error("argument --early-stopping: needs held-out rows, and --validation is 0")
     if arguments.class_weight and arguments.task == "regression":

@@ -39,6 +39,15 @@ def trained(run: Run, flowers: Path, tmp_path: Path) -> Path:
     return tmp_path / "m"
 
 
+@pytest.fixture
+def two_outputs(tmp_path: Path) -> Path:
+    """A regression with two targets."""
+    model = fn.Sequential([fn.Dense(2, input_shape=(2,))], seed=0)
+    model.compile("sgd", "mse")
+    model.save(tmp_path / "two.safetensors")
+    return tmp_path / "two.safetensors"
+
+
 # ---- --id -----------------------------------------------------------------------------------------------------------
 
 
@@ -57,6 +66,23 @@ def test_a_model_that_does_not_know_it_takes_the_option(run: Run, model: Path, n
     assert [row[0] for row in rows[1:]] == [f"flower_{row:03}" for row in range(6)]
     document = run("predict", model, new, "--id", "Id", "--json").json
     assert [row["id"] for row in document["predictions"]] == [f"flower_{row:03}" for row in range(6)]
+
+
+def test_a_training_ended_by_ctrl_c_knows_it_too(
+    run: Run, flowers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def press(self: fn.callbacks.History, epoch: int, logs: object = None) -> None:
+        on_epoch_end(self, epoch, logs)
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    data = named(flowers, tmp_path / "named.csv")
+    on_epoch_end = fn.callbacks.History.on_epoch_end
+    with monkeypatch.context() as patch:
+        patch.setattr(fn.callbacks.History, "on_epoch_end", press)
+        assert run("train", data, "--id", "Id", "--quiet", "--out", "m").status == 130
+    assert run("evaluate", "m", data, "--json").json["rows"] == 60
+    assert len(run("predict", "m", data).out.splitlines()) == 61
 
 
 def test_it_may_be_a_feature_of_the_model(run: Run, tmp_path: Path) -> None:
@@ -152,3 +178,15 @@ def test_standard_input_cannot_be_read_twice(run: Run) -> None:
     done = run("predict", "m", "-", "--id", "Id")
     assert done.status == 2
     assert "argument --id: needs DATA in a file, as standard input can be read only once" in done.err
+
+
+def test_several_outputs_need_a_sample(run: Run, two_outputs: Path, new: Path) -> None:
+    done = run("predict", two_outputs, "plain.csv", "--format", "kaggle")
+    assert (done.status, done.out) == (1, "")
+    assert "--format kaggle writes one column, the model has 2 outputs: give --sample-submission" in done.err
+    Path("sample.csv").write_text("Id,a,b\n" + "".join(f"{row},0,0\n" for row in range(6)))
+    rows = table(
+        run("predict", two_outputs, "plain.csv", "--format", "kaggle", "--sample-submission", "sample.csv").out
+    )
+    assert rows[0] == ["Id", "a", "b"]
+    assert [row[1:] for row in rows] == [["a", "b"], *table(run("predict", two_outputs, "plain.csv").out)[1:]]

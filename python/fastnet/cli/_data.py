@@ -149,8 +149,9 @@ def _columns_for(arguments: argparse.Namespace, model: Sequential | QuantizedMod
 
 def id_of_training(model: Sequential | QuantizedModel) -> str | None:
     """Return the column that named the rows in training, which is not a feature."""
-    command = (model.receipt or {}).get("command") or {}
-    name = command.get("arguments", {}).get("id")
+    receipt = model.receipt or {}
+    of_command = (receipt.get("command") or {}).get("arguments", {}).get("id")  # all that earlier versions noted
+    name = receipt.get("id", of_command)
     return name if isinstance(name, str) else None
 
 

@@ -61,6 +61,7 @@ def make_model(arguments: argparse.Namespace, parts: Parts) -> Sequential:
     _compile(model, arguments, parts)
     model.class_names, model.feature_names = data.class_names, data.feature_names
     model._receipt.label = None if data.label is None else asdict(data.label)
+    model._receipt.id = arguments.id
     if arguments.separator or arguments.decimal:
         model._receipt.dialect = {"separator": arguments.separator, "decimal": arguments.decimal}
     return model

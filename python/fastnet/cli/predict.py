@@ -62,6 +62,11 @@ def _predict(arguments: argparse.Namespace) -> Predictions:
     assert model.input_shape is not None
     assert model.output_shape is not None
     outputs = math.prod(model.output_shape)
+    if arguments.format == "kaggle" and not arguments.sample_submission and names is None and outputs > 1:
+        raise ValueError(
+            f"--format kaggle writes one column, the model has {outputs} outputs: give --sample-submission FILE, which "
+            "names a column for each"
+        )
     sample = arguments.sample_submission and read_sample(arguments.sample_submission)
     submission = sample and sample.layout(names, outputs)
     with_all = arguments.probabilities or bool(submission and submission.places and names)

@@ -120,6 +120,8 @@ class Receipt:
         The label column of the table that the model was trained on: its name and index.
     dialect : dict or None
         The separator and the decimal sign of that table, if options set them.
+    id : str or None
+        The column of that table that named the rows, which is not a feature.
     initial_weights : str or None
         The hash of the weights before the first run.
     """
@@ -129,6 +131,7 @@ class Receipt:
         self.command: dict[str, Any] | None = None
         self.label: dict[str, Any] | None = None
         self.dialect: dict[str, Any] | None = None
+        self.id: str | None = None
         self.initial_weights: str | None = None
         self._earlier = {"runs": 0, "epochs": 0, "steps": 0}
         self._runs: list[RunRecord | dict[str, Any]] = []
@@ -153,9 +156,9 @@ class Receipt:
     def as_dict(self, weights: str) -> dict[str, Any]:
         """Return the receipt as a JSON object; `weights` is the hash of the current weights."""
         receipt: dict[str, Any] = {"seed": self.seed, "initial_weights": self.initial_weights, "weights": weights}
-        for name, table in (("label", self.label), ("dialect", self.dialect)):
-            if table is not None:
-                receipt[name] = table
+        for name, known in (("label", self.label), ("dialect", self.dialect), ("id", self.id)):
+            if known is not None:
+                receipt[name] = known
         if self._earlier["runs"]:
             receipt["earlier"] = dict(self._earlier)
         receipt["runs"] = [_as_dict(run) for run in self._runs]
@@ -183,6 +186,7 @@ class Receipt:
             result.label = _checked(label, {"name": str, "index": int})
         if (dialect := _entry(receipt, "dialect", dict, None)) is not None:
             result.dialect = _checked(dialect, {"separator": str, "decimal": str})
+        result.id = _entry(receipt, "id", str, None)
         if result.command is not None:
             result.command.update(_checked(result.command, COMMAND_KINDS))
         result._earlier = _checked(_entry(receipt, "earlier", dict, {}), dict.fromkeys(result._earlier, int))

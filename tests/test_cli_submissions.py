@@ -124,7 +124,9 @@ def test_the_columns_and_the_rows_are_those_of_the_sample(run: Run, trained: Pat
 
 
 def test_columns_of_classes_get_their_probabilities(run: Run, trained: Path, new: Path) -> None:
-    Path("sample.csv").write_text('Id,rose,lily,"tulip, red"\n' + "".join(f"{row},0,0,1\n" for row in range(6)))
+    Path("sample.csv").write_text(
+        'Id,rose,lily,"tulip, red"\n' + "".join(f"flower_{row:03},0,0,1\n" for row in range(6))
+    )
     head, *rows = table(run("predict", trained, new, "--sample-submission", "sample.csv").out)
     assert head == ["Id", "rose", "lily", "tulip, red"]
     written = np.array([row[1:] for row in rows], float)
@@ -190,3 +192,52 @@ def test_several_outputs_need_a_sample(run: Run, two_outputs: Path, new: Path) -
     )
     assert rows[0] == ["Id", "a", "b"]
     assert [row[1:] for row in rows] == [["a", "b"], *table(run("predict", two_outputs, "plain.csv").out)[1:]]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_rows_named_as_in_the_sample_go_to_their_names(kind: str, run: Run, trained: Path, new: Path) -> None:
+    data = new
+    if kind == "parquet":
+        pd = pytest.importorskip("pandas")
+        pytest.importorskip("pyarrow")
+        pd.read_csv(new).to_parquet("new.parquet")
+        data = Path("new.parquet")
+    order = [3, 0, 5, 1, 2, 4]
+    Path("sample.csv").write_text("Id,kind\n" + "".join(f"flower_{row:03},rose\n" for row in order))
+    own = dict(table(run("predict", trained, data, "--id", "Id", "--format", "kaggle").out)[1:])
+    done = run("predict", trained, data, "--sample-submission", "sample.csv")
+    assert table(done.out) == [["Id", "kind"], *([f"flower_{row:03}", own[f"flower_{row:03}"]] for row in order)]
+    assert "are put in the order of sample.csv, by Id" in done.err
+    Path("same.csv").write_text("Id,kind\n" + "".join(f"flower_{row:03},rose\n" for row in range(6)))
+    done = run("predict", trained, data, "--sample-submission", "same.csv")
+    assert dict(table(done.out)[1:]) == own
+    assert "order" not in done.err
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (
+            "012349",
+            "the column 'Id' has 'flower_009' in sample.csv and not in new.csv; --id Id takes the names from new.csv",
+        ),
+        (
+            "012344",
+            "the column 'Id' has 'flower_005' in new.csv and not in sample.csv; --id Id takes the names from new.csv",
+        ),
+    ],
+)
+def test_rows_with_other_names_than_the_sample_are_refused(
+    names: str, reason: str, run: Run, trained: Path, new: Path
+) -> None:
+    Path("sample.csv").write_text("Id,kind\n" + "".join(f"flower_00{row},rose\n" for row in names))
+    done = run("predict", trained, "new.csv", "--sample-submission", "sample.csv")
+    assert (done.status, done.out) == (1, "")
+    assert reason in done.err
+
+
+def test_names_that_occur_twice_cannot_give_an_order(run: Run, trained: Path, new: Path) -> None:
+    Path("new.csv").write_text(new.read_text().replace("flower_005", "flower_000"))
+    Path("sample.csv").write_text("Id,kind\n" + "".join(f"flower_00{row},rose\n" for row in "001234"))
+    done = run("predict", trained, "new.csv", "--sample-submission", "sample.csv")
+    assert "the column 'Id' has names that occur twice, in another order than in new.csv" in done.err

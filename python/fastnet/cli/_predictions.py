@@ -26,6 +26,21 @@ class Part(NamedTuple):
     probabilities: NDArray[Any] | None = None
     """The probabilities of all classes, if requested: shape (rows, classes)."""
 
+    def ordered(self, order: Sequence[int]) -> "Part":
+        """Return the predictions for these rows, in this order."""
+        codes = None if self.codes is None else self.codes[order]
+        return Part(codes, self.values[order], None if self.probabilities is None else self.probabilities[order])
+
+    @classmethod
+    def joined(cls, parts: Iterable["Part"]) -> "Part":
+        """Return the predictions of several parts as one."""
+        codes, values, probabilities = zip(*parts, strict=True)
+        return cls(
+            None if codes[0] is None else np.concatenate(codes),
+            np.concatenate(values),
+            None if probabilities[0] is None else np.concatenate(probabilities),
+        )
+
 
 class Row(NamedTuple):
     """The prediction for one row."""

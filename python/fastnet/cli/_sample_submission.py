@@ -1,6 +1,7 @@
 """The sample submission of a contest: a CSV file with the columns that a submission must have."""
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -55,6 +56,33 @@ class Sample(NamedTuple):
             )
         return Submission(self.header, [1 + names.index(column) for column in columns])
 
+    def order_of(self, ids: Sequence[str], data: str) -> list[int] | None:
+        """Return the row of the data for each row of the sample, by the names in the data; None if they are in order.
+
+        Raises
+        ------
+        ValueError
+            The data have other names, or names in another order of which one occurs twice.
+        """
+        if list(ids) == self.ids:
+            return None
+        column = short(self.header[0])
+        advice = f"--id {self.header[0]} takes the names from {data}"
+        places = {name: row for row, name in enumerate(ids)}
+        wanted = set(self.ids)
+        if other := next((name for name in (*self.ids, *ids) if (name in places) != (name in wanted)), None):
+            only, without = (self.path, data) if other in wanted else (data, self.path)
+            raise ValueError(
+                f"--sample-submission {self.path}: the column {column} has {short(other)} in {only} and not in {without}; "
+                f"{advice}"
+            )
+        if len(places) < len(ids) or len(wanted) < len(self.ids):
+            raise ValueError(
+                f"--sample-submission {self.path}: the column {column} has names that occur twice, in another order than "
+                f"in {data}; {advice}"
+            )
+        return [places[name] for name in self.ids]
+
 
 def read_sample(path: str) -> Sample:
     """Read a sample submission.
@@ -76,4 +104,4 @@ def read_sample(path: str) -> Sample:
             f"--sample-submission {path} must have a header with different names of at least two columns, the first one "
             f"for the names of the rows; got {', '.join(map(short, header[:5])) or 'nothing'}"
         )
-    return Sample(path, header, [row[0] for row in rows])
+    return Sample(path, header, [row[0].strip() for row in rows])

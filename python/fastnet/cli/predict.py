@@ -16,7 +16,7 @@ from fastnet.cli._predictions import WRITERS, Part, Predictions, Submission
 from fastnet.cli._sample_submission import Sample, read_sample
 from fastnet.cli._terminal import Guarded
 from fastnet.datasets import Dataset, StoredDataset
-from fastnet.datasets._column import read_column
+from fastnet.datasets._column import has_column, read_column
 from fastnet.files.atomic import atomic_write
 from fastnet.files.names import format_of
 from fastnet.inputs.samples import check_finite
@@ -81,6 +81,8 @@ def _predict(arguments: argparse.Namespace) -> Predictions:
         # Before anything is written, so that nothing is if a row is refused.
         parts = [make(data.x.reshape(-1, *model.input_shape), 0)]
     column, ids = _ids(arguments, model, sample, len(data))
+    if sample and (order := _order_in_sample(arguments, model, sample)) is not None:
+        parts = [Part.joined(parts).ordered(order)]
     if column is not None and submission is None:
         label = (model.receipt or {}).get("label") or {}
         submission = Submission([column, label.get("name") or "Label"], [])
@@ -107,6 +109,20 @@ def _ids(
         return arguments.id, read_column(Path(arguments.data), arguments.id, separator, decimal)
     except ValueError as error:
         raise ValueError(f"--id: {error}") from error
+
+
+def _order_in_sample(
+    arguments: argparse.Namespace, model: Sequential | QuantizedModel, sample: Sample
+) -> list[int] | None:
+    """Return the row of the data for each row of a sample submission, if the data name them; None for their own order."""
+    path, name = Path(arguments.data), sample.header[0]
+    separator, decimal = dialect_of(arguments, (model.receipt or {}).get("dialect"))
+    if arguments.id is not None or not has_column(path, name, separator):
+        return None
+    order = sample.order_of(read_column(path, name, separator, decimal), arguments.data)
+    if order is not None:
+        note(f"the rows of {arguments.data} are put in the order of {sample.path}, by {name}", arguments.quiet)
+    return order
 
 
 def _samples(model: Sequential | QuantizedModel, data: StoredDataset, first: int, last: int) -> NDArray[Any]:

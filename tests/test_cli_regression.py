@@ -7,7 +7,7 @@ import pytest
 
 import fastnet as fn
 from command import Run
-from fastnet.cli import train
+from fastnet.cli import _data, train
 
 REGRESSION = ("--task", "regression")
 
@@ -219,3 +219,24 @@ def test_a_report_about_a_regression_has_predictions_over_true_values(run: Run, 
     page = Path("r.html").read_text()
     assert "Predictions and true values" in page
     assert "Residuals" in page
+
+
+def test_numbers_with_some_text_need_a_word(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    x, y = table(40)
+    data = write(tmp_path / "data.csv", x, y)
+    text = data.read_text()
+    data.write_text(text.replace(text.split("\n")[3].split(",")[-1], "NA"))
+    expected = "the labels are numbers but for 'NA'"
+    done = run("train", data, "--target", "target", "--epochs", 1)
+    assert done.status == 1
+    assert expected in done.err
+    assert run("train", data, "--target", "target", "--epochs", 1, "--task", "classification").status == 0
+    monkeypatch.setattr(_data, "LARGE_FILE", 0)
+    assert expected in run("train", data, "--target", "target", "--epochs", 1).err
+
+
+def test_a_column_of_targets_that_is_not_needed_may_be_anything(run: Run, trained: Path) -> None:
+    text = Path("data.csv").read_text()
+    rows = text.splitlines()
+    Path("new.csv").write_text("\n".join([*rows[:3], rows[3].rpartition(",")[0] + ",NA", *rows[4:]]) + "\n")
+    assert run("predict", trained, "new.csv").out == run("predict", trained, "data.csv").out

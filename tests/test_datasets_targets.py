@@ -122,3 +122,52 @@ def test_parquet_leaves_them_out_too(tmp_path: Path) -> None:
 def test_only_tables_have_columns_to_leave_out() -> None:
     with pytest.raises(ValueError, match=r"ignore is for a CSV or Parquet file; got \('x',\) for digits"):
         fn.datasets.load("digits", ignore=["x"])
+
+
+# ---- Numbers with a few cells of text -------------------------------------------------------------------------------
+
+
+def prices(path: Path, cells: list[str]) -> Path:
+    path.write_text("x,label\n" + "".join(f'{row},"{cell}"\n' for row, cell in enumerate(cells)))
+    return path
+
+
+FRACTIONS = [f"{row}.5" for row in range(10)] * 10
+AGES = [str(18 + row % 60) for row in range(600)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "reason"),
+    [
+        (
+            [*FRACTIONS, "NA"],
+            "the labels are numbers but for 'NA' in row 100: give rows with numbers only, or encode=True",
+        ),
+        ([*FRACTIONS[:4], "$1.23", *FRACTIONS], "numbers but for '\\$1.23' in row 4"),
+        ([*AGES, "?", "n/a"], r"numbers but for '\?' in row 600: .* or encode=True \(--task classification\)"),
+        ([*map(str, range(100, 1000, 7)), "1,010"], "numbers but for '1,010' in row 129"),
+        (
+            [f"${row}.99" for row in range(30)],
+            r"the labels are 30 different texts in 30 rows, such as '\$0.99' in row 0",
+        ),
+    ],
+    ids=["NA", "dollar", "whole", "thousands", "dollars"],
+)
+def test_numbers_with_some_text_are_not_taken_as_classes(cells: list[str], reason: str, tmp_path: Path) -> None:
+    path = prices(tmp_path / "a.csv", cells)
+    with pytest.raises(ValueError, match=reason):
+        fn.datasets.load(path, encode="auto")
+    assert fn.datasets.load(path).n_classes == len(set(cells))
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["1", "2", "NA"] * 10,
+        ["rose", "tulip"] * 11,
+        [str(row) for row in range(15)] + ["a", "b"],
+        ["250.8", "V57", "E11"] * 9,
+    ],
+)
+def test_other_text_is_classes(cells: list[str], tmp_path: Path) -> None:
+    assert fn.datasets.load(prices(tmp_path / "a.csv", cells), encode="auto").n_classes == len(set(cells))

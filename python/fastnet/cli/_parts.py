@@ -15,7 +15,7 @@ from fastnet.datasets import Dataset, StoredDataset, load, train_test_split
 from fastnet.datasets import open as open_stored
 from fastnet.datasets._dataset import features
 from fastnet.datasets._labels import FOR_REGRESSION, number_in
-from fastnet.datasets._targets import are_class_numbers, as_numbers
+from fastnet.datasets._targets import are_class_numbers, as_numbers, refuse_spoiled_names
 
 __all__ = ["Parts", "load_parts"]
 
@@ -85,6 +85,9 @@ def _opened(source: str, task: str | None, how: dict[str, Any]) -> StoredDataset
                 raise
         else:
             if task or _are_labels(data):
+                if task is None and data.class_names:
+                    names = dict.fromkeys(data.class_names)
+                    refuse_spoiled_names(names, len(data), f"{source}: the labels", how["decimal"])
                 return data
     return open_stored(source, **how, encode=False)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FOR_REGRESSION", "encode", "number_in"]
+__all__ = ["FOR_REGRESSION", "encode", "label_text", "number_in"]
 
 FOR_REGRESSION = "targets that are numbers, for a regression, need encode=False (--task regression)"
 MOST_DIGITS = 4000  # of a label that is a number; the limit of Python's conversion
@@ -78,7 +78,7 @@ def _from_text(labels: NDArray[Any], where: str, rows: Sequence[int]) -> tuple[N
     first_rows: dict[str, int] = {}
     texts = []
     for row, label in zip(rows, labels.tolist(), strict=True):
-        text = _text(label)
+        text = label_text(label)
         if not text:
             raise ValueError(f"{where}: the label in row {row} is missing")
         texts.append(text)
@@ -112,7 +112,8 @@ def _places(labels: list[Any], distinct: list[Any]) -> tuple[NDArray[np.int64], 
     return np.array([place[label] for label in labels], dtype=np.int64), [str(label) for label in distinct]
 
 
-def _text(label: Any) -> str:
+def label_text(label: Any) -> str:
+    """Return a label as text, without spaces around it; a missing one is empty."""
     if label is None or (isinstance(label, float) and math.isnan(label)):
         return ""
     return (label.decode("utf-8", "backslashreplace") if isinstance(label, bytes) else str(label)).strip()

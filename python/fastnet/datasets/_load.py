@@ -13,10 +13,10 @@ from numpy.typing import DTypeLike, NDArray
 from fastnet.datasets import _labels, arrays, digits, fashion_mnist, idx, mnist, parquet, tabular
 from fastnet.datasets._dataset import Dataset, check_dtype, features
 from fastnet.datasets._dialect import check_dialect
-from fastnet.datasets._label_column import Target, names_of_columns
+from fastnet.datasets._label_column import ModelColumns, Target, names_of_columns
 from fastnet.datasets._pipes import as_file
 from fastnet.datasets._streams import ZIP, exists, is_npz, open_data
-from fastnet.datasets._targets import are_numbers, as_numbers
+from fastnet.datasets._targets import are_numbers, as_numbers, refuse_spoiled_numbers
 from fastnet.datasets._unused import refuse_unused
 from fastnet.support.text import did_you_mean
 
@@ -70,7 +70,8 @@ def load(
     encode : bool or "auto", default True
         Whether the targets are labels, which become codes. With False they are numbers, for a regression. "auto" takes
         numbers with a fraction as such; and whole numbers, unless two of these hold: there are at most 20 different
-        ones, each occurs five times on average, they count from 0 or 1 without gaps.
+        ones, each occurs five times on average, they count from 0 or 1 without gaps. Text is labels; that of a table is
+        refused if it seems to be numbers but for a few cells, or if more than half of over 20 rows have their own.
     ignore : sequence of str, default ()
         Columns of a CSV or Parquet file that are left out, such as one that numbers the rows.
 
@@ -135,7 +136,8 @@ def load(
             text: dict[str, Any] = {"separator": separator, "decimal": decimal} if kind is tabular.read_csv else {}
             text["ignore"] = given["ignore"]
             table = kind(file, target=target, require_labels=require_labels, dtype=dtype, **text)
-            return _from_table(table, file, encode, decimal)
+            needed = require_labels or not isinstance(target, ModelColumns)
+            return _from_table(table, file, encode, decimal, needed=needed)
         dataset: Dataset = kind(file, dtype, encode)
     if require_labels and dataset.y is None:
         raise ValueError(f"{path} has no labels")
@@ -223,8 +225,10 @@ def _from_npy(path: Path, dtype: str | None, encode: bool | str) -> Dataset:
     return _dataset(arrays.read_npy(path), None, path.name, encode, where=str(path), dtype=dtype)
 
 
-def _from_table(table: tabular.Table, path: Path, encode: bool | str, decimal: str) -> Dataset:
+def _from_table(table: tabular.Table, path: Path, encode: bool | str, decimal: str, *, needed: bool) -> Dataset:
     where = f"{path}: the labels"
+    if table.labels is not None and encode == "auto" and needed and not are_numbers(table.labels, decimal):
+        refuse_spoiled_numbers(table.labels, where, decimal)
     y, classes = (None, None) if table.labels is None else _targets_of(table.labels, where, encode, decimal)
     return Dataset(table.x, y, classes, table.feature_names, path.name, label=table.label)
 

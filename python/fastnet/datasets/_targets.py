@@ -1,17 +1,20 @@
 """Targets that are numbers, for a regression, and how they are told from the labels of classes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet.datasets._dialect import Dialect, short
-from fastnet.datasets._labels import number_in
+from fastnet.datasets._labels import label_text, number_in
 
-__all__ = ["are_class_numbers", "are_numbers", "as_numbers"]
+__all__ = ["are_class_numbers", "are_numbers", "as_numbers", "refuse_spoiled_names", "refuse_spoiled_numbers"]
 
+AS_CLASSES = "encode=True (--task classification)"
 FEW_CLASSES = 20
 ROWS_PER_CLASS = 5
+NO_VALUE = {"na", "n/a", "nan", "null", "none", "nil", "?", "-", "--", "."}  # lowercase, as tables mark missing values
 
 
 def are_numbers(targets: NDArray[Any], decimal: str = ".") -> bool:
@@ -31,7 +34,8 @@ def are_numbers(targets: NDArray[Any], decimal: str = ".") -> bool:
         return targets.dtype.kind in "uif" and not np.isin(targets, (0, 1)).all()
     targets = targets.reshape(-1)
     if targets.dtype.kind in "OUST":
-        return _are_numbers_in_text([str(target).strip() for target in targets.tolist()], Dialect(decimal=decimal))
+        distinct_texts = {str(target).strip() for target in targets.tolist()}
+        return _are_numbers_in_text(distinct_texts, len(targets), Dialect(decimal=decimal))
     if targets.dtype.kind not in "uif":
         return False
     distinct = np.unique(targets)
@@ -40,15 +44,14 @@ def are_numbers(targets: NDArray[Any], decimal: str = ".") -> bool:
     return not are_class_numbers([int(number) for number in distinct.tolist()], len(targets))
 
 
-def _are_numbers_in_text(texts: list[str], dialect: Dialect) -> bool:
-    distinct = set(texts)
+def _are_numbers_in_text(distinct: set[str], rows: int, dialect: Dialect) -> bool:
     if not all(map(dialect.is_number, distinct)):
         return False
     if not all(dialect.number(text).is_integer() for text in distinct):
         return True
     whole = [number_in(text.replace(dialect.decimal, ".")) for text in distinct]
     codes = [int(number) for number in whole if number is not None]
-    return len(codes) == len(whole) and not are_class_numbers(sorted(set(codes)), len(texts))
+    return len(codes) == len(whole) and not are_class_numbers(sorted(set(codes)), rows)
 
 
 def are_class_numbers(distinct: list[int], rows: int) -> bool:
@@ -61,6 +64,52 @@ def are_class_numbers(distinct: list[int], rows: int) -> bool:
     repeated = rows >= ROWS_PER_CLASS * len(distinct)
     counting = bool(distinct) and distinct[0] in (0, 1) and distinct[-1] - distinct[0] + 1 == len(distinct)
     return len(distinct) == 1 or few + repeated + counting >= 2
+
+
+def refuse_spoiled_numbers(targets: NDArray[Any], where: str, decimal: str = ".") -> None:
+    """Refuse text that would become classes although it seems to be numbers for a regression, but for a few cells.
+
+    Parameters
+    ----------
+    targets : ndarray of shape (n,)
+        The cells of a table.
+    where : str
+        A description of the targets, for messages.
+    decimal : {".", ","}, default "."
+        The decimal sign.
+
+    Raises
+    ------
+    ValueError
+        Text is among numbers, and at least half of the distinct cells are numbers with a fraction, or the text only
+        marks missing values of a regression. Or more than half of over 20 cells are distinct.
+    """
+    if targets.dtype.kind not in "OUST":
+        return
+    texts = list(map(label_text, targets.tolist()))
+    rows = {text: row for row, text in reversed(list(enumerate(texts)))}
+    refuse_spoiled_names(rows, len(texts), where, decimal)
+
+
+def refuse_spoiled_names(first_rows: Mapping[str, int | None], count: int, where: str, decimal: str = ".") -> None:
+    """Check distinct texts as `refuse_spoiled_numbers` does, with the first row of each, if it is known."""
+    dialect = Dialect(decimal=decimal)
+    numbers = [text for text in first_rows if dialect.is_number(text)]
+    others = sorted(set(first_rows) - set(numbers), key=lambda text: first_rows[text] or 0)
+    if not others or "" in others:  # a missing label has an error of its own
+        return
+    row = first_rows[others[0]]
+    example = short(others[0]) + ("" if row is None else f" in row {row}")
+    many = count > FEW_CLASSES and 2 * len(first_rows) > count
+    fractions = sum(not dialect.number(text).is_integer() for text in numbers)
+    gaps = {other.lower() for other in others} <= NO_VALUE and _are_numbers_in_text(set(numbers), count, dialect)
+    if 2 * fractions >= len(first_rows) or gaps or (many and 2 * len(numbers) >= len(first_rows)):
+        raise ValueError(f"{where} are numbers but for {example}: give rows with numbers only, or {AS_CLASSES}")
+    if many:
+        raise ValueError(
+            f"{where} are {len(first_rows):,} different texts in {count:,} rows, such as {example}: give another column, "
+            f"numbers without other characters, or {AS_CLASSES}"
+        )
 
 
 def as_numbers(targets: NDArray[Any], where: str, decimal: str = ".") -> NDArray[np.float64]:

@@ -62,7 +62,10 @@ FILES = {
     "letter": (HEADER + b"0,1,2,3\n1,1,x,3\n", "line 3, column 'b': 'x' is not a number"),
     "empty cell": (HEADER + b"0,1,2,3\n1,1,,3\n", "line 3, column 'b': the cell is empty"),
     "missing label": (HEADER + b"0,1,2,3\n,1,2,3\n", "line 3, column 'label': the cell is empty"),
-    "label column": (b"a,b,c\n1,2,3\n4,5,6\n", "no column 'label' for the labels; its columns are 'a', 'b', 'c'"),
+    "label column": (
+        b"a,b,c\n1,2,3\n4,5,6\n",
+        "no column 'label' for the labels; its columns are 'a', 'b', 'c'; target= \\(--target\\) names it",
+    ),
     "not a number": (HEADER + b"0,1,2,3\n1,1,nan,3\n", "line 3, column 'b': 'nan' is not a finite number"),
     "infinity": (HEADER + b"0,1,2,3\n1,inf,2,3\n", "line 3, column 'a': 'inf' is not a finite number"),
     "fractional labels": (HEADER + b"0.5,1,2,3\n1,1,2,3\n", "must be whole numbers or text"),
@@ -301,7 +304,9 @@ def test_a_monitored_figure_that_is_mistyped_is_told_with_the_nearest(model: fn.
 
 def test_a_label_column_that_is_mistyped_is_told_with_the_nearest(failing: Failing, tmp_path: Path) -> None:
     (tmp_path / "data.csv").write_bytes(b"species,width\na,1\nb,2\n")
-    assert failing("train", tmp_path / "data.csv", "--target", "specie").endswith("; did you mean 'species'?")
+    assert failing("train", tmp_path / "data.csv", "--target", "specie").endswith(
+        "; target= (--target) names it; did you mean 'species'?"
+    )
 
 
 def test_the_label_column_of_training_is_told_with_the_nearest(

@@ -76,8 +76,14 @@ def test_categories_are_text_in_every_library(path: Path, engine: str) -> None:
     ("columns", "message"),
     [
         ({"a": ["x"], "label": [1]}, r"column 'a': 'x' is not a number"),
-        ({"a": [1.0, None], "label": [1, 2]}, r"the value nan in row 1, column 0 is not a finite number"),
-        ({"a": [1, None], "label": [1, 2]}, r"the value nan in row 1, column 0 is not a finite number"),
+        (
+            {"a": [1.0, None], "label": [1, 2]},
+            r"column 'a': the cell in row 1 is empty or NaN; fill it, or remove the row",
+        ),
+        (
+            {"a": [1, None], "label": [1, 2]},
+            r"column 'a': the cell in row 1 is empty or NaN; fill it, or remove the row",
+        ),
         ({"a": [float("inf")], "label": [1]}, r"the value inf in row 0"),
         ({"a": pyarrow.array([], pyarrow.int64()), "label": pyarrow.array([], pyarrow.int64())}, r"has 0 rows"),
         ({"label": [1]}, r"has 1 rows and 0 feature columns"),

@@ -8,9 +8,21 @@ import numpy as np
 
 from fastnet.support.validation import check_choice
 
-__all__ = ["Dialect", "Remembered", "advice", "check_dialect", "refuse_other", "short"]
+__all__ = [
+    "NO_VALUE",
+    "TO_FILL",
+    "Dialect",
+    "Remembered",
+    "advice",
+    "check_dialect",
+    "how_to_read",
+    "refuse_other",
+    "short",
+]
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "'|'", " ": "spaces"}
+NO_VALUE = {"na", "n/a", "nan", "null", "none", "nil", "?", "-", "--", "."}  # lowercase, as tables mark missing values
+TO_FILL = "fill it, or remove the row"
 DECIMALS = (".", ",")
 TYPED = {"\t": "tab"}  # spelling on a command line
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+([eE][+-]?\d+)?\s*", re.ASCII)
@@ -72,6 +84,18 @@ class Dialect(NamedTuple):
             return ""
         option = "" if self.separator == other else f"; {advice(decimal=other)} reads decimal {others}"
         return f"; expected decimal {expected}, and nothing between thousands{option}"
+
+
+# ---- Cells that are not numbers --------------------------------------------------------------------------------------
+
+
+def how_to_read(cell: str, column: str | None) -> str:
+    """Return the end of a message about text in a column of numbers: what to do with it."""
+    if cell.strip().lower() in NO_VALUE:
+        return f"; {TO_FILL}"
+    if column is None:
+        return ""
+    return f"; if the column only names the rows, ignore=[{column!r}] (--id {column}) leaves it out"
 
 
 # ---- Options --------------------------------------------------------------------------------------------------------

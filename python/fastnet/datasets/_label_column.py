@@ -37,11 +37,12 @@ class Columns:
             raise ValueError(f"{where} has no column {missing[0]!r}; its columns are {self.listed(missing[0])}")
         return replace(self, index=self.index | {place for place in places.values() if place is not None})
 
-    def listed(self, missing: str | int | None) -> str:
-        """Return the names for a message, without those in the middle if there are many, and a likely match."""
+    def listed(self, missing: str | int | None, hint: str = "") -> str:
+        """Return the names for a message, without those in the middle if there are many, a hint, and a likely match."""
         names = [] if self.names is None else [self.names[column] for column in self.data]
         shown = [repr(name) for name in names]
-        return ", ".join(shown if len(shown) <= 6 else [*shown[:4], "...", shown[-1]]) + did_you_mean(missing, names)
+        few = shown if len(shown) <= 6 else [*shown[:4], "...", shown[-1]]
+        return ", ".join(few) + hint + did_you_mean(missing, names)
 
 
 @dataclass(frozen=True)
@@ -119,9 +120,7 @@ class Asked:
             raise ValueError(f"{where} has no header, so no column is named {target!r}; give the index of the column")
         place = columns.find(target, where)
         if place is None and (target != "label" or self.required):
-            raise ValueError(
-                f"{where} has no column {target!r} for the labels; its columns are {columns.listed(target)}"
-            )
+            raise ValueError(_without_labels(columns, target, where))
         return place
 
 
@@ -190,7 +189,7 @@ class ModelColumns:
         if not self.required:
             return None
         if columns.names is not None:
-            raise ValueError(f"{where} has no column {name!r} for the labels; its columns are {columns.listed(name)}")
+            raise ValueError(_without_labels(columns, name, where))
         raise ValueError(
             f"{where} has {columns.count} columns and no header; expected the {self.features} features of the model and "
             "the label"
@@ -201,6 +200,12 @@ class ModelColumns:
         data = columns.data
         inside = len(data) == self.features + 1 and -len(data) <= self.label.index < len(data)
         return data[self.label.index] if inside else None
+
+
+def _without_labels(columns: Columns, name: str | int | None, where: str) -> str:
+    """Return the message about a table that has no column of labels with this name, with what names another one."""
+    listed = columns.listed(name, "; target= (--target) names it")
+    return f"{where} has no column {name!r} for the labels; its columns are {listed}"
 
 
 Rule = Asked | ModelColumns

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fastnet.datasets._dialect import Dialect, short
+from fastnet.datasets._dialect import NO_VALUE, Dialect, short
 from fastnet.datasets._labels import label_text, number_in
 
 __all__ = ["are_class_numbers", "are_numbers", "as_numbers", "refuse_spoiled_names", "refuse_spoiled_numbers"]
@@ -14,7 +14,6 @@ __all__ = ["are_class_numbers", "are_numbers", "as_numbers", "refuse_spoiled_nam
 AS_CLASSES = "encode=True (--task classification)"
 FEW_CLASSES = 20
 ROWS_PER_CLASS = 5
-NO_VALUE = {"na", "n/a", "nan", "null", "none", "nil", "?", "-", "--", "."}  # lowercase, as tables mark missing values
 
 
 def are_numbers(targets: NDArray[Any], decimal: str = ".") -> bool:

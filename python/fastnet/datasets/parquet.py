@@ -17,6 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastnet.datasets._damage import in_short, refusing
 from fastnet.datasets._dataset import check_dtype, compact
+from fastnet.datasets._dialect import TO_FILL, how_to_read
 from fastnet.datasets._label_column import Asked, Columns, LabelColumn, ModelColumns, Target
 from fastnet.datasets._layout import left_out, warn_of
 from fastnet.datasets._pipes import as_file
@@ -104,7 +105,12 @@ def _table(columns: NamedColumns, index: set[str], rule: Asked | ModelColumns, p
         if names.count(name) > 1:
             raise ValueError(f"{path} has {names.count(name)} columns named {name!r}")
         if column.dtype.kind not in "buif" or column.ndim > 1:
-            raise ValueError(f"{path}, column {name!r}: {_first_other(column, NUMBERS)} is not a number")
+            other = _first_other(column, NUMBERS)
+            hint = how_to_read(str(other).strip("'"), name)
+            raise ValueError(f"{path}, column {name!r}: {other} is not a number{hint}")
+        if column.dtype.kind == "f" and np.isnan(column).any():
+            row = int(np.argmax(np.isnan(column)))
+            raise ValueError(f"{path}, column {name!r}: the cell in row {row} is empty or NaN; {TO_FILL}")
     if label is not None and _first_other(columns[label][1], LABELS) is not None:
         name, column = columns[label]
         raise ValueError(f"{path}, column {name!r}: {_first_other(column, LABELS)} is not a whole number or text")

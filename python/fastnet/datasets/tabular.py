@@ -17,7 +17,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from fastnet.datasets import _readers
 from fastnet.datasets._dataset import FLOAT32_MAX, Chunks, check_dtype
-from fastnet.datasets._dialect import check_dialect, short
+from fastnet.datasets._dialect import TO_FILL, check_dialect, how_to_read, short
 from fastnet.datasets._label_column import Asked, LabelColumn, ModelColumns, Target
 from fastnet.datasets._layout import Layout, Lines, sniff, warn_of
 from fastnet.datasets._pipes import as_file
@@ -261,11 +261,14 @@ def _problem(cells: list[str], wanted: list[int], layout: Layout, dtype: str | N
     for index in wanted:
         cell, where = cells[index], f", {layout.column(index)}"
         if not cell.strip():
-            return f"{where}: the cell is empty; expected {'a label' if index == layout.label else 'a number'}"
+            expected = "a label" if index == layout.label else "a number"
+            return f"{where}: the cell is empty; expected {expected}: {TO_FILL}"
         if index == layout.label:
             continue
         if not layout.dialect.is_number(cell):
-            return f"{where}: {short(cell)} is not a number{layout.dialect.hint(cell)}"
+            hint = layout.dialect.hint(cell)
+            name = None if layout.columns.names is None else layout.columns.names[index]
+            return f"{where}: {short(cell)} is not a number{hint or how_to_read(cell, name)}"
         number = abs(layout.dialect.number(cell))
         if not np.isfinite(number):
             return f"{where}: {short(cell)} is not a finite number"

@@ -50,6 +50,12 @@ def test_a_required_option_may_stand_in_the_file(config: Any) -> None:
     assert config("[export]\nto = 'c'\n", "export", "m")["to"] == "c"
 
 
+def test_an_option_whose_value_may_be_left_out_may_be_true_or_false(config: Any) -> None:
+    assert config("early-stopping = true", "train")["early_stopping"] == 10
+    assert config("early-stopping = 3", "train")["early_stopping"] == 3
+    assert config("early-stopping = false", "train")["early_stopping"] is None
+
+
 def test_a_file_may_be_json(tmp_path: Path) -> None:
     path = tmp_path / "config.json"
     path.write_text(json.dumps({"train": {"hidden": [], "target": -1, "json": True}}))

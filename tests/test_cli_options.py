@@ -65,6 +65,14 @@ def test_they_are_recorded_as_layers(run: Run, flowers: Path) -> None:
         (["--schedule", "cosin"], "--schedule: must be one of linear, cosine, constant, one-cycle; got 'cosin'"),
         (["--class-weight", "rose"], "--class-weight: must be balanced, or NAME=WEIGHT with commas between them"),
         (["--class-weight", "rose=-1"], "--class-weight: must be balanced, or NAME=WEIGHT"),
+        (
+            ["--class-weight", "yes=1,yes=2"],
+            "--class-weight: must have one weight for each class; got several for 'yes'",
+        ),
+        (
+            ["--early-stopping", "text.csv"],
+            "--early-stopping: must be an integer of at least 1; got 'text.csv'; write DATA first, or --early-stopping 10",
+        ),
         (["--class-weight", "balanced", "--task", "regression"], "--class-weight: is for classes, not for --task"),
         (["--ensemble", "1"], "--ensemble: must be an integer from 2 to 1000; got '1'"),
         (["--ensemble", "2", "--checkpoint", "c"], "--ensemble: not together with --checkpoint"),

@@ -137,6 +137,8 @@ def _converted(action: argparse.Action, key: str, value: Any) -> Any:
         return value
     if isinstance(action, argparse._AppendAction) or action.nargs == "+":
         return [_as_typed(key, one) for one in (value if isinstance(value, list) else [value])]
+    if isinstance(value, bool) and action.const is not None:  # an option that may stand without its value
+        return action.const if value else action.default
     text = _as_typed(key, value)
     try:
         converted = action.type(text) if callable(action.type) else text

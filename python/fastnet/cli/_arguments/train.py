@@ -23,6 +23,7 @@ from fastnet.cli._arguments.types import (
     image_shape,
     integer,
     not_negative,
+    patience,
     positive_number,
     seconds,
 )
@@ -139,7 +140,7 @@ def _add_training_options(group: Container) -> None:
     )
     group.add_argument(
         "--early-stopping",
-        type=integer(1),
+        type=patience(PATIENCE),
         nargs="?",
         const=PATIENCE,
         metavar="N",

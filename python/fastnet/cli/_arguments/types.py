@@ -14,6 +14,7 @@ __all__ = [
     "image_shape",
     "integer",
     "not_negative",
+    "patience",
     "positive_number",
     "seconds",
     "separator",
@@ -36,6 +37,20 @@ def integer(minimum: int, maximum: float = math.inf) -> Callable[[str], int]:
         if not minimum <= number <= maximum:
             raise argparse.ArgumentTypeError(f"must be {accepted}; got {text!r}")
         return number
+
+    return parse
+
+
+def patience(usual: int) -> Callable[[str], int]:
+    """Return the type of a number of epochs that may be left out, so that DATA behind the option seems to be it."""
+
+    def parse(text: str) -> int:
+        try:
+            return integer(1)(text)
+        except argparse.ArgumentTypeError as error:
+            if text.removeprefix("-").isdecimal():
+                raise
+            raise argparse.ArgumentTypeError(f"{error}; write DATA first, or --early-stopping {usual}") from None
 
     return parse
 
@@ -102,8 +117,12 @@ def class_weight(text: str) -> str:
     """Return "balanced", or the weights of classes as they are typed: NAME=WEIGHT with commas between them."""
     if text.strip().lower() == "balanced":
         return "balanced"
+    seen: set[str] = set()
     for pair in text.split(","):
         name, equals, weight = pair.rpartition("=")
+        if name in seen:
+            raise argparse.ArgumentTypeError(f"must have one weight for each class; got several for {name!r}")
+        seen.add(name)
         try:
             if not (name and equals):
                 raise ValueError

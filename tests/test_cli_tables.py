@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastnet as fn
-from command import Run
+from command import Run, write_flowers
 from fastnet.cli import _scaling
 from fastnet.datasets import Dataset
 
@@ -288,3 +288,22 @@ def test_an_index_is_said_to_be_left_out_and_teaches_nothing(run: Run, tmp_path:
     assert fn.load_model("m").feature_names == ["a", "b", "c"]
     assert done.json["held_out"]["accuracy"] < 0.75
     assert len(run("predict", "m", path, "--quiet").out.splitlines()) == 401
+
+
+def test_the_label_cannot_name_the_rows(run: Run, flowers: Path) -> None:
+    done = run("train", flowers, "--id", "label")
+    assert done.status == 1
+    assert "--id label: the column holds the labels; name one that is neither label nor feature" in done.err
+
+
+def test_features_need_different_names(run: Run, tmp_path: Path) -> None:
+    write_flowers(tmp_path / "a.csv", header="width,width,label")
+    done = run("train", "a.csv", "--epochs", 1)
+    assert done.status == 1
+    assert "a.csv has 2 columns named 'width': rename or remove them" in done.err
+
+
+def test_a_column_that_is_unknown_to_the_model_may_name_the_rows(run: Run, model: Path) -> None:
+    Path("new.csv").write_text("id,width,height\n7,1,5\n")
+    done = run("predict", model, "new.csv")
+    assert "--target names the column of the labels, --id one that names the rows; neither is a feature." in done.err

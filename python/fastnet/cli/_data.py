@@ -206,7 +206,9 @@ def _order_in_model(
     try:
         order = order_of(source, data.feature_names, wanted)
     except ValueError as error:
-        raise ValueError(f"{error} --target names the column of the labels, which is not a feature.") from None
+        raise ValueError(
+            f"{error} --target names the column of the labels, --id one that names the rows; neither is a feature."
+        ) from None
     if order is not None:
         note(f"the columns of {data.name} are reordered as in the model", quiet)
     return order

@@ -61,6 +61,7 @@ def load_parts(arguments: argparse.Namespace) -> Parts:
     assert data.y is not None
     if not data.is_regression:
         _check_classes(data.n_classes, arguments)
+    _check_columns(data, arguments)
     name = source_name(arguments.data)
     # The classes are named before the split, because a part may lack a rare one.
     training, validation = replace(data, classes=data.class_names, test=None), None
@@ -99,6 +100,20 @@ def _are_labels(data: StoredDataset) -> bool:
     return len(whole) < len(numbers) or are_class_numbers(whole, len(data))
 
 
+def _check_columns(data: Dataset | StoredDataset, arguments: argparse.Namespace) -> None:
+    """Refuse labels that name the rows, and features that cannot be told apart by their names."""
+    if arguments.id is not None and data.label is not None and data.label.name == arguments.id:
+        raise ValueError(
+            f"--id {arguments.id}: the column holds the labels; name one that is neither label nor feature"
+        )
+    names = data.feature_names or []
+    if len(set(names)) < len(names):
+        doubled = next(name for name in names if names.count(name) > 1)
+        raise ValueError(
+            f"{arguments.data} has {names.count(doubled)} columns named {doubled!r}: rename or remove them"
+        )
+
+
 def _check_classes(classes: int, arguments: argparse.Namespace) -> None:
     if classes < 2:
         raise ValueError(f"{arguments.data} has only one class; a classifier needs at least two")
@@ -131,6 +146,7 @@ def _can_be_stratified(y: NDArray[np.int64], validation: float) -> bool:
 
 def _stored_parts(data: StoredDataset, arguments: argparse.Namespace) -> Parts:
     """Hold out rows of data on the disk, and take a sample of the others."""
+    _check_columns(data, arguments)
     if data.n_classes:
         _check_classes(data.n_classes, arguments)
     name, most = source_name(arguments.data), max(min(MOST_ROWS, MOST_BYTES // data.row_bytes), 1)

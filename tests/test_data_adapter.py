@@ -176,6 +176,7 @@ def test_data_frames_are_accepted() -> None:
     ("x", "error", "message"),
     [
         (X[:, :3], ValueError, r"x must have shape \(samples, 4\); got \(30, 3\)$"),
+        (X[0].tolist(), ValueError, r"x must have shape \(samples, 4\); got \(4,\): one sample is \[x\]"),
         (X[0], ValueError, r"x must have shape \(samples, 4\); got \(4,\): one sample is x\[None\]"),
         (X[None], ValueError, r"x must have shape \(samples, 4\); got \(1, 30, 4\)$"),
         (X.T, ValueError, r"x must have shape \(samples, 4\); got \(4, 30\): samples are rows: give x\.T$"),

@@ -111,6 +111,7 @@ def test_models_that_are_not_compiled_give_one_that_is_not() -> None:
 @pytest.mark.parametrize(
     ("models", "error", "reason"),
     [
+        (member(0), TypeError, "models must be several Sequential models; got Sequential"),
         ([], ValueError, "models must have at least two models; got 0"),
         ([member(0)], ValueError, "models must have at least two models; got 1"),
         ([member(0), "m.safetensors"], TypeError, "models must be Sequential models; got .* at index 1"),
@@ -124,6 +125,6 @@ def test_models_that_are_not_compiled_give_one_that_is_not() -> None:
         ([member(0), member(1, dtype="float64")], ValueError, "the same dtype_policy; got float32 at index 0"),
     ],
 )
-def test_models_that_differ_are_refused(models: list[object], error: type[Exception], reason: str) -> None:
+def test_models_that_differ_are_refused(models: object, error: type[Exception], reason: str) -> None:
     with pytest.raises(error, match=reason):
         fn.models.ensemble(models)

@@ -20,7 +20,8 @@ def check_shape(name: str, shape: Shape, input_shape: Shape, values: Any) -> Non
     expected = ", ".join(["samples", *map(str, input_shape)])
     hint = hint_of_columns(name, values, len(shape) == 2 and shape[:1] == input_shape)
     if not hint and fits((1, *shape), input_shape):
-        hint = f": one sample is {name}{'.to_frame().T' if hasattr(values, 'iloc') else '[None]'}"
+        one = f"{name}.to_frame().T" if hasattr(values, "iloc") else f"{name}[None]"
+        hint = f": one sample is {f'[{name}]' if isinstance(values, list | tuple) else one}"
     raise ValueError(f"{name} must have shape ({expected}); got {shape}{hint}")
 
 

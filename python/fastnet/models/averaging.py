@@ -52,6 +52,8 @@ def ensemble(models: Iterable[Sequential], name: str | None = None) -> Sequentia
     >>> bool(np.allclose(mean.predict(x), np.mean([model.predict(x) for model in models], axis=0)))
     True
     """
+    if isinstance(models, Sequential):
+        raise TypeError(f"models must be several Sequential models; got {describe(models)}")
     members = list(models)
     first = _checked(members)
     assert first.input_shape is not None

@@ -131,7 +131,7 @@ BAD = [
     ("label,a\n1,2\n1,2,", r"line 3: the row has 3 values; expected 2"),
     (
         "label,a,b\n1,2,x\n",
-        r"line 2, column 'b': 'x' is not a number; if the column only names the rows, ignore=\['b'\] \(--id b\) leaves it",
+        r"line 2, column 'b': 'x' is not a number; encode the column as numbers, or, if it only names the rows, ignore=\['b'\] \(--id b\) leaves it",
     ),
     ("1,2,3\n1,2,x\n", r"line 2, column 3: 'x' is not a number"),
     ("label,a\n1," + "y" * 50 + "\n", r"line 2, column 'a': 'y{30}\.\.\.' is not a number"),

@@ -95,7 +95,7 @@ def how_to_read(cell: str, column: str | None) -> str:
         return f"; {TO_FILL}"
     if column is None:
         return ""
-    return f"; if the column only names the rows, ignore=[{column!r}] (--id {column}) leaves it out"
+    return f"; encode the column as numbers, or, if it only names the rows, ignore=[{column!r}] (--id {column}) leaves it out"
 
 
 # ---- Options --------------------------------------------------------------------------------------------------------

@@ -148,6 +148,8 @@ def test_a_receipt_that_was_changed_is_refused_or_of_no_use(tmp_path: Path) -> N
     for dialect in (3, [], {"separator": 5}, {"decimal": []}):
         with pytest.raises(ValueError, match="of the receipt must be"):
             Receipt.from_dict({"dialect": dialect})
+    with pytest.raises(ValueError, match="id of the receipt must be str"):
+        Receipt.from_dict({"id": 5})
 
 
 # ---- Separators -----------------------------------------------------------------------------------------------------

@@ -141,14 +141,14 @@ AGES = [str(18 + row % 60) for row in range(600)]
     [
         (
             [*FRACTIONS, "NA"],
-            "the labels are numbers but for 'NA' in row 100: give rows with numbers only, or encode=True",
+            "the labels are numbers but for 'NA' in line 102: give rows with numbers only, or encode=True",
         ),
-        ([*FRACTIONS[:4], "$1.23", *FRACTIONS], "numbers but for '\\$1.23' in row 4"),
-        ([*AGES, "?", "n/a"], r"numbers but for '\?' in row 600: .* or encode=True \(--task classification\)"),
-        ([*map(str, range(100, 1000, 7)), "1,010"], "numbers but for '1,010' in row 129"),
+        ([*FRACTIONS[:4], "$1.23", *FRACTIONS], "numbers but for '\\$1.23' in line 6"),
+        ([*AGES, "?", "n/a"], r"numbers but for '\?' in line 602: .* or encode=True \(--task classification\)"),
+        ([*map(str, range(100, 1000, 7)), "1,010"], "numbers but for '1,010' in line 131"),
         (
             [f"${row}.99" for row in range(30)],
-            r"the labels are 30 different texts in 30 rows, such as '\$0.99' in row 0",
+            r"the labels are 30 different texts in 30 rows, such as '\$0.99' in line 2",
         ),
     ],
     ids=["NA", "dollar", "whole", "thousands", "dollars"],
@@ -171,3 +171,18 @@ def test_numbers_with_some_text_are_not_taken_as_classes(cells: list[str], reaso
 )
 def test_other_text_is_classes(cells: list[str], tmp_path: Path) -> None:
     assert fn.datasets.load(prices(tmp_path / "a.csv", cells), encode="auto").n_classes == len(set(cells))
+
+
+def test_other_tables_than_text_have_rows(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    pytest.importorskip("pyarrow")
+    pd.DataFrame({"x": range(101), "label": [*FRACTIONS, "NA"]}).to_parquet(tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="numbers but for 'NA' in row 100: "):
+        fn.datasets.load(tmp_path / "a.parquet", encode="auto")
+
+
+def test_blank_lines_count_in_messages(tmp_path: Path) -> None:
+    path = prices(tmp_path / "a.csv", [*FRACTIONS, "NA"])
+    path.write_text(path.read_text().replace("\n", "\n\n", 3))
+    with pytest.raises(ValueError, match="numbers but for 'NA' in line 105: "):
+        fn.datasets.load(path, encode="auto")

@@ -87,7 +87,7 @@ def _opened(source: str, task: str | None, how: dict[str, Any]) -> StoredDataset
         else:
             if task or _are_labels(data):
                 if task is None and data.class_names:
-                    names = dict.fromkeys(data.class_names)
+                    names = dict.fromkeys(data.class_names, 0)
                     refuse_spoiled_names(names, len(data), f"{source}: the labels", how["decimal"])
                 return data
     return open_stored(source, **how, encode=False)

@@ -228,7 +228,7 @@ def _from_npy(path: Path, dtype: str | None, encode: bool | str) -> Dataset:
 def _from_table(table: tabular.Table, path: Path, encode: bool | str, decimal: str, *, needed: bool) -> Dataset:
     where = f"{path}: the labels"
     if table.labels is not None and encode == "auto" and needed and not are_numbers(table.labels, decimal):
-        refuse_spoiled_numbers(table.labels, where, decimal)
+        refuse_spoiled_numbers(table.labels, where, decimal, table.line_of)
     y, classes = (None, None) if table.labels is None else _targets_of(table.labels, where, encode, decimal)
     return Dataset(table.x, y, classes, table.feature_names, path.name, label=table.label)
 

@@ -1,6 +1,7 @@
 """Targets that are numbers, for a regression, and how they are told from the labels of classes."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,9 @@ def are_class_numbers(distinct: list[int], rows: int) -> bool:
     return len(distinct) == 1 or few + repeated + counting >= 2
 
 
-def refuse_spoiled_numbers(targets: NDArray[Any], where: str, decimal: str = ".") -> None:
+def refuse_spoiled_numbers(
+    targets: NDArray[Any], where: str, decimal: str = ".", line_of: Callable[[int], int] | None = None
+) -> None:
     """Refuse text that would become classes although it seems to be numbers for a regression, but for a few cells.
 
     Parameters
@@ -76,6 +79,8 @@ def refuse_spoiled_numbers(targets: NDArray[Any], where: str, decimal: str = "."
         A description of the targets, for messages.
     decimal : {".", ","}, default "."
         The decimal sign.
+    line_of : callable, optional
+        The line of a row in a text file, for messages.
 
     Raises
     ------
@@ -87,21 +92,28 @@ def refuse_spoiled_numbers(targets: NDArray[Any], where: str, decimal: str = "."
         return
     texts = list(map(label_text, targets.tolist()))
     rows = {text: row for row, text in reversed(list(enumerate(texts)))}
-    refuse_spoiled_names(rows, len(texts), where, decimal)
+    place = (lambda row: f" in row {row}") if line_of is None else (lambda row: f" in line {line_of(row)}")
+    refuse_spoiled_names(rows, len(texts), where, decimal, place)
 
 
-def refuse_spoiled_names(first_rows: Mapping[str, int | None], count: int, where: str, decimal: str = ".") -> None:
-    """Check distinct texts as `refuse_spoiled_numbers` does, with the first row of each, if it is known."""
+def refuse_spoiled_names(
+    first_rows: Mapping[str, int],
+    count: int,
+    where: str,
+    decimal: str = ".",
+    place: Callable[[int], str] = lambda row: "",  # noqa: ARG005
+) -> None:
+    """Check distinct texts of `count` rows as `refuse_spoiled_numbers` does; `place` describes the first row of one."""
     dialect = Dialect(decimal=decimal)
     numbers = [text for text in first_rows if dialect.is_number(text)]
-    others = sorted(set(first_rows) - set(numbers), key=lambda text: first_rows[text] or 0)
+    others = sorted(set(first_rows) - set(numbers), key=lambda text: first_rows[text])
     if not others or "" in others:  # a missing label has an error of its own
         return
-    row = first_rows[others[0]]
-    example = short(others[0]) + ("" if row is None else f" in row {row}")
     many = count > FEW_CLASSES and 2 * len(first_rows) > count
-    fractions = sum(not dialect.number(text).is_integer() for text in numbers)
+    values = map(dialect.number, numbers)
+    fractions = sum(math.isfinite(value) and not value.is_integer() for value in values)
     gaps = {other.lower() for other in others} <= NO_VALUE and _are_numbers_in_text(set(numbers), count, dialect)
+    example = f"{short(others[0])}{place(first_rows[others[0]])}"
     if 2 * fractions >= len(first_rows) or gaps or (many and 2 * len(numbers) >= len(first_rows)):
         raise ValueError(f"{where} are numbers but for {example}: give rows with numbers only, or {AS_CLASSES}")
     if many:

@@ -9,6 +9,7 @@ all of them.
 import itertools
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -48,6 +49,8 @@ class Table(NamedTuple):
     labels: NDArray[Any] | None
     feature_names: list[str] | None
     label: LabelColumn | None
+    line_of: Callable[[int], int] | None = None
+    """The line of a row of a text file, which is read again up to there."""
 
 
 class Sink(Protocol):
@@ -155,6 +158,7 @@ def read_csv(
         None if layout.label is None else np.array(kept.labels, dtype=object),
         layout.feature_names,
         None if layout.label is None else LabelColumn.of(layout.columns, layout.label),
+        partial(_line_of, file, layout),
     )
 
 
@@ -208,6 +212,14 @@ def _read_with_numpy(path: Path, layout: Layout, dtype: str | None, sink: Sink) 
 
 def _rows(path: Path, stream: Any, layout: Layout) -> Lines:
     return Lines(path, stream, first_line=layout.first_line, skip=layout.body, separator=layout.dialect.separator)
+
+
+def _line_of(path: Path, layout: Layout, row: int) -> int:
+    with open_data(path) as stream:
+        lines = _rows(path, stream, layout)
+        for _ in itertools.islice(lines, row + 1):
+            pass
+        return lines.number
 
 
 def _parse(lines: list[str], layout: Layout, labels: list[str]) -> NDArray[Any]:

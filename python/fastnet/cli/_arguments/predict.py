@@ -35,7 +35,7 @@ def add_arguments(parser: Parser) -> None:
         "--sample-submission",
         metavar="FILE",
         help="write a submission with the columns of this CSV file of a contest, and its rows in its order unless --id is "
-        "given; several columns with the names of the classes get their probabilities",
+        "given; DATA with a column named as its first one are put in that order; several columns with the names of the classes get their probabilities",
     )
     add_flag(parser, "--probabilities", help="add the probability of every class, in columns p_CLASS")
     add_quiet(parser)

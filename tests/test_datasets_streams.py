@@ -177,7 +177,9 @@ def test_an_error_names_the_pipe_and_no_copy_stays(tmp_path: Path, monkeypatch: 
     pipe = tmp_path / "a.csv"
     os.mkfifo(pipe)
     feed(pipe, b"label,a\n1,x\n")
-    with pytest.raises(ValueError, match="^" + str(pipe) + r", line 2, column 'a': 'x' is not a number$"):
+    with pytest.raises(
+        ValueError, match="^" + str(pipe) + r", line 2, column 'a': 'x' is not a number; encode .* leaves it out$"
+    ):
         load(pipe)
     assert not list((tmp_path / "temporary").iterdir())
 

@@ -131,6 +131,21 @@ def test_a_model_without_blocks_is_a_sequential_one_and_others_add(tmp_path: Pat
     }
 
 
+@pytest.mark.parametrize("block", [False, True])
+def test_layers_in_a_frozen_model_or_block_stay_frozen(block: bool, tmp_path: Path) -> None:
+    inside = [L.Dense(4), L.Dense(4)]
+    first = L.Residual(inside, name="base") if block else fn.Sequential(inside, name="base")
+    model = fn.Sequential([fn.Input((4,)), first, L.Dense(2)])
+    first.trainable = False
+    inside[1].trainable = True
+    assert len(model.trainable_weights) == 2
+    model.save(tmp_path / "m.keras")
+    back = fn.load_model(tmp_path / "m.keras")
+    assert [weight.shape for weight in back.trainable_weights] == [(4, 2), (2,)]
+    for copy, original in zip(back.get_weights(), model.get_weights(), strict=True):
+        assert_array_equal(copy, original)
+
+
 def test_layers_have_different_names_in_keras(tmp_path: Path) -> None:
     inner = fn.Residual([L.ReLU(name="a")], name="r", input_shape=(2,))
     fn.Sequential([inner, L.ReLU(name="r_0_a"), L.ReLU(name="input_layer")]).save(tmp_path / "m.keras")

@@ -153,3 +153,12 @@ def named_leaves(layers: Sequence[Layer]) -> list[tuple[str, Layer]]:
 def leaves(layers: Sequence[Layer]) -> list[Layer]:
     """Return the layers in a row, those of models among them in their places."""
     return [layer for _, layer in named_leaves(layers)]
+
+
+def leaves_to_train(layers: Sequence[Layer], trained: bool = True) -> list[tuple[Layer, bool]]:
+    """Return what `leaves` does, with whether each layer is trained: in a model or a block that is frozen, none is."""
+    found = []
+    for layer in layers:
+        flag = trained and layer.trainable
+        found += leaves_to_train(layer.model._layers, flag) if isinstance(layer, Nested) else [(layer, flag)]
+    return found

@@ -9,6 +9,7 @@ from fastnet import initializers, layers, losses, metrics, regularizers, schedul
 from fastnet.interchange.keras.order import listed
 from fastnet.layers.base import Layer
 from fastnet.layers.functions import ActivationFunction
+from fastnet.network.nested import leaves_to_train
 from fastnet.optimizers.base import Optimizer
 from fastnet.support.attributes import own_class
 from fastnet.training.trainer import Trainer
@@ -38,7 +39,7 @@ def config_of(model: Trainer) -> Json:
     batch = [None, *model.input_shape]
     chain = _Chain(model.dtype_policy)
     first = chain.add("InputLayer", {"batch_shape": batch, "dtype": model.dtype, "name": "input_layer"}, [])
-    last = chain.add_all(model._leaves(), first, "", list(model.input_shape))
+    last = chain.add_all(leaves_to_train(model._layers), first, "", list(model.input_shape))
     entries = [chain.entries[number] for number in listed(chain.sources)]
     config = {"name": model.name, "trainable": model.trainable, "layers": entries}
     if not any(isinstance(layer, layers.Residual) for layer in model._leaves()):
@@ -90,18 +91,24 @@ class _Chain:
         shape = config["batch_shape"][1:] if shape is None else shape
         return _Tensor(name, len(self.entries) - 1, shape, self._policy.removeprefix("mixed_"))
 
-    def add_all(self, row: list[Layer], tensor: _Tensor, prefix: str, shape: list[int], start: int = 0) -> _Tensor:
-        """Add layers in a row, those of a `Residual` under its name, their number in it and their own."""
-        for number, layer in enumerate(row, start):
+    def add_all(
+        self, row: list[tuple[Layer, bool]], tensor: _Tensor, prefix: str, shape: list[int], start: int = 0
+    ) -> _Tensor:
+        """Add layers in a row, those of a `Residual` under its name, their number in it and their own.
+
+        With each layer comes whether it is trained: no layer in a frozen block is, and the file has no blocks.
+        """
+        for number, (layer, trained) in enumerate(row, start):
             name = f"{prefix}_{number}_{layer.name}" if prefix else layer.name
             own: Json = {"name": name, "dtype": _policy(self._policy)}
             if not isinstance(layer, _ALWAYS_TRAINABLE):
-                own["trainable"] = layer.trainable
+                own["trainable"] = trained
             if isinstance(layer, layers.Residual):
-                body = self.add_all(layer.layers, tensor, name, shape)
-                shortcut = self.add_all(layer.shortcut, tensor, name, shape, len(layer.layers))
+                body, shortcut = (leaves_to_train(part, trained) for part in (layer.layers, layer.shortcut))
+                body_end = self.add_all(body, tensor, name, shape)
+                shortcut_end = self.add_all(shortcut, tensor, name, shape, len(body))
                 shape = list(layer.compute_output_shape(tuple(shape)))
-                tensor = self.add("Add", own, [shortcut, body], shape)
+                tensor = self.add("Add", own, [shortcut_end, body_end], shape)
             else:
                 shape = list(layer.compute_output_shape(tuple(shape)))
                 kind = own_class(type(layer)).__name__

@@ -11,6 +11,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
+from fastnet.interchange.keras.configs import compile_arguments
 from keras_archives import SMALL, changed, members_of, zipped
 from record_interchange_keras import DATA, inputs, values
 
@@ -177,6 +178,14 @@ def test_functions_of_a_compilation_are_given(tmp_path: Path) -> None:
 
     model = fn.load_model(path, custom_objects={"my_loss": my_loss, "my_metric": my_metric})
     assert model.get_compile_config() is not None
+
+
+def test_the_arguments_of_a_function_are_those_of_the_metric() -> None:
+    function = {"module": "builtins", "class_name": "function", "config": "huber", "registered_name": "huber"}
+    wrapped = {"class_name": "MeanMetricWrapper", "config": {"name": "bent", "dtype": "float32", "fn": function}}
+    wrapped["config"]["delta"] = 0.5  # type: ignore[index]
+    (metric,) = compile_arguments({"optimizer": "sgd", "loss": "mse", "metrics": [wrapped]}, {})["metrics"]
+    assert (metric.name, metric([[0.0]], [[2.0]])) == ("bent", 0.875)
 
 
 def test_a_model_that_was_not_compiled_is_not(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Options of metrics that Keras has: thresholds, curves as sums, classes, correlations, names of losses."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -245,6 +247,53 @@ def test_a_function_gets_its_arguments() -> None:
     made = metrics.MeanMetricWrapper(losses.huber, name="bent", delta=0.5)
     assert made(P[:, None], Y[:, None]) == pytest.approx(losses.huber(P[:, None], Y[:, None], 0.5).mean())
     assert (made.name, made.direction) == ("bent", "down")
+
+
+def compiled_with(*metrics_given: Any) -> fn.Sequential:
+    model = fn.Sequential([fn.Dense(3, "softmax", input_shape=(4,))], seed=0)
+    model.compile("sgd", "categorical_crossentropy", metrics=list(metrics_given))
+    return model
+
+
+def test_own_functions_with_arguments_are_read_from_a_file(tmp_path: Path) -> None:
+    bent = metrics.MeanMetricWrapper(losses.huber, name="bent", delta=np.float32(0.0625))
+    named = metrics.FunctionMetric(losses.huber, name="plain")
+    model = compiled_with(losses.huber, metrics.categorical_accuracy, metrics.pearson_correlation, bent, named)
+    model.save(tmp_path / "m.safetensors")
+    again = fn.load_model(tmp_path / "m.safetensors")
+    x = RNG.normal(size=(N, 4))
+    expected = model.evaluate(x, ONE_HOT, verbose=0, return_dict=True)
+    assert again.evaluate(x, ONE_HOT, verbose=0, return_dict=True) == expected
+    assert list(expected)[1:] == ["huber", "categorical_accuracy", "pearson_correlation", "bent", "plain"]
+    assert expected["bent"] < expected["huber"] == expected["plain"]
+    again.save(tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == (tmp_path / "m.safetensors").read_bytes()
+
+
+def test_arguments_of_a_function_of_ones_own_are_in_the_file(tmp_path: Path) -> None:
+    def huber(y_true: Any, y_pred: Any, scale: float = 1.0) -> float:  # the name of one of fastnet
+        return scale * float(np.abs(y_pred - y_true).max())
+
+    model = compiled_with(metrics.MeanMetricWrapper(huber, name="most", scale=100.0))
+    model.save(tmp_path / "m.safetensors")
+    with pytest.raises(ValueError, match="the Python function 'huber', which a file cannot contain: pass it in"):
+        fn.load_model(tmp_path / "m.safetensors")
+    again = fn.load_model(tmp_path / "m.safetensors", custom_objects={"huber": huber})
+    x = RNG.normal(size=(N, 4))
+    assert again.evaluate(x, ONE_HOT, verbose=0) == model.evaluate(x, ONE_HOT, verbose=0)
+    assert again.metrics_names == ["loss", "most"]
+
+
+def test_arguments_that_no_file_can_hold_are_asked_for(tmp_path: Path) -> None:
+    def scaled(y_true: Any, y_pred: Any, by: Callable[[Any], Any]) -> float:
+        return float(np.mean(by(y_pred - y_true)))
+
+    metric = metrics.MeanMetricWrapper(scaled, by=np.abs)
+    compiled_with(metric).save(tmp_path / "m.safetensors")
+    with pytest.raises(ValueError, match=r"arguments that a file cannot contain, \['by'\]: pass the whole metric"):
+        fn.load_model(tmp_path / "m.safetensors", custom_objects={"scaled": scaled})
+    again = fn.load_model(tmp_path / "m.safetensors", custom_objects={"scaled": metric})
+    assert again.metrics_names == ["loss", "scaled"]
 
 
 # ---- Accuracies -----------------------------------------------------------------------------------------------------

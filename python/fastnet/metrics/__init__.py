@@ -35,7 +35,7 @@ from fastnet.metrics.accuracy import (
     TopKCategoricalAccuracy,
 )
 from fastnet.metrics.auc import AUC
-from fastnet.metrics.base import FunctionMetric, Mean, MeanMetricWrapper, Metric, Sum
+from fastnet.metrics.base import Mean, Metric, Sum
 from fastnet.metrics.base import metrics as _metrics
 from fastnet.metrics.calibration import (
     CalibrationBins,
@@ -70,6 +70,7 @@ from fastnet.metrics.functions import (
     top_k_categorical_accuracy,
 )
 from fastnet.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
+from fastnet.metrics.of_functions import FunctionMetric, MeanMetricWrapper, restored
 from fastnet.metrics.of_losses import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -192,10 +193,7 @@ def get(identifier: Any) -> Metric:
         The name is one of Keras that fastnet does not have.
     """
     if isinstance(identifier, dict) and "function" in identifier:
-        raise ValueError(
-            f"a metric is the Python function {identifier['function']!r}, which a file cannot contain: pass it in "
-            "custom_objects, or load the model with compile=False"
-        )
+        identifier = restored(identifier)
     if callable(identifier) and not isinstance(identifier, type | Metric):
         return FunctionMetric(identifier)
     if isinstance(identifier, str) and identifier in _losses and identifier not in _metrics:

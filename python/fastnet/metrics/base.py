@@ -1,7 +1,6 @@
 """The base class of metrics, and means."""
 
 import re
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -290,62 +289,3 @@ class Sum(Metric):
 
     def reset_state(self) -> None:
         self._total = 0.0
-
-
-class FunctionMetric(Averaged):
-    """A Python function of targets and predictions as a metric: the mean of its values over the samples.
-
-    Parameters
-    ----------
-    function : callable
-        ``f(y_true, y_pred)`` returns a number for the batch or one for every sample. Its attribute `direction`, "up" or
-        "down", is the better direction; for losses of fastnet it is "down".
-    """
-
-    along_last_axis = False
-
-    def __init__(self, function: Callable[..., Any], name: str | None = None, dtype: Any = None) -> None:
-        self.function = function
-        is_loss = str(getattr(function, "__module__", "")).startswith(("fastnet.functional.losses.", "fastnet.losses."))
-        self.direction = getattr(function, "direction", "down" if is_loss else None)
-        super().__init__(name or getattr(function, "__name__", type(function).__name__).strip("<>"), dtype)
-
-    def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
-        values = np.asarray(self._call(true, pred), np.float64)
-        if values.ndim and len(values) != len(pred):
-            raise ValueError(
-                f"the metric {self.name!r} must return a number or one for every row, {len(pred)}; got {values.shape}"
-            )
-        per_row = values.reshape(len(pred), -1).mean(axis=1) if values.ndim else np.broadcast_to(values, len(pred))
-        return np.asarray(per_row)
-
-    def _call(self, true: NDArray[Any], pred: Array) -> Any:
-        return self.function(true, pred)
-
-
-class MeanMetricWrapper(FunctionMetric):
-    """The mean of the values of a function, with further arguments.
-
-    Parameters
-    ----------
-    fn : callable
-        As for `FunctionMetric`.
-    name, dtype
-        See `Metric`.
-    **keywords
-        Arguments of `fn` in addition to targets and predictions.
-
-    Examples
-    --------
-    >>> import fastnet as fn
-    >>> metric = fn.metrics.MeanMetricWrapper(fn.losses.huber, delta=0.5)
-    >>> metric([[0.0]], [[2.0]])
-    0.875
-    """
-
-    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **keywords: Any) -> None:
-        self.keywords = keywords
-        super().__init__(fn, name, dtype)
-
-    def _call(self, true: NDArray[Any], pred: Array) -> Any:
-        return self.function(true, pred, **self.keywords)

@@ -4,12 +4,14 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from fastnet import losses
 from fastnet.callbacks.history import History
 from fastnet.files import safetensors
 from fastnet.files.errors import refusing
 from fastnet.inputs.ranges import checked_ranges
 from fastnet.interchange.keras.files import is_keras_file
 from fastnet.interchange.parts import NAME_LISTS
+from fastnet.metrics.of_functions import restored
 from fastnet.models.importing import load_keras_model
 from fastnet.models.model_file import checked_metadata, checked_names, parsed
 from fastnet.models.sequential import Sequential
@@ -111,11 +113,16 @@ def _load_sequential(file: safetensors.File, config: Mapping[str, Any]) -> Seque
 def _with_functions(config: dict[str, Any], functions: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of `compile` from a file, with its named Python functions inserted."""
 
-    def given(part: Any) -> Any:
-        name = part.get("function") if isinstance(part, dict) else None
-        return functions.get(name, part) if isinstance(name, str) else part
+    loss: Any = config.get("loss")
+    if _is_function(loss) and isinstance(loss["function"], str):
+        loss = losses.get(functions.get(loss["function"], loss))
+    changed: dict[str, Any] = {
+        name: [restored(one, functions) if _is_function(one) else one for one in config[name]]
+        for name in ("metrics", "weighted_metrics")
+        if name in config
+    }
+    return {**config, **changed, "loss": loss}
 
-    names = [name for name in ("metrics", "weighted_metrics") if name in config]
-    lists: dict[str, Any] = {name: list(map(given, config[name])) for name in names}
-    changed: dict[str, Any] = {"loss": given(config.get("loss")), **lists}
-    return {**config, **changed}
+
+def _is_function(part: Any) -> bool:
+    return isinstance(part, dict) and "function" in part

@@ -79,8 +79,8 @@ class Compilation:
 
         metric: Any = AccuracyOfOutputs(given) if given in ("accuracy", "acc") else get(given)
         self.observed[self._add(metric.name)] = (metric, argument == "weighted_metrics")
-        function = isinstance(metric, FunctionMetric)
-        config = given if isinstance(given, str) else {"function": metric.name} if function else serialize(metric)
+        of_function = isinstance(metric, FunctionMetric)
+        config = given if isinstance(given, str) else metric.entry if of_function else serialize(metric)
         self._configs[argument].append(config)
 
     @property
@@ -142,7 +142,7 @@ class Compilation:
     def apply(
         self, network: Network, arrays: Iterable[tuple[str, int, tuple[int, ...]]], output_shape: tuple[int, ...]
     ) -> None:
-        """Configure the core; the optimizer state is reset. `arrays`: names, offsets and shapes of the weights."""
+        """Configure the core; the optimizer state is reset. `arrays`: paths, offsets and shapes of the weights."""
         outputs = network.output_size
         assert self.loss is not None
         if len(output_shape) > 1:

@@ -10,6 +10,7 @@ from fastnet import initializers, layers, losses, metrics, optimizers
 from fastnet.interchange.keras.graphs import DEEPEST, Block, entries_in, row_of
 from fastnet.interchange.parts import Inner
 from fastnet.layers.base import Layer, Shape, check_trainable
+from fastnet.metrics.of_functions import OWN, restored
 from fastnet.network.checks import MOST_LAYERS, check_compilation
 from fastnet.support.validation import check_shape, describe
 
@@ -285,14 +286,25 @@ def _named(value: Any, custom_objects: Mapping[str, Any], registry: Any) -> Any:
         kind, config = value.get("class_name"), value.get("config")
         if kind == "function":
             value = config
-        elif kind == "MeanMetricWrapper" and isinstance(config, dict):  # Keras 2
-            value = config.get("fn")
+        elif kind == "MeanMetricWrapper" and isinstance(config, dict):
+            return _wrapped(config, custom_objects)
         else:
             made = _object(value, ("dtype", "fn"))
             if made["config"].get("reduction") == "auto":  # Keras 2
                 made["config"]["reduction"] = "sum_over_batch_size"
             return registry.deserialize(made)
     return custom_objects.get(value, value) if isinstance(value, str) else value
+
+
+def _wrapped(config: Mapping[str, Any], custom_objects: Mapping[str, Any]) -> Any:
+    """Return the metric of a function: Keras 2 has its name, Keras 3 an object with that; other entries are keywords."""
+    function = config.get("fn")
+    name = function.get("config") if isinstance(function, dict) else function
+    keywords = {key: value for key, value in config.items() if key not in ("name", "dtype", "fn")}
+    if not keywords:
+        return custom_objects.get(name, name) if isinstance(name, str) else name
+    entry = {"function": name, "name": config.get("name"), "keywords": keywords}
+    return restored(entry, {**OWN, **custom_objects})
 
 
 def _optimizer(value: Any) -> Any:

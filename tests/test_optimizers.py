@@ -176,3 +176,36 @@ def test_excluding_comes_before_compiling_and_names_weights() -> None:
     model.train_on_batch(np.ones((1, 2)), np.ones(1))
     with pytest.raises(ValueError, match="before the model is compiled"):
         optimizer.exclude_from_weight_decay(var_names=["beta"])
+
+
+def undecayed(patterns: list[str], model: fn.Sequential) -> list[int]:
+    """Return which weights do not move under a decay without gradients."""
+    optimizer = optimizers.SGD(0.1, weight_decay=0.5)
+    optimizer.exclude_from_weight_decay(var_names=patterns)
+    model.compile(optimizer, "mse")
+    before = model.get_weights()
+    x = np.zeros((1, 4))
+    model.train_on_batch(x, model.predict(x), sample_weight=np.zeros(1))
+    return [
+        i for i, (now, then) in enumerate(zip(model.get_weights(), before, strict=True)) if np.array_equal(now, then)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("patterns", "expected"),
+    [
+        (["^bias$"], [1, 3, 5, 7]),
+        (["layer", "of", "'"], []),
+        (["^inner$"], [0, 1]),
+        (["^base$"], [0, 1, 2, 3]),
+        (["^block/.*kernel$"], [4]),
+        (["^dense/bias$"], [7]),
+    ],
+)
+def test_weights_in_models_and_blocks_are_excluded_by_names_and_paths(patterns: list[str], expected: list[int]) -> None:
+    def dense(name: str | None = None) -> fn.Dense:
+        return fn.Dense(4, bias_initializer="ones", name=name)
+
+    base = fn.Sequential([dense("inner"), dense("other")], name="base")
+    model = fn.Sequential([fn.Input((4,)), base, fn.layers.Residual([dense("last")], name="block"), dense()], seed=0)
+    assert undecayed(patterns, model) == expected

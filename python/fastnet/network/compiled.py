@@ -46,7 +46,7 @@ class Compiled(Sealed, NamesItsAttributes, ABC):
 
     @abstractmethod
     def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
-        """Return the label, the offset and the shape of every array that is trained."""
+        """Return the path, such as "dense/kernel", the offset and the shape of every array that is trained."""
 
     def _penalty(self) -> float:
         """Return the sum of the penalties on weights that are trained."""

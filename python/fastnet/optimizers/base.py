@@ -178,8 +178,9 @@ class Optimizer(Configurable):
         var_list : None
             Only None is available: weights are arrays, which are told by their names.
         var_names : list of str
-            Regular expressions. Weights are left out whose name has a match, such as "bias", or their name with that of the
-            layer, such as "bias of layer 'dense'".
+            Regular expressions. Weights are left out whose own name has a match, such as "bias", or the name of a layer that
+            they are in, such as "dense", or both as a path, such as "dense/bias". The path of a weight in a model or a
+            block among the layers has its place there: "base/0.dense.bias".
 
         Raises
         ------
@@ -218,15 +219,17 @@ class Optimizer(Configurable):
         }
 
     def core_options(self, arrays: Iterable[tuple[str, int, tuple[int, ...]]]) -> dict[str, Any]:
-        """Return the options for the compiled core; `arrays` are labels, offsets and shapes."""
+        """Return the options for the compiled core; `arrays` are paths, offsets and shapes."""
         vars(self)["_core_is_configured"] = True
         patterns = self.options.excluded_from_weight_decay
-        found = [
-            offset
-            for label, offset, _ in arrays
-            if any(re.search(pattern, text) for pattern in patterns for text in (label, label.partition(" ")[0]))
-        ]
+        found = [offset for path, offset, _ in arrays if has_match(patterns, path)]
         return {**self.options.for_core, **({"undecayed": found} if found else {})}
+
+
+def has_match(patterns: Sequence[str], path: str) -> bool:
+    """Return whether one of some regular expressions matches the path of a weight, or one of the names in it."""
+    texts = [path, *re.split("[/.]", path)]
+    return any(re.search(pattern, text) for pattern in patterns for text in texts)
 
 
 def checked_patterns(argument: str, patterns: Any) -> tuple[str, ...]:

@@ -1,10 +1,9 @@
 """Orthogonalized momentum for matrices."""
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fastnet.optimizers.base import LearningRate, Optimizer, checked_patterns, optimizers
+from fastnet.optimizers.base import LearningRate, Optimizer, checked_patterns, has_match, optimizers
 from fastnet.support.validation import check_bool, check_integer, check_number
 
 __all__ = ["Muon"]
@@ -32,6 +31,7 @@ class Muon(Optimizer):
         The share of all weights, times the learning rate, that a step takes out.
     exclude_layers : list of str, optional
         Regular expressions; kernels of layers whose names they match are left to Adam, as one does with the last layer.
+        The kernel of a layer in a model or a block has a path such as "base/0.dense.kernel".
     adam_lr_ratio : float, default 1.0
         What the learning rate is multiplied by for Adam.
     momentum : float, default 0.95
@@ -99,9 +99,7 @@ class Muon(Optimizer):
         """Return the options for the compiled core, with the kernels that are orthogonalized."""
         arrays = list(arrays)
         chosen = [
-            offset
-            for label, offset, shape in arrays
-            if len(shape) == 2 and not any(re.search(pattern, label) for pattern in self.exclude_layers)
+            offset for path, offset, shape in arrays if len(shape) == 2 and not has_match(self.exclude_layers, path)
         ]
         return {**super().core_options(arrays), "matrices": chosen}
 

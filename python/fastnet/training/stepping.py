@@ -97,8 +97,13 @@ class Stepper(Evaluator, Layered):
         return samples
 
     def _trainable_arrays(self) -> list[tuple[str, int, tuple[int, ...]]]:
-        """Return the label, the offset and the shape of every array that is trained."""
-        return [(slot.label, slot.offset, slot.shape) for slot in self._weights.slots if slot.trainable]
+        """Return the path, such as "dense/kernel", the offset and the shape of every array that is trained."""
+        return [
+            (f"{layer.name}/{slot.name}", slot.offset, slot.shape)
+            for layer, part in zip(self._layers, self._parts, strict=True)
+            for slot in part.slots
+            if slot.trainable
+        ]
 
     def _use_average(self) -> None:
         """Give the weights the values of their moving average, if the optimizer keeps one."""

@@ -73,6 +73,8 @@ def test_a_layer_called_as_in_training_acts_on_one_batch() -> None:
         (lambda: Flatten()(np.ones(3)), ValueError, r"row for every sample, .* got shape \(3,\)"),
         (lambda: Flatten()("x"), TypeError, "x must be an array of real numbers"),
         (lambda: Flatten()(None), ValueError, "x is missing"),
+        (lambda: Flatten()(X, training="yes"), TypeError, "training must be True or False; got 'yes'"),
+        (lambda: fn.Sequential([Dense(3)])(X, training="yes"), TypeError, "training must be True or False; got 'yes'"),
     ],
 )
 def test_a_call_that_cannot_be_is_refused(call: Any, error: type[Exception], message: str) -> None:

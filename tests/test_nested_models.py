@@ -1,6 +1,7 @@
 """Models as layers of other models, and layers of other models: one set of weights, kept in step."""
 
 import copy
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,43 @@ def test_models_without_names_are_named_like_layers() -> None:
     model = fn.Sequential([encoder, decoder])
     assert model.get_layer("sequential_1") is decoder
     assert decoder.name == "sequential_1"
+
+
+def test_a_model_in_two_models_has_one_name() -> None:
+    shared = fn.Sequential([Dense(4)])
+    first = fn.Sequential([fn.Input((4,)), shared, Dense(2)])
+    second = fn.Sequential([fn.Input((4,)), fn.Sequential([Dense(4)]), shared, Dense(2)])
+    for model in (first, second):
+        for layer in model.layers:
+            assert model.get_layer(layer.name) is layer
+    assert [layer.name for layer in second.layers] == ["sequential_1", "sequential", "dense"]
+
+
+def test_a_model_that_is_a_layer_keeps_its_name() -> None:
+    inner = fn.Sequential([Dense(4)])
+    inner.name = "base"
+    outer = fn.Sequential([inner])
+    assert outer.get_layer("base") is inner
+    with pytest.raises(
+        AttributeError, match=r"model 'base' is a layer of another model and keeps its name: .*deepcopy"
+    ):
+        inner.name = "other"
+    for copied in (copy.deepcopy(inner), pickle.loads(pickle.dumps(inner))):
+        copied.name = "copy"
+    with pytest.raises(AttributeError, match="keeps its name"):
+        outer.layers[0].name = "other"
+    outer.pop()
+    inner.name = "free"
+    with pytest.raises(TypeError, match="name must be a string; got 5"):
+        inner.name = 5  # type: ignore[assignment]
+
+
+def test_layers_of_two_models_with_one_name_are_refused_with_the_remedy() -> None:
+    base, head = (fn.Sequential([Dense(4, input_shape=(4,))]) for _ in range(2))
+    message = r"got 'dense' twice: give one of them a name .* or put models as a whole .* Sequential\(\[base, head\]\)"
+    with pytest.raises(ValueError, match=message):
+        fn.Sequential([*base.layers, *head.layers])
+    assert fn.Sequential([base, head]).count_params() == 40
 
 
 def test_training_the_outer_model_trains_the_inner_one() -> None:

@@ -13,7 +13,7 @@ from fastnet.layers.weights import HasWeights, Weights
 from fastnet.regularizers import Regularizer
 from fastnet.support.attributes import is_own, parameters, reserved_names
 from fastnet.support.registry import Configurable, Registry
-from fastnet.support.validation import check_integer, check_shape, describe, reject_keywords, unsupported
+from fastnet.support.validation import check_bool, check_integer, check_shape, describe, reject_keywords, unsupported
 
 Shape = tuple[int, ...]
 
@@ -319,7 +319,7 @@ class Layer(Configurable, HasWeights):
         from fastnet.layers.calling import call, refuse_symbolic
 
         refuse_symbolic(self.name, type(self).__name__, x)
-        return call(self, x, bool(training))
+        return call(self, x, training is not None and check_bool("training", training))
 
     def arrays_for_call(self, input_shape: Shape) -> dict[str, NDArray[Any]]:
         """Return the weights by their names; for a layer outside of a model only those that samples do not change.

@@ -42,12 +42,12 @@ class Layered(LayerRow, HasWeights):
         trainable: bool = True,
     ) -> None:
         super().__init__()
-        if name is not None and not isinstance(name, str):
-            raise TypeError(f"name must be a string; got {describe(name)}")
         if layers is not None and not isinstance(layers, Iterable):
             raise TypeError(f"layers must be a list of layers; got {describe(layers)}")
-        self.name = "sequential" if name is None else name
-        self._named = name is not None
+        self._name: str = "sequential"
+        self._named = False
+        if name is not None:
+            self.name = name
         self._seeded = seed is not None
         policy = dtype if isinstance(dtype, str) else np.dtype(dtype).name
         self.dtype_policy = check_choice("dtype", policy, _POLICIES)
@@ -73,8 +73,24 @@ class Layered(LayerRow, HasWeights):
     # --- Attributes ---
 
     @property
+    def name(self) -> str:
+        """The name of the model; it cannot change while the model is a layer of another one."""
+        return self._name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        if not isinstance(value, str):
+            raise TypeError(f"name must be a string; got {describe(value)}")
+        if self._uses:
+            raise AttributeError(
+                f"model {self._name!r} is a layer of another model and keeps its name: name it before, or a copy, "
+                "copy.deepcopy(model)"
+            )
+        self._name, self._named = value, True
+
+    @property
     def is_named(self) -> bool:
-        """Whether the model was given a name."""
+        """Whether the model was given a name, or got one as a layer."""
         return self._named
 
     @property

@@ -36,11 +36,13 @@ class Nested(Composite):
 
     def join(self, name: str) -> None:
         super().join(name)
-        if not self.model.is_named:
+        if not self.model.is_named:  # later models find it under the name that it has in the first
             self.model.name = name
+        self.model._uses.add(self)
 
     def leave(self) -> None:
         super().leave()
+        self.model._uses.discard(self)
         self._share = None
 
     # --- What is trained ---

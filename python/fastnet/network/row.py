@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Collection, Iterable
 from typing import Any
+from weakref import WeakSet
 
 from fastnet.layers import InputLayer, Layer
 from fastnet.layers.weights import Share, Weights
@@ -19,6 +20,7 @@ class LayerRow(Compiled):
     """
 
     dtype_policy: str
+    _named: bool
     _weights: Weights
 
     def __init__(self) -> None:
@@ -28,6 +30,7 @@ class LayerRow(Compiled):
         self._borrowed: list[Layer] = []  # layers that belong to other models
         self._shares: list[Share] = []  # of the borrowed layers
         self._names: set[str] = set()
+        self._uses: WeakSet[Nested] = WeakSet()  # the layers of other models that are this one
 
     @abstractmethod
     def _build_if_shape_is_known(self) -> None:
@@ -88,9 +91,10 @@ class LayerRow(Compiled):
             )
 
     def _append_all(self, layers: Iterable[Any]) -> None:
-        """Append layers, those of other models under the names that they have."""
+        """Append layers, those of other models and models with names under the names that they have."""
         given = list(layers)
         reserved = {layer.name for layer in given if isinstance(layer, Layer) and layer.in_model}
+        reserved |= {model.name for model in given if isinstance(model, LayerRow) and model._named}
         for layer in given:
             self._append(layer, reserved)
 
@@ -154,7 +158,10 @@ class LayerRow(Compiled):
 
     def _check_name(self, name: str) -> None:
         if name in self._names:
-            raise ValueError(f"layers must have different names; got {name!r} twice")
+            raise ValueError(
+                f"layers must have different names; got {name!r} twice: give one of them a name when it is made, such as "
+                f"name={name + '_of_head'!r}, or put models as a whole in the model, as in Sequential([base, head])"
+            )
 
     def _unique_name(self, layer: Layer, reserved: Collection[str]) -> str:
         if layer.given_name is not None:

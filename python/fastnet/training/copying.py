@@ -28,7 +28,17 @@ _REBUILT = frozenset(
             "_network",
             "_output_shape",
         ],
-        *["_parts", "_places", "_receipt", "_shares", "_structure", "_known_settings", "_weights", "_with_gradients"],
+        *[
+            "_parts",
+            "_places",
+            "_receipt",
+            "_shares",
+            "_structure",
+            "_known_settings",
+            "_uses",
+            "_weights",
+            "_with_gradients",
+        ],
     ]
 )
 

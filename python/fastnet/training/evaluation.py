@@ -24,7 +24,7 @@ from fastnet.layers.weights import Network
 from fastnet.losses import Loss
 from fastnet.network.compiled import Compiled
 from fastnet.optimizers import Optimizer
-from fastnet.support.validation import check_integer, names_arguments
+from fastnet.support.validation import check_bool, check_integer, names_arguments
 from fastnet.training.compilation import Compilation
 from fastnet.training.figures import PREDICTION_BATCH, RunningMean, batches, check_steps, prediction_batch, result
 from fastnet.training.predictions import predict_parts
@@ -389,7 +389,7 @@ class Evaluator(Compiled):
 
     def __call__(self, x: Any, training: bool | None = False) -> NDArray[Any]:
         """Return what `predict` does with the least overhead; with ``training=True`` what a step of `fit` computes on the way."""
-        if training:
+        if training is not False and training is not None and check_bool("training", training):
             return self._called_in_training(x)
         network = self._network
         if network is not None and self._maps_rows and (y := network.predict_rows(x, PREDICTION_BATCH)) is not None:

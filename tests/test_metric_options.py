@@ -296,6 +296,52 @@ def test_arguments_that_no_file_can_hold_are_asked_for(tmp_path: Path) -> None:
     assert again.metrics_names == ["loss", "scaled"]
 
 
+# ---- Images -------------------------------------------------------------------------------------------------------
+
+
+OF_PIXELS = [
+    metrics.BinaryIoU,
+    lambda: metrics.BinaryIoU([1], threshold=0.4),
+    lambda: metrics.MeanIoU(num_classes=2),
+    lambda: metrics.IoU(num_classes=2, target_class_ids=[0]),
+    metrics.Precision,
+    metrics.Recall,
+    metrics.TruePositives,
+    metrics.FalseNegatives,
+    lambda: metrics.PrecisionAtRecall(0.5),
+    metrics.AUC,
+    lambda: metrics.AUC(num_thresholds=20, curve="PR"),
+]
+
+
+@pytest.mark.parametrize("make", OF_PIXELS)
+def test_metrics_of_values_take_every_pixel(make: Callable[[], fn.metrics.Metric]) -> None:
+    model = fn.Sequential([fn.layers.Conv2D(1, 3, padding="same", activation="sigmoid", input_shape=(4, 3, 1))], seed=0)
+    plain, weighted = make(), make()
+    model.compile("sgd", "binary_crossentropy", metrics=[plain], weighted_metrics=[weighted])
+    x, y, weights = RNG.normal(size=(9, 4, 3, 1)), RNG.integers(0, 2, (9, 4, 3, 1)), RNG.uniform(0.5, 1.5, 9)
+    found = model.evaluate(x, y, batch_size=4, sample_weight=weights, verbose=0)[1:]
+    pixels, outputs = y.reshape(-1), model.predict(x).reshape(-1)
+    assert found == pytest.approx([make()(pixels, outputs), make()(pixels, outputs, np.repeat(weights, 12))], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.Precision(class_id=0),
+        metrics.Recall(top_k=1),
+        metrics.AUC(multi_label=True),
+        metrics.AUC(label_weights=[1.0]),
+        metrics.OneHotMeanIoU(num_classes=2),
+    ],
+)
+def test_metrics_of_classes_do_not_take_pixels(metric: fn.metrics.Metric) -> None:
+    model = fn.Sequential([fn.layers.Conv2D(1, 3, padding="same", activation="sigmoid", input_shape=(4, 3, 1))])
+    model.compile("sgd", "binary_crossentropy", metrics=[metric])
+    with pytest.raises(ValueError, match=f"{metric.name} takes outputs of one dimension"):
+        model.evaluate(np.ones((2, 4, 3, 1)), np.ones((2, 4, 3, 1)), verbose=0)
+
+
 # ---- Accuracies -----------------------------------------------------------------------------------------------------
 
 

@@ -51,7 +51,7 @@ class Metric(Configurable):
     default_name: ClassVar[str | None] = None
     elementwise: ClassVar[bool] = False  # whether every value counts for itself, so that it can have a weight
     along_last_axis: ClassVar[bool] = True  # whether the last axis of more than two is a row, or all after the first
-    of_values: ClassVar[bool] = False  # whether it is a mean over all values, whatever the shape of a sample
+    of_values: ClassVar[bool] = False  # whether every value counts alike, whatever the shape of a sample
     keras_defaults: ClassVar[dict[str, Any]] = {}
     direction: str | None = None
 

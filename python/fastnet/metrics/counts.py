@@ -84,6 +84,8 @@ class CountsAtThresholds(Metric):
         self._limits = np.array(list(limits), np.float64)
         self.class_id = None if class_id is None else check_integer("class_id", class_id, minimum=0)
         self.top_k = None if top_k is None else check_integer("top_k", top_k)
+        by_class = self.by_output or any(one is not None for one in (class_id, top_k, self.label_weights))
+        self.of_values = not by_class  # type: ignore[misc]
         super().__init__(name, dtype)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:

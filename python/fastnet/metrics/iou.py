@@ -64,6 +64,7 @@ class IoU(Metric):
         self.sparse_y_true = check_bool("sparse_y_true", sparse_y_true)
         self.sparse_y_pred = check_bool("sparse_y_pred", sparse_y_pred)
         self.axis = check_integer("axis", axis, minimum=least)
+        self.of_values = self.sparse_y_true and self.sparse_y_pred  # type: ignore[misc]
         super().__init__(name, dtype)
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:

@@ -123,6 +123,28 @@ def test_r2_of_a_constant_target_is_that_of_scikit_learn() -> None:
         assert metrics.R2Score()([1.0, 1.0], p) == sk.r2_score([1.0, 1.0], p)
 
 
+@pytest.mark.parametrize("value", [0.1, 1 / 3, 1e9 + 0.1])
+def test_r2_of_constant_targets_does_not_depend_on_rounding(value: float) -> None:
+    y = np.full(10, value)
+    for p, expected in ((y, 1.0), (y + 0.5, 0.0)):
+        whole, parts = metrics.R2Score(), metrics.R2Score()
+        whole.update_state(y, p, np.arange(10.0))
+        for part in np.split(np.arange(10), 5):
+            parts.update_state(y[part], p[part], part / 3)
+        assert whole.result() == parts.result() == expected
+
+
+@pytest.mark.parametrize("make", [metrics.MeanSquaredError, metrics.CategoricalAccuracy, metrics.Hinge])
+def test_samples_without_weights_give_zero_as_in_keras(make: Any) -> None:
+    metric = make()
+    metric.update_state([[0.0, 1.0]], [[0.5, 0.25]], np.zeros(1))
+    assert metric.result() == 0.0
+    assert np.isnan(make()([[0.0, 1.0]], [[np.nan, 0.25]], np.zeros(1)))
+    metric.reset_state()
+    assert np.isnan(metric.result())
+    assert metrics.Mean()([1.0, 2.0], [0.0, 0.0]) == 0.0
+
+
 @pytest.mark.parametrize("make", [metrics.AUC, metrics.R2Score, metrics.MeanSquaredError, metrics.Mean])
 def test_nothing_seen_is_not_a_number(make: Any) -> None:
     assert np.isnan(make().result())

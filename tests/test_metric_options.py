@@ -225,7 +225,10 @@ def test_correlations_are_those_of_their_definition() -> None:
     assert metrics.PearsonCorrelation()(true, pred) == pytest.approx(np.mean(each))
     assert_allclose(metrics.pearson_correlation(true, pred), each)
     assert metrics.PearsonCorrelation(axis=0)(true.T, pred.T) == pytest.approx(np.mean(each))
-    assert np.isnan(metrics.pearson_correlation([[1.0, 1.0]], [[1.0, 2.0]]))
+    constant = np.full((2, 10), [[0.1], [1 / 3]])  # the mean of ten times 0.1 is not 0.1
+    assert np.isnan(metrics.pearson_correlation(constant, pred[:2, :10])).all()
+    assert np.isnan(metrics.pearson_correlation(pred[:2, :10].T, constant.T, axis=0)).all()
+    assert_array_equal(metrics.concordance_correlation(constant, pred[:2, :10]), [0.0, 0.0])
     t, p = true[0], pred[0]
     lin = 2 * np.cov(t, p, ddof=0)[0, 1] / (t.var() + p.var() + (t.mean() - p.mean()) ** 2)
     assert metrics.ConcordanceCorrelation()(true[:1], pred[:1]) == pytest.approx(lin, rel=1e-6)

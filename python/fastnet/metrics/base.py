@@ -227,12 +227,17 @@ class Averaged(Metric):
         values = np.where(rows_with_nan(true, pred), np.nan, self._values(true, pred))
         self._total += float(values @ weight)
         self._weight += float(weight.sum())
+        self._seen += len(values)
 
     def result(self) -> float:
-        return self._total / self._weight if self._weight else float("nan")
+        """Return the mean; NaN before the first sample, and 0 where all samples have weight 0, as in Keras."""
+        if self._weight:
+            return self._total / self._weight
+        return self._total if self._seen else float("nan")
 
     def reset_state(self) -> None:
         self._total = self._weight = 0.0
+        self._seen = 0
 
 
 @metrics.add()
@@ -256,13 +261,17 @@ class Mean(Metric):
         each = array.size / len(array) if array.size else 1.0  # the values of a sample count as one
         self._total += float((array * weight).sum() / each)
         self._weight += float(weight.sum() / each)
+        self._seen += array.size
 
     def result(self) -> float:
-        """Return the mean of all values; NaN without values."""
-        return self._total / self._weight if self._weight else float("nan")
+        """Return the mean of all values; NaN without values, and 0 where all of them have weight 0, as in Keras."""
+        if self._weight:
+            return self._total / self._weight
+        return self._total if self._seen else float("nan")
 
     def reset_state(self) -> None:
         self._total = self._weight = 0.0
+        self._seen = 0
 
 
 @metrics.add()

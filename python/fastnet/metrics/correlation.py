@@ -44,10 +44,16 @@ def _moments(y_true: ArrayLike, y_pred: ArrayLike, axis: int) -> tuple[Array, Ar
     true, pred = (np.asarray(array, np.float64) for array in of_same_rank(y_true, y_pred))
     if true.shape != pred.shape:
         raise ValueError(f"y_true must have the shape of y_pred, {pred.shape}; got shape {true.shape}")
-    from_true, from_pred = (array - array.mean(axis=axis, keepdims=True) for array in (true, pred))
+    from_true, from_pred = (_centered(array, axis) for array in (true, pred))
     means = true.mean(axis=axis) - pred.mean(axis=axis)
     parts = (from_true * from_pred, np.square(from_true), np.square(from_pred))
     return *(np.asarray(part.mean(axis=axis)) for part in parts), np.asarray(means)  # type: ignore[return-value]
+
+
+def _centered(array: Array, axis: int) -> Array:
+    """Return the differences from the mean along an axis; equal values give 0 without rounding."""
+    from_first = array - np.take(array, [0], axis=axis)
+    return np.asarray(from_first - from_first.mean(axis=axis, keepdims=True))
 
 
 class _Correlation(Averaged):

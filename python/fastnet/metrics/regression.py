@@ -89,6 +89,7 @@ class R2Score(Metric):
     default_name = "r2_score"
     _weight: float
     _values: int
+    _origin: Array
     _mean: Array
     _spread: Array
     _residual: Array
@@ -112,10 +113,13 @@ class R2Score(Metric):
         self._values += pred.size
         if total == 0.0:
             return
-        mean = weight @ rows / total
+        if self._weight == 0.0:  # sums of differences from a target: those of equal ones are 0 without rounding
+            self._origin = rows[np.flatnonzero(weight)[0]]
+        from_origin = rows - self._origin
+        mean = weight @ from_origin / total
         # Combines moments without cancellation: Chan, Golub and LeVeque (1983).
         shift, whole = mean - self._mean, self._weight + total
-        self._spread = self._spread + weight @ np.square(rows - mean) + shift**2 * self._weight * total / whole
+        self._spread = self._spread + weight @ np.square(from_origin - mean) + shift**2 * self._weight * total / whole
         self._mean = self._mean + shift * total / whole
         self._residual = self._residual + weight @ np.square(rows - pred)
         self._weight = whole
@@ -162,4 +166,4 @@ class R2Score(Metric):
 
     def reset_state(self) -> None:
         self._weight, self._values = 0.0, 0
-        self._mean = self._spread = self._residual = np.zeros(1)
+        self._origin = self._mean = self._spread = self._residual = np.zeros(1)

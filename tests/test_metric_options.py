@@ -299,6 +299,51 @@ def test_arguments_that_no_file_can_hold_are_asked_for(tmp_path: Path) -> None:
     assert again.metrics_names == ["loss", "scaled"]
 
 
+# ---- Messages -----------------------------------------------------------------------------------------------------
+
+
+TWO, THREE = np.ones((2, 2)), np.ones((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: metrics.MeanSquaredError()(TWO[:0], TWO[:0]), ValueError, r"at least one value; got shape \(0, 2\)"),
+        (lambda: metrics.AUC()([], []), ValueError, r"at least one value; got shape \(0,\)"),
+        (lambda: metrics.categorical_accuracy(TWO[:0], TWO[:0]), ValueError, r"at least one value; got shape \(0, 2\)"),
+        (lambda: metrics.pearson_correlation(TWO[:0], TWO[:0]), ValueError, r"at least one value; got shape \(0, 2\)"),
+        (lambda: metrics.PearsonCorrelation()([1, 2, 3], [1, 2]), ValueError, r"one shape, .*; got \(3,\) and \(2,\)"),
+        (lambda: metrics.PearsonCorrelation()([0, 1], THREE), ValueError, r"one shape, .*; got \(2,\) and \(2, 3\)"),
+        (lambda: metrics.PearsonCorrelation()(1.0, 2.0), ValueError, r"one shape, of rows; got \(\) and \(\)"),
+        (lambda: metrics.PearsonCorrelation(axis=2)(TWO, TWO), ValueError, r"of y_pred, of shape \(2, 2\); got 2"),
+        (lambda: metrics.pearson_correlation(TWO, TWO, axis=-3), ValueError, r"of y_pred, of shape \(2, 2\); got -3"),
+        (lambda: metrics.concordance_correlation(TWO, TWO, axis=2), ValueError, r"of y_pred, of shape .*; got 2"),
+        (
+            lambda: losses.dice(TWO, TWO, axis=5),
+            ValueError,
+            r"axis must be an axis of y_pred, of shape \(2, 2\); got 5",
+        ),
+        (lambda: fn.activations.sparsemax(TWO, axis=4), ValueError, r"axis must be an axis of x, of shape .*; got 4"),
+        (lambda: fn.activations.glu(TWO, axis=4), ValueError, r"axis must be an axis of x, of shape \(2, 2\); got 4"),
+        (
+            lambda: metrics.get("MeanIoU"),
+            TypeError,
+            r"needs arguments: use fastnet\.metrics\.MeanIoU\(num_classes=\.\.\.\)",
+        ),
+        (lambda: metrics.get(metrics.PrecisionAtRecall), TypeError, r"PrecisionAtRecall\(recall=\.\.\.\)"),
+    ],
+)
+def test_wrong_arguments_are_named(call: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_a_figure_for_each_class_says_how_to_combine_them() -> None:
+    model = compiled_with("f1_score")
+    with pytest.raises(TypeError, match=r'must return a number; .*: use F1Score\(average="macro"\)'):
+        model.evaluate(RNG.normal(size=(N, 4)), ONE_HOT, verbose=0)
+
+
 # ---- Images -------------------------------------------------------------------------------------------------------
 
 

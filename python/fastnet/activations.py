@@ -41,7 +41,7 @@ from fastnet.functional import (
 from fastnet.functional._floats import Array, floats
 from fastnet.support.missing_names import explain_missing
 from fastnet.support.text import did_you_mean
-from fastnet.support.validation import check_number, describe
+from fastnet.support.validation import check_axis, check_number, describe
 
 __all__ = [
     "celu",
@@ -215,7 +215,7 @@ def glu(x: ArrayLike, axis: int = -1) -> Array:
     array([0.5, 1. ])
     """
     (x,) = floats(x=x)
-    if x.ndim == 0 or x.shape[axis] % 2:
+    if x.shape[check_axis(axis, "x", x.shape)] % 2:
         raise ValueError(f"x must have an even size along axis {axis}, which is halved; got shape {x.shape}")
     values, gates = np.split(x, 2, axis=axis)
     return values * sigmoid(gates)
@@ -245,7 +245,7 @@ def sparsemax(x: ArrayLike, axis: int = -1) -> Array:
     array([0.75, 0.25, 0.  ])
     """
     (x,) = floats(x=x)
-    rows = np.moveaxis(x, axis, -1)
+    rows = np.moveaxis(x, check_axis(axis, "x", x.shape), -1)
     rows = rows - rows.max(axis=-1, keepdims=True)  # changes nothing, and keeps the digits of large values
     falling = -np.sort(-rows, axis=-1)
     counts = np.arange(1, rows.shape[-1] + 1, dtype=x.dtype)

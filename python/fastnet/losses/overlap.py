@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from fastnet.functional._floats import floats
 from fastnet.losses.base import Loss, losses
 from fastnet.losses.domains import DISTRIBUTIONS, PROBABILITIES
-from fastnet.support.validation import check_integer, check_number, describe
+from fastnet.support.validation import check_axis, check_integer, check_number, describe
 
 __all__ = ["CategoricalGeneralizedCrossEntropy", "Dice", "Tversky"]
 
@@ -53,6 +53,8 @@ class _Overlap(Loss):
         true, pred = floats(**dict(zip(("y_true", "y_pred"), self._arrays(y_true, y_pred), strict=True)))
         if true.shape != pred.shape:
             raise ValueError(f"y_true must have the shape of y_pred, {pred.shape}; got shape {true.shape}")
+        for axis in self.axes or ():
+            check_axis(axis, "y_pred", pred.shape)
         exact, axes = true.astype(np.float64), self.axes
         both = (exact * pred).sum(axis=axes, keepdims=keepdims)
         missed = (exact * (1.0 - pred)).sum(axis=axes, keepdims=keepdims)

@@ -94,6 +94,8 @@ class Metric(Configurable):
             raise ValueError(
                 f"y_true and y_pred must have the same number of rows; got shapes {true.shape} and {pred.shape}"
             )
+        if not pred.size:
+            raise ValueError(f"y_pred must hold at least one value; got shape {pred.shape}")
         given: tuple[int, ...] = () if sample_weight is None else np.shape(sample_weight)
         if self.elementwise and len(given) == pred.ndim > 1 and 1 < given[-1] == pred.shape[-1]:
             assert sample_weight is not None

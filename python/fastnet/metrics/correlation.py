@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnet.losses.shapes import of_same_rank
 from fastnet.metrics.base import Array, Averaged, metrics
-from fastnet.support.validation import LARGEST_INTEGER, check_integer
+from fastnet.support.validation import LARGEST_INTEGER, check_axis, check_integer
 
 __all__ = ["ConcordanceCorrelation", "PearsonCorrelation", "concordance_correlation", "pearson_correlation"]
 
@@ -44,6 +44,9 @@ def _moments(y_true: ArrayLike, y_pred: ArrayLike, axis: int) -> tuple[Array, Ar
     true, pred = (np.asarray(array, np.float64) for array in of_same_rank(y_true, y_pred))
     if true.shape != pred.shape:
         raise ValueError(f"y_true must have the shape of y_pred, {pred.shape}; got shape {true.shape}")
+    check_axis(axis, "y_pred", pred.shape)
+    if not pred.size:
+        raise ValueError(f"y_pred must hold at least one value; got shape {pred.shape}")
     from_true, from_pred = (_centered(array, axis) for array in (true, pred))
     means = true.mean(axis=axis) - pred.mean(axis=axis)
     parts = (from_true * from_pred, np.square(from_true), np.square(from_pred))
@@ -69,7 +72,10 @@ class _Correlation(Averaged):
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
         """Update the mean with the correlations along the axis."""
         true, pred = (np.asarray(array, np.float64) for array in of_same_rank(y_true, y_pred))
+        if true.shape != pred.shape or not pred.ndim:
+            raise ValueError(f"y_true and y_pred must have one shape, of rows; got {true.shape} and {pred.shape}")
         if pred.ndim > 1:
+            check_axis(self.axis, "y_pred", pred.shape)
             true, pred = (np.moveaxis(array, self.axis, -1) for array in (true, pred))
         super().update_state(true.reshape(-1, true.shape[-1]), pred.reshape(-1, pred.shape[-1]), sample_weight)
 

@@ -93,6 +93,8 @@ def _each(metric: Averaged, y_true: ArrayLike, y_pred: ArrayLike) -> Array:
     given: NDArray[Any] = np.asarray(without_mask("y_pred", y_pred), np.float64)
     if given.ndim < 1:
         raise ValueError(f"y_pred must have an axis of classes; got shape {given.shape}")
+    if not given.size:
+        raise ValueError(f"y_pred must hold at least one value; got shape {given.shape}")
     true, pred = rows_of_last_axis(np.asarray(without_mask("y_true", y_true)), given)
     values: Array = np.where(rows_with_nan(true, pred), np.nan, metric._values(true, pred))
     return values.reshape(given.shape[:-1])

@@ -1,9 +1,10 @@
 """Registries: conversion of "adam", a class, a configuration or an object to the object."""
 
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
-from fastnet.support.attributes import Sealed
+from fastnet.support.attributes import Sealed, is_own
 from fastnet.support.missing_names import NamesItsAttributes, instead_of
 from fastnet.support.text import did_you_mean
 from fastnet.support.validation import NamesItsArguments, describe, refuse_methods, unsupported
@@ -96,9 +97,9 @@ class Registry(Generic[Part]):
         if isinstance(identifier, self._base):
             return identifier
         if isinstance(identifier, type) and issubclass(identifier, self._base):
-            return identifier()
+            return self._made(identifier)
         if isinstance(identifier, str):
-            return self._class(identifier)()
+            return self._made(self._class(identifier))
         if isinstance(identifier, dict):
             return self.deserialize(identifier)
         if callable(identifier):
@@ -107,6 +108,19 @@ class Registry(Generic[Part]):
             f"{self._kind} must be a name, an object of class {self._base.__name__} or its configuration; "
             f"got {describe(identifier)}"
         )
+
+    def _made(self, cls: type[Part]) -> Part:
+        """Return an object of a class with default arguments."""
+        try:
+            return cls()
+        except TypeError:
+            given = inspect.signature(cls.__init__).parameters.values()
+            needed = [one.name for one in given if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+            if len(needed) < 2:  # self
+                raise
+            own = f"fastnet.{self._module}." if is_own(cls) else ""
+            example = f"{own}{cls.__name__}({', '.join(f'{name}=...' for name in needed[1:])})"
+            raise TypeError(f"the {self._kind} {cls.__name__} needs arguments: use {example}") from None
 
     def serialize(self, part: Part) -> dict[str, Any]:
         """Return the class name and the configuration of `part`."""

@@ -189,6 +189,14 @@ def check_choice(name: str, value: Any, accepted: Iterable[str]) -> str:
 MOST_DIMENSIONS = 64  # the limit of NumPy
 
 
+def check_axis(axis: Any, name: str, shape: tuple[int, ...]) -> int:
+    """Return the number of an axis of an array, counted from the last one if it is negative."""
+    given = check_integer("axis", axis, minimum=-LARGEST_INTEGER)
+    if not -len(shape) <= given < len(shape):
+        raise ValueError(f"axis must be an axis of {name}, of shape {shape}; got {given}")
+    return given
+
+
 def check_shape(name: str, shape: Any) -> tuple[int, ...]:
     """Return the shape of one sample, without the batch dimension, as a tuple of positive integers."""
     try:

@@ -134,7 +134,7 @@ class Compilation:
             if name in self._by_core:
                 logs[name] = by_core
             elif not quick:
-                logs[name] = _figure(name, self.observed[name][0].result())
+                logs[name] = _figure(name, self.observed[name][0])
         return logs
 
     # --- The core ---
@@ -205,11 +205,14 @@ class Compilation:
         return chosen
 
 
-def _figure(name: str, result: Any) -> float:
+def _figure(name: str, metric: Any) -> float:
     """Return the result of a metric as a float."""
+    result = metric.result()
     if type(result) is not float:
         if np.ndim(result) != 0 or not isinstance(result, SupportsFloat):
-            raise TypeError(f"result() of the metric {name!r} must return a number; got {describe(result)}")
+            by_class = np.ndim(result) == 1 and getattr(metric, "average", "") is None
+            hint = f': use {type(metric).__name__}(average="macro"), the mean over the classes' if by_class else ""
+            raise TypeError(f"result() of the metric {name!r} must return a number; got {describe(result)}{hint}")
         return float(result)
     return result
 

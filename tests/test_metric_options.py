@@ -324,6 +324,7 @@ TWO, THREE = np.ones((2, 2)), np.ones((2, 3))
             r"axis must be an axis of y_pred, of shape \(2, 2\); got 5",
         ),
         (lambda: fn.activations.sparsemax(TWO, axis=4), ValueError, r"axis must be an axis of x, of shape .*; got 4"),
+        (lambda: fn.activations.softmax(TWO, axis=4), ValueError, r"axis must be an axis of x, of shape .*; got 4"),
         (lambda: fn.activations.glu(TWO, axis=4), ValueError, r"axis must be an axis of x, of shape \(2, 2\); got 4"),
         (
             lambda: metrics.get("MeanIoU"),

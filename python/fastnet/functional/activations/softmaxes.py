@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 
 from fastnet.functional._floats import Array, floats
 from fastnet.functional.activations.table import Facts, Onnx, activate, activate_backward
+from fastnet.support.validation import check_axis
 
 Axis = int | tuple[int, ...]
 
@@ -110,7 +111,7 @@ def _activate_backward(name: str, grad_output: ArrayLike, output: ArrayLike, axi
 
 def _to_last(x: Array, axis: Axis) -> Array:
     """Return an array with the values along some axes in the last one."""
-    axes = np.atleast_1d(axis)
+    axes = [check_axis(one, "x", x.shape) for one in np.atleast_1d(axis)]
     moved = np.moveaxis(x, axes, range(-len(axes), 0))
     return moved.reshape(*moved.shape[: -len(axes)], -1)
 

@@ -139,13 +139,20 @@ def test_a_request_that_is_cancelled_is_counted_and_no_longer_in_progress(app: S
 
 def test_the_rows_of_workers_add_up_and_a_new_worker_counts_on() -> None:
     with tempfile.TemporaryFile() as file:
-        file.truncate(2 * Metrics(["m"], dict).bytes_per_worker)
-        first, second = (Metrics(["m"], dict, Shared(file.fileno(), 2, worker)) for worker in range(2))
+        file.truncate(3 * Metrics(["m"], dict).bytes_per_worker)
+        first, second, supervisor = (Metrics(["m"], dict, Shared(file.fileno(), 3, row)) for row in range(3))
         for metrics in (first, first, second):
             metrics.began()
             metrics.answered(metrics.places("/predict", "m", 200), 0.002)
+        for metrics, answering in ((first, 1), (second, 2)):
+            metrics.ready()
+            assert series(second.exposition("")[0].decode())["fastnet_workers",] == answering
         first.began()  # and it ends before the answer
-        again = Metrics(["m"], dict, Shared(file.fileno(), 2, 0))
+        supervisor.ended(0)
+        found = series(second.exposition("")[0].decode())
+        assert (found["fastnet_workers",], found["fastnet_requests_in_progress",]) == (1, 0)
+        again = Metrics(["m"], dict, Shared(file.fileno(), 3, 0))
+        again.ready()
         again.began()
         again.answered(again.places("/predict", "m", 200), 0.002)
         for metrics in (again, second):

@@ -117,6 +117,41 @@ def test_a_model_of_another_shape_may_take_the_place_with_a_warning(
 
 
 @pytest.mark.parametrize(
+    ("names", "messages"),
+    [
+        ({"feature_names": ["y", "x"]}, ["a: the features are now 'y', 'x' instead of 'x', 'y'"]),
+        ({"feature_names": None}, ["a: the features are now without names instead of 'x', 'y'"]),
+        ({"class_names": ["no", "maybe"]}, ["a: the classes are now 'no', 'maybe' instead of 'no', 'yes'"]),
+        ({}, []),
+    ],
+)
+def test_other_features_or_classes_are_a_warning(
+    names: dict[str, Any], messages: list[str], server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    def save_with(seed: int, **names: Any) -> None:
+        model = fn.Sequential([fn.Dense(2, activation="softmax", input_shape=(2,))], seed=seed)
+        for attribute, value in ({"feature_names": ["x", "y"], "class_names": ["no", "yes"]} | names).items():
+            setattr(model, attribute, value)
+        model.save(server.paths[0])
+
+    async def change() -> None:
+        save_with(1)
+        await server.reloader.reload()
+        caplog.clear()
+        save_with(2, **names)
+        await server.reloader.reload()
+
+    asyncio.run(change())
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == messages
+
+
+def test_outputs_of_another_shape_are_a_warning(server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    fn.Sequential([fn.Dense(3, input_shape=(2,))]).save(server.paths[0])
+    asyncio.run(server.reloader.reload())
+    assert "a: outputs now have shape (3,) instead of (1,)" in caplog.text
+
+
+@pytest.mark.parametrize(
     "damage",
     [
         lambda path: path.write_bytes(path.read_bytes()[:-1]),

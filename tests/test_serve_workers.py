@@ -19,6 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import fastnet as fn
 from command import Run, serving, start
+from fastnet.serve import workers as workers_module
 from fastnet.support.interrupts import handled
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX")
@@ -103,11 +104,94 @@ def test_a_worker_that_ends_is_replaced_and_its_counts_stay(paths: list[Path]) -
     assert entry["message"] == f"worker {before[0]} ended with status -9; another one takes its place"
 
 
-def test_workers_end_with_the_process_that_started_them(paths: list[Path]) -> None:
-    with serving(paths[0], "--workers", 2, "--quiet") as (process, _):
+@pytest.mark.parametrize(
+    "damage",
+    [lambda path: save(path, 7), lambda path: path.write_bytes(b"junk" * 50), lambda path: path.unlink()],
+    ids=["replaced", "overwritten", "deleted"],
+)
+def test_a_worker_that_takes_the_place_of_another_has_the_model_of_the_others(
+    damage: Callable[[Path], Any], paths: list[Path]
+) -> None:
+    with serving(paths[0], "--workers", 2, "--quiet") as (process, address):
+        (before,) = hashes(address)
+        damage(paths[0])
+        replace_workers(process, address)
+        assert hashes(address) == {before}
+        new = save(paths[0], 8)
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: before not in hashes(address))
+        (after,) = hashes(address)
+        paths[0].write_bytes(b"junk" * 50)
+        process.send_signal(signal.SIGHUP)
+        wait_for(
+            lambda: total(address, "fastnet_model_loads_total", outcome="failure") == 1
+        )  # once, not by each worker
+        replace_workers(process, address)
+        assert hashes(address) == {after}
+        answer = httpx.post(f"{address}/predict", json={"instance": [1, 1]}).json()
+        np.testing.assert_allclose(answer["predictions"], new.predict(np.ones((1, 2))), rtol=1e-6)
+
+
+def hashes(address: str) -> set[str]:
+    """The files that the workers answer from; each request has a connection of its own."""
+    return {httpx.get(f"{address}/models").json()["models"][0]["sha256"] for _ in range(30)}
+
+
+def replace_workers(process: "subprocess.Popen[str]", address: str) -> None:
+    """Kill the workers one after another, and wait until others have taken their places."""
+    for worker in children_of(process):
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: total(address, "fastnet_workers") == 1)
+        wait_for(lambda: total(address, "fastnet_workers") == 2)
+
+
+def test_pauses_grow_while_workers_fail_at_once() -> None:
+    pauses = [0.0]
+    for answered in [0, 5, 0, 0, 0, 0, 0, 60, 0]:
+        pauses.append(workers_module._pause_after(pauses[-1], answered))
+    assert pauses[1:] == [1, 2, 4, 8, 16, 30, 30, 1, 2]
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_and_copies_end_with_the_process_that_started_them(
+    end: signal.Signals, paths: list[Path], tmp_path: Path
+) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    with serving(paths[0], "--workers", 2, "--quiet", env={**os.environ, "TMPDIR": str(folder)}) as (process, _):
         workers = children_of(process)
-        process.kill()
+        assert len(list(folder.iterdir())) == 1
+        process.send_signal(end)
         wait_for(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers))
+        wait_for(lambda: not list(folder.iterdir()))
+
+
+def test_the_error_of_a_worker_that_cannot_begin_is_in_the_format_of_the_log(paths: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    options = {"env": {**os.environ, "TMPDIR": str(folder)}}
+    with serving(paths[0], "--workers", 2, "--log-format", "json", **options) as (process, address):
+        for copy in folder.glob("*/*"):
+            copy.unlink()
+        os.kill(children_of(process)[0], signal.SIGKILL)
+        wait_for(lambda: total(address, "fastnet_workers") == 1)
+        assert process.stderr is not None
+        assert process.stderr.readline() == "Press Ctrl-C to stop.\n"
+        entries = [json.loads(process.stderr.readline()) for _ in range(2)]  # of its end, and of the one after it
+    assert entries[1]["message"].startswith("a worker cannot begin: ")
+    assert {entry["level"] for entry in entries} == {"error"}
+
+
+def test_workers_load_a_file_that_changes_once_it_is_there(paths: list[Path]) -> None:
+    with serving(*paths, "--workers", 2, "--watch", "--log-format", "json") as (process, address):
+        new = save(paths[0], 7)
+        wait_for(lambda: total(address, "fastnet_model_loads_total", model="a", outcome="success") == 4)
+        answer = httpx.post(f"{address}/predict", json={"instance": [1, 1]}).json()
+        np.testing.assert_allclose(answer["predictions"], new.predict(np.ones((1, 2))), rtol=1e-6)
+        assert total(address, "fastnet_model_loads_total", model="b", outcome="success") == 2
+        process.terminate()
+        _, messages = process.communicate(timeout=30)
+    assert " b: " not in messages
 
 
 @pytest.mark.parametrize("workers", [1, 2])

@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError("--workers needs Linux or macOS; start several servers on different ports instead")
     files = model_files(arguments.model)
     given = _settings(arguments, files)
-    loaded = settings.load_all(given)
+    loaded = settings.load_all(given) if arguments.workers == 1 else {}
     with closing(running.listen(arguments.host, arguments.port)) as listening:
         bound, port, *_ = listening.getsockname()
         given.allow_host.append(bound)
@@ -37,9 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         else:
             from fastnet.serve.workers import serve_by_workers
 
-            bytes_per_worker = settings.check(given, loaded)
-            _leave_signals_to_the_server()
-            serve_by_workers(given, arguments.workers, listening, started, bytes_per_worker)
+            serve_by_workers(given, arguments.workers, listening, started)
     return 0
 
 

@@ -69,11 +69,11 @@ Places = tuple[int, int]
 
 
 class Shared(NamedTuple):
-    """The array that workers share: an open file, the number of workers, and which of them this process is."""
+    """The array that processes share: an open file, the number of its rows, and which of them is this process's."""
 
     file: int
-    workers: int
-    worker: int
+    rows: int
+    row: int
 
 
 class Metrics:
@@ -99,7 +99,7 @@ class Metrics:
     ) -> None:
         self._models = models
         self._hashes = hashes
-        self._size = 1  # of a row; its first value is the number of requests in progress
+        self._size = 2  # of a row; it begins with the requests in progress, and 1 for a process that answers
         routes = [*((route, "") for route in OF_SERVER), *((route, model) for model in models for route in OF_MODEL)]
         self._requests = {key: self._allot(len(_STATUSES)) for key in routes}
         self._seconds = {key: self._histogram(_REQUEST_SECONDS) for key in routes}
@@ -107,17 +107,17 @@ class Metrics:
         self._calls = {model: self._histogram(_CALL_SECONDS) for model in models}
         self._loads = {model: self._allot(len(_OUTCOMES)) for model in models}
         self.bytes_per_worker = 8 * self._size
-        workers, worker = (1, 0) if shared is None else shared[1:]
-        array = mmap.mmap(-1 if shared is None else shared.file, workers * self.bytes_per_worker)
-        self._all = np.frombuffer(array, np.float64).reshape(workers, self._size)
+        rows, row = (1, 0) if shared is None else shared[1:]
+        array = mmap.mmap(-1 if shared is None else shared.file, rows * self.bytes_per_worker)
+        self._all = np.frombuffer(array, np.float64).reshape(rows, self._size)
         # Faster than an array for single values. One value is written at once, so that others read no half of it.
-        self._row: Any = memoryview(self._all[worker])
-        self._row[0] = 0.0  # a worker before this one may have ended during requests
+        self._row: Any = memoryview(self._all[row])
         self._lock = threading.Lock()  # calls of a model may run in several threads
         self._registry = CollectorRegistry()
         self._registry.register(_Numbers(self))
-        if shared is None:  # of several processes, it would show the one that is asked
-            ProcessCollector(registry=self._registry)
+        if shared is None:
+            self.ready()
+            ProcessCollector(registry=self._registry)  # of several processes, it would show the one that is asked
 
     def _allot(self, count: int) -> int:
         """Return the first of so many places in a row."""
@@ -134,6 +134,14 @@ class Metrics:
         """Count a request that begins."""
         with self._lock:
             self._row[0] += 1
+
+    def ready(self) -> None:
+        """Count this process as one that answers."""
+        self._row[1] = 1.0
+
+    def ended(self, row: int) -> None:
+        """No longer count the process of a row, nor the requests that it left unanswered."""
+        self._all[row, :2] = 0.0
 
     def places(self, route: str, model: str, status: int) -> Places:
         """Return where answers with a status are counted: their number, and the histogram of their times."""
@@ -209,14 +217,14 @@ class Metrics:
         )
         loads = CounterMetricFamily(
             "fastnet_model_loads",
-            "Model files that were read, by each worker, by outcome: success or failure.",
+            "Model files that were loaded, by each worker, or that cannot be loaded, by outcome: success or failure.",
             labels=("model", "outcome"),
         )
         for model, first in self._loads.items():
             for place, outcome in enumerate(_OUTCOMES):
                 loads.add_metric((model, outcome), values[first + place])
         yield loads
-        yield _gauge("fastnet_workers", "Processes that answer requests.", len(self._all))
+        yield _gauge("fastnet_workers", "Processes that answer requests.", values[1])
         info = GaugeMetricFamily(
             "fastnet_model_info",
             "Always 1; the labels say which file of a model answers in the process that is asked.",

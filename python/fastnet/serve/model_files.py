@@ -3,6 +3,7 @@
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -26,10 +27,26 @@ class Loaded(NamedTuple):
 
 
 class ModelFile(NamedTuple):
-    """A file with a model that is served under a name."""
+    """A file with a model that is served under a name.
+
+    Attributes
+    ----------
+    name : str
+        The name of the model.
+    path : str
+        The file.
+    original : str
+        The file that this one is a copy of; empty for an original. A copy is replaced as a whole, never written to.
+    """
 
     name: str
     path: str
+    original: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The path that the user knows."""
+        return self.original or self.path
 
     def signature(self) -> Signature:
         """Return numbers that change when the file is written or replaced.
@@ -42,13 +59,13 @@ class ModelFile(NamedTuple):
         status = Path(self.path).stat()
         return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
-    def load(self) -> Loaded:
-        """Load the model.
+    def load(self, copy: Path | None = None) -> Loaded:
+        """Load the model, and write the bytes that it was loaded from to a copy.
 
         Raises
         ------
         OSError
-            The file cannot be read, or is being written all the time.
+            The file cannot be read, or is being written all the time; or the copy cannot be written.
         ValueError
             It is not a model file.
         """
@@ -57,6 +74,10 @@ class ModelFile(NamedTuple):
             model = load_model(self.path, compile=False)
             with Path(self.path).open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+                if copy is not None:
+                    file.seek(0)
+                    with copy.open("wb") as written:
+                        shutil.copyfileobj(file, written)
             if before is not None and before == self.signature():
                 return Loaded(model, sha256, before)
         raise OSError(f"{self.path} changes while it is read")

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -20,8 +21,6 @@ from fastnet.support.config import set_num_threads
 
 __all__ = ["Settings", "check", "load_all", "serve"]
 
-_SECONDS_BETWEEN_LOOKS = 1.0  # at the files of the models
-
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -29,8 +28,8 @@ class Settings:
 
     Parameters
     ----------
-    models : list of (str, str)
-        The name and the path of each model.
+    models : list of (str, str) or (str, str, str)
+        The arguments of `ModelFile` for each model.
     allow_host, cors : list of str
         See `create_app`.
     max_batch, max_body : int
@@ -51,7 +50,7 @@ class Settings:
         See `fastnet.serve.logs.configure`.
     """
 
-    models: list[tuple[str, str]]
+    models: list[tuple[str, ...]]
     allow_host: list[str]
     max_batch: int
     max_body: int
@@ -68,24 +67,31 @@ class Settings:
 
     def files(self) -> list[ModelFile]:
         """Return the files of the models."""
-        return [ModelFile(name, path) for name, path in self.models]
+        return [ModelFile(*of) for of in self.models]
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as arguments of this class."""
         return dataclasses.asdict(self)
 
 
-def load_all(settings: Settings) -> dict[ModelFile, Loaded]:
+def load_all(settings: Settings, copy: Callable[[ModelFile], Path] | None = None) -> dict[ModelFile, Loaded]:
     """Load the models.
+
+    Parameters
+    ----------
+    settings : Settings
+        Which models, and with how many threads they predict.
+    copy : callable, optional
+        Returns where a copy of a file is written.
 
     Raises
     ------
     OSError, ValueError
-        One of the files cannot be read.
+        One of the files cannot be read, or its copy cannot be written.
     """
     if settings.threads is not None:
         set_num_threads(settings.threads)
-    return {file: file.load() for file in settings.files()}
+    return {file: file.load(copy and copy(file)) for file in settings.files()}
 
 
 def check(settings: Settings, loaded: dict[ModelFile, Loaded]) -> int:
@@ -99,7 +105,6 @@ def check(settings: Settings, loaded: dict[ModelFile, Loaded]) -> int:
     configure(settings.log_level, settings.log_format)
     _certificate_of(settings)
     models: Models = _app_of(settings, loaded).state.models
-    loaded.clear()
     return models.metrics.bytes_per_worker
 
 
@@ -141,7 +146,8 @@ def serve(
 
     def begin() -> None:
         if settings.watch:
-            tasks.append(asyncio.get_running_loop().create_task(reloader.watch(_SECONDS_BETWEEN_LOOKS)))
+            tasks.append(asyncio.get_running_loop().create_task(reloader.watch()))
+        models.metrics.ready()
         started()
 
     run(

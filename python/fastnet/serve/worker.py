@@ -4,11 +4,14 @@ ORDERS is the number of an open file, the connection to that process. Its first 
 """
 
 import json
+import shutil
 import signal
 import socket
 import sys
 
+from fastnet.serve.logs import configure
 from fastnet.serve.metrics import Shared
+from fastnet.serve.observing import LOG
 from fastnet.serve.settings import Settings, load_all, serve
 
 __all__ = ["main"]
@@ -21,6 +24,7 @@ def main(connection: int) -> int:
     with socket.socket(fileno=connection) as orders:
         given = json.loads(_line(orders))
         settings = Settings(**given["settings"])
+        configure(settings.log_level, settings.log_format)
         # With an explicit protocol, as in `listen`.
         family, number = socket.AddressFamily(given["family"]), given["listening"]
         with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP, number) as listening:
@@ -28,8 +32,10 @@ def main(connection: int) -> int:
                 loaded = load_all(settings)
                 serve(settings, loaded, listening, lambda: orders.sendall(b"ready\n"), orders, Shared(*given["shared"]))
             except (OSError, ValueError, MemoryError) as error:
-                print(f"fastnet: error: {' '.join(str(error).split())}", file=sys.stderr)
+                LOG.error("a worker cannot begin: %s", " ".join(str(error).split()) or type(error).__name__)
                 return 1
+    # The process that started this one has closed the connection, or was killed and left its copies of the models.
+    shutil.rmtree(given["copies"], ignore_errors=True)
     return 0
 
 

@@ -2,10 +2,12 @@
 
 Each worker accepts connections from the socket that all of them share, and has its own copy of the models. A connection
 ties it to this process: the settings, orders and their end go to it, and "ready" comes back. Where this process ends, so
-do the workers.
+do the workers. This process alone reads the files of the models. Workers load its copies, so that all of them, also one
+that takes the place of another, have the same models.
 """
 
 import asyncio
+import dataclasses
 import json
 import os
 import signal
@@ -14,23 +16,26 @@ import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
-from fastnet.serve.metrics import Shared
+from fastnet.serve.copies import CopyReloader, copy_of
+from fastnet.serve.metrics import Metrics, Shared
+from fastnet.serve.model_files import Loaded, ModelFile
 from fastnet.serve.observing import LOG
 from fastnet.serve.running import has_terminal
-from fastnet.serve.settings import Settings
+from fastnet.serve.settings import Settings, check, load_all
 from fastnet.support.interrupts import handlers
 
 __all__ = ["serve_by_workers"]
 
 _SECONDS_TO_END = 10  # for a worker to answer the running requests, before it is killed
-_SECONDS_BETWEEN_STARTS = 1.0
+_SECONDS_BETWEEN_STARTS = 1.0  # twice as many after each worker that fails at once
+_MOST_SECONDS_BETWEEN_STARTS = 30.0
+_SECONDS_TO_PROVE_ITSELF = 10.0  # a worker that answers for longer has not failed at once
 _SIGHUP = getattr(signal, "SIGHUP", None)
 
 
-def serve_by_workers(
-    settings: Settings, count: int, listening: socket.socket, started: Callable[[], None], bytes_per_worker: int
-) -> None:
+def serve_by_workers(settings: Settings, count: int, listening: socket.socket, started: Callable[[], None]) -> None:
     """Serve in several processes until a signal ends them, which is then raised again.
 
     Parameters
@@ -43,17 +48,17 @@ def serve_by_workers(
         The socket that they share.
     started : callable
         Called once all workers answer requests.
-    bytes_per_worker : int
-        The memory in which a worker counts: what `fastnet.serve.settings.check` returned.
 
     Raises
     ------
     ChildProcessError
         A worker ended before it answered requests.
+    OSError, ValueError
+        A model or the certificate cannot be read, or a setting is not valid.
     """
-    with tempfile.TemporaryFile() as counts:
-        counts.truncate(count * bytes_per_worker)
-        supervisor = _Supervisor(settings, listening, counts.fileno(), count)
+    with tempfile.TemporaryFile() as counts, tempfile.TemporaryDirectory(prefix="fastnet-serve-") as folder:
+        supervisor = _Supervisor(settings, listening, counts.fileno(), count, Path(folder))
+        counts.truncate((count + 1) * supervisor.load())
         asyncio.run(supervisor.run(started))
     if supervisor.signals:
         signal.raise_signal(supervisor.signals[-1])
@@ -95,19 +100,34 @@ class _Worker:
 class _Supervisor:
     """The process that starts the workers."""
 
-    def __init__(self, settings: Settings, listening: socket.socket, counts: int, count: int) -> None:
+    def __init__(self, settings: Settings, listening: socket.socket, counts: int, count: int, folder: Path) -> None:
         self.signals: list[int] = []  # those that said to stop
         self._settings = settings
         self._listening = listening
         self._counts = counts
         self._count = count
+        self._folder = folder
+        self._copies = {file: copy_of(file, index, folder) for index, file in enumerate(settings.files())}
+        self._loaded: dict[ModelFile, Loaded] = {}
         self._workers: set[_Worker] = set()
         self._stopping = asyncio.Event()
         self._terminal = has_terminal()
 
+    def load(self) -> int:
+        """Copy the files of the models and check what is in them; return the bytes of a row of the counts."""
+        self._loaded = load_all(self._settings, lambda file: Path(self._copies[file].path))
+        return check(self._settings, self._loaded)
+
     async def run(self, started: Callable[[], None]) -> None:
         """Keep the workers running until a signal comes, and wait for them to end."""
         loop = asyncio.get_running_loop()
+        # The last row is that of this process, which counts files that cannot be loaded.
+        shared = Shared(self._counts, self._count + 1, self._count)
+        self._metrics = Metrics([file.name for file in self._copies], dict, shared)
+        self._reloader = CopyReloader(
+            self._loaded, self._copies, self._metrics, self._settings.max_batch, self._tell_to_reload
+        )
+        self._loaded.clear()
         for number, handler in handlers().items():
             if handler is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._hear, number)
@@ -120,6 +140,9 @@ class _Supervisor:
             with suppress(asyncio.CancelledError):
                 await ready  # raises the error of a worker that could not begin
                 started()
+                if self._settings.watch:
+                    watching = loop.create_task(self._reloader.watch())
+                    stopping.add_done_callback(lambda _: watching.cancel())
             await stopping
         finally:
             self._stopping.set()
@@ -132,8 +155,7 @@ class _Supervisor:
 
     def _hear(self, number: int) -> None:
         if number == _SIGHUP and not (self._terminal and not has_terminal()):
-            for worker in self._workers:
-                worker.reload()
+            self._reloader.request()
             return
         if self._stopping.is_set() and number == signal.SIGINT:  # the second Ctrl-C does not wait
             for worker in self._workers:
@@ -141,8 +163,14 @@ class _Supervisor:
         self.signals.append(number)
         self._stopping.set()
 
+    def _tell_to_reload(self) -> None:
+        for worker in self._workers:
+            worker.reload()
+
     async def _keep(self, number: int, first: "asyncio.Future[None]") -> None:
         """Run one worker after another; `first` is done when the first one answers requests."""
+        loop = asyncio.get_running_loop()
+        pause = 0.0
         while not self._stopping.is_set():
             worker = await self._start(number)
             self._workers.add(worker)
@@ -150,8 +178,10 @@ class _Supervisor:
                 worker.stop()
             if await worker.ready() and not first.done():
                 first.set_result(None)
+            ready = loop.time()
             status = await worker.process.wait()
             self._workers.discard(worker)
+            self._metrics.ended(number)
             worker.stop()
             if self._stopping.is_set():
                 return
@@ -159,8 +189,9 @@ class _Supervisor:
                 first.set_exception(ChildProcessError("a worker ended before it answered requests"))
                 return
             LOG.error("worker %d ended with status %d; another one takes its place", worker.process.pid, status)
+            pause = _pause_after(pause, loop.time() - ready)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), _SECONDS_BETWEEN_STARTS)
+                await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _start(self, number: int) -> _Worker:
         ours, theirs = socket.socketpair()
@@ -175,10 +206,20 @@ class _Supervisor:
             )
         reader, writer = await asyncio.open_connection(sock=ours)
         given = {
-            "settings": self._settings.as_dict(),
+            "settings": dataclasses.replace(
+                self._settings, models=[tuple(copy) for copy in self._copies.values()], watch=False
+            ).as_dict(),
+            "copies": str(self._folder),
             "listening": self._listening.fileno(),
             "family": self._listening.family,
-            "shared": Shared(self._counts, self._count, number),
+            "shared": Shared(self._counts, self._count + 1, number),
         }
         writer.write(json.dumps(given).encode() + b"\n")
         return _Worker(process, reader, writer)
+
+
+def _pause_after(before: float, answered: float) -> float:
+    """Return the seconds until a worker is started again: the pause before it, and for how long it answered."""
+    if answered > _SECONDS_TO_PROVE_ITSELF:
+        return _SECONDS_BETWEEN_STARTS
+    return min(max(2 * before, _SECONDS_BETWEEN_STARTS), _MOST_SECONDS_BETWEEN_STARTS)

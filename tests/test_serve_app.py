@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import gzip
 import io
+import json
 import re
 import struct
 import time
@@ -160,7 +162,14 @@ def test_instances_may_name_their_numbers() -> None:
         (b'{"instance": {"width": 1, "height": 2, "depth": 3, "x": 4}}', "unseen at fit time: 'x'"),
         (b'{"instance": {"width": 1, "height": 2, "depth": 3, "width": 4}}', "must have each name once"),
         (b'{"instances": [{"width": 1, "height": 2, "depth": 3, "depth": 3}]}', "must have each name once"),
-        (b'{"instance": {"width": 1, "height": "2", "depth": 3}}', r"instance\[1\] must be a number"),
+        (
+            b'{"instance": {"width": 1, "height": "2", "depth": 3}}',
+            r'^instance\["height"\] must be a number; got \'2\' \(str\)$',
+        ),
+        (
+            b'{"instances": [[1, 2, 3], {"depth": [3], "width": 1, "height": 2}]}',
+            r'^instances\[1\]\["depth"\] must be a number; got a list of 1$',
+        ),
         (b'{"instance": {}}', "missing: 'width', 'height', 'depth'"),
     ],
 )
@@ -331,6 +340,8 @@ def test_any_order_of_bytes_and_axes_is_read(app: Starlette, images: NDArray[np.
         ("POST", "/predict", {"Content-Type": "text/csv"}, 415),
         ("POST", "/explain", NPY, 415),
         ("POST", "/predict", {}, 415),
+        ("POST", "/predict", {"Content-Type": "application/json", "Content-Encoding": "gzip"}, 415),
+        ("POST", "/explain", {"Content-Type": "application/json", "Content-Encoding": "br"}, 415),
     ],
 )
 def test_what_is_not_there_is_refused_as_json(
@@ -340,6 +351,20 @@ def test_what_is_not_there_is_refused_as_json(
     assert answer.status_code == status
     assert isinstance(answer.json()["error"], str)
     assert ("allow" in answer.headers) == (status == 405)
+
+
+def test_a_body_that_is_encoded_is_refused_by_its_encoding(app: Starlette, images: NDArray[np.uint8]) -> None:
+    def post(encoding: str, content: bytes) -> httpx.Response:
+        headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+        return ask(app, "POST", "/predict", content=content, headers=headers)
+
+    body = json.dumps({"instances": images.tolist()}).encode()
+    answer = post("gzip", gzip.compress(body))
+    assert (answer.status_code, answer.json()["error"]) == (
+        415,
+        "Content-Encoding gzip is not accepted; send the body without it",
+    )
+    assert post("Identity", body).status_code == 200
 
 
 # ---- Limits ---------------------------------------------------------------------------------------------------------
@@ -391,17 +416,32 @@ def test_outputs_that_are_not_finite_are_an_error_of_their_own_request() -> None
     assert (answer.status_code, "not finite" in answer.json()["error"]) == (422, True)
 
 
-def test_a_failure_of_the_server_shows_no_traceback(digits: fn.Sequential) -> None:
-    def broken(rows: NDArray[Any]) -> NDArray[Any]:
-        raise RuntimeError("secret")
-
+def post_and_fail(app: Starlette) -> None:
     async def post() -> Any:
-        transport = httpx.ASGITransport(app=create_app(digits, predict=broken), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://fastnet") as asking:
             return await asking.post("/predict", json={"instance": GOOD})
 
     answer = asyncio.run(post())
     assert (answer.status_code, answer.json()) == (500, {"error": "internal server error; see the log of the server"})
+
+
+def test_a_failure_of_the_server_shows_no_traceback(digits: fn.Sequential) -> None:
+    def broken(rows: NDArray[Any]) -> NDArray[Any]:
+        raise RuntimeError("secret")
+
+    post_and_fail(create_app(digits, predict=broken))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "got"), [(np.full((1, 5), 0.2), (1, 5)), (np.ones(1), (1,)), (np.ones((2, 3)), (2, 3)), (None, ())]
+)
+def test_outputs_of_a_function_that_do_not_fit_the_model_are_such_a_failure(
+    outputs: Any, got: tuple[int, ...], digits: fn.Sequential, caplog: pytest.LogCaptureFixture
+) -> None:
+    post_and_fail(create_app(digits, predict=lambda _: outputs))
+    (error,) = [record.exc_info[1] for record in caplog.records if record.exc_info]
+    assert str(error) == f"predict must return outputs of shape (1, 3), a row for each instance; got shape {got}"
 
 
 def test_a_model_without_weights_cannot_be_served() -> None:

@@ -34,6 +34,14 @@ def test_addresses_are_answered_with_the_path_and_without_it(root_path: str) -> 
     assert 'route="/predict",status="200"} 3.0' in ask(app, "GET", "/metrics").text
 
 
+def test_the_path_itself_leads_to_the_page() -> None:
+    app = app_of(root_path="/ml", allow_host=["ml.example.org"])
+    for address, to in (("/ml", "/ml/"), ("/ml?a=%C3%A4&b", "/ml/?a=%C3%A4&b")):
+        answer = ask(app, "GET", address, headers={"Host": "ml.example.org"})
+        assert (answer.status_code, answer.headers["location"]) == (307, to)
+    assert ask(app, "GET", "/ml", headers={"Host": "evil.example"}).status_code == 421
+
+
 def test_it_may_be_a_part_of_another_application() -> None:
     outer = Starlette(routes=[Mount("/digits", app_of())])
     assert ask(outer, "POST", "/digits/predict", json={"instance": [1]}).status_code == 200

@@ -156,6 +156,7 @@ def test_programs_and_own_pages_may_ask(app: Starlette, origin: str | None, addr
 def test_pages_of_others_may_not_ask(app: Starlette, origin: str, address: str) -> None:
     answer = ask(app, "POST", address, json=INSTANCE, headers={"Host": "localhost", "Origin": origin})
     assert (answer.status_code, list(answer.json())) == (403, ["error"])
+    assert "allow its pages with fastnet serve --cors ORIGIN" in answer.json()["error"]
 
 
 def test_every_refusal_is_in_the_document(app: Starlette) -> None:

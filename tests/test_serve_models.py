@@ -202,6 +202,7 @@ def test_a_model_that_computes_for_too_long_is_not_ready() -> None:
                 await asyncio.sleep(0.001)
             answers.append(await asking.get("/ready"))
             await request
+            await asyncio.sleep(0.05)  # the call began after the request
             answers += [
                 await asking.get("/ready"),
                 await asking.get("/health"),

@@ -21,11 +21,11 @@ from fastnet.serve.running import listen
 
 
 @contextmanager
-def serving(units: int = 3, **limits: Any) -> Iterator[int]:
+def serving(units: int = 3, log_level: str = "error", **limits: Any) -> Iterator[int]:
     """Serve a model in a thread; yields the port."""
     app = create_app(fn.Sequential([fn.Dense(units, input_shape=(4,))], seed=0), max_batch=20_000)
     protocol = type("Protocol", (_protocol.LimitedProtocol,), limits)
-    server = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_level="error"))
+    server = uvicorn.Server(uvicorn.Config(app, http=protocol, ws="none", log_level=log_level, log_config=None))
     with closing(listen("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -77,6 +77,14 @@ def test_a_connection_may_ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving() as port:
         answers = answer_to(port, asked, asked + asked, asked[:-2] + b"Connection: close\r\n\r\n")
     assert answers.count(b'{"status":"ok"}') == 4
+
+
+def test_a_request_for_a_websocket_is_answered_and_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    upgrade = b"Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    asked = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, close\r\n" + upgrade + b"\r\n"
+    with serving(log_level="info") as port:
+        assert answer_to(port, asked).endswith(b'{"status":"ok"}')
+    assert {record.levelname for record in caplog.records} == {"INFO"}  # of the start, of the end, and of the request
 
 
 HEALTH = b"GET /health HTTP/1.1\r\nHost: localhost\r\n"

@@ -21,6 +21,10 @@ _AUTHORITY = re.compile(r"(?P<host>\[[0-9a-f:.]+\]|[\w.-]+)(?::[0-9]{0,5})?", re
 _SCHEME = re.compile(r"https?://", re.IGNORECASE)
 _LONGEST_SHOWN = 80
 _HOW_TO_ADD = "add names with fastnet serve --allow-host, or allow_host of create_app"
+_HOW_TO_ALLOW = (
+    "allow its pages with fastnet serve --cors ORIGIN, or cors of create_app; if it is a name of this server, "
+    "with --allow-host, or allow_host"
+)
 
 
 class Hosts:
@@ -93,7 +97,8 @@ class Hosts:
         for origin in _values(scope, b"origin"):
             authority = origin[scheme.end() :] if (scheme := _SCHEME.match(origin)) else ""
             if not self.allows(authority):
-                return 403, f"a page of {origin[:_LONGEST_SHOWN]!r} may not send requests to this server; {_HOW_TO_ADD}"
+                shown = repr(origin[:_LONGEST_SHOWN])
+                return 403, f"a page of {shown} may not send requests to this server; {_HOW_TO_ALLOW}"
         return None
 
 

@@ -73,6 +73,9 @@ class LimitedProtocol(HttpToolsProtocol):
         self._pass(None)
         super().on_message_complete()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: the request is answered as one without an upgrade, and uvicorn would advise to install more."""
+
     def _pass(self, size: int | None) -> None:
         self._size = size
         self._passed += 1

@@ -67,8 +67,8 @@ def create_app(
         The maximum duration of a request in seconds. A body that has not arrived by then is answered with status 408,
         one that the model has not answered with 503.
     predict : callable, optional
-        A function that replaces a single model: called with instances of shape (n, *input_shape), it returns the
-        outputs.
+        A function that replaces a single model: called with instances of shape (n, *input_shape), it returns outputs of
+        shape (n, *output_shape). Anything else is answered with status 500, and explained in the log.
     allow_host : str or iterable of str, optional
         The host names of the server, in addition to localhost, 127.0.0.0/8 and [::1]. A request with another ``Host``
         is refused with status 421, a POST with another ``Origin`` with 403, because a web page can point its own name
@@ -169,7 +169,7 @@ class _Server:
             middleware=list(self.middleware()),
             lifespan=self.lifespan,
         )
-        app.router.redirect_slashes = False  # no redirects: an address with a wrong slash is an error
+        app.router.redirect_slashes = False  # an address with a wrong slash is an error
         app.state.models = self.models
         return app
 
@@ -232,10 +232,10 @@ class _Server:
             models=self.models.by_name,
             access_log=self.access_log,
         )
-        if self.root_path:
-            yield Middleware(RootPath, root_path=self.root_path)
         if self.hosts is not None:
             yield Middleware(HostGuard, hosts=self.hosts)
+        if self.root_path:
+            yield Middleware(RootPath, root_path=self.root_path)
         yield from self.origins.middleware(expose=_EXPOSED, accept=[REQUEST_ID.decode()])
 
     @asynccontextmanager
@@ -312,11 +312,14 @@ class _Server:
         return Response(content, headers={"Content-Type": kind})
 
     def content_type(self, request: Request, accepted: tuple[str, ...]) -> str:
-        """Return the content type of a body; refuse other types, and requests from pages of other hosts."""
+        """Return the content type of a body; refuse other types, encodings, and requests from pages of other hosts."""
         got = header_of(request, b"content-type")
         kind = got.partition(";")[0].strip().lower()
         if kind not in accepted:
             raise RequestError(415, f"Content-Type must be {' or '.join(accepted)}; got {got[:80] or 'none'}")
+        encoding = header_of(request, b"content-encoding")
+        if encoding and encoding.lower() != "identity":
+            raise RequestError(415, f"Content-Encoding {encoding[:80]} is not accepted; send the body without it")
         refusal = None if self.hosts is None else self.hosts.refusal_of_origin(request.scope)
         if refusal is not None and not self.origins.allow(request.headers.getlist("origin")):
             raise RequestError(*refusal)

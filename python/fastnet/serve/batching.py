@@ -50,13 +50,15 @@ class Batcher:
     Parameters
     ----------
     predict : callable
-        Called with an array of rows, one call at a time; it returns the same number of rows.
+        Called with an array of rows, one call at a time; it returns a row of outputs for each.
     max_batch : int
         The maximum number of rows in a call, unless a single request has more.
     quick_rows : int
         Up to this number of rows, a call is faster than a round trip to a thread: the event loop makes it itself.
     called : callable, optional
         Called after each call with the number of its rows and its time in seconds.
+    shape : tuple of int, optional
+        The shape of a row of outputs; anything else that the function returns is an error.
 
     Attributes
     ----------
@@ -70,10 +72,12 @@ class Batcher:
         max_batch: int,
         quick_rows: int = 0,
         called: Callable[[int, float], None] | None = None,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         self.busy_since: float | None = None
         self._function = predict
         self._called = called
+        self._shape = shape
         self._max_batch = max_batch
         self._quick_rows = quick_rows
         self._one_call = Lock()
@@ -116,8 +120,7 @@ class Batcher:
         rows = batch[0].rows if len(batch) == 1 else np.concatenate([request.rows for request in batch])
         try:
             outputs = self._predict(rows) if len(rows) <= self._quick_rows else await self.run(self._predict, rows)
-            if len(outputs) != len(rows):
-                raise ValueError(f"predict must return {len(rows)} rows, one for each that it gets; got {len(outputs)}")
+            self._check(outputs, len(rows))
         except Exception as error:
             if len(batch) == 1:
                 _settle(batch[0], error)
@@ -129,6 +132,15 @@ class Batcher:
         for request in batch:
             _settle(request, outputs[start : start + len(request.rows)])
             start += len(request.rows)
+
+    def _check(self, outputs: Array, count: int) -> None:
+        """Refuse what a function returned if its shape is not that of the outputs for so many rows."""
+        got = np.shape(outputs)
+        expected = (count, *(got[1:] if self._shape is None else self._shape))
+        if got != expected:
+            raise ValueError(
+                f"predict must return outputs of shape {expected}, a row for each instance; got shape {got}"
+            )
 
     def _predict(self, rows: Array) -> Array:
         with self._one_call:

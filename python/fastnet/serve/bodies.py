@@ -126,6 +126,11 @@ class Rows:
             order_of(name, list(entries), self.names)
         except ValueError as error:
             raise RequestError(422, str(error)) from None
+        for feature in self.names:
+            if type(value := entries[feature]) not in _NUMBERS:
+                raise RequestError(
+                    422, f"{name}[{json.dumps(feature, ensure_ascii=False)}] must be a number; got {_in_words(value)}"
+                )
         return [entries[feature] for feature in self.names]
 
     def _array(self, rows: list[list[float]], name: str) -> Array:

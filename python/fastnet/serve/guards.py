@@ -6,6 +6,7 @@ from typing import Any
 
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import RedirectResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fastnet.serve._hosts import Hosts
@@ -31,15 +32,24 @@ class HostGuard:
 
 
 class RootPath:
-    """An application that answers below a path as it does without it, whether or not a proxy removes that path."""
+    """An application that answers below a path as it does without it, whether or not a proxy removes that path.
+
+    The path itself leads to the page below it, whose links are relative.
+    """
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
         self._app = app
         self._root_path = root_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(self._root_path + "/"):
-            scope["path"] = scope["path"].removeprefix(self._root_path)
+        if scope["type"] == "http":
+            if scope["path"] == self._root_path:
+                query = scope["query_string"].decode("latin-1")
+                address = self._root_path + "/" + (f"?{query}" if query else "")
+                await RedirectResponse(address, 307)(scope, receive, send)
+                return
+            if scope["path"].startswith(self._root_path + "/"):
+                scope["path"] = scope["path"].removeprefix(self._root_path)
         await self._app(scope, receive, send)
 
 

@@ -38,7 +38,7 @@ OTHER = "other"  # the label of an address that leads nowhere
 OF_SERVER = ("/health", "/ready", "/metrics", "/models", "/openapi.json", "/docs", OTHER)
 UNIT = "/layers/{layer:int}/units/{unit:int}"  # an address with two places
 OF_MODEL = (UNIT, "/predict", "/explain", "/model", "/weights", "/ready", "page")
-_STATUSES = (200, 400, 403, 404, 405, 408, 413, 415, 421, 422, 499, 500, 503, OTHER)
+_STATUSES = (200, 307, 400, 403, 404, 405, 408, 413, 415, 421, 422, 499, 500, 503, OTHER)
 _OUTCOMES = ("success", "failure")
 
 # The upper bounds of the buckets. A small prediction takes 0.3 ms with all of HTTP; the default limit of a request is

@@ -18,7 +18,7 @@ _ERRORS = {
     "403": "The request comes from a page of another host.",
     "408": "The body did not arrive in time.",
     "413": "The body is too large.",
-    "415": "The Content-Type is not one of those accepted.",
+    "415": "The Content-Type is not one of those accepted, or the body has a Content-Encoding.",
     "421": _WRONG_HOST,
     "422": "The instances do not fit the model.",
     "503": "The model did not answer in time.",

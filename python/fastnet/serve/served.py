@@ -76,7 +76,7 @@ class ServedModel:
         self.predictor = predictor = Predictor(model)
         self.rows = Rows(predictor.input_shape, predictor.dtype, max_batch, predictor.feature_names)
         quick_rows = predictor.rows_within(_QUICK)
-        self.batcher = Batcher(predict or predictor.outputs, max_batch, quick_rows, called)
+        self.batcher = Batcher(predict or predictor.outputs, max_batch, quick_rows, called, predictor.output_shape)
         self.description = json_answer({**predictor.describe(), "max_batch": max_batch, "sha256": sha256})
         self.weights = self._weights()
         # In the form in which Starlette sends them.

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -92,12 +93,14 @@ def test_a_worker_that_ends_is_replaced_and_its_counts_stay(paths: list[Path]) -
     with serving(paths[0], "--workers", 2, "--log-format", "json") as (process, address):
         for _ in range(10):
             httpx.post(f"{address}/predict", json={"instance": [1, 2]})
+        # A request is counted after its answer was sent.
+        wait_for(lambda: total(address, "fastnet_requests_total", route="/predict") == 10)
         before = children_of(process)
         os.kill(before[0], signal.SIGKILL)
         wait_for(lambda: len(now := children_of(process)) == 2 and before[0] not in now)
         for _ in range(10):
             assert httpx.post(f"{address}/predict", json={"instance": [1, 2]}).status_code == 200
-        assert total(address, "fastnet_requests_total", route="/predict") == 20
+        wait_for(lambda: total(address, "fastnet_requests_total", route="/predict") == 20)
         process.terminate()
         _, messages = process.communicate(timeout=30)
     entry = json.loads(messages.splitlines()[1])
@@ -166,13 +169,31 @@ def test_workers_and_copies_end_with_the_process_that_started_them(
         wait_for(lambda: not list(folder.iterdir()))
 
 
+def test_copies_may_be_cleaned_away(paths: list[Path], tmp_path: Path) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    with serving(*paths, "--workers", 2, "--quiet", env={**os.environ, "TMPDIR": str(folder)}) as (process, address):
+        before = hashes(address)
+        for way in (lambda copy: copy.unlink(), lambda copy: shutil.rmtree(copy.parent)):
+            way(next(folder.glob("*/0.safetensors")))
+            replace_workers(process, address)
+            assert hashes(address) == before
+        shutil.rmtree(next(folder.iterdir()))
+        save(paths[0], 7)
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: not hashes(address) & before)
+        process.terminate()
+        assert "cannot" not in process.communicate(timeout=30)[1]
+    assert not list(folder.iterdir())
+
+
 def test_the_error_of_a_worker_that_cannot_begin_is_in_the_format_of_the_log(paths: list[Path], tmp_path: Path) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
     options = {"env": {**os.environ, "TMPDIR": str(folder)}}
     with serving(paths[0], "--workers", 2, "--log-format", "json", **options) as (process, address):
         for copy in folder.glob("*/*"):
-            copy.unlink()
+            copy.write_bytes(b"junk")
         os.kill(children_of(process)[0], signal.SIGKILL)
         wait_for(lambda: total(address, "fastnet_workers") == 1)
         assert process.stderr is not None

@@ -1,10 +1,14 @@
 """Copies of the model files as they were last loaded, for workers.
 
-A worker that starts later must answer as the others do, whatever has become of the file since.
+A worker that starts later must answer as the others do, whatever has become of the file since. The copies are in a
+folder for temporary files, which the system may clean. So they stay open, and are written again where they are gone.
 """
 
+import asyncio
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import BinaryIO
 
 from fastnet.serve.metrics import Metrics
 from fastnet.serve.model_files import Loaded, ModelFile
@@ -49,14 +53,35 @@ class CopyReloader(FileReloader):
         self._sha256 = {file: loaded.sha256 for file, loaded in files.items()}
         self._max_batch = max_batch
         self._tell = tell
+        self._open = {copy: _opened(copy) for copy in copies.values()}
+
+    def close(self) -> None:
+        """Close the copies."""
+        for file in self._open.values():
+            file.close()
+
+    async def restore(self) -> None:
+        """Write copies that are gone again."""
+        async with self._one_at_a_time:
+            await asyncio.to_thread(self._restore)
+
+    def _restore(self) -> None:
+        for original, copy in self._copies.items():
+            if not Path(copy.path).exists():
+                self._open[copy].seek(0)
+                with (new := self._copy_of(original)).open("wb") as written:
+                    shutil.copyfileobj(self._open[copy], written)
+                new.replace(copy.path)
 
     async def reload(self) -> None:
         """Load everything again. The workers have a certificate to read even if no file has changed."""
         await super().reload()
+        await self.restore()
         self._tell()
 
     def _copy_of(self, file: ModelFile) -> Path:
         copy = Path(self._copies[file].path)
+        copy.parent.mkdir(mode=0o700, exist_ok=True)
         return copy.with_name(f"new-{copy.name}")
 
     def _sha256_of(self, file: ModelFile) -> str:
@@ -69,5 +94,13 @@ class CopyReloader(FileReloader):
 
     def _replace(self, file: ModelFile, new: ServedModel) -> None:
         assert new.sha256 is not None
-        self._copy_of(file).replace(self._copies[file].path)
+        copy = self._copies[file]
+        self._copy_of(file).replace(copy.path)
+        self._open[copy].close()
+        self._open[copy] = _opened(copy)
         self._sha256[file] = new.sha256
+        self._restore()
+
+
+def _opened(file: ModelFile) -> BinaryIO:
+    return Path(file.path).open("rb")

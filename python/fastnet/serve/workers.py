@@ -8,6 +8,7 @@ that takes the place of another, have the same models.
 
 import asyncio
 import dataclasses
+import gc
 import json
 import os
 import signal
@@ -128,6 +129,7 @@ class _Supervisor:
             self._loaded, self._copies, self._metrics, self._settings.max_batch, self._tell_to_reload
         )
         self._loaded.clear()
+        gc.collect()  # models have reference cycles
         for number, handler in handlers().items():
             if handler is not signal.SIG_IGN:
                 loop.add_signal_handler(number, self._hear, number)
@@ -152,6 +154,7 @@ class _Supervisor:
             for worker in self._workers:
                 worker.send_signal(signal.SIGKILL)
             await asyncio.wait(keeping)
+            self._reloader.close()
 
     def _hear(self, number: int) -> None:
         if number == _SIGHUP and not (self._terminal and not has_terminal()):
@@ -194,6 +197,7 @@ class _Supervisor:
                 await asyncio.wait_for(self._stopping.wait(), pause)
 
     async def _start(self, number: int) -> _Worker:
+        await self._reloader.restore()
         ours, theirs = socket.socketpair()
         with theirs:
             process = await asyncio.create_subprocess_exec(

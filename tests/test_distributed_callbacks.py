@@ -31,7 +31,9 @@ def test_rank_0_alone_prints_and_writes(tmp_path: Path, capsys: pytest.CaptureFi
     assert Ranks(3, 3, train).result is None
     assert {path.name for path in tmp_path.iterdir()} == {"0", "0.csv", "0.safetensors"}
     lines = capsys.readouterr().out.splitlines()
-    assert [line.partition(" ")[0] for line in lines] == ["Epoch", "Epoch", "Epoch", "loss:"]
+    first_words = [line.partition(" ")[0] for line in lines]
+    # A slow machine gets an estimate of the time, too.
+    assert [word for word in first_words if word != "About"] == ["Epoch", "Epoch", "Epoch", "loss:"]
 
 
 def test_callbacks_see_the_same_on_all_ranks() -> None:

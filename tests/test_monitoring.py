@@ -1,6 +1,5 @@
 """Callbacks that react to how training goes: when they stop, what they change, what they write."""
 
-import inspect
 import json
 import re
 import struct
@@ -23,7 +22,7 @@ from fastnet.callbacks import (
     TensorBoard,
     TerminateOnNaN,
 )
-from fastnet.metrics.base import metrics
+from made_metrics import kinds, made
 from toy import LABELS, X, assert_same, classifier
 
 
@@ -204,31 +203,12 @@ def assert_direction(name: str, direction: str, metrics: list[Any], *, weighted:
 
 
 ERRORS = re.compile(r".*Error|.*rossentropy|.*Hinge|Hinge|KLDivergence|Poisson|False.*")
-ARGUMENTS = {
-    "num_classes": 3,
-    "target_class_ids": [0],
-    "precision": 0.5,
-    "recall": 0.5,
-    "sensitivity": 0.5,
-    "specificity": 0.5,
-}
-MACRO = {"F1Score", "FBetaScore"}
 
 
-@pytest.mark.parametrize(
-    "kind",
-    sorted({cls.__name__ for cls in metrics._classes.values()} - {"Mean", "Sum"}),  # of anything: they do not say
-)
+@pytest.mark.parametrize("kind", sorted(kinds()))
 def test_every_metric_says_what_is_better_whatever_its_name_is(kind: str) -> None:
     name, direction = ("accurate", "down") if ERRORS.fullmatch(kind) else ("loss_of_nothing", "up")
-    metric = getattr(fn.metrics, kind)
-    required = [
-        key
-        for key, one in inspect.signature(metric).parameters.items()
-        if one.default is one.empty and one.kind is not one.VAR_KEYWORD
-    ]
-    arguments = {key: ARGUMENTS[key] for key in required} | ({"average": "macro"} if kind in MACRO else {})
-    assert_direction(name, direction, [metric(name=name, **arguments)])
+    assert_direction(name, direction, [made(kinds()[kind], name=name)])
 
 
 @pytest.mark.parametrize(

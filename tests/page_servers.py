@@ -70,6 +70,6 @@ def colors_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 @pytest.fixture(scope="module")
 def gray_server(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a model of gray images that are no digits and whose scale is unknown."""
+    """The address of a model of gray images other than digits and whose scale is unknown."""
     layers = [fn.Conv2D(2, 3, input_shape=(12, 10, 1)), fn.Flatten(), fn.Dense(2, "softmax")]
     yield from serve(fn.Sequential(layers, seed=0), tmp_path_factory)

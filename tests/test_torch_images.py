@@ -184,3 +184,14 @@ def test_classes_that_are_not_the_installed_pytorch_s_are_refused() -> None:
             fn.from_state_dict(network, input_shape=(3,))
     with pytest.raises(ValueError, match="a network has its modules"):
         fn.from_state_dict(torch.nn.Sequential(), code="nn.Sequential()", input_shape=(3,))
+
+
+def test_relu6_ends_at_6() -> None:
+    kernel = np.ones((1, 1, 1, 1))
+    model = fn.from_state_dict(
+        {"0.weight": kernel, "0.bias": np.zeros(1)},
+        code="nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU6())",
+        input_shape=(1, 4, 1),
+    )
+    x = np.array([-1.0, 5.5, 6.5, 9.0]).reshape(1, 1, 4, 1)
+    assert_allclose(model.predict(x).ravel(), [0.0, 5.5, 6.0, 6.0])

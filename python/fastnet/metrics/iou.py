@@ -94,7 +94,7 @@ class IoU(Metric):
         """Return labels; those that `fit` has for one-hot rows are labels already."""
         array = np.asarray(without_mask(name, values))
         if array.dtype.kind == "f" and (unknown := np.isnan(array)).any():
-            self._matrix = np.full_like(self._matrix, np.nan)  # such a label is no class
+            self._matrix = np.full_like(self._matrix, np.nan)  # such a label is not a class
             array = np.where(unknown, 0, array)
         if not sparse and array.ndim != rank:
             array = array.argmax(axis=self.axis)

@@ -79,7 +79,7 @@ template <class T> py::object nonzeros_of(const py::array& x, Index most) {
 
 py::object nonzeros(const py::array& x, Index most) {
     require_dimensions(x, "x", 2);
-    const int wanted = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    const int wanted = int{py::array::c_style} | int{py::detail::npy_api::NPY_ARRAY_ALIGNED_};
     if ((x.flags() & wanted) != wanted || x.shape(0) < 1 || x.shape(1) > INT32_MAX)
         throw py::value_error("x must be aligned contiguous rows, at least one, got a " + describe(x));
     return dispatch_float(x, "x", [&](auto zero) { return nonzeros_of<decltype(zero)>(x, most); });

@@ -182,7 +182,7 @@ inline void multiply_panels(const GemmBlock<float>& block, Index height, Index v
 
 inline void multiply_bfloat16(const GemmBlock<float>& block) {
     if (block.m == 1 && !block.b_packed)
-        return avx512_bf16::kernels32.gemm_bfloat16->multiply(block);
+        return avx512_bf16::low_precision.bfloat16->multiply(block);
     const TilesInUse tiles;
     const Panels columns = Panels::of((block.n + tile_side - 1) / tile_side, block.panel_vectors);
     const Panels rows = Panels::of(block.m, panel_height);
@@ -202,7 +202,7 @@ inline void multiply_bfloat16(const GemmBlock<float>& block) {
     }
 }
 
-inline void multiply_small_bfloat16(const Gemm<float>& g) { avx512_bf16::kernels32.gemm_bfloat16->multiply_small(g); }
+inline void multiply_small_bfloat16(const Gemm<float>& g) { avx512_bf16::low_precision.bfloat16->multiply_small(g); }
 
 // --- 8-bit integers --------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 // Sums of products of bfloat16, in the order that operands.h defines. Block by block it is sum + (first + second),
-// where each of the two is a chain of Form::chain packed values that starts from zero. Included by kernels_impl.h.
+// where each of the two is a chain of Form::chain packed values that starts from zero. Included by multiplication.h.
 
 // A chain of n packed values for a tile: take(i, v, sum) gets the sum of row i and vector v. It is called while the
 // last multiply-adds are in flight, not after them. A dozen stores at once cost a Zen 3 as much as 38 multiply-adds;

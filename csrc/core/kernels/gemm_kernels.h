@@ -243,15 +243,21 @@ void pack_b(Index k, const T* b, Index b_row, Index b_col, Index n, Index panel_
 // prefetched, which costs as many instructions as it takes to keep a multiplier idle for a tenth of the time.
 inline constexpr Index hot = Index(48) << 10;
 
+// A single row of A times an unpacked B.
+template <class Form> void multiply_single_row(const GemmBlock<typename Form::Value>& block) {
+    constexpr Index width = lanes<typename Form::Value>;
+    const Panels columns = column_panels<typename Form::Value>(block.n, block.panel_vectors);
+    const Index end = columns.start(block.last_panel) * width;
+    multiply_row<typename Form::InPlace>(block, columns.start(block.first_panel) * width,
+                                         end < block.n ? end : block.n);
+}
+
 // The two innermost loops. A column panel of B stays in the nearest cache that holds it while all row panels of the
 // block pass by it.
 template <class Form, class T = typename Form::Value> void multiply(const GemmBlock<T>& block) {
+    if (block.m == 1 && !block.b_packed)
+        return multiply_single_row<Form>(block);
     const Panels columns = column_panels<T>(block.n, block.panel_vectors);
-    if (block.m == 1 && !block.b_packed) {
-        const Index end = columns.start(block.last_panel) * lanes<T>;
-        return multiply_row<typename Form::InPlace>(block, columns.start(block.first_panel) * lanes<T>,
-                                                    end < block.n ? end : block.n);
-    }
     if constexpr (!Form::rounds) {
         if (block.n == 1 && !block.b_packed)
             return multiply_column(block);

@@ -1,4 +1,4 @@
-// Matrix multiplication of 8-bit integers, for quantized networks (quantized_dense.h). Included by kernels_impl.h.
+// Matrix multiplication of 8-bit integers, for quantized networks (quantized_dense.h). Included by multiplication.h.
 //
 // Rows hold numbers from 0 to 255, kernels from -128 to 127, and sums have 32 bits. The sums are exact, so they are the
 // same on every instruction set and in any order: 65,536 terms of at most 255 * 128 stay below 2^31. The multiplication

@@ -291,8 +291,6 @@ template <class T> struct GemmKernels {
 
 template <class T> struct Kernels {
     GemmKernels<T> gemm;
-    const GemmKernels<T>* gemm_bfloat16;      // of operands rounded to bfloat16; null for double
-    const GemmKernels<T>* gemm_pairs;         // the same by an instruction for pairs; null where there is none
     const ActivationKernels<T>* activations;  // each list ends with an entry without a name
     const LossKernels<T>* losses;
     const OptimizerKernels<T>* optimizers;
@@ -311,12 +309,13 @@ template <class T> struct Kernels {
     SparseKernels<T> sparse;
     LayerKernels<T> layers;
     ImageKernels<T> images;
-    const Int8Kernels* int8;  // null for double
 };
 
-// Products on tiles, which replace those of bfloat16 and 8-bit integers above: see amx_kernels.h.
-struct TileKernels {
-    const GemmKernels<float>* gemm_bfloat16;
+// Matrix multiplication of bfloat16 and of 8-bit integers. A set whose machines have instructions for these alone uses
+// another set's tables for everything else.
+struct LowPrecisionKernels {
+    const GemmKernels<float>* bfloat16;                  // of float32 operands, which it rounds to bfloat16
+    const GemmKernels<float>* bfloat16_pairs = nullptr;  // the same by an instruction for pairs
     const Int8Kernels* int8;
 };
 
@@ -325,32 +324,36 @@ struct InstructionSet {
     bool (*supported)();
     const Kernels<float>* float32;
     const Kernels<double>* float64;
-    const TileKernels* tiles = nullptr;
+    const LowPrecisionKernels* low_precision;
+    const LowPrecisionKernels* tiles = nullptr;  // those of AMX, which the system has to permit: see amx_kernels.h
 };
 
 // Defined by kernels_<name>.cpp.
 namespace baseline {
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;
+extern const LowPrecisionKernels low_precision;
 }  // namespace baseline
 namespace avx2 {
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;
+extern const LowPrecisionKernels low_precision;
 }  // namespace avx2
 namespace avx512 {
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;
+extern const LowPrecisionKernels low_precision;
 }  // namespace avx512
 namespace avx512_bf16 {
-extern const Kernels<float> kernels32;
-extern const Kernels<double> kernels64;
+extern const LowPrecisionKernels low_precision;
 }  // namespace avx512_bf16
 namespace amx {
-extern const TileKernels tiles;
+extern const LowPrecisionKernels low_precision;
 }  // namespace amx
 namespace neon {
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;
+extern const LowPrecisionKernels low_precision;
 }  // namespace neon
 
 // The table in use, chosen when the library is loaded (see cpu.h).

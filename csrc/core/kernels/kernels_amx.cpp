@@ -21,7 +21,7 @@ namespace fastnet::amx {
 
 #include "amx_kernels.h"
 
-extern const TileKernels tiles;
+extern const LowPrecisionKernels low_precision;
 constexpr GemmKernels<float> gemm_bfloat16{
     .lanes = tile_side,
     .panel_vectors = 2,
@@ -43,6 +43,6 @@ constexpr Int8Kernels int8{
     .quantize = quantize_row,
     .multiply = multiply_int8_tiles,
 };
-const TileKernels tiles{.gemm_bfloat16 = &gemm_bfloat16, .int8 = &int8};
+const LowPrecisionKernels low_precision{.bfloat16 = &gemm_bfloat16, .int8 = &int8};
 
 }  // namespace fastnet::amx

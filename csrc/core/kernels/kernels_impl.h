@@ -19,15 +19,7 @@
 
 namespace fastnet::FASTNET_NAMESPACE {
 
-#include "simd.h"
-
-#include "operands.h"
-
-#include "chain_kernels.h"
-
-#include "streamed_kernels.h"
-
-#include "gemm_kernels.h"
+#include "multiplication.h"
 
 #include "activations.h"
 
@@ -48,37 +40,6 @@ namespace fastnet::FASTNET_NAMESPACE {
 #include "pooling_kernels.h"
 
 #include "resampling_kernels.h"
-
-#include "int8_kernels.h"
-
-// With 16 registers, chains run best in tiles of two vectors (6 x 2: 98 of 102 GFLOP/s on a Zen 3, 4 x 3: 91).
-template <class Form>
-inline constexpr Index panel_vectors = Form::chain > 0 && tile_rows[3] < 8 ? 2 : max_panel_vectors;
-
-template <class Form>
-inline constexpr GemmKernels<typename Form::Value> gemm_kernels{
-    .lanes = lanes<typename Form::Value>,
-    .panel_vectors = panel_vectors<Form>,
-    .panel_rows = {tile_rows[0], tile_rows[1], tile_rows[2], tile_rows[3]},
-    .terms = Form::terms,
-    .depth_step = 1,
-    .rounds = Form::rounds,
-    .pack_a = pack_a<Form>,
-    .pack_b = pack_b<Form>,
-    .multiply = multiply<Form>,
-    .multiply_small = multiply_small<typename Form::InPlace>,
-};
-
-template <class T> inline constexpr const GemmKernels<T>* gemm_bfloat16 = nullptr;
-template <> inline constexpr const GemmKernels<float>* gemm_bfloat16<float> = &gemm_kernels<Rounded>;
-
-template <class T> inline constexpr const GemmKernels<T>* gemm_pairs = nullptr;
-#if defined(__AVX512BF16__)
-template <> inline constexpr const GemmKernels<float>* gemm_pairs<float> = &gemm_kernels<Pairs>;
-#endif
-
-template <class T> inline constexpr const Int8Kernels* int8 = nullptr;
-template <> inline constexpr const Int8Kernels* int8<float> = &int8_kernels;
 
 template <class T>
 inline constexpr LayerKernels<T> layer_kernels{
@@ -130,8 +91,6 @@ inline constexpr ImageKernels<T> image_kernels{
 template <class T>
 inline constexpr Kernels<T> table{
     .gemm = gemm_kernels<Plain<T>>,
-    .gemm_bfloat16 = gemm_bfloat16<T>,
-    .gemm_pairs = gemm_pairs<T>,
     .activations = activations<T>,
     .losses = losses<T>,
     .optimizers = optimizers<T>,
@@ -146,12 +105,13 @@ inline constexpr Kernels<T> table{
     .sparse = {.multiply = multiply_sparse<T>, .compress = compress<T>},
     .layers = layer_kernels<T>,
     .images = image_kernels<T>,
-    .int8 = int8<T>,
 };
 
 extern const Kernels<float> kernels32;
 extern const Kernels<double> kernels64;
+extern const LowPrecisionKernels low_precision;
 const Kernels<float> kernels32 = table<float>;
 const Kernels<double> kernels64 = table<double>;
+const LowPrecisionKernels low_precision{.bfloat16 = &gemm_kernels<Rounded>, .int8 = &int8_kernels};
 
 }  // namespace fastnet::FASTNET_NAMESPACE

@@ -2,7 +2,7 @@
 //   Plain      as they are
 //   Rounded    rounded to bfloat16 and kept as float32
 //   Pairs      rounded to bfloat16, two consecutive terms along k in 32 bits, for machines that multiply such pairs
-// Included by kernels_impl.h.
+// Included by multiplication.h.
 //
 // A product of two bfloat16 has 16 bits and is exact in float32. So a sum of products is rounded once per term, fused
 // or not, and Rounded gives the same bits in every instruction set. Pairs gives them too. vdpbf16ps adds the product of

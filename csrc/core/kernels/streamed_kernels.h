@@ -1,5 +1,5 @@
 // Products that stream an operand unpacked, because it is used once: one row or a few, and one column. The chain of
-// operations of an element is that of the micro-kernel. Included by kernels_impl.h.
+// operations of an element is that of the micro-kernel. Included by multiplication.h.
 
 // One row of A times an unpacked B. B is read as a stream of a few rows side by side, which the hardware prefetches,
 // and not panel by panel. The sums of a stretch of columns stay in the first-level cache.

@@ -32,7 +32,7 @@ template <class T> Made<T> make(Index size, const DenseSpec& spec, Index) {
     const Index inputs = row_size(size, spec.positions);
     checked_product({inputs, spec.units}, "a kernel");
     checked_product({spec.positions, spec.units}, "a layer");
-    if (spec.bfloat16 && !kernels<T>().gemm_bfloat16)
+    if (spec.bfloat16 && sizeof(T) != sizeof(float))
         throw std::invalid_argument("a layer computes in bfloat16 in a network of float32 only");
     return std::make_unique<Dense<T>>(inputs, spec.units, spec.positions, spec.use_bias,
                                       spec.bfloat16 ? Precision::bfloat16 : Precision::full);

@@ -20,8 +20,8 @@ class QuantizedConvolution final : public ImageLayer<float>, public QuantizedLay
           in_place_(geometry.y.before == 0 && geometry.x.before == 0 && extent(geometry.y) <= geometry.y.source &&
                     extent(geometry.x) <= geometry.x.source),
           width_(in_place_ ? geometry.x.source : extent(geometry.x)),
-          kernel_(*kernels<float>().int8, geometry.y.kernel * taps(), geometry.x.kernel / taps() * geometry.channels,
-                  geometry.filters, w) {
+          kernel_(*instruction_set().low_precision->int8, geometry.y.kernel * taps(),
+                  geometry.x.kernel / taps() * geometry.channels, geometry.filters, w) {
         for (Index u = 0; u < geometry.y.kernel; ++u)
             for (Index v = 0; v < taps(); ++v)
                 offsets_.push_back((u * geometry.y.dilation * width_ + v * geometry.x.dilation) * pixel_bytes());

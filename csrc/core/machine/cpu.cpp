@@ -38,23 +38,23 @@ bool pairs_are_fast() {
 #endif
 }
 
-const GemmKernels<float>& without_tiles(const Kernels<float>& table) {
-    return table.gemm_pairs && pairs_are_fast() ? *table.gemm_pairs : *table.gemm_bfloat16;
+const GemmKernels<float>& without_tiles(const LowPrecisionKernels& table) {
+    return table.bfloat16_pairs && pairs_are_fast() ? *table.bfloat16_pairs : *table.bfloat16;
 }
 
 const InstructionSet sets[] = {
-    {"baseline", always, &baseline::kernels32, &baseline::kernels64},
+    {"baseline", always, &baseline::kernels32, &baseline::kernels64, &baseline::low_precision},
 #if defined(__x86_64__) || defined(_M_X64)
-    {"avx2", has_avx2, &avx2::kernels32, &avx2::kernels64},
-    {"avx512", has_avx512, &avx512::kernels32, &avx512::kernels64},
+    {"avx2", has_avx2, &avx2::kernels32, &avx2::kernels64, &avx2::low_precision},
+    {"avx512", has_avx512, &avx512::kernels32, &avx512::kernels64, &avx512::low_precision},
 #if defined(FASTNET_AVX512_BF16)
-    {"avx512_bf16", has_avx512_bf16, &avx512_bf16::kernels32, &avx512_bf16::kernels64},
+    {"avx512_bf16", has_avx512_bf16, &avx512::kernels32, &avx512::kernels64, &avx512_bf16::low_precision},
 #endif
 #if defined(FASTNET_AMX)
-    {"amx", has_tiles, &avx512_bf16::kernels32, &avx512_bf16::kernels64, &amx::tiles},
+    {"amx", has_tiles, &avx512::kernels32, &avx512::kernels64, &avx512_bf16::low_precision, &amx::low_precision},
 #endif
 #elif defined(__aarch64__)
-    {"neon", always, &neon::kernels32, &neon::kernels64},
+    {"neon", always, &neon::kernels32, &neon::kernels64, &neon::low_precision},
 #endif
 };
 
@@ -90,17 +90,17 @@ const InstructionSet& instruction_set() {
 
 const GemmKernels<float>& kernels_of_bfloat16() {
     const InstructionSet& set = instruction_set();
-    return set.tiles && request_amx() ? *set.tiles->gemm_bfloat16 : without_tiles(*set.float32);
+    return set.tiles && request_amx() ? *set.tiles->bfloat16 : without_tiles(*set.low_precision);
 }
 
 const Int8Kernels& kernels_of_int8() {
     const InstructionSet& set = instruction_set();
-    return set.tiles && request_amx() ? *set.tiles->int8 : *set.float32->int8;
+    return set.tiles && request_amx() ? *set.tiles->int8 : *set.low_precision->int8;
 }
 
 bool multiplies_bfloat16() {
     const InstructionSet& set = instruction_set();
-    return (set.tiles && !amx_is_refused()) || without_tiles(*set.float32).terms > 1;
+    return (set.tiles && !amx_is_refused()) || without_tiles(*set.low_precision).terms > 1;
 }
 
 const char* use_of_amx() {

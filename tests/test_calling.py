@@ -1,5 +1,6 @@
 """Layers and models that are called on arrays, in prediction and as in training."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,8 @@ def test_an_adapted_normalization_needs_no_model_and_tells_what_it_has_learned()
     assert_allclose(layer.mean, X.mean(axis=0), rtol=1e-5)
     model.pop()
     assert_allclose(layer.mean, X.mean(axis=0), rtol=1e-5)
+    layer.adapt(X[:, :2] * 3)
+    assert_allclose(layer.mean, X[:, :2].mean(axis=0) * 3, rtol=1e-5)
     assert_allclose(Normalization(mean=[1.0] * 6, variance=4.0)(X), (X - 1) / 2, rtol=1e-5)
     assert Normalization(mean=3.0, variance=4.0).variance == 4.0
 
@@ -68,8 +71,14 @@ def test_a_layer_called_as_in_training_acts_on_one_batch() -> None:
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
-        (lambda: Dense(3)(X), ValueError, "layer 'dense' has no weights before its model is built"),
-        (lambda: fn.Sequential([fn.Input((5,)), Dense(3)]).layers[0](X), ValueError, r"shape \(n, 5\); got \(32, 6\)"),
+        (
+            lambda: fn.Sequential([fn.Input((5,)), Dense(3)]).layers[0](X),
+            ValueError,
+            r"samples of shape \(6,\) need a kernel of shape \(6, 3\); layer 'dense' has one of shape \(5, 3\), for .*\(5,\)",
+        ),
+        (lambda: Dense(3)(np.ones((2, 0))), ValueError, "must be at least 1"),
+        (lambda: Conv2D(3, 3)(X), ValueError, r"takes samples of shape \(height, width, channels\); got \(6,\)"),
+        (lambda: Dense(3).build((None, "x")), TypeError, "every dimension of input_shape must be an integer; got 'x'"),
         (lambda: Flatten()(np.ones(3)), ValueError, r"row for every sample, .* got shape \(3,\)"),
         (lambda: Flatten()("x"), TypeError, "x must be an array of real numbers"),
         (lambda: Flatten()(None), ValueError, "x is missing"),
@@ -80,6 +89,142 @@ def test_a_layer_called_as_in_training_acts_on_one_batch() -> None:
 def test_a_call_that_cannot_be_is_refused(call: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+# ---- Layers outside of models, with weights -------------------------------------------------------------------------
+
+
+def test_a_call_builds_a_layer_which_then_has_its_weights() -> None:
+    layer = Dense(3)
+    output = layer(np.ones((2, 4), "float32"))
+    assert output.shape == (2, 3)
+    assert layer.kernel.shape == (4, 3)
+    assert [array.shape for array in layer.weights] == [(4, 3), (3,)]
+    assert len(layer.trainable_weights) == 2
+    assert layer.count_params() == 15
+    assert (layer.input_shape, layer.output_shape) == ((4,), (3,))
+    assert_allclose(output, np.tile(layer.kernel.sum(axis=0), (2, 1)), rtol=1e-6)
+    assert_array_equal(layer(np.ones((5, 4))), np.tile(output[:1], (5, 1)))
+    layer.set_weights([np.ones((4, 3)), np.full(3, 0.5)])
+    assert_array_equal(layer(np.ones((1, 4))), np.full((1, 3), 4.5))
+    layer.bias = np.zeros(3)
+    assert_array_equal(layer(np.ones((1, 4))), np.full((1, 3), 4.0))
+    with pytest.raises(ValueError, match=r"samples of shape \(5,\) need a kernel of shape \(5, 3\); .* \(4, 3\)"):
+        layer(np.ones((2, 5)))
+
+
+def test_build_gives_a_layer_its_weights_without_samples() -> None:
+    layer = Conv2D(2, 3)
+    layer.build((None, 8, 8, 1))
+    assert layer.kernel.shape == (3, 3, 1, 2)
+    before = layer.get_weights()
+    layer.build((9, 7, 1))
+    assert_array_equal(layer.get_weights()[0], before[0])
+    with pytest.raises(ValueError, match=r"need a kernel of shape \(3, 3, 2, 2\)"):
+        layer.build((8, 8, 2))
+    flatten = Flatten()
+    flatten.build((2, 3))
+    assert flatten.weights == []
+
+
+def test_weights_fit_images_of_every_size_with_the_same_channels() -> None:
+    layer = Conv2D(2, 3, activation="relu")
+    image = np.random.default_rng(2).normal(size=(1, 9, 8, 3))
+    assert_allclose(layer(image[:, :6])[0, :4], layer(image)[0, :4], atol=1e-6)
+    in_model = fn.Sequential([fn.Input((6, 8, 3)), Conv2D(2, 3)]).layers[0]
+    assert_allclose(in_model(image)[0, :4], in_model(image[:, :6])[0], atol=1e-6)
+    positions = Dense(3)
+    assert_allclose(positions(np.ones((2, 5, 4)))[0, 0], positions(np.ones((2, 4)))[0], atol=1e-6)
+
+
+def test_initial_weights_of_a_called_layer_follow_the_global_seed() -> None:
+    def drawn() -> list[Any]:
+        fn.utils.set_random_seed(3)
+        layers = [Dense(3), Dense(3)]
+        return [layer(X) is not None and layer.kernel for layer in layers]
+
+    first, second = drawn(), drawn()
+    assert_array_equal(first, second)
+    assert (first[0] != first[1]).any()
+    seeded = Dense(3, kernel_initializer=fn.initializers.GlorotUniform(seed=5))
+    seeded(X)
+    assert_array_equal(seeded.kernel, fn.initializers.GlorotUniform(seed=5)((6, 3)))
+
+
+def test_a_model_keeps_the_weights_of_a_layer_that_was_called() -> None:
+    layers_of_a_model = [Conv2D(3, 3, activation="relu"), Flatten(), BatchNormalization(), Dense(2)]
+    image = np.random.default_rng(3).normal(size=(5, 6, 6, 1))
+    output: Any = image
+    for layer in layers_of_a_model:
+        output = layer(output)
+    model = fn.Sequential([fn.Input((6, 6, 1)), *layers_of_a_model])
+    assert_allclose(model.predict(image), output, atol=1e-6)
+    model.compile("sgd", "mse")
+    model.fit(image, np.zeros((5, 2)), verbose=0)
+    assert_allclose(layers_of_a_model[-1](layers_of_a_model[2](np.ones((1, 48)))).shape, (1, 2))
+    assert_array_equal(layers_of_a_model[0].kernel, model.get_weights()[0])
+
+
+def test_a_model_of_other_images_keeps_the_weights_and_one_of_other_features_is_refused() -> None:
+    conv = Conv2D(2, 3)
+    conv(np.ones((1, 8, 8, 1)))
+    kernel = conv.kernel
+    model = fn.Sequential([conv, Flatten(), Dense(2)])
+    assert not model.built
+    assert model.output_shape is None
+    with pytest.raises(ValueError, match="no input_shape before its model is built"):
+        conv.count_flops()
+    assert_array_equal(conv.kernel, kernel)
+    assert conv(np.ones((1, 4, 4, 1))).shape == (1, 2, 2, 2)
+    model.build((5, 5, 1))
+    assert_array_equal(model.get_weights()[0], kernel)
+    dense = Dense(3)
+    dense(np.ones((1, 4)))
+    with pytest.raises(ValueError, match=r"kernel of layer 'dense' must have shape \(6, 3\); got \(4, 3\)"):
+        fn.Sequential([fn.Input((6,)), dense])
+    assert fn.Sequential([fn.Input((4,)), dense]).built
+
+
+def test_layers_that_were_called_keep_their_weights_in_a_block() -> None:
+    inner = Dense(6, "tanh")
+    expected = X + inner(X)
+    block = layers.Residual([inner, layers.Residual([Dense(6, kernel_initializer="zeros")])])
+    assert_allclose(block(X), expected, rtol=1e-5)
+    model = fn.Sequential([fn.Input((6,)), block])
+    assert_allclose(model.predict(X), expected, rtol=1e-5)
+    narrow = Dense(4)
+    narrow(np.ones((1, 5)))
+    with pytest.raises(ValueError, match=r"kernel of layer 'dense' must have shape \(4, 4\); got \(5, 4\)"):
+        layers.Residual([narrow])(np.ones((1, 4)))
+
+
+def test_a_layer_of_a_model_without_weights_can_be_called_and_shared_once_that_is_built() -> None:
+    model = fn.Sequential([Dense(3)])
+    output = model.layers[0](X)
+    with pytest.raises(ValueError, match="is in a model already, which has no weights yet"):
+        fn.Sequential([fn.Input((6,)), model.layers[0]])
+    model.build((6,))
+    assert_array_equal(model.predict(X), output)
+    assert_array_equal(fn.Sequential([fn.Input((6,)), model.layers[0]]).predict(X), output)
+
+
+def test_a_layer_removed_from_a_model_keeps_dtype_and_weights_when_called() -> None:
+    model = fn.Sequential([fn.Input((6,)), Dense(3)], dtype="float64", seed=0)
+    expected = model.predict(X)
+    layer = model.pop()
+    output = layer(X)
+    assert output.dtype == np.float64
+    assert_array_equal(output, expected)
+    assert layer.kernel.dtype == np.float64
+
+
+def test_threads_that_call_a_new_layer_give_it_one_set_of_weights() -> None:
+    for _ in range(10):
+        layer = Dense(8)
+        with ThreadPoolExecutor(4) as pool:
+            outputs = list(pool.map(layer, [X] * 8))
+        for output in outputs:
+            assert_array_equal(output, outputs[0])
 
 
 # ---- Models ---------------------------------------------------------------------------------------------------------

@@ -39,12 +39,13 @@ class Layer(Configurable, HasWeights):
         frozen, weights and the optimizer's state for them stay as they are, and their norms and penalties do not count.
         A frozen `BatchNormalization` uses its moving averages in training, too, and leaves them as they are.
     input_shape, output_shape : tuple of int or None
-        The shapes of one sample at the layer's ends; None before the model is built.
+        The shapes of one sample at the layer's ends; None before the layer is built.
 
     Notes
     -----
-    A weight can be read and written by its name: ``layer.kernel = array``. What is read is a copy that cannot be written to.
-    Other attributes that are arguments can be set until the layer is built.
+    A layer is built with its model or, outside of a model, by a call on samples or by `build`; a model that gets it later
+    keeps its weights. A weight can be read and written by its name: ``layer.kernel = array``. What is read is a copy that
+    cannot be written to. Other attributes that are arguments can be set until the layer is built.
     """
 
     _changeable: ClassVar[frozenset[str]] = frozenset(["trainable"])
@@ -144,7 +145,7 @@ class Layer(Configurable, HasWeights):
         if hasattr(self, name) or name in reserved_names(type(self)):
             when = "" if self._weights is None else " after the layer is built"
             return f"{type(self).__name__}.{name} cannot change{when}: make a new layer"
-        hint = " (a layer has weights once its model is built)" if self._weights is None else ""
+        hint = " (a layer has weights once its model is built, or it is called)" if self._weights is None else ""
         return super()._refusal(name) + hint
 
     if not TYPE_CHECKING:  # mypy would take any name for an attribute
@@ -164,8 +165,8 @@ class Layer(Configurable, HasWeights):
     # --- What the model asks of a layer ---
 
     def join(self, name: str) -> None:
-        """Become a part of a model or a block, under a name."""
-        vars(self).update(in_model=True, _name=name)
+        """Become a part of a model or a block, under a name; weights stay, but the shapes are those of the model to come."""
+        vars(self).update(in_model=True, _name=name, input_shape=None, output_shape=None)
 
     def leave(self) -> None:
         """Be free for another model."""
@@ -274,7 +275,8 @@ class Layer(Configurable, HasWeights):
         A multiplication and an addition count as 2. A layer with nothing to compute takes none.
         """
         self._built_weights()
-        assert self.input_shape is not None
+        if self.input_shape is None:
+            raise ValueError(f"layer {self.name!r} has no input_shape before its model is built")
         return self._flops(self.input_shape)
 
     def _flops(self, input_shape: Shape) -> int:
@@ -284,16 +286,46 @@ class Layer(Configurable, HasWeights):
     def _built_weights(self) -> Weights:
         """Return the weights; an error where they do not exist yet."""
         if self._weights is None:
-            raise ValueError(f"layer {self.name!r} has no weights before its model is built; give an input_shape")
+            raise ValueError(
+                f"layer {self.name!r} has no weights before its model is built; give an input_shape, or call the layer"
+            )
         return self._weights
 
+    def build(self, input_shape: Sequence[int | None]) -> None:
+        """Create the weights, unless there are any; a model that the layer is in, or is put into later, keeps them.
+
+        Initial values are drawn from a generator that follows `fastnet.utils.set_random_seed`.
+
+        Parameters
+        ----------
+        input_shape : tuple of int
+            The shape of one sample; a leading None, the batch dimension in Keras, is ignored.
+
+        Raises
+        ------
+        ValueError
+            The layer cannot take such samples, or has weights that do not fit them.
+
+        Examples
+        --------
+        >>> import fastnet as fn
+        >>> layer = fn.Dense(3)
+        >>> layer.build((None, 4))
+        >>> layer.kernel.shape
+        (4, 3)
+        """
+        from fastnet.layers.calling import build_alone
+
+        given = tuple(input_shape)
+        build_alone(self, check_shape("input_shape", given[1:] if given[:1] == (None,) else given))
+
     def __call__(self, x: Any, training: bool | None = False) -> NDArray[Any]:
-        """Return the outputs of the layer for samples.
+        """Return the outputs of the layer for samples. A layer without weights is built first, as `build` does it.
 
         Parameters
         ----------
         x : array_like, shape (n, ...)
-            The samples, as the layer gets them in its model.
+            The samples, as the layer gets them in its model. Another size of images, say, is accepted where the weights fit.
         training : bool, default False
             Whether the layer acts as in a step of `fit` with the samples as one batch. Every call draws other numbers, and no
             weight changes.
@@ -301,12 +333,12 @@ class Layer(Configurable, HasWeights):
         Returns
         -------
         ndarray of shape (n, ...)
-            In the dtype of the layer's model; float32 for a layer outside of a model.
+            In the dtype of the layer's weights; float32 where it has none.
 
         Raises
         ------
         ValueError
-            The layer has weights and its model is not built, or the samples do not fit.
+            The layer cannot take such samples, or has weights that do not fit them.
         NotImplementedError
             `x` is an `Input`: the functional API is not a part of fastnet.
 
@@ -322,21 +354,17 @@ class Layer(Configurable, HasWeights):
         return call(self, x, training is not None and check_bool("training", training))
 
     def arrays_for_call(self, input_shape: Shape) -> dict[str, NDArray[Any]]:
-        """Return the weights by their names; for a layer outside of a model only those that samples do not change.
+        """Return the weights by their names; they are created if there are none.
 
         Raises
         ------
         ValueError
-            There are weights, but they do not exist yet.
+            The weights do not fit the samples.
         """
-        names = list(self.weight_shapes(input_shape))
-        arrays = self.get_weights()
-        if len(arrays) != len(names):
-            raise ValueError(
-                f"layer {self.name!r} has no weights before its model is built: put it into a Sequential, and give that an "
-                "Input or samples"
-            )
-        return dict(zip(names, arrays, strict=True))
+        from fastnet.layers.calling import build_alone
+
+        build_alone(self, input_shape)
+        return dict(zip(self.weight_names, self.get_weights(), strict=True))
 
     def get_config(self) -> dict[str, Any]:
         return {"name": self.name, **({} if self.trainable else {"trainable": False})}

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnet._core import Lock
 from fastnet.inputs.samples import CORE_DTYPES, as_array
-from fastnet.layers.weights import NETWORKS, Network
+from fastnet.layers.weights import NETWORKS, Changes, Network, Slot, Weights
 from fastnet.support.missing_names import FUNCTIONAL_API
 from fastnet.utils import make_generator
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _ROWS = 256
 _NO_STEP = dict.fromkeys(("learning_rate", "momentum", "dampening", "nesterov", "weight_decay"), 0.0)  # of SGD
+_building = Lock()  # two threads that call a new layer give it the same weights
 
 
 def refuse_symbolic(name: str, kind: str, x: Any) -> None:
@@ -39,29 +41,72 @@ def call(layer: Any, x: Any, training: bool) -> NDArray[Any]:
         array = array.astype(np.float64)
     if array.ndim < 2:
         raise ValueError(f"x must have a row for every sample, as (samples, features); got shape {array.shape}")
-    weights = layer._weights
     shape = array.shape[1:]
-    if weights is not None and shape != layer.input_shape:
-        raise ValueError(f"x must have shape (n, {', '.join(map(str, layer.input_shape or ()))}); got {array.shape}")
-    network = network_of(layer, shape, "float32" if weights is None else weights.dtype, layer.arrays_for_call(shape))
-    flat = array.reshape(len(array), -1)
-    outputs = outputs_in_training(network, flat) if training else network.predict(flat, _ROWS)
-    return outputs.reshape(len(array), *layer.compute_output_shape(shape))
-
-
-def network_of(layer: Any, shape: tuple[int, ...], dtype: str, arrays: Mapping[str, NDArray[Any]]) -> Network:
-    """Return a network of one layer with these weights, by their names."""
-    described = list(layer.descriptions(shape))
-    generator = make_generator()
-    network = NETWORKS[dtype](math.prod(shape), [seeded(one, generator) for _, one in described])
-    names = [name for own, _ in described for name in own]
+    output_shape = layer.compute_output_shape(shape)
+    arrays = layer.arrays_for_call(shape)
+    dtype = "float32" if layer._weights is None else layer._weights.dtype
+    network, names = network_of(layer, shape, dtype, make_generator())
+    slots = network.parameter_slots
     network.set_pieces(
         [
             (offset, np.asarray(arrays[name], dtype, order="C").reshape(-1))
-            for name, (_, _, offset, _, _) in zip(names, network.parameter_slots, strict=True)
+            for name, (_, _, offset, _, _) in zip(names, slots, strict=True)
         ]
     )
-    return network
+    flat = array.reshape(len(array), -1)
+    outputs = outputs_in_training(network, flat) if training else network.predict(flat, _ROWS)
+    return outputs.reshape(len(array), *output_shape)
+
+
+def build_alone(layer: Any, shape: tuple[int, ...]) -> None:
+    """Give a layer a network of its own, unless it has weights or needs none; its model keeps these weights.
+
+    Raises
+    ------
+    ValueError
+        The layer has weights that do not fit samples of this shape.
+    """
+    wanted = layer.weight_shapes(shape)
+    with _building:
+        if layer._weights is None and wanted:
+            _attach_alone(layer, shape, wanted)
+    _check_fit(layer, shape, wanted)
+
+
+def _attach_alone(layer: Any, shape: tuple[int, ...], wanted: Mapping[str, tuple[int, ...]]) -> None:
+    ends = shape, layer.compute_output_shape(shape)
+    generator = make_generator()
+    layer.prepare(shape, True, generator)
+    kept = layer.get_weights()
+    dtype = kept[0].dtype.name if kept and kept[0].dtype.name in NETWORKS else "float32"
+    network, names = network_of(layer, shape, dtype, generator)
+    slots = [
+        Slot(f"{name} of layer {layer.name!r}", name, offset, wanted[name], trainable)
+        for name, (_, _, offset, _, trainable) in zip(names, network.parameter_slots, strict=True)
+    ]
+    weights = Weights(network, dtype, slots, Changes(alone=True))
+    weights.set(kept or [layer.initializer(name)(wanted[name], dtype, generator=generator) for name in names])
+    layer.attach(weights, *ends)
+    if layer.in_model:  # which is not built, and whose shapes may become others
+        layer.join(layer.name)
+
+
+def _check_fit(layer: Any, shape: tuple[int, ...], wanted: Mapping[str, tuple[int, ...]]) -> None:
+    """Refuse samples that need weights of other shapes than those of the layer."""
+    for slot in () if layer._weights is None else layer._weights.slots:
+        if slot.shape != wanted[slot.name]:
+            built = "" if layer.input_shape is None else f", for samples of shape {layer.input_shape}"
+            raise ValueError(
+                f"samples of shape {shape} need a {slot.name} of shape {wanted[slot.name]}; layer {layer.name!r} has one of "
+                f"shape {slot.shape}{built}"
+            )
+
+
+def network_of(layer: Any, shape: tuple[int, ...], dtype: str, generator: "Generator") -> tuple[Network, list[str]]:
+    """Return a network of one layer, and the names of its weights in their order there."""
+    described = list(layer.descriptions(shape))
+    network = NETWORKS[dtype](math.prod(shape), [seeded(one, generator) for _, one in described])
+    return network, [name for own, _ in described for name in own]
 
 
 def seeded(description: dict[str, Any], generator: "Generator") -> dict[str, Any]:

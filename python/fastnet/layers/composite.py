@@ -1,10 +1,28 @@
 """Layers that contain layers: the weights of those inside under one name."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+from numpy.typing import NDArray
 
 from fastnet.initializers import Initializer
 from fastnet.layers.base import Layer, Shape
+from fastnet.layers.weights import Weights
 from fastnet.regularizers import Regularizer
+
+
+class _Kept(Initializer):
+    """Weights that a layer has before it gets into a block."""
+
+    def __init__(self, label: str, array: NDArray[Any]) -> None:
+        self._label, self._array = label, array
+
+    def _values(self, shape: Shape, generator: Any, /) -> NDArray[Any]:
+        del generator
+        if self._array.shape != shape:
+            raise ValueError(f"{self._label} must have shape {shape}; got {self._array.shape}")
+        return self._array
 
 
 class Composite(Layer):
@@ -12,6 +30,8 @@ class Composite(Layer):
 
     A weight of layer `dense`, number 0 inside, has the name ``0.dense.kernel`` here.
     """
+
+    _kept_inside: Mapping[str, NDArray[Any]] = MappingProxyType({})  # weights that layers inside have before the block
 
     def _shapes(self, input_shape: Shape) -> Iterator[tuple[Shape, Shape, Layer]]:
         """Yield the shapes at both ends of every layer inside, and the layer, in the order of `_inside`."""
@@ -35,9 +55,22 @@ class Composite(Layer):
             for name, shape in layer.weight_shapes(layer_input).items()
         }
 
+    def prepare(self, input_shape: Shape, draw: bool, generator: Any) -> None:
+        kept: dict[str, NDArray[Any]] = {}
+        for (prefix, layer), (layer_input, _, _) in zip(self._prefixes(), self._shapes(input_shape), strict=True):
+            layer.prepare(layer_input, draw, generator)
+            names = layer.weight_shapes(layer_input)
+            kept.update(zip((prefix + name for name in names), layer.get_weights(), strict=False))
+        self._kept_inside = kept
+
+    def attach(self, weights: Weights, input_shape: Shape, output_shape: Shape) -> None:
+        super().attach(weights, input_shape, output_shape)
+        self._kept_inside = {}
+
     def initializer(self, weight_name: str) -> Initializer:
         layer, name = self._find(weight_name)
-        return layer.initializer(name)
+        kept = self._kept_inside.get(weight_name)
+        return layer.initializer(name) if kept is None else _Kept(f"{name} of layer {layer.name!r}", kept)
 
     def regularizer(self, weight_name: str) -> Regularizer | None:
         layer, name = self._find(weight_name)

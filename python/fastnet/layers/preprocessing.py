@@ -174,7 +174,7 @@ class Normalization(Layer):
             check_finite("data", np.asarray(array, np.float64).reshape(len(array), -1), "float64", names)
             raise ValueError("data has values so large that their variance is infinite")
         if self._weights is None:
-            self._given = {"mean": mean, "variance": variance}
+            self._given, self._kept_weights = {"mean": mean, "variance": variance}, []
         else:
             shape = self._weights.slots[0].shape
             if mean.ndim and mean.shape != shape:

@@ -32,9 +32,13 @@ class Slot(NamedTuple):
 
 
 class Changes:
-    """Whether the layers of a model have changed since its network was last updated, and who shares its weights."""
+    """Whether the layers of a model have changed since its network was last updated, and who shares its weights.
 
-    def __init__(self) -> None:
+    Those of a layer `alone` are in a network of its own, until its model is built.
+    """
+
+    def __init__(self, alone: bool = False) -> None:
+        self.alone = alone
         self.pending = True
         self._shares: list[weakref.ref[Share]] = []
 

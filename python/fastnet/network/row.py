@@ -146,7 +146,7 @@ class LayerRow(Compiled):
 
     def _check_borrowed(self, layer: Layer) -> None:
         """Refuse a layer of another model whose weights this one cannot share."""
-        if layer._weights is None:
+        if layer._weights is None or layer._weights.changes.alone:
             raise ValueError(
                 f"layer {layer.name!r} is in a model already, which has no weights yet: build that first to share the layer, "
                 f"or make a copy with {type(layer).__name__}.from_config"

@@ -218,11 +218,10 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         "steps_per_execution supports_jit supports_masking trainable variable_dtype",
     },
     "Layer": {
-        "a layer has its weights once its model is built": "kernel bias gamma beta moving_mean moving_variance",
+        "a layer has its weights once its model is built, or it is called on samples": "kernel bias gamma beta moving_mean moving_variance",
         "use input_shape, output_shape, and model.activations(x) for the outputs of every layer": "input output "
         "input_spec input_dtype",
-        "call the layer: layer(x)": "call",
-        "put the layer into a Sequential, and build that": "build stateless_call symbolic_call",
+        "call the layer: layer(x)": "call stateless_call symbolic_call",
         "use that of the model": "built dtype dtype_policy compute_dtype variable_dtype",
         _NONE: "activity_regularizer add_loss add_metric add_variable add_weight autocast bias_constraint build_from_config "
         "call_signature_parameters compute_mask compute_output_spec enable_lora get_build_config kernel_constraint "

@@ -172,13 +172,6 @@ def test_ignored_labels_count_neither_in_means_nor_in_gradients() -> None:
         losses.SparseCategoricalCrossentropy(ignore_class=3)(ONE_HOT, SHARES)
 
 
-def test_a_model_does_not_train_with_ignored_labels() -> None:
-    model = fn.Sequential([fn.Dense(4, "softmax", input_shape=(3,))])
-    model.compile("sgd", losses.SparseCategoricalCrossentropy(ignore_class=-1))
-    with pytest.raises(NotImplementedError, match=r"ignore_class=-1\) is not available: leave such samples out"):
-        model.fit(np.ones((2, 3)), np.array([0, -1]), verbose=0)
-
-
 # ---- Losses of whole batches ----------------------------------------------------------------------------------------
 
 

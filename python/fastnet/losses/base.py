@@ -55,6 +55,8 @@ class Loss(Configurable):
         The targets that the loss is defined for, which `fit` and `evaluate` check; None for all finite numbers.
     from_logits : bool
         Whether the predictions are what a sigmoid or a softmax would be applied to.
+    ignore_class : int or None
+        The label of samples that do not count, for a loss that has one.
     """
 
     identifier: ClassVar[str]
@@ -66,6 +68,7 @@ class Loss(Configurable):
         "as there is no automatic differentiation"
     }
     from_logits: bool = False
+    ignore_class: int | None = None
     label_smoothing: float = 0.0
     direction = "down"  # of a loss as a metric
 

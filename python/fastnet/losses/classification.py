@@ -92,8 +92,9 @@ class SparseCategoricalCrossentropy(Classifying):
     from_logits : bool, default False
         Whether the model has no softmax: its outputs are the logits.
     ignore_class : int, optional
-        A label that says nothing, such as -1: the loss of such samples is 0, and means are those over the others. Only
-        where the loss is called: a model trains without such samples.
+        A label that says nothing, such as -1: the loss of such samples is 0, and means are those over the others of a batch.
+        Training then takes one call of Python for every batch. Samples whose label is not a class of the model count in no
+        metric but those with an `ignore_class` of their own.
     axis, reduction, name, dtype
         See `Loss`.
     """
@@ -117,6 +118,10 @@ class SparseCategoricalCrossentropy(Classifying):
         self.ignore_class = (
             None if ignore_class is None else check_integer("ignore_class", ignore_class, minimum=-(2**62))
         )
+
+    @property
+    def in_python(self) -> bool:
+        return self.ignore_class is not None  # the core divides by all samples or by their weights
 
     def _arrays(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any]]:
         true, pred = super()._arrays(y_true, y_pred)

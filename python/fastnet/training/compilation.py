@@ -117,8 +117,20 @@ class Compilation:
 
     def observe(self, y: NDArray[Any], outputs: NDArray[Any], weight: NDArray[Any] | None) -> None:
         """Update the metrics that are computed in Python with a batch."""
+        batch = y, outputs, weight
+        of_classes = batch if self._ignored is None else _without_other_labels(*batch)
         for metric, weighted in self.observed.values():
-            metric.update_state(y, outputs, *((weight,) if weighted else ()))
+            y, outputs, weight = batch if getattr(metric, "ignore_class", None) is not None else of_classes
+            if len(y):
+                metric.update_state(y, outputs, *((weight,) if weighted else ()))
+
+    @property
+    def _ignored(self) -> int | None:
+        return None if self.loss is None else self.loss.ignore_class
+
+    def core_targets(self, y: NDArray[Any]) -> NDArray[Any]:
+        """Return targets that the core can read, with class 0 for labels that the loss ignores."""
+        return y if self._ignored is None or y.ndim > 1 else np.where(y == self._ignored, 0, y)
 
     def reset(self) -> None:
         """Reset the metrics."""
@@ -152,11 +164,6 @@ class Compilation:
         if self.loss.axis not in (-1, len(output_shape)):
             raise unsupported(
                 f"training with {self.loss.name}(axis={self.loss.axis}) is not available, only the last axis"
-            )
-        if (ignored := getattr(self.loss, "ignore_class", None)) is not None:
-            raise unsupported(
-                f"training with {self.loss.name}(ignore_class={ignored}) is not available: leave such samples "
-                "out, or give them a sample_weight of 0 and any class"
             )
         if self.loss.takes_labels and outputs == 1 and not isinstance(self.loss, CustomLoss):
             raise ValueError(f"{self.loss.name} needs at least 2 output units; with 1 use binary_crossentropy")
@@ -196,13 +203,22 @@ class Compilation:
         families = {name: kind or accuracy for name, kind in self._by_core.items()}
         if not families:
             return ""
-        chosen = next(iter(families.values()))
+        # The core's metrics count every sample.
+        chosen = next(iter(families.values())) if self._ignored is None else ""
         for name in [name for name, kind in families.items() if kind != chosen]:
             from fastnet.metrics import get
 
             del self._by_core[name]
             self.observed[name] = (get(families[name]), False)
         return chosen
+
+
+def _without_other_labels(
+    y: NDArray[Any], outputs: NDArray[Any], weight: NDArray[Any] | None
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
+    """Return the samples of a batch whose labels are classes of the model."""
+    classes = (y >= 0) & (y < outputs.shape[1])
+    return y[classes], outputs[classes], None if weight is None else weight[classes]
 
 
 def _figure(name: str, metric: Any) -> float:

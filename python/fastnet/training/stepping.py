@@ -142,7 +142,19 @@ class Stepper(Evaluator, Layered):
         hook = batch_hook(compilation, samples, order, join=join)
         try:
             return network.train_epoch(
-                *(samples.x, samples.y, order, batch_size, samples.weight, progress, rates, interval, hook, done, end),
+                *(
+                    samples.x,
+                    compilation.core_targets(samples.y),
+                    order,
+                    batch_size,
+                    samples.weight,
+                    progress,
+                    rates,
+                    interval,
+                    hook,
+                    done,
+                    end,
+                ),
                 window=window,
                 **({} if sharding is None else sharding.for_core),
             )

@@ -372,8 +372,10 @@ class Trainer(Stepper):
         """
         network = self._trainable_network("loss_and_gradients", x, y)
         samples = self._samples(x, y, sample_weight, any_sum=True)
-        hook = batch_hook(self._compiled("training"), samples, None, observe=False)
-        loss, gradients = network.loss_and_gradients(samples.x, samples.y, samples.weight, hook)
+        compilation = self._compiled("training")
+        hook = batch_hook(compilation, samples, None, observe=False)
+        y = compilation.core_targets(samples.y)
+        loss, gradients = network.loss_and_gradients(samples.x, y, samples.weight, hook)
         assert self._with_gradients is not None
         return loss, self._with_gradients.views(gradients)
 

@@ -93,11 +93,14 @@ class Case:
 
     @property
     def labels(self) -> Array | None:
-        """All targets as one number for each row, if the loss takes labels and they are labels."""
+        """Targets as one number for each row, if the loss takes labels and they are labels; without those that it ignores."""
         if self.all_y is None or not self.classifies or self.all_y.size == 0 or self.all_y.ndim == 0:
             return None
         if self.all_y.size == len(self.all_y):
-            return self.all_y.reshape(-1)
+            labels = self.all_y.reshape(-1)
+            ignored = None if self.loss is None else self.loss.ignore_class
+            counted = labels if ignored is None else labels[labels != ignored]
+            return counted if counted.size else None
         return self.all_y.argmax(axis=1) if self.all_y.ndim == 2 else None
 
     @property

@@ -63,6 +63,17 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("Tversky", {"alpha": 0.25, "beta": 1.5, "axis": [1]}, "yes"),
     ("CategoricalGeneralizedCrossEntropy", {"q": 0.75}, "classes"),
 ]
+# Of embeddings, which are compared with each other: for test_circle_loss.py. Label 9 has no other sample.
+LABELS = np.array([0, 7, 0, 7, 0, 9])
+_ROWS = values(24, 9).reshape(6, 4)
+EMBEDDINGS = _ROWS / np.linalg.norm(_ROWS, axis=1, keepdims=True)
+CIRCLES: list[dict[str, Any]] = [
+    {},
+    {"gamma": 4.0, "margin": 0.25},
+    {"gamma": 4.0, "remove_diagonal": False, "reduction": "sum"},
+    {"gamma": 2.0, "reduction": "mean_with_sample_weight"},
+]
+WEIGHTS = np.arange(1.0, 7.0)
 
 
 def recorded(name: str, arguments: dict[str, Any], data: str) -> dict[str, Any]:
@@ -80,9 +91,24 @@ def recorded(name: str, arguments: dict[str, Any], data: str) -> dict[str, Any]:
     return {**entry, "losses": losses.tolist(), "gradient": prediction.grad.tolist()}
 
 
+def recorded_circle(arguments: dict[str, Any]) -> dict[str, Any]:
+    import keras
+    import torch
+
+    embeddings = torch.tensor(EMBEDDINGS, requires_grad=True)
+    loss = keras.losses.Circle(dtype="float64", **arguments)
+    weighted = loss(torch.tensor(LABELS), embeddings, torch.tensor(WEIGHTS))
+    weighted.backward()
+    each = keras.losses.Circle(dtype="float64", **{**arguments, "reduction": None})(LABELS, EMBEDDINGS)
+    entry = {"arguments": arguments, "losses": each.tolist(), "weighted": weighted.item()}
+    return {**entry, "gradient": embeddings.grad.tolist()}
+
+
 if __name__ == "__main__":
     import keras
 
     keras.config.set_floatx("float64")
     lines = ",\n".join(json.dumps(recorded(*case)) for case in CASES)
-    sys.stdout.write(f'{{"keras": "{keras.__version__}",\n"losses": [\n{lines}\n]}}\n')
+    circles = ",\n".join(json.dumps(recorded_circle(case)) for case in CIRCLES)
+    text = f'{{"keras": "{keras.__version__}",\n"losses": [\n{lines}\n],\n"circle": [\n{circles}\n]}}\n'
+    sys.stdout.write(text)

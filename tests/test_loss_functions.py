@@ -54,7 +54,10 @@ CASES: dict[str, Case] = {
 
 
 def test_every_function_is_tested() -> None:
-    assert set(CASES) == {name for name in losses.__all__ if name.islower()} - {"get", "serialize", "deserialize"}
+    assert set(CASES) == {name for name in losses.__all__ if name.islower()} - {
+        *("get", "serialize", "deserialize"),
+        "circle",  # which test_circle_loss.py tests
+    }
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -69,7 +69,6 @@ def fitted(loss: Any, y: Any = ((0.0, 1.0), (1.0, 0.0))) -> fn.Sequential:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda: losses.get("circle"),
         lambda: losses.get("CTC"),
         lambda: fitted(losses.CosineSimilarity(axis=0)),
     ],

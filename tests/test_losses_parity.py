@@ -14,7 +14,7 @@ from fastnet import losses
 from record_losses import DATA
 
 RECORDED = json.loads((Path(__file__).parent / "data" / "losses.json").read_text(encoding="utf-8"))["losses"]
-CLASSES = {name for name in losses.__all__ if name[0].isupper()} - {"Loss", "CustomLoss"}
+CLASSES = {name for name in losses.__all__ if name[0].isupper()} - {"Loss", "CustomLoss", "Circle"}
 CASES = [
     *RECORDED,
     {"name": "Quantile", "arguments": {"quantile": 0.25}, "data": "numbers"},

@@ -272,7 +272,7 @@ def as_targets(
         hint = hint_of_columns(name, values, array.shape in ((1, rows), (outputs, rows)))
         raise ValueError(f"{name} must have as many rows as x, {rows}; got shape {array.shape}{hint}")
     if loss.takes_labels and outputs > 1 and (array.ndim == 1 or array.shape[1:] == (1,)):
-        return _as_labels(name, array.reshape(-1), outputs, first_row, loss.ignore_class)
+        return _as_labels(name, array.reshape(-1), outputs, first_row, loss)
     if array.ndim == 1 and outputs == 1:
         array = array[:, None]
     expected = (rows, *output_shape)
@@ -298,15 +298,17 @@ def _check_targets(name: str, targets: Array, loss: Loss, dtype: str, any_sum: b
         raise ValueError(f"{name} has {shown} in row {first_row + row}; {loss.name} takes {domain.words}")
 
 
-def _as_labels(name: str, labels: Array, outputs: int, first_row: int, ignored: int | None) -> Array:
+def _as_labels(name: str, labels: Array, outputs: int, first_row: int, loss: Loss) -> Array:
     if labels.dtype.kind == "f":
         labels = labels.astype(np.float64, copy=False)
         check_finite(name, labels, "float64", None, first_row)
         if (fractional := labels != np.floor(labels)).any():
             row = int(fractional.argmax())
             raise ValueError(f"{name} has label {labels[row]} at row {first_row + row}; labels must be whole numbers")
+    if loss.free_labels:
+        return labels.astype(np.int64, copy=False)
     wrong = (labels < 0) | (labels >= outputs)
-    if ignored is not None:
+    if (ignored := loss.ignore_class) is not None:
         wrong &= labels != ignored
     if wrong.any():
         row = int(wrong.argmax())

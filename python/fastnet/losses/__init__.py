@@ -10,6 +10,7 @@ from fastnet.losses.base import CustomLoss as CustomLoss
 from fastnet.losses.base import Loss as Loss
 from fastnet.losses.base import losses as _losses
 from fastnet.losses.classification import *
+from fastnet.losses.embeddings import *
 from fastnet.losses.functions import *
 from fastnet.losses.overlap import *
 from fastnet.losses.regression import *
@@ -17,6 +18,7 @@ from fastnet.support.missing_names import explain_missing
 
 if not TYPE_CHECKING:  # type checkers take the names from the imports
     __all__ = [
+        *embeddings.__all__,
         *classification.__all__,
         *overlap.__all__,
         *regression.__all__,

@@ -57,6 +57,8 @@ class Loss(Configurable):
         Whether the predictions are what a sigmoid or a softmax would be applied to.
     ignore_class : int or None
         The label of samples that do not count, for a loss that has one.
+    free_labels : bool
+        Whether labels are any whole numbers, not those of the outputs.
     """
 
     identifier: ClassVar[str]
@@ -69,6 +71,7 @@ class Loss(Configurable):
     }
     from_logits: bool = False
     ignore_class: int | None = None
+    free_labels: ClassVar[bool] = False
     label_smoothing: float = 0.0
     direction = "down"  # of a loss as a metric
 
@@ -125,13 +128,13 @@ class Loss(Configurable):
         float, or with the reduction "none" an ndarray of the shape of the losses, such as (n,)
         """
         values = self.sample_losses(y_true, y_pred)
-        reduction = Reduction.of(values.shape, sample_weight, self.reduction, self._mask(y_true))
+        reduction = Reduction.of(values.shape, sample_weight, self.reduction, self._counted(y_true, values))
         return values * reduction.weights if self.reduction == "none" else reduction.applied(values)
 
     def gradient(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[Any]:
         """Return the gradient of the mean over the samples with respect to the predictions."""
-        shape = self.sample_losses(y_true, y_pred).shape
-        factors = Reduction.of(shape, None, "mean", self._mask(y_true)).factors(shape)
+        values = self.sample_losses(y_true, y_pred)
+        factors = Reduction.of(values.shape, None, "mean", self._counted(y_true, values)).factors(values.shape)
         return self._weighted_gradient(y_true, y_pred, factors)
 
     def value_and_gradient(
@@ -139,7 +142,7 @@ class Loss(Configurable):
     ) -> tuple[float, NDArray[Any]]:
         """Return the loss of a batch and its gradient with respect to the predictions."""
         values = self.sample_losses(y_true, y_pred)
-        reduction = Reduction.of(values.shape, sample_weight, self.reduction, self._mask(y_true))
+        reduction = Reduction.of(values.shape, sample_weight, self.reduction, self._counted(y_true, values))
         gradient = self._weighted_gradient(y_true, y_pred, reduction.factors(values.shape))
         return reduction.applied(values), gradient
 
@@ -152,8 +155,8 @@ class Loss(Configurable):
             return by_pred.reshape(shape)
         return np.moveaxis(by_pred.reshape(*shape, -1), -1, self.axis).reshape(np.shape(y_pred))
 
-    def _mask(self, _y_true: ArrayLike, /) -> NDArray[np.bool_] | None:
-        """Return which losses count, if there are others."""
+    def _counted(self, _y_true: ArrayLike, _losses: NDArray[np.float64], /) -> NDArray[np.bool_] | None:
+        """Return which of the losses count, if there are others."""
         return None
 
     def _rows(self, y_true: ArrayLike, y_pred: ArrayLike) -> tuple[NDArray[Any], NDArray[Any], tuple[int, ...]]:

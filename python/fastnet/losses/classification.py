@@ -140,10 +140,12 @@ class SparseCategoricalCrossentropy(Classifying):
         return None if self.ignore_class is None else np.equal(without_mask("y_true", y_true), self.ignore_class)
 
     def sample_losses(self, y_true: ArrayLike, y_pred: ArrayLike) -> NDArray[np.float64]:
-        values, counted = super().sample_losses(y_true, y_pred), self._mask(y_true)
+        values = super().sample_losses(y_true, y_pred)
+        counted = self._counted(y_true, values)
         return values if counted is None else np.where(counted.reshape(values.shape), values, 0.0)
 
-    def _mask(self, y_true: ArrayLike, /) -> NDArray[np.bool_] | None:
+    def _counted(self, y_true: ArrayLike, losses: NDArray[np.float64], /) -> NDArray[np.bool_] | None:
+        del losses
         ignored = self._ignored(y_true)
         if ignored is None:
             return None

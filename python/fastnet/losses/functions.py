@@ -18,6 +18,7 @@ from fastnet.losses.classification import (
     KLDivergence,
     SparseCategoricalCrossentropy,
 )
+from fastnet.losses.embeddings import Circle, embeddings_of, labels_of
 from fastnet.losses.overlap import CategoricalGeneralizedCrossEntropy, Dice, Tversky
 from fastnet.losses.regression import (
     CategoricalHinge,
@@ -40,6 +41,7 @@ __all__ = [
     "categorical_focal_crossentropy",
     "categorical_generalized_cross_entropy",
     "categorical_hinge",
+    "circle",
     "cosine_similarity",
     "dice",
     "hinge",
@@ -351,3 +353,27 @@ def categorical_generalized_cross_entropy(y_true: ArrayLike, y_pred: ArrayLike, 
     array([1.])
     """
     return _each(CategoricalGeneralizedCrossEntropy(q=q), y_true, y_pred)
+
+
+def circle(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    ref_labels: ArrayLike | None = None,
+    ref_embeddings: ArrayLike | None = None,
+    remove_diagonal: bool = True,
+    gamma: float = 80.0,
+    margin: float = 0.4,
+) -> NDArray[np.float64]:
+    """Return the circle loss of every embedding, compared with the others or with references: `Circle`.
+
+    Examples
+    --------
+    >>> import fastnet as fn
+    >>> fn.losses.circle([0, 1], [[1.0, 0.0], [0.0, 1.0]], [0, 1], [[0.6, 0.8], [0.8, 0.6]], False, gamma=1.0).round(4)
+    array([0.9617, 0.9617])
+    """
+    loss = Circle(gamma=gamma, margin=margin, remove_diagonal=remove_diagonal)
+    labels, embeddings = labels_of("y_true", y_true), embeddings_of("y_pred", y_pred)
+    others = labels if ref_labels is None else labels_of("ref_labels", ref_labels)
+    references = embeddings if ref_embeddings is None else embeddings_of("ref_embeddings", ref_embeddings)
+    return loss.similarities(labels, embeddings, others, references).losses

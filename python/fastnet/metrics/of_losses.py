@@ -144,8 +144,9 @@ class SparseCategoricalCrossentropy(LossMetric):
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
 
     def update_state(self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None) -> None:
-        counted = self.loss._mask(y_true)
-        if sample_weight is not None and counted is not None:
+        if sample_weight is not None and self.ignore_class is not None:
+            counted = self.loss._counted(y_true, self.loss.sample_losses(y_true, y_pred))
+            assert counted is not None
             sample_weight = weights_of(counted.shape, sample_weight) * counted
         super().update_state(y_true, y_pred, sample_weight)
 

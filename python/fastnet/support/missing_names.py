@@ -147,7 +147,6 @@ _NAMES: Mapping[str, Mapping[str, str]] = {
         _NONE: "Lambda Wrapper InputSpec FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper",
     },
     "losses": {
-        "it compares the samples of a batch with each other, and models have one output for each; use Keras for this": "Circle circle",
         _NONE: "CTC ctc",
     },
     "metrics": {

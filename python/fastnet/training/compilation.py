@@ -129,8 +129,14 @@ class Compilation:
         return None if self.loss is None else self.loss.ignore_class
 
     def core_targets(self, y: NDArray[Any]) -> NDArray[Any]:
-        """Return targets that the core can read, with class 0 for labels that the loss ignores."""
-        return y if self._ignored is None or y.ndim > 1 else np.where(y == self._ignored, 0, y)
+        """Return targets that the core can read, with class 0 for labels that Python alone knows."""
+        if y.ndim > 1 or self._core_knows_labels:
+            return y
+        return np.zeros_like(y) if self._ignored is None else np.where(y == self._ignored, 0, y)
+
+    @property
+    def _core_knows_labels(self) -> bool:
+        return self.loss is None or (self.loss.ignore_class is None and not self.loss.free_labels)
 
     def reset(self) -> None:
         """Reset the metrics."""
@@ -203,8 +209,7 @@ class Compilation:
         families = {name: kind or accuracy for name, kind in self._by_core.items()}
         if not families:
             return ""
-        # The core's metrics count every sample.
-        chosen = next(iter(families.values())) if self._ignored is None else ""
+        chosen = next(iter(families.values())) if self._core_knows_labels else ""
         for name in [name for name, kind in families.items() if kind != chosen]:
             from fastnet.metrics import get
 

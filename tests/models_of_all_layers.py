@@ -49,6 +49,10 @@ _LAYERS: dict[str, Callable[[], list[Layer]]] = {
     "layer_normalization_bare": lambda: [LayerNormalization(scale=False, center=False, epsilon=1e-6), Dense(3)],
     "prelu": lambda: [Dense(8), PReLU(), Dense(3), PReLU()],
     "leaky": lambda: [Dense(8), fn.LeakyReLU(0.3), Dense(8), ReLU(negative_slope=0.1), Dense(3), fn.ELU(0.7)],
+    "rectifiers": lambda: [
+        *(Dense(8), ReLU(max_value=0.5, threshold=0.25), Dense(8), ReLU(max_value=1.0, negative_slope=0.1)),
+        *(Dense(8), ReLU(negative_slope=0.3, threshold=0.25), Dense(8), ReLU(1.5, 0.2, 0.25), Dense(3)),
+    ],
     "dropout_and_noise": lambda: [GaussianNoise(0.5), Dense(8, "relu"), Dropout(0.5), Dense(3)],
     "only_dropout": lambda: [Dropout(0.5)],
     "only_activation": lambda: [Activation("relu")],

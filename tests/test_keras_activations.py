@@ -1,6 +1,8 @@
 """The activation functions with Keras's arguments, against NumPy in float64."""
 
+import copy
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -116,16 +118,62 @@ def test_names_and_functions_stand_for_each_other() -> None:
         ({"threshold": 0.5}, {"name": "thresholded_relu", "theta": 0.5}),
     ],
 )
-def test_the_layer_relu_has_them_one_at_a_time(options: dict[str, float], activation: Any) -> None:
+def test_the_layer_relu_has_them_as_activations(options: dict[str, float], activation: Any) -> None:
     layer = fn.layers.ReLU(**options, input_shape=(6,))
     assert layer.activation.config == activation
     again = fn.layers.deserialize(fn.layers.serialize(layer))
     model = fn.Sequential([again], dtype="float64")
     assert_allclose(model.predict(X), activations.relu(X, **options))
-    with pytest.raises(NotImplementedError, match="only one of the three at a time"):
-        fn.layers.ReLU(max_value=6, negative_slope=0.1)
     with pytest.raises(ValueError, match="max_value must be at least 0"):
         fn.layers.ReLU(max_value=-1.0)
+
+
+SEVERAL = [
+    {"max_value": most, "negative_slope": slope, "threshold": threshold}
+    for most in (None, 0.0, 2.5, 6.0)
+    for slope in (0.0, 0.3)
+    for threshold in (0.0, 1.0, 4.0)
+    if (most is not None) + (slope > 0) + (threshold > 0) > 1
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("options", SEVERAL)
+def test_the_layer_relu_has_several_at_once(options: dict[str, Any], dtype: Any, tmp_path: Path) -> None:
+    x = np.linspace(-3.0, 9.0, 49, dtype=dtype).reshape(7, 7)
+    layer = fn.layers.deserialize(fn.layers.serialize(fn.layers.ReLU(**options)))
+    assert {name: getattr(layer, name) for name in options} == options
+    model = fn.Sequential([fn.Input((7,)), layer], dtype=dtype)
+    expected = activations.relu(x, **options)
+    assert_array_equal(model.predict(x), expected)
+    assert_array_equal(copy.deepcopy(model).predict(x), expected)
+    for ending in ("safetensors", "keras"):
+        model.save(tmp_path / f"m.{ending}")
+        assert_array_equal(fn.load_model(tmp_path / f"m.{ending}").predict(x), expected)
+    assert layer.count_flops() == 7 * sum(part.count_flops() // 7 for part in layer.parts)
+
+
+@pytest.mark.parametrize("options", SEVERAL)
+def test_gradients_of_several_options_are_slopes(options: dict[str, Any]) -> None:
+    x = np.linspace(-3.0, 9.0, 48).reshape(6, 8) + 0.01
+    model = fn.Sequential([fn.Input((8,)), fn.layers.ReLU(**options)], dtype="float64")
+    model.compile("sgd", fn.losses.MeanSquaredError(reduction="sum"))
+    y = model.predict(x)
+    above = (x > options["threshold"]) & (x < (np.inf if options["max_value"] is None else options["max_value"]))
+    slopes = np.where(x > options["threshold"], above, options["negative_slope"])
+    assert_allclose(model.input_gradients(x, y + 4.0), -slopes)
+
+
+def test_several_options_of_relu_are_a_layer_of_their_own() -> None:
+    several = fn.layers.ReLU(max_value=6, negative_slope=0.1)
+    with pytest.raises(NotImplementedError, match="several of its options is a layer of its own"):
+        fn.Dense(2, activation=several)
+    with pytest.raises(AttributeError, match="max_value cannot change: make a new layer"):
+        several.max_value = 3.0
+    model = fn.Sequential([fn.Dense(2, input_shape=(2,)), several], seed=0)
+    model.compile("sgd", "mse")
+    with pytest.raises(TypeError, match="plot_backpropagation draws layers Dense and activations; 're_lu'"):
+        fn.plotting.plot_backpropagation(model, [1.0, 2.0], [0.0, 1.0])
 
 
 def test_parameters_of_layers_are_checked() -> None:

@@ -160,3 +160,44 @@ def test_the_installed_keras_lists_the_layers_in_the_order_of_the_file(tmp_path:
                 config: dict[str, Any] = json.loads(archive.read("config.json"))
             opened = keras.saving.load_model(tmp_path / "m.keras")
             assert [layer["name"] for layer in config["config"]["layers"]] == [layer.name for layer in opened.layers]
+
+
+def with_statistics(network: Any, x: np.ndarray) -> None:
+    """Give a network of Keras normalizations that keep the values of its layers apart: those of new ones vanish."""
+    random = np.random.default_rng(2)
+    for layer in network.layers:
+        if hasattr(layer, "moving_mean"):
+            layer.momentum = 0.0
+            gamma, beta, *moments = layer.get_weights()
+            layer.set_weights(
+                [gamma * random.uniform(0.5, 1.5, gamma.shape), beta + random.normal(size=beta.shape), *moments]
+            )
+    network(x, training=True)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("MobileNet", {"alpha": 0.25, "classes": 7}),
+        ("MobileNetV2", {"alpha": 0.35, "classes": 7}),
+        ("MobileNetV2", {"alpha": 0.35, "include_top": False, "pooling": "avg", "input_shape": (96, 96, 3)}),
+    ],
+)
+def test_the_installed_keras_s_mobile_networks_come_and_go(
+    name: str, arguments: dict[str, Any], tmp_path: Path
+) -> None:
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
+    network = getattr(keras.applications, name)(**{"weights": None, "input_shape": (32, 32, 3), **arguments})
+    x = np.random.default_rng(1).normal(size=(8, *network.input_shape[1:])).astype(np.float32)
+    with_statistics(network, x)
+    expected = network.predict(x, verbose=0)
+    assert np.median(expected.std(axis=0)) > 1e-2  # samples differ
+    network.save(tmp_path / "k.keras")
+    model = fn.load_model(tmp_path / "k.keras")
+    assert_allclose(model.predict(x), expected, rtol=1e-3, atol=1e-5)
+    model.save(tmp_path / "m.keras")
+    again = keras.saving.load_model(tmp_path / "m.keras")
+    assert_allclose(again.predict(x, verbose=0), expected, rtol=1e-3, atol=1e-5)

@@ -147,6 +147,16 @@ def test_layers_in_a_frozen_model_or_block_stay_frozen(block: bool, tmp_path: Pa
         assert_array_equal(copy, original)
 
 
+def test_names_are_those_that_keras_takes_with_every_backend(tmp_path: Path) -> None:
+    model = fn.Sequential([fn.Dense(2, name="a.b", input_shape=(3,)), fn.Dense(2, name="a/b")], name="m_0.25/x", seed=0)
+    model.save(tmp_path / "m.keras")
+    config = config_in(tmp_path / "m.keras")["config"]
+    assert config["name"] == "m_0_25_x"
+    assert [layer["config"]["name"] for layer in config["layers"]] == ["input_layer", "a_b", "a_b_"]
+    x = np.ones((1, 3))
+    assert_allclose(fn.load_model(tmp_path / "m.keras").predict(x), model.predict(x))
+
+
 def test_layers_have_different_names_in_keras(tmp_path: Path) -> None:
     inner = fn.Residual([L.ReLU(name="a")], name="r", input_shape=(2,))
     fn.Sequential([inner, L.ReLU(name="r_0_a"), L.ReLU(name="input_layer")]).save(tmp_path / "m.keras")

@@ -234,8 +234,6 @@ def test_reshape_refuses_what_does_not_fit(target: Any) -> None:
         lambda: Dense(2, kernel_constraint="non_neg"),
         lambda: Dense(2, bias_constraint="non_neg"),
         lambda: Dense(2, dtype="float16"),
-        lambda: ReLU(max_value=6.0, negative_slope=0.1),
-        lambda: ReLU(max_value=6.0, threshold=1.0),
         lambda: Softmax(axis=0),
         lambda: Rescaling([1.0, 2.0]),
         lambda: Rescaling(1.0, np.zeros(3)),

@@ -14,6 +14,7 @@ from fastnet.operations.making import operations_of
 from fastnet.operations.steps import (
     Activating,
     Addition,
+    Exchanging,
     LayerNormalizing,
     Multiplication,
     Remembering,
@@ -45,6 +46,8 @@ def predicted(model: fn.Sequential, x: np.ndarray) -> np.ndarray:
                 values = reference_layers.layer_normalization(values, gamma, beta, operation.epsilon)
             case Remembering():
                 stack.append(values)
+            case Exchanging():
+                values, stack[-1] = stack[-1], values
             case Addition():
                 values = values + stack.pop()
             case _:

@@ -1,13 +1,16 @@
 """Activations as layers of their own."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar
 
 from fastnet import initializers
 from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.layers.base import Layer, Shape, layers, positions_of
 from fastnet.layers.functions import ActivationFunction, get_activation, with_parameter
+from fastnet.layers.merging import Residual
+from fastnet.layers.preprocessing import Rescaling
+from fastnet.layers.weights import Weights
 from fastnet.support.validation import check_integer, check_number, describe, unsupported
 
 
@@ -42,6 +45,8 @@ def activation_of(identifier: Any) -> ActivationFunction:
     """Return the activation for an identifier; a layer such as ``LeakyReLU(0.1)`` stands for its own."""
     if isinstance(identifier, Layer) and not isinstance(identifier, Activation):
         raise TypeError(f"activation must be None, a name, a function or a layer of an activation; got {identifier!r}")
+    if isinstance(identifier, ReLU) and identifier.parts:
+        raise unsupported("ReLU with several of its options is a layer of its own, not the activation of another one")
     return identifier.activation if isinstance(identifier, Activation) else get_activation(identifier)
 
 
@@ -61,49 +66,87 @@ class ReLU(_Fixed):
     max_value : float, optional
         The largest output, such as 6; at least 0.
     negative_slope : float, default 0.0
-        The slope for negative inputs; at least 0.
+        The slope a up to the threshold t, where outputs are ``a * (x - t)``; at least 0.
     threshold : float, default 0.0
-        Inputs up to it give 0; at least 0.
+        Inputs above it are kept; at least 0.
     input_shape, input_dim, name
         See `Layer`.
-
-    Raises
-    ------
-    NotImplementedError
-        More than one of the three is given.
 
     Examples
     --------
     >>> import numpy as np
     >>> import fastnet as fn
-    >>> model = fn.Sequential([fn.layers.ReLU(max_value=6, input_shape=(3,))])
-    >>> model.predict(np.array([[-1.0, 2.0, 9.0]]))
+    >>> fn.layers.ReLU(max_value=6)([[-1.0, 2.0, 9.0]])
     array([[0., 2., 6.]], dtype=float32)
+    >>> fn.layers.ReLU(max_value=6, negative_slope=0.5, threshold=3)([[-1.0, 2.0, 9.0]])
+    array([[-2. , -0.5,  6. ]], dtype=float32)
     """
 
     def __init__(
         self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **keywords: Any
     ) -> None:
-        self.max_value = None if max_value is None else check_number("max_value", max_value, minimum=0.0)
-        self.negative_slope = check_number("negative_slope", negative_slope, minimum=0.0)
-        self.threshold = check_number("threshold", threshold, minimum=0.0)
-        given = {
-            "relu6": self.max_value,
-            "leaky_relu": self.negative_slope or None,
-            "thresholded_relu": self.threshold or None,
-        }
-        chosen = {name: value for name, value in given.items() if value is not None}
-        if len(chosen) > 1:
-            raise unsupported(
-                f"ReLU({max_value=}, {negative_slope=}, {threshold=}) is not available, only one of the three at a time"
-            )
-        super().__init__(with_parameter(*chosen.popitem()) if chosen else "relu", **keywords)
+        self._most = None if max_value is None else check_number("max_value", max_value, minimum=0.0)
+        self._slope = check_number("negative_slope", negative_slope, minimum=0.0)
+        self._least = check_number("threshold", threshold, minimum=0.0)
+        above = [with_parameter("thresholded_relu", self._least)] if self._least else []
+        above += [] if self._most is None else [with_parameter("relu6", self._most)]
+        below = [with_parameter("leaky_relu", self._slope)] if self._slope else []
+        options = above + below
+        super().__init__(options[0] if len(options) == 1 else "relu", **keywords)
+        self._parts: list[Layer] = []
+        if len(options) > 1:
+            kept = [Activation(function) for function in above]
+            self._parts = [Residual(kept, shortcut=_below(self._least, self._slope))] if below else [*kept]
+
+    @property
+    def max_value(self) -> float | None:
+        """The largest output."""
+        return self._most
+
+    @property
+    def negative_slope(self) -> float:
+        """The slope up to the threshold."""
+        return self._slope
+
+    @property
+    def threshold(self) -> float:
+        """What inputs must exceed to be kept."""
+        return self._least
+
+    @property
+    def parts(self) -> Sequence[Layer]:
+        """Layers in a row that are the same function, where it takes several."""
+        return tuple(self._parts)
+
+    def descriptions(self, input_shape: Shape) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+        if not self._parts:
+            yield from super().descriptions(input_shape)
+        for part in self._parts:
+            yield from part.descriptions(input_shape)
+
+    def attach(self, weights: Weights, input_shape: Shape, output_shape: Shape) -> None:
+        super().attach(weights, input_shape, output_shape)
+        for part in self._parts:
+            part.attach(weights, input_shape, output_shape)
+
+    def detach(self) -> None:
+        super().detach()
+        for part in self._parts:
+            part.detach()
+
+    def _flops(self, input_shape: Shape) -> int:
+        return sum(part._flops(input_shape) for part in self._parts) or super()._flops(input_shape)
 
     def get_config(self) -> dict[str, Any]:
         own: dict[str, Any] = {"negative_slope": self.negative_slope}
         own |= {} if self.max_value is None else {"max_value": self.max_value}
         own |= {"threshold": self.threshold} if self.threshold else {}
         return {**own, **super().get_config()}
+
+
+def _below(threshold: float, slope: float) -> list[Layer]:
+    """Return layers that give ``slope * (x - threshold)`` up to the threshold, and 0 above."""
+    return [Rescaling(-1.0, threshold), Activation("relu"), Rescaling(-slope)]
 
 
 @layers.add()

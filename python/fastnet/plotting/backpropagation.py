@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from fastnet.functional.activations.table import ACTIVATIONS
 from fastnet.inputs.samples import as_array
-from fastnet.layers import Activation, Dense, Layer
+from fastnet.layers import Activation, Dense, Layer, ReLU
 from fastnet.layers.functions import ActivationFunction
 from fastnet.network.layered import Layered
 from fastnet.plotting.graphs import BackpropagationGraph, Chain, Value
@@ -128,7 +128,7 @@ class _Step:
 def _check_layers(model: Differentiable) -> None:
     """Refuse layers that are not drawn."""
     for layer in model.layers:
-        if not isinstance(layer, Dense | Activation):
+        if not isinstance(layer, Dense | Activation) or (isinstance(layer, ReLU) and layer.parts):
             raise TypeError(
                 f"plot_backpropagation draws layers Dense and activations; {layer.name!r} is a {type(layer).__name__}"
             )

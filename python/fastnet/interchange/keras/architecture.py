@@ -1,5 +1,6 @@
 """Models and what they are compiled with, as the configurations that Keras 3 keeps in its files."""
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -41,7 +42,7 @@ def config_of(model: Trainer) -> Json:
     first = chain.add("InputLayer", {"batch_shape": batch, "dtype": model.dtype, "name": "input_layer"}, [])
     last = chain.add_all(leaves_to_train(model._layers), first, "", list(model.input_shape))
     entries = [chain.entries[number] for number in listed(chain.sources)]
-    config = {"name": model.name, "trainable": model.trainable, "layers": entries}
+    config = {"name": _name(model.name), "trainable": model.trainable, "layers": entries}
     if not any(isinstance(layer, layers.Residual) for layer in model._leaves()):
         for entry in entries:
             del entry["name"], entry["inbound_nodes"]
@@ -53,6 +54,11 @@ def config_of(model: Trainer) -> Json:
 
 def _object(module: str, kind: str, config: Mapping[str, Any]) -> Json:
     return {"module": module, "class_name": kind, "config": dict(config), "registered_name": None}
+
+
+def _name(name: str) -> str:
+    """Return a name that Keras takes: no "/", and no "." either where PyTorch is its backend."""
+    return re.sub("[./]", "_", name)
 
 
 def _policy(name: str) -> Json:
@@ -80,9 +86,10 @@ class _Chain:
 
     def add(self, kind: str, config: Json, sources: list[_Tensor], shape: list[int] | None = None) -> _Tensor:
         """Add a layer that takes one tensor or two, under a name that no other has."""
-        while config["name"] in self._names:
-            config = {**config, "name": f"{config['name']}_"}
-        name = config["name"]
+        name = _name(config["name"])
+        while name in self._names:
+            name += "_"
+        config = {**config, "name": name}
         self._names.add(name)
         taken = [source.config for source in sources]
         nodes: list[Json] = [{"args": taken if len(taken) == 1 else [taken], "kwargs": {}}] if taken else []

@@ -84,6 +84,9 @@ class Writer:
                 self._permute(self._axes_in_torch([dim - 1 for dim in layer.dims]))
             case layers.Residual():
                 self._add_block(layer, own)
+            case layers.ReLU() if layer.parts:
+                for part in layer.parts:
+                    self.add(part, {})
             case layers.Dense():
                 self._add_dense(layer, own)
             case ImageLayer():

@@ -60,7 +60,7 @@ WHOLE: dict[str, Description] = {
     "padding2d": {**IMAGE, "top": 0, "left": 0, "output_height": 2, "output_width": 2},
     "upsampling2d": {**IMAGE, "factor_height": 1, "factor_width": 1, "bilinear": False},
     "permutation": {"shape": [1, 2, 2], "axes": [0, 2, 1]},
-    "spatial_dropout": {"channels": 1, "rate": 0.5, "repeats": 1, "seed": 1},
+    "spatial_dropout": {"channels": 1, "rate": 0.5, "repeats": 1, "seed": 1, "shared": True},
     "random_affine": {
         **RESAMPLED,
         "transformation": "zoom",

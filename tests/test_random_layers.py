@@ -1,5 +1,6 @@
 """Dropout and noise: what they draw, that they draw it anywhere, and that prediction leaves them out."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -178,7 +179,7 @@ def test_the_same_seed_draws_the_same_and_another_seed_does_not() -> None:
         (lambda: Dropout(-0.1), ValueError, "rate must be"),
         (lambda: Dropout("half"), TypeError, "rate must be"),
         (lambda: Dropout(0.5, seed=-1), ValueError, "seed must be"),
-        (lambda: Dropout(0.5, noise_shape=(1,)), NotImplementedError, "noise_shape"),
+        (lambda: Dropout(0.5, noise_shape=(2,)), NotImplementedError, "noise_shape"),
         (lambda: GaussianNoise(-1.0), ValueError, "stddev must be"),
     ],
 )
@@ -214,6 +215,12 @@ def kept_in_training(noise_shape: tuple[int | None, ...] | None, shape: tuple[in
         ((None, 1, 4, 1), (3, 4, 8)),
         ((None, 1, 4, 8), (3, 4, 8)),
         ((None, 1, 1, 1), (3, 4, 8)),
+        ((1, 10, 16), (10, 16)),
+        ((1, None, None), (10, 16)),
+        ((1, 10, 1), (10, 16)),
+        ((1, 1, None, 8), (3, 4, 8)),
+        ((1, 1, 1), (10, 16)),
+        ((1, 16), (16,)),
     ],
 )
 def test_a_mask_is_shared_along_axes_of_one(noise_shape: tuple[int | None, ...], shape: tuple[int, ...]) -> None:
@@ -223,8 +230,8 @@ def test_a_mask_is_shared_along_axes_of_one(noise_shape: tuple[int | None, ...],
     for axis in shared[1:]:
         first = first.take([0], axis=axis)
     assert_array_equal(kept, np.broadcast_to(first, kept.shape))
-    length = first.size // len(kept)
-    assert_array_equal(first.reshape(3, -1), mask(0.5, 3, length, seed=5) > 0)
+    rows = 1 if noise_shape[0] == 1 else 3
+    assert_array_equal(first.reshape(rows, -1), mask(0.5, rows, first.size // rows, seed=5) > 0)
 
 
 def test_a_mask_of_the_shape_of_samples_is_that_of_no_shape() -> None:
@@ -233,13 +240,47 @@ def test_a_mask_of_the_shape_of_samples_is_that_of_no_shape() -> None:
     assert fn.layers.deserialize(fn.layers.serialize(layer)).noise_shape == (None, 1, 16)
 
 
+@pytest.mark.parametrize("noise_shape", [(1, 20), (1, 1)])
+def test_a_mask_of_a_whole_batch_is_another_one_in_every_step(noise_shape: tuple[int, ...]) -> None:
+    model = fn.Sequential([fn.Input((20,)), Dropout(0.5, noise_shape, seed=1), Dense(1, use_bias=False)])
+    model.compile("sgd", "mse")
+    x, kept = np.ones((6, 20), np.float32), []
+    for _ in range(30):
+        model.set_weights([np.zeros((20, 1))])
+        model.train_on_batch(x, np.ones(6))
+        kept.append(model.get_weights()[0][:, 0] > 0)
+    assert len({one.tobytes() for one in kept}) > 1
+    assert 0.2 < np.mean(kept) < 0.8
+    assert_array_equal(model.layers[0](x), x)
+
+
+def test_a_mask_of_a_whole_batch_is_the_same_on_any_number_of_threads(tmp_path: Path) -> None:
+    before, weights = fn.get_num_threads(), []
+    x, y = np.random.default_rng(0).normal(size=(300, 8)), np.arange(300) % 3
+    try:
+        for threads in (1, 2, 3):
+            fn.set_num_threads(threads)
+            layers = [Dense(64, "relu"), Dropout(0.5, (1, 64)), Dense(3, "softmax")]
+            model = fn.Sequential([fn.Input((8,)), *layers], seed=0)
+            model.compile("adam", "sparse_categorical_crossentropy")
+            model.fit(x, y, batch_size=100, epochs=2, verbose=0)
+            weights.append(model.get_weights())
+    finally:
+        fn.set_num_threads(before)
+    for one in weights[1:]:
+        for array, expected in zip(one, weights[0], strict=True):
+            assert_array_equal(array, expected)
+    model.save(tmp_path / "m.keras")
+    assert fn.load_model(tmp_path / "m.keras").layers[1].noise_shape == (1, 64)
+
+
 @pytest.mark.parametrize(
     ("noise_shape", "error", "message"),
     [
-        ((None, 1), ValueError, "noise_shape must have None for the batch, and 1, None or the size for each axis"),
-        ((None, 2, 16, 3), ValueError, "noise_shape must have None for the batch"),
+        ((None, 1), ValueError, "noise_shape must have None or 1 for the batch, and 1, None or the size for each axis"),
+        ((None, 2, 16, 3), ValueError, "noise_shape must have None or 1 for the batch"),
         ((None, 4, 1, 3), NotImplementedError, "axes with a mask of their own must follow each other"),
-        ((1, 4, 16, 3), NotImplementedError, "the first value must be None"),
+        ((32, 4, 16, 3), NotImplementedError, "the first value must be None or 1"),
         ((None, "1"), TypeError, "every value of noise_shape must be an integer"),
         (3, TypeError, "noise_shape must be None or a sequence"),
     ],

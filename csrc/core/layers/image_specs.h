@@ -133,12 +133,14 @@ struct PermutationSpec {
 struct SpatialDropoutSpec {
     static constexpr const char* type = "spatial_dropout";
     Index channels = 0, repeats = 1;
+    bool shared = false;  // whether all samples of a batch have one mask
     double rate = 0;
     std::uint64_t seed = 0;
 
     template <class Read> void keys(Read read) {
         read("channels", channels);
         read("repeats", repeats);
+        read("shared", shared);
         read("rate", rate);
         read("seed", seed);
     }

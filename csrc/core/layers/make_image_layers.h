@@ -135,7 +135,7 @@ template <class T> std::unique_ptr<Layer<T>> make(Index size, const SpatialDropo
     if (size % checked_product({spec.channels, spec.repeats}, "an image") != 0)
         throw std::invalid_argument(std::to_string(size) + " values cannot be divided into pixels of " +
                                     std::to_string(spec.channels) + " channels");
-    return std::make_unique<SpatialDropout<T>>(size, spec.channels, spec.repeats, spec.rate,
+    return std::make_unique<SpatialDropout<T>>(size, spec.channels, spec.repeats, spec.shared, spec.rate,
                                                RandomStream{spec.seed, stream});
 }
 

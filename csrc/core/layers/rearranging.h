@@ -162,9 +162,9 @@ template <class T> class Permutation final : public ImageLayer<T> {
 // Drops whole channels of a sample. Tompson et al., CVPR 2015. Its memory is the mask, one value per channel.
 template <class T> class SpatialDropout final : public ImageLayer<T> {
   public:
-    SpatialDropout(Index size, Index channels, Index repeats, double rate, RandomStream random)
-        : ImageLayer<T>(size, size), channels_(channels), repeats_(repeats), rate_(static_cast<T>(checked_rate(rate))),
-          random_(random) {}
+    SpatialDropout(Index size, Index channels, Index repeats, bool shared, double rate, RandomStream random)
+        : ImageLayer<T>(size, size), channels_(channels), repeats_(repeats), shared_(shared),
+          rate_(static_cast<T>(checked_rate(rate))), random_(random) {}
     void adopt(const LayerKind& kind) override {
         rate_ = static_cast<T>(checked_rate(spec_of<SpatialDropoutSpec>(kind).rate));
     }
@@ -181,7 +181,10 @@ template <class T> class SpatialDropout final : public ImageLayer<T> {
                 return;
             }
             T* const mask = pass.memory + image * channels_;
-            kernels<T>().layers.dropout(random_.row(pass, image), channels_, from, rate_, mask, result);
+            RandomRow row = random_.row(pass, image);
+            if (shared_)
+                row.row = 0;
+            kernels<T>().layers.dropout(row, channels_, from, rate_, mask, result);
             multiply(from, mask, result);
         });
     }
@@ -207,6 +210,7 @@ template <class T> class SpatialDropout final : public ImageLayer<T> {
     }
 
     const Index channels_, repeats_;  // the length of the mask, and of the runs of values that share one of it
+    const bool shared_;               // whether all samples of a batch have the mask of the first
     T rate_;
     RandomStream random_;
 };

@@ -36,9 +36,10 @@ class Dropout(RandomLayer):
         The share of the inputs that is dropped, in [0, 1). The attribute can be set at any time, and counts from the next
         batch on.
     noise_shape : tuple of (int or None), optional
-        The shape of the mask, that of the batch first: None there, elsewhere 1 for an axis along which a mask is shared,
-        and None or the size for the others, which must follow each other. ``(None, 1, 16)`` drops whole features of
-        sequences, as `SpatialDropout1D` does, ``(None, 100, 1)`` whole steps.
+        The shape of the mask, that of the batch first: 1 for an axis along which a mask is shared, and None or the size for
+        the others, which must follow each other. ``(None, 1, 16)`` drops whole features of sequences, as `SpatialDropout1D`
+        does, ``(None, 100, 1)`` whole steps, and ``(1, 100, 16)`` the same values of all samples of a batch. The size of the
+        batch can only be None.
     seed : int, optional
         The seed of the layer. Without one the model draws it from its own.
     input_shape, input_dim, name
@@ -78,9 +79,10 @@ class Dropout(RandomLayer):
     def description(self, input_shape: Shape, /) -> dict[str, Any]:
         length, repeats = self._mask(input_shape)
         own = {"rate": self.rate, "seed": self.seed}
-        if length * repeats == math.prod(input_shape) and repeats == 1:
+        shared = self.noise_shape is not None and self.noise_shape[0] == 1
+        if length * repeats == math.prod(input_shape) and repeats == 1 and not shared:
             return {"type": "dropout", **own}
-        return {"type": "spatial_dropout", "channels": length, "repeats": repeats, **own}
+        return {"type": "spatial_dropout", "channels": length, "repeats": repeats, "shared": shared, **own}
 
     def _mask(self, input_shape: Shape) -> tuple[int, int]:
         """Return the length of the mask of a sample, and of the runs of values that share one of its."""
@@ -91,7 +93,7 @@ class Dropout(RandomLayer):
             n not in (None, 1, size) for n, size in zip(wanted, input_shape, strict=True)
         ):
             raise ValueError(
-                f"noise_shape must have None for the batch, and 1, None or the size for each axis of samples of shape "
+                f"noise_shape must have None or 1 for the batch, and 1, None or the size for each axis of samples of shape "
                 f"{input_shape}; got {self.noise_shape}"
             )
         kept = [axis for axis, n in enumerate(wanted) if n != 1 and input_shape[axis] != 1]
@@ -112,8 +114,8 @@ def _checked_noise_shape(noise_shape: Any) -> tuple[int | None, ...]:
     if isinstance(noise_shape, str) or not isinstance(noise_shape, Sequence):
         raise TypeError(f"noise_shape must be None or a sequence of integers and None; got {describe(noise_shape)}")
     shape = tuple(None if n is None else check_integer("every value of noise_shape", n) for n in noise_shape)
-    if shape[:1] != (None,):
-        raise unsupported(f"Dropout(noise_shape={shape}) is not available: the first value must be None")
+    if shape[:1] not in ((None,), (1,)):
+        raise unsupported(f"Dropout(noise_shape={shape}) is not available: the first value must be None or 1")
     return shape
 
 

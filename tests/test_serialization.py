@@ -165,7 +165,7 @@ def test_equal_models_give_equal_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_file_of_format_version_1_loads(dtype: str) -> None:
     """Files of every released format version load for ever: these two are never written again."""
-    model = fn.load_model(DATA / f"format_1_{dtype}.safetensors")
+    model = fn.load_model(DATA / "written_by" / "0.1.0" / f"dense_{dtype}.safetensors")
     assert model.class_names == ["no", "yes"]
     assert model.feature_names == ["x1", "x2"]
     assert model.get_compile_config()["optimizer"]["config"]["learning_rate"] == 0.25

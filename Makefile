@@ -27,10 +27,10 @@ CXX_SOURCES := $(shell find csrc benchmarks -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test interop fuzz sanitize lint docs format bench peers clean
+.PHONY: help build demo test interop fuzz sanitize lint api-check docs format bench peers clean
 
 help: ## Print this list.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: $(VENV)/.installed ## Build the package and install it in .venv.
 
@@ -69,12 +69,15 @@ sanitize: $(SANITIZED)/.installed $(VENV)/.test ## Run the tests of the C++ core
 		$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal -m "not slow" \
 		$(SANITIZED_TESTS:%=tests/test_%.py)
 
-lint: $(VENV)/.installed $(VENV)/.test $(VENV)/.lint ## Check formatting, style and types.
+lint: $(VENV)/.installed $(VENV)/.test $(VENV)/.lint api-check ## Check formatting, style, types and public names.
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	PYTHONPATH=python $(BIN)/lint-imports
 	$(BIN)/clang-format --dry-run -Werror $(CXX_SOURCES)
+
+api-check: $(VENV)/.test ## Check that what was public in the last tagged version still works.
+	$(BIN)/python docs/tools/api_check.py
 
 # Warnings, such as a link that leads nowhere, are errors. The pictures need what the programs of the pages import: the tests' group.
 docs: $(VENV)/.installed $(VENV)/.test $(VENV)/.docs ## Build the documentation site in build/site.

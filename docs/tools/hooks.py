@@ -41,7 +41,7 @@ def on_config(config: MkDocsConfig) -> None:
     texts = reference_pages.pages()
     config.extra["reference"] = texts
     titles = {name: name.removesuffix(".md").removeprefix("fastnet.") for name in texts}
-    titles["command-line.md"] = "Command line"
+    titles |= {"public-names.md": "Public names", "command-line.md": "Command line"}
     entries = [{title: f"reference/{name}"} for name, title in titles.items()]
     for section in config.nav or []:
         pages = section.get("Reference")

@@ -1,19 +1,16 @@
-"""The reference pages: one for every public module, made from its public names, and one for the command line."""
+"""The reference pages: a list of all public names, a page for every public module, and one for the command line."""
 
 import contextlib
-import importlib
 import inspect
 import io
 import os
 import pkgutil
-import re
-from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
+import public_names
 from docstrings import to_markdown
 
-import fastnet
 from fastnet import cli
 
 HELP_COLUMNS = "92"
@@ -21,69 +18,29 @@ HELP_COLUMNS = "92"
 
 def pages() -> dict[str, str]:
     """Return the text of every reference page by its file name."""
-    modules = public_modules()
-    homes = _homes(modules)
+    modules = public_names.public_modules()
+    homes = public_names.homes(modules)
     pages = {f"{module.__name__}.md": _module_page(module, homes) for module in modules}
-    return {**pages, "command-line.md": _command_line()}
+    return {"public-names.md": public_names.page(), **pages, "command-line.md": _command_line()}
 
 
 def contents() -> str:
-    """Return a table of the pages of modules."""
+    """Return a link to the list of public names, and a table of the pages of modules."""
     rows = [
-        f"| [`{module.__name__}`]({module.__name__}.md) | {_first_sentence(module)} |" for module in public_modules()
+        f"| [`{module.__name__}`]({module.__name__}.md) | {_first_sentence(module)} |"
+        for module in public_names.public_modules()
     ]
-    return "\n".join(["", "| Module | Summary |", "| --- | --- |", *rows, ""])
+    names = "[Public names](public-names.md) lists all of them with their signatures."
+    return "\n".join(["", names, "", "| Module | Summary |", "| --- | --- |", *rows, ""])
 
 
 # ---- Modules --------------------------------------------------------------------------------------------------------
 
 
-def public_modules() -> list[ModuleType]:
-    """Return fastnet, its modules that say what is public in them, and those that its own names come from."""
-    found = {"fastnet": fastnet}
-    for entry in pkgutil.iter_modules(fastnet.__path__, "fastnet."):
-        if not entry.name.rpartition(".")[2].startswith("_") and entry.name != "fastnet.cli":
-            _collect(importlib.import_module(entry.name), found)
-    documented = {name for module in found.values() if module is not fastnet for name in getattr(module, "__all__", [])}
-    for name in set(fastnet.__all__) - documented:
-        origin = getattr(getattr(fastnet, name), "__module__", "")
-        if origin and not re.search(r"\._", origin):
-            _collect(importlib.import_module(origin), found)
-    return [found[name] for name in sorted(found)]
-
-
-def _collect(module: ModuleType, found: dict[str, ModuleType]) -> None:
-    """Add a module and the modules that it names as public, if it names anything."""
-    names = getattr(module, "__all__", [])
-    if names:
-        found[module.__name__] = module
-    for name in names:
-        member = getattr(module, name)
-        if inspect.ismodule(member) and member.__name__.startswith(f"{module.__name__}."):
-            _collect(member, found)
-
-
-def _homes(modules: list[ModuleType]) -> dict[int, str]:
-    """Return where each public object is documented: in the first module but fastnet itself that has it."""
-    homes: dict[int, str] = {}
-    for module in [*modules[1:], fastnet]:
-        for name, _ in _members(module):
-            homes.setdefault(id(getattr(module, name)), f"{module.__name__}.{name}")
-    return homes
-
-
-def _members(module: ModuleType) -> Iterator[tuple[str, Any]]:
-    """Return the public classes and functions of a module."""
-    for name in sorted(module.__all__, key=str.lower):
-        member = getattr(module, name)
-        if inspect.isclass(member) or inspect.isroutine(member):
-            yield name, member
-
-
 def _module_page(module: ModuleType, homes: dict[int, str]) -> str:
     """Return the page of a module: what it is for, a table of its names, and each of them."""
     rows, entries = [], []
-    for name, member in _members(module):
+    for name, member in public_names.members(module):
         home = homes[id(member)]
         page = home.rpartition(".")[0]
         link = f"#{home}" if page == module.__name__ else f"{page}.md#{home}"
@@ -104,9 +61,7 @@ def _first_sentence(member: Any) -> str:
 
 def _bound_method(name: str, member: Any, home: str) -> str:
     """Return the entry of a function such as `optimizers.get`, a method of an object, which is a variable in the source."""
-    signature = inspect.signature(member)
-    bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in signature.parameters.values()]
-    call = signature.replace(parameters=bare, return_annotation=inspect.Signature.empty)
+    call = public_names.bare_signature(member)
     return f"## {name} {{#{home}}}\n\n```python\n{name}{call}\n```\n\n{_first_sentence(member)}"
 
 

@@ -27,10 +27,10 @@ CXX_SOURCES := $(shell find csrc benchmarks -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test interop fuzz sanitize lint api-check docs format bench peers clean
+.PHONY: help build demo test interop fuzz sanitize lint api-check docs format bench bench-history peers clean
 
 help: ## Print this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: $(VENV)/.installed ## Build the package and install it in .venv.
 
@@ -92,6 +92,9 @@ format: $(VENV)/.lint ## Format the Python and C++ sources.
 # BENCH holds options, as in: make bench BENCH="--quick --peers numpy,torch"
 bench: $(VENV)/.installed $(VENV)/.bench ## Measure fastnet side by side with the peers that are installed (60 to 80 minutes).
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks $(BENCH)
+
+bench-history: $(VENV)/.created $(VENV)/.bench ## Record the last `make bench` by commit and processor, and draw its history.
+	$(BIN)/python -m benchmarks.history
 
 # PyTorch first: it decides which versions of its dependencies the others share.
 peers: $(VENV)/.created ## Install the libraries that the benchmark compares with.

@@ -19,10 +19,24 @@ def describe() -> dict[str, str]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "date": str(dt.datetime.now(dt.UTC).date()),
+        **commit(),
         "processor": f"{processors.description(processors.cpuinfo())}, {cores} processors",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
         "data are read by": tables_as_read.libraries(),
     }
+
+
+def commit() -> dict[str, str]:
+    """Return which commit is measured, and whether the sources differ from it; nothing without git."""
+    git = ["git", "-C", str(ROOT)]
+    try:
+        name = subprocess.run(
+            [*git, "rev-parse", "--short=10", "HEAD"], check=True, capture_output=True, text=True
+        ).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", "csrc", "python", "CMakeLists.txt"], check=False)
+    return {"commit": name.strip() + " with changes" * changed.returncode}
 
 
 def build_kernels() -> None:

@@ -22,17 +22,26 @@ COLORS = {
 OTHER = "#222222"  # a peer that has no color of its own
 
 
-def write(results: Results, folder: Path) -> tuple[str, ...]:
-    """Draw the plots of this kind of processor, and return the names of their files."""
-    try:
-        import matplotlib as mpl
-    except ImportError:
-        print("matplotlib is not installed: no plots", file=sys.stderr)
-        return ()
+def configured() -> Any:
+    """Return pyplot, which draws SVG that is small and the same for the same numbers."""
+    import matplotlib as mpl
+
     mpl.use("Agg")
     # Text stays text: as outlines it takes most of a file.
     mpl.rcParams.update({"svg.hashsalt": "fastnet", "svg.fonttype": "none"})
     mpl.rcParams.update({"axes.spines.top": False, "axes.spines.right": False})
+    from matplotlib import pyplot as plt
+
+    return plt
+
+
+def write(results: Results, folder: Path) -> tuple[str, ...]:
+    """Draw the plots of this kind of processor, and return the names of their files."""
+    try:
+        configured()
+    except ImportError:
+        print("matplotlib is not installed: no plots", file=sys.stderr)
+        return ()
     written = []
     for name, draw in (("gemm", draw_gemm), ("steps", draw_steps)):
         if (figure := draw(results)) is not None:

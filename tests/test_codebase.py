@@ -145,7 +145,7 @@ def test_importing_fastnet_imports_no_optional_package() -> None:
 
 def test_importing_fastnet_imports_no_module_that_is_slow_to_import_and_seldom_needed() -> None:
     """They take longer to import than all of fastnet; NumPy's own imports, which differ by its version, do not count."""
-    slow = "base64 csv dataclasses decimal hashlib hmac html ipaddress json pathlib random secrets signal urllib.parse"
+    slow = "base64 concurrent.futures csv dataclasses decimal hashlib hmac html ipaddress json logging pathlib random secrets signal urllib.parse"
     program = (
         "import sys, numpy; before = {*sys.modules}; import fastnet; fastnet.Sequential; "
         f"print(*sorted({{*{slow.split()}}} & {{*sys.modules}} - before))"

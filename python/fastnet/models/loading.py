@@ -9,10 +9,8 @@ from fastnet.callbacks.history import History
 from fastnet.files import safetensors
 from fastnet.files.errors import refusing
 from fastnet.inputs.ranges import checked_ranges
-from fastnet.interchange.keras.files import is_keras_file
+from fastnet.interchange.keras.recognition import is_keras_file
 from fastnet.interchange.parts import NAME_LISTS
-from fastnet.metrics.of_functions import restored
-from fastnet.models.importing import load_keras_model
 from fastnet.models.model_file import checked_metadata, checked_names, parsed
 from fastnet.models.sequential import Sequential
 from fastnet.network.checks import check_architecture, check_compilation, check_tensors
@@ -65,6 +63,8 @@ def load_model(
     """
     with refusing(path):
         if is_keras_file(path):
+            from fastnet.models.importing import load_keras_model  # here, since most model files are not Keras's
+
             return load_keras_model(path, custom_objects, compile)
     with refusing(path), safetensors.opened(path) as file:
         metadata = checked_metadata(file.metadata)
@@ -112,16 +112,21 @@ def _load_sequential(file: safetensors.File, config: Mapping[str, Any]) -> Seque
 
 def _with_functions(config: dict[str, Any], functions: Mapping[str, Any]) -> dict[str, Any]:
     """Return the arguments of `compile` from a file, with its named Python functions inserted."""
-
     loss: Any = config.get("loss")
     if _is_function(loss) and isinstance(loss["function"], str):
         loss = losses.get(functions.get(loss["function"], loss))
     changed: dict[str, Any] = {
-        name: [restored(one, functions) if _is_function(one) else one for one in config[name]]
+        name: [_metric(one, functions) if _is_function(one) else one for one in config[name]]
         for name in ("metrics", "weighted_metrics")
         if name in config
     }
     return {**config, **changed, "loss": loss}
+
+
+def _metric(function: dict[str, Any], functions: Mapping[str, Any]) -> Any:
+    from fastnet.metrics.of_functions import restored  # here, since most models have none
+
+    return restored(function, functions)
 
 
 def _is_function(part: Any) -> bool:

@@ -9,7 +9,7 @@ from fastnet._core import __version__
 from fastnet.files import safetensors
 from fastnet.files.errors import refusing
 from fastnet.inputs.ranges import checked_ranges
-from fastnet.interchange.keras.files import is_keras_file
+from fastnet.interchange.keras.recognition import is_keras_file
 from fastnet.interchange.parts import NAME_LISTS
 from fastnet.network.checks import check_architecture
 from fastnet.support.json_values import json_value

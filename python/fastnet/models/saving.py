@@ -10,7 +10,8 @@ from fastnet.files import safetensors
 from fastnet.files.atomic import check_overwrite
 from fastnet.files.errors import refusing
 from fastnet.files.names import EXPORTS, check_model_name, check_weights_name, format_of, is_keras_weights_name
-from fastnet.interchange.keras.files import is_keras_file, load_keras_weights
+from fastnet.interchange.keras.files import load_keras_weights
+from fastnet.interchange.keras.recognition import is_keras_file
 from fastnet.layers.weights import sha256_of
 from fastnet.models.model_file import checked_metadata, file_metadata, metadata_of_trained
 from fastnet.network.layered import Layered, tensor_names

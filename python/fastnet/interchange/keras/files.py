@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fastnet import layers
-from fastnet.interchange.hdf5.source import SIGNATURE
 from fastnet.interchange.keras.leaves import Leaf, leaves_of
+from fastnet.interchange.keras.recognition import ZIP_SIGNATURE
 from fastnet.interchange.parts import NAME_LISTS, Parts, located
 from fastnet.network.layered import Layered
 from fastnet.support.attributes import own_class
@@ -27,22 +27,13 @@ from fastnet.support.attributes import own_class
 if TYPE_CHECKING:
     from fastnet.interchange.hdf5 import reader as hdf5
 
-__all__ = ["WEIGHTS", "is_keras_file", "load_keras_weights", "names_of", "read_keras_model"]
+__all__ = ["WEIGHTS", "load_keras_weights", "names_of", "read_keras_model"]
 
-_ZIP_SIGNATURE = b"PK\x03\x04"
 WEIGHTS = "model.weights.h5"
 
 # What the members of a file, or its arrays, may take in memory: so many times its size, or this much in any case.
 LARGEST_EXPANSION = 8
 _HARMLESS = 1 << 20  # bytes
-
-
-def is_keras_file(path: str | os.PathLike[str]) -> bool:
-    """Return whether a file is one that Keras writes, by its first bytes: a zip archive or HDF5."""
-    if not Path(path).is_file():
-        return False
-    with Path(path).open("rb") as file:
-        return file.read(8).startswith((_ZIP_SIGNATURE, SIGNATURE))
 
 
 def read_keras_model(path: str | os.PathLike[str]) -> Parts:
@@ -124,7 +115,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[_Contents]:
 
     size = Path(path).stat().st_size
     with Path(path).open("rb") as file:
-        if file.read(4) != _ZIP_SIGNATURE:
+        if file.read(4) != ZIP_SIGNATURE:
             with hdf5.opened(file) as root:
                 architecture, compilation = (_attribute(root, name) for name in ("model_config", "training_config"))
                 weights = root.group("model_weights") or root

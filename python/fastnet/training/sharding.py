@@ -1,9 +1,11 @@
 """The division of the batches of a run into shards, in the form that the core takes it."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastnet.distributed.batches import Observer, WholeBatches
-from fastnet.distributed.exchange import Exchange
+
+if TYPE_CHECKING:
+    from fastnet.distributed.exchange import Exchange
 
 
 class Sharding:
@@ -17,7 +19,7 @@ class Sharding:
         The exchange with the other ranks; without one, this process computes all shards.
     """
 
-    def __init__(self, shards: int, exchange: Exchange | None) -> None:
+    def __init__(self, shards: int, exchange: "Exchange | None") -> None:
         self._shards, self._exchange = shards, exchange
 
     @property

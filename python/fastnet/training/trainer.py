@@ -4,7 +4,7 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
@@ -30,10 +30,12 @@ from fastnet.support.validation import (
     refuse_methods,
 )
 from fastnet.training.figures import prediction_batch, result
-from fastnet.training.fitting import Fitting
 from fastnet.training.receipt import Receipt, RunRecord
 from fastnet.training.run import Plan, Position, Run, Watch
 from fastnet.training.stepping import Stepper, batch_hook
+
+if TYPE_CHECKING:
+    from fastnet.training.fitting import Fitting
 
 _TRAINING_BATCH = 32
 
@@ -267,10 +269,12 @@ class Trainer(Stepper):
         self.feature_ranges = wider(ranges_of(data, self.input_shape), self.feature_ranges)
         record, plan = RunRecord(self, plan, given, others), plan.without_given()
         del given, data, validation  # such as a table x that has been copied
+        from fastnet.training.fitting import Fitting  # here, since programs that only predict need none of it
+
         fitting = Fitting(Run(self, plan, running, history, Position(span.start)))
         return self._recorded(record, fitting, history)
 
-    def _recorded(self, record: RunRecord, fitting: Fitting, history: History) -> History:
+    def _recorded(self, record: RunRecord, fitting: "Fitting", history: History) -> History:
         """Train, and record the run in the receipt."""
         self._receipt.begin(record, self)
         failed = True

@@ -154,6 +154,18 @@ def test_importing_fastnet_imports_no_module_that_is_slow_to_import_and_seldom_n
     assert done.stdout.split() == []
 
 
+def test_loading_a_model_imports_no_module_that_takes_longer_than_the_loading() -> None:
+    slow = "difflib fastnet.interchange.keras.files fastnet.metrics hashlib logging numpy.random pathlib secrets"
+    path = ROOT / "tests" / "data" / "written_by" / "0.1.0" / "command.safetensors"
+    program = (
+        "import sys, numpy; before = {*sys.modules}; import fastnet; "
+        f"fastnet.load_model({str(path)!r}).predict(numpy.ones((1, 64))); "
+        f"print(*sorted({{*{slow.split()}}} & {{*sys.modules}} - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 # ---- Sources --------------------------------------------------------------------------------------------------------
 
 

@@ -65,6 +65,21 @@ def test_a_copy_of_a_model_without_weights_draws_those_of_the_original(
     assert training(copied(model)) == training(model)
 
 
+@COPIES
+def test_a_copy_of_a_model_that_has_no_seed_and_drew_nothing_yet_draws_what_the_original_does(
+    copied: Callable[[Any], Any],
+) -> None:
+    model = fn.Sequential([fn.Dense(3), fn.Dense(1)])
+    other = copied(model)
+    for one in (model, other):
+        one.build((4,))
+    for mine, theirs in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    model = fn.Sequential([fn.Dense(3), fn.Dense(1)])
+    model.build((4,))
+    assert (model.get_weights()[0] != other.get_weights()[0]).any()
+
+
 def test_layers_that_were_taken_out_of_a_model_keep_their_weights_in_its_copy() -> None:
     model = fn.Sequential([fn.Dense(2, input_shape=(3,)), fn.Dense(1)], seed=0)
     model.pop()

@@ -164,6 +164,11 @@ def make_generator(seed: int | None = None) -> "np.random.Generator":
     return np.random.default_rng() if sequence is None else np.random.default_rng(sequence.spawn(1)[0])
 
 
+def follows_a_seed() -> bool:
+    """Return whether generators without a seed of their own follow that of `set_random_seed` or `seeded`."""
+    return (_local_seed.get() or _global_seed) is not None
+
+
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
     """Seed every fastnet object without a seed of its own that is created in the block, in this thread."""

@@ -17,14 +17,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._core import Checksum
-from fastnet.files.atomic import Beside, atomic_write, flush_to_disk
 from fastnet.support.validation import LARGEST_INTEGER, MOST_DIMENSIONS, describe
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
@@ -77,6 +75,8 @@ def write(
     OSError
         The file cannot be written; an earlier file is not changed.
     """
+    from fastnet.files.atomic import Beside, atomic_write, flush_to_disk  # here: programs that only read are many
+
     contents = {name: _contiguous(name, array) for name, array in arrays.items()}
     contents = dict(sorted(contents.items(), key=lambda item: -item[1].itemsize))  # aligns each array to its item size
     pieces = [array.reshape(-1).view(np.uint8).data for array in contents.values()]
@@ -224,11 +224,13 @@ def opened(path: str | os.PathLike[str]) -> Iterator[File]:
     ValueError
         It is not a complete safetensors file.
     """
-    if Path(path).is_dir():
+    name = os.fspath(path) or os.curdir
+    # Not pathlib, whose import takes longer than the loading of a small model.
+    if os.path.isdir(name):  # noqa: PTH112
         raise IsADirectoryError(errno.EISDIR, "it is a folder, not a model file", os.fspath(path))
-    if Path(path).exists() and not Path(path).is_file():
+    if os.path.exists(name) and not os.path.isfile(name):  # noqa: PTH110, PTH113
         raise ValueError("it is not a regular file")
-    with Path(path).open("rb") as file:
+    with open(name, "rb") as file:  # noqa: PTH123
         yield File(file)
 
 

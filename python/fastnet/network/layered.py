@@ -16,7 +16,7 @@ from fastnet.network.nested import deserialized, serialized
 from fastnet.network.row import LayerRow
 from fastnet.network.settings import Place
 from fastnet.support.validation import check_choice, check_shape, describe
-from fastnet.utils import make_generator
+from fastnet.utils import follows_a_seed, make_generator
 
 if TYPE_CHECKING:
     from numpy.random import Generator
@@ -57,10 +57,10 @@ class Layered(LayerRow, HasWeights):
         self.input_shape = None
         self._trainable = True
         self._network = None
-        self._random: tuple[Generator, int] = (
-            make_generator(seed),
-            os.getpid(),
-        )  # and the id of the process that uses it
+        # And the id of the process that uses it. Without any seed it is made when it is needed: the import of
+        # numpy.random takes as long as the loading of a small model, which draws nothing.
+        is_due = seed is not None or follows_a_seed()
+        self._random: tuple[Generator | None, int] = (make_generator(seed) if is_due else None, os.getpid())
         try:
             self._append_all(layers or ())
             self._build_if_shape_is_known()
@@ -208,7 +208,7 @@ class Layered(LayerRow, HasWeights):
             shapes.append(layer.compute_output_shape(shapes[-1]))
         return shapes
 
-    def _build_inside(self, input_shape: Shape, draw: bool, random: "tuple[Generator, int]") -> None:
+    def _build_inside(self, input_shape: Shape, draw: bool, random: "tuple[Generator | None, int]") -> None:
         """Build the model as a layer of another one; without a seed of its own, it draws from that one's generator."""
         with self._structure:
             if self.built:
@@ -239,9 +239,14 @@ class Layered(LayerRow, HasWeights):
     def _generator(self) -> "Generator":
         """The random generator; in a forked child a copy, because another thread may have held its lock."""
         generator, process = self._random
-        if process != os.getpid():
-            self._random = copy.deepcopy(generator), os.getpid()
-        return self._random[0]
+        if generator is None:
+            generator = np.random.default_rng()
+        elif process != os.getpid():
+            generator = copy.deepcopy(generator)
+        else:
+            return generator
+        self._random = generator, os.getpid()
+        return generator
 
     # --- Weights ---
 

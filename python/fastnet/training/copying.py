@@ -50,6 +50,7 @@ def state_of(model: Trainer) -> dict[str, Any]:
 
 
 def _state_of(model: Trainer) -> dict[str, Any]:
+    _ = model._generator  # is made here if it was not needed before: the copy draws what the original does
     network, trained = model._network, model._network_is_compiled
     values, steps, optimizer, seeds = (None, 0, None, None) if network is None else network.get_state()
     attributes = {name: value for name, value in vars(model).items() if name not in _REBUILT}

@@ -48,6 +48,11 @@ def test_the_compiled_version_is_the_one_in_pyproject() -> None:
     assert PROJECT["version"] == _core.__version__ == fastnet.__version__ == importlib.metadata.version(PROJECT["name"])
 
 
+def test_the_citation_names_the_version() -> None:
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (.+)$", citation, re.MULTILINE) == [PROJECT["version"]]
+
+
 @pytest.mark.parametrize("path", [p for p in SOURCES if PYTHON in p.parents or "csrc" in p.parts], ids=relative)
 def test_no_source_repeats_the_version(path: Path) -> None:
     assert PROJECT["version"] not in path.read_text(encoding="utf-8")

@@ -28,6 +28,7 @@ LINK = re.compile(r"(?P<text>\[(?:[^\[\]]|\[[^\]]*\])*\])\((?P<target>[^)\s:#]+)
 OUTSIDE = [
     "CHANGELOG.md",
     "CONTRIBUTING.md",
+    "SECURITY.md",
     "benchmarks/ESTIMATORS.md",
     "benchmarks/README.md",
     "benchmarks/RESULTS.md",

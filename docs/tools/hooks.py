@@ -9,6 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import accessible
 import docstrings
@@ -123,6 +124,16 @@ def on_post_page(output: str, page: Page, **_: Any) -> str:
     if found:
         raise PluginError(f"{page.file.src_uri} needs something of another host: {found[0]}")
     return accessible.named(output)
+
+
+def on_post_template(output_content: str, template_name: str, config: MkDocsConfig) -> str:
+    """Let the page for a missing address, which a server shows at any depth, find its styles in a folder, too."""
+    if template_name != "404.html":
+        return output_content
+    root = urlsplit(config.site_url or "").path.rstrip("/") + "/"
+    page = re.sub(rf'((?:href|src)="){re.escape(root)}', r"\1", output_content)
+    base = f"<script>location.protocol === 'file:' || document.write('<base href=\"{root}\">')</script>"
+    return accessible.named(page.replace("<head>", f"<head>\n    {base}", 1))
 
 
 def diagram(source: str, *_: Any, **__: Any) -> str:

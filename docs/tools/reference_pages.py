@@ -45,7 +45,7 @@ def _module_page(module: ModuleType, homes: dict[int, str]) -> str:
         page = home.rpartition(".")[0]
         link = f"#{home}" if page == module.__name__ else f"{page}.md#{home}"
         rows.append(f"| [`{name}`]({link}) | {_first_sentence(member)} |")
-        if page == module.__name__:
+        if home == f"{module.__name__}.{name}":  # another name of the same object leads to its entry
             entries.append(
                 _bound_method(name, member, home) if inspect.ismethod(member) else _entry(home, member, homes)
             )

@@ -16,6 +16,7 @@ from fastnet.plotting import (
 )
 from fastnet.reports._pictures import HALF, WHOLE, Picture, draw
 from fastnet.reports._section import Section, Table, number, percent
+from fastnet.support.figures import write_title
 
 if TYPE_CHECKING:
     from fastnet.reports._predictions import Classes, Labels
@@ -51,7 +52,7 @@ def _picture(
 ) -> Picture:
     def paint(axes: Any, _: Any) -> None:
         plot(true, probabilities, class_names=names, max_classes=_MOST_CLASSES, axes=axes)
-        axes.set_title(title)
+        write_title(axes, title)
 
     shown = min(len(names), _MOST_CLASSES)
     return draw(
@@ -85,7 +86,7 @@ def calibration_section(
 
     def paint(axes: Any, _: Any) -> None:
         plot_calibration(true, probabilities, axes=axes)
-        axes.set_title("Predicted classes" if names else "")  # the key figures have the error
+        write_title(axes, "Predicted classes" if names else "")  # the key figures have the error
 
     picture = draw(
         paint,
@@ -112,7 +113,7 @@ def calibration_section(
 def _class_picture(true: NDArray[Any], probabilities: NDArray[np.float64], names: Sequence[str]) -> Picture:
     def paint(axes: Any, _: Any) -> None:
         plot_class_calibration(true, probabilities, class_names=names, max_classes=_MOST_CLASSES, axes=axes)
-        axes.set_title("Each class")
+        write_title(axes, "Each class")
 
     shown = min(len(names), _MOST_CLASSES)
     alt = f"Calibration curves of {shown} of {len(names)} classes: the share of samples over the probability of the class."

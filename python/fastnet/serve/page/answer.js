@@ -11,6 +11,7 @@ export function makeBars(names, { areClasses }) {
   const shown = areClasses && names.length > MOST_BARS ? names.slice(0, LIKELIEST) : names;
   find("bars").replaceChildren(...shown.map(barOf));
   find("bars").hidden = !areClasses && names.length === 1;
+  find("runners").hidden = !areClasses;
 }
 
 /** Show the probabilities of the classes; empty bars without an answer. */

@@ -32,6 +32,26 @@ def test_the_search_finds_pages_in_a_folder(page: Any) -> None:
     assert page.locator(".md-search-result__item").count() > 1
 
 
+@pytest.mark.parametrize("name", ["404.html", "CHANGELOG.html", "reference/fastnet.layers.html"])
+def test_axe_finds_nothing_wrong_with_pages_of_other_kinds(page: Any, name: str) -> None:
+    page.goto((SITE / name).as_uri())
+    assert axe_findings(page) == []
+
+
+def test_the_page_for_a_missing_address_has_its_styles_in_a_folder(page: Any) -> None:
+    page.goto((SITE / "404.html").as_uri())
+    assert page.evaluate("getComputedStyle(document.querySelector('.md-header')).position") == "sticky"
+    assert page.locator("a.md-logo").first.get_attribute("href") == "index.html"
+
+
+def test_an_object_of_two_names_is_documented_once() -> None:
+    if not (SITE / "index.html").exists():
+        pytest.skip("needs the documentation site: make docs")
+    text = (SITE / "reference" / "fastnet.layers.html").read_text(encoding="utf-8")
+    assert text.count('id="fastnet.layers.AveragePooling2D"') == 1
+    assert text.count('href="#fastnet.layers.AveragePooling2D"><code>AvgPool2D</code>') == 1
+
+
 @pytest.mark.parametrize("page", [(1280, "dark"), (390, "light")], indirect=True)
 @pytest.mark.parametrize("name", ["index.html", "how-to/csv.html", "reports.html", "reference/fastnet.plotting.html"])
 def test_axe_finds_nothing_wrong_and_code_of_100_columns_fits(page: Any, name: str) -> None:

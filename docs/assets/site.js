@@ -5,3 +5,12 @@ const release = () => {
   for (const table of document.querySelectorAll(".md-typeset__scrollwrap:not([tabindex])")) table.setAttribute("tabindex", "0");
 };
 new MutationObserver(release).observe(document.documentElement, { childList: true, subtree: true });
+// So is a formula, where it is wider.
+const reach = () => {
+  for (const formula of document.querySelectorAll(".formula")) {
+    if (formula.scrollWidth > formula.clientWidth) formula.setAttribute("tabindex", "0");
+    else formula.removeAttribute("tabindex");
+  }
+};
+addEventListener("load", reach);
+addEventListener("resize", reach);

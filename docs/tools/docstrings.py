@@ -42,4 +42,4 @@ def mathml(source: str, *_: Any, **__: Any) -> str:
 
 def mathml_block(source: str, *_: Any, **__: Any) -> str:
     """Return a formula of LaTeX as MathML in a line of its own: a formatter of pymdownx.superfences."""
-    return convert(source, display="block")
+    return f'<div class="formula">{convert(source, display="block")}</div>'

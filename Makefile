@@ -27,10 +27,10 @@ CXX_SOURCES := $(shell find csrc benchmarks -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test interop fuzz sanitize lint api-check docs format bench bench-history peers clean
+.PHONY: help build demo test interop fuzz sanitize lint api-check docs format wheels reproduce release-check bench bench-history peers clean
 
 help: ## Print this list.
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: $(VENV)/.installed ## Build the package and install it in .venv.
 
@@ -74,6 +74,11 @@ lint: $(VENV)/.installed $(VENV)/.test $(VENV)/.lint api-check ## Check formatti
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	PYTHONPATH=python $(BIN)/lint-imports
+	$(BIN)/codespell
+	$(BIN)/rumdl check --quiet .
+	$(BIN)/validate-pyproject pyproject.toml
+	$(BIN)/repo-review --show err .
+	$(BIN)/zizmor --offline --quiet .github
 	$(BIN)/clang-format --dry-run -Werror $(CXX_SOURCES)
 
 api-check: $(VENV)/.test ## Check that what was public in the last tagged version still works.
@@ -89,6 +94,22 @@ format: $(VENV)/.lint ## Format the Python and C++ sources.
 	$(BIN)/ruff format
 	$(BIN)/clang-format -i $(CXX_SOURCES)
 
+# PYTHONS holds versions, as in: make wheels PYTHONS="3.12 3.13t"
+wheels: $(VENV)/.build $(VENV)/.release ## Build the source distribution and a wheel for each Python at hand, in dist.
+	$(BIN)/python tools/wheels.py $(if $(PYTHONS),--only $(PYTHONS))
+	@touch build/wheels/.built
+
+# Build anew what is older than the sources.
+build/wheels/.built: $(SOURCES) $(wildcard tools/*wheel*.py)
+	$(MAKE) wheels
+
+reproduce: $(VENV)/.build $(VENV)/.release ## Build them again in another folder, and compare them with dist byte by byte.
+	$(BIN)/python tools/wheels.py --again $(if $(PYTHONS),--only $(PYTHONS))
+
+# TESTS holds arguments of pytest. MNIST is trained on, too, where FASTNET_DATA has it.
+release-check: build/wheels/.built $(VENV)/.release ## Check the files in dist as whoever installs them finds them.
+	$(BIN)/python tools/release_check.py -- $(TESTS)
+
 # BENCH holds options, as in: make bench BENCH="--quick --peers numpy,torch"
 bench: $(VENV)/.installed $(VENV)/.bench ## Measure fastnet side by side with the peers that are installed (60 to 80 minutes).
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m benchmarks $(BENCH)
@@ -102,7 +123,7 @@ peers: $(VENV)/.created ## Install the libraries that the benchmark compares wit
 	$(BIN)/python -m pip install --quiet --group peers
 
 clean: ## Remove everything that these targets made.
-	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache .rumdl_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # ---- How ------------------------------------------------------------------------------------------------------------
@@ -119,7 +140,7 @@ $(VENV)/.created:
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	@touch $@
 
-$(VENV)/.build $(VENV)/.test $(VENV)/.fuzz $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench: $(VENV)/.%: pyproject.toml $(VENV)/.created
+$(VENV)/.build $(VENV)/.test $(VENV)/.fuzz $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench $(VENV)/.release: $(VENV)/.%: pyproject.toml $(VENV)/.created
 	$(BIN)/python -m pip install --quiet --group $*
 	@touch $@
 

@@ -27,7 +27,8 @@ CXX_SOURCES := $(shell find csrc benchmarks -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test interop fuzz sanitize lint api-check docs format wheels reproduce release-check bench bench-history peers clean
+.PHONY: help build demo test test-all test-arm64 test-levels interop fuzz sanitize lint api-check docs format wheels reproduce release-check \
+	bench bench-history peers clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +42,19 @@ demo: $(VENV)/.installed ## Train a classifier of handwritten digits and print i
 # In as many processes as there are processors, four at most: each takes a gigabyte. One that is done takes over what another has left.
 test: $(VENV)/.installed $(VENV)/.test ## Run all tests against the installed package.
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
+
+# TESTS holds arguments of pytest, PYTHONS versions, as in: make test-all PYTHONS="3.12 3.13t" TESTS='-m "not slow"'
+test-all: $(VENV)/.created ## Run all tests on every Python from 3.11 up that is at hand.
+	$(BIN)/python tools/pythons.py $(if $(PYTHONS),--only $(PYTHONS)) -- $(TESTS)
+
+# In QEMU a test takes 20 to 50 times as long: a few of each part of the core. TESTS replaces them.
+EMULATED_TESTS := activations functional_losses gemm int8_kernels layers normalization optimizers rows small sparse steps threads trainable
+ARM64_TESTS := $(EMULATED_TESTS) bfloat16 core_images gradients isa nan
+test-arm64: $(VENV)/.build ## Compile for arm64 and run tests of the core in QEMU (Debian and Ubuntu).
+	$(BIN)/python tools/arm64.py $(or $(TESTS),-m "not slow" $(ARM64_TESTS:%=tests/test_%.py))
+
+test-levels: $(VENV)/.installed $(VENV)/.test ## Run tests of the core on x86-64 with SSE3 alone and with AVX2, in QEMU (Linux).
+	$(BIN)/python tools/levels.py $(or $(TESTS),-m "not slow" $(EMULATED_TESTS:%=tests/test_%.py))
 
 # What the other tests skip where these libraries are not installed. PyTorch first, as in `peers`.
 interop: $(VENV)/.installed $(VENV)/.test ## Test with PyTorch and Keras themselves, which are downloaded.

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 import fastnet as fn
+from absent import pytest_make_collect_report, pytest_runtest_call, pytest_runtest_setup  # noqa: F401 - hooks
 from browser import browser, digits_server, open_page  # noqa: F401 - fixtures
 from command import flowers, model, run  # noqa: F401
 from csv_files import engine  # noqa: F401

@@ -24,7 +24,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PROJECT = PYPROJECT["project"]
 SOURCES = sorted(
     path
-    for folder in ("csrc", "python", "tests", "benchmarks", "examples", "docs")
+    for folder in ("csrc", "python", "tests", "benchmarks", "examples", "docs", "tools")
     for path in (ROOT / folder).rglob("*")
     if path.suffix in {".py", ".pyi", ".h", ".cpp"}
 )

@@ -48,7 +48,8 @@ def tested(level: Level, arguments: list[str]) -> bool:
     python = emulated_environment(FOLDER / level.isa, ["qemu-x86_64", "-cpu", level.cpu], interpreter, packages)
     environment = dict(os.environ)
     if level.numpy:
-        environment["PYTHONPATH"] = str(older_numpy(level.numpy))
+        paths = [str(older_numpy(level.numpy)), *filter(None, [os.environ.get("PYTHONPATH")])]
+        environment["PYTHONPATH"] = os.pathsep.join(paths)
     program = (
         "import sys, numpy, fastnet as fn; config = fn.show_config(mode='dict'); "
         "print('NumPy', numpy.__version__, 'and instruction sets', *config['available_isas']); "

@@ -117,6 +117,7 @@ def made(interpreter: Interpreter, *targets: str) -> bool:
     """Tell whether make reaches targets of the environment of an interpreter."""
     folder = FOLDER / interpreter.name
     environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS")}
+    environment["PIP_ONLY_BINARY"] = ":all:"  # the newest NumPy that has a wheel for it
     if shutil.which("ccache"):
         environment.setdefault("CMAKE_CXX_COMPILER_LAUNCHER", "ccache")
     variables = [f"VENV={folder / 'venv'}", f"BUILD={cmake_folder(interpreter)}", f"PYTHON={interpreter.executable}"]
@@ -137,16 +138,18 @@ def forget_another_release(interpreter: Interpreter) -> None:
         stamp.write_text(mark)
 
 
-def install_tests(python: Path) -> list[str]:
+def install_tests(folder: Path, python: Path) -> list[str]:
     """Install what the tests need, as far as there are wheels; return the distributions without one."""
+    stamp, pyproject = folder / "absent", ROOT / "pyproject.toml"
+    if stamp.is_file() and stamp.stat().st_mtime > pyproject.stat().st_mtime:
+        return stamp.read_text(encoding="utf-8").split()
     pip = [python, "-m", "pip", "install", "--quiet", "--only-binary=:all:"]
-    if subprocess.run([*pip, "--group", "test"], cwd=ROOT, stderr=subprocess.DEVNULL, check=False).returncode == 0:
-        return []
-    group = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["dependency-groups"]["test"]
     absent = []
-    for requirement in group:
-        if subprocess.run([*pip, requirement], stderr=subprocess.DEVNULL, check=False).returncode:
-            absent.append(re.match(r"[\w.-]+", requirement)[0])  # type: ignore[index]
+    if subprocess.run([*pip, "--group", "test"], cwd=ROOT, stderr=subprocess.DEVNULL, check=False).returncode:
+        for requirement in tomllib.loads(pyproject.read_text(encoding="utf-8"))["dependency-groups"]["test"]:
+            if subprocess.run([*pip, requirement], stderr=subprocess.DEVNULL, check=False).returncode:
+                absent.append(re.match(r"[\w.-]+", requirement)[0])  # type: ignore[index]
+    stamp.write_text(" ".join(absent), encoding="utf-8")
     return absent
 
 
@@ -160,7 +163,7 @@ def tested(interpreter: Interpreter, arguments: list[str]) -> Row:
         return Row(interpreter.release, failed=1, remark="not built")
     folder = FOLDER / interpreter.name
     python = folder / "venv" / "bin" / "python"
-    absent = install_tests(python)
+    absent = install_tests(folder, python)
     return run_pytest(interpreter, python, absent, arguments)
 
 

@@ -33,7 +33,9 @@ class QuantizedConvolution final : public ImageLayer<float>, public QuantizedLay
 
     const Int8Weights& kernel() const override { return kernel_; }
     std::vector<ParameterSlot> slots() const override {
-        return use_bias_ ? std::vector<ParameterSlot>{{"bias", 0, {geometry_.filters}}} : std::vector<ParameterSlot>{};
+        if (!use_bias_)
+            return {};
+        return {{"bias", 0, {geometry_.filters}}};
     }
     Index parameter_count() const override { return use_bias_ ? geometry_.filters : 0; }
     double operations_per_row() const override { return geometry_.operations(); }

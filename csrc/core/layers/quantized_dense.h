@@ -15,7 +15,9 @@ class QuantizedDense final : public Layer<float>, public QuantizedLayer {
 
     const Int8Weights& kernel() const override { return kernel_; }
     std::vector<ParameterSlot> slots() const override {
-        return use_bias_ ? std::vector<ParameterSlot>{{"bias", 0, {output_size}}} : std::vector<ParameterSlot>{};
+        if (!use_bias_)
+            return {};
+        return {{"bias", 0, {output_size}}};
     }
     Index parameter_count() const override { return use_bias_ ? output_size : 0; }
     const float* bias(const float* parameters) const override { return use_bias_ ? parameters : nullptr; }

@@ -28,6 +28,7 @@ from page_servers import (  # noqa: F401
 # In continuous integration the examples are always the same, so that a failure belongs to the change.
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", parent=settings.get_profile("default"), derandomize=True, print_blob=True)
+settings.register_profile("emulated", parent=settings.get_profile("default"), max_examples=5)  # for tools/emulation.py
 settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 

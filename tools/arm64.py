@@ -11,7 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from emulation import emulated_environment, require
+from emulation import PYTEST_OPTIONS, emulated_environment, require
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "arm64"
@@ -142,7 +142,7 @@ def main() -> int:
     if not (site_packages / "numpy").is_dir():
         install_wheels(site_packages)
     build(python, site_packages)
-    command = [python, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", *sys.argv[1:]]
+    command = [python, "-m", "pytest", *PYTEST_OPTIONS, *sys.argv[1:]]
     return subprocess.run(command, cwd=ROOT, env={**os.environ, "FASTNET_ABSENT": ABSENT}, check=False).returncode
 
 

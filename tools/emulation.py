@@ -5,6 +5,9 @@ import shutil
 import sys
 from pathlib import Path
 
+# One process, and few examples of each property: everything takes 20 to 50 times as long.
+PYTEST_OPTIONS = ["-n", "0", "-p", "no:cacheprovider", "--hypothesis-profile=emulated"]
+
 
 def emulated_environment(folder: Path, emulator: list[str], interpreter: Path, site_packages: Path | None) -> Path:
     """Make a virtual environment whose interpreter runs in an emulator, and return that interpreter.

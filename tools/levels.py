@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from emulation import emulated_environment, require
+from emulation import PYTEST_OPTIONS, emulated_environment, require
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "levels"
@@ -58,7 +58,7 @@ def tested(level: Level, arguments: list[str]) -> bool:
     if subprocess.run([python, "-c", program], cwd=ROOT, env=environment, check=False).returncode:
         print(f"fastnet does not run with {level.isa} on this processor", file=sys.stderr)
         return False
-    command = [python, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", *arguments]
+    command = [python, "-m", "pytest", *PYTEST_OPTIONS, *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode == 0
 
 

@@ -27,8 +27,7 @@ CXX_SOURCES := $(shell find csrc benchmarks -name '*.cpp' -o -name '*.h')
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build demo test test-all test-arm64 test-levels interop fuzz sanitize lint api-check docs format wheels reproduce release-check \
-	bench bench-history peers clean
+.PHONY: help build demo test test-all test-arm64 test-levels interop fuzz sanitize lint api-check docs format wheels reproduce release-check bench bench-history peers clean
 
 help: ## Print this list.
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

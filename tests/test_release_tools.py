@@ -4,7 +4,6 @@ import base64
 import csv
 import hashlib
 import importlib
-import json
 import os
 import subprocess
 import sys
@@ -148,32 +147,10 @@ def test_a_library_without_a_known_license_ends_the_build(tool: Callable, tmp_pa
 # ---- Pythons --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the interpreters are scripts of a shell")
-def test_the_newest_python_of_each_version_is_found(
-    tool: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def add(name: str, version: list[int], implementation: str = "cpython", wanting: tuple[str, ...] = ()) -> None:
-        file = tmp_path / f"{name}-{version[2]}" / name
-        file.parent.mkdir()
-        answer = json.dumps([implementation, version, name.endswith("t"), str(file), wanting])
-        file.write_text(f"#!/bin/sh\necho '{answer}'\n")
-        file.chmod(0o755)
-
-    add("python3.12", [3, 12, 1])
-    add("python3.12", [3, 12, 9])
-    add("python3.12", [3, 12, 10], wanting=("Python.h",))
-    add("python3.14t", [3, 14, 0])
-    add("python3.10", [3, 10, 5])
-    add("python3.11", [3, 11, 2], implementation="pypy")
-    (tmp_path / "off").mkdir()
-    (tmp_path / "off" / "python3.13").write_text("#!/bin/sh\nexit 127\n")
-    (tmp_path / "off" / "python3.13").chmod(0o755)
-    monkeypatch.setenv("PATH", os.pathsep.join(str(folder) for folder in tmp_path.iterdir()))
-    monkeypatch.setenv("PYENV_ROOT", str(tmp_path / "none"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    found = tool("interpreters").interpreters()
-    assert [(one.name, one.version) for one in found] == [("3.12", (3, 12, 9)), ("3.14t", (3, 14, 0))]
-    assert [tool("release_check").tag_of(one) for one in found] == ["-cp312-cp312-", "-cp314-cp314t-"]
+def test_a_wheel_is_checked_with_the_python_of_its_tag(tool: Callable) -> None:
+    interpreter, tag_of = tool("interpreters").Interpreter, tool("release_check").tag_of
+    assert tag_of(interpreter((3, 12, 9), False, "python", [])) == "-cp312-cp312-"
+    assert tag_of(interpreter((3, 14, 0), True, "python", [])) == "-cp314-cp314t-"
 
 
 # ---- Two builds -----------------------------------------------------------------------------------------------------

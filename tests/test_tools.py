@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import emulation
+import interpreters
 import pytest
-
-from tools import emulation, pythons
+import pythons
 
 if os.name == "nt":
     pytest.skip("the Makefile's scripts are for Unix", allow_module_level=True)
@@ -43,7 +44,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def found() -> list[tuple[str, str]]:
-    return [(one.name, one.release) for one in pythons.interpreters()]
+    return [(one.name, one.release) for one in interpreters.interpreters()]
 
 
 def test_interpreters_come_from_the_path_and_from_pyenv_and_the_oldest_first(machine: Path) -> None:
@@ -76,7 +77,7 @@ def test_what_is_not_cpython_or_does_not_run_is_left_out(machine: Path) -> None:
 
 
 def test_a_real_interpreter_answers() -> None:
-    interpreter = pythons.probed(Path(sys.executable))
+    interpreter = interpreters.probed(Path(sys.executable))
     assert interpreter is not None
     assert interpreter.version == sys.version_info[:3]
 

@@ -33,6 +33,11 @@ class Interpreter(NamedTuple):
         """Its version as the executables have it: 3.12, 3.13t."""
         return f"{self.version[0]}.{self.version[1]}" + "t" * self.free_threaded
 
+    @property
+    def release(self) -> str:
+        """The same with its third number: 3.12.10, 3.13.1t."""
+        return ".".join(map(str, self.version)) + "t" * self.free_threaded
+
 
 def candidates() -> list[Path]:
     """Return the files that are named like an interpreter: on the PATH, and where pyenv and uv keep theirs."""

@@ -6,7 +6,6 @@ left out there, and tests/absent.py skips what needs it.
 """
 
 import argparse
-import json
 import os
 import re
 import shutil
@@ -18,19 +17,10 @@ import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import NamedTuple
 
+from interpreters import Interpreter, interpreters
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "build" / "pythons"
-OLDEST = (3, 11)
-PROBE = """
-import importlib.util, json, os, sys, sysconfig
-free_threaded = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
-wanting = []
-if not os.path.exists(os.path.join(sysconfig.get_path("include"), "Python.h")):
-    wanting.append("Python.h")
-if not (importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip")):
-    wanting.append("venv")
-print(json.dumps([sys.implementation.name, sys.version_info[:3], free_threaded, sys._base_executable, wanting]))
-"""
 # Modules of the distributions whose name is not the module's.
 MODULES = {
     "scikit-learn": "sklearn",
@@ -38,24 +28,6 @@ MODULES = {
     "axe-playwright-python": "axe_playwright_python",
     "prometheus-client": "prometheus_client",
 }
-
-
-class Interpreter(NamedTuple):
-    """A Python that was found."""
-
-    version: tuple[int, ...]
-    free_threaded: bool
-    executable: str
-    wanting: list[str]
-
-    @property
-    def name(self) -> str:
-        """Its version as the executables have it: 3.12, 3.13t."""
-        return f"{self.version[0]}.{self.version[1]}" + "t" * self.free_threaded
-
-    @property
-    def release(self) -> str:
-        return ".".join(map(str, self.version)) + "t" * self.free_threaded
 
 
 class Row(NamedTuple):
@@ -68,41 +40,6 @@ class Row(NamedTuple):
     skipped: int = 0
     seconds: float = 0.0
     remark: str = ""
-
-
-# ---- Interpreters ---------------------------------------------------------------------------------------------------
-
-
-def candidates() -> list[Path]:
-    """Return the files that are named like an interpreter: on the PATH, and where pyenv and uv keep theirs."""
-    named = re.compile(r"python3(\.\d+)?t?")
-    folders = [Path(folder) for folder in os.environ.get("PATH", "").split(os.pathsep) if folder]
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
-    folders += sorted((pyenv / "versions").glob("*/bin"))
-    folders += sorted((Path.home() / ".local" / "share" / "uv" / "python").glob("*/bin"))
-    return [file for folder in folders if folder.is_dir() for file in folder.iterdir() if named.fullmatch(file.name)]
-
-
-def probed(file: Path) -> Interpreter | None:
-    """Return the CPython that a file runs; none if it does not run, as pyenv's shims of versions that are off."""
-    try:
-        done = subprocess.run([file, "-c", PROBE], capture_output=True, text=True, timeout=60, check=True)
-        implementation, version, free_threaded, executable, wanting = json.loads(done.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError):
-        return None
-    if implementation != "cpython" or tuple(version) < OLDEST:
-        return None
-    return Interpreter(tuple(version), free_threaded, executable, wanting)
-
-
-def interpreters() -> list[Interpreter]:
-    """Return one interpreter of each version, the oldest first: the newest release of those that can build."""
-    best: dict[str, Interpreter] = {}
-    for found in filter(None, map(probed, candidates())):
-        other = best.get(found.name)
-        if other is None or (not found.wanting, found.version) > (not other.wanting, other.version):
-            best[found.name] = found
-    return sorted(best.values())
 
 
 # ---- One of them ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import fastnet as fn
 from fastnet import layers
-from fastnet.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Normalization
+from fastnet.layers import BatchNormalization, Conv2D, Dense, Dropout, Flatten, Normalization, ReLU
 
 X = np.random.default_rng(0).normal(2.0, 3.0, size=(32, 6)).astype(np.float32)
 
@@ -76,9 +76,16 @@ def test_a_layer_called_as_in_training_acts_on_one_batch() -> None:
             ValueError,
             r"samples of shape \(6,\) need a kernel of shape \(6, 3\); layer 'dense' has one of shape \(5, 3\), for .*\(5,\)",
         ),
-        (lambda: Dense(3)(np.ones((2, 0))), ValueError, "must be at least 1"),
+        (lambda: Dense(3)(np.ones((2, 0))), ValueError, r"at least one value for every sample; got shape \(2, 0\)"),
         (lambda: Conv2D(3, 3)(X), ValueError, r"takes samples of shape \(height, width, channels\); got \(6,\)"),
         (lambda: Dense(3).build((None, "x")), TypeError, "every dimension of input_shape must be an integer; got 'x'"),
+        (lambda: Dense(3).build(4), TypeError, r"input_shape must be a tuple of integers .*; got 4 \(int\)"),
+        (lambda: Dense(3).build(None), TypeError, "input_shape must be a tuple of integers .*; got NoneType"),
+        (
+            lambda: Dense(3)(np.ones((0, 4)), training=True),
+            ValueError,
+            r"x must have at least one row, got shape \(0, 4\)",
+        ),
         (lambda: Flatten()(np.ones(3)), ValueError, r"row for every sample, .* got shape \(3,\)"),
         (lambda: Flatten()("x"), TypeError, "x must be an array of real numbers"),
         (lambda: Flatten()(None), ValueError, "x is missing"),
@@ -216,6 +223,13 @@ def test_a_layer_removed_from_a_model_keeps_dtype_and_weights_when_called() -> N
     assert output.dtype == np.float64
     assert_array_equal(output, expected)
     assert layer.kernel.dtype == np.float64
+
+
+def test_a_call_on_no_samples_gives_no_outputs_and_builds_the_layer() -> None:
+    conv = Conv2D(2, 3)
+    assert conv(np.ones((0, 5, 4, 1))).shape == (0, 3, 2, 2)
+    assert conv.kernel.shape == (3, 3, 1, 2)
+    assert ReLU(6.0, 0.1, 1.0)(np.ones((0, 4))).shape == (0, 4)
 
 
 def test_threads_that_call_a_new_layer_give_it_one_set_of_weights() -> None:

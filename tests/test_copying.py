@@ -96,6 +96,46 @@ def test_a_class_derived_from_sequential_keeps_its_attributes() -> None:
     assert (type(other), other.owner, other.built) == (Named, "me", True)
 
 
+@COPIES
+def test_the_copy_of_a_layer_keeps_its_weights_apart_from_any_model(copied: Callable[[Any], Any]) -> None:
+    inner = [fn.Dense(4), fn.BatchNormalization(), fn.layers.ReLU(6.0, 0.1, 1.0)]
+    model = fn.Sequential([fn.Input((4,)), fn.Dense(4), fn.layers.Residual(inner)], dtype="float64")
+    model.compile("sgd", "mse")
+    model.fit(X, X, verbose=0)
+    parts = [copied(layer) for layer in model.layers]
+    assert [(part.in_model, part.name) for part in parts] == [(False, "dense"), (False, "residual")]
+    assert parts[1].layers[0].in_model
+    expected = model.predict(X)
+    model.set_weights([np.zeros_like(array) for array in model.get_weights()])
+    assert parts[0].kernel.dtype == np.float64
+    assert np.array_equal(parts[1](parts[0](X)), expected)
+    assert np.array_equal(fn.Sequential([fn.Input((4,)), *parts], dtype="float64").predict(X), expected)
+
+
+@COPIES
+def test_the_copy_of_a_layer_outside_of_a_model_has_weights_of_its_own(copied: Callable[[Any], Any]) -> None:
+    layer = fn.Dense(2)
+    assert copied(layer).get_weights() == []
+    expected = layer(X)
+    other = copied(layer)
+    layer.kernel = np.zeros((4, 2))
+    assert np.array_equal(other(X), expected)
+    adapted = fn.layers.Normalization()
+    adapted.adapt(X)
+    assert np.array_equal(copied(adapted)(X), adapted(X))
+
+
+def test_a_copy_draws_nothing_from_the_seed() -> None:
+    layer, found = fn.Dense(2), []
+    layer.build((4,))
+    for copies in (0, 1):
+        fn.utils.set_random_seed(3)
+        for _ in range(copies):
+            copy.deepcopy(layer)
+        found.append(fn.Dense(2)(X))
+    assert np.array_equal(*found)
+
+
 def test_a_fresh_copy_has_the_architecture_the_compilation_and_other_weights() -> None:
     model = drawing_model(cubed)
     training(model)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from fastnet.initializers import Initializer
-from fastnet.layers.weights import HasWeights, Weights
+from fastnet.layers.copying import Copied
+from fastnet.layers.weights import Weights
 from fastnet.regularizers import Regularizer
 from fastnet.support.attributes import is_own, parameters, reserved_names
 from fastnet.support.registry import Configurable, Registry
@@ -18,7 +19,7 @@ from fastnet.support.validation import check_bool, check_integer, check_shape, d
 Shape = tuple[int, ...]
 
 
-class Layer(Configurable, HasWeights):
+class Layer(Configurable, Copied):
     """The base of all layers.
 
     Parameters
@@ -316,8 +317,9 @@ class Layer(Configurable, HasWeights):
         """
         from fastnet.layers.calling import build_alone
 
-        given = tuple(input_shape)
-        build_alone(self, check_shape("input_shape", given[1:] if given[:1] == (None,) else given))
+        given: Any = input_shape
+        with_batch = isinstance(given, Sequence) and given[:1] in ((None,), [None])
+        build_alone(self, check_shape("input_shape", given[1:] if with_batch else given))
 
     def __call__(self, x: Any, training: bool | None = False) -> NDArray[Any]:
         """Return the outputs of the layer for samples. A layer without weights is built first, as `build` does it.

@@ -42,6 +42,8 @@ def call(layer: Any, x: Any, training: bool) -> NDArray[Any]:
     if array.ndim < 2:
         raise ValueError(f"x must have a row for every sample, as (samples, features); got shape {array.shape}")
     shape = array.shape[1:]
+    if 0 in shape:
+        raise ValueError(f"x must have at least one value for every sample; got shape {array.shape}")
     output_shape = layer.compute_output_shape(shape)
     arrays = layer.arrays_for_call(shape)
     dtype = "float32" if layer._weights is None else layer._weights.dtype
@@ -53,13 +55,15 @@ def call(layer: Any, x: Any, training: bool) -> NDArray[Any]:
             for name, (_, _, offset, _, _) in zip(names, slots, strict=True)
         ]
     )
-    flat = array.reshape(len(array), -1)
+    flat = array.reshape(len(array), math.prod(shape))
     outputs = outputs_in_training(network, flat) if training else network.predict(flat, _ROWS)
     return outputs.reshape(len(array), *output_shape)
 
 
-def build_alone(layer: Any, shape: tuple[int, ...]) -> None:
+def build_alone(layer: Any, shape: tuple[int, ...], generator: "Generator | None" = None) -> None:
     """Give a layer a network of its own, unless it has weights or needs none; its model keeps these weights.
+
+    Initial values come from `generator`, or else from one that follows `fastnet.utils.set_random_seed`.
 
     Raises
     ------
@@ -69,13 +73,14 @@ def build_alone(layer: Any, shape: tuple[int, ...]) -> None:
     wanted = layer.weight_shapes(shape)
     with _building:
         if layer._weights is None and wanted:
-            _attach_alone(layer, shape, wanted)
+            _attach_alone(layer, shape, wanted, generator or make_generator())
     _check_fit(layer, shape, wanted)
 
 
-def _attach_alone(layer: Any, shape: tuple[int, ...], wanted: Mapping[str, tuple[int, ...]]) -> None:
+def _attach_alone(
+    layer: Any, shape: tuple[int, ...], wanted: Mapping[str, tuple[int, ...]], generator: "Generator"
+) -> None:
     ends = shape, layer.compute_output_shape(shape)
-    generator = make_generator()
     layer.prepare(shape, True, generator)
     kept = layer.get_weights()
     dtype = kept[0].dtype.name if kept and kept[0].dtype.name in NETWORKS else "float32"

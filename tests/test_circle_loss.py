@@ -116,6 +116,29 @@ def test_accuracy_with_labels_of_outputs_is_computed_from_them() -> None:
     assert figures[1] == pytest.approx((model.predict(X).argmax(axis=1) == Y).mean())
 
 
+def test_the_loss_is_a_metric_and_the_doctor_takes_any_labels() -> None:
+    model = fn.Sequential([fn.Input((2,)), *unit_rows(3)], seed=2)
+    model.compile("sgd", "circle", metrics=["circle"])
+    loss, metric = model.evaluate(X, Y * 1000, batch_size=90, verbose=0)
+    assert metric == pytest.approx(loss)
+    assert fn.doctor(model, X, Y * 1000).codes == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (np.eye(3)[Y], r"y must have one label a row, of shape \(n,\) or \(n, 1\), for circle; got \(90, 3\)"),
+        (np.where(Y == 1, 1e300, 0.0), r"y has label 1e\+300 at row 1; labels must be less than 2\*\*63"),
+        (Y + 0.5, "y has label 0.5 at row 0; labels must be whole numbers"),
+    ],
+)
+def test_training_refuses_what_are_not_labels(labels: Any, message: str) -> None:
+    model = fn.Sequential([fn.Input((2,)), fn.Dense(3)])
+    model.compile("sgd", "circle")
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, labels, verbose=0)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -125,6 +148,7 @@ def test_accuracy_with_labels_of_outputs_is_computed_from_them() -> None:
         (lambda: Circle()(LABELS, LABELS), ValueError, r"y_pred must have shape \(n, features\), .* got \(6,\)"),
         (lambda: Circle()(EMBEDDINGS, EMBEDDINGS), ValueError, r"y_true must have shape \(n,\) or \(n, 1\)"),
         (lambda: Circle()(LABELS + 0.5, EMBEDDINGS), ValueError, "y_true must hold whole numbers; got 0.5"),
+        (lambda: Circle()(LABELS * 1e30, EMBEDDINGS), ValueError, r"y_true must hold labels of less than 2\*\*63; got"),
         (lambda: Circle()(["a"] * 6, EMBEDDINGS), ValueError, "y_true must have shape"),
         (
             lambda: circle(LABELS, EMBEDDINGS, [1], np.ones((1, 3))),

@@ -273,6 +273,10 @@ def as_targets(
         raise ValueError(f"{name} must have as many rows as x, {rows}; got shape {array.shape}{hint}")
     if loss.takes_labels and outputs > 1 and (array.ndim == 1 or array.shape[1:] == (1,)):
         return _as_labels(name, array.reshape(-1), outputs, first_row, loss)
+    if loss.free_labels:
+        raise ValueError(
+            f"{name} must have one label a row, of shape (n,) or (n, 1), for {loss.name}; got {array.shape}"
+        )
     if array.ndim == 1 and outputs == 1:
         array = array[:, None]
     expected = (rows, *output_shape)
@@ -306,6 +310,11 @@ def _as_labels(name: str, labels: Array, outputs: int, first_row: int, loss: Los
             row = int(fractional.argmax())
             raise ValueError(f"{name} has label {labels[row]} at row {first_row + row}; labels must be whole numbers")
     if loss.free_labels:
+        if labels.dtype.kind == "f" and (large := np.abs(labels) >= 2.0**63).any():
+            row = int(large.argmax())
+            raise ValueError(
+                f"{name} has label {labels[row]:g} at row {first_row + row}; labels must be less than 2**63"
+            )
         return labels.astype(np.int64, copy=False)
     wrong = (labels < 0) | (labels >= outputs)
     if (ignored := loss.ignore_class) is not None:

@@ -160,6 +160,8 @@ def labels_of(name: str, values: ArrayLike) -> NDArray[np.int64]:
         raise ValueError(f"{name} must have shape (n,) or (n, 1), one label a row; got shape {array.shape}")
     if array.dtype.kind == "f" and (odd := ~np.isfinite(array) | (array != np.floor(array))).any():
         raise ValueError(f"{name} must hold whole numbers; got {array[odd][0]}")
+    if array.dtype.kind == "f" and (large := np.abs(array) >= 2.0**63).any():
+        raise ValueError(f"{name} must hold labels of less than 2**63; got {array[large][0]}")
     return array.astype(np.int64)
 
 

@@ -36,7 +36,7 @@ class LossMetric(Averaged):
         super().update_state(y_true, y_pred, sample_weight)
 
     def _values(self, true: NDArray[Any], pred: Array, /) -> Any:
-        rows = true if getattr(self.loss, "ignore_class", None) is not None else as_rows(true, pred)
+        rows = true if self.loss.ignore_class is not None or self.loss.free_labels else as_rows(true, pred)
         return self.sign * self._of_rows.sample_losses(rows, pred).reshape(-1)
 
 

@@ -124,8 +124,9 @@ class Case:
 
     @property
     def takes_labels(self) -> bool:
-        """Whether the loss takes labels."""
-        return self.loss is not None and self.loss.takes_labels and self.loss_name != "custom"
+        """Whether the loss takes labels of classes, one for each output."""
+        loss = self.loss
+        return loss is not None and loss.takes_labels and not loss.free_labels and self.loss_name != "custom"
 
     @property
     def classifies(self) -> bool:

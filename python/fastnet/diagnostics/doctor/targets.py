@@ -46,7 +46,7 @@ def wrong_labels(case: Case) -> str | None:
 )
 def wrong_outputs(case: Case) -> str | None:
     y = case.all_y
-    if y is None or case.loss is None or case.loss_name == "custom":
+    if y is None or case.loss is None or case.loss_name == "custom" or case.loss.free_labels:
         return None
     if case.given_as_labels and case.labels is not None:
         classes = int(case.labels.max()) + 1

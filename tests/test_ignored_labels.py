@@ -68,6 +68,19 @@ def test_means_are_taken_batch_by_batch_in_fit_and_evaluate() -> None:
     assert model.evaluate(X, LABELS, batch_size=40, verbose=0) == pytest.approx(expected)
 
 
+def test_evaluation_and_validation_take_batches_as_keras_does() -> None:
+    model = model_of(-1)
+    model.compile(fn.optimizers.SGD(0.0), model.loss)
+    by_16, by_32, whole = (model.evaluate(X, LABELS, batch_size=size, verbose=0) for size in (16, 32, 60))
+    assert len({by_16, by_32, whole}) == 3
+    assert model.evaluate(X, LABELS, verbose=0) == by_32
+    assert model.test_on_batch(np.tile(X, (6, 1)), np.tile(LABELS, 6)) == pytest.approx(whole, rel=1e-12)
+    logs = model.fit(X, LABELS, batch_size=16, validation_data=(X, LABELS), verbose=0).history
+    assert logs["val_loss"] == [by_16]
+    logs = model.fit(X, LABELS, batch_size=16, validation_data=(X, LABELS), validation_batch_size=60, verbose=0).history
+    assert logs["val_loss"] == [whole]
+
+
 def test_accuracy_counts_the_samples_of_a_class_and_metrics_that_ignore_a_label_see_all() -> None:
     own = fn.metrics.SparseCategoricalCrossentropy(ignore_class=-1)
     model = model_of(-1, metrics=["accuracy", own], weighted_metrics=["sparse_categorical_accuracy"])
@@ -124,7 +137,7 @@ def test_results_do_not_depend_on_threads_and_a_file_keeps_the_class(tmp_path: A
     [
         (np.where(KNOWN, LABELS, -2), r"label -2 at row \d+; .* labels must be in 0..3 or -1, which is ignored"),
         (np.where(KNOWN, LABELS, 4), "labels must be in 0..3 or -1"),
-        (np.eye(4)[np.abs(LABELS)], r"ignore_class needs labels: .* got shape \(60, 4\)"),
+        (np.eye(4)[np.abs(LABELS)], r"y must have one label a row, of shape .* got \(60, 4\)"),
     ],
 )
 def test_other_labels_are_refused(labels: Any, message: str) -> None:

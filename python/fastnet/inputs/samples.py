@@ -273,7 +273,7 @@ def as_targets(
         raise ValueError(f"{name} must have as many rows as x, {rows}; got shape {array.shape}{hint}")
     if loss.takes_labels and outputs > 1 and (array.ndim == 1 or array.shape[1:] == (1,)):
         return _as_labels(name, array.reshape(-1), outputs, first_row, loss)
-    if loss.free_labels:
+    if loss.free_labels or loss.ignore_class is not None:
         raise ValueError(
             f"{name} must have one label a row, of shape (n,) or (n, 1), for {loss.name}; got {array.shape}"
         )

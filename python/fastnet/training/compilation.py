@@ -11,6 +11,7 @@ from fastnet import losses, optimizers
 from fastnet.layers.weights import Network
 from fastnet.losses import CustomLoss, Loss
 from fastnet.support.validation import describe, reject_keywords, unsupported
+from fastnet.training.figures import prediction_batch
 
 # Metrics that the core computes along with the loss, and its names for them; None: depends on the number of outputs.
 _CORE_METRICS: Mapping[str, str | None] = {
@@ -90,8 +91,13 @@ class Compilation:
 
     def rows_at_once(self, batch_size: int, most: int) -> int:
         """Return how many rows an evaluation in Python takes at once: a batch, or more where that is the same."""
+        return batch_size if self.of_batches else max(batch_size, most)
+
+    @property
+    def of_batches(self) -> bool:
+        """Whether the loss is that of batches: other ones have another mean."""
         custom = self.custom_loss
-        return batch_size if custom is not None and custom.of_batches else max(batch_size, most)
+        return custom is not None and custom.of_batches
 
     @property
     def config(self) -> dict[str, Any]:
@@ -216,6 +222,12 @@ class Compilation:
             del self._by_core[name]
             self.observed[name] = (get(families[name]), False)
         return chosen
+
+
+def evaluation_batch(compilation: Compilation | None, name: str, value: int | None, of_training: int = 32) -> int:
+    """Return how many rows are evaluated at a time: as in Keras those of training, where the loss depends on them."""
+    depends = compilation is not None and compilation.of_batches
+    return of_training if value is None and depends else prediction_batch(name, value)
 
 
 def _without_other_labels(

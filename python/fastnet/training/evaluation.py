@@ -25,10 +25,11 @@ from fastnet.losses import Loss
 from fastnet.network.compiled import Compiled
 from fastnet.optimizers import Optimizer
 from fastnet.support.validation import check_bool, check_integer, names_arguments
-from fastnet.training.compilation import Compilation
+from fastnet.training.compilation import Compilation, evaluation_batch
 from fastnet.training.figures import PREDICTION_BATCH, RunningMean, batches, check_steps, prediction_batch, result
 from fastnet.training.predictions import predict_parts
 
+_ALL_ROWS = 2**40  # more than any array has
 _OBSERVED_ROWS = 4096  # whose outputs are there at a time for metrics in Python
 
 
@@ -226,7 +227,7 @@ class Evaluator(Compiled):
         x, y, sample_weight
             As in `fit`, stored data included.
         batch_size : int, optional
-            How many samples are evaluated at a time.
+            How many samples are evaluated at a time; 32 for a loss that compares or counts the samples of a batch.
         verbose : {"auto", 0, 1, 2}, default "auto"
             0 prints nothing, the others one line.
         steps, callbacks
@@ -239,7 +240,7 @@ class Evaluator(Compiled):
         float, list of float, or dict
             The loss alone when there are no metrics; else the loss and the metrics in the order of `metrics_names`.
         """
-        batch_size = prediction_batch("batch_size", batch_size)
+        batch_size = evaluation_batch(self._compilation, "batch_size", batch_size)
         steps = None if steps is None else check_integer("steps", steps)
         verbose = check_verbose(verbose)
         source = None if y is not None else as_batches("x", x, self.input_shape, batch_size)
@@ -261,7 +262,8 @@ class Evaluator(Compiled):
         self, x: Any, y: Any = None, sample_weight: ArrayLike | None = None, return_dict: bool = False
     ) -> float | list[float] | dict[str, float]:
         """Return the loss and the metrics of all of `x` as one batch, as `evaluate` does."""
-        return self.evaluate(x, y, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
+        rows = evaluation_batch(self._compilation, "batch_size", None, of_training=_ALL_ROWS)
+        return self.evaluate(x, y, rows, verbose=0, sample_weight=sample_weight, return_dict=return_dict)
 
     def _evaluate_any(
         self, data: Data, batch_size: int, callbacks: CallbackList, steps: int | None, of: str, among: Division | None

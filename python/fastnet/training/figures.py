@@ -6,7 +6,7 @@ from fastnet.callbacks.base import Logs
 from fastnet.inputs.batches import warn_of_few
 from fastnet.support.validation import check_integer
 
-# Rows at a time in evaluate and predict, where the number changes only the memory needed.
+# Rows at a time in predict, and in evaluate for most losses, where the number changes only the memory needed.
 PREDICTION_BATCH = 256
 
 

@@ -29,7 +29,8 @@ from fastnet.support.validation import (
     names_arguments,
     refuse_methods,
 )
-from fastnet.training.figures import prediction_batch, result
+from fastnet.training.compilation import evaluation_batch
+from fastnet.training.figures import result
 from fastnet.training.receipt import Receipt, RunRecord
 from fastnet.training.run import Plan, Position, Run, Watch
 from fastnet.training.stepping import Stepper, batch_hook
@@ -175,7 +176,7 @@ class Trainer(Stepper):
         validation_steps : int, optional
             The maximum number of batches per validation, each time from the first one.
         validation_batch_size : int, optional
-            The number of samples that are evaluated at a time.
+            The number of samples that are evaluated at a time; that of `batch_size` where the loss depends on it.
         validation_freq : int or collection of int, default 1
             Validate after every this many epochs, or after the epochs with these numbers, counted from 1.
         max_time : float, optional
@@ -247,7 +248,7 @@ class Trainer(Stepper):
             shuffle,
             steps,
             None if validation_steps is None else check_integer("validation_steps", validation_steps),
-            prediction_batch("validation_batch_size", validation_batch_size),
+            evaluation_batch(self._compilation, "validation_batch_size", validation_batch_size, batch_size),
             _validation_schedule(validation_freq),
             None if max_time is None else check_number("max_time", max_time, minimum=0.0),
             watch,

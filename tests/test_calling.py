@@ -64,8 +64,9 @@ def test_a_layer_called_as_in_training_acts_on_one_batch() -> None:
     assert set(np.unique(dropped)) == {0.0, 2.0}
     assert 0.4 < (dropped == 0).mean() < 0.6
     image = np.arange(32.0).reshape(1, 4, 8, 1)
-    flipped = [layers.RandomFlip("horizontal")(image, training=True) for _ in range(40)]
+    flipped = [layers.RandomFlip("horizontal")(image) for _ in range(40)]
     assert {tuple(one[0, 0, :, 0]) for one in flipped} == {(*range(8),), (*range(7, -1, -1),)}
+    assert_array_equal(layers.RandomFlip("horizontal")(image, training=False), image)
 
 
 @pytest.mark.parametrize(

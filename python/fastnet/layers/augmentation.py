@@ -29,6 +29,7 @@ class Augmentation(ImageLayer, RandomLayer):
     """
 
     keras_defaults: ClassVar[dict[str, Any]] = {**Layer.keras_defaults, "bounding_box_format": None}
+    _called_in_training: ClassVar[bool] = True
 
     def __init__(self, seed: int | None, data_format: str | None, keywords: dict[str, Any]) -> None:
         super().__init__(seed, keywords)

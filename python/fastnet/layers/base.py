@@ -50,6 +50,7 @@ class Layer(Configurable, Copied):
     """
 
     _changeable: ClassVar[frozenset[str]] = frozenset(["trainable"])
+    _called_in_training: ClassVar[bool] = False  # by default, when the layer is called on an array
     keras_defaults: ClassVar[dict[str, Any]] = {
         "dtype": None,
         "autocast": True,
@@ -321,16 +322,16 @@ class Layer(Configurable, Copied):
         with_batch = isinstance(given, Sequence) and given[:1] in ((None,), [None])
         build_alone(self, check_shape("input_shape", given[1:] if with_batch else given))
 
-    def __call__(self, x: Any, training: bool | None = False) -> NDArray[Any]:
+    def __call__(self, x: Any, training: bool | None = None) -> NDArray[Any]:
         """Return the outputs of the layer for samples. A layer without weights is built first, as `build` does it.
 
         Parameters
         ----------
         x : array_like, shape (n, ...)
             The samples, as the layer gets them in its model. Another size of images, say, is accepted where the weights fit.
-        training : bool, default False
+        training : bool, optional
             Whether the layer acts as in a step of `fit` with the samples as one batch. Every call draws other numbers, and no
-            weight changes.
+            weight changes. By default only layers of augmentation, such as `RandomFlip`, do so, as in Keras.
 
         Returns
         -------
@@ -353,7 +354,8 @@ class Layer(Configurable, Copied):
         from fastnet.layers.calling import call, refuse_symbolic
 
         refuse_symbolic(self.name, type(self).__name__, x)
-        return call(self, x, training is not None and check_bool("training", training))
+        in_training = self._called_in_training if training is None else check_bool("training", training)
+        return call(self, x, in_training)
 
     def arrays_for_call(self, input_shape: Shape) -> dict[str, NDArray[Any]]:
         """Return the weights by their names; they are created if there are none.

@@ -242,6 +242,8 @@ class Layered(LayerRow, HasWeights):
         if generator is None:
             generator = np.random.default_rng()
         elif process != os.getpid():
+            # From NumPy 2.5 on a copy waits for the lock. As in threading, whose locks have this method for that purpose.
+            generator.bit_generator.lock._at_fork_reinit()  # type: ignore[attr-defined]
             generator = copy.deepcopy(generator)
         else:
             return generator

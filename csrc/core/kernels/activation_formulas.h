@@ -4,6 +4,9 @@
 // keeps no second copy of a layer. Otherwise `slope` is written with the input x, and forward stores it for the
 // backward pass.
 
+// The base of those with an exponential or a logarithm in them; see for_vectors_in_one.
+struct LongFormula {};
+
 struct Linear {
     static constexpr const char* name = "linear";
     template <class T> static Vec<T> forward(Vec<T> x, T) { return x; }
@@ -26,20 +29,20 @@ struct LeakyRelu {
     }
 };
 
-struct Sigmoid {
+struct Sigmoid : LongFormula {
     static constexpr const char* name = "sigmoid";
     template <class T> static Vec<T> forward(Vec<T> x, T) { return sigmoid<T>(x); }
     template <class T> static Vec<T> derivative(Vec<T> y, T) { return y * (T(1) - y); }
 };
 
-struct Tanh {
+struct Tanh : LongFormula {
     static constexpr const char* name = "tanh";
     template <class T> static Vec<T> forward(Vec<T> x, T) { return tanh<T>(x); }
     template <class T> static Vec<T> derivative(Vec<T> y, T) { return (T(1) - y) * (T(1) + y); }
 };
 
 // Clevert, Unterthiner and Hochreiter, ICLR 2016: alpha (exp(x) - 1) below zero, alpha >= 0.
-struct Elu {
+struct Elu : LongFormula {
     static constexpr const char* name = "elu";
     template <class T> static Vec<T> forward(Vec<T> x, T alpha) {
         return select<T>(x <= T(0), alpha * expm1_below_zero<T>(minimum<T>(x, Vec<T>{})), x);
@@ -50,7 +53,7 @@ struct Elu {
 };
 
 // Klambauer, Unterthiner, Mayr and Hochreiter, NIPS 2017: ELU with the two constants that keep mean 0 and variance 1.
-struct Selu {
+struct Selu : LongFormula {
     static constexpr const char* name = "selu";
     static constexpr double alpha = 1.67326324235437728481, scale = 1.05070098735548049342;
     template <class T> static Vec<T> forward(Vec<T> x, T) {
@@ -61,14 +64,14 @@ struct Selu {
     }
 };
 
-struct Exponential {
+struct Exponential : LongFormula {
     static constexpr const char* name = "exponential";
     template <class T> static Vec<T> forward(Vec<T> x, T) { return exp<T>(x); }
     template <class T> static Vec<T> derivative(Vec<T> y, T) { return y; }
 };
 
 // log(1 + exp(x)), in a form that never overflows. Dugas et al., NIPS 2000.
-struct Softplus {
+struct Softplus : LongFormula {
     static constexpr const char* name = "softplus";
     template <class T> static Vec<T> forward(Vec<T> x, T) {
         const Vec<T> y = maximum<T>(x, Vec<T>{}) + log1p<T>(exp<T>(-absolute<T>(x)));
@@ -105,7 +108,7 @@ struct HardSigmoid {
 template <class T> FASTNET_INLINE Vec<T> times_share(Vec<T> x, Vec<T> share) {
     return select<T>(share == T(0), x - x == T(0) ? x * share : Vec<T>{}, x * share);
 }
-struct Silu {
+struct Silu : LongFormula {
     static constexpr const char* name = "silu";
     template <class T> static Vec<T> forward(Vec<T> x, T) { return times_share<T>(x, sigmoid<T>(x)); }
     template <class T> static Vec<T> slope(Vec<T> x, T) {
@@ -128,7 +131,7 @@ struct HardSilu {
 };
 
 // x times the normal distribution function at x. Hendrycks and Gimpel, arXiv:1606.08415.
-struct Gelu {
+struct Gelu : LongFormula {
     static constexpr const char* name = "gelu";
     template <class T> static Vec<T> forward(Vec<T> x, T) { return times_share<T>(x, normal<T>(x).distribution); }
     template <class T> static Vec<T> slope(Vec<T> x, T) {
@@ -138,7 +141,7 @@ struct Gelu {
 };
 
 // The approximation x / 2 (1 + tanh(u)) = x sigmoid(2 u) of Gelu, u = sqrt(2 / pi) (x + 0.044715 x^3).
-struct GeluTanh {
+struct GeluTanh : LongFormula {
     static constexpr const char* name = "gelu_tanh";
     static constexpr double twice_root = 1.59576912160573071176, cubic = 0.044715;
     template <class T> static Vec<T> share(Vec<T> x) {
@@ -154,7 +157,7 @@ struct GeluTanh {
 };
 
 // x tanh(softplus(x)), with n = exp(x): tanh(log(1 + n)) = n (n + 2) / (n (n + 2) + 2). Misra, arXiv:1908.08681.
-struct Mish {
+struct Mish : LongFormula {
     static constexpr const char* name = "mish";
     template <class T> struct Parts {
         Vec<T> n, w;
@@ -196,7 +199,7 @@ struct ThresholdedRelu {
 };
 
 // Barron, arXiv:1704.07483: ELU with a continuous slope, alpha (exp(x / alpha) - 1) below zero, alpha > 0.
-struct Celu {
+struct Celu : LongFormula {
     static constexpr const char* name = "celu";
     template <class T> static Vec<T> forward(Vec<T> x, T alpha) {
         return select<T>(x <= T(0), alpha * expm1_below_zero<T>(minimum<T>(x, Vec<T>{}) / alpha), x);
@@ -235,7 +238,7 @@ struct SoftShrink {
 };
 
 // x - tanh(x), without the digits that the subtraction would lose near 0.
-struct TanhShrink {
+struct TanhShrink : LongFormula {
     static constexpr const char* name = "tanh_shrink";
     template <class T> static Vec<T> forward(Vec<T> x, T) {
         const Vec<T> z = x * x, small = -(tanh_correction<T>(z) * z * x);
@@ -272,7 +275,7 @@ struct SparsePlus {
 };
 
 // log(sigmoid(x)) = -softplus(-x). The slope is sigmoid(-x) = 1 - exp(y).
-struct LogSigmoid {
+struct LogSigmoid : LongFormula {
     static constexpr const char* name = "log_sigmoid";
     template <class T> static Vec<T> forward(Vec<T> x, T) { return -Softplus::forward<T>(-x, T(0)); }
     template <class T> static Vec<T> derivative(Vec<T> y, T) { return -expm1_below_zero<T>(y); }

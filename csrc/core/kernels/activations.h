@@ -8,23 +8,37 @@
 template <class A>
 inline constexpr bool keeps_slope = requires { &A::template slope<float>; };
 
-template <class A, class T> void forward_elements(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {
-    const auto elements = [&](T* y, T* kept, Vec<T> bias, Index n) {
-        const Vec<T> x = load_some(y, n) + bias;
-        if constexpr (keeps_slope<A>)
-            if (e.kept)
-                store_some(kept, A::template slope<T>(x, e.alpha), n);
-        store_some(y, A::template forward<T>(x, e.alpha), n);
-    };
-    const Vec<T> none = -Vec<T>{};  // x + -0 is x, -0 included
-    T* kept = e.kept;
-    if (columns == 1 && c_row == 1) {  // the rows of a single unit follow each other
-        const Vec<T> bias = e.bias ? broadcast(*e.bias) : none;
-        return for_vectors<T>(rows, [&](Index i, Index n) { elements(c + i, kept + i, bias, n); });
+// Not inlined, so that the path of the smallest layers does not save registers for it.
+template <class A, class T>
+[[gnu::noinline]] void forward_elements(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {
+    if constexpr (std::is_same_v<A, Linear>)
+        if (!e.bias)
+            return;
+    const bool follow = columns == 1 && c_row == 1;  // the rows of a single unit follow each other
+    if (follow)
+        columns = rows, rows = 1;
+    // A bias for each column, or one for all of them. x + -0 is x, -0 included.
+    T same[lanes<T>];
+    const T* bias = e.bias;
+    if (follow || !bias) {
+        store(same, bias ? broadcast(*bias) : -Vec<T>{});
+        bias = same;
     }
-    for (Index i = 0; i < rows; ++i, c += c_row, kept += e.kept_row)
-        for_vectors<T>(
-            columns, [&](Index j, Index n) { elements(c + j, kept + j, e.bias ? load_some(e.bias + j, n) : none, n); });
+    const Index wanted = bias == same ? 0 : ~Index(0);
+    T* kept = e.kept;
+    for (Index i = 0; i < rows; ++i, c += c_row, kept += e.kept_row) {
+        const auto elements = [&](Index j, Index n) {
+            const Vec<T> x = load_some(c + j, n) + load_some(bias + (j & wanted), n);
+            if constexpr (keeps_slope<A>)
+                if (e.kept)
+                    store_some(kept + j, A::template slope<T>(x, e.alpha), n);
+            store_some(c + j, A::template forward<T>(x, e.alpha), n);
+        };
+        if constexpr (std::is_base_of_v<LongFormula, A>)
+            for_vectors_in_one<T>(columns, elements);
+        else
+            for_vectors<T>(columns, elements);
+    }
 }
 
 template <class A, class T> void backward_elements(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {

@@ -30,21 +30,39 @@ template <class T> struct Tile {
     bool fetch_c;  // prefetch C as well
 };
 
-// C = alpha sums (+ C). Only the last vector of a row may be partial.
-template <class T, int rows, int vectors, bool accumulate>
-FASTNET_INLINE void write_back(const Tile<T>& t, const Vec<T> (&sums)[rows][vectors]) {
-    const Index tail = t.columns - (vectors - 1) * lanes<T>;
+// C = alpha sums (+ C). One function serves tiles of all sizes.
+template <class T> [[gnu::noinline]] void write_back(const Tile<T>& t, Index rows, Index vectors, const Vec<T>* sums) {
     T* c = t.c;
+    const Vec<T> alpha = broadcast(t.alpha);
+    for (Index i = 0; i < rows; ++i, c += t.c_row, sums += vectors)
+        for_vectors<T>(t.columns, [&](Index j, Index n) {
+            const Vec<T> before = t.accumulate ? load_some(c + j, n) : Vec<T>{};
+            store_some(c + j, multiply_add<T>(sums[j / lanes<T>], alpha, before), n);
+        });
+}
+
+// The same from registers. Tiles that nothing is added to are stored here, if they consist of whole vectors or are one
+// vector wide, or if a part of a vector takes a single instruction. Copies, here and below, because objects whose
+// address is taken do not stay in registers.
+template <int rows, int vectors, class T>
+FASTNET_INLINE void write_back(const Tile<T>& t, const Vec<T> (&sums)[rows][vectors]) {
+    T* c = t.c;
+    const Index c_row = t.c_row, end = t.columns - (vectors - 1) * lanes<T>;  // of the last vector
+    const Vec<T> alpha = broadcast(t.alpha);
+    const bool here = !t.accumulate && (stores_parts || vectors == 1 || end == lanes<T>);
+    Vec<T> copies[rows][vectors];
 #pragma GCC unroll 16
-    for (int i = 0; i < rows; ++i, c += t.c_row) {
+    for (int i = 0; i < rows; ++i, c += c_row)
 #pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) {
-            const Index n = v + 1 < vectors ? lanes<T> : tail;
-            T* at = c + v * lanes<T>;
-            const Vec<T> before = accumulate ? load_some(at, n) : Vec<T>{};
-            store_some(at, multiply_add<T>(sums[i][v], broadcast(t.alpha), before), n);
-        }
-    }
+        for (int v = 0; v < vectors; ++v)
+            if (!here)
+                copies[i][v] = sums[i][v];
+            else if (v + 1 < vectors || (vectors > 1 && !stores_parts))
+                store(c + v * lanes<T>, multiply_add<T>(sums[i][v], alpha, Vec<T>{}));
+            else
+                store_last(c + v * lanes<T>, multiply_add<T>(sums[i][v], alpha, Vec<T>{}), end);
+    if (!here)
+        write_back(t, rows, vectors, copies[0]);
 }
 
 template <class Form, int rows, int vectors, bool packed, bool ahead, class T = typename Form::Value>
@@ -103,10 +121,7 @@ void micro_kernel(const Tile<typename Form::Value>& first, Index count) {
             accumulate_along_k<Form, rows, vectors, packed, true>(t, sums);
         else
             accumulate_along_k<Form, rows, vectors, packed, false>(t, sums);
-        if (t.accumulate)
-            write_back<T, rows, vectors, true>(t, sums);
-        else
-            write_back<T, rows, vectors, false>(t, sums);
+        write_back(t, sums);
         t.a += rows * (packed ? t.k : t.a_row);
         t.c += rows * t.c_row;
         t.b_ahead = 0;   // it is in cache by now
@@ -261,10 +276,12 @@ template <class Form, class T = typename Form::Value> void multiply(const GemmBl
     if constexpr (!Form::rounds) {
         if (block.n == 1 && !block.b_packed)
             return multiply_column(block);
-        if (block.streamed) {
-            const Index end = columns.start(block.last_panel) * lanes<T>;
-            return multiply_rows(block, columns.start(block.first_panel) * lanes<T>, end < block.n ? end : block.n);
-        }
+        const Index first = columns.start(block.first_panel) * lanes<T>,
+                    end = columns.start(block.last_panel) * lanes<T>;
+        if (block.k == 1 && !block.a_packed && !block.b_packed)
+            return multiply_outer(block, first, end < block.n ? end : block.n);
+        if (block.streamed)
+            return multiply_rows(block, first, end < block.n ? end : block.n);
     }
     const Panels rows = Panels::of(block.m, tile_rows[columns.largest()]);
     const bool far = block.k * (block.m > block.n ? block.m : block.n) * static_cast<Index>(sizeof(T)) > hot;

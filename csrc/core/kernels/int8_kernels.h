@@ -165,11 +165,17 @@ template <int rows, int vectors> void int8_micro_kernel(const Int8Tile& t) {
             Bits<float> correction;
             __builtin_memcpy(&correction, t.correction + first, sizeof correction);
             const Vec<float> product = __builtin_convertvector(sums[i][v] + correction, Vec<float>);
-            const Index some = left < lanes<float> ? left : lanes<float>;
             Vec<float> y = product * load(t.scale + first) + flag;
-            if (t.bias)
-                y = y + load_some(t.bias + first, some);
-            store_some(t.y + i * t.y_row + first, y, some);
+            if (v + 1 < vectors) {
+                if (t.bias)
+                    y = y + load(t.bias + first);
+                store(t.y + i * t.y_row + first, y);
+            } else {
+                const Index end = left < lanes<float> ? left : lanes<float>;
+                if (t.bias)
+                    y = y + load_some(t.bias + first, end);
+                store_last(t.y + i * t.y_row + first, y, end);
+            }
         }
     }
 }

@@ -53,7 +53,7 @@ FASTNET_INLINE T row_of_terms(Index n, T* y, const T* t, T* g, T factor, const L
     const Divisors<T> divisors = divisors_of<L, T>(static_cast<T>(n), settings);
     const T share = factor / divisors.slope;
     Vec<T> total{};
-    for_vectors<T>(n, [&](Index j, Index m) {
+    for_vectors_in_one<T>(n, [&](Index j, Index m) {
         total = total + first_lanes<T>(some_terms<L, T>(m, y + j, t + j, g ? g + j : nullptr, share, settings), m);
     });
     return sum<T>(total) / divisors.value;
@@ -287,15 +287,21 @@ template <class L, class T> FASTNET_INLINE T loss_of_row(Index n, T* y, const T*
         return L::template row<T>(n, y, t, g, factor, settings);
 }
 
+// The losses of n rows from row i on, which have a single unit.
+template <class T>
+[[gnu::noinline]] void write_row_losses(const LossArguments<T>& a, Index i, Index n, Vec<T> weight, Vec<T> value) {
+    for (Index l = 0; l < n; ++l)
+        a.row_loss[i + l] = static_cast<double>(weight[l]) * static_cast<double>(value[l]);
+}
+
 // Rows of a single unit, one vector of rows at a time.
 template <class L, class T>
 FASTNET_INLINE void loss_of_single_units(const LossArguments<T>& a, const LossSettings<T>& settings) {
-    for_vectors<T>(a.rows, [&](Index i, Index n) {
+    for_vectors_in_one<T>(a.rows, [&](Index i, Index n) {
         const Vec<T> weight = a.weight ? load_some(a.weight + i, n) : broadcast(T(1));
         const Vec<T> value = some_terms<L, T>(n, a.y + i, a.target + i, a.gradient ? a.gradient + i : nullptr,
                                               weight * a.scale, settings);
-        for (Index l = 0; l < n; ++l)
-            a.row_loss[i + l] = static_cast<double>(weight[l]) * static_cast<double>(value[l]);
+        write_row_losses(a, i, n, weight, value);
     });
 }
 

@@ -291,9 +291,10 @@ FASTNET_INLINE void update_values(const OptimizerArguments<T>& a, const typename
     });
 }
 
+// The step is a copy, so that nothing that is written may change it.
 template <class O, class T>
-FASTNET_INLINE void update_run(const OptimizerArguments<T>& a, const typename O::template Step<T>& step, Index first,
-                               Index count) {
+[[gnu::noinline]] void update_run(const OptimizerArguments<T>& a, typename O::template Step<T> step, Index first,
+                                  Index count) {
     if (a.extras)
         update_values<true, O, T>(a, step, first, count);
     else

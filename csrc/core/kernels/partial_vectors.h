@@ -4,7 +4,15 @@ template <class T, int... i> FASTNET_INLINE Bits<T> lane_numbers(std::integer_se
     return Bits<T>{i...};
 }
 
-// The first n lanes, 0 < n < lanes. The others are zero (load) or left unchanged (store).
+// Whether a part of a vector takes one instruction, as a whole one does.
+#if defined(__AVX512F__)
+inline constexpr bool stores_parts = true;
+#else
+inline constexpr bool stores_parts = false;
+#endif
+
+// The first n lanes, 0 < n < lanes, or <= lanes if `stores_parts`. The others are zero (load) or left unchanged
+// (store).
 template <class T> FASTNET_INLINE Vec<T> load_first(const T* p, Index n) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4)

@@ -102,6 +102,13 @@ template <class T, class F> FASTNET_INLINE void for_vectors(Index n, F f) {
         f(i, n - i);
 }
 
+// The same with one copy of f, which asks of every vector whether it is a whole one: for long formulas, such as those
+// with an exponential.
+template <class T, class F> FASTNET_INLINE void for_vectors_in_one(Index n, F f) {
+    for (Index i = 0; i < n; i += lanes<T>)
+        f(i, n - i < lanes<T> ? n - i : lanes<T>);
+}
+
 template <class T> FASTNET_INLINE Vec<T> load_some(const T* p, Index n) {
     return n == lanes<T> ? load(p) : load_first(p, n);
 }
@@ -111,6 +118,14 @@ template <class T> FASTNET_INLINE void store_some(T* p, Vec<T> v, Index n) {
         store(p, v);
     else
         store_first(p, v, n);
+}
+
+// The same for the last vector of a row, of which nobody knows whether it is whole.
+template <class T> FASTNET_INLINE void store_last(T* p, Vec<T> v, Index n) {
+    if (stores_parts)
+        store_first(p, v, n);
+    else
+        store_some(p, v, n);
 }
 
 template <class T> FASTNET_INLINE Bits<T> as_bits(Vec<T> x) { return reinterpret_cast<Bits<T>>(x); }

@@ -21,19 +21,15 @@ FASTNET_INLINE void multiply_units(const SmallLayer<T>& layer, const T* x, const
     }
 }
 
-// A few units of a row, from the products to the activation in registers.
-template <class A, int vectors, class T>
-FASTNET_INLINE void forward_units(const SmallLayer<T>& layer, const T* x, T* y, T* kept) {
-    Vec<T> totals[vectors] = {};
+// A row of units that fit in a vector, from the products to the activation in registers.
+template <class A, class T> FASTNET_INLINE void forward_units(const SmallLayer<T>& layer, const T* x, T* y, T* kept) {
+    Vec<T> totals[1] = {};
     multiply_units(layer, x, layer.kernel, totals);
-#pragma GCC unroll 2
-    for (int v = 0; v < vectors; ++v) {
-        const Vec<T> z = totals[v] + (layer.bias ? load(layer.bias + v * lanes<T>) : -Vec<T>{});
-        if constexpr (keeps_slope<A>)
-            if (kept)
-                store(kept + v * lanes<T>, A::template slope<T>(z, layer.alpha));
-        store(y + v * lanes<T>, A::template forward<T>(z, layer.alpha));
-    }
+    const Vec<T> z = totals[0] + (layer.bias ? load(layer.bias) : -Vec<T>{});
+    if constexpr (keeps_slope<A>)
+        if (kept)
+            store(kept, A::template slope<T>(z, layer.alpha));
+    store(y, A::template forward<T>(z, layer.alpha));
 }
 
 // A panel of more units, up to the number that fits in registers. It has `size` vectors, at most `vectors`.
@@ -55,29 +51,20 @@ template <class T> void multiply_row(const SmallLayer<T>& layer, const T* x, T* 
         multiply_panel<most_vectors>(layer, x, panels.start(i) * lanes<T>, panels.size(i), y);
 }
 
-// Not inlined, like other large functions: otherwise the path of the smallest layers would save registers for it.
-template <class A, class T> [[gnu::noinline]] void forward_wide(const SmallLayer<T>& layer, Index rows, const T* x) {
-    const Index units = layer.units;
-    for (Index i = 0; i < rows; ++i, x += layer.inputs) {
-        T* const y = layer.output + i * units;
-        multiply_row(layer, x, y);
-        forward_elements<A, T>(
-            1, units, y, units,
-            {nullptr, layer.bias, layer.kept ? layer.kept + i * units : nullptr, units, layer.alpha});
-    }
+template <class T> [[gnu::noinline]] void multiply_all(const SmallLayer<T>& layer, Index rows, const T* x) {
+    for (Index i = 0; i < rows; ++i, x += layer.inputs)
+        multiply_row(layer, x, layer.output + i * layer.units);
 }
 
 template <class A, class T> void small_forward(const SmallLayer<T>& layer, Index rows, const T* x) {
     const Index units = layer.units;
-    if (units > 2 * lanes<T>)
-        return forward_wide<A, T>(layer, rows, x);
-    for (Index at = 0; at < rows * units; at += units, x += layer.inputs) {
-        T* const kept = layer.kept ? layer.kept + at : nullptr;
-        if (units <= lanes<T>)
-            forward_units<A, 1>(layer, x, layer.output + at, kept);
-        else
-            forward_units<A, 2>(layer, x, layer.output + at, kept);
+    if (units > lanes<T>) {
+        multiply_all(layer, rows, x);
+        return forward_elements<A, T>(rows, units, layer.output, units,
+                                      {nullptr, layer.bias, layer.kept, units, layer.alpha});
     }
+    for (Index at = 0; at < rows * units; at += units, x += layer.inputs)
+        forward_units<A>(layer, x, layer.output + at, layer.kept ? layer.kept + at : nullptr);
 }
 
 // The products of a row dy with a vector of the kernel's rows, which belong to the inputs j, j + 1, ...

@@ -124,6 +124,28 @@ template <class T> void multiply_rows(const GemmBlock<T>& block, Index first, In
     }
 }
 
+// A column times a row: C is written row by row, as it lies in memory. The training step of a single sample has one for
+// the gradient of each kernel.
+template <class T> void multiply_outer(const GemmBlock<T>& block, Index first, Index last) {
+    const Vec<T> alpha = broadcast(block.alpha);
+    for (Index i = 0; i < block.m; ++i) {
+        const Vec<T> a = broadcast(block.a[i * block.a_row]);
+        T* const c = block.c + i * block.c_row;
+        if (block.accumulate)
+            for_vectors<T>(last - first, [&](Index j, Index n) {
+                const Vec<T> product = multiply_add<T>(a, load_some(block.b + first + j, n), Vec<T>{});
+                store_some(c + first + j, multiply_add<T>(product, alpha, load_some(c + first + j, n)), n);
+            });
+        else
+            for_vectors<T>(last - first, [&](Index j, Index n) {
+                const Vec<T> product = multiply_add<T>(a, load_some(block.b + first + j, n), Vec<T>{});
+                store_some(c + first + j, multiply_add<T>(product, alpha, Vec<T>{}), n);
+            });
+        if (block.epilogue)
+            block.epilogue->function(1, last - first, c + first, block.c_row, block.epilogue->at(i, first));
+    }
+}
+
 // Joins two vectors into one of twice the size.
 template <class V, int... i> FASTNET_INLINE auto join(V low, V high, std::integer_sequence<int, i...>) {
     return __builtin_shufflevector(low, high, i...);
@@ -181,48 +203,40 @@ template <class T> struct PartOfVector {
     FASTNET_INLINE const T* operator()(Index i) const { return start + (i < rows ? i : rows - 1) * a_row; }
 };
 
-// n rows of A, in `vectors` vectors, times a column. rows(v, p)(i) is the address of column p of the row in lane i of
-// vector v.
-template <int vectors, class T, class Rows>
-FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, Index n, Rows rows, T* c) {
-    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
-    const auto b = [&](Index p) { return broadcast(block.b[p * block.b_row]); };
-    Vec<T> sums[vectors] = {};
-    const auto add_quad = [&](int v, auto row, Index p, Index from) {
-        Vec<T> columns[quad<T>];
-        load_columns<T>(row, columns);
+// The terms from p to p + quad<T> of a vector of rows times a column, of which the first `from` are left out.
+template <class T, class Row>
+FASTNET_INLINE Vec<T> add_quad(const GemmBlock<T>& block, Row row, Index p, Index from, Vec<T> sums) {
+    Vec<T> columns[quad<T>];
+    load_columns<T>(row, columns);
 #pragma GCC unroll 4
-        for (Index j = 0; j < quad<T>; ++j)
-            if (j >= from)
-                sums[v] = multiply_add<T>(columns[j], b(p + j), sums[v]);
+    for (Index j = 0; j < quad<T>; ++j)
+        if (j >= from)
+            sums = multiply_add<T>(columns[j], broadcast(block.b[(p + j) * block.b_row]), sums);
+    return sums;
+}
+
+// Adds the terms from p on of n rows, the first of which is a, and writes the result.
+template <class T>
+[[gnu::noinline]] void finish_column(const GemmBlock<T>& block, Index n, const T* a, Index p, Vec<T>* sums, T* c) {
+    const Index vectors = (n + lanes<T> - 1) / lanes<T>, a_row = block.a_row;
+    const auto rows = [&](Index v, Index at) {
+        return PartOfVector<T>{a + v * lanes<T> * a_row + at, a_row, n - v * lanes<T>};
     };
-    Index p = 0;
-    // A line of each row of a vector is used up before those of the next vector are read: rows at a power-of-two
-    // distance share few places in the first-level cache.
-    for (; p + line <= block.k; p += line)
-#pragma GCC unroll 4
-        for (int v = 0; v < vectors; ++v) {
-            auto row = rows(v, p);
-            keep_in_register(row.start);
-#pragma GCC unroll 8
-            for (Index q = 0; q < line; q += quad<T>, row.start += quad<T>)
-                add_quad(v, row, p + q, 0);
-        }
     for (; p + quad<T> <= block.k; p += quad<T>)
-        for (int v = 0; v < vectors; ++v)
-            add_quad(v, rows(v, p), p, 0);
+        for (Index v = 0; v < vectors; ++v)
+            sums[v] = add_quad(block, rows(v, p), p, 0, sums[v]);
     if (p < block.k && p > 0) {  // the last quad has terms before p, which are already added
         const Index last = block.k - quad<T>;
-        for (int v = 0; v < vectors; ++v)
-            add_quad(v, rows(v, last), last, p - last);
+        for (Index v = 0; v < vectors; ++v)
+            sums[v] = add_quad(block, rows(v, last), last, p - last, sums[v]);
         p = block.k;
     }
     for (; p < block.k; ++p)
-        for (int v = 0; v < vectors; ++v) {
+        for (Index v = 0; v < vectors; ++v) {
             Vec<T> column{};
             for (Index i = 0; i < lanes<T>; ++i)
                 column[i] = *rows(v, p)(i);
-            sums[v] = multiply_add<T>(column, b(p), sums[v]);
+            sums[v] = multiply_add<T>(column, broadcast(block.b[p * block.b_row]), sums[v]);
         }
     for_vectors<T>(n, [&](Index first, Index some) {
         T* at = c + first * block.c_row;
@@ -238,6 +252,31 @@ FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, Index n, Rows row
     });
 }
 
+// n rows of A, the first of which is a, in `vectors` vectors, times a column. rows(v, p)(i) is the address of column p
+// of the row in lane i of vector v.
+template <int vectors, class T, class Rows>
+FASTNET_INLINE void multiply_column(const GemmBlock<T>& block, Index n, const T* a, Rows rows, T* c) {
+    constexpr Index line = 64 / static_cast<Index>(sizeof(T));
+    Vec<T> sums[vectors] = {};
+    Index p = 0;
+    // A line of each row of a vector is used up before those of the next vector are read: rows at a power-of-two
+    // distance share few places in the first-level cache.
+    for (; p + line <= block.k; p += line)
+#pragma GCC unroll 4
+        for (int v = 0; v < vectors; ++v) {
+            auto row = rows(v, p);
+            keep_in_register(row.start);
+#pragma GCC unroll 8
+            for (Index q = 0; q < line; q += quad<T>, row.start += quad<T>)
+                sums[v] = add_quad(block, row, p + q, 0, sums[v]);
+        }
+    Vec<T> copies[vectors];  // as in write_back
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v)
+        copies[v] = sums[v];
+    finish_column(block, n, a, p, copies, c);
+}
+
 // Contiguous rows of A times a column, with one lane per row. The tiles would leave all lanes but one idle.
 template <class T> void multiply_column(const GemmBlock<T>& block) {
     const Index a_row = block.a_row, rest = block.m % lanes<T>;
@@ -249,21 +288,21 @@ template <class T> void multiply_column(const GemmBlock<T>& block) {
         const Index n = panels.size(panel) * lanes<T>;
         switch (panels.size(panel)) {
         case 1:
-            multiply_column<1>(block, n, rows, c);
+            multiply_column<1>(block, n, a, rows, c);
             break;
         case 2:
-            multiply_column<2>(block, n, rows, c);
+            multiply_column<2>(block, n, a, rows, c);
             break;
         case 3:
-            multiply_column<3>(block, n, rows, c);
+            multiply_column<3>(block, n, a, rows, c);
             break;
         default:
-            multiply_column<4>(block, n, rows, c);
+            multiply_column<4>(block, n, a, rows, c);
         }
         a += n * a_row, c += n * block.c_row;
     }
     if (rest > 0)
-        multiply_column<1>(block, rest, [&](Index, Index p) { return PartOfVector<T>{a + p, a_row, rest}; }, c);
+        multiply_column<1>(block, rest, a, [&](Index, Index p) { return PartOfVector<T>{a + p, a_row, rest}; }, c);
     if (block.epilogue)
         block.epilogue->function(block.m, 1, block.c, block.c_row, block.epilogue->at(0, 0));
 }

@@ -42,7 +42,10 @@ template <class T, int rows, int vectors> void window_tile(const WindowLine<T>& 
     for (int i = 0; i < rows; ++i, y += line.y_step)
 #pragma GCC unroll 4
         for (int v = 0; v < vectors; ++v)
-            store_some(y + v * lanes<T>, sums[i][v], v + 1 < vectors ? lanes<T> : last);
+            if (v + 1 < vectors)
+                store(y + v * lanes<T>, sums[i][v]);
+            else
+                store_last(y + v * lanes<T>, sums[i][v], last);
 }
 
 template <class T> using WindowTile = void (*)(const WindowLine<T>&, Index first, T* y);
@@ -69,17 +72,53 @@ template <class T> void multiply_windows(const WindowLine<T>& line) {
                                                        line.y + pixels.start(i) * line.y_step);
 }
 
+// f(place in memory, number) of every row of a tile.
+template <class T, class F>
+FASTNET_INLINE void for_gradient_rows(const WindowGradient<T>& g, Index groups, Index rows, F f) {
+    T* const gradient = g.gradient;
+    const Index group = g.gradient_group, row = g.gradient_row;
+#pragma GCC unroll 4
+    for (Index i = 0; i < groups; ++i)
+#pragma GCC unroll 16
+        for (Index r = 0; r < rows; ++r)
+            f(gradient + i * group + r * row, i * rows + r);
+}
+
+// Tiles of all sizes whose last vector is partial.
+template <class T>
+[[gnu::noinline]] void load_part(const WindowGradient<T>& g, Index groups, Index rows, Index vectors, Vec<T>* sums) {
+    for_gradient_rows(g, groups, rows, [&](const T* from, Index number) {
+        for_vectors<T>(g.columns,
+                       [&](Index j, Index n) { sums[number * vectors + j / lanes<T>] = load_some(from + j, n); });
+    });
+}
+template <class T>
+[[gnu::noinline]] void store_part(const WindowGradient<T>& g, Index groups, Index rows, Index vectors,
+                                  const Vec<T>* sums) {
+    for_gradient_rows(g, groups, rows, [&](T* to, Index number) {
+        for_vectors<T>(g.columns,
+                       [&](Index j, Index n) { store_some(to + j, sums[number * vectors + j / lanes<T>], n); });
+    });
+}
+
 // The sums of a tile stay in registers over all lines and pixels of an image. With few rows in a group, several groups
 // make a tile.
 template <class T, int groups, int rows, int vectors> void gradient_tile(const WindowGradient<T>& g) {
-    const Index last = g.columns - (vectors - 1) * lanes<T>;
-    const auto columns = [&](int v) { return v + 1 < vectors ? lanes<T> : last; };
-    Vec<T> sums[groups][rows][vectors];
-    for (int i = 0; i < groups; ++i)
-        for (int r = 0; r < rows; ++r)
-            for (int v = 0; v < vectors; ++v)
-                sums[i][r][v] =
-                    load_some(g.gradient + i * g.gradient_group + r * g.gradient_row + v * lanes<T>, columns(v));
+    constexpr int last = vectors - 1;
+    const Index end = g.columns - last * lanes<T>;
+    const bool here = stores_parts || end == lanes<T>;
+    Vec<T> sums[groups * rows][vectors], copies[groups * rows][vectors];  // copies as in write_back
+    if (!here)
+        load_part(g, groups, rows, vectors, copies[0]);
+    for_gradient_rows(g, groups, rows, [&](const T* from, Index number) __attribute__((always_inline)) {
+        for (int v = 0; v < vectors; ++v)
+            if (!here)
+                sums[number][v] = copies[number][v];
+            else if (stores_parts && v == last)
+                sums[number][v] = load_first(from + v * lanes<T>, end);
+            else
+                sums[number][v] = load(from + v * lanes<T>);
+    });
     for (Index l = 0; l < g.lines; ++l) {
         const T* x[groups];
         for (int i = 0; i < groups; ++i)
@@ -97,7 +136,7 @@ template <class T, int groups, int rows, int vectors> void gradient_tile(const W
                     const Vec<T> value = broadcast(x[i][r]);
 #pragma GCC unroll 4
                     for (int v = 0; v < vectors; ++v)
-                        sums[i][r][v] = multiply_add<T>(value, slope[v], sums[i][r][v]);
+                        sums[i * rows + r][v] = multiply_add<T>(value, slope[v], sums[i * rows + r][v]);
                 }
                 x[i] += g.x_step;
                 keep_in_register(x[i]);
@@ -105,11 +144,17 @@ template <class T, int groups, int rows, int vectors> void gradient_tile(const W
             dy += g.dy_step;
         }
     }
-    for (int i = 0; i < groups; ++i)
-        for (int r = 0; r < rows; ++r)
-            for (int v = 0; v < vectors; ++v)
-                store_some(g.gradient + i * g.gradient_group + r * g.gradient_row + v * lanes<T>, sums[i][r][v],
-                           columns(v));
+    for_gradient_rows(g, groups, rows, [&](T* to, Index number) __attribute__((always_inline)) {
+        for (int v = 0; v < vectors; ++v)
+            if (!here)
+                copies[number][v] = sums[number][v];
+            else if (stores_parts && v == last)
+                store_first(to + v * lanes<T>, sums[number][v], end);
+            else
+                store(to + v * lanes<T>, sums[number][v]);
+    });
+    if (!here)
+        store_part(g, groups, rows, vectors, copies[0]);
 }
 
 // A group of more rows fills a tile well enough by itself.
@@ -154,47 +199,63 @@ template <class T> void add_window_gradient(const WindowGradient<T>& g) {
 
 // ---- Depthwise convolution: channel by channel
 
+// f(first, count) for pieces of n, four of them together and then the rest: chains of additions that wait for each
+// other's latency. The count is a constant.
+template <class F> FASTNET_INLINE void by_fours(Index n, F f) {
+    Index i = 0;
+    for (; i + 4 <= n; i += 4)
+        f(i, std::integral_constant<int, 4>());
+    switch (n - i) {
+    case 3:
+        return f(i, std::integral_constant<int, 3>());
+    case 2:
+        return f(i, std::integral_constant<int, 2>());
+    case 1:
+        return f(i, std::integral_constant<int, 1>());
+    default:
+        return;
+    }
+}
+
 template <class T> void multiply_by_channel(const WindowLine<T>& line) {
     for_vectors<T>(line.columns, [&](Index j, Index n) {
         const Vec<T> start = line.bias ? load_some(line.bias + j, n) : Vec<T>{};
-        constexpr Index together = 4;  // chains that wait for each other's latency
-        for (Index p = 0; p < line.pixels; p += together) {
-            const Index count = line.pixels - p < together ? line.pixels - p : together;
+        by_fours(line.pixels, [&](Index p, auto together) __attribute__((always_inline)) {
+            constexpr int count = decltype(together)::value;
             const Index first = line.first + p * line.x_step + j;
-            Vec<T> sums[together] = {start, start, start, start};
+            Vec<T> sums[count];
+            for (int i = 0; i < count; ++i)
+                sums[i] = start;
             for (const Tap* tap = line.taps; tap != line.taps_end; ++tap) {
                 const Vec<T> weight = load_some(line.weights + tap->row * line.columns + j, n);
-                for (Index i = 0; i < together; ++i)
-                    if (i < count)
-                        sums[i] =
-                            multiply_add<T>(load_some(line.x + (first + i * line.x_step + tap->x), n), weight, sums[i]);
+                for (int i = 0; i < count; ++i)
+                    sums[i] =
+                        multiply_add<T>(load_some(line.x + (first + i * line.x_step + tap->x), n), weight, sums[i]);
             }
-            for (Index i = 0; i < count; ++i)
+            for (int i = 0; i < count; ++i)
                 store_some(line.y + (p + i) * line.y_step + j, sums[i], n);
-        }
+        });
     });
 }
 
 // Groups are taps; each has one row of weights, one for every channel.
 template <class T> void add_gradient_by_channel(const WindowGradient<T>& g) {
     for_vectors<T>(g.columns, [&](Index j, Index n) {
-        constexpr Index together = 4;
-        for (Index first = 0; first < g.groups; first += together) {
-            const Index count = g.groups - first < together ? g.groups - first : together;
+        by_fours(g.groups, [&](Index first, auto together) __attribute__((always_inline)) {
+            constexpr int count = decltype(together)::value;
             T* const gradient = g.gradient + first * g.gradient_group + j;
-            Vec<T> sums[together] = {};
-            for (Index i = 0; i < count; ++i)
+            Vec<T> sums[count];
+            for (int i = 0; i < count; ++i)
                 sums[i] = load_some(gradient + i * g.gradient_group, n);
             for (Index l = 0; l < g.lines; ++l)
                 for (Index p = 0; p < g.pixels; ++p) {
                     const Vec<T> slope = load_some(g.dy + l * g.dy_line + p * g.dy_step + j, n);
                     const T* const x = g.x + l * g.x_line + p * g.x_step + first * g.x_group + j;
-                    for (Index i = 0; i < together; ++i)
-                        if (i < count)
-                            sums[i] = multiply_add<T>(load_some(x + i * g.x_group, n), slope, sums[i]);
+                    for (int i = 0; i < count; ++i)
+                        sums[i] = multiply_add<T>(load_some(x + i * g.x_group, n), slope, sums[i]);
                 }
-            for (Index i = 0; i < count; ++i)
+            for (int i = 0; i < count; ++i)
                 store_some(gradient + i * g.gradient_group, sums[i], n);
-        }
+        });
     });
 }

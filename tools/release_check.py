@@ -23,8 +23,8 @@ FOLDER = ROOT / "build" / "release-check"
 DIST = ROOT / "dist"
 BIN = Path(sys.executable).parent
 # In bytes. Larger ones do not fit the promise of an install in seconds.
-WHEEL_LIMIT = 4_000_000
-INSTALLED_LIMIT = 10_000_000
+WHEEL_LIMIT = 3_000_000
+INSTALLED_LIMIT = 8_000_000
 COMPILER = re.compile(r"(.*-)?(cc|c\+\+|c89|c99|cpp|gcc|g\+\+|clang|clang\+\+|tcc)(-[\d.]+)?")
 EXAMPLES = [
     ["gradient_descent.py", "--iterations", "120"],

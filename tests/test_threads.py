@@ -12,14 +12,16 @@ from cases import DTYPES, POLICIES, THREADS, dense, random_weights, rescaling, s
 
 pytestmark = pytest.mark.usefixtures("teams_of_any_size")
 
-# (inputs, hidden units, classes, rows, batch size): from work for one thread to work for many, even and odd; the last has
-# batches that are computed in parts, and a batch of one row after them
+# (inputs, hidden units, classes, rows, batch size): from work for one thread to work for many, even and odd; then batches
+# that are computed in parts, and a batch of one row after them; a single input; a single row in every step
 NETWORKS = [
     (2, 2, 2, 50, 1),
     (7, 5, 3, 101, 10),
     (784, 64, 10, 1000, 128),
     (100, 517, 33, 1200, 601),
     (70, 40, 10, 9001, 4500),
+    (1, 700, 3, 40, 20),
+    (90, 301, 3, 6, 1),
 ]
 
 
@@ -40,7 +42,16 @@ def on_every_number_of_threads(compute: Callable[[], list[np.ndarray]]) -> None:
 @pytest.mark.parametrize(("transpose_a", "transpose_b"), [(False, False), (False, True), (True, False), (True, True)])
 @pytest.mark.parametrize(
     ("m", "n", "k"),
-    [(5, 7, 9), (64, 64, 64), (257, 300, 129), (1000, 333, 500), (10, 784, 4001), (4001, 10, 784), (1, 3001, 2003)],
+    [
+        (5, 7, 9),
+        (64, 64, 64),
+        (257, 300, 129),
+        (1000, 333, 500),
+        (10, 784, 4001),
+        (4001, 10, 784),
+        (1, 3001, 2003),
+        (90, 700, 1),
+    ],
 )
 def test_gemm(
     dtype: Any, compute_dtype: str | None, transpose_a: bool, transpose_b: bool, m: int, n: int, k: int

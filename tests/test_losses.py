@@ -88,3 +88,20 @@ def test_what_only_keras_has_is_refused(make: Any) -> None:
 def test_what_is_no_loss_is_refused(identifier: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         losses.get(identifier)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("units", [1, 3])
+@pytest.mark.parametrize("rows", [1, 7, 16, 33])
+@pytest.mark.parametrize("loss", ["mse", "mae", "log_cosh", "poisson", "binary_crossentropy"])
+def test_the_loss_of_a_row_counts_with_its_weight(loss: str, rows: int, units: int, dtype: str) -> None:
+    rng = np.random.default_rng(rows)
+    model = fn.Sequential([fn.Input((4,)), fn.Dense(units, "sigmoid")], seed=0, dtype=dtype)
+    model.compile("sgd", loss)
+    x, y = rng.normal(size=(rows, 4)).astype(dtype), rng.uniform(size=(rows, units)).astype(dtype)
+    weight = rng.uniform(0.5, 2, rows)
+    of_rows = [float(getattr(functional, loss)(y[i : i + 1], model.predict(x[i : i + 1]))) for i in range(rows)]
+    expected = float(np.mean(weight * of_rows))
+    assert model.evaluate(x, y, sample_weight=weight, verbose=0) == pytest.approx(expected, rel=1e-5)
+    assert model.loss_and_gradients(x, y, sample_weight=weight)[0] == pytest.approx(expected, rel=1e-5)
+    assert model.train_on_batch(x, y, sample_weight=weight) == pytest.approx(expected, rel=1e-5)

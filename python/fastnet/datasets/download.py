@@ -184,10 +184,15 @@ def _transfer(url: str, file: IO[bytes]) -> None:
 
         pooch.HTTPDownloader(timeout=TIMEOUT)(url, file, None)
     else:
+        from urllib.error import HTTPError
         from urllib.request import urlopen
 
-        with urlopen(url, timeout=TIMEOUT) as response:
-            shutil.copyfileobj(response, file, CHUNK)
+        try:
+            with urlopen(url, timeout=TIMEOUT) as response:
+                shutil.copyfileobj(response, file, CHUNK)
+        except HTTPError as error:
+            error.close()  # it is also the open answer
+            raise
 
 
 def _one_line(error: Exception) -> str:

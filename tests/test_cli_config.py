@@ -98,8 +98,9 @@ def test_what_is_wrong_in_a_file_is_wrong_usage(text: str, message: str, run: Ru
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[" * 50_000, "it is nested too deep"),
-        ('{"a":' * 10_000, "it is nested too deep"),
+        ("[" * 2_001 + "]" * 2_001, "it is nested too deep"),
+        ("[" * 30_000 + "]" * 30_000, "it is nested too deep"),
+        ('{"a":' * 10_000 + "1" + "}" * 10_000, "it is nested too deep"),
         ('{"epochs": 1, "epochs": 2}', "the name 'epochs' comes twice"),
         ('{"lr": NaN}', "NaN is not a JSON number"),
         ("[1]", "must hold an object of options; got list"),

@@ -70,6 +70,20 @@ def test_the_text_of_keras_is_read() -> None:
     assert model_from_json(json.dumps(document)).output_shape == (2,)
 
 
+def architecture_of_residuals(count: int) -> str:
+    """Return the architecture of a model of a dense layer inside so many residual blocks."""
+    layers = '{"class_name": "Dense", "config": {"name": "dense", "units": 3}}'
+    for number in range(count):
+        layers = f'{{"class_name": "Residual", "config": {{"name": "residual_{number}", "layers": [{layers}]}}}}'
+    document = json.loads(model().to_json())
+    document["config"]["layers"] = ["layers"]
+    return json.dumps(document).replace('"layers"]', f"{layers}]")
+
+
+def test_layers_may_be_inside_of_many_others() -> None:
+    assert model_from_json(architecture_of_residuals(50)).count_params() == 12
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -78,6 +92,9 @@ def test_the_text_of_keras_is_read() -> None:
         ('{"class_name": "Dense", "config": {}}', "must be the architecture of a Sequential; got 'Dense'"),
         ('{"class_name": "Sequential", "config": {}}', "lacks the entry"),
         ("[" * 100_000, "is not JSON"),
+        ("[" * 5_000 + "]" * 5_000, "is nested too deep"),
+        (architecture_of_residuals(600), "is nested too deep"),
+        (architecture_of_residuals(700), "is nested too deep"),
     ],
 )
 def test_other_texts_are_refused(text: str, message: str) -> None:

@@ -134,11 +134,14 @@ def test_a_history_is_drawn_from_wherever_it_is_kept(tmp_path: Path) -> None:
 def test_what_is_no_history_is_refused(tmp_path: Path) -> None:
     bad = tmp_path / "bad.csv"
     bad.write_text("epoch,loss\n0,1,2\n")
+    deep = tmp_path / "deep.json"
+    deep.write_text('{"loss": ' + "[" * 5_000 + "]" * 5_000 + "}")
     for given, message in [
         ({"loss": []}, "the history has no epochs"),
         ({"loss": 3}, "loss of the history must be a list of numbers; got 3"),
         ({"epoch": [0], "loss": [1.0, 2.0]}, "loss of the history must have 1 values"),
         (bad, r"bad\.csv is not a history in CSV or JSON: its rows differ in length"),
+        (deep, r"deep\.json is not a history in CSV or JSON: it is nested too deep"),
     ]:
         with pytest.raises(ValueError, match=message):
             plotting.plot_history(given)

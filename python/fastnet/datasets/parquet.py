@@ -1,7 +1,6 @@
 """Parquet files, read by pyarrow, polars or pandas, whichever is installed."""
 
 import importlib.util
-import json
 import os
 import re
 from collections.abc import Callable, Sequence
@@ -22,6 +21,7 @@ from fastnet.datasets._label_column import Asked, Columns, LabelColumn, ModelCol
 from fastnet.datasets._layout import left_out, warn_of
 from fastnet.datasets._pipes import as_file
 from fastnet.datasets.tabular import Table
+from fastnet.support.json_values import parse_bounded
 
 __all__ = ["ENGINES", "installed", "read_parquet"]
 
@@ -131,8 +131,8 @@ def _table(columns: NamedColumns, index: set[str], rule: Asked | ModelColumns, p
 def index_of(metadata: str | bytes | None) -> set[str]:
     """Return the index columns from the metadata that pandas writes."""
     try:
-        described = json.loads(metadata or "{}")
-    except (ValueError, RecursionError):  # not written by pandas
+        described = parse_bounded(metadata or "{}")
+    except ValueError:  # not written by pandas
         return set()
     index = described.get("index_columns") if isinstance(described, dict) else None
     # A RangeIndex is described, not stored.

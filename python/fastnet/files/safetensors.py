@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnet._core import Checksum
+from fastnet.support.json_values import parse_bounded
 from fastnet.support.validation import LARGEST_INTEGER, MOST_DIMENSIONS, describe
 
 LARGEST_HEADER = 100_000_000  # bytes; the limit of the safetensors format
@@ -242,10 +243,7 @@ def parse_json(text: str) -> Any:
     ValueError
         It is not JSON, or it is nested too deep.
     """
-    try:
-        return json.loads(text, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("it is nested too deep") from None
+    return parse_bounded(text, object_pairs_hook=_without_doubles, parse_constant=_refuse_constant)
 
 
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Models of the same architecture: clones, and architectures as JSON text."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -8,6 +7,7 @@ from fastnet.models.sequential import Sequential
 from fastnet.network.checks import check_architecture
 from fastnet.network.nested import MODEL_CLASS
 from fastnet.support.attributes import own_class
+from fastnet.support.json_values import parse_bounded
 from fastnet.support.validation import describe, reject_keywords
 
 __all__ = ["clone_model", "model_from_json"]
@@ -83,7 +83,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     Raises
     ------
     ValueError
-        The text is not JSON, or not the architecture of a model.
+        The text is not JSON, is nested too deep, or is not the architecture of a model.
 
     Examples
     --------
@@ -96,8 +96,15 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     if not isinstance(json_string, str):
         raise TypeError(f"json_string must be a string; got {describe(json_string)}")
     try:
-        document = json.loads(json_string)
-    except (ValueError, RecursionError) as error:
+        return _of_text(json_string)
+    except RecursionError:  # its layers are inside each other
+        raise ValueError("json_string is nested too deep") from None
+
+
+def _of_text(json_string: str) -> Sequential:
+    try:
+        document = parse_bounded(json_string)
+    except ValueError as error:
         raise ValueError(f"json_string is not JSON ({error})") from error
     if not isinstance(document, dict) or not isinstance(document.get("config"), dict):
         raise ValueError("json_string must be a JSON object with a 'class_name' and a 'config', as to_json() returns")

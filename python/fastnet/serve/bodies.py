@@ -203,7 +203,7 @@ def _refuse_doubled_names(body: bytes) -> None:
 
     try:
         json.loads(body, object_pairs_hook=check, parse_int=len, parse_float=len)  # len: numbers were checked before
-    except RecursionError:  # its limit is lower than that of the other parser
+    except RecursionError:  # its limit may be lower than that of the other parser
         raise _too_deep() from None
 
 

@@ -88,13 +88,14 @@ def _number(name: str, value: Any) -> float | None:
 def _read(path: str | os.PathLike[str]) -> Mapping[str, Any]:
     """Return the columns of a CSV or JSON file."""
     import csv  # not at the top: they would slow down `import fastnet`
-    import json
     from pathlib import Path
+
+    from fastnet.support.json_values import parse_bounded
 
     text = Path(path).read_text(encoding="utf-8")
     try:
         if text.lstrip()[:1] in ("{", "["):
-            found = json.loads(text)
+            found = parse_bounded(text)
             if not isinstance(found, Mapping):
                 raise ValueError("it is not a JSON object")
             return found

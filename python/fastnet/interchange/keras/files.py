@@ -4,7 +4,6 @@ Nothing in them is executed, and no memory is taken for more than a few times wh
 """
 
 import io
-import json
 import os
 import re
 from collections import Counter
@@ -23,6 +22,7 @@ from fastnet.interchange.keras.recognition import ZIP_SIGNATURE
 from fastnet.interchange.parts import NAME_LISTS, Parts, located
 from fastnet.network.layered import Layered
 from fastnet.support.attributes import own_class
+from fastnet.support.json_values import parse_bounded
 
 if TYPE_CHECKING:
     from fastnet.interchange.hdf5 import reader as hdf5
@@ -160,8 +160,8 @@ def _allowed(size: int) -> int:
 def _parsed(name: str, text: str | bytes) -> Any:
     """Return a JSON object."""
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = parse_bounded(text)
+    except ValueError as error:
         raise ValueError(f"{name!r} in it is not JSON ({error})") from error
     if not isinstance(value, dict):
         raise ValueError(f"{name!r} in it must be a JSON object; got {type(value).__name__}")

@@ -1,6 +1,5 @@
 """Parts of models from ONNX files."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from fastnet.interchange.onnx_import.tensors import TensorReader, read_model
 from fastnet.interchange.onnx_import.values import FLOATS
 from fastnet.interchange.parts import Parts
 from fastnet.interchange.pieces import make_layers
+from fastnet.support.json_values import parse_bounded
 from fastnet.support.validation import check_choice, check_shape, describe
 
 Array = NDArray[Any]
@@ -142,7 +142,7 @@ def _named(proto: Any) -> dict[str, list[str]]:
     names = {}
     for entry in proto.metadata_props if proto.producer_name == "fastnet" else ():
         if entry.key in ("class_names", "feature_names"):
-            value = json.loads(entry.value)
+            value = parse_bounded(entry.value)
             if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
                 raise ValueError(f"{entry.key} in its metadata must be a list of strings; got {describe(value)}")
             names[entry.key] = value

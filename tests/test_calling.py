@@ -1,5 +1,6 @@
 """Layers and models that are called on arrays, in prediction and as in training."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -240,6 +241,49 @@ def test_threads_that_call_a_new_layer_give_it_one_set_of_weights() -> None:
             outputs = list(pool.map(layer, [X] * 8))
         for output in outputs:
             assert_array_equal(output, outputs[0])
+
+
+@pytest.mark.parametrize("make", [lambda: Dense(6), lambda: fn.Residual([Dense(6)])])
+def test_a_model_has_the_weights_that_a_layer_was_called_with_while_it_was_built(
+    make: Callable[[], fn.layers.Layer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = make()
+    model = fn.Sequential([layer, Dense(2)])
+    draw = fn.Sequential._initial_weights
+    called: list[list[np.ndarray]] = []
+
+    def call() -> list[np.ndarray]:
+        layer(X)
+        return layer.get_weights()
+
+    def draw_while_another_thread_calls(self: fn.Sequential, one: Any, part: Any) -> list[np.ndarray]:
+        with ThreadPoolExecutor(1) as pool:
+            if one is layer:
+                called.append(pool.submit(call).result(timeout=60))
+        return draw(self, one, part)
+
+    monkeypatch.setattr(fn.Sequential, "_initial_weights", draw_while_another_thread_calls)
+    model.build((6,))
+    ((kernel, bias),) = called
+    assert_array_equal(model.get_weights()[0], kernel)
+    assert_array_equal(layer.get_weights()[0], kernel)
+    assert_array_equal(model.get_weights()[1], bias)
+    layer.set_weights([kernel + 1, bias])
+    assert_array_equal(model.get_weights()[0], kernel + 1)
+
+
+def test_threads_that_call_and_build_layers_inside_each_other_all_finish() -> None:
+    for _ in range(10):
+        block = fn.Residual([Dense(6)])
+        inner = fn.Sequential([block])
+        outer = fn.Sequential([inner, Dense(2)])
+        calls: list[tuple[Callable[..., Any], Any]] = [(block, X), (inner.build, (6,)), (outer.build, (6,)), (block, X)]
+        with ThreadPoolExecutor(4) as pool:
+            waiting = [pool.submit(call, given) for call, given in calls]
+            for one in waiting:
+                one.result(timeout=60)
+        for weights in (inner.get_weights(), block.get_weights()):
+            assert_array_equal(outer.get_weights()[0], weights[0])
 
 
 # ---- Models ---------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _ROWS = 256
 _NO_STEP = dict.fromkeys(("learning_rate", "momentum", "dampening", "nesterov", "weight_decay"), 0.0)  # of SGD
-_building = Lock()  # two threads that call a new layer give it the same weights
+_attaching = Lock()  # threads that call a new layer, or build a model of it, give it one set of weights
 
 
 def refuse_symbolic(name: str, kind: str, x: Any) -> None:
@@ -71,17 +71,30 @@ def build_alone(layer: Any, shape: tuple[int, ...], generator: "Generator | None
         The layer has weights that do not fit samples of this shape.
     """
     wanted = layer.weight_shapes(shape)
-    with _building:
-        if layer._weights is None and wanted:
-            _attach_alone(layer, shape, wanted, generator or make_generator())
+    if layer._weights is None and wanted:
+        generator = generator or make_generator()
+        layer.prepare(shape, True, generator)  # before the lock: it takes those of models inside
+        with _attaching:
+            if layer._weights is None:
+                _attach_alone(layer, shape, wanted, generator)
     _check_fit(layer, shape, wanted)
+
+
+def attach(layer: Any, weights: Weights, *ends: tuple[int, ...], new: bool) -> None:
+    """Attach a layer; one that was new keeps weights that a call in another thread has given it meanwhile."""
+    if not new:
+        layer.attach(weights, *ends)
+        return
+    with _attaching:
+        if called_with := layer.get_weights():
+            weights.set(called_with)
+        layer.attach(weights, *ends)
 
 
 def _attach_alone(
     layer: Any, shape: tuple[int, ...], wanted: Mapping[str, tuple[int, ...]], generator: "Generator"
 ) -> None:
     ends = shape, layer.compute_output_shape(shape)
-    layer.prepare(shape, True, generator)
     kept = layer.get_weights()
     dtype = kept[0].dtype.name if kept and kept[0].dtype.name in NETWORKS else "float32"
     network, names = network_of(layer, shape, dtype, generator)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnet.layers import Layer, Normalization
 from fastnet.layers.base import Shape, check_trainable
+from fastnet.layers.calling import attach
 from fastnet.layers.weights import NETWORKS, Changes, HasWeights, Share, Slot, Weights
 from fastnet.network.nested import deserialized, serialized
 from fastnet.network.row import LayerRow
@@ -174,15 +175,19 @@ class Layered(LayerRow, HasWeights):
             slots[layer.name].append(Slot(f"{name} of layer {layer.name!r}", name, offset, shape, trainable))
         changes = Changes()
         parts = [Weights(network, self.dtype, slots[layer.name], changes) for layer in self._layers]
+        new: set[Layer] = set()
         for layer, part in zip(self._layers, parts, strict=True):
-            if weights := layer.get_weights() or (draw and self._initial_weights(layer, part)):
+            if not (weights := layer.get_weights()):
+                new.add(layer)
+                weights = self._initial_weights(layer, part) if draw else []
+            if weights:
                 part.set(weights)
         self._shares = []
         for layer, part, *ends in zip(self._layers, parts, shapes[:-1], shapes[1:], strict=True):
             if layer in self._borrowed:
                 self._shares.append(Share(layer._built_weights(), part))
             else:
-                layer.attach(part, *ends)
+                attach(layer, part, *ends, new=layer in new)
         network.set_penalties(
             [
                 (slot.offset, slot.size, regularizer.l1, regularizer.l2)

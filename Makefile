@@ -39,6 +39,8 @@ demo: $(VENV)/.installed ## Train a classifier of handwritten digits and print i
 	$(BIN)/fastnet train digits --out build/demo/digits.safetensors
 
 # In as many processes as there are processors, four at most: each takes a gigabyte. One that is done takes over what another has left.
+# Threads of NumPy's BLAS in each of them, which wait in busy loops, would take the processors from the others.
+test interop: export OPENBLAS_NUM_THREADS := 1
 test: $(VENV)/.installed $(VENV)/.test ## Run all tests against the installed package.
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal
 

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -43,9 +43,9 @@ def run(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.
     return run_main
 
 
-def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+def start(*arguments: object, program: Sequence[str] = ("-m", "fastnet"), **options: Any) -> subprocess.Popen[str]:
     """Start a command in a process of its own, which hears Ctrl-C even if the tests run in the background."""
-    command = [sys.executable, "-m", "fastnet", *map(str, arguments)]
+    command = [sys.executable, *program, *map(str, arguments)]
     if os.name == "posix":  # a shell's background jobs and their children ignore SIGINT
         options.setdefault("preexec_fn", functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

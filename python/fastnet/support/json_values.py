@@ -1,6 +1,5 @@
 """Conversion of values to JSON, and parsing of JSON from strangers."""
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -36,6 +35,8 @@ def parse_bounded(text: str | bytes, **hooks: Any) -> Any:
     ValueError
         It is not JSON, or it is nested too deep.
     """
+    import json  # not at the top: it would slow down `import fastnet`
+
     try:
         value = json.loads(text, **hooks)
     except RecursionError:

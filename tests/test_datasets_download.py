@@ -8,8 +8,10 @@ import http.server
 import importlib.util
 import struct
 import threading
+import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -196,6 +198,24 @@ def test_the_next_mirror_is_tried(mirror: tuple[str, Path, list[str]], transport
     url, _, _ = mirror
     small = collection("http://127.0.0.1:9/", f"{url}none/", url)
     assert np.array_equal(small.read()[0][0], X)
+
+
+def test_the_answer_of_a_mirror_that_lacks_a_file_is_closed(
+    mirror: tuple[str, Path, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, _, _ = mirror
+    answers: list[urllib.error.HTTPError] = []
+    create = urllib.error.HTTPError.__init__
+
+    def remember(self: urllib.error.HTTPError, *arguments: Any) -> None:
+        create(self, *arguments)
+        answers.append(self)
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)  # without pooch
+    monkeypatch.setattr(urllib.error.HTTPError, "__init__", remember)
+    with pytest.raises(ConnectionError, match="404"):
+        collection(f"{url}none/").read()
+    assert [answer.closed for answer in answers] == [True]
 
 
 @pytest.mark.parametrize("compressed", [False, True])

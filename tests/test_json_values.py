@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from fastnet.support import json_values
 from fastnet.support.json_values import MOST_LEVELS, parse_bounded
 
 
@@ -29,6 +30,15 @@ def test_json_that_is_nested_too_deep_is_refused(nested: Callable[[int], str], l
     for text in (nested(levels), f'{{"short": [1], "long": [[], {nested(levels)}]}}'):
         with pytest.raises(ValueError, match="it is nested too deep"):
             parse_bounded(text)
+
+
+# Up to Python 3.11 the standard library's own limit comes before MOST_LEVELS.
+@pytest.mark.parametrize("nested", [lists, objects])
+def test_the_limit_is_counted_in_levels(nested: Callable[[int], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_values, "MOST_LEVELS", 10)
+    assert parse_bounded(nested(10)) == json.loads(nested(10))
+    with pytest.raises(ValueError, match="it is nested too deep"):
+        parse_bounded(nested(11))
 
 
 def test_hooks_are_those_of_json() -> None:

@@ -44,17 +44,11 @@ def pytest_make_collect_report(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_setup() -> Generator[None, None, None]:
-    """Skip a test whose fixture imports an absent module."""
+    """Skip a test that imports an absent module, itself, in a fixture or through fastnet."""
     try:
         yield
     except Exception as error:
         skip_or_raise(error)
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_call() -> Generator[None, None, None]:
-    """Skip a test that imports an absent module, itself or through fastnet."""
-    try:
-        yield
-    except Exception as error:
-        skip_or_raise(error)
+pytest_runtest_call = pytest_runtest_setup

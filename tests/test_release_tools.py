@@ -32,7 +32,7 @@ CONTENTS = {
 
 @pytest.fixture
 def tool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], ModuleType]]:
-    """Yield what imports a module of tools, which is no package."""
+    """Yield what imports a module of tools, a folder that is not a package."""
     monkeypatch.syspath_prepend(str(TOOLS))
     yield importlib.import_module
     for file in TOOLS.glob("*.py"):

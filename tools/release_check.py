@@ -188,7 +188,7 @@ def main() -> int:
     options = parser.parse_args()
     wheels, sdists = sorted(DIST.glob("*.whl")), sorted(DIST.glob("*.tar.gz"))
     if not wheels:
-        parser.error("there is no wheel in dist: `make wheels` comes first")
+        parser.error("dist has no wheel: `make wheels` comes first")
     shutil.rmtree(FOLDER, ignore_errors=True)
     check_files(wheels, sdists)
     programs = programs_without_compilers()

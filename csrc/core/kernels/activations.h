@@ -11,6 +11,7 @@ inline constexpr bool keeps_slope = requires { &A::template slope<float>; };
 // Not inlined, so that the path of the smallest layers does not save registers for it.
 template <class A, class T>
 [[gnu::noinline]] void forward_elements(Index rows, Index columns, T* c, Index c_row, const Epilogue<T>& e) {
+    // Without a bias, c is its own result.
     if constexpr (std::is_same_v<A, Linear>)
         if (!e.bias)
             return;
@@ -24,11 +25,11 @@ template <class A, class T>
         store(same, bias ? broadcast(*bias) : -Vec<T>{});
         bias = same;
     }
-    const Index wanted = bias == same ? 0 : ~Index(0);
+    const Index mask = bias == same ? 0 : ~Index(0);  // of a column's number, which leads to its bias
     T* kept = e.kept;
     for (Index i = 0; i < rows; ++i, c += c_row, kept += e.kept_row) {
         const auto elements = [&](Index j, Index n) {
-            const Vec<T> x = load_some(c + j, n) + load_some(bias + (j & wanted), n);
+            const Vec<T> x = load_some(c + j, n) + load_some(bias + (j & mask), n);
             if constexpr (keeps_slope<A>)
                 if (e.kept)
                     store_some(kept + j, A::template slope<T>(x, e.alpha), n);

@@ -51,6 +51,7 @@ template <class T> void multiply_row(const SmallLayer<T>& layer, const T* x, T* 
         multiply_panel<most_vectors>(layer, x, panels.start(i) * lanes<T>, panels.size(i), y);
 }
 
+// The products of all rows with more units than a vector has lanes.
 template <class T> [[gnu::noinline]] void multiply_all(const SmallLayer<T>& layer, Index rows, const T* x) {
     for (Index i = 0; i < rows; ++i, x += layer.inputs)
         multiply_row(layer, x, layer.output + i * layer.units);
